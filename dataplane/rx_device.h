@@ -1,0 +1,98 @@
+// The device's side of a receive queue: takes posted buffers, completes them with what arrived.
+// For software that is the device (softnic), or stands before it (guard).
+//
+// Ring and doorbell are written by a hostile driver and may change at any moment: the doorbell is
+// read once for each look, each descriptor once into a private copy; only the copy is checked and
+// used. Addresses and lengths that come out are what the driver asked for, not what it may have:
+// the caller checks them against the lease's regions.
+// Never: allocates after Create, locks, makes a system call, loops without a cap.
+// One thread at a time for one device side.
+#ifndef QSPLIT_DATAPLANE_RX_DEVICE_H_
+#define QSPLIT_DATAPLANE_RX_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "dataplane/metadata.h"
+#include "dataplane/ring_fault.h"
+#include "dataplane/ring_view.h"
+#include "dataplane/types.h"
+
+namespace qsplit::layout {
+class VerifiedLayout;
+}
+
+namespace qsplit::dataplane {
+
+struct RxDeviceOptions {
+  // Bytes of each buffer, for layouts that set it for the whole queue; as RxOptions::buffer_bytes.
+  uint32_t buffer_bytes = 0;
+};
+
+// A buffer that the driver posted.
+struct PostedBuffer {
+  Iova address;
+  uint32_t bytes = 0;
+  // Of a second buffer for headers, where the layout has one; else 0.
+  Iova header_address;
+  // The slot that it stood in.
+  uint32_t slot = 0;
+};
+
+// What to write for the oldest buffer that was fetched and not yet completed.
+struct RxResult {
+  // Bytes of the packet in this buffer; <= PostedBuffer::bytes.
+  uint32_t length = 0;
+  // True on the last buffer of a packet.
+  bool last = true;
+  // Give it in full with every buffer of a packet; it is written where the layout has it.
+  // `present` says which members count; what the layout lacks is left out.
+  RxMetadata meta;
+};
+
+class InPlaceRxDevice;
+
+class RxDevice {
+ public:
+  // As RxDriver::Create. The ring starts empty with all indices 0.
+  static absl::StatusOr<RxDevice> Create(const layout::VerifiedLayout& layout,
+                                         const QueueView& view, const RxDeviceOptions& options);
+  RxDevice(RxDevice&&) noexcept;
+  RxDevice& operator=(RxDevice&&) noexcept;
+  ~RxDevice();
+
+  // Metadata that the layout can carry.
+  RxFields Supported() const;
+  // Bytes that the layout wants counted or placed in front of each packet's first buffer.
+  uint32_t PrefixBytes() const;
+  // Bytes of frame check sequence that the layout's lengths include; Complete adds them itself.
+  uint32_t CrcBytes() const;
+
+  // Buffers posted and not yet fetched; reads the doorbell. 0 as well when it is out of range:
+  // the next Fetch says so.
+  uint32_t PeekAvailable();
+  // The next posted buffer. kNone: *out is filled.
+  RingFault Fetch(PostedBuffer* out);
+  // Completes the oldest fetched buffer in place: all words of the descriptor first, the one with
+  // the done bit last, with release. Needs a fetched buffer; without one it does nothing and
+  // returns false.
+  bool Complete(const RxResult& result);
+  // Buffers fetched and not completed.
+  uint32_t Fetched() const;
+  // The fetched buffers become unfetched again, to be read anew by later Fetches: for a packet that
+  // turned out not to fit into what is posted.
+  void Unfetch();
+
+  // Before sleeping: sets (clears) the need-wakeup flag, with a full fence behind it. Look at
+  // PeekAvailable once more after setting it and before sleeping.
+  void SetNeedWakeup(bool need);
+
+ private:
+  explicit RxDevice(std::unique_ptr<InPlaceRxDevice> in_place);
+  std::unique_ptr<InPlaceRxDevice> in_place_;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_RX_DEVICE_H_

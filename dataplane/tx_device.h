@@ -1,0 +1,84 @@
+// The device's side of a transmit queue: gathers packets out of descriptors, tracks contexts,
+// reports completions. For software that is the device (softnic), or stands before it (guard).
+//
+// Ring and doorbell are written by a hostile driver and may change at any moment: the doorbell is
+// read once for each look, each descriptor once into a private copy; only the copy is checked and
+// used. Segments and requests that come out are what the driver asked for: addresses are the
+// caller's to check against the lease's regions, header lengths against the packet.
+// Never: allocates after Create, locks, makes a system call, looks at more than slot_count slots in
+// one call. One thread at a time for one device side.
+#ifndef QSPLIT_DATAPLANE_TX_DEVICE_H_
+#define QSPLIT_DATAPLANE_TX_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "dataplane/metadata.h"
+#include "dataplane/ring_fault.h"
+#include "dataplane/ring_view.h"
+#include "dataplane/types.h"
+
+namespace qsplit::layout {
+class VerifiedLayout;
+}
+
+namespace qsplit::dataplane {
+
+struct TxDeviceOptions {};
+
+// Names the slots of one fetched packet.
+struct TxHandle {
+  uint32_t first_slot = 0;
+  // Slots, context descriptors in front of it included.
+  uint32_t slots = 0;
+};
+
+// A packet to send.
+struct TxWork {
+  // At least one; valid until the next Fetch.
+  std::span<const TxSegment> segments;
+  // Sum of the segments' bytes; fits, because a segment's length and their number are bounded.
+  uint64_t bytes = 0;
+  TxRequest request;
+  TxHandle handle;
+};
+
+class InPlaceTxDevice;
+
+class TxDevice {
+ public:
+  // As TxDriver::Create. The ring starts empty with all indices 0.
+  static absl::StatusOr<TxDevice> Create(const layout::VerifiedLayout& layout,
+                                         const QueueView& view, const TxDeviceOptions& options);
+  TxDevice(TxDevice&&) noexcept;
+  TxDevice& operator=(TxDevice&&) noexcept;
+  ~TxDevice();
+
+  // What the layout's descriptors can ask for.
+  TxFeatures Features() const;
+
+  // Slots published and not yet fetched; reads the doorbell. 0 as well when it is out of range: the
+  // next Fetch says so.
+  uint32_t PeekAvailable();
+  // The next whole packet. kNone: *out is filled. kEmpty: none, or its last descriptor is not
+  // published yet (nothing is consumed then).
+  RingFault Fetch(TxWork* out);
+  // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
+  // always; the done word last, with release. Packets may be completed late, but a driver expects
+  // them in order. A handle that Fetch did not give does nothing.
+  void Complete(const TxHandle& handle);
+
+  // Before sleeping: sets (clears) the need-wakeup flag, with a full fence behind it. Look at
+  // PeekAvailable once more after setting it and before sleeping.
+  void SetNeedWakeup(bool need);
+
+ private:
+  explicit TxDevice(std::unique_ptr<InPlaceTxDevice> in_place);
+  std::unique_ptr<InPlaceTxDevice> in_place_;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_TX_DEVICE_H_

@@ -1,0 +1,97 @@
+// The driver's side of a transmit queue: writes packets into slots, context descriptors before them
+// where a request needs one, rings the doorbell, and learns which packets are sent.
+//
+//        Push            Publish            (device)            Reclaim
+//   free ----> written  --------> device's ----------> complete -------> free
+//
+// The ring's memory is written by the device too: only done words are read from it, with acquire;
+// cookies come from a private array. Never: allocates after Create, locks, makes a system call,
+// makes a virtual call. One thread at a time for one driver.
+#ifndef QSPLIT_DATAPLANE_TX_DRIVER_H_
+#define QSPLIT_DATAPLANE_TX_DRIVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "dataplane/metadata.h"
+#include "dataplane/ring_view.h"
+#include "dataplane/types.h"
+
+namespace qsplit::layout {
+class VerifiedLayout;
+}
+
+namespace qsplit::dataplane {
+
+struct TxOptions {
+  // Ask for a completion report every so many packets, at least 1. The last packet before each
+  // Publish is always reported, so whatever was published comes back.
+  uint32_t report_every = 32;
+};
+
+// What Push did.
+enum class PushResult : uint8_t {
+  kPushed = 0,
+  // Not enough free slots now: Publish, Reclaim, try again. Nothing was written.
+  kNoRoom,
+  // No form of the layout can carry the request: do it in software. Nothing was written.
+  kUnsupported,
+  // More segments or bytes than the layout or the ring can ever take, or an empty segment. Nothing
+  // was written.
+  kTooLong,
+};
+
+class InPlaceTxDriver;
+
+class TxDriver {
+ public:
+  // As RxDriver::Create, for the layout's transmit queue.
+  static absl::StatusOr<TxDriver> Create(const layout::VerifiedLayout& layout,
+                                         const QueueView& view, const TxOptions& options);
+  TxDriver(TxDriver&&) noexcept;
+  TxDriver& operator=(TxDriver&&) noexcept;
+  ~TxDriver();
+
+  // Everything that some request could be granted.
+  TxFeatures Features() const;
+  bool Supports(TxFeature feature) const { return Features().Has(feature); }
+  // Whether exactly this request can be carried; Push answers kUnsupported where this is false.
+  bool Supports(const TxRequest& request) const;
+
+  // The most slots that can be in use, and those free now. A packet takes one for each segment, and
+  // one more for each context descriptor that it needs.
+  uint32_t Capacity() const;
+  uint32_t Room() const;
+  // Most segments for a packet.
+  uint32_t MaxSegments() const;
+  // Shortest packet that the device takes, in bytes; pad shorter ones. 0: any.
+  uint32_t MinPacketBytes() const;
+  // Packets pushed that have not come back through Reclaim.
+  uint32_t Outstanding() const;
+
+  // Writes one packet, all of it or nothing.
+  PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
+  // One segment, no request.
+  PushResult Push(Iova address, uint32_t bytes, uint32_t cookie) {
+    const TxSegment one{address, bytes};
+    return Push(std::span(&one, 1), TxRequest{}, cookie);
+  }
+
+  // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.
+  // Without anything new it does nothing and returns false.
+  bool Publish();
+
+  // Cookies of packets that are sent, in the order of Push, at most cookies.size(); returns how
+  // many. Frees their slots.
+  uint32_t Reclaim(std::span<uint32_t> cookies);
+
+ private:
+  explicit TxDriver(std::unique_ptr<InPlaceTxDriver> in_place);
+  std::unique_ptr<InPlaceTxDriver> in_place_;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_TX_DRIVER_H_
