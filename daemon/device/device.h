@@ -1,0 +1,256 @@
+// The hardware abstraction: all that the daemon asks of a NIC.
+//
+//   lease/ steering/ …  --->  Device  <---  backend/softnic, backend/af_xdp, backend/vfio
+//
+// A Device is control only: no call here moves a packet. Calls may come from any thread, one at a
+// time or together; an implementation serializes what it must, and no call waits for a client.
+// Every call returns within 50 ms or fails with UNAVAILABLE. Calls never throw, never trust a
+// number from a client (the caller checked it, the device checks it again against its own state),
+// and change nothing when they fail.
+//
+// What a device lacks it answers with UNIMPLEMENTED and a message that says why.
+#ifndef QSPLIT_DAEMON_DEVICE_DEVICE_H_
+#define QSPLIT_DAEMON_DEVICE_DEVICE_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "daemon/device/flow_rule.h"
+#include "daemon/linux/owned_fd.h"
+#include "descriptor-lang/layout/verified_layout.h"
+
+namespace qsplit::device {
+
+using LeaseId = uint64_t;
+using RegionId = uint64_t;
+using MacAddress = std::array<uint8_t, 6>;
+
+enum class Protection : uint8_t { kDirect, kGuarded, kKernel };
+
+enum class Offload : uint8_t {
+  kRss,
+  kNtuple,
+  kRxChecksum,
+  kTxChecksum,
+  kRxVlan,
+  kTxVlan,
+  kRxScatter,
+  kTxGather,
+  kTso,
+  kRxTimestamp,
+};
+
+// What never changes while the device is owned.
+struct DeviceInfo {
+  std::string name;
+  std::string backend;
+  uint32_t rx_queues = 0;
+  uint32_t tx_queues = 0;
+  int32_t numa_node = -1;
+  uint32_t rule_capacity = 0;
+  uint32_t rss_table_size = 0;  // entries, a power of two; 0: no RSS
+  uint32_t default_slots = 0;
+  std::vector<Offload> offloads;
+  std::vector<Protection> protections;
+  std::vector<layout::VerifiedLayout> layouts;  // the first is the default
+  std::string wire;                             // for people
+  std::string representor;                      // netdev name, empty: none
+};
+
+// What changes.
+struct DeviceState {
+  bool link_up = false;
+  uint32_t link_mbps = 0;
+  uint32_t mtu_bytes = 0;
+  MacAddress mac{};
+  bool promiscuous = false;
+  bool all_multicast = false;
+  std::vector<MacAddress> multicast;
+  std::string trouble;  // empty: none
+
+  bool operator==(const DeviceState&) const = default;
+};
+
+struct DeviceSettings {
+  std::optional<uint32_t> mtu_bytes;
+  std::optional<bool> promiscuous;
+  std::optional<bool> all_multicast;
+  std::optional<std::vector<MacAddress>> multicast;
+};
+
+// Memory that a lease's queues may reach. The fd is a memfd with F_SEAL_SHRINK; the device maps
+// it itself and keeps no copy of the fd after CloseQueues.
+struct RegionMapping {
+  RegionId region = 0;
+  std::shared_ptr<const linux_sys::OwnedFd> memory;
+  uint64_t offset_bytes = 0;  // in the memfd, page-aligned
+  uint64_t length_bytes = 0;  // multiple of the page size
+  uint64_t iova = 0;          // chosen by lease/, page-aligned; unique in the lease
+  bool device_writable = true;
+};
+
+struct QueueRequest {
+  LeaseId lease = 0;
+  layout::VerifiedLayout layout;
+  std::vector<uint32_t> rx_queues;  // numbers of the device, ascending, free
+  std::vector<uint32_t> tx_queues;
+  uint32_t rx_slots = 0;  // allowed by the layout
+  uint32_t tx_slots = 0;
+  uint32_t rx_buffer_bytes = 0;
+  Protection protection = Protection::kDirect;
+  std::vector<RegionMapping> regions;
+  bool join_rss = false;
+};
+
+// The grant in the device's words: as qsplit.v1.Grant, one to one.
+enum class GrantFdKind : uint8_t { kMemory, kEvent, kWakeup, kSocket, kVfioDevice };
+enum class AreaAccess : uint8_t { kRead, kReadWrite, kWrite };
+
+struct GrantFd {
+  GrantFdKind kind = GrantFdKind::kMemory;
+  std::shared_ptr<const linux_sys::OwnedFd> fd;
+};
+struct GrantArea {
+  uint32_t fd = 0;  // index into Grant::fds
+  uint64_t offset_bytes = 0;
+  uint64_t length_bytes = 0;
+  AreaAccess access = AreaAccess::kReadWrite;
+};
+struct Place {
+  uint32_t area = 0;
+  uint64_t offset_bytes = 0;
+};
+struct RingGrant {
+  Place slots;
+  uint32_t slot_count = 0;
+  std::vector<Place> producer_doorbells;
+  std::vector<Place> consumer_doorbells;
+  std::vector<Place> cells;
+  std::optional<Place> need_wakeup;
+  std::optional<uint32_t> wakeup_fd;
+  uint64_t iova = 0;
+};
+struct QueueGrant {
+  uint32_t queue = 0;
+  std::vector<RingGrant> rings;
+  std::optional<uint32_t> event_fd;
+  std::optional<Place> event_request;
+  uint32_t rx_buffer_bytes = 0;
+};
+struct Grant {
+  std::vector<GrantFd> fds;
+  std::vector<GrantArea> areas;
+  std::vector<QueueGrant> rx;
+  std::vector<QueueGrant> tx;
+};
+
+// A descriptor or doorbell that was refused: as qsplit.v1.Fault.
+enum class FaultKind : uint8_t {
+  kUnmapped,
+  kReadOnly,
+  kBadIndex,
+  kEndlessChain,
+  kBadDescriptor,
+  kBadPacket,
+};
+struct Fault {
+  LeaseId lease = 0;
+  FaultKind kind = FaultKind::kUnmapped;
+  bool transmit = false;
+  uint32_t queue = 0;
+  uint32_t slot = 0;
+  uint64_t iova = 0;
+  uint64_t length_bytes = 0;
+  absl::Time time;
+};
+
+// Counters since the device started: as qsplit.v1.QueueStats and DeviceStats.
+struct QueueCounters {
+  uint64_t packets = 0, bytes = 0, completions = 0, descriptors = 0;
+  uint64_t drops_no_descriptor = 0, drops_too_long = 0, drops_down = 0, drops_injected = 0;
+  uint64_t checksum_errors = 0, faults = 0, events = 0, wakeups = 0;
+};
+struct DeviceCounters {
+  std::vector<QueueCounters> rx, tx;  // by queue number
+  uint64_t wire_rx_packets = 0, wire_rx_bytes = 0, wire_tx_packets = 0, wire_tx_bytes = 0;
+  uint64_t drops_mac_filter = 0, drops_rule = 0, drops_malformed = 0, drops_wire = 0;
+  uint64_t representor_rx_packets = 0, representor_tx_packets = 0, drops_representor = 0;
+};
+struct RuleCounters {
+  uint32_t location = 0;
+  uint64_t packets = 0, bytes = 0;
+};
+
+// Entry of the RSS table that names no queue: the representor.
+inline constexpr uint32_t kNoQueue = 0xffffffff;
+inline constexpr size_t kRssKeyBytes = 40;
+struct RssConfig {
+  std::vector<uint32_t> indirection;  // rss_table_size entries
+  std::array<uint8_t, kRssKeyBytes> key{};
+};
+
+// As qsplit.v1.InjectedFault.
+enum class InjectedFault : uint8_t {
+  kLinkDown,
+  kStallQueue,
+  kLoseCompletion,
+  kRepeatCompletion,
+  kDelayCompletion,
+  kWrongLength,
+};
+struct Injection {
+  InjectedFault fault = InjectedFault::kLinkDown;
+  uint32_t queue = 0;
+  bool transmit = false;
+  uint32_t count = 1;
+  absl::Duration duration;
+};
+
+// Called by the device, on a thread of its own; must not block and must not call the device.
+struct DeviceEvents {
+  std::function<void(const Fault&)> fault;
+  std::function<void(const DeviceState&)> state;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual const DeviceInfo& info() const = 0;
+  virtual DeviceState State() const = 0;
+  virtual absl::Status Set(const DeviceSettings& settings) = 0;
+  virtual void SetEvents(DeviceEvents events) = 0;
+
+  // Sets queues up for a lease: maps regions, makes rings, takes the queues out of RSS (or leaves
+  // them in, request.join_rss). All or nothing. The rest of RSS is spread over the queues that
+  // remain in it.
+  virtual absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) = 0;
+  // Undoes it: stops the queues, unmaps all, gives the queues back to RSS. Rules that point at the
+  // queues must have been removed. When it returns, the device touches none of the memory. Works
+  // for a lease that OpenQueues has never seen: nothing happens.
+  virtual absl::Status CloseQueues(LeaseId lease) = 0;
+
+  // The location must be free / taken.
+  virtual absl::Status AddRule(const FlowRule& rule) = 0;
+  virtual absl::Status RemoveRule(uint32_t location) = 0;
+  virtual std::vector<RuleCounters> ReadRuleCounters() const = 0;
+
+  virtual absl::StatusOr<RssConfig> GetRss() const = 0;
+  // An empty indirection spreads evenly over the queues that take part.
+  virtual absl::Status SetRss(const RssConfig& config) = 0;
+
+  virtual DeviceCounters ReadCounters() const = 0;
+  virtual absl::Status Inject(const Injection& injection) = 0;
+};
+
+}  // namespace qsplit::device
+
+#endif  // QSPLIT_DAEMON_DEVICE_DEVICE_H_

@@ -1,0 +1,72 @@
+// A steering rule in the form in which a device compares it: a key of fixed bytes and a mask.
+//
+// Built by steering/ out of checked requests, read by back ends. Plain values: no owner, no lock;
+// any thread may copy them. It never holds a pointer and never speaks of leases.
+#ifndef QSPLIT_DAEMON_DEVICE_FLOW_RULE_H_
+#define QSPLIT_DAEMON_DEVICE_FLOW_RULE_H_
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+namespace qsplit::device {
+
+// ethtool's flow types.
+enum class FlowType : uint8_t { kEther, kIp4, kIp6, kTcp4, kUdp4, kSctp4, kTcp6, kUdp6 };
+
+// What of a packet rules can see. Numbers are in the host's byte order, addresses in the
+// network's. In a mask, a bit that is 1 is compared.
+struct FlowKey {
+  std::array<uint8_t, 6> dst_mac{};
+  std::array<uint8_t, 6> src_mac{};
+  uint16_t ether_type = 0;       // behind VLAN tags
+  uint16_t vlan_tci = 0;         // outer tag
+  uint16_t vlan_ether_type = 0;  // outer tag's own type; 0: no tag
+  uint8_t tos = 0;
+  uint8_t l4_protocol = 0;
+  std::array<uint8_t, 16> src_ip{};  // IPv4: the first 4 bytes, the rest 0
+  std::array<uint8_t, 16> dst_ip{};
+  uint16_t src_port = 0;
+  uint16_t dst_port = 0;
+  uint32_t l4_bytes = 0;   // first 4 bytes behind the IP header
+  uint8_t ip_version = 0;  // 4, 6 or 0
+  uint8_t has_vlan = 0;    // 0 or 1
+  uint8_t has_ports = 0;   // 0 or 1: ports are there (not a later fragment, header whole)
+  uint8_t reserved = 0;    // 0
+
+  bool operator==(const FlowKey&) const = default;
+};
+static_assert(sizeof(FlowKey) == 64, "compared as eight 64-bit words");
+static_assert(std::has_unique_object_representations_v<FlowKey>);
+
+// A packet matches when (packet & mask) == value. The flow type's own demands (ip_version,
+// l4_protocol, has_vlan, has_ports) are written into value and mask like any other field.
+struct FlowMatch {
+  FlowType type = FlowType::kEther;
+  FlowKey value;
+  FlowKey mask;
+
+  bool operator==(const FlowMatch&) const = default;
+};
+
+// Where a matching packet goes.
+struct FlowAction {
+  static constexpr uint32_t kDrop = 0xffffffff;
+  uint32_t queue = kDrop;  // receive queue of the device, or kDrop
+
+  bool drops() const { return queue == kDrop; }
+  bool operator==(const FlowAction&) const = default;
+};
+
+// A rule in its place. The lowest location that matches wins.
+struct FlowRule {
+  uint32_t location = 0;
+  FlowMatch match;
+  FlowAction action;
+
+  bool operator==(const FlowRule&) const = default;
+};
+
+}  // namespace qsplit::device
+
+#endif  // QSPLIT_DAEMON_DEVICE_FLOW_RULE_H_
