@@ -3,7 +3,8 @@
 #
 #   qsplit_test(NAME n SOURCES a.cc ... [LIBS l ...] [LABEL unit] [TIMEOUT s] [DATA target ...])
 #     A GoogleTest program; each TEST becomes a CTest test "n.Suite.Name".
-#   qsplit_script_test(NAME n COMMAND prog args ... [LABEL l] [TIMEOUT s] [ENV A=b ...])
+#   qsplit_script_test(NAME n COMMAND prog args ... [LABEL l] [TIMEOUT s] [ENV A=b ...]
+#                      [DEPENDS target ...])
 #     A test that is a command. Exit status 77 means skipped.
 #   qsplit_fuzzer(NAME n SOURCES a.cc ... [LIBS l ...] [CORPUS dir])
 #     With QSPLIT_FUZZ a libFuzzer program; otherwise a test, label fuzz-replay, that feeds every
@@ -12,13 +13,24 @@
 #     A Google Benchmark program in build/<preset>/bench; not a test, for it judges nothing.
 #
 # Programs see QSPLIT_SOURCE_DIR, QSPLIT_BINARY_DIR, QSPLIT_BIN_DIR and QSPLIT_LAYOUT_DIR (string
-# literals). Tests of label netns and vm run one at a time within their label: they count what is
-# left on the machine.
+# literals); script tests see the same names in the environment. Tests of label netns and vm run alone.
+# LABEL may have a second word, hostile, for what scripts/test also runs in the asan build.
+# DATA and DEPENDS name targets to build before (programs, layouts); as does tests_<label>.
 include(GoogleTest)
 set(CMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE PRE_TEST)
-add_custom_target(fuzzers COMMENT "All fuzzers")
-
+add_custom_target(fuzzers)
+# tests_<label> builds what the tests of that label need, hostile those that also bear that label.
 set(QSPLIT_TEST_LABELS unit golden netns vm fuzz-replay bench checks package)
+foreach(label IN LISTS QSPLIT_TEST_LABELS ITEMS hostile)
+  add_custom_target(tests_${label})
+endforeach()
+set(QSPLIT_SANITIZER_ENV "")  # one variable at most: gtest_discover_tests takes no list here
+if(QSPLIT_SANITIZE MATCHES "thread")
+  list(APPEND QSPLIT_SANITIZER_ENV
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp history_size=4 second_deadlock_stack=1")
+elseif(QSPLIT_SANITIZE)
+  list(APPEND QSPLIT_SANITIZER_ENV "UBSAN_OPTIONS=print_stacktrace=1")
+endif()
 
 function(_qsplit_label var label)
   if(NOT label)
@@ -40,9 +52,13 @@ function(_qsplit_test_properties var label timeout)
       set(timeout 300)
     endif()
   endif()
+  if(QSPLIT_SANITIZE)
+    math(EXPR timeout "${timeout} * 3")
+  endif()
   set(properties TIMEOUT ${timeout})
   if(first MATCHES "netns|vm")
-    list(APPEND properties RESOURCE_LOCK ${first})
+    # They measure times, and count what is left on the machine.
+    list(APPEND properties RUN_SERIAL TRUE)
   endif()
   set(${var} "${properties}" PARENT_SCOPE)
 endfunction()
@@ -70,12 +86,20 @@ function(qsplit_test)
   if(T_DATA)
     add_dependencies(${T_NAME} ${T_DATA})
   endif()
+  foreach(one IN LISTS label)
+    if(TARGET tests_${one})
+      add_dependencies(tests_${one} ${T_NAME})
+    endif()
+  endforeach()
+  if(QSPLIT_SANITIZER_ENV)
+    list(APPEND properties ENVIRONMENT "${QSPLIT_SANITIZER_ENV}")
+  endif()
   gtest_discover_tests(${T_NAME} TEST_PREFIX "${T_NAME}." WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
     DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${label}" ${properties})
 endfunction()
 
 function(qsplit_script_test)
-  cmake_parse_arguments(PARSE_ARGV 0 T "" "NAME;TIMEOUT" "COMMAND;LABEL;ENV")
+  cmake_parse_arguments(PARSE_ARGV 0 T "" "NAME;TIMEOUT" "COMMAND;LABEL;ENV;DEPENDS")
   if(NOT QSPLIT_TESTS OR QSPLIT_FUZZ)
     return()
   endif()
@@ -88,7 +112,14 @@ function(qsplit_script_test)
   set_tests_properties(${T_NAME} PROPERTIES LABELS "${label}" SKIP_RETURN_CODE 77 ${properties})
   set_property(TEST ${T_NAME} PROPERTY ENVIRONMENT
     "QSPLIT_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "QSPLIT_BINARY_DIR=${PROJECT_BINARY_DIR}"
-    "QSPLIT_BIN_DIR=${PROJECT_BINARY_DIR}/bin" "QSPLIT_LAYOUT_DIR=${QSPLIT_LAYOUT_BUILD_DIR}" ${T_ENV})
+    "QSPLIT_BIN_DIR=${PROJECT_BINARY_DIR}/bin" "QSPLIT_LAYOUT_DIR=${QSPLIT_LAYOUT_BUILD_DIR}" ${QSPLIT_SANITIZER_ENV} ${T_ENV})
+  if(T_DEPENDS)
+    foreach(one IN LISTS label)
+      if(TARGET tests_${one})
+        add_dependencies(tests_${one} ${T_DEPENDS})
+      endif()
+    endforeach()
+  endif()
 endfunction()
 
 function(qsplit_fuzzer)
@@ -115,7 +146,9 @@ function(qsplit_fuzzer)
   else()
     target_sources(${T_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc")
     add_test(NAME ${T_NAME}.Replay COMMAND ${T_NAME} "${T_CORPUS}")
-    set_tests_properties(${T_NAME}.Replay PROPERTIES LABELS fuzz-replay TIMEOUT 120)
+    set_tests_properties(${T_NAME}.Replay PROPERTIES LABELS fuzz-replay TIMEOUT 300)
+    set_property(TEST ${T_NAME}.Replay PROPERTY ENVIRONMENT ${QSPLIT_SANITIZER_ENV})
+    add_dependencies(tests_fuzz-replay ${T_NAME})
   endif()
 endfunction()
 

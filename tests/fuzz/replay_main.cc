@@ -3,9 +3,9 @@
 //
 //   <fuzzer> FILE-OR-FOLDER...
 //
-// Exit status: 0 all inputs were survived; 1 there was no input (a corpus that vanished must not pass
-// for a corpus that is clean); 2 usage. A failing input ends the process by its own assertion or
-// sanitizer; the file's name was printed before.
+// Exit status: 0 all inputs were survived; 1 there was no input (a corpus that vanished must not
+// pass for a corpus that is clean); 2 usage. A failing input ends the process by its own assertion
+// or sanitizer; the file's name was printed before.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
