@@ -13,7 +13,7 @@ if(units AND NOT QSPLIT_FUZZ)
   add_library(header_selfcheck OBJECT EXCLUDE_FROM_ALL ${units})
   target_compile_options(header_selfcheck PRIVATE -O0 -g0 -U_FORTIFY_SOURCE)
   target_include_directories(header_selfcheck PRIVATE
-    "${PROJECT_SOURCE_DIR}/client-lib/include" "${PROJECT_BINARY_DIR}/client-lib/include"
+    "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/client-lib/include" "${PROJECT_BINARY_DIR}/client-lib/include"
     $<TARGET_PROPERTY:qsplit_proto,INTERFACE_INCLUDE_DIRECTORIES>)
   target_link_libraries(header_selfcheck PRIVATE qsplit_nl CLI11::CLI11 spdlog::spdlog
     tomlplusplus::tomlplusplus)

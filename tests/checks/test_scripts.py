@@ -1,0 +1,49 @@
+"""The scripts' own words: help, usage errors, and a set-up that is asked twice."""
+
+import os
+import subprocess
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [os.path.join(ROOT, "scripts", script), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+class Scripts(unittest.TestCase):
+    def test_help_has_examples(self):
+        for script in ("setup", "test", "check"):
+            shown = run(script, "--help")
+            self.assertEqual(shown.returncode, 0)
+            self.assertIn(f"scripts/{script} --help", shown.stdout)
+
+    def test_unknown_option_names_it(self):
+        for script in ("setup", "test", "check"):
+            shown = run(script, "--frobnicate")
+            self.assertEqual(shown.returncode, 2)
+            self.assertIn("--frobnicate", shown.stderr)
+            self.assertEqual(shown.stdout, "")
+
+    def test_bad_values_name_the_good_ones(self):
+        shown = run("test", "--label", "unti")
+        self.assertEqual(shown.returncode, 2)
+        self.assertIn("fuzz-replay", shown.stderr)
+        self.assertIn("'unti'", shown.stderr)
+        shown = run("test", "--fuzz", "soon")
+        self.assertEqual(shown.returncode, 2)
+        self.assertIn("'soon'", shown.stderr)
+        shown = run("check", "wals")
+        self.assertEqual(shown.returncode, 2)
+        self.assertIn("walls", shown.stderr)
+
+    def test_set_up_machine_needs_nothing(self):
+        shown = run("setup", "--check")
+        self.assertEqual(shown.returncode, 0, shown.stdout)
+        self.assertIn("nothing to do", shown.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
