@@ -61,6 +61,7 @@ class Walls(Check):
         self.include("daemon/ingress/lease_service.cc", '"qsplit/v1/lease.grpc.pb.h"')
         self.include("daemon/ingress/session_socket.cc", "<sys/socket.h>")
         self.include("daemon/lease/table.cc", '"daemon/device/device.h"')
+        self.include("daemon/device/device.h", '"daemon/linux/owned_fd.h"')
         self.include("daemon/backend/softnic/wire.cc", "<linux/if_tun.h>")
         self.include("daemon/linux/ethtool.cc", "<linux/ethtool.h>")
         self.include("dataplane/ring.cc", '"descriptor-lang/layout/layout.h"')
@@ -111,6 +112,10 @@ class Walls(Check):
     def test_device_does_not_look_up(self):
         self.include("daemon/device/device.h", '"daemon/lease/table.h"')
         self.assert_found("daemon/device/device.h:2")
+
+    def test_logic_takes_no_wrapper_of_the_kernel(self):
+        self.include("daemon/region/a.cc", '"daemon/linux/memfd.h"')
+        self.assert_found("daemon/region/a.cc:2")
 
     def test_backend_does_not_look_up(self):
         self.include("daemon/backend/softnic/nic.cc", '"daemon/session/session.h"')
