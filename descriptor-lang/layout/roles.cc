@@ -35,8 +35,9 @@ constexpr std::array<RoleInfo, kRoleCount> kRoles = {{
     // Buffers.
     Repeatable(Row(Role::kBufferAddress, "buffer.address", kAddress, "iova", kAnywhere, kDriver,
                    "where the buffer begins")),
-    Repeatable(Row(Role::kBufferLength, "buffer.length", kLength, "bytes", kAnywhere, kDriver,
-                   "size of the buffer that the driver offers or sends")),
+    Repeatable(Row(
+        Role::kBufferLength, "buffer.length", kLength, "bytes", kAnywhere, kDriver,
+        "bytes of the buffer: offered to the device (receive) or to be sent out of it (transmit)")),
     Repeatable(Row(Role::kBufferTag, "buffer.tag", kNumber, "", kAnywhere, kEither,
                    "software's number of the buffer, which the device gives back")),
     Row(Role::kHeaderAddress, "header.address", kAddress, "iova", kInPackets, kDriver,
@@ -45,7 +46,7 @@ constexpr std::array<RoleInfo, kRoleCount> kRoles = {{
         "bytes of headers that the device put into the header buffer"),
     // Packets.
     Row(Role::kPacketLength, "packet.length", kLength, "bytes", kInPackets, kEither,
-        "bytes of the packet that this descriptor speaks of, as the queue's length rule says"),
+        "bytes of the packet that this completion speaks of, as the queue's length rule says"),
     Row(Role::kPacketTotalLength, "packet.total_length", kLength, "bytes", kInTransmit, kDriver,
         "bytes of the whole packet, in its first descriptor"),
     Flag(Role::kPacketFirst, "packet.first", kInPackets, kEither,
