@@ -1,10 +1,13 @@
 """ctest_summary: what one run of ctest found, label by label, out of its JUnit file.
 
-  ctest_summary.py RUN-NAME JUNIT.xml      one line for each label: run|label|passed|failed|skipped
+  ctest_summary.py RUN-NAME JUNIT.xml TESTS.json
+                                           one line for each label: run|label|passed|failed|skipped;
+                                           TESTS.json is what ctest --show-only=json-v1 prints
   ctest_summary.py --skips JUNIT.xml       the skipped tests with the reason that each gave
   ctest_summary.py --failures JUNIT.xml    the names of the failed tests
 """
 
+import json
 import re
 import sys
 import xml.etree.ElementTree as tree
@@ -20,22 +23,27 @@ def reason(text):
     return useful[-1] if useful else "no reason given"
 
 
-def label_of(case):
-    for prop in case.iter("property"):
-        if prop.get("name") == "cmake_labels":
-            return (prop.get("value") or "").split(";")[0]
-    return "other"
+def labels_of(path):
+    """{test name: its first label}: ctest's JUnit file says nothing of labels."""
+    found = {}
+    with open(path, encoding="utf-8") as f:
+        for test in json.load(f)["tests"]:
+            for prop in test.get("properties", []):
+                if prop["name"] == "LABELS":
+                    found[test["name"]] = prop["value"][0]
+    return found
 
 
 def main():
     what, path = sys.argv[1], sys.argv[2]
+    labels = labels_of(sys.argv[3]) if len(sys.argv) > 3 else {}
     counts = {}
     for case in tree.parse(path).getroot().iter("testcase"):
         skipped = case.find("skipped") is not None or case.get("status") in ("notrun", "disabled")
         failed = case.find("failure") is not None or case.get("status") == "fail"
         output = case.findtext("system-out")
         kind = 1 if failed else 2 if skipped else 0
-        counts.setdefault(label_of(case), [0, 0, 0])[kind] += 1
+        counts.setdefault(labels.get(case.get("name"), "other"), [0, 0, 0])[kind] += 1
         if what == "--skips" and kind == 2:
             print(f"{case.get('name')}: {reason(output)}")
         elif what == "--failures" and kind == 1:
