@@ -24,12 +24,13 @@ set(QSPLIT_TEST_LABELS unit golden netns vm fuzz-replay bench checks package)
 foreach(label IN LISTS QSPLIT_TEST_LABELS ITEMS hostile)
   add_custom_target(tests_${label})
 endforeach()
-set(QSPLIT_SANITIZER_ENV "")  # one variable at most: gtest_discover_tests takes no list here
+set(QSPLIT_SANITIZER_ENV "")
 if(QSPLIT_SANITIZE MATCHES "thread")
   list(APPEND QSPLIT_SANITIZER_ENV
-    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp history_size=4 second_deadlock_stack=1")
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:history_size=4:second_deadlock_stack=1")
 elseif(QSPLIT_SANITIZE)
-  list(APPEND QSPLIT_SANITIZER_ENV "UBSAN_OPTIONS=print_stacktrace=1")
+  list(APPEND QSPLIT_SANITIZER_ENV "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
 
 function(_qsplit_label var label)
@@ -91,11 +92,16 @@ function(qsplit_test)
       add_dependencies(tests_${one} ${T_NAME})
     endif()
   endforeach()
-  if(QSPLIT_SANITIZER_ENV)
-    list(APPEND properties ENVIRONMENT "${QSPLIT_SANITIZER_ENV}")
-  endif()
   gtest_discover_tests(${T_NAME} TEST_PREFIX "${T_NAME}." WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
-    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${label}" ${properties})
+    DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+  # Properties that are lists: gtest_discover_tests cannot pass those on.
+  set(lists "${CMAKE_CURRENT_BINARY_DIR}/${T_NAME}_lists.cmake")
+  file(CONFIGURE OUTPUT "${lists}" @ONLY CONTENT [[
+foreach(test IN LISTS @T_NAME@_TESTS)
+  set_tests_properties("${test}" PROPERTIES LABELS "@label@" ENVIRONMENT "@QSPLIT_SANITIZER_ENV@")
+endforeach()
+]])
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${lists}")
 endfunction()
 
 function(qsplit_script_test)
