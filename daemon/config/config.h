@@ -1,0 +1,133 @@
+// The daemon's configuration, checked: what a TOML file said, or the default.
+//
+// Plain values with no owner and no lock; main.cc turns them into devices, policy and limits.
+// Nothing here opens a device, a socket or a layout. docs/configuration.md describes the file.
+#ifndef QSPLIT_DAEMON_CONFIG_CONFIG_H_
+#define QSPLIT_DAEMON_CONFIG_CONFIG_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "qsplit/v1/steering.pb.h"
+
+namespace qsplit::config {
+
+enum class LogFormat : uint8_t { kText, kJson };
+
+// [daemon]
+struct DaemonSection {
+  std::string runtime_dir = "/run/qsplit";
+  uint32_t session_socket_mode = 0666;
+  uint32_t rpc_socket_mode = 0666;
+  std::string layouts_dir;         // empty: beside the executable
+  std::string log_level = "info";  // trace, debug, info, warning, error
+  LogFormat log_format = LogFormat::kText;
+};
+
+// [limits]: what one uid, and all together, may keep open. They hold before policy is asked.
+struct LimitsSection {
+  uint32_t sessions = 4096;                // connections on session.sock
+  uint32_t sessions_per_uid = 256;         //
+  uint32_t rpc_connections = 1024;         // connections on qsplitd.sock
+  uint32_t rpc_connections_per_uid = 64;   //
+  uint32_t streams_per_connection = 32;    // RPCs at a time on one connection
+  uint32_t watches = 4096;                 // watch streams, all together
+  uint64_t rpc_memory_bytes = 256u << 20;  // buffers of all RPCs
+  uint32_t rpc_idle_seconds = 3600;        // an RPC connection without calls is closed
+};
+
+enum class WireKind : uint8_t { kNone, kTap, kPeer };
+
+// device.wire
+struct Wire {
+  WireKind kind = WireKind::kNone;
+  std::string tap;    // kTap: netdev, made and removed by the daemon
+  std::string netns;  // kTap: name or path of the network namespace; empty: the daemon's
+  std::string peer;   // kPeer: name of the other device
+};
+
+// [[device]]
+struct DeviceSection {
+  std::string name;
+  std::string backend = "softnic";
+  std::vector<std::string> layouts;  // empty: all that are loaded
+  uint32_t rx_queues = 8;
+  uint32_t tx_queues = 8;
+  std::optional<std::array<uint8_t, 6>> mac;  // absent: made from the name
+  uint32_t mtu_bytes = 1500;
+  uint32_t slots = 512;            // of a ring, when the client names none
+  std::optional<uint32_t> worker;  // devices of one number share a thread; absent: its own
+  std::optional<uint32_t> cpu;     // that the thread is pinned to
+  Wire wire;
+  std::string representor;  // netdev; empty: none
+};
+
+// tenant.quotas; absent: no limit but the device's.
+struct Quotas {
+  std::optional<uint32_t> sessions;
+  std::optional<uint32_t> leases;
+  std::optional<uint32_t> rx_queues;
+  std::optional<uint32_t> tx_queues;
+  std::optional<uint32_t> regions;
+  std::optional<uint64_t> region_bytes;
+  std::optional<uint32_t> rules;
+};
+
+// [[tenant]]
+struct TenantSection {
+  std::string name;
+  std::vector<uint32_t> uids;  // users' names resolved
+  std::vector<uint32_t> gids;  // groups' names resolved
+  bool everybody = false;      // uids = "any"
+  bool admin = false;
+  bool all_devices = true;
+  std::vector<std::string> devices;  // unless all_devices
+  Quotas quotas;
+  bool may_join_rss = false;
+  bool steer_any = false;
+  std::vector<v1::FlowMatch> steer;  // scopes; a rule must lie inside one of them
+};
+
+struct Config {
+  std::string file;  // where it came from; empty: the default
+  DaemonSection daemon;
+  LimitsSection limits;
+  std::vector<DeviceSection> devices;
+  std::vector<TenantSection> tenants;
+};
+
+// Numbers of users and groups; absent: there is none of this name.
+struct NameResolver {
+  std::function<std::optional<uint32_t>(const std::string&)> user;
+  std::function<std::optional<uint32_t>(const std::string&)> group;
+
+  static NameResolver System();
+};
+
+// INVALID_ARGUMENT: one line for each error, "FILE:LINE:COLUMN: KEY = VALUE: what is wrong; what
+// is allowed". `file` only names the text in errors. A text without [[device]] gets the default
+// devices; one without [[tenant]] makes `daemon_uid` the admin.
+absl::StatusOr<Config> ParseConfig(std::string_view text, const std::string& file,
+                                   const NameResolver& names, uint32_t daemon_uid);
+
+// Reads the file (at most 1 MiB) and parses it.
+absl::StatusOr<Config> LoadConfig(const std::string& file, const NameResolver& names,
+                                  uint32_t daemon_uid);
+
+// Two software NICs, nic0 and nic1, wired to each other, and `daemon_uid` as the admin: needs no
+// privilege.
+Config DefaultConfig(uint32_t daemon_uid);
+
+// What a daemon with this configuration does, for people: one line for each socket, device and
+// tenant.
+std::string Describe(const Config& config);
+
+}  // namespace qsplit::config
+
+#endif  // QSPLIT_DAEMON_CONFIG_CONFIG_H_

@@ -1,0 +1,116 @@
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/config/sections.h"
+
+namespace qsplit::config {
+namespace {
+
+constexpr uint32_t kMaxQueues = 64;
+constexpr uint32_t kMaxMtu = 9600;
+constexpr uint32_t kMaxSlots = 32768;
+
+// What the kernel takes as a netdev's name (IFNAMSIZ is 16), and no pattern.
+bool IsNetdevName(std::string_view text) {
+  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
+         });
+}
+constexpr std::string_view kNetdevRule =
+    "no netdev name; allowed: 1..15 characters, no / : % space";
+
+void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
+  const toml::table* table = device.Table("wire");
+  if (table == nullptr) return;
+  TableReader reader(*table, "device.wire", diagnostics);
+  const auto tap = reader.String("tap");
+  const auto peer = reader.String("peer");
+  const auto netns = reader.String("netns");
+  if (reader.Has("tap") == reader.Has("peer")) {
+    reader.TableError("exactly one of 'tap' and 'peer' is needed");
+  } else if (tap) {
+    if (!IsNetdevName(*tap)) reader.Error("tap", kNetdevRule);
+    out.kind = WireKind::kTap;
+    out.tap = *tap;
+    if (netns) out.netns = *netns;
+  } else if (peer) {
+    if (netns) reader.Error("netns", "only a tap stands in a network namespace");
+    out.kind = WireKind::kPeer;
+    out.peer = *peer;
+  }
+  reader.Finish();
+}
+
+}  // namespace
+
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+std::optional<std::array<uint8_t, 6>> ParseMac(std::string_view text) {
+  std::array<uint8_t, 6> mac{};
+  if (text.size() != 17) return {};
+  for (size_t i = 0; i < mac.size(); ++i) {
+    uint32_t byte = 0;
+    if ((i > 0 && text[3 * i - 1] != ':') ||
+        !absl::SimpleHexAtoi(absl::string_view(text.data() + 3 * i, 2), &byte)) {
+      return {};
+    }
+    mac[i] = static_cast<uint8_t>(byte);
+  }
+  return mac;
+}
+
+void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out) {
+  TableReader reader(table, "device", diagnostics);
+  if (auto name = reader.String("name")) {
+    if (!IsName(*name)) reader.Error("name", absl::StrCat("no name; ", kNameRule.data()));
+    out.name = *name;
+  } else if (!reader.Has("name")) {
+    reader.Missing("name", kNameRule);
+  }
+  if (auto backend = reader.OneOf("backend", {"softnic"})) out.backend = *backend;
+  if (auto layouts = reader.Strings("layouts")) out.layouts = *layouts;
+  if (auto queues = reader.Integer("queues", 1, kMaxQueues)) {
+    out.rx_queues = out.tx_queues = static_cast<uint32_t>(*queues);
+    for (const std::string_view key : {"rx_queues", "tx_queues"}) {
+      if (reader.Has(key)) reader.Error(key, "'queues' sets both already; give one or the other");
+    }
+  }
+  if (auto queues = reader.Integer("rx_queues", 1, kMaxQueues)) {
+    out.rx_queues = static_cast<uint32_t>(*queues);
+  }
+  if (auto queues = reader.Integer("tx_queues", 1, kMaxQueues)) {
+    out.tx_queues = static_cast<uint32_t>(*queues);
+  }
+  if (auto text = reader.String("mac")) {
+    out.mac = ParseMac(*text);
+    if (!out.mac) {
+      reader.Error("mac", "no MAC address; allowed: six bytes such as \"02:00:00:00:00:01\"");
+    } else if (((*out.mac)[0] & 1) != 0) {
+      reader.Error("mac", "a multicast address; allowed: one whose first byte is even");
+    }
+  }
+  if (auto mtu = reader.Integer("mtu", 68, kMaxMtu)) out.mtu_bytes = static_cast<uint32_t>(*mtu);
+  if (auto slots = reader.Integer("slots", 8, kMaxSlots)) {
+    out.slots = static_cast<uint32_t>(*slots);
+    if ((out.slots & (out.slots - 1)) != 0) {
+      reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
+    }
+  }
+  if (auto worker = reader.Integer("worker", 0, 1023)) out.worker = static_cast<uint32_t>(*worker);
+  if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
+  if (auto representor = reader.String("representor")) {
+    if (!IsNetdevName(*representor)) reader.Error("representor", kNetdevRule);
+    out.representor = *representor;
+  }
+  ReadWire(reader, diagnostics, out.wire);
+  reader.Finish();
+}
+
+}  // namespace qsplit::config

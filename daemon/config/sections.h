@@ -1,0 +1,29 @@
+// The sections of the configuration file, each read by a function of its own.
+//
+// Each reads one table into `out` and reports what is wrong; what was wrong keeps its default.
+// One thread.
+#ifndef QSPLIT_DAEMON_CONFIG_SECTIONS_H_
+#define QSPLIT_DAEMON_CONFIG_SECTIONS_H_
+
+#include "daemon/config/config.h"
+#include "daemon/config/table_reader.h"
+
+namespace qsplit::config {
+
+void ReadDaemon(const toml::table& table, Diagnostics& diagnostics, DaemonSection& out);
+void ReadLimits(const toml::table& table, Diagnostics& diagnostics, LimitsSection& out);
+void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out);
+void ReadTenant(const toml::table& table, const NameResolver& names, Diagnostics& diagnostics,
+                TenantSection& out);
+// One scope of tenant.steer.
+void ReadScope(const toml::table& table, Diagnostics& diagnostics, v1::FlowMatch& out);
+
+// "02:00:00:00:00:01".
+std::optional<std::array<uint8_t, 6>> ParseMac(std::string_view text);
+// Name of a device or tenant: 1..32 bytes of [a-z0-9_-].
+bool IsName(std::string_view text);
+inline constexpr std::string_view kNameRule = "allowed: 1..32 characters of a-z 0-9 _ -";
+
+}  // namespace qsplit::config
+
+#endif  // QSPLIT_DAEMON_CONFIG_SECTIONS_H_
