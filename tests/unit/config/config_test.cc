@@ -187,19 +187,19 @@ TEST(Config, ScopesAreChecked) {
             "q.toml:4:10: tenant.steer.flow_type is missing; allowed: \"ether\", \"ip4\", \"ip6\", "
             "\"tcp4\", \"udp4\", \"sctp4\", \"tcp6\", \"udp6\"");
   EXPECT_EQ(scope("flow_type = \"ip4\", dst_port = 1"),
-            "q.toml:4:40: tenant.steer.dst_port = 1: flow type ip4 has no such field");
+            "q.toml:4:41: tenant.steer.dst_port = 1: flow type ip4 has no such field");
   EXPECT_EQ(scope("flow_type = \"udp4\", dst_port_mask = 1"),
-            "q.toml:4:45: tenant.steer.dst_port_mask = 1: a mask without 'dst_port'");
+            "q.toml:4:47: tenant.steer.dst_port_mask = 1: a mask without 'dst_port'");
   EXPECT_EQ(scope("flow_type = \"udp4\", dst_port = 3, dst_port_mask = 1"),
-            "q.toml:4:41: tenant.steer.dst_port = 3: has bits outside its mask 0x1");
+            "q.toml:4:42: tenant.steer.dst_port = 3: has bits outside its mask 0x1");
   EXPECT_EQ(scope("flow_type = \"udp4\", dst_ip = \"10.0.0.1/8\""),
-            "q.toml:4:39: tenant.steer.dst_ip = '10.0.0.1/8': has bits outside its mask; clear "
+            "q.toml:4:40: tenant.steer.dst_ip = '10.0.0.1/8': has bits outside its mask; clear "
             "them");
   EXPECT_EQ(scope("flow_type = \"udp6\", dst_ip = \"10.0.0.1\""),
-            "q.toml:4:39: tenant.steer.dst_ip = '10.0.0.1': no IPv6 address; allowed: such as "
+            "q.toml:4:40: tenant.steer.dst_ip = '10.0.0.1': no IPv6 address; allowed: such as "
             "\"fd00::/8\"");
   EXPECT_EQ(scope("flow_type = \"udp4\", dst_ip = \"10.0.0.0/33\""),
-            "q.toml:4:39: tenant.steer.dst_ip = '10.0.0.0/33': the prefix length must be 1..32");
+            "q.toml:4:40: tenant.steer.dst_ip = '10.0.0.0/33': the prefix length must be 1..32");
 }
 
 TEST(Config, NamesThatDoNotFitTogetherAreRefused) {
