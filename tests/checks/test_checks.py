@@ -383,10 +383,10 @@ target_include_directories(a PRIVATE .)
 
     def test_bad_good_and_remembered(self):
         self.write("dataplane/a.h", "#pragma once\nstruct A { virtual ~A(); virtual void F(); };\n")
-        bad = '#include "dataplane/a.h"\nstruct B : A { virtual void F(); };\nint* Null() { return 0; }\n'
+        bad = '#include <string>\n#include "dataplane/a.h"\nstruct B : A { virtual void F(); };\nbool Empty(const std::string& s) { return s.size() == 0; }\n'
         self.write("dataplane/a.cc", bad)
-        self.assert_found("dataplane/a.cc:3", "nullptr")
-        self.assert_found("dataplane/a.cc:2", "override")
+        self.assert_found("dataplane/a.cc:4", "empty")
+        self.assert_found("dataplane/a.cc:3", "override")
         self.write("dataplane/a.cc", '#include "dataplane/a.h"\nint* Null() { return nullptr; }\n')
         self.assertIn("(0 remembered", self.assert_clean())
         self.assertIn("(1 remembered", self.assert_clean())

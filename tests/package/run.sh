@@ -28,5 +28,5 @@ fi
 # There is no daemon at this folder: the library must say so, in words, and name the folder.
 out=$("$temp/build/consumer" "$temp/no-daemon-here")
 echo "$out"
-grep -q '^version 0\.1\.0$' <<<"$out"
+grep -q '^UNAVAILABLE' <<<"$out"
 grep -q "$temp/no-daemon-here" <<<"$out"
