@@ -32,7 +32,8 @@ absl::StatusOr<RuntimeDir> RuntimeDir::Open(const std::string& path) {
     char pid[16] = {};
     const ssize_t got = pread(lock.get(), pid, sizeof(pid) - 1, 0);
     return absl::FailedPreconditionError(absl::StrCat(
-        "a qsplitd", got > 0 ? absl::StrCat(" (pid ", strtol(pid, nullptr, 10), ")") : std::string(),
+        "a qsplitd",
+        got > 0 ? absl::StrCat(" (pid ", strtol(pid, nullptr, 10), ")") : std::string(),
         " already serves ", path, "; stop it, or give this one another --runtime-dir"));
   }
   const std::string pid = absl::StrCat(getpid(), "\n");

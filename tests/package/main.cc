@@ -1,5 +1,5 @@
-// Uses the installed library as anybody's program would: connects to the daemon of the folder named,
-// and prints how that went. Exit status 0: there was an answer in words.
+// Uses the installed library as anybody's program would: connects to the daemon of the folder
+// named, and prints how that went. Exit status 0: there was an answer in words.
 #include <qsplit/session.h>
 
 #include <cstdio>
