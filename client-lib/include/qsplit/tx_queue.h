@@ -1,0 +1,81 @@
+// A transmit queue of a lease.
+//
+// Belongs to one thread at a time, together with the receive queue of the same index and all
+// packets of both; see rx_queue.h. Send makes no system call, but for a wakeup when the device says
+// that it sleeps; Wait and Flush block.
+#ifndef QSPLIT_TX_QUEUE_H_
+#define QSPLIT_TX_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "qsplit/packet.h"
+
+namespace qsplit {
+
+namespace internal {
+class LeaseParts;
+class TxQueueImpl;
+}  // namespace internal
+
+class TxQueue {
+ public:
+  explicit TxQueue(std::unique_ptr<internal::TxQueueImpl> impl);
+  ~TxQueue();
+  TxQueue(const TxQueue&) = delete;
+  TxQueue& operator=(const TxQueue&) = delete;
+
+  // A packet of `bytes` bytes to fill in, from the Ethernet header on; over several segments when
+  // it is longer than a buffer. What stands in it is undefined. Empty (false): no buffer is free
+  // now (Wait), or `bytes` is 0 or more than all buffers.
+  Packet Allocate(uint32_t bytes);
+
+  // Sends packets in order and returns how many it took; those are empty then, the others stay the
+  // caller's: the ring is full, Wait or try again. Packets of this lease, received or allocated, go
+  // out without a copy; those of another lease are copied. A packet that this device can never send
+  // (counters().refused) is taken and dropped.
+  size_t Send(std::span<Packet> packets);
+  // One packet; false: it was not taken.
+  bool Send(Packet&& packet) { return Send(std::span(&packet, 1)) == 1; }
+
+  // Takes buffers back whose packets are sent; Allocate and Send do so by themselves when they run
+  // short. Returns how many packets.
+  size_t Reclaim();
+  // Packets that the device has and has not reported yet.
+  uint32_t outstanding() const;
+
+  // Blocks until the ring has room for a packet and the pool a buffer. Errors as RxQueue::Wait.
+  absl::Status Wait(absl::Duration timeout);
+  // Blocks until every packet is sent. Errors as RxQueue::Wait.
+  absl::Status Flush(absl::Duration timeout);
+
+  // The device's number of the queue.
+  uint32_t number() const;
+  // Whether the device, rather than the library, fills in checksums and VLAN tags.
+  bool offloads_checksum_l3() const;
+  bool offloads_checksum_l4() const;
+  bool offloads_vlan() const;
+
+  struct Counters {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+    uint64_t wakeups = 0;
+    // Packets that were copied because they could not go out as they lay.
+    uint64_t copied = 0;
+    // Packets that were dropped because the device can never send them: too long.
+    uint64_t refused = 0;
+  };
+  const Counters& counters() const;
+
+ private:
+  friend class internal::LeaseParts;
+  std::unique_ptr<internal::TxQueueImpl> impl_;
+};
+
+}  // namespace qsplit
+
+#endif  // QSPLIT_TX_QUEUE_H_
