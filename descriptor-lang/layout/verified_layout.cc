@@ -1,5 +1,7 @@
 #include "descriptor-lang/layout/verified_layout.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <array>
 #include <utility>
 
@@ -49,6 +51,8 @@ absl::StatusOr<VerifiedLayout> VerifiedLayout::FromBytes(std::string_view bytes)
         absl::StrCat("layout: ", bytes.size(), " bytes exceed the limit of ", kMaxLayoutBytes));
   }
   v1::Layout message;
+  // A peer's bad UTF-8 is its caller's to report, not protobuf's to print.
+  const google::protobuf::LogSilencer quiet;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::InvalidArgumentError(
         absl::StrCat("layout: the ", bytes.size(),
