@@ -161,6 +161,7 @@ absl::StatusOr<std::vector<int>> RpcSession::FetchGrant(uint64_t lease_id) const
                                             " file descriptors, not with those it names"));
   }
   std::vector<int> fds;
+  fds.reserve(received.size());
   for (internal::OwnedFd& fd : received) fds.push_back(fd.Release());
   return fds;
 }

@@ -212,7 +212,8 @@ std::optional<uint32_t> TableReader::Mode(std::string_view key) {
     Error(key, kAllowed);
     return {};
   }
-  if (Node(key) == nullptr) return {};
+  node = Node(key);
+  if (node == nullptr) return {};
   if (!node->is_integer() || node->as_integer()->get() < 0 || node->as_integer()->get() > 0777) {
     Error(key, kAllowed);
     return {};
