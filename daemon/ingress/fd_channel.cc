@@ -28,7 +28,8 @@ absl::StatusOr<std::unique_ptr<FdChannel>> FdChannel::Start(FdChannelOptions opt
   if (!listener.ok()) return listener.status();
   auto poller = linux_sys::Poller::Create();
   if (!poller.ok()) return poller.status();
-  if (auto added = poller->Add(listener->get(), kListenerTag, linux_sys::Poller::Interest::kReadable);
+  if (auto added =
+          poller->Add(listener->get(), kListenerTag, linux_sys::Poller::Interest::kReadable);
       !added.ok()) {
     return added;
   }

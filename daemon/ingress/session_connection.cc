@@ -55,7 +55,8 @@ SessionConnection::Answer SessionConnection::Handle(std::span<const uint8_t> byt
   }
   const size_t expected = kind == v1::SessionRequest::kPutDescriptor ? 1 : 0;
   if (fds.size() != expected) {
-    return Violation(expected == 0 ? "descriptors where none belong" : "not exactly one descriptor");
+    return Violation(expected == 0 ? "descriptors where none belong"
+                                   : "not exactly one descriptor");
   }
   switch (kind) {
     case v1::SessionRequest::kHello:
@@ -78,13 +79,13 @@ SessionConnection::Answer SessionConnection::Handle(std::span<const uint8_t> byt
 SessionConnection::Answer SessionConnection::OnHello(const v1::Hello& hello) {
   absl::Status refused;
   if (hello.protocol() != kSessionProtocol) {
-    refused = absl::InvalidArgumentError(
-        absl::StrCat("hello: protocol ", hello.protocol(), " is not spoken here; this daemon speaks ",
-                     kSessionProtocol, ": use a client library that fits qsplitd ", version_));
+    refused = absl::InvalidArgumentError(absl::StrCat(
+        "hello: protocol ", hello.protocol(), " is not spoken here; this daemon speaks ",
+        kSessionProtocol, ": use a client library that fits qsplitd ", version_));
   } else if (hello.program().size() > kMaxProgram || !IsPrintable(hello.program())) {
-    refused = absl::InvalidArgumentError(
-        absl::StrCat("hello: program has ", hello.program().size(), " bytes; allowed: at most ",
-                     kMaxProgram, ", printable ASCII"));
+    refused = absl::InvalidArgumentError(absl::StrCat("hello: program has ", hello.program().size(),
+                                                      " bytes; allowed: at most ", kMaxProgram,
+                                                      ", printable ASCII"));
   } else {
     auto opened = handler_.Open(peer_, hello.program());
     if (opened.ok()) {

@@ -34,9 +34,9 @@ inline constexpr uint32_t kSessionProtocol = 1;
 class SessionConnection {
  public:
   struct Answer {
-    std::string reply;               // serialized SessionReply; empty: nothing to send
-    SessionHandler::SharedFds fds;   // to send with it
-    bool close = false;              // after the reply, if there is one
+    std::string reply;                // serialized SessionReply; empty: nothing to send
+    SessionHandler::SharedFds fds;    // to send with it
+    bool close = false;               // after the reply, if there is one
     const char* violation = nullptr;  // why, when the peer broke the protocol
   };
 
