@@ -51,7 +51,7 @@ class Subscription {
   bool Push(Event event) {
     std::lock_guard lock(mutex_);
     if (!status_.ok()) return false;
-    if (events_.size() >= kMaxWaitingEvents) {
+    if (events_.size() >= allowed_) {
       events_.clear();
       status_ =
           absl::AbortedError("the reader fell more than 256 events behind; start the watch again");
@@ -59,6 +59,12 @@ class Subscription {
     }
     events_.push_back(std::move(event));
     return true;
+  }
+  // What was there when the watch began: does not count as falling behind.
+  void Preload(Event event) {
+    std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+    ++allowed_;
   }
   // No more events; those that wait can still be read unless dropped.
   void End(absl::Status status, bool drop) {
@@ -74,6 +80,7 @@ class Subscription {
   const OnReady on_ready_;
   mutable std::mutex mutex_;
   std::deque<Event> events_;
+  size_t allowed_ = kMaxWaitingEvents;
   absl::Status status_;
 };
 

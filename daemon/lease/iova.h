@@ -1,0 +1,36 @@
+// Where a device sees the regions of a lease.
+//
+// Pure functions; any thread. Addresses are chosen here and nowhere else; each lease has an
+// address space of its own.
+#ifndef QSPLIT_DAEMON_LEASE_IOVA_H_
+#define QSPLIT_DAEMON_LEASE_IOVA_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace qsplit::lease {
+
+// The first address that is given out: above every address of 32 bits.
+inline constexpr uint64_t kFirstIova = 0x1'0000'0000;
+// All addresses are below.
+inline constexpr uint64_t kIovaEnd = uint64_t{1} << 47;
+// What x86 takes for interrupts; no DMA goes there.
+inline constexpr uint64_t kInterruptWindow = 0xfee0'0000;
+inline constexpr uint64_t kInterruptWindowEnd = 0xfef0'0000;
+
+struct IovaWish {
+  uint64_t length_bytes = 0;  // not 0
+  uint64_t page_bytes = 0;    // a power of two
+};
+
+// One address for each wish, aligned to its page size, ascending, at least a page apart, so that
+// what runs over a region's end meets nothing. RESOURCE_EXHAUSTED: they do not fit below 2^47.
+absl::StatusOr<std::vector<uint64_t>> AssignIovas(std::span<const IovaWish> wishes,
+                                                  uint64_t first = kFirstIova);
+
+}  // namespace qsplit::lease
+
+#endif  // QSPLIT_DAEMON_LEASE_IOVA_H_

@@ -1,0 +1,188 @@
+#include "daemon/lease/lease_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "daemon/lease/convert.h"
+#include "daemon/lease/iova.h"
+#include "daemon/lease/layout_choice.h"
+#include "daemon/lease/queue_pick.h"
+#include "daemon/policy/error.h"
+
+namespace qsplit::lease {
+namespace {
+
+using policy::Error;
+
+absl::Status CheckPolicy(const v1::AcquireLeaseRequest& request, const Circumstances& here) {
+  if (!policy::MayUse(here.tenant, here.device.name)) {
+    return Error(v1::ERROR_REASON_NOT_ALLOWED, "device", here.device.name, "",
+                 fmt::format("policy gives you no queues of device {}; ask the administrator",
+                             here.device.name));
+  }
+  if (here.usage.leases >= here.tenant.quota.max_leases) {
+    return Error(v1::ERROR_REASON_QUOTA, "", fmt::format("{}", here.usage.leases + 1),
+                 fmt::format("{}", here.tenant.quota.max_leases),
+                 fmt::format("policy allows {} leases; release one", here.tenant.quota.max_leases));
+  }
+  if (!request.join_rss()) return absl::OkStatus();
+  if (!here.tenant.may_join_rss) {
+    return Error(v1::ERROR_REASON_NOT_ALLOWED, "join_rss", "true", "false",
+                 "policy does not let you join RSS; ask without join_rss and add steering rules");
+  }
+  if (here.device.rss_table_size == 0) {
+    return Error(v1::ERROR_REASON_UNSUPPORTED, "join_rss", "true", "false",
+                 fmt::format("device {} has no RSS; ask without join_rss", here.device.name));
+  }
+  if (request.rx_queue_count() == 0) {
+    return Error(v1::ERROR_REASON_MALFORMED, "join_rss", "true", "false",
+                 "a lease without receive queues has no part in RSS; ask without join_rss");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckQueueQuota(std::string_view field, std::string_view word, size_t wanted,
+                             uint32_t used, uint32_t most) {
+  if (wanted == 0 || (used <= most && wanted <= most - used)) return absl::OkStatus();
+  return Error(v1::ERROR_REASON_QUOTA, field, fmt::format("{}", wanted), fmt::format("{}", most),
+               fmt::format("{} {} queues with {} in use are more than the {} that policy allows; "
+                           "ask for fewer",
+                           wanted, word, used, most));
+}
+
+absl::StatusOr<device::Protection> ChooseProtection(const v1::AcquireLeaseRequest& request,
+                                                    const device::DeviceInfo& device) {
+  const auto offers = [&](device::Protection mode) {
+    return std::find(device.protections.begin(), device.protections.end(), mode) !=
+           device.protections.end();
+  };
+  if (request.protection() == v1::PROTECTION_MODE_UNSPECIFIED) {
+    for (device::Protection mode :
+         {device::Protection::kDirect, device::Protection::kGuarded, device::Protection::kKernel}) {
+      if (offers(mode)) return mode;
+    }
+  } else {
+    const std::optional<device::Protection> mode = FromProto(request.protection());
+    if (!mode) {
+      const auto number = static_cast<int>(request.protection());
+      return Error(
+          v1::ERROR_REASON_MALFORMED, "protection", fmt::format("{}", number), "",
+          fmt::format("protection {} is no mode; leave it out and let the daemon choose", number));
+    }
+    if (offers(*mode)) return *mode;
+  }
+  return Error(v1::ERROR_REASON_UNSUPPORTED, "protection",
+               v1::ProtectionMode_Name(request.protection()), "",
+               fmt::format("device {} has not this protection mode; leave it out and let the "
+                           "daemon choose",
+                           device.name));
+}
+
+absl::StatusOr<std::vector<device::RegionMapping>> MapRegions(
+    const std::vector<const region::Region*>& regions) {
+  std::vector<IovaWish> wishes;
+  for (const region::Region* region : regions) {
+    wishes.push_back({region->length_bytes, region->page_bytes});
+  }
+  absl::StatusOr<std::vector<uint64_t>> iovas = AssignIovas(wishes);
+  if (!iovas.ok()) return iovas.status();
+  std::vector<device::RegionMapping> mappings;
+  for (size_t i = 0; i < regions.size(); ++i) {
+    mappings.push_back({regions[i]->id, regions[i]->memory, regions[i]->offset_bytes,
+                        regions[i]->length_bytes, (*iovas)[i], regions[i]->device_writable});
+  }
+  return mappings;
+}
+
+absl::StatusOr<std::vector<uint32_t>> Pick(uint32_t count, bool has_first, uint32_t first,
+                                           bool transmit, const std::vector<bool>& taken) {
+  QueueWish wish{.transmit = transmit, .count = count, .first = std::nullopt};
+  if (has_first) wish.first = first;
+  return PickQueues(wish, taken);
+}
+
+}  // namespace
+
+absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
+                                    const Circumstances& here) {
+  if (request.rx_queue_count() == 0 && request.tx_queue_count() == 0) {
+    return Error(v1::ERROR_REASON_MALFORMED, "rx_queue_count", "0", "1",
+                 "neither receive nor transmit queues are wanted; ask for at least one");
+  }
+  if (absl::Status status = CheckPolicy(request, here); !status.ok()) return status;
+  auto protection = ChooseProtection(request, here.device);
+  if (!protection.ok()) return protection.status();
+
+  LayoutWish wish;
+  wish.name = request.layout();
+  wish.receive = request.rx_queue_count() != 0;
+  wish.transmit = request.tx_queue_count() != 0;
+  wish.rx_roles.assign(request.rx_roles().begin(), request.rx_roles().end());
+  wish.tx_roles.assign(request.tx_roles().begin(), request.tx_roles().end());
+  auto choice = ChooseLayout(here.device.layouts, wish);
+  if (!choice.ok()) return choice.status();
+
+  auto rx = Pick(request.rx_queue_count(), request.has_first_rx_queue(), request.first_rx_queue(),
+                 false, here.rx_taken);
+  if (!rx.ok()) return rx.status();
+  auto tx = Pick(request.tx_queue_count(), request.has_first_tx_queue(), request.first_tx_queue(),
+                 true, here.tx_taken);
+  if (!tx.ok()) return tx.status();
+  const policy::Quota& quota = here.tenant.quota;
+  if (absl::Status status = CheckQueueQuota("rx_queue_count", "receive", rx->size(),
+                                            here.usage.rx_queues, quota.max_rx_queues);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckQueueQuota("tx_queue_count", "transmit", tx->size(),
+                                            here.usage.tx_queues, quota.max_tx_queues);
+      !status.ok()) {
+    return status;
+  }
+
+  device::QueueRequest queues{.layout = choice->layout};
+  queues.rx_queues = *std::move(rx);
+  queues.tx_queues = *std::move(tx);
+  queues.protection = *protection;
+  queues.join_rss = request.join_rss();
+  if (wish.receive) {
+    const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_RECEIVE);
+    auto slots = ChooseSlots(queue, request.rx_slots(), here.device.default_slots, "rx_slots");
+    if (!slots.ok()) return slots.status();
+    auto bytes = ChooseBufferBytes(queue, request.rx_buffer_bytes());
+    if (!bytes.ok()) return bytes.status();
+    queues.rx_slots = *slots;
+    queues.rx_buffer_bytes = *bytes;
+  }
+  if (wish.transmit) {
+    const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_TRANSMIT);
+    auto slots = ChooseSlots(queue, request.tx_slots(), here.device.default_slots, "tx_slots");
+    if (!slots.ok()) return slots.status();
+    queues.tx_slots = *slots;
+  }
+  auto mappings = MapRegions(here.regions);
+  if (!mappings.ok()) return mappings.status();
+  queues.regions = *std::move(mappings);
+  return LeasePlan{std::move(queues), std::move(choice->roles_in_software)};
+}
+
+absl::Status CheckGrant(const device::Grant& grant, const device::QueueRequest& queues) {
+  if (grant.fds.size() > kMaxGrantDescriptors) {
+    return Error(v1::ERROR_REASON_QUOTA, "rx_queue_count", fmt::format("{}", grant.fds.size()),
+                 fmt::format("{}", kMaxGrantDescriptors),
+                 fmt::format("so many queues take {} descriptors and one grant has room for {}; "
+                             "acquire them in several leases",
+                             grant.fds.size(), kMaxGrantDescriptors));
+  }
+  bool whole =
+      grant.rx.size() == queues.rx_queues.size() && grant.tx.size() == queues.tx_queues.size();
+  for (const auto& fd : grant.fds) whole = whole && fd.fd != nullptr;
+  for (const auto& area : grant.areas) whole = whole && area.fd < grant.fds.size();
+  if (whole) return absl::OkStatus();
+  return absl::InternalError("the device's grant is not whole; see the daemon's log");
+}
+
+}  // namespace qsplit::lease

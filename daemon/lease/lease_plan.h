@@ -1,0 +1,55 @@
+// From a checked caller's request to what the device is asked to set up: queues, layout, sizes,
+// protection, addresses. Decides everything and changes nothing.
+//
+// Pure functions; any thread.
+#ifndef QSPLIT_DAEMON_LEASE_LEASE_PLAN_H_
+#define QSPLIT_DAEMON_LEASE_LEASE_PLAN_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/device/device.h"
+#include "daemon/policy/policy.h"
+#include "daemon/region/region_table.h"
+#include "qsplit/v1/lease.pb.h"
+
+namespace qsplit::lease {
+
+inline constexpr int kMaxRegionsOfLease = 16;
+// What SCM_RIGHTS takes in one packet.
+inline constexpr size_t kMaxGrantDescriptors = 253;
+
+// What the tenant has already, over all devices.
+struct Usage {
+  uint32_t leases = 0;
+  uint32_t rx_queues = 0;
+  uint32_t tx_queues = 0;
+};
+
+// What the plan is made from, besides the request.
+struct Circumstances {
+  const device::DeviceInfo& device;
+  const policy::Tenant& tenant;
+  Usage usage;
+  std::vector<bool> rx_taken;  // one for each queue of the device
+  std::vector<bool> tx_taken;
+  std::vector<const region::Region*> regions;  // of the request, in its order
+};
+
+struct LeasePlan {
+  device::QueueRequest queues;  // `lease` is the caller's to fill in
+  std::vector<std::string> roles_in_software;
+};
+
+// Errors: as LeaseService.AcquireLease, but for devices and regions that are not there.
+absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
+                                    const Circumstances& circumstances);
+
+// INTERNAL or RESOURCE_EXHAUSTED: the device's grant does not fit the plan, or not into one packet.
+absl::Status CheckGrant(const device::Grant& grant, const device::QueueRequest& queues);
+
+}  // namespace qsplit::lease
+
+#endif  // QSPLIT_DAEMON_LEASE_LEASE_PLAN_H_
