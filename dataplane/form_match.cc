@@ -1,0 +1,42 @@
+#include "dataplane/form_match.h"
+
+#include "dataplane/field_access.h"
+#include "descriptor-lang/layout/verified_layout.h"
+
+namespace qsplit::dataplane {
+
+absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
+                                                 std::span<const uint32_t> forms,
+                                                 std::span<const uint32_t> choices) {
+  FormMatcher matcher;
+  for (const uint32_t index : forms) {
+    const v1::Form& form = layout.forms(static_cast<int>(index));
+    Shape shape;
+    absl::StatusOr<Condition> selector = Condition::Compile(layout, form.selector());
+    if (!selector.ok()) return selector.status();
+    shape.selector = *std::move(selector);
+    // All constants together: which bits they take and what must stand there.
+    DescriptorBytes mask{};
+    DescriptorBytes value{};
+    for (const v1::Field& field : form.fields()) {
+      if (field.constraint() != v1::CONSTRAINT_CONSTANT || field.parts().empty() ||
+          !layout::Applies(field.features(), choices)) {
+        continue;
+      }
+      absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, form.size_bytes());
+      if (!access.ok()) return access.status();
+      access->StoreRaw(mask.bytes, access->MaxRaw());
+      access->StoreRaw(value.bytes, field.constant());
+    }
+    for (uint16_t offset = 0; offset < form.size_bytes(); offset += 8) {
+      MaskedWord word{offset, 0, 0};
+      std::memcpy(&word.mask, mask.bytes + offset, 8);
+      std::memcpy(&word.value, value.bytes + offset, 8);
+      if (word.mask != 0) shape.constants.push_back(word);
+    }
+    matcher.forms_.push_back(std::move(shape));
+  }
+  return matcher;
+}
+
+}  // namespace qsplit::dataplane

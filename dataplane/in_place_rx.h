@@ -1,0 +1,132 @@
+// Both sides of a receive ring in which the device completes descriptors by writing over them.
+//
+// Who may write what: the driver writes slots that are its own and the doorbell; the device writes
+// slots that were published. Neither trusts the other: see rx_driver.h and rx_device.h for what
+// each promises. One thread at a time for each side.
+#ifndef QSPLIT_DATAPLANE_IN_PLACE_RX_H_
+#define QSPLIT_DATAPLANE_IN_PLACE_RX_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/doorbell.h"
+#include "dataplane/form_match.h"
+#include "dataplane/queue_shape.h"
+#include "dataplane/rx_device.h"
+#include "dataplane/rx_driver.h"
+#include "dataplane/rx_program.h"
+
+namespace qsplit::dataplane {
+
+// The form that offers a buffer, compiled.
+struct RxPostForm {
+  DescriptorBytes image;
+  FieldAccess address;
+  std::optional<FieldAccess> length;
+  std::optional<FieldAccess> header_address;
+  std::optional<FieldAccess> report;
+  std::optional<FieldAccess> packet_last;
+  uint64_t alignment_mask = 0;  // bits of an address that must be 0
+
+  static absl::StatusOr<RxPostForm> Compile(const InPlaceShape& shape);
+};
+
+// Bytes of a buffer, where the layout sets them for the whole queue. INVALID_ARGUMENT: not given,
+// or outside the layout's limits.
+absl::Status CheckBufferBytes(const InPlaceShape& shape, const RxPostForm& post,
+                              uint32_t buffer_bytes);
+
+class InPlaceRxDriver {
+ public:
+  static absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> Create(
+      const layout::VerifiedLayout& layout, const QueueView& view, const RxOptions& options);
+
+  RxFields Available() const { return available_; }
+  uint32_t Capacity() const { return shape_.capacity; }
+  uint32_t Room() const { return shape_.capacity - outstanding_; }
+  uint32_t Outstanding() const { return outstanding_; }
+  uint32_t Post(std::span<const RxBuffer> buffers);
+  bool Publish();
+  uint32_t Poll(std::span<RxCompletion> out);
+
+ private:
+  struct Posted {
+    uint32_t cookie = 0;
+    uint32_t bytes = 0;
+  };
+  InPlaceRxDriver() = default;
+  bool PostOne(const RxBuffer& buffer);
+  // The bytes of the packet in one buffer, by the queue's length rule; remembers what it needs.
+  uint32_t LengthInBuffer(uint64_t said, bool first, bool last, uint32_t room);
+  uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
+
+  InPlaceShape shape_;
+  RxPostForm post_;
+  ProducerDoorbells doorbells_;
+  FormMatcher matcher_;
+  std::vector<RxProgram> programs_;
+  RxFields available_;
+  v1::LengthMeaning length_meaning_ = v1::LENGTH_MEANING_BUFFER;
+  uint32_t crc_bytes_ = 0;
+  uint32_t prefix_bytes_ = 0;
+  uint32_t buffer_bytes_ = 0;
+  uint32_t copy_bytes_ = 0;
+
+  std::vector<Posted> posted_;  // by slot
+  uint32_t produce_ = 0;        // next slot to write
+  uint32_t produced_ = 0;       // free-running
+  uint32_t published_ = 0;      // free-running
+  uint32_t consume_ = 0;        // next slot to look at
+  uint32_t outstanding_ = 0;    // written and not come back
+  // The packet that is coming in.
+  bool in_packet_ = false;
+  uint64_t so_far_ = 0;  // bytes in its buffers before
+  uint64_t total_ = 0;   // as the first descriptor said
+};
+
+class InPlaceRxDevice {
+ public:
+  static absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> Create(
+      const layout::VerifiedLayout& layout, const QueueView& view, const RxDeviceOptions& options);
+
+  RxFields Supported() const { return supported_; }
+  uint32_t PrefixBytes() const { return prefix_bytes_; }
+  uint32_t CrcBytes() const { return crc_bytes_; }
+  uint32_t PeekAvailable();
+  RingFault Fetch(PostedBuffer* out);
+  bool Complete(const RxResult& result);
+  uint32_t Fetched() const { return fetched_; }
+  void Unfetch();
+  void SetNeedWakeup(bool need) { producer_.SetNeedWakeup(need); }
+
+ private:
+  InPlaceRxDevice() = default;
+  uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
+
+  InPlaceShape shape_;
+  RxPostForm post_;
+  FormMatcher matcher_;
+  ProducerReader producer_;
+  std::vector<RxProgram> programs_;
+  RxFields supported_;
+  v1::LengthMeaning length_meaning_ = v1::LENGTH_MEANING_BUFFER;
+  uint32_t crc_bytes_ = 0;
+  uint32_t prefix_bytes_ = 0;
+  uint32_t buffer_bytes_ = 0;
+
+  std::vector<uint32_t> bytes_;  // posted, by slot; of fetched ones
+  uint32_t fetch_ = 0;           // next slot to fetch
+  uint32_t fetch_count_ = 0;     // free-running
+  uint32_t complete_ = 0;        // next slot to complete
+  uint32_t fetched_ = 0;         // fetched and not completed
+  RingFault fault_ = RingFault::kNone;
+  bool in_packet_ = false;
+  uint64_t so_far_ = 0;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_IN_PLACE_RX_H_

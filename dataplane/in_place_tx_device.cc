@@ -1,0 +1,189 @@
+#include "dataplane/in_place_tx_device.h"
+
+#include <algorithm>
+
+namespace qsplit::dataplane {
+
+absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
+    const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions&) {
+  absl::StatusOr<InPlaceShape> shape = ShapeInPlaceQueue(layout, view, v1::DIRECTION_TRANSMIT);
+  if (!shape.ok()) return shape.status();
+  auto device = std::unique_ptr<InPlaceTxDevice>(new InPlaceTxDevice);
+  device->shape_ = *std::move(shape);
+  const InPlaceShape& s = device->shape_;
+  absl::StatusOr<TxProgram> program = TxProgram::Compile(s);
+  if (!program.ok()) return program.status();
+  device->program_ = *std::move(program);
+  std::vector<uint32_t> forms = s.post_forms;
+  forms.insert(forms.end(), s.context_forms.begin(), s.context_forms.end());
+  absl::StatusOr<FormMatcher> matcher = FormMatcher::Compile(*s.layout, forms, s.choices);
+  if (!matcher.ok()) return matcher.status();
+  device->matcher_ = *std::move(matcher);
+  absl::StatusOr<ProducerReader> producer = ProducerReader::Compile(*s.ring, s.view);
+  if (!producer.ok()) return producer.status();
+  device->producer_ = *producer;
+  // The first form says all that there is to say: done.
+  absl::StatusOr<DescriptorBytes> image = ConstantImage(s, s.complete_forms.front());
+  if (!image.ok()) return image.status();
+  device->done_image_ = *image;
+  absl::StatusOr<std::vector<FieldStore>> done = s.done.StoresThatMakeItTrue();
+  if (!done.ok()) return done.status();
+  for (const FieldStore& store : *done) store.field.StoreRaw(device->done_image_.bytes, store.raw);
+  for (const TxDataForm& data : device->program_.data) {
+    device->needs_context_.push_back(device->program_.NeedsContext(data));
+  }
+  for (const TxContextForm& context : device->program_.contexts) {
+    device->contexts_.emplace_back(context.places);
+  }
+  device->slots_.resize(s.slot_count);
+  device->reports_.resize(s.slot_count);
+  device->segments_.resize(s.slot_count);
+  return device;
+}
+
+uint32_t InPlaceTxDevice::PeekAvailable() {
+  uint32_t available = 0;
+  if (fault_ != RingFault::kNone || !producer_.Read(fetch_, fetch_count_, &available)) return 0;
+  return available;
+}
+
+RingFault InPlaceTxDevice::TakeContext(size_t which, const std::byte* descriptor) {
+  const TxContextForm& form = program_.contexts[which];
+  uint64_t index = 0;
+  if (form.index.has_value()) index = form.index->Load(descriptor);
+  if (index >= contexts_[which].size()) return Fault(RingFault::kUndefinedContext);
+  if (form.lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
+    // It takes the place of every other such one.
+    for (size_t i = 0; i < contexts_.size(); ++i) {
+      if (program_.contexts[i].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
+        contexts_[i][0].set = false;
+      }
+    }
+  }
+  ContextPlace& place = contexts_[which][index];
+  place.set = true;
+  place.request = TxRequest();
+  form.request.Load(descriptor, true, true, &place.request);
+  last_context_ = static_cast<int>(which);
+  return RingFault::kNone;
+}
+
+RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* descriptor,
+                                      TxRequest* request) {
+  // What the descriptor itself asks for.
+  TxRequest asked;
+  data.request.Load(descriptor, true, true, &asked);
+  const TxFeatures needs = needs_context_[static_cast<size_t>(&data - program_.data.data())];
+  const bool present =
+      data.context_present.has_value() && data.context_present->Load(descriptor) != 0;
+  for (size_t i = 0; i < contexts_.size(); ++i) {
+    const TxContextForm& form = program_.contexts[i];
+    // A context with enabling bits of its own speaks to the packets after it unasked.
+    const bool speaks_unasked = form.request.Triggers().bits != 0 && !data.context_present;
+    const bool operands = (asked.wants & needs & form.request.Operands()).bits != 0;
+    const bool triggers = present && form.request.Triggers().bits != 0;
+    if (!operands && !triggers && !speaks_unasked) continue;
+    uint64_t index = 0;
+    if (form.index.has_value() && data.context_index.has_value()) {
+      index = data.context_index->Load(descriptor);
+    }
+    if (index >= contexts_[i].size() || !contexts_[i][index].set) {
+      // Several context forms may do; one that was set decides.
+      if (!operands || contexts_.size() > 1) continue;
+      return Fault(RingFault::kUndefinedContext);
+    }
+    *request = contexts_[i][index].request;
+    if (!triggers && !speaks_unasked) request->wants = TxFeatures();
+    if (form.lifetime == v1::CONTEXT_LIFETIME_PACKET) contexts_[i][index].set = false;
+    return RingFault::kNone;
+  }
+  if ((asked.wants & needs).bits != 0 && contexts_.size() > 1) {
+    return Fault(RingFault::kUndefinedContext);
+  }
+  return RingFault::kNone;
+}
+
+RingFault InPlaceTxDevice::Fetch(TxWork* out) {
+  if (fault_ != RingFault::kNone) return fault_;
+  uint32_t available = 0;
+  if (!producer_.Read(fetch_, fetch_count_, &available)) {
+    return Fault(RingFault::kDoorbellOutOfRange);
+  }
+  // Every descriptor is read once in this call; `available` bounds the call.
+  const uint32_t limit = program_.max_descriptors;
+  uint32_t slot = fetch_;
+  uint32_t segments = 0;
+  uint64_t bytes = 0;
+  TxRequest request;
+  for (uint32_t seen = 0; seen < available; ++seen, slot = Next(slot)) {
+    DescriptorBytes descriptor;
+    shape_.slots.Read(slot, descriptor.bytes);
+    const int form = matcher_.Match(descriptor.bytes);
+    if (form == FormMatcher::kNone) return Fault(RingFault::kUndefinedForm);
+    const auto which = static_cast<size_t>(form);
+    if (which >= program_.data.size()) {
+      // A context inside a packet is of no defined form there.
+      if (segments != 0) return Fault(RingFault::kUndefinedForm);
+      const RingFault fault = TakeContext(which - program_.data.size(), descriptor.bytes);
+      if (fault != RingFault::kNone) return fault;
+      Consume();
+      if (++context_slots_ >= shape_.slot_count) context_slots_ = shape_.slot_count - 1;
+      continue;
+    }
+    const TxDataForm& data = program_.data[which];
+    if (segments + std::min(context_slots_, 1u) >= limit) return Fault(RingFault::kChainTooLong);
+    const uint64_t length = data.length.Load(descriptor.bytes);
+    if (length == 0 || length > data.max_bytes) return Fault(RingFault::kBufferLength);
+    const bool first = segments == 0;
+    const bool last = data.last.IsLast(descriptor.bytes);
+    segments_[segments] = {Iova(data.address.Load(descriptor.bytes)),
+                           static_cast<uint32_t>(length)};
+    reports_[segments] = data.report.has_value() ? data.report->Load(descriptor.bytes) != 0
+                                                 : !shape_.only_where_reported;
+    ++segments;
+    bytes += length;
+    if (bytes > program_.max_packet_bytes) return Fault(RingFault::kBufferLength);
+    if (first) {
+      // One packet's context, if any, is in place by now.
+      const RingFault fault = AddContext(data, descriptor.bytes, &request);
+      if (fault != RingFault::kNone) return fault;
+    }
+    if (first || last) {
+      data.request.Load(descriptor.bytes, first, last, &request);
+    }
+    if (!last) continue;
+    if (!FinishRequest(&request)) return Fault(RingFault::kBadRequest);
+    // The handle covers no more than the ring; older contexts need no completion.
+    const uint32_t contexts = std::min(context_slots_, shape_.slot_count - segments);
+    out->segments = std::span<const TxSegment>(segments_.data(), segments);
+    out->bytes = bytes;
+    out->request = request;
+    out->handle.first_slot =
+        fetch_ >= contexts ? fetch_ - contexts : fetch_ + shape_.slot_count - contexts;
+    out->handle.slots = contexts + segments;
+    for (uint32_t i = 0; i < segments; ++i) {
+      slots_[fetch_] = {true, reports_[i] || !shape_.only_where_reported};
+      Consume();
+    }
+    context_slots_ = 0;
+    return RingFault::kNone;
+  }
+  // All slots of the ring, and no end.
+  if (segments + 1 > shape_.capacity) return Fault(RingFault::kChainTooLong);
+  return RingFault::kEmpty;
+}
+
+void InPlaceTxDevice::Complete(const TxHandle& handle) {
+  if (handle.first_slot >= shape_.slot_count || handle.slots > shape_.slot_count) return;
+  uint32_t slot = handle.first_slot;
+  for (uint32_t i = 0; i < handle.slots; ++i, slot = Next(slot)) {
+    SlotState& state = slots_[slot];
+    if (!state.fetched) continue;  // a context, or no handle of ours
+    state.fetched = false;
+    if (state.report) {
+      shape_.slots.WriteWithLast(slot, shape_.done_word, done_image_.bytes);
+    }
+  }
+}
+
+}  // namespace qsplit::dataplane

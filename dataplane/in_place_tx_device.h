@@ -1,0 +1,75 @@
+// The device's side of a transmit ring in which the device completes descriptors by writing over
+// them. See tx_device.h for what it promises. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_IN_PLACE_TX_DEVICE_H_
+#define QSPLIT_DATAPLANE_IN_PLACE_TX_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/doorbell.h"
+#include "dataplane/form_match.h"
+#include "dataplane/queue_shape.h"
+#include "dataplane/tx_device.h"
+#include "dataplane/tx_program.h"
+
+namespace qsplit::dataplane {
+
+class InPlaceTxDevice {
+ public:
+  static absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> Create(
+      const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions& options);
+
+  TxFeatures Features() const { return program_.features; }
+  uint32_t PeekAvailable();
+  RingFault Fetch(TxWork* out);
+  void Complete(const TxHandle& handle);
+  void SetNeedWakeup(bool need) { producer_.SetNeedWakeup(need); }
+
+ private:
+  struct SlotState {
+    bool fetched = false;  // and not completed
+    bool report = false;   // its completion is to be written
+  };
+  // What the driver set up in one place of the device.
+  struct ContextPlace {
+    bool set = false;
+    TxRequest request;
+  };
+
+  InPlaceTxDevice() = default;
+  uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
+  RingFault Fault(RingFault fault) { return fault_ = fault; }
+  // Remembers a context descriptor.
+  RingFault TakeContext(size_t which, const std::byte* descriptor);
+  // Adds the context that a packet's first data descriptor uses, if it uses one.
+  RingFault AddContext(const TxDataForm& data, const std::byte* descriptor, TxRequest* request);
+  // Consumes one slot.
+  void Consume() {
+    fetch_ = Next(fetch_);
+    ++fetch_count_;
+  }
+
+  InPlaceShape shape_;
+  TxProgram program_;
+  FormMatcher matcher_;  // data forms, then context forms
+  ProducerReader producer_;
+  DescriptorBytes done_image_{};
+  // Features for which each data form needs a context.
+  std::vector<TxFeatures> needs_context_;
+  std::vector<std::vector<ContextPlace>> contexts_;  // by context form
+  int last_context_ = -1;                            // the context form seen last
+
+  std::vector<SlotState> slots_;
+  std::vector<bool> reports_;  // of the packet being gathered, by position
+  std::vector<TxSegment> segments_;
+  uint32_t fetch_ = 0;          // next slot to look at
+  uint32_t fetch_count_ = 0;    // free-running
+  uint32_t context_slots_ = 0;  // consumed in front of the packet to come
+  RingFault fault_ = RingFault::kNone;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_IN_PLACE_TX_DEVICE_H_

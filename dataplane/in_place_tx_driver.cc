@@ -1,0 +1,207 @@
+#include "dataplane/in_place_tx_driver.h"
+
+#include <algorithm>
+
+namespace qsplit::dataplane {
+
+absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
+    const layout::VerifiedLayout& layout, const QueueView& view, const TxOptions& options) {
+  absl::StatusOr<InPlaceShape> shape = ShapeInPlaceQueue(layout, view, v1::DIRECTION_TRANSMIT);
+  if (!shape.ok()) return shape.status();
+  auto driver = std::unique_ptr<InPlaceTxDriver>(new InPlaceTxDriver);
+  driver->shape_ = *std::move(shape);
+  const InPlaceShape& s = driver->shape_;
+  absl::StatusOr<TxProgram> program = TxProgram::Compile(s);
+  if (!program.ok()) return program.status();
+  driver->program_ = *std::move(program);
+  absl::StatusOr<ProducerDoorbells> doorbells =
+      ProducerDoorbells::Compile(*s.ring, s.view, s.queue_number);
+  if (!doorbells.ok()) return doorbells.status();
+  driver->doorbells_ = *doorbells;
+  driver->report_every_ = std::max(options.report_every, 1u);
+  // However rare reports are, a quarter of the ring at most goes without.
+  driver->most_unreported_ = std::max(s.capacity / 4, 1u);
+  if (driver->program_.features.Has(TxFeature::kScatter)) {
+    const auto has_contexts = static_cast<uint32_t>(s.context_forms.empty() ? 0 : 1);
+    driver->max_segments_ = std::max(driver->program_.max_descriptors - has_contexts, 1u);
+  }
+  for (const TxContextForm& context : driver->program_.contexts) {
+    driver->contexts_.push_back({std::vector<ContextPlace>(context.places), 0});
+  }
+  driver->slots_.resize(s.slot_count);
+  driver->plan_ = driver->MakePlan(TxRequest{});
+  return driver;
+}
+
+InPlaceTxDriver::Plan InPlaceTxDriver::MakePlan(const TxRequest& request) const {
+  Plan plan;
+  plan.asked = request;
+  const std::optional<TxRequest> normalized = NormalizeRequest(request);
+  if (!normalized.has_value()) return plan;
+  plan.request = *normalized;
+  for (const TxDataForm& data : program_.data) {
+    const std::optional<int> context = program_.ContextFor(data, plan.request);
+    if (!context.has_value()) continue;
+    plan.data = &data;
+    plan.context = *context;
+    break;
+  }
+  return plan;
+}
+
+bool InPlaceTxDriver::Supports(const TxRequest& request) const {
+  return MakePlan(request).data != nullptr;
+}
+
+uint32_t InPlaceTxDriver::FindContext(const Plan& plan, bool* emit, DescriptorBytes* image) const {
+  const TxContextForm& form = program_.contexts[static_cast<size_t>(plan.context)];
+  const ContextState& state = contexts_[static_cast<size_t>(plan.context)];
+  *emit = false;
+  const bool each_packet = form.lifetime == v1::CONTEXT_LIFETIME_PACKET;
+  if (!each_packet) {
+    for (uint32_t i = 0; i < state.places.size(); ++i) {
+      if (state.places[i].set && state.places[i].request == plan.request) return i;
+    }
+  }
+  std::memcpy(image->bytes, form.image.bytes, program_.copy_bytes);
+  form.request.Store(plan.request, true, true, image->bytes);
+  // Two requests may need the same context.
+  for (uint32_t i = 0; !each_packet && i < state.places.size(); ++i) {
+    if (form.index.has_value()) form.index->Store(image->bytes, i);
+    if (state.places[i].set &&
+        std::memcmp(state.places[i].image.bytes, image->bytes, program_.copy_bytes) == 0) {
+      return i;
+    }
+  }
+  *emit = true;
+  if (form.index.has_value()) form.index->Store(image->bytes, state.next);
+  return state.next;
+}
+
+PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
+                                 uint32_t cookie) {
+  if (!(request == plan_.asked)) plan_ = MakePlan(request);
+  if (plan_.data == nullptr) return PushResult::kUnsupported;
+  const TxDataForm& data = *plan_.data;
+
+  // Everything that can go wrong, before anything is written.
+  if (segments.empty() || segments.size() > max_segments_) return PushResult::kTooLong;
+  uint64_t total = 0;
+  for (const TxSegment& segment : segments) {
+    if (segment.bytes == 0 || segment.bytes > data.max_bytes ||
+        !data.length.CanStore(segment.bytes) || !data.address.CanStore(segment.address.value)) {
+      return PushResult::kTooLong;
+    }
+    total += segment.bytes;
+  }
+  if (total > program_.max_packet_bytes ||
+      (data.total_length.has_value() && !data.total_length->CanStore(total))) {
+    return PushResult::kTooLong;
+  }
+  bool emit = false;
+  uint32_t place = 0;
+  DescriptorBytes image;
+  if (plan_.context != TxProgram::kNoContext) place = FindContext(plan_, &emit, &image);
+  const auto needed = static_cast<uint32_t>(segments.size() + (emit ? 1 : 0));
+  if (needed > program_.max_descriptors) return PushResult::kTooLong;
+  if (needed > shape_.capacity - in_use_) return PushResult::kNoRoom;
+
+  if (emit) {
+    shape_.slots.Write(produce_, image.bytes);
+    Advance({});
+    ContextState& state = contexts_[static_cast<size_t>(plan_.context)];
+    // A context that is not indexed takes the place of every other such one.
+    if (program_.contexts[static_cast<size_t>(plan_.context)].lifetime !=
+        v1::CONTEXT_LIFETIME_INDEXED) {
+      for (size_t i = 0; i < contexts_.size(); ++i) {
+        if (program_.contexts[i].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
+          contexts_[i].places[0].set = false;
+        }
+      }
+    }
+    ContextPlace& to = state.places[place];
+    to.set = true;
+    to.request = plan_.request;
+    std::memcpy(to.image.bytes, image.bytes, program_.copy_bytes);
+    state.next = place + 1 == state.places.size() ? 0 : place + 1;
+  }
+  slots_since_report_ += needed;
+  const bool report = data.report.has_value() &&
+                      (++since_report_ >= report_every_ || slots_since_report_ >= most_unreported_);
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const bool first = i == 0;
+    const bool last = i + 1 == segments.size();
+    std::memcpy(image.bytes, data.image[first][last].bytes, program_.copy_bytes);
+    data.address.Store(image.bytes, segments[i].address.value);
+    data.length.Store(image.bytes, segments[i].bytes);
+    if (data.total_length.has_value() && SpeaksIn(data.total_length_position, first, last)) {
+      data.total_length->Store(image.bytes, total);
+    }
+    if (plan_.request.wants.bits != 0) {
+      data.request.Store(plan_.request, first, last, image.bytes);
+      if (plan_.context != TxProgram::kNoContext) {
+        if (data.context_index.has_value()) data.context_index->Store(image.bytes, place);
+        if (data.context_present.has_value()) data.context_present->Store(image.bytes, 1);
+      }
+    }
+    if (last && report) data.report->Store(image.bytes, 1);
+    shape_.slots.Write(produce_, image.bytes);
+    if (last) {
+      last_form_ = &data;
+      last_slot_ = produce_;
+      std::memcpy(last_image_.bytes, image.bytes, program_.copy_bytes);
+    }
+    Advance({cookie, last, last && (report || !data.report.has_value())});
+  }
+  if (report) since_report_ = slots_since_report_ = 0;
+  ++outstanding_;
+  return PushResult::kPushed;
+}
+
+bool InPlaceTxDriver::Publish() {
+  if (produced_ == published_) return false;
+  if (since_report_ != 0 && last_form_ != nullptr && last_form_->report.has_value()) {
+    // The last descriptor is still ours: ask for its completion, which stands for all before it.
+    last_form_->report->Store(last_image_.bytes, 1);
+    shape_.slots.Write(last_slot_, last_image_.bytes);
+    slots_[last_slot_].reported = true;
+    since_report_ = slots_since_report_ = 0;
+  }
+  const ProducerState state{produce_, produced_, produced_ - published_};
+  published_ = produced_;
+  return doorbells_.Ring(state);
+}
+
+uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
+  uint32_t count = 0;
+  while (count < cookies.size()) {
+    if (complete_ == 0) {
+      const uint32_t published = in_use_ - (produced_ - published_);
+      // The next slot that is reported says so for all before it.
+      uint32_t slot = consume_;
+      uint32_t ahead = 1;
+      while (ahead <= published && !slots_[slot].reported) {
+        slot = Next(slot);
+        ++ahead;
+      }
+      if (ahead > published) break;
+      DescriptorBytes descriptor;
+      // Acquire: pairs with the release of the device's store; after it the packet's buffers are
+      // the program's again.
+      shape_.slots.ReadWordAcquire(slot, shape_.done_word, descriptor.bytes);
+      if (!shape_.done.Holds(descriptor.bytes)) break;
+      complete_ = ahead;
+    }
+    const SlotState& state = slots_[consume_];
+    if (state.ends_packet) {
+      cookies[count++] = state.cookie;
+      --outstanding_;
+    }
+    consume_ = Next(consume_);
+    --in_use_;
+    --complete_;
+  }
+  return count;
+}
+
+}  // namespace qsplit::dataplane

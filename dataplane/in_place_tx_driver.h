@@ -1,0 +1,100 @@
+// The driver's side of a transmit ring in which the device completes descriptors by writing over
+// them. See tx_driver.h for what it promises. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_IN_PLACE_TX_DRIVER_H_
+#define QSPLIT_DATAPLANE_IN_PLACE_TX_DRIVER_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/doorbell.h"
+#include "dataplane/queue_shape.h"
+#include "dataplane/tx_driver.h"
+#include "dataplane/tx_program.h"
+
+namespace qsplit::dataplane {
+
+class InPlaceTxDriver {
+ public:
+  static absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> Create(
+      const layout::VerifiedLayout& layout, const QueueView& view, const TxOptions& options);
+
+  TxFeatures Features() const { return program_.features; }
+  bool Supports(const TxRequest& request) const;
+  uint32_t Capacity() const { return shape_.capacity; }
+  uint32_t Room() const { return shape_.capacity - in_use_; }
+  uint32_t MaxSegments() const { return max_segments_; }
+  uint32_t MinPacketBytes() const { return shape_.queue->limits().min_bytes_per_packet(); }
+  uint32_t Outstanding() const { return outstanding_; }
+  PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
+  bool Publish();
+  uint32_t Reclaim(std::span<uint32_t> cookies);
+
+ private:
+  // What the ring holds in a slot, for Reclaim.
+  struct SlotState {
+    uint32_t cookie = 0;
+    bool ends_packet = false;
+    bool reported = false;
+  };
+  // How a request is carried; what the last one was, is kept.
+  struct Plan {
+    TxRequest asked;
+    TxRequest request;                 // normalized
+    const TxDataForm* data = nullptr;  // null: it cannot be carried
+    int context = TxProgram::kNoContext;
+  };
+  // A place for a context in the device, and what stands there.
+  struct ContextPlace {
+    bool set = false;
+    TxRequest request;
+    DescriptorBytes image;
+  };
+  struct ContextState {
+    std::vector<ContextPlace> places;
+    uint32_t next = 0;
+  };
+
+  InPlaceTxDriver() = default;
+  Plan MakePlan(const TxRequest& request) const;
+  // The place that holds the request's context; `emit` if it must be written first. A context is
+  // built into `image`.
+  uint32_t FindContext(const Plan& plan, bool* emit, DescriptorBytes* image) const;
+  uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
+  void Advance(const SlotState& state) {
+    slots_[produce_] = state;
+    produce_ = Next(produce_);
+    ++produced_;
+    ++in_use_;
+  }
+
+  InPlaceShape shape_;
+  TxProgram program_;
+  ProducerDoorbells doorbells_;
+  uint32_t report_every_ = 1;
+  uint32_t max_segments_ = 1;
+  uint32_t most_unreported_ = 1;
+
+  Plan plan_;
+  std::vector<ContextState> contexts_;
+  std::vector<SlotState> slots_;
+  uint32_t produce_ = 0;             // next slot to write
+  uint32_t produced_ = 0;            // free-running
+  uint32_t published_ = 0;           // free-running
+  uint32_t consume_ = 0;             // oldest slot in use
+  uint32_t in_use_ = 0;              // slots
+  uint32_t complete_ = 0;            // slots from consume_ on that are known to be sent
+  uint32_t outstanding_ = 0;         // packets
+  uint32_t since_report_ = 0;        // packets
+  uint32_t slots_since_report_ = 0;  // slots
+  // The last descriptor written, for a report that is asked for at Publish.
+  const TxDataForm* last_form_ = nullptr;
+  uint32_t last_slot_ = 0;
+  DescriptorBytes last_image_{};
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_IN_PLACE_TX_DRIVER_H_

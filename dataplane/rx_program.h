@@ -1,0 +1,119 @@
+// One form that a device completes receive descriptors with, compiled in both directions: bytes to
+// RxMetadata for the driver, RxMetadata to bytes for the device.
+//
+// Works on private bytes only. Immutable after compiling; any thread.
+#ifndef QSPLIT_DATAPLANE_RX_PROGRAM_H_
+#define QSPLIT_DATAPLANE_RX_PROGRAM_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/field_access.h"
+#include "dataplane/metadata.h"
+#include "dataplane/queue_shape.h"
+
+namespace qsplit::dataplane {
+
+class RxProgram {
+ public:
+  // Everything outside `wanted` is left out. UNIMPLEMENTED: a form without packet.length, …
+  static absl::StatusOr<RxProgram> Compile(const InPlaceShape& shape, uint32_t form,
+                                           RxFields wanted);
+
+  // Metadata that the form can carry, of those wanted.
+  RxFields Fields() const { return fields_; }
+
+  // packet.length as it stands there, after scale.
+  uint64_t Length(const std::byte* descriptor) const {
+    // Where a form has several, exactly one is valid.
+    for (const Valued& length : lengths_) {
+      if (length.valid.Holds(descriptor)) return length.field.Load(descriptor);
+    }
+    return 0;
+  }
+  bool IsLast(const std::byte* descriptor) const { return last_.IsLast(descriptor); }
+  // Where the packet begins in its buffer; 0 if the form does not say.
+  uint64_t Offset(const std::byte* descriptor) const {
+    return has_offset_ ? offset_.Load(descriptor) : 0;
+  }
+  // Adds what this descriptor says to *meta.
+  void Decode(const std::byte* descriptor, bool first, bool last, RxMetadata* meta) const;
+
+  // Writes a whole completion, done condition included. False if the form cannot say the length.
+  bool Encode(uint64_t length, uint64_t offset, bool first, bool last, const RxMetadata& meta,
+              std::byte* descriptor) const;
+
+ private:
+  // What a field means here. Flags first: their enumerator is their bit in a set of flags.
+  enum class Kind : uint8_t {
+    kL3Checked,
+    kL3Ok,
+    kL3Bad,
+    kL4Checked,
+    kL4Ok,
+    kL4Bad,
+    kUdpChecked,
+    kIsIp4,
+    kIsIp6,
+    kIsTcp,
+    kIsUdp,
+    kIsSctp,
+    kIsFragment,
+    kVlanStripped,
+    kVlanPresent,
+    kTimestampValid,
+    kError,
+    kFlags,  // as many
+    kHash = kFlags,
+    kHashType,
+    kVlanTci,
+    kL3Code,
+    kL4Code,
+    kTimestamp,
+    kErrorCode,
+    kQueue,
+    kMark,
+  };
+  struct Valued {
+    FieldAccess field;
+    Condition valid;
+  };
+  struct Op {
+    Kind kind{};
+    v1::PacketPosition position = v1::PACKET_POSITION_EACH;
+    bool has_valid = false;
+    FieldAccess field;
+    Condition valid;
+    CodeMap codes;
+    // Make `valid` true; for Encode. Absent if that is not known.
+    bool can_validate = true;
+    std::vector<FieldStore> validate;
+  };
+  static bool KindOf(layout::Role role, Kind* kind, RxFields* field);
+  static uint32_t FlagsOf(const RxMetadata& meta);
+  void DecodeChecksums(uint32_t seen, uint32_t set, RxMetadata* meta) const;
+  void DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const;
+  // The raw value of a number's field for this metadata; false if it has none.
+  bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
+
+  RxFields fields_;
+  uint32_t copy_bytes_ = 0;
+  std::vector<Op> flags_;
+  std::vector<Op> numbers_;
+  std::vector<Valued> lengths_;
+  bool has_hash_type_ = false;
+  bool has_offset_ = false;
+  bool has_first_ = false;
+  FieldAccess offset_;
+  FieldAccess first_;
+  LastMark last_;
+  // Constants, done condition and not-last; metadata that is not there marked so.
+  DescriptorBytes image_{};
+  DescriptorBytes last_image_{};
+  std::vector<FieldStore> validate_length_;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_RX_PROGRAM_H_

@@ -1,0 +1,122 @@
+// The slots of one ring, and the only code that moves descriptors between them and private memory:
+// word by word, each word one access, so that no byte is read twice and none is torn within a word.
+//
+// The memory belongs to both sides of the ring; each word read is the peer's word at one moment,
+// different words may be of different moments. Order between words is as the functions say.
+// Never allocates. As thread-safe as its caller.
+#ifndef QSPLIT_DATAPLANE_SLOT_MEMORY_H_
+#define QSPLIT_DATAPLANE_SLOT_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "dataplane/barriers.h"
+
+namespace qsplit::dataplane {
+
+class SlotMemory {
+ public:
+  SlotMemory() = default;
+  // slots: aligned to 8 bytes. slot_bytes: 1..kMaxDescriptorBytes.
+  SlotMemory(std::byte* slots, uint32_t slot_bytes)
+      : slots_(slots),
+        slot_bytes_(slot_bytes),
+        word_bytes_(slot_bytes % 8 == 0   ? 8
+                    : slot_bytes % 4 == 0 ? 4
+                    : slot_bytes % 2 == 0 ? 2
+                                          : 1) {}
+
+  uint32_t slot_bytes() const { return slot_bytes_; }
+  uint32_t word_bytes() const { return word_bytes_; }
+  // Which word of a slot a byte stands in.
+  uint32_t WordOf(uint32_t byte) const { return byte / word_bytes_; }
+
+  // Reads a whole slot, no order.
+  void Read(uint32_t slot, std::byte* to) const {
+    const std::byte* from = At(slot);
+    Each([&]<typename T>(T, uint32_t offset, uint32_t) {
+      const T word = LoadRelaxed<T>(from + offset);
+      std::memcpy(to + offset, &word, sizeof word);
+    });
+  }
+  // Reads one word with acquire into its place in `to`: pairs with the release of
+  // WriteWithLast on the other side.
+  void ReadWordAcquire(uint32_t slot, uint32_t word, std::byte* to) const {
+    const uint32_t offset = word * word_bytes_;
+    WithWord([&]<typename T>(T) {
+      const T value = LoadAcquire<T>(At(slot) + offset);
+      std::memcpy(to + offset, &value, sizeof value);
+    });
+  }
+  // Reads all words but one.
+  void ReadAllBut(uint32_t slot, uint32_t skip, std::byte* to) const {
+    const std::byte* from = At(slot);
+    Each([&]<typename T>(T, uint32_t offset, uint32_t index) {
+      if (index == skip) return;
+      const T word = LoadRelaxed<T>(from + offset);
+      std::memcpy(to + offset, &word, sizeof word);
+    });
+  }
+  // Writes a whole slot; visible to the peer by the release of the doorbell that follows.
+  void Write(uint32_t slot, const std::byte* from) const {
+    std::byte* to = At(slot);
+    Each([&]<typename T>(T, uint32_t offset, uint32_t) {
+      T word;
+      std::memcpy(&word, from + offset, sizeof word);
+      StoreRelaxed<T>(to + offset, word);
+    });
+  }
+  // Writes a whole slot, word `last` after all others, with release.
+  void WriteWithLast(uint32_t slot, uint32_t last, const std::byte* from) const {
+    std::byte* to = At(slot);
+    Each([&]<typename T>(T, uint32_t offset, uint32_t index) {
+      if (index == last) return;
+      T word;
+      std::memcpy(&word, from + offset, sizeof word);
+      StoreRelaxed<T>(to + offset, word);
+    });
+    const uint32_t offset = last * word_bytes_;
+    WithWord([&]<typename T>(T) {
+      T word;
+      std::memcpy(&word, from + offset, sizeof word);
+      StoreRelease<T>(to + offset, word);
+    });
+  }
+
+ private:
+  std::byte* At(uint32_t slot) const { return slots_ + size_t{slot} * slot_bytes_; }
+
+  template <typename F>
+  void WithWord(F&& f) const {
+    if (word_bytes_ == 8) [[likely]] {
+      f(uint64_t{});
+    } else if (word_bytes_ == 4) {
+      f(uint32_t{});
+    } else if (word_bytes_ == 2) {
+      f(uint16_t{});
+    } else {
+      f(uint8_t{});
+    }
+  }
+  template <typename F>
+  void Each(F&& f) const {
+    if (slot_bytes_ == 16) [[likely]] {  // most NICs; unrolled
+      f(uint64_t{}, 0u, 0u);
+      f(uint64_t{}, 8u, 1u);
+      return;
+    }
+    WithWord([&]<typename T>(T zero) {
+      const uint32_t words = slot_bytes_ / sizeof(T);
+      for (uint32_t i = 0; i < words; ++i) f(zero, i * static_cast<uint32_t>(sizeof(T)), i);
+    });
+  }
+
+  std::byte* slots_ = nullptr;
+  uint32_t slot_bytes_ = 0;
+  uint32_t word_bytes_ = 8;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_SLOT_MEMORY_H_

@@ -1,0 +1,25 @@
+#include "dataplane/tx_device.h"
+
+#include "dataplane/in_place_tx_device.h"
+
+namespace qsplit::dataplane {
+
+absl::StatusOr<TxDevice> TxDevice::Create(const layout::VerifiedLayout& layout,
+                                          const QueueView& view, const TxDeviceOptions& options) {
+  auto in_place = InPlaceTxDevice::Create(layout, view, options);
+  if (!in_place.ok()) return in_place.status();
+  return TxDevice(*std::move(in_place));
+}
+
+TxDevice::TxDevice(std::unique_ptr<InPlaceTxDevice> in_place) : in_place_(std::move(in_place)) {}
+TxDevice::TxDevice(TxDevice&&) noexcept = default;
+TxDevice& TxDevice::operator=(TxDevice&&) noexcept = default;
+TxDevice::~TxDevice() = default;
+
+TxFeatures TxDevice::Features() const { return in_place_->Features(); }
+uint32_t TxDevice::PeekAvailable() { return in_place_->PeekAvailable(); }
+RingFault TxDevice::Fetch(TxWork* out) { return in_place_->Fetch(out); }
+void TxDevice::Complete(const TxHandle& handle) { in_place_->Complete(handle); }
+void TxDevice::SetNeedWakeup(bool need) { in_place_->SetNeedWakeup(need); }
+
+}  // namespace qsplit::dataplane

@@ -1,0 +1,247 @@
+#include "dataplane/tx_program.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace qsplit::dataplane {
+namespace {
+
+using layout::Role;
+
+constexpr TxFeature kEach[] = {TxFeature::kL3Checksum, TxFeature::kL4Checksum,
+                               TxFeature::kVlanInsert, TxFeature::kSegment, TxFeature::kTimestamp};
+// Without an operand in some descriptor a device cannot do these; the others it can by looking into
+// the packet.
+constexpr TxFeatures kNeedOperands = TxFeature::kVlanInsert | TxFeature::kSegment;
+
+struct Needed {
+  bool possible = false;
+  bool context = false;
+};
+
+// Whether `data`, with or without a context form that can do `context`, can ask for a feature.
+Needed NeedFor(TxFeature feature, const RequestFields& data, const RequestFields* context) {
+  const bool trigger_here = data.Triggers().Has(feature);
+  const bool operands_here = data.Operands().Has(feature);
+  const bool trigger_there = context != nullptr && context->Triggers().Has(feature);
+  const bool operands_there = context != nullptr && context->Operands().Has(feature);
+  Needed needed;
+  needed.possible = (trigger_here || trigger_there) &&
+                    (operands_here || operands_there || !kNeedOperands.Has(feature));
+  needed.context = (!trigger_here && trigger_there) || (!operands_here && operands_there);
+  return needed;
+}
+
+absl::StatusOr<TxDataForm> CompileData(const InPlaceShape& shape, uint32_t form) {
+  TxDataForm data;
+  data.form = form;
+  const v1::Form& message = shape.Form(form);
+  absl::StatusOr<RequestFields> request = RequestFields::Compile(shape, form);
+  if (!request.ok()) return request.status();
+  data.request = *std::move(request);
+  absl::StatusOr<DescriptorBytes> constants = ConstantImage(shape, form);
+  if (!constants.ok()) return constants.status();
+  absl::StatusOr<LastMark> last = LastMark::Compile(shape, form);
+  if (!last.ok()) return last.status();
+  data.last = *std::move(last);
+
+  std::optional<FieldAccess> address, length, packet_length, ring_last;
+  std::vector<std::pair<FieldAccess, v1::PacketPosition>> crc;
+  for (const RoleField& from : RoleFields(shape, form)) {
+    absl::StatusOr<FieldAccess> field = FieldAccess::Compile(*from.field, message.size_bytes());
+    if (!field.ok()) return field.status();
+    switch (from.role) {
+      case Role::kBufferAddress:
+        if (address.has_value()) {
+          return absl::UnimplementedError(absl::StrCat(
+              "form ", message.name(), ": several buffers are not driven by this build"));
+        }
+        address = *field;
+        break;
+      case Role::kBufferLength:
+        length = *field;
+        break;
+      case Role::kPacketLength:
+        packet_length = *field;
+        break;
+      case Role::kPacketFirst:
+        data.first = *field;
+        break;
+      case Role::kPacketTotalLength:
+        data.total_length = *field;
+        data.total_length_position = from.field->position();
+        break;
+      case Role::kReportRequest:
+        data.report = *field;
+        break;
+      case Role::kContextIndex:
+        data.context_index = *field;
+        break;
+      case Role::kContextPresent:
+        data.context_present = *field;
+        break;
+      case Role::kCrcInsert:
+        crc.emplace_back(*field, from.field->position());
+        break;
+      case Role::kPacketInline:
+      case Role::kPacketInlineLength:
+      case Role::kNextIndex:
+      case Role::kRingLast:
+      case Role::kOwn:
+        return absl::UnimplementedError(absl::StrCat("form ", message.name(), ": field ",
+                                                     from.field->name(), " (", from.field->role(),
+                                                     ") is not driven by this build"));
+      default:
+        break;
+    }
+  }
+  if (!length.has_value()) length = packet_length;
+  if (!address.has_value() || !length.has_value()) {
+    return absl::UnimplementedError(absl::StrCat(
+        "form ", message.name(), ": a transmit form needs buffer.address and buffer.length"));
+  }
+  data.address = *std::move(address);
+  data.length = *std::move(length);
+  data.max_bytes = data.length.MaxValue();
+  if (const uint32_t limit = shape.queue->limits().max_bytes_per_descriptor(); limit != 0) {
+    data.max_bytes = std::min<uint64_t>(data.max_bytes, limit);
+  }
+  data.max_bytes = std::min<uint64_t>(data.max_bytes, UINT32_MAX);
+  for (const bool is_first : {false, true}) {
+    for (const bool is_last : {false, true}) {
+      DescriptorBytes& image = data.image[is_first][is_last];
+      image = *constants;
+      absl::Status status = data.last.Set(image.bytes, is_last);
+      if (!status.ok()) {
+        if (is_last) return status;
+        continue;  // one descriptor, one packet: never used
+      }
+      if (data.first.has_value()) data.first->Store(image.bytes, is_first ? 1 : 0);
+      for (const auto& [field, position] : crc) {
+        if (SpeaksIn(position, is_first, is_last)) field.Store(image.bytes, 1);
+      }
+    }
+  }
+  return data;
+}
+
+absl::StatusOr<TxContextForm> CompileContext(const InPlaceShape& shape, uint32_t form,
+                                             const v1::ContextRule& rule) {
+  TxContextForm context;
+  context.form = form;
+  context.lifetime = rule.lifetime();
+  absl::StatusOr<RequestFields> request = RequestFields::Compile(shape, form);
+  if (!request.ok()) return request.status();
+  context.request = *std::move(request);
+  absl::StatusOr<DescriptorBytes> constants = ConstantImage(shape, form);
+  if (!constants.ok()) return constants.status();
+  context.image = *constants;
+  if (context.lifetime != v1::CONTEXT_LIFETIME_INDEXED) return context;
+  for (const RoleField& from : RoleFields(shape, form)) {
+    if (from.role != Role::kContextIndex) continue;
+    absl::StatusOr<FieldAccess> field =
+        FieldAccess::Compile(*from.field, shape.Form(form).size_bytes());
+    if (!field.ok()) return field.status();
+    context.index = *std::move(field);
+  }
+  if (!context.index.has_value()) {
+    return absl::UnimplementedError(
+        absl::StrCat("form ", shape.Form(form).name(), ": indexed contexts without context.index"));
+  }
+  const uint64_t indices = context.index->MaxValue();
+  context.places = static_cast<uint32_t>(std::min<uint64_t>(
+      std::clamp(rule.contexts(), 1u, kMaxContextPlaces), indices >= 64 ? 64 : indices + 1));
+  return context;
+}
+
+}  // namespace
+
+absl::StatusOr<TxProgram> TxProgram::Compile(const InPlaceShape& shape) {
+  TxProgram program;
+  program.copy_bytes = (shape.ring->slot_bytes() + 7) / 8 * 8;
+  const v1::Limits& limits = shape.queue->limits();
+  program.max_descriptors = limits.max_descriptors_per_packet() == 0
+                                ? shape.capacity
+                                : std::min(limits.max_descriptors_per_packet(), shape.capacity);
+  program.max_packet_bytes =
+      limits.max_bytes_per_packet() == 0 ? UINT64_MAX : limits.max_bytes_per_packet();
+  if (shape.context_forms.size() > kMaxContextForms) {
+    return absl::UnimplementedError(
+        absl::StrCat(shape.context_forms.size(), " context forms; at most ", kMaxContextForms));
+  }
+  for (size_t i = 0; i < shape.context_forms.size(); ++i) {
+    absl::StatusOr<TxContextForm> context =
+        CompileContext(shape, shape.context_forms[i], *shape.context_rules[i]);
+    if (!context.ok()) return context.status();
+    program.contexts.push_back(*std::move(context));
+  }
+  for (const uint32_t form : shape.post_forms) {
+    absl::StatusOr<TxDataForm> data = CompileData(shape, form);
+    if (!data.ok()) return data.status();
+    if (shape.only_where_reported && !data->report.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("form ", shape.Form(form).name(),
+                       ": completions only where reported, but no report.request"));
+    }
+    program.data.push_back(*std::move(data));
+  }
+  for (const TxDataForm& data : program.data) {
+    for (const TxFeature feature : kEach) {
+      if (NeedFor(feature, data.request, nullptr).possible) program.features |= feature;
+      for (const TxContextForm& context : program.contexts) {
+        if (NeedFor(feature, data.request, &context.request).possible) program.features |= feature;
+      }
+    }
+  }
+  if (shape.queue->packet().span() == v1::SPAN_ADJACENT_UNTIL_LAST && program.max_descriptors > 1) {
+    program.features |= TxFeature::kScatter;
+  }
+  return program;
+}
+
+std::optional<int> TxProgram::ContextFor(const TxDataForm& form, const TxRequest& request) const {
+  if (request.wants.bits == 0) return kNoContext;
+  const auto fits = [&](const TxContextForm* context) {
+    bool uses = false;
+    for (const TxFeature feature : kEach) {
+      if (!request.wants.Has(feature)) continue;
+      const Needed needed =
+          NeedFor(feature, form.request, context == nullptr ? nullptr : &context->request);
+      if (!needed.possible) return false;
+      uses = uses || needed.context;
+    }
+    const bool sctp = request.l4 == L4Kind::kSctp;
+    if (sctp && !form.request.NamesSctp() &&
+        !(context != nullptr && context->request.NamesSctp())) {
+      return false;
+    }
+    return form.request.CanStore(request) && uses == (context != nullptr) &&
+           (context == nullptr || context->request.CanStore(request));
+  };
+  // A context first: a form that has the bit alone but not the operands would leave the device to
+  // guess.
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    if (fits(&contexts[i])) return static_cast<int>(i);
+  }
+  // Nothing in this form wants one.
+  for (const TxFeature feature : kEach) {
+    if (request.wants.Has(feature) && NeedsContext(form).Has(feature)) return std::nullopt;
+  }
+  if (fits(nullptr)) return kNoContext;
+  return std::nullopt;
+}
+
+TxFeatures TxProgram::NeedsContext(const TxDataForm& form) const {
+  TxFeatures needs;
+  for (const TxFeature feature : kEach) {
+    for (const TxContextForm& context : contexts) {
+      const Needed needed = NeedFor(feature, form.request, &context.request);
+      if (needed.possible && needed.context) needs |= feature;
+    }
+  }
+  return needs;
+}
+
+}  // namespace qsplit::dataplane

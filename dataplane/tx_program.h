@@ -1,0 +1,124 @@
+// The transmit forms of a queue, compiled in both directions: TxRequest to the bytes of data and
+// context descriptors for the driver, bytes to TxRequest for the device; and which form with which
+// context can carry which request.
+//
+// Works on private bytes only. Immutable after compiling; any thread.
+#ifndef QSPLIT_DATAPLANE_TX_PROGRAM_H_
+#define QSPLIT_DATAPLANE_TX_PROGRAM_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/field_access.h"
+#include "dataplane/metadata.h"
+#include "dataplane/queue_shape.h"
+
+namespace qsplit::dataplane {
+
+// What a request means to descriptors: only what its features speak of, the rest zero, implied
+// features added, offsets computed. nullopt: it contradicts itself (a checksum of a kind that has
+// none, headers without length).
+std::optional<TxRequest> NormalizeRequest(const TxRequest& request);
+
+// The part of a form, data or context, that speaks of requests.
+class RequestFields {
+ public:
+  static absl::StatusOr<RequestFields> Compile(const InPlaceShape& shape, uint32_t form);
+
+  // Features that this form has the enabling bit of, and those that it has operands for.
+  TxFeatures Triggers() const { return triggers_; }
+  TxFeatures Operands() const { return operands_; }
+  // Whether it says anything at all.
+  bool Empty() const { return ops_.empty(); }
+  // Whether it can tell SCTP from TCP and UDP.
+  bool NamesSctp() const { return names_sctp_; }
+
+  // Whether each value of a normalized request that the form speaks of can be said in it.
+  bool CanStore(const TxRequest& request) const;
+  // Writes them; of fields that speak only in the first or last descriptor, those that apply.
+  void Store(const TxRequest& request, bool first, bool last, std::byte* descriptor) const;
+  // Adds what the descriptor says to *request: features, operands. No checks: see FinishRequest.
+  void Load(const std::byte* descriptor, bool first, bool last, TxRequest* request) const;
+
+ private:
+  struct Op {
+    layout::Role role{};
+    v1::PacketPosition position = v1::PACKET_POSITION_EACH;
+    bool has_valid = false;
+    FieldAccess field;
+    Condition valid;
+    CodeMap codes;
+  };
+  // The value of a role for a normalized request; false if the form cannot name it.
+  static bool ValueOf(const Op& op, const TxRequest& request, uint64_t* value);
+
+  TxFeatures triggers_;
+  TxFeatures operands_;
+  bool names_sctp_ = false;
+  std::vector<Op> ops_;
+};
+
+// After all Loads of a packet: derives offsets from header lengths and the other way round. False:
+// what is asked for makes no sense (a checksum to nowhere, segments of no size).
+bool FinishRequest(TxRequest* request);
+
+// A form that carries a buffer.
+struct TxDataForm {
+  uint32_t form = 0;
+  RequestFields request;
+  FieldAccess address;
+  FieldAccess length;
+  LastMark last;
+  std::optional<FieldAccess> first;
+  std::optional<FieldAccess> total_length;
+  v1::PacketPosition total_length_position = v1::PACKET_POSITION_EACH;
+  std::optional<FieldAccess> report;
+  std::optional<FieldAccess> context_index;
+  std::optional<FieldAccess> context_present;
+  // Constants and frame check sequence; [first][last] with their marks.
+  DescriptorBytes image[2][2];
+  // Most bytes in one descriptor.
+  uint64_t max_bytes = 0;
+};
+
+// A form that sets a context.
+struct TxContextForm {
+  uint32_t form = 0;
+  v1::ContextLifetime lifetime = v1::CONTEXT_LIFETIME_STICKY;
+  // Contexts that the queue keeps; 1 unless indexed.
+  uint32_t places = 1;
+  RequestFields request;
+  std::optional<FieldAccess> index;
+  DescriptorBytes image;
+};
+
+// Most contexts of an indexed rule that are used.
+inline constexpr uint32_t kMaxContextPlaces = 64;
+// Most context forms of a queue.
+inline constexpr int kMaxContextForms = 4;
+
+struct TxProgram {
+  static absl::StatusOr<TxProgram> Compile(const InPlaceShape& shape);
+
+  // The context form that a data form needs for the request: kNoContext for none, nullopt if the
+  // request cannot be carried by that form at all.
+  static constexpr int kNoContext = -1;
+  std::optional<int> ContextFor(const TxDataForm& form, const TxRequest& request) const;
+  // Features that a descriptor of this form cannot ask for without a context.
+  TxFeatures NeedsContext(const TxDataForm& form) const;
+  // Everything that some form can carry, kScatter included.
+  TxFeatures Features() const { return features; }
+
+  std::vector<TxDataForm> data;
+  std::vector<TxContextForm> contexts;
+  TxFeatures features;
+  uint32_t copy_bytes = 0;       // of an image; whole words of 8
+  uint32_t max_descriptors = 0;  // for a packet, contexts included
+  uint64_t max_packet_bytes = 0;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_TX_PROGRAM_H_
