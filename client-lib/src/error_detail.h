@@ -9,10 +9,10 @@
 
 namespace qsplit::internal {
 
-// Of the absl::Status payload, and of the Any in google.rpc.Status.details.
+// Of the absl::Status payload, and of the Any in RpcStatus.details.
 inline constexpr char kErrorDetailUrl[] = "type.googleapis.com/qsplit.v1.ErrorDetail";
 
-// The first ErrorDetail in a serialized google.rpc.Status; nullopt if there is none or the bytes do
+// The first ErrorDetail in a serialized v1::RpcStatus; nullopt if there is none or the bytes do
 // not parse.
 std::optional<v1::ErrorDetail> FindErrorDetail(const std::string& rpc_status);
 

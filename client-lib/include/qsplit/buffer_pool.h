@@ -44,10 +44,12 @@ class BufferPool {
     for (size_t i = links_.size(); i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
   }
 
+  // Buffers that a queue took and that nobody will give back any more.
+  void Lose(size_t buffers) { lost_ += buffers; }
   // The lease has no more use for it: it goes when the last packet that a program holds goes.
   static void Abandon(BufferPool* pool) {
     pool->abandoned_ = true;
-    if (pool->free_.size() == pool->links_.size()) delete pool;
+    if (pool->Idle()) delete pool;
   }
 
   uint32_t Take() {
@@ -59,11 +61,11 @@ class BufferPool {
   }
   void Give(uint32_t buffer) {
     free_.push_back(buffer);
-    if (abandoned_ && free_.size() == links_.size()) delete this;
+    if (abandoned_ && Idle()) delete this;
   }
   void GiveChain(uint32_t first) {
     while (first != kNone) {
-      const uint32_t next = links_[first].next;
+      const uint32_t next = links_[first].next;  // read before the pool may go
       Give(first);
       first = next;
     }
@@ -80,6 +82,7 @@ class BufferPool {
 
  private:
   ~BufferPool() = default;
+  bool Idle() const { return free_.size() + lost_ == links_.size(); }
 
   std::span<std::byte> memory_;
   uint32_t buffer_bytes_;
@@ -88,6 +91,7 @@ class BufferPool {
   std::shared_ptr<const void> keep_alive_;
   std::vector<Link> links_;
   std::vector<uint32_t> free_;
+  size_t lost_ = 0;
   bool abandoned_ = false;
 };
 

@@ -49,8 +49,6 @@ enum class PacketField : uint32_t {
   kVlan = 1u << 2,
   kChecksumL3 = 1u << 3,
   kChecksumL4 = 1u << 4,
-  kL3Kind = 1u << 5,
-  kL4Kind = 1u << 6,
   kTimestamp = 1u << 7,
   kError = 1u << 8,
   kQueue = 1u << 9,

@@ -38,8 +38,8 @@ class RxQueue {
 
   // Blocks until a packet is there, at most `timeout` (absl::InfiniteDuration() is allowed). OK:
   // Receive will return something. DEADLINE_EXCEEDED: nothing came. ABORTED: the lease was revoked
-  // or a fault stopped it. UNAVAILABLE: the daemon is gone. UNIMPLEMENTED: this device gives no
-  // events; poll.
+  // or a fault stopped it. UNAVAILABLE: the daemon is gone. Where the device gives no events it
+  // looks every 100 microseconds instead.
   absl::Status Wait(absl::Duration timeout);
 
   // For event loops of one's own: poll event_fd() for POLLIN, but only after Arm() said true.

@@ -1,0 +1,73 @@
+// Inside of RxQueue: the driver, the pool, and packets that are half there. One thread, the pair's.
+#ifndef QSPLIT_CLIENT_LIB_SRC_RX_QUEUE_IMPL_H_
+#define QSPLIT_CLIENT_LIB_SRC_RX_QUEUE_IMPL_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "client-lib/src/queue_bell.h"
+#include "client-lib/src/software.h"
+#include "dataplane/rx_driver.h"
+#include "qsplit/rx_queue.h"
+
+namespace qsplit::internal {
+
+class RxQueueImpl {
+ public:
+  struct Setup {
+    QueueBell bell;
+    uint32_t number = 0;
+    // Of what is posted, <= the pool's.
+    uint32_t buffer_bytes = 0;
+    // Most buffers that the device may have at once.
+    uint32_t max_posted = 0;
+    SoftwareWork software;
+  };
+
+  // The pool stays the caller's and outlives this.
+  RxQueueImpl(dataplane::RxDriver driver, BufferPool* pool, const Setup& setup);
+  ~RxQueueImpl();
+  RxQueueImpl(const RxQueueImpl&) = delete;
+  RxQueueImpl& operator=(const RxQueueImpl&) = delete;
+
+  size_t Receive(std::span<Packet> out);
+  // Posts as many buffers as it may; tells the device of them.
+  void Refill();
+  // True: a completion is there.
+  bool Look();
+
+  dataplane::RxDriver driver;
+  const Setup setup;
+  RxQueue::Counters counters;
+
+ private:
+  static constexpr uint32_t kBurst = 32;
+
+  // Adds a completion to the packet that is being put together. True: *out is a packet.
+  bool Take(const dataplane::RxCompletion& completion, Packet* out);
+  void DropPartial();
+
+  BufferPool* pool_;
+  uint32_t refill_at_;  // this many missing buffers are worth a doorbell
+  // Completions that were polled and not looked at.
+  std::array<dataplane::RxCompletion, kBurst> stash_;
+  uint32_t stash_next_ = 0;
+  uint32_t stash_end_ = 0;
+  // The packet that is being put together.
+  uint32_t first_ = BufferPool::kNone;
+  uint32_t last_ = BufferPool::kNone;
+  uint32_t length_ = 0;
+  uint32_t segments_ = 0;
+  dataplane::RxMetadata meta_;
+};
+
+// `to` gets what only `from` has.
+void MergeMetadata(const dataplane::RxMetadata& from, dataplane::RxMetadata* to);
+// The same values in the public form.
+PacketMetadata PublicMetadata(const dataplane::RxMetadata& meta);
+
+}  // namespace qsplit::internal
+
+#endif  // QSPLIT_CLIENT_LIB_SRC_RX_QUEUE_IMPL_H_

@@ -1,0 +1,69 @@
+// Inside of TxQueue: the driver, the pool, and the packets that the device has. One thread, the
+// pair's.
+#ifndef QSPLIT_CLIENT_LIB_SRC_TX_QUEUE_IMPL_H_
+#define QSPLIT_CLIENT_LIB_SRC_TX_QUEUE_IMPL_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "client-lib/src/queue_bell.h"
+#include "dataplane/tx_driver.h"
+#include "qsplit/tx_queue.h"
+
+namespace qsplit::internal {
+
+class TxQueueImpl {
+ public:
+  struct Setup {
+    QueueBell bell;
+    uint32_t number = 0;
+  };
+
+  // The pool stays the caller's and outlives this.
+  TxQueueImpl(dataplane::TxDriver driver, BufferPool* pool, const Setup& setup);
+  ~TxQueueImpl();
+  TxQueueImpl(const TxQueueImpl&) = delete;
+  TxQueueImpl& operator=(const TxQueueImpl&) = delete;
+
+  Packet Allocate(uint32_t bytes);
+  size_t Send(std::span<Packet> packets);
+  size_t Reclaim();
+  // True: a packet of one segment and one context fits.
+  bool CanSend();
+
+  dataplane::TxDriver driver;
+  const Setup setup;
+  TxQueue::Counters counters;
+
+ private:
+  enum class Outcome : uint8_t { kSent, kRefused, kLater };
+  // More segments than this are copied together.
+  static constexpr uint32_t kMaxSegments = 64;
+  // Room in front of what Allocate gives, for a VLAN tag put in by software.
+  static constexpr uint32_t kHeadroom = 64;
+
+  Packet AllocateOnce(uint32_t bytes);
+  Outcome SendOne(Packet& packet);
+  // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
+  // it in now.
+  bool Prepare(Packet& packet, dataplane::TxRequest* request);
+  bool Pad(Packet& packet);
+  // Copies the packet to fresh buffers of this pool, with room for a tag and padding.
+  bool CopyHere(Packet& packet, uint32_t bytes);
+  void Publish();
+
+  BufferPool* pool_;
+  struct InFlight {
+    BufferPool* pool = nullptr;
+    uint32_t first = BufferPool::kNone;
+  };
+  std::vector<InFlight> in_flight_;  // by cookie
+  uint32_t next_cookie_ = 0;
+};
+
+}  // namespace qsplit::internal
+
+#endif  // QSPLIT_CLIENT_LIB_SRC_TX_QUEUE_IMPL_H_
