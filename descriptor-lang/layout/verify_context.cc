@@ -13,7 +13,9 @@ std::string Quoted(std::string_view text) {
 }
 
 bool IsIdentifier(std::string_view name) {
-  if (name.empty() || name.size() > kMaxNameBytes || absl::ascii_isdigit(name[0])) return false;
+  if (name.empty() || name.size() > kMaxNameBytes ||
+      absl::ascii_isdigit(static_cast<unsigned char>(name[0])))
+    return false;
   for (const char c : name) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_') return false;
   }
