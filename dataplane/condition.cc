@@ -166,7 +166,9 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItTrue() const 
   if (always_) return std::vector<FieldStore>();
   std::vector<FieldStore> stores;
   bool possible = true;
-  for (const Test& test : tests_) {
+  size_t begin = 0;  // of the conjunction
+  for (size_t at = 0; at < tests_.size(); ++at) {
+    const Test& test = tests_[at];
     uint64_t raw = 0;
     const uint64_t most = test.left.MaxRaw();
     if (test.against_field) {
@@ -194,16 +196,14 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItTrue() const 
     stores.push_back({test.left, raw});
     if (!test.ends_conjunction) continue;
     if (possible) {
-      // Two comparisons of one field may want different values: what counts is the result, on
-      // zeroed and on all-ones bytes.
-      for (const int fill : {0, 0xff}) {
-        DescriptorBytes trial;
-        std::memset(trial.bytes, fill, sizeof trial.bytes);
-        for (const FieldStore& store : stores) store.field.StoreRaw(trial.bytes, store.raw);
-        possible = possible && Evaluate(trial.bytes);
-      }
+      // Two comparisons may want different values of the same bits: what counts is the result, once
+      // all are stored.
+      DescriptorBytes trial{};
+      for (const FieldStore& store : stores) store.field.StoreRaw(trial.bytes, store.raw);
+      for (size_t i = begin; i <= at; ++i) possible = possible && tests_[i].Holds(trial.bytes);
       if (possible) return stores;
     }
+    begin = at + 1;
     stores.clear();
     possible = true;
   }
