@@ -1,0 +1,70 @@
+// Counters that the worker's thread adds to and any thread reads.
+//
+// One writer for each counter, so adding is a load and a store, not a locked instruction. Reading
+// gives each counter as it was at some recent moment; no two need be of the same moment.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_COUNTERS_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_COUNTERS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "daemon/device/device.h"
+
+namespace qsplit::softnic {
+
+class Counter {
+ public:
+  void Add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void Clear() { value_.store(0, std::memory_order_relaxed); }
+  uint64_t Read() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// As device::QueueCounters. On a cache line of its own.
+struct alignas(64) QueueStats {
+  Counter packets, bytes, completions, descriptors;
+  Counter drops_no_descriptor, drops_too_long, drops_down, drops_injected;
+  Counter checksum_errors, faults, events, wakeups;
+
+  device::QueueCounters Read() const {
+    return {.packets = packets.Read(),
+            .bytes = bytes.Read(),
+            .completions = completions.Read(),
+            .descriptors = descriptors.Read(),
+            .drops_no_descriptor = drops_no_descriptor.Read(),
+            .drops_too_long = drops_too_long.Read(),
+            .drops_down = drops_down.Read(),
+            .drops_injected = drops_injected.Read(),
+            .checksum_errors = checksum_errors.Read(),
+            .faults = faults.Read(),
+            .events = events.Read(),
+            .wakeups = wakeups.Read()};
+  }
+};
+
+struct RuleStats {
+  Counter packets, bytes;
+};
+
+// As device::DeviceCounters; sizes are fixed at construction.
+struct NicStats {
+  NicStats(uint32_t rx_queues, uint32_t tx_queues, uint32_t rule_capacity)
+      : rx(rx_queues), tx(tx_queues), rules(rule_capacity) {}
+
+  std::vector<QueueStats> rx, tx;
+  std::vector<RuleStats> rules;  // by location
+  Counter wire_rx_packets, wire_rx_bytes, wire_tx_packets, wire_tx_bytes;
+  Counter drops_mac_filter, drops_rule, drops_malformed, drops_wire;
+  Counter representor_rx_packets, representor_tx_packets, drops_representor;
+
+  device::DeviceCounters Read() const;
+};
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_COUNTERS_H_

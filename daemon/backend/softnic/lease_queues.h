@@ -1,0 +1,88 @@
+// What a lease has of a software NIC: its rings' memory, its IOMMU, its queues' device sides, and
+// the means by which device and client wake each other.
+//
+//   memfd, mapped by both:   | cells of each ring, 256 bytes | slots | slots | …  (4 KiB aligned)
+//
+//   a ring's cells:   +0    producer doorbells, 8 bytes each, then consumer's   client writes
+//                     +64   the layout's index cells, 8 bytes each              both
+//                     +128  need_wakeup, u32                                    device writes
+//                     +192  event_request, u32                                  client sets, device
+//                                                                               clears
+// Made on the caller's thread, then owned by the worker's until the lease is closed. All of the
+// mapped memory is hostile: only the device sides read it.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_LEASE_QUEUES_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_LEASE_QUEUES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/backend/softnic/counters.h"
+#include "daemon/backend/softnic/iommu.h"
+#include "daemon/device/device.h"
+#include "daemon/linux/mapping.h"
+#include "daemon/linux/owned_fd.h"
+#include "dataplane/rx_device.h"
+#include "dataplane/tx_device.h"
+
+namespace qsplit::softnic {
+
+struct LeaseQueues;
+
+// What both directions have.
+struct LeasedQueue {
+  uint32_t number = 0;
+  bool transmit = false;
+  LeaseQueues* lease = nullptr;
+  QueueStats* stats = nullptr;
+  std::byte* event_request = nullptr;
+  linux_sys::OwnedFd bell;
+  Iommu::Cursor cursor;
+  bool stopped = false;        // by a fault, until the lease is closed
+  bool event_pending = false;  // completions since the last look at event_request
+  // Injected faults.
+  uint64_t stalled_until_ns = 0;
+  uint32_t lose_completions = 0;
+  uint32_t wrong_lengths = 0;
+};
+
+struct RxQueue : LeasedQueue {
+  explicit RxQueue(dataplane::RxDevice side) : ring(std::move(side)), supported(ring.Supported()) {}
+  dataplane::RxDevice ring;
+  dataplane::RxFields supported;
+  uint32_t max_buffers = 1;  // for a packet
+};
+
+struct TxQueue : LeasedQueue {
+  explicit TxQueue(dataplane::TxDevice side) : ring(std::move(side)) {}
+  dataplane::TxDevice ring;
+  // Slots published that did not make a whole packet when last looked at; 0: none.
+  uint32_t incomplete_slots = 0;
+};
+
+struct LeaseQueues {
+  device::LeaseId id = 0;
+  // Destroyed last to first: the queues before the memory that they point to.
+  Iommu iommu;
+  linux_sys::Mapping memory;
+  std::shared_ptr<const linux_sys::OwnedFd> wakeup;  // eventfd; null without transmit queues
+  std::vector<std::unique_ptr<RxQueue>> rx;
+  std::vector<std::unique_ptr<TxQueue>> tx;
+};
+
+struct NewLease {
+  std::unique_ptr<LeaseQueues> queues;
+  device::Grant grant;
+};
+
+// Maps the regions and makes the rings. Queue numbers are checked by the caller; stats are not set.
+// INVALID_ARGUMENT: slots or buffer size that the layout lacks, or as Iommu::Create. UNIMPLEMENTED:
+// a layout that this device does not drive, by name of what it cannot.
+absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
+                                         uint32_t default_slots);
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_LEASE_QUEUES_H_

@@ -1,0 +1,164 @@
+// The software NIC itself: what its worker's thread does for each frame.
+//
+//   TX ring --> gather, offloads --> wire (tap, or the peer's ReceiveFromWire)
+//   wire --> parse --> MAC filter --> rules --> RSS --> RX ring of a leased queue
+//                                                  \--> representor (tap), or dropped
+//   representor --> wire
+//
+// Rings, doorbells, descriptors, buffers: hostile clients write them at any moment. Frames: from
+// outside. It never writes a byte outside of a lease's mappings and rings, never waits for a client
+// and never allocates or locks on the packet path (a fault, at most one for each queue, posts to
+// the mailer). Every member function: the worker's thread, unless it says otherwise.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_NIC_CORE_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_NIC_CORE_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/backend/softnic/checksum.h"
+#include "daemon/backend/softnic/config.h"
+#include "daemon/backend/softnic/counters.h"
+#include "daemon/backend/softnic/event_mailer.h"
+#include "daemon/backend/softnic/flow_table.h"
+#include "daemon/backend/softnic/lease_queues.h"
+#include "daemon/backend/softnic/packet.h"
+#include "daemon/backend/softnic/toeplitz.h"
+#include "daemon/backend/softnic/tx_offload.h"
+#include "daemon/linux/tap.h"
+
+namespace qsplit::softnic {
+
+class Worker;
+
+uint64_t MonotonicNs();
+inline void CpuRelax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// What Set changes.
+struct NicSettings {
+  uint32_t mtu_bytes = 1500;
+  bool promiscuous = false;
+  bool all_multicast = false;
+  std::vector<device::MacAddress> multicast;  // ascending
+};
+
+// RSS as the packet path uses it.
+struct RssTable {
+  explicit RssTable(const RssKey& key) : toeplitz(key) { queue.fill(device::kNoQueue); }
+  Toeplitz toeplitz;
+  std::array<uint32_t, kRssTableSize> queue;
+};
+
+class NicCore {
+ public:
+  struct Parts {
+    std::optional<linux_sys::Tap> wire;         // absent with a peer
+    std::optional<linux_sys::Tap> representor;  // absent: none
+  };
+
+  // Any thread, before it is added to its worker.
+  NicCore(const SoftNicConfig& config, Parts parts, Worker* worker, EventMailer* mailer);
+
+  // Joins and leaves the worker. Detach also takes it off its peer's wire.
+  void Attach();
+  void Detach();
+  static void Connect(NicCore* a, NicCore* b);
+
+  // One burst over everything. True: something happened.
+  bool Poll(uint64_t now_ns);
+  // Rings the bells of clients that asked for an event and got a completion.
+  void SignalCompletions();
+  // Before sleep: tells clients to wake us. True: there is work after all.
+  bool ArmWakeups();
+  void DisarmWakeups();
+  static void NoteWakeup(LeaseQueues& lease);
+
+  // Commands.
+  void OpenLease(std::unique_ptr<LeaseQueues> lease, std::shared_ptr<const RssTable> rss);
+  // Null: no such lease. When it returns, nothing here points to the lease.
+  std::unique_ptr<LeaseQueues> CloseLease(device::LeaseId id, std::shared_ptr<const RssTable> rss);
+  void SetRules(std::shared_ptr<const FlowTable> rules) { rules_ = std::move(rules); }
+  void SetRss(std::shared_ptr<const RssTable> rss) { rss_ = std::move(rss); }
+  void SetSettings(NicSettings settings) { settings_ = std::move(settings); }
+  // FAILED_PRECONDITION: the queue is not leased.
+  absl::Status Inject(const device::Injection& injection);
+
+  // Any thread.
+  const NicStats& stats() const { return stats_; }
+  NicStats& stats() { return stats_; }
+  bool link_up() const { return link_up_.load(std::memory_order_relaxed); }
+  // The kernel interfaces' settings; one caller at a time.
+  absl::Status SetInterfaceMtu(uint32_t mtu_bytes);
+
+ private:
+  // rx_path.cc
+  void ReceiveFromWire(std::span<uint8_t> frame);
+  bool PassesMacFilter(const device::MacAddress& destination) const;
+  void ToRepresentor(std::span<const uint8_t> frame);
+  void Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
+               std::span<uint8_t> frame);
+  dataplane::RxMetadata Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const;
+  // Fetches buffers for `bytes` bytes into pieces_. False: dropped, counted, nothing consumed.
+  bool FetchBuffers(RxQueue& queue, uint32_t bytes);
+
+  // tx_path.cc
+  bool PollTx(TxQueue& queue);
+  // The packet into tx_offload_'s buffer. False: a fault.
+  bool Gather(TxQueue& queue, const dataplane::TxWork& work);
+  void SendToWire(std::span<uint8_t> frame);
+
+  void Stop(LeasedQueue& queue, device::FaultKind kind, uint32_t slot, uint64_t iova,
+            uint64_t bytes);
+  void StopForRingFault(LeasedQueue& queue, dataplane::RingFault fault);
+  void StopForIommu(LeasedQueue& queue, Iommu::Verdict verdict, uint32_t slot, uint64_t iova,
+                    uint64_t bytes);
+  void NoteCompletion(LeasedQueue& queue);
+  bool PollTaps();
+  void LookAtLink();
+
+  // A piece of a packet in a client's memory.
+  struct Piece {
+    std::byte* at;
+    uint32_t bytes;
+    uint32_t posted_bytes;
+  };
+
+  const device::MacAddress mac_;
+  Worker* const worker_;
+  EventMailer* const mailer_;
+  std::optional<linux_sys::Tap> wire_;
+  std::optional<linux_sys::Tap> representor_;
+  NicCore* peer_ = nullptr;
+  NicStats stats_;
+  NicSettings settings_;
+  std::shared_ptr<const FlowTable> rules_;
+  std::shared_ptr<const RssTable> rss_;
+  std::vector<std::unique_ptr<LeaseQueues>> leases_;
+  std::vector<RxQueue*> rx_;             // by number; null: not leased
+  std::vector<TxQueue*> tx_;             // by number; null: not leased
+  std::vector<TxQueue*> active_tx_;      // those that are leased
+  std::vector<LeasedQueue*> completed_;  // with event_pending
+  TxOffload tx_offload_;
+  std::vector<uint8_t> tap_buffer_;
+  std::vector<Piece> pieces_;
+  uint64_t now_ns_ = 0;
+  uint64_t link_checked_ns_ = 0;
+  uint64_t link_down_until_ns_ = 0;
+  uint32_t rounds_ = 0;
+  std::atomic<bool> link_up_{false};
+};
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_NIC_CORE_H_

@@ -1,0 +1,180 @@
+#include "daemon/backend/softnic/packet.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qsplit::softnic {
+namespace {
+
+using dataplane::L3Kind;
+using dataplane::L4Kind;
+
+constexpr int kMaxVlanTags = 2;
+constexpr int kMaxExtensionHeaders = 16;
+constexpr uint32_t kIp6HeaderBytes = 40;
+
+bool IsVlan(uint16_t ether_type) {
+  return ether_type == kEtherTypeVlan || ether_type == kEtherTypeServiceVlan;
+}
+
+void ParseIp4(Packet* p) {
+  const uint8_t* at = p->bytes.data() + p->l3_offset;
+  const size_t room = p->bytes.size() - p->l3_offset;
+  p->malformed_l3 = true;
+  if (room < 20 || at[0] >> 4 != 4) return;
+  const uint32_t header = (at[0] & 0xfu) * 4;
+  const uint32_t total = LoadBe16(at + 2);
+  if (header < 20 || header > room || total < header || total > room) return;
+  p->malformed_l3 = false;
+  p->l3 = L3Kind::kIp4;
+  p->l3_end = p->l3_offset + total;
+  p->l4_offset = p->l3_offset + header;
+  p->key.ip_version = 4;
+  p->key.tos = at[1];
+  p->key.l4_protocol = at[9];
+  std::memcpy(p->key.src_ip.data(), at + 12, 4);
+  std::memcpy(p->key.dst_ip.data(), at + 16, 4);
+  const uint16_t fragment = LoadBe16(at + 6);
+  p->later_fragment = (fragment & 0x1fff) != 0;
+  p->fragment = (fragment & 0x3fff) != 0;
+}
+
+// The protocol behind the extension headers and where it begins; the chain may be cut off anywhere.
+void SkipExtensions(Packet* p, uint8_t next) {
+  const uint8_t* frame = p->bytes.data();
+  uint32_t at = p->l4_offset;
+  for (int i = 0; i < kMaxExtensionHeaders; ++i) {
+    uint32_t length = 0;
+    switch (next) {
+      case 0:    // hop by hop
+      case 43:   // routing
+      case 60:   // destination options
+      case 135:  // mobility
+        if (p->l3_end - at < 8) break;
+        length = (frame[at + 1] + 1u) * 8;
+        break;
+      case 51:  // authentication
+        if (p->l3_end - at < 8) break;
+        length = (frame[at + 1] + 2u) * 4;
+        break;
+      case 44: {  // fragment
+        if (p->l3_end - at < 8) break;
+        const uint16_t fragment = LoadBe16(frame + at + 2);
+        // An "atomic" fragment, alone, is a whole packet.
+        if ((fragment & 0xfff9) != 0) {
+          p->fragment = true;
+          p->later_fragment = (fragment & 0xfff8) != 0;
+        }
+        length = 8;
+        break;
+      }
+      default:
+        p->key.l4_protocol = next;
+        p->l4_offset = at;
+        return;
+    }
+    if (length == 0 || length > p->l3_end - at) {  // cut off
+      p->malformed_l3 = true;
+      p->l4_offset = 0;
+      p->key.l4_protocol = next;
+      return;
+    }
+    next = frame[at];
+    at += length;
+    if (p->later_fragment) break;  // what follows is payload
+  }
+  p->key.l4_protocol = next;
+  p->l4_offset = at;
+}
+
+void ParseIp6(Packet* p) {
+  const uint8_t* at = p->bytes.data() + p->l3_offset;
+  const size_t room = p->bytes.size() - p->l3_offset;
+  p->malformed_l3 = true;
+  if (room < kIp6HeaderBytes || at[0] >> 4 != 6) return;
+  const uint32_t total = kIp6HeaderBytes + LoadBe16(at + 4);
+  if (total > room) return;
+  p->malformed_l3 = false;
+  p->l3 = L3Kind::kIp6;
+  p->l3_end = p->l3_offset + total;
+  p->l4_offset = p->l3_offset + kIp6HeaderBytes;
+  p->key.ip_version = 6;
+  p->key.tos = static_cast<uint8_t>(LoadBe16(at) >> 4);
+  std::memcpy(p->key.src_ip.data(), at + 8, 16);
+  std::memcpy(p->key.dst_ip.data(), at + 24, 16);
+  SkipExtensions(p, at[6]);
+}
+
+void ParseL4(Packet* p) {
+  if (p->l4_offset == 0) return;
+  const uint8_t* at = p->bytes.data() + p->l4_offset;
+  const uint32_t room = p->l3_end - p->l4_offset;
+  if (p->fragment) p->l4 = L4Kind::kFragment;
+  if (p->later_fragment) return;
+  if (room >= 4) p->key.l4_bytes = LoadBe32(at);
+  const auto ports = [&](L4Kind kind, uint32_t header) {
+    if (room >= 4) {
+      p->key.src_port = LoadBe16(at);
+      p->key.dst_port = LoadBe16(at + 2);
+      p->key.has_ports = 1;
+    }
+    if (!p->fragment && room >= header) p->l4 = kind;
+  };
+  switch (p->key.l4_protocol) {
+    case kProtocolTcp:
+      return ports(L4Kind::kTcp, 20);
+    case kProtocolUdp:
+      return ports(L4Kind::kUdp, 8);
+    case kProtocolSctp:
+      return ports(L4Kind::kSctp, 12);
+    case kProtocolIcmp:
+    case kProtocolIcmp6:
+      if (!p->fragment) p->l4 = L4Kind::kIcmp;
+      return;
+    default:
+      if (!p->fragment) p->l4 = L4Kind::kOther;
+  }
+}
+
+}  // namespace
+
+bool Parse(std::span<const uint8_t> frame, Packet* out) {
+  *out = Packet{};
+  out->bytes = frame;
+  if (frame.size() < kEthernetHeaderBytes) return false;
+  const uint8_t* at = frame.data();
+  std::memcpy(out->key.dst_mac.data(), at, 6);
+  std::memcpy(out->key.src_mac.data(), at + 6, 6);
+  uint32_t offset = 12;
+  uint16_t ether_type = LoadBe16(at + offset);
+  for (int tag = 0; tag < kMaxVlanTags && IsVlan(ether_type); ++tag) {
+    if (frame.size() < offset + kVlanTagBytes + 2) break;
+    if (tag == 0) {
+      out->key.has_vlan = 1;
+      out->key.vlan_ether_type = ether_type;
+      out->key.vlan_tci = LoadBe16(at + offset + 2);
+    }
+    offset += kVlanTagBytes;
+    ether_type = LoadBe16(at + offset);
+  }
+  out->key.ether_type = ether_type;
+  out->l3_offset = offset + 2;
+  out->l3_end = static_cast<uint32_t>(frame.size());
+  switch (ether_type) {
+    case kEtherTypeIp4:
+      ParseIp4(out);
+      break;
+    case kEtherTypeIp6:
+      ParseIp6(out);
+      break;
+    case kEtherTypeArp:
+      out->l3 = L3Kind::kArp;
+      break;
+    default:
+      out->l3 = L3Kind::kOther;
+  }
+  ParseL4(out);
+  return true;
+}
+
+}  // namespace qsplit::softnic

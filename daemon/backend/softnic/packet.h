@@ -1,0 +1,67 @@
+// What the software NIC sees in a frame: header positions and the key that steering rules compare.
+//
+// The bytes come from outside and may be anything; they are the caller's private copy and do not
+// change meanwhile. Every read is checked against the frame's end; nothing is allocated. Any
+// thread.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_PACKET_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_PACKET_H_
+
+#include <cstdint>
+#include <span>
+
+#include "daemon/device/flow_rule.h"
+#include "dataplane/types.h"
+
+namespace qsplit::softnic {
+
+inline constexpr uint32_t kEthernetHeaderBytes = 14;
+inline constexpr uint32_t kVlanTagBytes = 4;
+inline constexpr uint32_t kMinFrameBytes = 60;  // without frame check sequence
+inline constexpr uint16_t kEtherTypeVlan = 0x8100;
+inline constexpr uint16_t kEtherTypeServiceVlan = 0x88a8;
+inline constexpr uint16_t kEtherTypeIp4 = 0x0800;
+inline constexpr uint16_t kEtherTypeIp6 = 0x86dd;
+inline constexpr uint16_t kEtherTypeArp = 0x0806;
+inline constexpr uint8_t kProtocolIcmp = 1;
+inline constexpr uint8_t kProtocolTcp = 6;
+inline constexpr uint8_t kProtocolUdp = 17;
+inline constexpr uint8_t kProtocolIcmp6 = 58;
+inline constexpr uint8_t kProtocolSctp = 132;
+
+struct Packet {
+  std::span<const uint8_t> bytes;  // the whole frame
+  device::FlowKey key;
+  // Offsets from the frame's first byte; 0: not there.
+  uint32_t l3_offset = 0;
+  uint32_t l4_offset = 0;  // first byte behind the IP header and its extensions
+  // Where the IP packet ends: before Ethernet's padding, never behind the frame's end.
+  uint32_t l3_end = 0;
+  // Ethernet type, IP version and lengths contradict each other, or the header is cut off: what
+  // stands behind it is not looked at.
+  bool malformed_l3 = false;
+  // A fragment of an IP packet; `later` for all but the first.
+  bool fragment = false;
+  bool later_fragment = false;
+  dataplane::L3Kind l3 = dataplane::L3Kind::kUnknown;
+  dataplane::L4Kind l4 = dataplane::L4Kind::kUnknown;
+};
+
+// False: shorter than an Ethernet header.
+bool Parse(std::span<const uint8_t> frame, Packet* out);
+
+inline uint16_t LoadBe16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
+inline uint32_t LoadBe32(const uint8_t* at) {
+  return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | uint32_t{at[3]};
+}
+inline void StoreBe16(uint8_t* at, uint16_t value) {
+  at[0] = static_cast<uint8_t>(value >> 8);
+  at[1] = static_cast<uint8_t>(value);
+}
+inline void StoreBe32(uint8_t* at, uint32_t value) {
+  StoreBe16(at, static_cast<uint16_t>(value >> 16));
+  StoreBe16(at + 2, static_cast<uint16_t>(value));
+}
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_PACKET_H_

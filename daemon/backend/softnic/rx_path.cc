@@ -1,0 +1,208 @@
+// NicCore: from the wire to a receive ring or the representor.
+#include <algorithm>
+#include <cstring>
+
+#include "absl/time/clock.h"
+#include "daemon/backend/softnic/nic_core.h"
+
+namespace qsplit::softnic {
+namespace {
+
+using dataplane::ChecksumState;
+using dataplane::RingFault;
+using dataplane::RxField;
+using dataplane::RxMetadata;
+
+constexpr device::MacAddress kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+uint64_t WallClockNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+bool NicCore::PassesMacFilter(const device::MacAddress& destination) const {
+  if (destination == mac_ || settings_.promiscuous) return true;
+  if ((destination[0] & 1) == 0) return false;
+  if (destination == kBroadcast || settings_.all_multicast) return true;
+  return std::binary_search(settings_.multicast.begin(), settings_.multicast.end(), destination);
+}
+
+void NicCore::ToRepresentor(std::span<const uint8_t> frame) {
+  if (!representor_ || !representor_->Send(frame)) {
+    stats_.drops_representor.Add();
+    return;
+  }
+  stats_.representor_rx_packets.Add();
+}
+
+void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
+  if (!link_up()) {
+    stats_.drops_wire.Add();
+    return;
+  }
+  stats_.wire_rx_packets.Add();
+  stats_.wire_rx_bytes.Add(frame.size());
+  Packet packet;
+  if (!Parse(frame, &packet)) {
+    stats_.drops_malformed.Add();
+    return;
+  }
+  if (!PassesMacFilter(packet.key.dst_mac)) {
+    // The kernel behind the representor has multicast groups of its own (IPv6 cannot do without)
+    // and filters them itself; they never reach a queue.
+    if (representor_ && (packet.key.dst_mac[0] & 1) != 0) {
+      ToRepresentor(frame);
+    } else {
+      stats_.drops_mac_filter.Add();
+    }
+    return;
+  }
+  const FlowHash hash = HashFlow(rss_->toeplitz, packet);
+  uint32_t number = device::kNoQueue;
+  if (const FlowTable::Entry* rule = rules_->Lookup(packet.key); rule != nullptr) {
+    RuleStats& counters = stats_.rules[rule->location];
+    counters.packets.Add();
+    counters.bytes.Add(frame.size());
+    if (rule->action.drops()) {
+      stats_.drops_rule.Add();
+      return;
+    }
+    number = rule->action.queue;
+  } else {
+    number = rss_->queue[hash.value % kRssTableSize];
+  }
+  RxQueue* const queue = number < rx_.size() ? rx_[number] : nullptr;
+  if (queue == nullptr) {
+    ToRepresentor(frame);
+    return;
+  }
+  Deliver(*queue, packet, hash, frame);
+}
+
+RxMetadata NicCore::Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const {
+  RxMetadata meta;
+  meta.present = RxField::kHash | RxField::kHashType | RxField::kL3Kind | RxField::kL4Kind |
+                 RxField::kQueue | RxField::kError;
+  meta.hash = hash.value;
+  meta.hash_type = hash.type;
+  meta.l3 = packet.l3;
+  meta.l4 = packet.l4;
+  meta.queue = static_cast<uint16_t>(queue.number);
+  const dataplane::RxFields checksums = RxField::kL3Checksum | RxField::kL4Checksum;
+  if ((queue.supported & checksums).bits != 0) {
+    const ChecksumVerdict verdict = Verify(packet);
+    meta.present |= checksums;
+    meta.l3_checksum = verdict.l3;
+    meta.l4_checksum = verdict.l4;
+    if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
+      queue.stats->checksum_errors.Add();
+    }
+  }
+  if (queue.supported.Has(RxField::kTimestamp)) {
+    meta.present |= RxField::kTimestamp;
+    meta.timestamp = WallClockNs();
+  }
+  return meta;
+}
+
+bool NicCore::FetchBuffers(RxQueue& queue, uint32_t bytes) {
+  pieces_.clear();
+  uint32_t left = bytes;
+  while (true) {
+    if (pieces_.size() == queue.max_buffers || pieces_.size() == pieces_.capacity()) {
+      queue.stats->drops_too_long.Add();
+      queue.ring.Unfetch();
+      return false;
+    }
+    dataplane::PostedBuffer buffer;
+    const RingFault fault = queue.ring.Fetch(&buffer);
+    if (fault == RingFault::kEmpty) {
+      queue.stats->drops_no_descriptor.Add();
+      queue.ring.Unfetch();
+      return false;
+    }
+    if (fault != RingFault::kNone) {
+      StopForRingFault(queue, fault);
+      return false;
+    }
+    // What the layout puts before the packet stands in the first buffer.
+    const uint32_t prefix = pieces_.empty() ? queue.ring.PrefixBytes() : 0;
+    if (buffer.bytes <= prefix) {
+      Stop(queue, device::FaultKind::kBadDescriptor, buffer.slot, buffer.address.value,
+           buffer.bytes);
+      return false;
+    }
+    const Iommu::Translation to = queue.lease->iommu.Translate(
+        buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
+    if (to.verdict != Iommu::Verdict::kOk) {
+      StopForIommu(queue, to.verdict, buffer.slot, buffer.address.value, buffer.bytes);
+      return false;
+    }
+    const uint32_t part = std::min(left, buffer.bytes - prefix);
+    pieces_.push_back({to.at + prefix, part, buffer.bytes - prefix});
+    left -= part;
+    if (left == 0) return true;
+  }
+}
+
+void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
+                      std::span<uint8_t> frame) {
+  if (queue.stopped) {
+    queue.stats->drops_down.Add();
+    return;
+  }
+  if (queue.stalled_until_ns != 0) {
+    if (now_ns_ < queue.stalled_until_ns) {
+      queue.stats->drops_injected.Add();
+      return;
+    }
+    queue.stalled_until_ns = 0;
+  }
+  if (frame.size() > LinkHeaderBytes(frame) + settings_.mtu_bytes) {
+    queue.stats->drops_too_long.Add();
+    return;
+  }
+  const bool strip = packet.key.has_vlan != 0 && packet.key.vlan_ether_type == kEtherTypeVlan &&
+                     queue.supported.Has(RxField::kVlanTci);
+  const auto bytes = static_cast<uint32_t>(frame.size() - (strip ? kVlanTagBytes : 0));
+  if (!FetchBuffers(queue, bytes)) return;
+  RxMetadata meta = Describe(queue, packet, hash);
+  if (strip) {  // after Describe, which still reads the frame as it came
+    meta.present |= RxField::kVlanTci;
+    meta.vlan_tci = packet.key.vlan_tci;
+    std::memmove(frame.data() + kVlanTagBytes, frame.data(), 12);
+    frame = frame.subspan(kVlanTagBytes);
+  }
+  const uint8_t* from = frame.data();
+  for (const Piece& piece : pieces_) {
+    std::memcpy(piece.at, from, piece.bytes);
+    from += piece.bytes;
+  }
+  const bool lose = queue.lose_completions != 0;
+  const bool wrong = !lose && queue.wrong_lengths != 0;
+  if (lose) --queue.lose_completions;
+  if (wrong) --queue.wrong_lengths;
+  for (size_t i = 0; i < pieces_.size(); ++i) {
+    dataplane::RxResult result;
+    result.length = pieces_[i].bytes;
+    result.last = i + 1 == pieces_.size();
+    if (wrong && result.last) {  // one more, or where that does not fit, one less
+      result.length += pieces_[i].bytes < pieces_[i].posted_bytes ? 1u : ~0u;
+    }
+    result.meta = meta;
+    if (lose) {
+      queue.ring.Skip();
+      continue;
+    }
+    queue.ring.Complete(result);
+    NoteCompletion(queue);
+  }
+  queue.stats->descriptors.Add(pieces_.size());
+  queue.stats->packets.Add();
+  queue.stats->bytes.Add(bytes);
+}
+
+}  // namespace qsplit::softnic

@@ -1,0 +1,92 @@
+// A NIC without hardware: a thread that is the device's side of the rings of any in-place layout.
+//
+//   control calls (any thread) --lock--> SoftNic --closure--> Worker's thread: NicCore --> packets
+//
+// Control calls are serialized by a lock that the packet path never takes. Whatever maps memory or
+// allocates happens on the caller's thread; the worker only swaps pointers between two bursts.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_SOFTNIC_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_SOFTNIC_H_
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/backend/softnic/config.h"
+#include "daemon/backend/softnic/event_mailer.h"
+#include "daemon/backend/softnic/nic_core.h"
+#include "daemon/backend/softnic/rss.h"
+#include "daemon/backend/softnic/worker.h"
+#include "daemon/device/device.h"
+
+namespace qsplit::softnic {
+
+class SoftNic : public device::Device {
+ public:
+  // Makes its kernel interfaces and starts its thread. Peers need CreateAll: INVALID_ARGUMENT here.
+  static absl::StatusOr<std::unique_ptr<SoftNic>> Create(const SoftNicConfig& config);
+
+  // Makes them all, or none; the result is in the order of `configs`. Peers name each other and
+  // share a worker. INVALID_ARGUMENT: CheckConfig's, two of one name, a peer that is missing, that
+  // names another one or that is on another worker, two CPUs for one worker.
+  static absl::StatusOr<std::vector<std::unique_ptr<SoftNic>>> CreateAll(
+      const std::vector<SoftNicConfig>& configs);
+
+  // Closes what is still leased.
+  ~SoftNic() override;
+
+  const device::DeviceInfo& info() const override { return info_; }
+  device::DeviceState State() const override;
+  absl::Status Set(const device::DeviceSettings& settings) override;
+  void SetEvents(device::DeviceEvents events) override;
+  absl::StatusOr<device::Grant> OpenQueues(const device::QueueRequest& request) override;
+  absl::Status CloseQueues(device::LeaseId lease) override;
+  absl::Status AddRule(const device::FlowRule& rule) override;
+  absl::Status RemoveRule(uint32_t location) override;
+  std::vector<device::RuleCounters> ReadRuleCounters() const override;
+  absl::StatusOr<device::RssConfig> GetRss() const override;
+  absl::Status SetRss(const device::RssConfig& config) override;
+  device::DeviceCounters ReadCounters() const override;
+  absl::Status Inject(const device::Injection& injection) override;
+
+ private:
+  struct OpenLease {
+    std::vector<uint32_t> rx_queues;
+    std::vector<uint32_t> tx_queues;
+    bool in_rss = false;
+  };
+
+  SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_ptr<Worker> worker);
+  static absl::StatusOr<std::unique_ptr<SoftNic>> Make(const SoftNicConfig& config,
+                                                       std::shared_ptr<Worker> worker);
+
+  absl::Status CheckRequest(const device::QueueRequest& request) const;
+  // With mutex_ held.
+  absl::Status CheckFree(const device::QueueRequest& request) const;
+  absl::Status InstallRules(const std::map<uint32_t, device::FlowRule>& rules,
+                            const uint32_t* fresh_location);
+  static std::shared_ptr<const RssTable> TableOf(const Rss& rss);
+
+  const std::string name_;
+  const device::MacAddress mac_;
+  device::DeviceInfo info_;
+  const std::shared_ptr<Worker> worker_;
+
+  mutable std::mutex mutex_;  // control calls, one at a time
+  Rss rss_;
+  std::map<device::LeaseId, OpenLease> leases_;
+  std::map<uint32_t, device::FlowRule> rules_;  // by location
+
+  mutable std::mutex settings_mutex_;  // held for copies only
+  NicSettings settings_;
+
+  EventMailer mailer_;
+  NicCore core_;
+};
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_SOFTNIC_H_

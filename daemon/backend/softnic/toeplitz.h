@@ -1,0 +1,54 @@
+// The Toeplitz hash of receive side scaling, and what of a packet is hashed.
+//
+// Source: Microsoft, "RSS Hashing Functions" and "Verifying the RSS Hash Calculation" (Windows
+// drivers documentation). Input is in network byte order: addresses, then ports.
+// Immutable after construction; any thread.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_TOEPLITZ_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_TOEPLITZ_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "daemon/backend/softnic/packet.h"
+#include "daemon/device/device.h"
+#include "dataplane/types.h"
+
+namespace qsplit::softnic {
+
+using RssKey = std::array<uint8_t, device::kRssKeyBytes>;
+
+// The key of the published test vectors, every NIC's habit.
+extern const RssKey kDefaultRssKey;
+
+class Toeplitz {
+ public:
+  static constexpr size_t kMaxInputBytes = 36;  // two IPv6 addresses and two ports
+
+  explicit Toeplitz(const RssKey& key);
+
+  // At most kMaxInputBytes of input.
+  uint32_t Hash(std::span<const uint8_t> input) const {
+    uint32_t hash = 0;
+    for (size_t i = 0; i < input.size(); ++i) {
+      hash ^= tables_[2 * i][input[i] >> 4] ^ tables_[2 * i + 1][input[i] & 0xf];
+    }
+    return hash;
+  }
+
+ private:
+  // For each half byte of the input: what each of its values adds to the hash.
+  std::array<std::array<uint32_t, 16>, 2 * kMaxInputBytes> tables_;
+};
+
+struct FlowHash {
+  uint32_t value = 0;
+  dataplane::HashType type = dataplane::HashType::kNone;
+};
+
+// TCP, UDP and SCTP: addresses and ports. Other IP, and every fragment: addresses. Else 0, kNone.
+FlowHash HashFlow(const Toeplitz& toeplitz, const Packet& packet);
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_TOEPLITZ_H_
