@@ -98,6 +98,7 @@ class InPlaceRxDevice {
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out);
   bool Complete(const RxResult& result);
+  void Skip();
   uint32_t Fetched() const { return fetched_; }
   void Unfetch();
   void SetNeedWakeup(bool need) { producer_.SetNeedWakeup(need); }

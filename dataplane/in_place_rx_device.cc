@@ -86,6 +86,12 @@ void InPlaceRxDevice::Unfetch() {
   fetched_ = 0;
 }
 
+void InPlaceRxDevice::Skip() {
+  if (fetched_ == 0) return;
+  complete_ = Next(complete_);
+  --fetched_;
+}
+
 bool InPlaceRxDevice::Complete(const RxResult& result) {
   if (fetched_ == 0) return false;
   const bool first = !in_packet_;

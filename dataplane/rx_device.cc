@@ -22,6 +22,7 @@ uint32_t RxDevice::CrcBytes() const { return in_place_->CrcBytes(); }
 uint32_t RxDevice::PeekAvailable() { return in_place_->PeekAvailable(); }
 RingFault RxDevice::Fetch(PostedBuffer* out) { return in_place_->Fetch(out); }
 bool RxDevice::Complete(const RxResult& result) { return in_place_->Complete(result); }
+void RxDevice::Skip() { in_place_->Skip(); }
 uint32_t RxDevice::Fetched() const { return in_place_->Fetched(); }
 void RxDevice::Unfetch() { in_place_->Unfetch(); }
 void RxDevice::SetNeedWakeup(bool need) { in_place_->SetNeedWakeup(need); }

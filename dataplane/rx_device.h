@@ -78,6 +78,9 @@ class RxDevice {
   // the done bit last, with release. Needs a fetched buffer; without one it does nothing and
   // returns false.
   bool Complete(const RxResult& result);
+  // Passes over the oldest fetched buffer and writes nothing: a completion that never comes, as a
+  // broken device's. A driver waits for it for ever. Without a fetched buffer it does nothing.
+  void Skip();
   // Buffers fetched and not completed.
   uint32_t Fetched() const;
   // The fetched buffers become unfetched again, to be read anew by later Fetches: for a packet that

@@ -141,8 +141,8 @@ bool ChecksumsHold(const Bytes& frame) {
   Bytes l4(at(14 + header), at(14 + total));
   const uint8_t protocol = four ? frame[23] : frame[20];
   if (protocol == 132) {
-    const uint32_t said = l4[8] | uint32_t{l4[9]} << 8 | uint32_t{l4[10]} << 16 |
-                          uint32_t{l4[11]} << 24;
+    const uint32_t said =
+        l4[8] | uint32_t{l4[9]} << 8 | uint32_t{l4[10]} << 16 | uint32_t{l4[11]} << 24;
     std::memset(l4.data() + 8, 0, 4);
     return PlainCrc32c(l4) == said;
   }

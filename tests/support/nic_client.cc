@@ -94,9 +94,8 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
   }
   uint64_t offset = 0;
   for (const device::QueueGrant& queue : client->grant_.rx) {
-    absl::StatusOr<dataplane::RxDriver> driver =
-        dataplane::RxDriver::Create(layout, ViewOfGrant(queue, client->areas_),
-                                    {.buffer_bytes = queue.rx_buffer_bytes});
+    absl::StatusOr<dataplane::RxDriver> driver = dataplane::RxDriver::Create(
+        layout, ViewOfGrant(queue, client->areas_), {.buffer_bytes = queue.rx_buffer_bytes});
     if (!driver.ok()) return driver.status();
     Rx rx{*std::move(driver), offset, {}};
     for (uint32_t i = 0; i < options.slots; ++i) rx.free.push_back(options.slots - 1 - i);

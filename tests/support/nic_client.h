@@ -50,8 +50,8 @@ class NicClient {
                                                          const ClientOptions& options);
 
   // Sends a packet out of one buffer, or of pieces of these lengths. False: no room.
-  bool Send(size_t queue, std::span<const uint8_t> frame,
-            const dataplane::TxRequest& request = {}, std::span<const uint32_t> pieces = {});
+  bool Send(size_t queue, std::span<const uint8_t> frame, const dataplane::TxRequest& request = {},
+            std::span<const uint32_t> pieces = {});
   // The next packet of a queue (an index into rx_queues), its buffers posted again.
   std::optional<Received> Receive(size_t queue, absl::Duration patience = absl::Seconds(2));
   // Whether all packets that were sent have come back before the time is over.

@@ -16,44 +16,41 @@ using dataplane::TxRequest;
 
 constexpr uint32_t kMaxFrameBytes = 65536 + kEthernetHeaderBytes + 3 * kVlanTagBytes;
 
+// The two bytes at `at` get the complement of the sum over `covered`, which holds them.
+void StoreSum(std::span<const uint8_t> covered, uint8_t* at, bool zero_means_none) {
+  auto sum = static_cast<uint16_t>(~OnesSum(covered));
+  if (zero_means_none && sum == 0) sum = 0xffff;
+  StoreBe16(at, sum);
+}
+
 bool FillL3Checksum(std::span<uint8_t> packet, const TxRequest& request) {
-  const uint32_t l2 = request.l2_header_bytes;
-  const uint32_t l3 = request.l3_header_bytes;
-  if (l2 < kEthernetHeaderBytes || l3 < 20 || l3 > 60 || uint64_t{l2} + l3 > packet.size()) {
-    return false;
-  }
-  const std::span<uint8_t> header = packet.subspan(l2, l3);
-  StoreBe16(header.data() + 10, 0);
-  StoreBe16(header.data() + 10, static_cast<uint16_t>(~OnesSum(header)));
+  const uint32_t begin = request.l3_checksum_start;
+  const uint32_t at = request.l3_checksum_at;
+  if (at < begin || at + 2 > packet.size()) return false;
+  uint32_t length = request.l3_header_bytes;
+  if (length == 0) length = (packet[begin] & 0xfu) * 4;  // the header says it itself
+  if (begin + length > packet.size() || at + 2 > begin + length) return false;
+  StoreBe16(packet.data() + at, 0);
+  StoreSum(packet.subspan(begin, length), packet.data() + at, false);
   return true;
 }
 
 bool FillL4Checksum(std::span<uint8_t> packet, const TxRequest& request) {
-  const uint64_t begin = uint64_t{request.l2_header_bytes} + request.l3_header_bytes;
-  if (begin < kEthernetHeaderBytes || begin > packet.size()) return false;
+  const uint32_t begin = request.l4_checksum_start;
+  const uint32_t at = request.l4_checksum_at;
+  if (begin >= packet.size() || at < begin) return false;
   const std::span<uint8_t> l4 = packet.subspan(begin);
-  switch (request.l4) {
-    case L4Kind::kTcp:
-    case L4Kind::kUdp: {
-      const bool udp = request.l4 == L4Kind::kUdp;
-      const size_t field = udp ? 6 : 16;
-      if (l4.size() < field + 2) return false;
-      // The field holds the pseudo header's sum, which is so added.
-      auto sum = static_cast<uint16_t>(~OnesSum(l4));
-      if (udp && sum == 0) sum = 0xffff;
-      StoreBe16(l4.data() + field, sum);
-      return true;
-    }
-    case L4Kind::kSctp: {
-      if (l4.size() < 12) return false;
-      const uint32_t crc = SctpChecksum(l4);
-      for (int i = 0; i < 4; ++i)
-        l4[8 + static_cast<size_t>(i)] = static_cast<uint8_t>(crc >> 8 * i);
-      return true;
-    }
-    default:
-      return false;
+  if (request.l4 == L4Kind::kSctp) {
+    if (l4.size() < 12) return false;
+    const uint32_t crc = SctpChecksum(l4);
+    for (size_t i = 0; i < 4; ++i) l4[8 + i] = static_cast<uint8_t>(crc >> 8 * i);
+    return true;
   }
+  if (at + 2 > packet.size()) return false;
+  // The field holds the pseudo header's sum, which is so added. Only UDP has its checksum there,
+  // and no checksum of zero.
+  StoreSum(l4, packet.data() + at, at - begin == 6);
+  return true;
 }
 
 }  // namespace

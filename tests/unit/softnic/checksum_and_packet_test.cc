@@ -1,8 +1,7 @@
-#include "daemon/backend/softnic/packet.h"
-
 #include <gtest/gtest.h>
 
 #include "daemon/backend/softnic/checksum.h"
+#include "daemon/backend/softnic/packet.h"
 #include "tests/support/frames.h"
 
 namespace qsplit::softnic {
@@ -22,8 +21,8 @@ Packet Parsed(const Bytes& frame) {
 }
 
 TEST(Packet, FieldsOfUdpOverIp4) {
-  const Bytes frame = MakeFrame({.dst = {2, 1, 2, 3, 4, 5}, .src_port = 4242, .dst_port = 53,
-                                 .tos = 0x2e});
+  const Bytes frame =
+      MakeFrame({.dst = {2, 1, 2, 3, 4, 5}, .src_port = 4242, .dst_port = 53, .tos = 0x2e});
   const Packet p = Parsed(frame);
   EXPECT_EQ(p.key.dst_mac, (testing::Mac{2, 1, 2, 3, 4, 5}));
   EXPECT_EQ(p.key.ether_type, 0x0800);
@@ -48,8 +47,7 @@ TEST(Packet, OptionsMoveThePorts) {
 }
 
 TEST(Packet, TwoTagsTheOuterOneCounts) {
-  const Bytes frame =
-      MakeFrame({.vlan_tci = 0x0123, .outer_vlan_tci = 0xe456, .src_port = 9});
+  const Bytes frame = MakeFrame({.vlan_tci = 0x0123, .outer_vlan_tci = 0xe456, .src_port = 9});
   const Packet p = Parsed(frame);
   EXPECT_EQ(p.key.has_vlan, 1);
   EXPECT_EQ(p.key.vlan_tci, 0xe456);
@@ -73,9 +71,22 @@ TEST(Packet, LaterFragmentsHaveNoPorts) {
 // UDP behind hop-by-hop options and a fragment header.
 Bytes WithExtensions(uint16_t fragment) {
   Bytes frame = MakeFrame({.src_ip = "fd00::1", .dst_ip = "fd00::2", .src_port = 31});
-  const Bytes extensions = {44, 0, 1, 4, 0, 0, 0, 0,  //
-                            17, 0, static_cast<uint8_t>(fragment >> 8),
-                            static_cast<uint8_t>(fragment), 0, 0, 0, 9};
+  const Bytes extensions = {44,
+                            0,
+                            1,
+                            4,
+                            0,
+                            0,
+                            0,
+                            0,  //
+                            17,
+                            0,
+                            static_cast<uint8_t>(fragment >> 8),
+                            static_cast<uint8_t>(fragment),
+                            0,
+                            0,
+                            0,
+                            9};
   frame.insert(frame.begin() + 54, extensions.begin(), extensions.end());
   frame[20] = 0;
   frame[19] = static_cast<uint8_t>(frame[19] + 16);
@@ -101,8 +112,8 @@ TEST(Packet, EveryTruncationIsRead) {
   // own.
   for (const Bytes& frame :
        {MakeFrame({.vlan_tci = 5, .protocol = 6, .ip_options = Bytes(8, 1)}), WithExtensions(1),
-        MakeFrame({.outer_vlan_tci = 5, .src_ip = "fd00::1", .dst_ip = "fd00::2",
-                   .protocol = 132})}) {
+        MakeFrame(
+            {.outer_vlan_tci = 5, .src_ip = "fd00::1", .dst_ip = "fd00::2", .protocol = 132})}) {
     for (size_t length = 0; length <= frame.size(); ++length) {
       const Bytes prefix(frame.begin(), frame.begin() + static_cast<ptrdiff_t>(length));
       Packet packet;

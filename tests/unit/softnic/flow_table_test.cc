@@ -46,14 +46,14 @@ TEST(FlowTable, AgreesWithLinearSearch) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 20; ++round) {
     std::vector<FlowRule> rules;
-    const FlowKey masks[] = {
-        KeyOf(0xffff, 0), KeyOf(0, 0xffff), KeyOf(0xffff, 0xffff), KeyOf(3, 1), KeyOf(0, 0xfff0)};
+    const FlowKey masks[] = {KeyOf(0xffff, 0), KeyOf(0, 0xffff), KeyOf(0xffff, 0xffff), KeyOf(3, 1),
+                             KeyOf(0, 0xfff0)};
     for (uint32_t i = 0; i < 200; ++i) {
       FlowRule rule;
       rule.location = i * 3 + static_cast<uint32_t>(random() % 3);
       rule.match.mask = masks[random() % 5];
-      const FlowKey key = KeyOf(static_cast<uint16_t>(random() % 64),
-                                static_cast<uint16_t>(random() % 64));
+      const FlowKey key =
+          KeyOf(static_cast<uint16_t>(random() % 64), static_cast<uint16_t>(random() % 64));
       rule.match.value.src_port = key.src_port & rule.match.mask.src_port;
       rule.match.value.dst_port = key.dst_port & rule.match.mask.dst_port;
       rule.action.queue = i;
@@ -73,7 +73,9 @@ TEST(FlowTable, AgreesWithLinearSearch) {
         }
         const FlowTable::Entry* found = table.Lookup(KeyOf(src, dst));
         ASSERT_EQ(found == nullptr, expected == nullptr);
-        if (found != nullptr) ASSERT_EQ(found->location, expected->location);
+        if (found != nullptr) {
+          ASSERT_EQ(found->location, expected->location);
+        }
       }
     }
   }

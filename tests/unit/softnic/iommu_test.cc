@@ -46,8 +46,7 @@ TEST(Iommu, EdgesOfARegion) {
 }
 
 TEST(Iommu, AnAccessLiesInOneRegion) {
-  const Iommu iommu =
-      *Iommu::Create(std::vector{Region(0x20000, 0x1000), Region(0x21000, 0x1000)});
+  const Iommu iommu = *Iommu::Create(std::vector{Region(0x20000, 0x1000), Region(0x21000, 0x1000)});
   Iommu::Cursor cursor;
   std::byte* const first = iommu.Translate(0x20ff0, 16, Access::kRead, &cursor).at;
   std::byte* const second = iommu.Translate(0x21000, 16, Access::kRead, &cursor).at;
@@ -79,11 +78,11 @@ TEST(Iommu, RefusesWhatItCannotKeepSafe) {
   EXPECT_THAT(refused(region), HasSubstr("not a memfd"));
   region = Region(UINT64_MAX - 0xfff, 0x1000);
   EXPECT_THAT(refused(region), HasSubstr("wraps"));
-  EXPECT_THAT(std::string(Iommu::Create(std::vector{Region(0x10000, 0x2000),
-                                                    Region(0x11000, 0x1000)})
-                              .status()
-                              .message()),
-              HasSubstr("overlap at address 0x11000"));
+  EXPECT_THAT(
+      std::string(Iommu::Create(std::vector{Region(0x10000, 0x2000), Region(0x11000, 0x1000)})
+                      .status()
+                      .message()),
+      HasSubstr("overlap at address 0x11000"));
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ FlowHash HashOf(const FrameSpec& spec) {
 TEST(Toeplitz, GivesThePublishedHashes) {
   for (const Vector& v : kVectors) {
     const bool four = v.dst.find(':') == std::string::npos;
-    FrameSpec spec{.src_ip = v.src, .dst_ip = v.dst, .src_port = v.src_port,
-                   .dst_port = v.dst_port};
+    FrameSpec spec{
+        .src_ip = v.src, .dst_ip = v.dst, .src_port = v.src_port, .dst_port = v.dst_port};
     spec.protocol = 6;
     EXPECT_EQ(HashOf(spec).value, v.with_ports) << v.dst;
     EXPECT_EQ(HashOf(spec).type, four ? HashType::kTcp4 : HashType::kTcp6);
@@ -61,8 +61,8 @@ TEST(Toeplitz, GivesThePublishedHashes) {
 }
 
 TEST(Toeplitz, FragmentsOfOnePacketHashAlike) {
-  FrameSpec spec{.src_ip = "66.9.149.187", .dst_ip = "161.142.100.80", .src_port = 2794,
-                 .dst_port = 1766};
+  FrameSpec spec{
+      .src_ip = "66.9.149.187", .dst_ip = "161.142.100.80", .src_port = 2794, .dst_port = 1766};
   spec.fragment = 0x2000;  // first of several
   EXPECT_EQ(HashOf(spec).value, 0x323e8fc2u);
   spec.fragment = 0x2010;  // in the middle
