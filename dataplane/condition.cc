@@ -56,6 +56,10 @@ absl::StatusOr<FieldAccess> Access(const v1::Layout& layout, const v1::FieldRefe
     return absl::InvalidArgumentError(
         absl::StrCat("no field ", reference.field(), " in ", form.name()));
   }
+  if (form.size_bytes() > kMaxDescriptorBytes) {
+    return absl::UnimplementedError(absl::StrCat("form ", form.name(), ": ", form.size_bytes(),
+                                                 " bytes; at most ", kMaxDescriptorBytes));
+  }
   return FieldAccess::Compile(form.fields(static_cast<int>(reference.field())), form.size_bytes());
 }
 

@@ -1,5 +1,7 @@
 #include "dataplane/form_match.h"
 
+#include <algorithm>
+
 #include "dataplane/field_access.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
@@ -19,8 +21,17 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
     DescriptorBytes mask{};
     DescriptorBytes value{};
     for (const v1::Field& field : form.fields()) {
-      if (field.constraint() != v1::CONSTRAINT_CONSTANT || field.parts().empty() ||
+      if (field.constraint() != v1::CONSTRAINT_CONSTANT ||
           !layout::Applies(field.features(), choices)) {
+        continue;
+      }
+      if (field.parts().empty()) {  // bytes, each of the constant's value
+        const v1::ByteArray& array = field.bytes();
+        const uint32_t end = std::min(array.byte_offset() + array.length(), form.size_bytes());
+        for (uint32_t i = array.byte_offset(); i < end; ++i) {
+          mask.bytes[i] = std::byte{0xff};
+          value.bytes[i] = static_cast<std::byte>(field.constant());
+        }
         continue;
       }
       absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, form.size_bytes());

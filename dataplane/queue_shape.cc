@@ -292,7 +292,14 @@ absl::StatusOr<DescriptorBytes> ConstantImage(const InPlaceShape& shape, uint32_
   DescriptorBytes image{};
   for (const v1::Field& field : shape.Form(form).fields()) {
     if (!layout::Applies(field.features(), shape.choices)) continue;
-    if (field.parts().empty()) continue;
+    if (field.parts().empty()) {
+      if (field.constraint() != v1::CONSTRAINT_CONSTANT) continue;
+      for (uint32_t i = 0; i < field.bytes().length(); ++i) {
+        const uint32_t at = field.bytes().byte_offset() + i;
+        if (at < kMaxDescriptorBytes) image.bytes[at] = static_cast<std::byte>(field.constant());
+      }
+      continue;
+    }
     absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, shape.Form(form).size_bytes());
     if (!access.ok()) return access.status();
     if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
