@@ -1,0 +1,86 @@
+# Completion for qsplit, in bash. Device, layout and lease names come from the daemon, if it answers.
+
+
+_qsplit_names() { # LIST NAME: values of "NAME" in what `qsplit -j LIST list` prints
+    timeout 1 "${_qsplit_command[@]}" -j "$1" list 2>/dev/null | grep -oE "\"$2\": ?\"[^\"]*\"" | sed -E 's/.*"([^"]*)"$/\1/' | sort -u
+}
+
+_qsplit() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local -a words=() _qsplit_command=("${COMP_WORDS[0]}")
+    local i skip=
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ $skip ]]; then
+            [[ $skip = --runtime-dir ]] && _qsplit_command+=(--runtime-dir "${COMP_WORDS[i]}")
+            skip=
+            continue
+        fi
+        case ${COMP_WORDS[i]} in
+            --runtime-dir | --interval | --count | --mtu | --promisc | --allmulti | --queues | --hkey | \
+                --queue | --duration | --lease) skip=${COMP_WORDS[i]} ;;
+            -*) ;;
+            *) words+=("${COMP_WORDS[i]}") ;;
+        esac
+    done
+    case $skip in
+        --runtime-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        --promisc | --allmulti) COMPREPLY=($(compgen -W "on off" -- "$cur")); return ;;
+        --lease) COMPREPLY=($(compgen -W "$(_qsplit_names lease lease_id)" -- "$cur")); return ;;
+        ?*) return ;;
+    esac
+
+    local list=
+    case ${#words[@]} in
+        0) list="device layout lease region rule rss stats fault policy monitor --json --pretty --detail
+                 --runtime-dir --help --version" ;;
+        1)
+            case ${words[0]} in
+                device) list="list show set" ;;
+                layout) list="list show emit check" ;;
+                lease) list="list show revoke" ;;
+                region) list="list" ;;
+                rule) list="list add del" ;;
+                rss) list="show set" ;;
+                stats) list="show watch" ;;
+                fault) list="inject" ;;
+                policy) list="reload" ;;
+                monitor) list="--count" ;;
+            esac
+            list+=" --help"
+            ;;
+        *)
+            case "${words[0]} ${words[1]} ${#words[@]}" in
+                "device show 2" | "device set 2" | "rule list 2" | "rule add 2" | "rule del 2" | \
+                    "rss show 2" | "rss set 2" | "stats show 2" | "stats watch 2" | "fault inject 2")
+                    list=$(_qsplit_names device name) ;;
+                "layout show 2" | "layout emit 3") list=$(_qsplit_names layout name) ;;
+                "layout emit 2") list="text json" ;;
+                "layout check 2") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+                "lease show 2" | "lease revoke 2") list=$(_qsplit_names lease lease_id) ;;
+                "rule del 3") ;;
+                "rule add 3") list="flow-type" ;;
+                "rule add "*)
+                    case $prev in
+                        flow-type) list="ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6" ;;
+                        src | dst | proto | src-ip | dst-ip | tos | l4proto | l4data | src-port | dst-port | \
+                            vlan | vlan-etype | dst-mac | m | action | loc) ;;
+                        *) list="src dst proto src-ip dst-ip tos l4proto l4data src-port dst-port vlan
+                                 vlan-etype dst-mac m action loc" ;;
+                    esac
+                    ;;
+                "fault inject 3") list="link-down stall-queue lose-completion repeat-completion
+                                        delay-completion wrong-length" ;;
+            esac
+            case "${words[0]} ${words[1]}" in
+                "device set") list+=" --mtu --promisc --allmulti" ;;
+                "rss set") list+=" --queues --default --hkey" ;;
+                "stats watch") list+=" --interval --count" ;;
+                "fault inject") list+=" --queue --tx --count --duration" ;;
+            esac
+            ;;
+    esac
+    COMPREPLY=($(compgen -W "$list" -- "$cur"))
+}
+
+complete -F _qsplit qsplit

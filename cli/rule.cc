@@ -1,0 +1,126 @@
+// qsplit rule: steering rules, in ethtool's own words.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "cli/context.h"
+#include "cli/table.h"
+#include "cli/words.h"
+#include "qsplit/flow_rule.h"
+#include "qsplit/rpc_flow_rule.h"
+#include "qsplit/v1/steering.grpc.pb.h"
+
+namespace qsplit::cli {
+namespace {
+
+void PrintRules(const v1::ListRulesResponse& response) {
+  using enum Table::Align;
+  Table table({{"DEVICE"},
+               {"LOC", kRight},
+               {"LEASE", kRight},
+               {"PACKETS", kRight},
+               {"BYTES", kRight},
+               {"ACTION"},
+               {"MATCH"}});
+  for (const v1::Rule& rule : response.rules()) {
+    const auto words = FromProto(rule);
+    table.Row({rule.device(), absl::StrCat(rule.location()),
+               rule.lease_id() == 0 ? "-" : absl::StrCat(rule.lease_id()),
+               absl::StrCat(rule.packets()), absl::StrCat(rule.bytes()),
+               rule.drop() ? "drop" : absl::StrCat("queue ", rule.queue()),
+               words.ok() ? FormatMatch(*words) : std::string(words.status().message())});
+  }
+  table.Print();
+}
+
+absl::Status List(Context& context, const std::string& device) {
+  v1::ListRulesRequest request;
+  request.set_device(device);
+  request.set_all(true);
+  v1::ListRulesResponse response;
+  auto status = context.AskInSession(&response, [&](auto* rpc, auto* out) {
+    return context.Stub<v1::SteeringService>()->ListRules(rpc, request, out);
+  });
+  if (!status.ok()) return status;
+  context.wants_json() ? context.PrintJson(response) : PrintRules(response);
+  return status;
+}
+
+absl::Status Add(Context& context, uint64_t lease, const std::vector<std::string>& words) {
+  if (words.empty()) return absl::InvalidArgumentError("rule add: name the device, then the rule");
+  const auto rule = ParseRule(absl::StrJoin(words.begin() + 1, words.end(), " "));
+  if (!rule.ok()) return rule.status();
+  v1::AddRuleRequest request;
+  FillRequest(*rule, /*of_lease=*/false, &request);
+  request.set_device(words.front());
+  request.set_lease_id(lease);
+  v1::AddRuleResponse response;
+  auto status = context.AskInSession(&response, [&](auto* rpc, auto* out) {
+    return context.Stub<v1::SteeringService>()->AddRule(rpc, request, out);
+  });
+  if (!status.ok()) return status;
+  if (context.wants_json()) {
+    context.PrintJson(response);
+  } else {
+    // As ethtool says it.
+    std::printf("Added rule with location %u\n", response.rule().location());
+  }
+  return status;
+}
+
+}  // namespace
+
+void AddRuleVerbs(CLI::App& app, Context& context) {
+  CLI::App* object = AddObject(app, "rule", "steering rules: which packet goes to which queue");
+
+  auto listed = std::make_shared<std::string>();
+  AddVerb(*object, context, "list", "all rules that you may see, a line each",
+          "  qsplit rule list\n  qsplit rule list nic0",
+          [&context, listed] { return List(context, *listed); })
+      ->add_option("DEVICE", *listed, "only this device's");
+
+  // Everything behind the device is ethtool's: words like -1 are no options here.
+  auto lease = std::make_shared<uint64_t>(0);
+  auto words = std::make_shared<std::vector<std::string>>();
+  CLI::App* add =
+      AddVerb(*object, context, "add",
+              "add a rule: [--lease N] DEVICE flow-type TYPE [FIELD VALUE [m MASK]]... action "
+              "QUEUE [loc N]",
+              "  qsplit rule add nic0 flow-type udp4 dst-port 4242 action 3\n"
+              "  qsplit rule add nic0 flow-type ip4 src-ip 10.0.0.0 m 0.0.0.255 action -1 loc 7\n"
+              "  qsplit rule add --lease 5 nic0 flow-type tcp6 dst-port 80 action 2\n\n"
+              "Flow types: ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6.\n"
+              "Fields, as in ethtool -N: src dst proto | src-ip dst-ip tos l4proto l4data src-port "
+              "dst-port |\n"
+              "vlan vlan-etype dst-mac. `m MASK`: bits that are 1 are ignored. action: a receive "
+              "queue of the\n"
+              "device, -1 drops. loc: the lowest that matches wins; without it any free place.",
+              [&context, lease, words] { return Add(context, *lease, *words); });
+  add->add_option("--lease", *lease, "lease that the rule belongs to and dies with");
+  add->prefix_command();
+  add->callback([&context, add, words, lease] {
+    *words = add->remaining();
+    context.run = [&context, lease, words] { return Add(context, *lease, *words); };
+  });
+
+  auto device = std::make_shared<std::string>();
+  auto location = std::make_shared<uint32_t>(0);
+  CLI::App* del =
+      AddVerb(*object, context, "del", "remove a rule by its location", "  qsplit rule del nic0 7",
+              [&context, device, location] {
+                v1::RemoveRuleRequest request;
+                request.set_device(*device);
+                request.set_location(*location);
+                v1::RemoveRuleResponse response;
+                return context.AskInSession(&response, [&](auto* rpc, auto* out) {
+                  return context.Stub<v1::SteeringService>()->RemoveRule(rpc, request, out);
+                });
+              });
+  del->add_option("DEVICE", *device, "the device's name")->required();
+  del->add_option("LOCATION", *location, "the rule's location")->required();
+}
+
+}  // namespace qsplit::cli
