@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/str_cat.h"
+
 namespace qsplit::cli {
 namespace {
 
 // Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
-size_t SequenceLength(std::string_view text) {
+size_t SequenceLength(absl::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const size_t length = lead < 0x80                    ? 1
                         : lead >= 0xc2 && lead < 0xe0  ? 2
@@ -22,7 +24,7 @@ size_t SequenceLength(std::string_view text) {
 }
 
 // Columns that the text takes: sequences, not bytes.
-size_t Width(std::string_view text) {
+size_t Width(absl::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
   }));
@@ -32,7 +34,7 @@ void Put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), std
 
 }  // namespace
 
-std::string Harmless(std::string_view text) {
+std::string Harmless(absl::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
     const size_t length = SequenceLength(text.substr(i));
@@ -43,7 +45,7 @@ std::string Harmless(std::string_view text) {
       out += '?';
       i += std::max<size_t>(length, 1);
     } else {
-      out += text.substr(i, length);
+      absl::StrAppend(&out, text.substr(i, length));
       i += length;
     }
   }
@@ -82,7 +84,7 @@ std::string Table::Text() const {
 
 void Table::Print() const { Put(Text()); }
 
-void Sheet::Line(std::string name, std::string_view value) {
+void Sheet::Line(std::string name, absl::string_view value) {
   lines_.emplace_back(std::move(name), Harmless(value));
 }
 

@@ -7,13 +7,14 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace qsplit::cli {
 
 // Text without control bytes and without bytes that are no UTF-8.
-std::string Harmless(std::string_view text);
+std::string Harmless(absl::string_view text);
 
 class Table {
  public:
@@ -39,7 +40,7 @@ class Table {
 // "name: value" lines with the values in one column.
 class Sheet {
  public:
-  void Line(std::string name, std::string_view value);
+  void Line(std::string name, absl::string_view value);
   std::string Text() const;
   void Print() const;
 

@@ -11,7 +11,7 @@
 
 namespace qsplit::cli {
 
-std::string Mac(std::string_view bytes) {
+std::string Mac(absl::string_view bytes) {
   std::string out;
   for (const char byte : bytes) {
     absl::StrAppend(&out, out.empty() ? "" : ":",
@@ -20,7 +20,7 @@ std::string Mac(std::string_view bytes) {
   return out;
 }
 
-std::string Hex(std::string_view bytes) { return absl::BytesToHexString(bytes); }
+std::string Hex(absl::string_view bytes) { return absl::BytesToHexString(bytes); }
 
 std::string Layout(const v1::LayoutReference& layout) {
   return absl::StrCat(layout.name(), "@", Hex(layout.digest()).substr(0, 12));
@@ -65,7 +65,7 @@ std::string Rate(double per_second) {
   return absl::StrFormat(unit == 0 ? "%.0f%s" : "%.2f%s", per_second, kUnits[unit]);
 }
 
-absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
       duration > absl::Hours(1)) {
@@ -80,9 +80,9 @@ std::string EnumWord(const google::protobuf::EnumDescriptor* type, int value) {
   if (name == nullptr) return absl::StrCat(value);
   // LeaseState -> LEASE_STATE_: the common prefix is that of the value 0, *_UNSPECIFIED.
   std::string prefix = type->FindValueByNumber(0)->name();
-  prefix.resize(prefix.size() - std::string_view("UNSPECIFIED").size());
+  prefix.resize(prefix.size() - absl::string_view("UNSPECIFIED").size());
   std::string word = name->name();
-  if (word.starts_with(prefix)) word.erase(0, prefix.size());
+  if (word.rfind(prefix, 0) == 0) word.erase(0, prefix.size());
   return absl::StrReplaceAll(absl::AsciiStrToLower(word), {{"_", "-"}});
 }
 

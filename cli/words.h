@@ -9,18 +9,18 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "qsplit/v1/device.pb.h"
 
 namespace qsplit::cli {
 
 // "52:54:00:00:00:01"; any length.
-std::string Mac(std::string_view bytes);
+std::string Mac(absl::string_view bytes);
 // Lower-case hexadecimal.
-std::string Hex(std::string_view bytes);
+std::string Hex(absl::string_view bytes);
 // "layout name@0123456789ab".
 std::string Layout(const v1::LayoutReference& layout);
 // "3-5,8"; "-" for none.
@@ -33,7 +33,7 @@ std::string Bytes(uint64_t bytes);
 std::string Rate(double per_second);
 
 // "500ms", "2s", "1m": INVALID_ARGUMENT otherwise.
-absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 
 // LEASE_STATE_ACTIVE -> "active": the value's name without the enumeration's prefix.
 std::string EnumWord(const google::protobuf::EnumDescriptor* type, int value);
