@@ -11,8 +11,7 @@
 #include "cli/context.h"
 #include "cli/table.h"
 #include "cli/words.h"
-#include "descriptor-lang/emit/json.h"
-#include "descriptor-lang/emit/text.h"
+#include "descriptor-lang/emit/emit.h"
 #include "descriptor-lang/layout/verified_layout.h"
 #include "qsplit/v1/layout_service.grpc.pb.h"
 

@@ -1,6 +1,8 @@
 #include "daemon/linux/mapping.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,6 +22,15 @@ namespace {
 
 constexpr uint64_t kPopulateStepBytes = uint64_t{4} << 20;
 
+// Granularity in which pages of this file are mapped: that of huge pages, where it has them.
+uint64_t PageBytes(int fd, uint64_t length_bytes) {
+  struct stat facts {};
+  const auto system = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (::fstat(fd, &facts) != 0) return system;
+  const auto block = static_cast<uint64_t>(facts.st_blksize);
+  return block > system && length_bytes % block == 0 ? block : system;
+}
+
 }  // namespace
 
 absl::StatusOr<Mapping> Mapping::Map(int fd, uint64_t offset_bytes, uint64_t length_bytes,
@@ -33,10 +44,15 @@ absl::StatusOr<Mapping> Mapping::Map(int fd, uint64_t offset_bytes, uint64_t len
   // Not copied by fork, not in core files: it is the client's.
   (void)::madvise(at, length_bytes, MADV_DONTFORK);
   (void)::madvise(at, length_bytes, MADV_DONTDUMP);
-  return Mapping(static_cast<std::byte*>(at), length_bytes, access);
+  Mapping mapping(static_cast<std::byte*>(at), length_bytes, access);
+  auto guard = BusGuard::Add(at, length_bytes, PageBytes(fd, length_bytes), mapping.writable());
+  if (!guard.ok()) return guard.status();
+  mapping.guard_ = *std::move(guard);
+  return mapping;
 }
 
 Mapping::~Mapping() {
+  guard_ = BusGuard();
   if (data_ != nullptr) ::munmap(data_, length_bytes_);
 }
 

@@ -1,0 +1,90 @@
+// Memory that goes away under a mapping of the daemon's.
+#include "daemon/linux/bus_guard.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+#include "daemon/linux/mapping.h"
+#include "daemon/linux/owned_fd.h"
+
+namespace qsplit::linux_sys {
+namespace {
+
+// Volatile: the compiler must not know what stands there.
+std::byte Read(const Mapping& mapping, size_t offset) {
+  return std::atomic_ref<std::byte>(mapping.data()[offset]).load(std::memory_order_relaxed);
+}
+
+class BusGuardTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(file_.valid());
+    ASSERT_EQ(ftruncate(file_.get(), 4 * page_), 0);
+  }
+  const size_t page_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  OwnedFd file_{memfd_create("guarded", MFD_CLOEXEC)};
+};
+
+TEST_F(BusGuardTest, ZerosStandInForPagesThatAreGone) {
+  auto mapping = Mapping::Map(file_.get(), 0, 4 * page_, Mapping::Access::kReadWrite);
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  mapping->data()[0] = mapping->data()[2 * page_] = std::byte{7};
+  ASSERT_EQ(ftruncate(file_.get(), static_cast<off_t>(page_)), 0);
+
+  EXPECT_EQ(Read(*mapping, 0), std::byte{7}) << "what is still there is untouched";
+  EXPECT_EQ(mapping->lost_pages(), 0U);
+  EXPECT_EQ(Read(*mapping, 2 * page_), std::byte{0});
+  EXPECT_EQ(mapping->lost_pages(), 1U);
+  mapping->data()[3 * page_ + 5] = std::byte{9};
+  EXPECT_EQ(Read(*mapping, 3 * page_ + 5), std::byte{9});
+  EXPECT_EQ(mapping->lost_pages(), 2U);
+}
+
+TEST_F(BusGuardTest, ReadOnlyMappingStaysReadable) {
+  auto mapping = Mapping::Map(file_.get(), 0, 4 * page_, Mapping::Access::kRead);
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  ASSERT_EQ(ftruncate(file_.get(), 0), 0);
+  EXPECT_EQ(Read(*mapping, 3 * page_), std::byte{0});
+  EXPECT_EQ(mapping->lost_pages(), 1U);
+}
+
+TEST_F(BusGuardTest, MovingTheMappingMovesTheGuard) {
+  auto mapping = Mapping::Map(file_.get(), 0, 4 * page_, Mapping::Access::kReadWrite);
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  const Mapping moved = *std::move(mapping);
+  ASSERT_EQ(ftruncate(file_.get(), 0), 0);
+  EXPECT_EQ(Read(moved, 0), std::byte{0});
+  EXPECT_EQ(moved.lost_pages(), 1U);
+}
+
+using BusGuardDeathTest = BusGuardTest;
+
+TEST_F(BusGuardDeathTest, OtherMemoryStillKills) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        // A guard is installed, but not for this mapping.
+        auto guarded = Mapping::Map(file_.get(), 0, page_, Mapping::Access::kRead);
+        void* bare =
+            mmap(nullptr, page_, PROT_READ, MAP_SHARED, file_.get(), static_cast<off_t>(page_));
+        (void)ftruncate(file_.get(), 0);
+        std::atomic_ref<std::byte>(*static_cast<std::byte*>(bare)).load();
+      },
+      "");
+}
+
+TEST_F(BusGuardTest, RangesComeAndGo) {
+  // Many more than fit at once: each is given back.
+  for (uint32_t i = 0; i < 2 * BusGuard::kMaxRanges; ++i) {
+    auto mapping = Mapping::Map(file_.get(), 0, page_, Mapping::Access::kRead);
+    ASSERT_TRUE(mapping.ok()) << i << ": " << mapping.status();
+  }
+}
+
+}  // namespace
+}  // namespace qsplit::linux_sys
