@@ -1,0 +1,64 @@
+#include "daemon/ingress/services.h"
+#include "qsplit/v1/lease.grpc.pb.h"
+
+namespace qsplit::ingress {
+namespace {
+
+class LeaseService final : public v1::LeaseService::CallbackService {
+ public:
+  explicit LeaseService(ServiceParts& parts) : parts_(parts) {}
+
+  grpc::ServerUnaryReactor* AcquireLease(grpc::CallbackServerContext* context,
+                                         const v1::AcquireLeaseRequest* request,
+                                         v1::AcquireLeaseResponse* response) override {
+    return Unary(
+        "AcquireLease", parts_.broker, context, *request, response,
+        [&](lease::SessionId caller) { return parts_.broker.AcquireLease(caller, *request); });
+  }
+
+  grpc::ServerUnaryReactor* GetLease(grpc::CallbackServerContext* context,
+                                     const v1::GetLeaseRequest* request,
+                                     v1::GetLeaseResponse* response) override {
+    return Unary("GetLease", parts_.broker, context, *request, response,
+                 [&](lease::SessionId caller) { return parts_.broker.GetLease(caller, *request); });
+  }
+
+  grpc::ServerUnaryReactor* ListLeases(grpc::CallbackServerContext* context,
+                                       const v1::ListLeasesRequest* request,
+                                       v1::ListLeasesResponse* response) override {
+    return Unary(
+        "ListLeases", parts_.broker, context, *request, response,
+        [&](lease::SessionId caller) { return parts_.broker.ListLeases(caller, *request); });
+  }
+
+  grpc::ServerUnaryReactor* ReleaseLease(grpc::CallbackServerContext* context,
+                                         const v1::ReleaseLeaseRequest* request,
+                                         v1::ReleaseLeaseResponse* response) override {
+    return Unary(
+        "ReleaseLease", parts_.broker, context, *request, response,
+        [&](lease::SessionId caller) { return parts_.broker.ReleaseLease(caller, *request); });
+  }
+
+  grpc::ServerWriteReactor<v1::WatchLeasesResponse>* WatchLeases(
+      grpc::CallbackServerContext* context, const v1::WatchLeasesRequest* request) override {
+    auto watch = Watch<v1::WatchLeasesResponse>::Create("WatchLeases", parts_.watches);
+    auto* reactor = watch->reactor();
+    if (auto caller = CallerOf(parts_.broker, *context); !caller.ok()) {
+      watch->Begin(caller.status());
+    } else {
+      watch->Begin(parts_.broker.WatchLeases(*caller, *request, watch->OnReady()));
+    }
+    return reactor;
+  }
+
+ private:
+  ServiceParts& parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeLeaseService(ServiceParts& parts) {
+  return std::make_unique<LeaseService>(parts);
+}
+
+}  // namespace qsplit::ingress
