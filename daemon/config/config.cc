@@ -47,7 +47,8 @@ class CrossCheck {
     const DeviceSection& device = config_.devices[i];
     if (device.wire.kind == WireKind::kTap)
       CheckNetdev(i, "wire", device.wire.tap, device.wire.netns);
-    if (!device.representor.empty()) CheckNetdev(i, "representor", device.representor, "");
+    if (!device.representor.empty())
+      CheckNetdev(i, "representor", device.representor, device.representor_netns);
   }
 
   void CheckNetdev(size_t i, std::string_view key, const std::string& name,

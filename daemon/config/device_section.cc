@@ -9,7 +9,7 @@ namespace qsplit::config {
 namespace {
 
 constexpr uint32_t kMaxQueues = 64;
-constexpr uint32_t kMaxMtu = 9600;
+constexpr uint32_t kMaxMtu = 9216;
 constexpr uint32_t kMaxSlots = 32768;
 
 // What the kernel takes as a netdev's name (IFNAMSIZ is 16), and no pattern.
@@ -103,11 +103,18 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
       reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
     }
   }
-  if (auto worker = reader.Integer("worker", 0, 1023)) out.worker = static_cast<uint32_t>(*worker);
+  if (auto worker = reader.String("worker")) {
+    if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
+    out.worker = *worker;
+  }
   if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
   if (auto representor = reader.String("representor")) {
     if (!IsNetdevName(*representor)) reader.Error("representor", kNetdevRule);
     out.representor = *representor;
+  }
+  if (auto netns = reader.String("representor_netns")) {
+    if (!reader.Has("representor")) reader.Error("representor_netns", "there is no 'representor'");
+    out.representor_netns = *netns;
   }
   ReadWire(reader, diagnostics, out.wire);
   reader.Finish();

@@ -5,6 +5,7 @@
 #define QSPLIT_DAEMON_INGRESS_SERVICES_H_
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/service_type.h>
 
 #include <functional>
 #include <memory>

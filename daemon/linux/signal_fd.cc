@@ -42,4 +42,13 @@ std::optional<int> WaitSignal(int signal_fd, absl::Duration timeout) {
   }
 }
 
+void UnblockSignals(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : signals) sigaddset(&set, number);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void IgnoreBrokenPipes() { signal(SIGPIPE, SIG_IGN); }
+
 }  // namespace qsplit::linux_sys

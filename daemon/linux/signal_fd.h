@@ -21,6 +21,12 @@ absl::StatusOr<OwnedFd> BlockAndWatchSignals(std::initializer_list<int> signals)
 // Waits for the next signal, at most `timeout`; nothing when none came.
 std::optional<int> WaitSignal(int signal_fd, absl::Duration timeout);
 
+// Lets the signals do to this process what they do by default; with several threads, to this one.
+void UnblockSignals(std::initializer_list<int> signals);
+
+// Writing to a pipe or socket without a reader fails instead of ending the process.
+void IgnoreBrokenPipes();
+
 }  // namespace qsplit::linux_sys
 
 #endif  // QSPLIT_DAEMON_LINUX_SIGNAL_FD_H_

@@ -75,7 +75,7 @@ tx_queues = 2
 mac = "02:00:00:00:00:0A"
 mtu = 9000
 slots = 1024
-worker = 1
+worker = "w1"
 cpu = 3
 wire = {tap = "qtap0", netns = "ns1"}
 representor = "nic0"
@@ -226,7 +226,7 @@ TEST(Config, NamesThatDoNotFitTogetherAreRefused) {
 
 TEST(Config, AllErrorsAreReportedInTheirOrder) {
   EXPECT_EQ(Refusal("[[device]]\nname = \"a\"\nmtu = 1\n[daemon]\nlog_format = \"xml\"\n"),
-            "q.toml:3:7: device.mtu = 1: out of range; allowed: 68..9600\n"
+            "q.toml:3:7: device.mtu = 1: out of range; allowed: 68..9216\n"
             "q.toml:5:14: daemon.log_format = 'xml': unknown; allowed: \"text\", \"json\"");
 }
 

@@ -1,0 +1,282 @@
+// qsplitd: builds every room and wires them together; the only file that sees them all.
+//
+//   configuration + layouts --> devices --> Broker --> FdChannel (session.sock)
+//                                                  \-> RpcServer (qsplitd.sock)
+//
+// It ends in the opposite order: clients first, so that every queue is given back before its device
+// goes.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "daemon/backend/softnic/softnic.h"
+#include "daemon/config/config.h"
+#include "daemon/ingress/broker_sessions.h"
+#include "daemon/ingress/fd_channel.h"
+#include "daemon/ingress/rpc_server.h"
+#include "daemon/layout_files.h"
+#include "daemon/lease/broker.h"
+#include "daemon/linux/notify_socket.h"
+#include "daemon/linux/process_limits.h"
+#include "daemon/linux/random.h"
+#include "daemon/linux/runtime_dir.h"
+#include "daemon/linux/signal_fd.h"
+#include "daemon/log/log.h"
+#include "daemon/options.h"
+#include "daemon/policy_of_config.h"
+
+namespace qsplit::daemon {
+namespace {
+
+constexpr absl::Duration kCallGrace = absl::Milliseconds(300);
+// How often what a device would not let go of is tried again.
+constexpr absl::Duration kMaintainSoon = absl::Milliseconds(20);
+constexpr absl::Duration kMaintainIdle = absl::Seconds(1);
+
+absl::StatusOr<config::Config> ReadConfig(const Options& options) {
+  const auto uid = static_cast<uint32_t>(geteuid());
+  auto config = options.config.empty()
+                    ? config::DefaultConfig(uid)
+                    : config::LoadConfig(options.config, config::NameResolver::System(), uid);
+  if (!config.ok()) return config;
+  if (!options.runtime_dir.empty()) config->daemon.runtime_dir = options.runtime_dir;
+  if (!options.layouts.empty()) config->daemon.layouts_dir = options.layouts;
+  if (config->daemon.layouts_dir.empty()) config->daemon.layouts_dir = DefaultLayoutsDir();
+  if (!options.log_level.empty()) config->daemon.log_level = options.log_level;
+  if (!options.log_format.empty()) {
+    config->daemon.log_format =
+        options.log_format == "json" ? config::LogFormat::kJson : config::LogFormat::kText;
+  }
+  return config;
+}
+
+// A locally administered address out of the device's name: the same at every start.
+device::MacAddress MacOf(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  device::MacAddress mac{0x02};
+  for (size_t i = 1; i < mac.size(); ++i) mac[i] = static_cast<uint8_t>(hash >> (8 * i));
+  return mac;
+}
+
+absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
+    const config::DeviceSection& section, const std::vector<layout::VerifiedLayout>& layouts) {
+  softnic::SoftNicConfig nic;
+  nic.name = section.name;
+  nic.mac = section.mac.value_or(MacOf(section.name));
+  nic.mtu_bytes = section.mtu_bytes;
+  nic.rx_queues = section.rx_queues;
+  nic.tx_queues = section.tx_queues;
+  auto picked = PickLayouts(layouts, section.layouts);
+  if (!picked.ok()) {
+    return absl::Status(picked.status().code(),
+                        absl::StrCat("device '", section.name, "': ", picked.status().message()));
+  }
+  nic.layouts = *std::move(picked);
+  switch (section.wire.kind) {
+    case config::WireKind::kTap:
+      nic.wire = softnic::TapWire{.name = section.wire.tap, .netns = section.wire.netns};
+      break;
+    case config::WireKind::kPeer:
+      nic.wire = softnic::PeerWire{section.wire.peer};
+      break;
+    case config::WireKind::kNone:
+      break;
+  }
+  nic.representor = section.representor;
+  nic.representor_netns = section.representor_netns;
+  nic.worker = section.worker;
+  nic.cpu = section.cpu;
+  nic.default_slots = section.slots;
+  if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
+  return nic;
+}
+
+// All that can be checked before anything is opened.
+struct Plan {
+  config::Config config;
+  std::vector<layout::VerifiedLayout> layouts;
+  std::vector<softnic::SoftNicConfig> nics;
+  std::shared_ptr<const policy::Policy> policy;
+};
+
+absl::StatusOr<Plan> MakePlan(const Options& options) {
+  Plan plan;
+  auto config = ReadConfig(options);
+  if (!config.ok()) return config.status();
+  plan.config = *std::move(config);
+  auto layouts = LoadLayouts(plan.config.daemon.layouts_dir);
+  if (!layouts.ok()) return layouts.status();
+  plan.layouts = *std::move(layouts);
+  for (const config::DeviceSection& section : plan.config.devices) {
+    auto nic = SoftNicOf(section, plan.layouts);
+    if (!nic.ok()) return nic.status();
+    plan.nics.push_back(*std::move(nic));
+  }
+  auto policy = PolicyOf(plan.config);
+  if (!policy.ok()) return policy.status();
+  plan.policy = *std::move(policy);
+  return plan;
+}
+
+// Reads the tenants anew; for SIGHUP and ReloadPolicy, which may come together.
+class PolicyReloader {
+ public:
+  PolicyReloader(const Options& options, lease::Broker& broker)
+      : options_(options), broker_(broker) {}
+
+  absl::StatusOr<uint32_t> Reload() {
+    std::lock_guard lock(mutex_);
+    auto config = ReadConfig(options_);
+    if (!config.ok()) return Failed(config.status());
+    auto policy = PolicyOf(*config);
+    if (!policy.ok()) return Failed(policy.status());
+    const auto tenants = static_cast<uint32_t>((*policy)->tenant_count());
+    broker_.SetPolicy(*std::move(policy));
+    log::Info("policy_reloaded", {{"tenants", tenants}});
+    return tenants;
+  }
+
+ private:
+  static absl::Status Failed(const absl::Status& status) {
+    log::Error("policy_not_reloaded", {{"error", status}});
+    return status;
+  }
+
+  const Options& options_;
+  lease::Broker& broker_;
+  std::mutex mutex_;
+};
+
+absl::StatusOr<lease::BrokerOptions> BrokerOptionsOf(Plan& plan) {
+  auto nics = softnic::SoftNic::CreateAll(plan.nics);
+  if (!nics.ok()) return nics.status();
+  lease::BrokerOptions options;
+  for (auto& nic : *nics) options.devices.push_back(std::move(nic));
+  options.layouts = plan.layouts;
+  options.policy = plan.policy;
+  options.clock = [] { return absl::Now(); };
+  options.random = linux_sys::FillRandom;
+  options.max_sessions = plan.config.limits.sessions;
+  return options;
+}
+
+// Until SIGTERM or SIGINT.
+void Serve(int signals, lease::Broker& broker, PolicyReloader& reloader) {
+  while (true) {
+    const bool left = broker.Maintain();
+    const auto signal = linux_sys::WaitSignal(signals, left ? kMaintainSoon : kMaintainIdle);
+    if (!signal) continue;
+    if (*signal != SIGHUP) {
+      log::Info("stopping", {{"signal", *signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      return;
+    }
+    // What is wrong is in the log; the old policy stays.
+    reloader.Reload().IgnoreError();
+  }
+}
+
+absl::Status Run(const Options& options, Plan plan) {
+  const config::DaemonSection& daemon = plan.config.daemon;
+  const config::LimitsSection& limits = plan.config.limits;
+  // Before any thread starts, for they inherit the mask.
+  auto signals = linux_sys::BlockAndWatchSignals({SIGTERM, SIGINT, SIGHUP});
+  if (!signals.ok()) return signals.status();
+  linux_sys::IgnoreBrokenPipes();
+  log::Start(daemon.log_level, daemon.log_format == config::LogFormat::kJson ? log::Format::kJson
+                                                                             : log::Format::kText);
+  auto runtime_dir = linux_sys::RuntimeDir::Open(daemon.runtime_dir);
+  if (!runtime_dir.ok()) return runtime_dir.status();
+  const auto descriptors = linux_sys::RaiseDescriptorLimit();
+  if (!descriptors.ok()) log::Warning("descriptor_limit", {{"error", descriptors.status()}});
+
+  auto broker_options = BrokerOptionsOf(plan);
+  if (!broker_options.ok()) return broker_options.status();
+  lease::Broker broker(*std::move(broker_options));
+  PolicyReloader reloader(options, broker);
+  auto rpc = ingress::RpcServer::Start(
+      {.path = daemon.runtime_dir + "/qsplitd.sock",
+       .mode = daemon.rpc_socket_mode,
+       .max_connections = limits.rpc_connections,
+       .max_connections_per_uid = limits.rpc_connections_per_uid,
+       .max_streams_per_connection = static_cast<int>(limits.streams_per_connection),
+       .max_watches = limits.watches,
+       .memory_bytes = limits.rpc_memory_bytes,
+       .idle = absl::Seconds(limits.rpc_idle_seconds),
+       .reload_policy = [&reloader] { return reloader.Reload(); }},
+      broker);
+  if (!rpc.ok()) return rpc.status();
+  ingress::BrokerSessions sessions(broker);
+  auto channel = ingress::FdChannel::Start({.path = daemon.runtime_dir + "/session.sock",
+                                            .mode = daemon.session_socket_mode,
+                                            .max_connections = limits.sessions,
+                                            .max_connections_per_uid = limits.sessions_per_uid,
+                                            .version = QSPLIT_VERSION},
+                                           sessions);
+  if (!channel.ok()) return channel.status();
+  (*rpc)->SetServing(true);
+  log::Info("ready", {{"version", QSPLIT_VERSION},
+                      {"pid", getpid()},
+                      {"runtime_dir", daemon.runtime_dir},
+                      {"devices", plan.nics.size()},
+                      {"layouts", plan.layouts.size()},
+                      {"tenants", plan.config.tenants.size()},
+                      {"descriptors", descriptors.value_or(0)}});
+  if (auto told = linux_sys::NotifyServiceManager("READY=1"); !told.ok()) {
+    log::Warning("notify_socket", {{"error", told}});
+  }
+  if (options.ready_fd >= 0) {
+    if (auto told = linux_sys::SignalReadyFd(options.ready_fd); !told.ok()) return told;
+  }
+
+  Serve(signals->get(), broker, reloader);
+
+  // From here on a second signal ends the process at once.
+  linux_sys::UnblockSignals({SIGTERM, SIGINT});
+  linux_sys::NotifyServiceManager("STOPPING=1").IgnoreError();
+  (*rpc)->SetServing(false);
+  channel->reset();
+  broker.EndAll();
+  (*rpc)->Stop(kCallGrace);
+  rpc->reset();
+  log::Info("stopped");
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  int exit_code = 0;
+  const auto options = ParseOptions(argc, argv, exit_code);
+  if (!options) return exit_code;
+  auto plan = MakePlan(*options);
+  if (!plan.ok()) {
+    std::fprintf(stderr, "qsplitd: %s\n", std::string(plan.status().message()).c_str());
+    return 1;
+  }
+  if (options->check) {
+    std::fputs(config::Describe(plan->config).c_str(), stdout);
+    std::printf("layouts        %s: %zu\n", plan->config.daemon.layouts_dir.c_str(),
+                plan->layouts.size());
+    return 0;
+  }
+  const absl::Status status = Run(*options, *std::move(plan));
+  log::Stop();
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "qsplitd: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+}  // namespace qsplit::daemon
+
+int main(int argc, char** argv) { return qsplit::daemon::Main(argc, argv); }

@@ -1,0 +1,68 @@
+#include "daemon/policy_of_config.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/steering/flow_match.h"
+
+namespace qsplit::daemon {
+namespace {
+
+policy::Quota QuotaOf(const config::Quotas& given) {
+  policy::Quota quota;
+  quota.max_sessions = given.sessions.value_or(quota.max_sessions);
+  quota.max_leases = given.leases.value_or(quota.max_leases);
+  quota.max_rx_queues = given.rx_queues.value_or(quota.max_rx_queues);
+  quota.max_tx_queues = given.tx_queues.value_or(quota.max_tx_queues);
+  quota.max_regions = given.regions.value_or(quota.max_regions);
+  quota.max_region_bytes = given.region_bytes.value_or(quota.max_region_bytes);
+  quota.max_rules = given.rules.value_or(quota.max_rules);
+  return quota;
+}
+
+// An operator is bound by the device alone, unless the file says otherwise.
+config::Quotas Unlimited(config::Quotas given) {
+  const auto lift = [](std::optional<uint32_t>& quota) {
+    quota = quota.value_or(policy::kUnlimited);
+  };
+  lift(given.sessions);
+  lift(given.leases);
+  lift(given.rx_queues);
+  lift(given.tx_queues);
+  lift(given.regions);
+  lift(given.rules);
+  given.region_bytes = given.region_bytes.value_or(policy::kUnlimitedBytes);
+  return given;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const config::Config& config) {
+  std::vector<policy::Tenant> tenants;
+  for (const config::TenantSection& section : config.tenants) {
+    policy::Tenant tenant;
+    tenant.name = section.name;
+    tenant.uids = section.uids;
+    tenant.gids = section.gids;
+    tenant.any_peer = section.everybody;
+    tenant.admin = section.admin;
+    tenant.any_device = section.all_devices;
+    tenant.devices = section.devices;
+    tenant.may_join_rss = section.may_join_rss;
+    tenant.quota = QuotaOf(section.admin ? Unlimited(section.quotas) : section.quotas);
+    tenant.scope.any = section.steer_any;
+    for (size_t i = 0; i < section.steer.size(); ++i) {
+      auto match = steering::ToMatch(section.steer[i], absl::StrCat("steer[", i, "]"));
+      if (!match.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("tenant '", section.name, "': ", match.status().message()));
+      }
+      tenant.scope.matches.push_back(*std::move(match));
+    }
+    tenants.push_back(std::move(tenant));
+  }
+  return policy::Policy::Create(std::move(tenants), policy::Tenant{});
+}
+
+}  // namespace qsplit::daemon
