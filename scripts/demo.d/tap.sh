@@ -32,8 +32,7 @@ representor = "qsr0"
 name = "nobody"
 uids = [65534]
 devices = ["nic0"]
-max_rx_queues = 4
-max_tx_queues = 4
+quotas = { rx_queues = 4, tx_queues = 4 }
 steer = [
   { flow_type = "udp4", dst_port = 4242 },
   { flow_type = "udp4", dst_port = 4343 },
