@@ -1,0 +1,262 @@
+#include "tests/support/fake_device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace qsplit::device::testing {
+
+FakeDevice::FakeDevice(DeviceInfo info) : info_(std::move(info)) {
+  state_.link_up = true;
+  state_.mtu_bytes = 1500;
+  state_.mac = {2, 0, 0, 0, 0, 1};
+  rss_.indirection.assign(info_.rss_table_size, kNoQueue);
+}
+
+absl::Status FakeDevice::Enter(const std::string& method) {
+  if (fail_after_ == 0) {
+    fail_after_ = -1;
+    return absl::UnavailableError(method + ": the fake device is being reset");
+  }
+  if (fail_after_ > 0) --fail_after_;
+  const auto failure = failures_.find(method);
+  if (failure == failures_.end()) return absl::OkStatus();
+  const absl::Status status = failure->second.status;
+  if (--failure->second.times == 0) failures_.erase(failure);
+  return status;
+}
+
+DeviceState FakeDevice::State() const {
+  std::lock_guard lock(mutex_);
+  return state_;
+}
+
+absl::Status FakeDevice::Set(const DeviceSettings& settings) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("Set"); !status.ok()) return status;
+  if (settings.mtu_bytes && (*settings.mtu_bytes < 68 || *settings.mtu_bytes > 9000)) {
+    return absl::InvalidArgumentError(
+        fmt::format("MTU {} is not within 68..9000", *settings.mtu_bytes));
+  }
+  if (settings.mtu_bytes) state_.mtu_bytes = *settings.mtu_bytes;
+  if (settings.promiscuous) state_.promiscuous = *settings.promiscuous;
+  if (settings.all_multicast) state_.all_multicast = *settings.all_multicast;
+  if (settings.multicast) state_.multicast = *settings.multicast;
+  calls_.push_back("Set");
+  return absl::OkStatus();
+}
+
+void FakeDevice::SetEvents(DeviceEvents events) {
+  std::lock_guard lock(mutex_);
+  events_ = std::move(events);
+}
+
+absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("OpenQueues"); !status.ok()) return status;
+  if (leases_.contains(request.lease)) Forbid(fmt::format("lease {} opened twice", request.lease));
+  if (request.rx_queues.empty() && request.tx_queues.empty()) Forbid("a lease without queues");
+  for (const auto& [lease, open] : leases_) {
+    for (uint32_t queue : request.rx_queues) {
+      if (std::count(open.rx_queues.begin(), open.rx_queues.end(), queue) != 0) {
+        Forbid(fmt::format("receive queue {} opened while lease {} has it", queue, lease));
+      }
+    }
+    for (uint32_t queue : request.tx_queues) {
+      if (std::count(open.tx_queues.begin(), open.tx_queues.end(), queue) != 0) {
+        Forbid(fmt::format("transmit queue {} opened while lease {} has it", queue, lease));
+      }
+    }
+  }
+  for (const auto& [wanted, total] : {std::pair{&request.rx_queues, info_.rx_queues},
+                                      std::pair{&request.tx_queues, info_.tx_queues}}) {
+    if (!std::is_sorted(wanted->begin(), wanted->end())) Forbid("queues out of order");
+    if (!wanted->empty() && wanted->back() >= total) Forbid("a queue that is not there");
+  }
+  for (const auto& [location, rule] : rules_) {
+    const auto& rx = request.rx_queues;
+    if (std::count(rx.begin(), rx.end(), rule.action.queue) != 0) {
+      Forbid(fmt::format("queue {} opened while a rule sends to it", rule.action.queue));
+    }
+  }
+  std::vector<std::pair<uint64_t, uint64_t>> spans;
+  for (const RegionMapping& region : request.regions) {
+    if (!region.memory) Forbid("a region without memory");
+    if (region.iova % 4096 != 0 || region.length_bytes == 0) Forbid("a region out of line");
+    spans.emplace_back(region.iova, region.iova + region.length_bytes);
+  }
+  std::sort(spans.begin(), spans.end());
+  for (size_t i = 1; i < spans.size(); ++i) {
+    if (spans[i].first < spans[i - 1].second) Forbid("regions on top of one another");
+  }
+  leases_.emplace(request.lease, request);
+  calls_.push_back(fmt::format("OpenQueues {}", request.lease));
+
+  Grant grant;
+  for (size_t i = 0; i < grant_descriptors_; ++i) {
+    grant.fds.push_back({i == 0 ? GrantFdKind::kMemory : GrantFdKind::kEvent,
+                         std::make_shared<const linux_sys::OwnedFd>()});
+  }
+  grant.areas.push_back({0, 0, 1 << 20, AreaAccess::kReadWrite});
+  const auto queue_grant = [&](uint32_t queue, uint32_t slots) {
+    QueueGrant to;
+    to.queue = queue;
+    RingGrant ring;
+    ring.slots = {0, uint64_t{queue} * 4096};
+    ring.slot_count = slots;
+    ring.producer_doorbells = {{0, 0}};
+    ring.iova = 0x1000;
+    to.rings.push_back(ring);
+    to.event_fd = 1;
+    return to;
+  };
+  for (uint32_t queue : request.rx_queues) grant.rx.push_back(queue_grant(queue, request.rx_slots));
+  for (uint32_t queue : request.tx_queues) grant.tx.push_back(queue_grant(queue, request.tx_slots));
+  return grant;
+}
+
+absl::Status FakeDevice::CloseQueues(LeaseId lease) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("CloseQueues"); !status.ok()) return status;
+  const auto open = leases_.find(lease);
+  if (open == leases_.end()) return absl::OkStatus();
+  for (const auto& [location, rule] : rules_) {
+    const auto& rx = open->second.rx_queues;
+    if (std::count(rx.begin(), rx.end(), rule.action.queue) != 0) {
+      Forbid(fmt::format("lease {} closed while the rule at {} sends to it", lease, location));
+    }
+  }
+  leases_.erase(open);
+  calls_.push_back(fmt::format("CloseQueues {}", lease));
+  return absl::OkStatus();
+}
+
+absl::Status FakeDevice::AddRule(const FlowRule& rule) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("AddRule"); !status.ok()) return status;
+  if (rules_.contains(rule.location)) Forbid(fmt::format("rule {} put twice", rule.location));
+  if (rule.location >= info_.rule_capacity) Forbid(fmt::format("rule at {}", rule.location));
+  rules_[rule.location] = rule;
+  calls_.push_back(fmt::format("AddRule {}", rule.location));
+  return absl::OkStatus();
+}
+
+absl::Status FakeDevice::RemoveRule(uint32_t location) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("RemoveRule"); !status.ok()) return status;
+  if (rules_.erase(location) == 0) Forbid(fmt::format("no rule to remove at {}", location));
+  calls_.push_back(fmt::format("RemoveRule {}", location));
+  return absl::OkStatus();
+}
+
+std::vector<RuleCounters> FakeDevice::ReadRuleCounters() const {
+  std::lock_guard lock(mutex_);
+  std::vector<RuleCounters> counters;
+  for (const auto& [location, rule] : rules_) counters.push_back({location, 10 + location, 600});
+  return counters;
+}
+
+absl::StatusOr<RssConfig> FakeDevice::GetRss() const {
+  std::lock_guard lock(mutex_);
+  if (info_.rss_table_size == 0) return absl::UnimplementedError("the fake device has no RSS");
+  return rss_;
+}
+
+absl::Status FakeDevice::SetRss(const RssConfig& config) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("SetRss"); !status.ok()) return status;
+  if (!config.indirection.empty() && config.indirection.size() != info_.rss_table_size) {
+    Forbid("an RSS table of another size");
+  }
+  rss_ = config;
+  if (rss_.indirection.empty()) rss_.indirection.assign(info_.rss_table_size, kNoQueue);
+  calls_.push_back("SetRss");
+  return absl::OkStatus();
+}
+
+DeviceCounters FakeDevice::ReadCounters() const {
+  DeviceCounters counters;
+  for (uint32_t i = 0; i < info_.rx_queues; ++i) counters.rx.push_back({.packets = 100 + i});
+  for (uint32_t i = 0; i < info_.tx_queues; ++i) counters.tx.push_back({.packets = 200 + i});
+  counters.wire_rx_packets = 7;
+  return counters;
+}
+
+absl::Status FakeDevice::Inject(const Injection& injection) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = Enter("Inject"); !status.ok()) return status;
+  calls_.push_back(fmt::format("Inject {}", static_cast<int>(injection.fault)));
+  return absl::OkStatus();
+}
+
+void FakeDevice::Fail(const std::string& method, absl::Status status, int times) {
+  std::lock_guard lock(mutex_);
+  failures_[method] = {std::move(status), times};
+}
+
+void FakeDevice::FailAfter(int calls) {
+  std::lock_guard lock(mutex_);
+  fail_after_ = calls;
+}
+
+void FakeDevice::SetGrantDescriptors(size_t count) {
+  std::lock_guard lock(mutex_);
+  grant_descriptors_ = count;
+}
+
+void FakeDevice::RaiseFault(const Fault& fault) {
+  std::function<void(const Fault&)> tell;
+  {
+    std::lock_guard lock(mutex_);
+    tell = events_.fault;
+  }
+  if (tell) tell(fault);
+}
+
+void FakeDevice::ChangeState(const DeviceState& state) {
+  std::function<void(const DeviceState&)> tell;
+  {
+    std::lock_guard lock(mutex_);
+    state_ = state;
+    tell = events_.state;
+  }
+  if (tell) tell(state);
+}
+
+std::vector<std::string> FakeDevice::calls() const {
+  std::lock_guard lock(mutex_);
+  return calls_;
+}
+
+void FakeDevice::ClearCalls() {
+  std::lock_guard lock(mutex_);
+  calls_.clear();
+}
+
+std::vector<std::string> FakeDevice::violations() const {
+  std::lock_guard lock(mutex_);
+  return violations_;
+}
+
+void FakeDevice::ForgetViolations() {
+  std::lock_guard lock(mutex_);
+  violations_.clear();
+}
+
+size_t FakeDevice::open_leases() const {
+  std::lock_guard lock(mutex_);
+  return leases_.size();
+}
+
+size_t FakeDevice::rules() const {
+  std::lock_guard lock(mutex_);
+  return rules_.size();
+}
+
+QueueRequest FakeDevice::request(LeaseId lease) const {
+  std::lock_guard lock(mutex_);
+  return leases_.at(lease);
+}
+
+}  // namespace qsplit::device::testing

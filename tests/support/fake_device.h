@@ -1,0 +1,83 @@
+// A device without hardware for tests of the daemon's logic: keeps the books that a device keeps,
+// records every call that changes something, fails where a test says so, and writes down whatever a
+// caller does that device.h forbids.
+//
+// Thread-safe. It never touches memory or descriptors of a client.
+#ifndef QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_
+#define QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/device/device.h"
+
+namespace qsplit::device::testing {
+
+class FakeDevice : public Device {
+ public:
+  explicit FakeDevice(DeviceInfo info);
+
+  const DeviceInfo& info() const override { return info_; }
+  DeviceState State() const override;
+  absl::Status Set(const DeviceSettings& settings) override;
+  void SetEvents(DeviceEvents events) override;
+  absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) override;
+  absl::Status CloseQueues(LeaseId lease) override;
+  absl::Status AddRule(const FlowRule& rule) override;
+  absl::Status RemoveRule(uint32_t location) override;
+  std::vector<RuleCounters> ReadRuleCounters() const override;
+  absl::StatusOr<RssConfig> GetRss() const override;
+  absl::Status SetRss(const RssConfig& config) override;
+  DeviceCounters ReadCounters() const override;
+  absl::Status Inject(const Injection& injection) override;
+
+  // The next `times` calls of this method fail with `status`.
+  void Fail(const std::string& method, absl::Status status, int times = 1);
+  // The n-th call from now that changes something fails with UNAVAILABLE, 0 the next; -1: none.
+  void FailAfter(int calls);
+  // The grant of OpenQueues has so many descriptors.
+  void SetGrantDescriptors(size_t count);
+  // As from the device's own thread.
+  void RaiseFault(const Fault& fault);
+  void ChangeState(const DeviceState& state);
+
+  // "OpenQueues 1", "AddRule 15", … of those that succeeded.
+  std::vector<std::string> calls() const;
+  void ClearCalls();
+  // What a caller did that device.h forbids; empty is right.
+  std::vector<std::string> violations() const;
+  void ForgetViolations();
+  size_t open_leases() const;
+  size_t rules() const;
+  // The request of an open lease; it must be open.
+  QueueRequest request(LeaseId lease) const;
+
+ private:
+  absl::Status Enter(const std::string& method);
+  void Forbid(std::string what) { violations_.push_back(std::move(what)); }
+
+  const DeviceInfo info_;
+  mutable std::mutex mutex_;
+  DeviceState state_;
+  DeviceEvents events_;
+  std::map<LeaseId, QueueRequest> leases_;
+  std::map<uint32_t, FlowRule> rules_;
+  RssConfig rss_;
+  struct Failure {
+    absl::Status status;
+    int times = 0;
+  };
+  std::map<std::string, Failure> failures_;
+  int fail_after_ = -1;
+  size_t grant_descriptors_ = 3;
+  std::vector<std::string> calls_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace qsplit::device::testing
+
+#endif  // QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_

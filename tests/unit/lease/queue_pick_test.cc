@@ -1,0 +1,53 @@
+#include "daemon/lease/queue_pick.h"
+
+#include <gtest/gtest.h>
+
+#include "daemon/policy/error.h"
+
+namespace qsplit::lease {
+namespace {
+
+using Queues = std::vector<uint32_t>;
+
+v1::ErrorReason ReasonOf(const absl::Status& status) {
+  return policy::DetailOf(status).value_or(v1::ErrorDetail()).reason();
+}
+
+TEST(PickQueues, TakesTheLowestFreeOnes) {
+  EXPECT_EQ(PickQueues({false, 2, {}}, {true, false, true, false, false}).value(), (Queues{1, 3}));
+  EXPECT_EQ(PickQueues({false, 0, {}}, {true}).value(), Queues{});
+}
+
+TEST(PickQueues, FollowOneAnotherFromTheFirst) {
+  EXPECT_EQ(PickQueues({true, 2, 1}, {false, false, false, true}).value(), (Queues{1, 2}));
+  const absl::Status taken = PickQueues({true, 3, 1}, {false, false, false, true}).status();
+  EXPECT_EQ(ReasonOf(taken), v1::ERROR_REASON_QUEUE_TAKEN);
+  EXPECT_EQ(policy::DetailOf(taken)->value(), "3");
+  EXPECT_EQ(policy::DetailOf(taken)->field(), "first_tx_queue");
+}
+
+TEST(PickQueues, AllMeansAll) {
+  EXPECT_EQ(PickQueues({false, kAllQueues, {}}, {false, false}).value(), (Queues{0, 1}));
+  EXPECT_EQ(ReasonOf(PickQueues({false, kAllQueues, {}}, {false, true}).status()),
+            v1::ERROR_REASON_NO_FREE_QUEUE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, kAllQueues, 1}, {false, false}).status()),
+            v1::ERROR_REASON_OUT_OF_RANGE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, kAllQueues, {}}, {}).status()),
+            v1::ERROR_REASON_OUT_OF_RANGE);
+}
+
+TEST(PickQueues, RefusesWhatIsNotThere) {
+  const std::vector<bool> four(4, false);
+  EXPECT_EQ(ReasonOf(PickQueues({false, 5, {}}, four).status()), v1::ERROR_REASON_OUT_OF_RANGE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, 1, 4}, four).status()), v1::ERROR_REASON_OUT_OF_RANGE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, 3, 2}, four).status()), v1::ERROR_REASON_OUT_OF_RANGE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, 2, 0xffffffff}, four).status()),
+            v1::ERROR_REASON_OUT_OF_RANGE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, 0xfffffffe, 3}, four).status()),
+            v1::ERROR_REASON_OUT_OF_RANGE);
+  EXPECT_EQ(ReasonOf(PickQueues({false, 4, {}}, {true, false, false, false}).status()),
+            v1::ERROR_REASON_NO_FREE_QUEUE);
+}
+
+}  // namespace
+}  // namespace qsplit::lease
