@@ -49,6 +49,8 @@ constexpr std::array<RoleInfo, kRoleCount> kRoles = {{
         "bytes of the packet that this completion speaks of, as the queue's length rule says"),
     Row(Role::kPacketTotalLength, "packet.total_length", kLength, "bytes", kInTransmit, kDriver,
         "bytes of the whole packet, in its first descriptor"),
+    Row(Role::kPacketPayloadLength, "packet.payload_length", kLength, "bytes", kInTransmit, kDriver,
+        "bytes of the packet behind the headers that segmentation repeats"),
     Flag(Role::kPacketFirst, "packet.first", kInPackets, kEither,
          "this is the first descriptor of a packet"),
     Flag(Role::kPacketLast, "packet.last", kInPackets, kEither,

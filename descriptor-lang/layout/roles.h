@@ -23,6 +23,7 @@ enum class Role : uint8_t {
   kHeaderLength,
   kPacketLength,
   kPacketTotalLength,
+  kPacketPayloadLength,
   kPacketFirst,
   kPacketLast,
   kPacketDescriptors,

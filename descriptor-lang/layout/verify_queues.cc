@@ -74,6 +74,11 @@ absl::Status CheckLimits(const v1::Limits& limits, const std::string& path) {
     return Refuse(path, "buffers of ", buffer.min_bytes(), "..", buffer.max_bytes(),
                   " bytes are no multiple of the step ", buffer.step_bytes(), " apart");
   }
+  if (buffer.power_of_two() &&
+      !(std::has_single_bit(buffer.min_bytes()) && std::has_single_bit(buffer.max_bytes()))) {
+    return Refuse(path, "buffers of ", buffer.min_bytes(), "..", buffer.max_bytes(),
+                  " bytes must both be powers of two");
+  }
   if (!std::has_single_bit(limits.buffer_alignment_bytes()) ||
       limits.buffer_alignment_bytes() > kMaxAlignmentBytes) {
     return Refuse(path, "buffer alignment of ", limits.buffer_alignment_bytes(),

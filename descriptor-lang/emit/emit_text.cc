@@ -1,0 +1,316 @@
+// Tables as a driver writer would draw them.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/words.h"
+#include "descriptor-lang/layout/bit_layout.h"
+#include "descriptor-lang/text.h"
+
+namespace qsplit::layout {
+namespace {
+
+using Row = std::vector<std::string>;
+
+size_t Width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
+}
+
+// Columns as wide as their widest cell; columns that are empty in all rows are left out.
+std::string Table(const std::vector<Row>& rows, std::string_view indent) {
+  std::vector<size_t> widths;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    widths.resize(std::max(widths.size(), rows[r].size()));
+    for (size_t c = 0; c < rows[r].size(); ++c) {
+      if (r > 0) widths[c] = std::max(widths[c], Width(rows[r][c]));
+    }
+  }
+  for (size_t c = 0; c < widths.size() && !rows.empty(); ++c) {
+    if (widths[c] > 0) widths[c] = std::max(widths[c], Width(rows[0][c]));
+  }
+  std::string out;
+  for (const Row& row : rows) {
+    std::string line(indent);
+    for (size_t c = 0; c < row.size(); ++c) {
+      if (widths[c] == 0) continue;
+      text::Append(line, row[c], std::string(widths[c] - Width(row[c]) + 2, ' '));
+    }
+    line.resize(line.find_last_not_of(' ') + 1);
+    text::Append(out, line, "\n");
+  }
+  return out;
+}
+
+class TextEmitter {
+ public:
+  explicit TextEmitter(const VerifiedLayout& layout)
+      : verified_(layout), layout_(layout.message()) {}
+
+  std::string Run() {
+    text::Append(out_, "layout ", layout_.name(), "\n");
+    const v1::Documentation& words = layout_.documentation();
+    if (!words.title().empty()) text::Append(out_, "title  ", words.title(), "\n");
+    text::Append(out_, "digest ", verified_.digest_hex(), "\n");
+    for (const std::string& source : words.sources()) {
+      text::Append(out_, "source ", source, "\n");
+    }
+    EmitEnumerations();
+    EmitFeatures();
+    for (int i = 0; i < layout_.forms_size(); ++i) EmitForm(static_cast<uint32_t>(i));
+    for (const v1::Queue& queue : layout_.queues()) EmitQueue(queue);
+    return std::move(out_);
+  }
+
+ private:
+  void EmitEnumerations() {
+    for (const v1::Enumeration& known : layout_.enumerations()) {
+      std::vector<std::string> values;
+      for (const v1::EnumerationValue& value : known.values()) {
+        values.push_back(text::Cat(value.name(), " ", value.value()));
+      }
+      text::Append(out_, "\nenum ", known.name(), ", ", known.bits(),
+                   known.bits() == 1 ? " bit: " : " bits: ", text::Join(values, ", "), "\n");
+    }
+  }
+
+  void EmitFeatures() {
+    for (const v1::Feature& feature : layout_.features()) {
+      text::Append(out_, "\nfeature ", feature.name(), ": ", text::Join(feature.choices(), ", "),
+                   "\n");
+    }
+  }
+
+  template <typename List>
+  std::string FeatureText(const List& choices) {
+    std::string out;
+    for (const v1::FeatureChoice& choice : choices) {
+      const v1::Feature& feature = layout_.features(static_cast<int>(choice.feature()));
+      text::Append(out, out.empty() ? "" : ", ", feature.name(), " = ",
+                   feature.choices(static_cast<int>(choice.choice())));
+    }
+    return out;
+  }
+
+  // A note behind two blanks, if there is one.
+  std::string Remark(std::string_view path) {
+    const std::string_view note = NoteOn(layout_, path);
+    return note.empty() ? "" : text::Cat("    // ", note);
+  }
+
+  void EmitForm(uint32_t index) {
+    const v1::Form& form = layout_.forms(static_cast<int>(index));
+    text::Append(out_, "\ndescriptor ", form.name(), ", ", form.size_bytes(), " bytes");
+    if (form.slots() > 1) text::Append(out_, ", ", form.slots(), " slots");
+    const std::string selector = ConditionText(layout_, form.selector(), index);
+    if (!selector.empty()) text::Append(out_, ", when ", selector);
+    if (!form.features().empty()) {
+      text::Append(out_, ", with ", FeatureText(form.features()));
+    }
+    text::Append(out_, Remark(form.name()), "\n");
+    std::vector<Row> rows = {
+        {"byte", "word", "bits", "field", "role", "value", "in", "when", "note"}};
+    for (const v1::Field& field : form.fields()) AddField(form, index, field, rows);
+    text::Append(out_, Table(rows, "  "));
+    for (const v1::ContainedForm& part : form.contains()) {
+      text::Append(out_, "  @", part.byte_offset(), " ", part.name(), ": up to ", part.max_count(),
+                   " of ", layout_.forms(static_cast<int>(part.form())).name(), ", every ",
+                   part.stride_bytes(), " bytes", part.appended() ? ", behind the descriptor" : "",
+                   "\n");
+    }
+  }
+
+  std::string ValueText(const v1::Field& field) {
+    std::vector<std::string> words;
+    if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
+      words.push_back(field.constant() == 0 ? "must be zero" : text::Cat("= ", field.constant()));
+    } else if (field.constraint() == v1::CONSTRAINT_IGNORED) {
+      words.push_back("ignored");
+    }
+    if (field.has_enumeration()) {
+      words.push_back(layout_.enumerations(static_cast<int>(field.enumeration())).name());
+    }
+    if (field.is_signed()) words.push_back("signed");
+    if (field.scale().multiplier() > 1) {
+      words.push_back(text::Cat("times ", field.scale().multiplier()));
+    }
+    if (field.scale().bias() > 0) words.push_back(text::Cat("plus ", field.scale().bias()));
+    if (field.scale().bias() < 0) words.push_back(text::Cat("minus ", -field.scale().bias()));
+    if (field.scale().has_zero_value()) {
+      words.push_back(text::Cat("zero means ", field.scale().zero_value()));
+    }
+    if (!field.features().empty()) {
+      words.push_back(text::Cat("with ", FeatureText(field.features())));
+    }
+    return text::Join(words, ", ");
+  }
+
+  void AddField(const v1::Form& form, uint32_t index, const v1::Field& field,
+                std::vector<Row>& rows) {
+    const std::string role = text::Cat(field.inverted() ? "not " : "", field.role());
+    const std::string_view position =
+        field.position() == v1::PACKET_POSITION_EACH ? "" : Word(field.position());
+    const std::string when = ConditionText(layout_, field.valid_when(), index);
+    const std::string note(NoteOn(layout_, text::Cat(form.name(), ".", field.name())));
+    Row tail = {role, ValueText(field), std::string(position), when, note};
+    if (field.has_bytes()) {
+      Row row = {text::Cat(field.bytes().byte_offset()),
+                 text::Cat(field.bytes().length(), " bytes"), "", field.name()};
+      row.insert(row.end(), tail.begin(), tail.end());
+      rows.push_back(std::move(row));
+      return;
+    }
+    // Value bits that stand in each part, for values in several places.
+    uint32_t left = BitWidth(field);
+    for (const v1::Bits& part : field.parts()) {
+      left -= part.bits();
+      std::string name = field.name();
+      if (field.parts_size() > 1) {
+        text::Append(name, "[", Range(left, part.bits()), "]");
+      }
+      const bool big = part.byte_order() == v1::BYTE_ORDER_BIG;
+      Row row = {text::Cat(part.byte_offset()),
+                 text::Cat("u", 8 * part.word_bytes(), big ? " big" : ""),
+                 Range(part.lsb(), part.bits()), name};
+      row.insert(row.end(), tail.begin(), tail.end());
+      rows.push_back(std::move(row));
+      tail.assign(tail.size(), "");
+    }
+  }
+
+  static std::string Range(uint32_t low, uint32_t bits) {
+    return bits == 1 ? text::Cat(low) : text::Cat(low + bits - 1, ":", low);
+  }
+
+  void EmitQueue(const v1::Queue& queue) {
+    text::Append(out_, "\nqueue ", Word(queue.direction()),
+                 queue.name() == Word(queue.direction()) ? "" : text::Cat(" ", queue.name()),
+                 Remark(queue.name()), "\n");
+    for (const v1::Ring& ring : queue.rings()) EmitRing(queue, ring);
+    EmitPacket(queue);
+    EmitLimits(queue.limits());
+    for (const v1::ContextRule& rule : queue.contexts()) {
+      text::Append(out_, "  context ", FormName(rule.form()), " ", Word(rule.lifetime()));
+      if (rule.contexts() > 0) text::Append(out_, " ", rule.contexts());
+      text::Append(out_, "\n");
+    }
+  }
+
+  const std::string& FormName(uint32_t form) const {
+    return layout_.forms(static_cast<int>(form)).name();
+  }
+
+  template <typename List>
+  std::string FormNames(const List& forms) const {
+    std::vector<std::string> names;
+    for (const uint32_t form : forms) names.push_back(FormName(form));
+    return text::Join(names, ", ");
+  }
+
+  void Line(std::string_view text) { text::Append(out_, "    ", text, "\n"); }
+
+  void EmitRing(const v1::Queue& queue, const v1::Ring& ring) {
+    text::Append(out_, "  ring ", ring.name(), Remark(text::Cat(queue.name(), ".", ring.name())),
+                 "\n");
+    const v1::SlotRange& slots = ring.slots();
+    Line(text::Cat("slots ", slots.min(), "..", slots.max(),
+                   slots.step() > 1 ? text::Cat(" step ", slots.step()) : "",
+                   slots.power_of_two() ? " powers of two" : "", ", each ", ring.slot_bytes(),
+                   " bytes, aligned to ", ring.alignment_bytes(), ", ", ring.reserved_slots(),
+                   " reserved"));
+    if (!ring.post_forms().empty()) Line(text::Cat("post ", FormNames(ring.post_forms())));
+    EmitOwnership(ring);
+    for (const v1::IndexCell& cell : ring.cells()) {
+      Line(text::Cat("cell ", cell.name(), ": ", cell.bytes(), " bytes ", Word(cell.byte_order()),
+                     ", ", Word(cell.meaning())));
+    }
+    for (const v1::Doorbell& bell : ring.producer_doorbells()) EmitDoorbell("doorbell ", bell);
+    for (const v1::Doorbell& bell : ring.consumer_doorbells()) {
+      EmitDoorbell("consumer doorbell ", bell);
+    }
+  }
+
+  void EmitOwnership(const v1::Ring& ring) {
+    std::string line;
+    if (!ring.complete_forms().empty()) {
+      text::Append(line, "complete ", FormNames(ring.complete_forms()), " ");
+    }
+    text::Append(line, Word(ring.ownership().protocol_case()));
+    if (ring.ownership().has_in_place()) {
+      const v1::InPlace& rule = ring.ownership().in_place();
+      const uint32_t form = rule.when().any_of(0).all_of(0).field().form();
+      text::Append(line, " when ", ConditionText(layout_, rule.when(), form),
+                   rule.only_where_reported() ? ", only where reported" : "");
+    } else if (ring.completes().key() != v1::COMPLETION_KEY_NONE) {
+      text::Append(line, ", completes ", "by ", Word(ring.completes().key()));
+    }
+    Line(line);
+  }
+
+  void EmitDoorbell(std::string_view head, const v1::Doorbell& bell) {
+    std::string line = text::Cat(head, Word(bell.target()));
+    if (bell.bytes() > 0) text::Append(line, " ", bell.bytes(), " bytes");
+    if (bell.bytes() > 1) text::Append(line, " ", Word(bell.byte_order()));
+    std::vector<std::string> terms;
+    for (const v1::DoorbellTerm& term : bell.terms()) {
+      std::string text = term.source() == v1::DOORBELL_SOURCE_CONSTANT
+                             ? text::Cat(term.constant())
+                             : std::string(Word(term.source()));
+      if (term.mask() != LowBits(8 * bell.bytes() - term.shift())) {
+        text::Append(text, " & 0x", text::Hex(term.mask()));
+      }
+      if (term.shift() > 0) text::Append(text, " << ", term.shift());
+      terms.push_back(std::move(text));
+    }
+    if (!terms.empty()) text::Append(line, " = ", text::Join(terms, " + "));
+    Line(text::Cat(line, ", after ", Word(bell.barrier())));
+  }
+
+  void EmitPacket(const v1::Queue& queue) {
+    const v1::PacketRule& rule = queue.packet();
+    std::string line = "  packet: ";
+    text::Append(line, Word(rule.span()));
+    const auto all = static_cast<uint32_t>(layout_.forms_size());
+    const std::string last = ConditionText(layout_, rule.last_when(), all);
+    if (!last.empty()) text::Append(line, " (", last, ")");
+    text::Append(line, ", length counts ", Word(rule.length()));
+    if (rule.length_includes_crc_bytes() > 0) {
+      text::Append(line, " with ", rule.length_includes_crc_bytes(), " bytes of crc");
+    }
+    if (rule.prefix_bytes() > 0) text::Append(line, ", prefix ", rule.prefix_bytes(), " bytes");
+    if (rule.buffers_per_descriptor() > 1) {
+      text::Append(line, ", up to ", rule.buffers_per_descriptor(), " buffers per descriptor");
+    }
+    text::Append(out_, line, "\n");
+  }
+
+  void EmitLimits(const v1::Limits& limits) {
+    const v1::BufferRange& buffer = limits.buffer();
+    if (buffer.max_bytes() != UINT32_MAX || buffer.min_bytes() > 1) {
+      text::Append(out_, "  buffers ", buffer.min_bytes(), "..", buffer.max_bytes(),
+                   buffer.step_bytes() > 1 ? text::Cat(" step ", buffer.step_bytes()) : "",
+                   buffer.power_of_two() ? " powers of two" : "", " bytes, aligned to ",
+                   limits.buffer_alignment_bytes(), "\n");
+    }
+    const auto most = [&](uint32_t number, std::string_view what) {
+      if (number > 0) text::Append(out_, "  at most ", number, " ", what, "\n");
+    };
+    most(limits.max_descriptors_per_packet(), "descriptors per packet");
+    most(limits.max_bytes_per_descriptor(), "bytes per descriptor");
+    most(limits.max_bytes_per_packet(), "bytes per packet");
+    if (limits.min_bytes_per_packet() > 0) {
+      text::Append(out_, "  at least ", limits.min_bytes_per_packet(), " bytes per packet\n");
+    }
+  }
+
+  const VerifiedLayout& verified_;
+  const v1::Layout& layout_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string EmitText(const VerifiedLayout& layout) { return TextEmitter(layout).Run(); }
+
+}  // namespace qsplit::layout

@@ -1,0 +1,22 @@
+#include "descriptor-lang/passes/compile.h"
+
+#include "descriptor-lang/passes/passes.h"
+#include "descriptor-lang/syntax/parser.h"
+
+namespace qsplit::qdl {
+
+std::optional<layout::VerifiedLayout> Compile(const SourceFile& source, Diagnostics& diagnostics) {
+  const ast::File file = Parse(source, diagnostics);
+  Unit unit(source, file, diagnostics);
+  DeclareNames(unit);
+  PlaceFields(unit);
+  ResolveValues(unit);
+  ResolveConditions(unit);
+  CheckOverlaps(unit);
+  CheckRoles(unit);
+  LowerQueues(unit);
+  CheckRings(unit);
+  return Lower(unit);
+}
+
+}  // namespace qsplit::qdl

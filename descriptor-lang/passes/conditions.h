@@ -1,0 +1,35 @@
+// Conditions on their way into the layout: from trees over names to sums of products over
+// references, and the questions that checks ask of them.
+#ifndef QSPLIT_DESCRIPTOR_LANG_PASSES_CONDITIONS_H_
+#define QSPLIT_DESCRIPTOR_LANG_PASSES_CONDITIONS_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "descriptor-lang/passes/unit.h"
+
+namespace qsplit::qdl {
+
+// Where a condition's names are looked up: the fields of one form. A field that is missing is
+// reported as `missing`, with the form's name.
+struct Scope {
+  uint32_t form = 0;
+  Diagnostic missing = Diagnostic::kConditionField;
+};
+
+// The condition as a sum of products; nullopt after an error (reported).
+std::optional<v1::Condition> ResolveCondition(Unit& unit, const ast::Condition& tree, Scope scope);
+
+// True when `tree` names only fields that the form has.
+bool HasFields(const Unit& unit, const ast::Condition& tree, uint32_t form);
+
+// Both; nullopt when that would take more alternatives or comparisons than a layout may have. An
+// empty condition always holds.
+std::optional<v1::Condition> And(const v1::Condition& a, const v1::Condition& b);
+
+// Leaves out the alternatives that no bytes can make true; false when nothing is left.
+bool Prune(Unit& unit, v1::Condition& condition);
+
+}  // namespace qsplit::qdl
+
+#endif  // QSPLIT_DESCRIPTOR_LANG_PASSES_CONDITIONS_H_

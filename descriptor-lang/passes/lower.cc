@@ -1,0 +1,63 @@
+#include <string>
+#include <utility>
+
+#include "descriptor-lang/layout/canonical.h"
+#include "descriptor-lang/layout/limits.h"
+#include "descriptor-lang/passes/passes.h"
+#include "descriptor-lang/text.h"
+
+namespace qsplit::qdl {
+namespace {
+
+// Keeps what the verifier lets stand in a note: no control characters, not too long.
+std::string CleanNote(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = std::max<size_t>(1, Utf8Length(text.substr(at)));
+    if (out.size() + length > layout::kMaxNoteBytes) break;
+    const auto first = static_cast<uint8_t>(text[at]);
+    const bool control =
+        first < 0x20 || first == 0x7f ||
+        (first == 0xc2 && length == 2 && static_cast<uint8_t>(text[at + 1]) < 0xa0);
+    out += control ? " " : std::string(text.substr(at, length));
+    at += length;
+  }
+  return out;
+}
+
+void AddNote(Unit& unit, std::string path, std::string_view text) {
+  v1::Documentation& words = *unit.layout.mutable_documentation();
+  if (text.empty() || words.notes_size() >= static_cast<int>(layout::kMaxNotes)) return;
+  v1::Note& note = *words.add_notes();
+  note.set_path(std::move(path));
+  note.set_text(CleanNote(text));
+}
+
+void AddNotes(Unit& unit) {
+  for (const FormUnit& form : unit.forms) {
+    AddNote(unit, form.form.name(), form.tree->note);
+    for (const FieldUnit& field : form.fields) {
+      AddNote(unit, text::Cat(form.form.name(), ".", field.field.name()), field.main->note);
+    }
+  }
+  for (const ast::Queue& queue : unit.file.queues) {
+    AddNote(unit, std::string(queue.name.text), queue.note);
+    for (const ast::Ring& ring : queue.rings) {
+      AddNote(unit, text::Cat(queue.name.text, ".", ring.name.text), ring.note);
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<layout::VerifiedLayout> Lower(Unit& unit) {
+  if (unit.diagnostics.error_count() > 0) return std::nullopt;
+  AddNotes(unit);
+  auto verified = layout::VerifiedLayout::FromMessage(layout::Canonicalize(unit.layout));
+  if (verified.ok()) return *std::move(verified);
+  const Span span = unit.file.name ? unit.file.name->span : Span{0, 1};
+  unit.diagnostics.Report(Diagnostic::kRefused, span, {std::string(verified.status().message())});
+  return std::nullopt;
+}
+
+}  // namespace qsplit::qdl

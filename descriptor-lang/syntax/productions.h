@@ -1,0 +1,31 @@
+// The parser's parts, one for each kind of statement; parser.cc puts them together. Each begins at
+// its first token and leaves the cursor behind its last one, or lost. Conditions: `vp`,
+// `not eop and (kind == tcp or kind == udp)`, `flags & 0x6`.
+#ifndef QSPLIT_DESCRIPTOR_LANG_SYNTAX_PRODUCTIONS_H_
+#define QSPLIT_DESCRIPTOR_LANG_SYNTAX_PRODUCTIONS_H_
+
+#include <optional>
+
+#include "descriptor-lang/syntax/ast.h"
+#include "descriptor-lang/syntax/cursor.h"
+
+namespace qsplit::qdl {
+
+// A condition; null when there is none here (reported).
+ast::ConditionPtr ParseCondition(Cursor& cursor);
+// `little` or `big`, if it stands here.
+v1::ByteOrder ParseByteOrder(Cursor& cursor);
+// `Feature = choice`, behind `with`.
+std::optional<ast::FeatureChoice> ParseFeatureChoice(Cursor& cursor);
+// Behind the word `descriptor`.
+std::optional<ast::Descriptor> ParseDescriptor(Cursor& cursor);
+// Behind the word `queue`.
+std::optional<ast::Queue> ParseQueue(Cursor& cursor);
+// Behind the word `ring`.
+std::optional<ast::Ring> ParseRing(Cursor& cursor);
+// `64..4096 step 8`.
+std::optional<ast::Range> ParseRange(Cursor& cursor, std::string_view what);
+
+}  // namespace qsplit::qdl
+
+#endif  // QSPLIT_DESCRIPTOR_LANG_SYNTAX_PRODUCTIONS_H_
