@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto parsed =
       config::ParseConfig({reinterpret_cast<const char*>(data), size}, "f", names, 0);
   if (parsed.ok()) {
-    if (config::Describe(*parsed).empty() || parsed->devices.empty()) abort();
+    if (config::Describe(*parsed).empty()) abort();
   } else if (parsed.status().code() != absl::StatusCode::kInvalidArgument ||
              parsed.status().message().substr(0, 2) != "f:") {
     abort();
