@@ -124,6 +124,24 @@ void Finish(ConjunctionFacts& facts) {
   std::sort(facts.known_bits.begin(), facts.known_bits.end());
 }
 
+// Facts of a condition over fields of one form, wherever bytes of that form stand.
+ConditionFacts FactsInPlace(const v1::Form& form, const v1::Condition& condition) {
+  ConditionFacts all;
+  for (const v1::Conjunction& conjunction : condition.any_of()) {
+    ConjunctionFacts& facts = all.emplace_back();
+    for (const v1::Comparison& comparison : conjunction.all_of()) {
+      const uint32_t field = comparison.field().field();
+      if (!comparison.has_constant() || field >= static_cast<uint32_t>(form.fields_size()))
+        continue;
+      Fact fact{Where(form.fields(static_cast<int>(field)), kAnyForm), comparison.operator_(),
+                v1::RING_STATE_UNSPECIFIED, comparison.constant()};
+      if (!fact.where.empty()) facts.facts.push_back(std::move(fact));
+    }
+    Finish(facts);
+  }
+  return all;
+}
+
 bool BitsDiffer(const ConjunctionFacts& a, const ConjunctionFacts& b) {
   auto i = a.known_bits.begin();
   auto j = b.known_bits.begin();
@@ -192,19 +210,26 @@ FormIdentity IdentityOf(const v1::Form& form) {
     if (!fact.where.empty()) identity.constants.facts.push_back(std::move(fact));
   }
   Finish(identity.constants);
-  for (const v1::Conjunction& conjunction : form.selector().any_of()) {
-    ConjunctionFacts& facts = identity.selector.emplace_back();
-    for (const v1::Comparison& comparison : conjunction.all_of()) {
-      const uint32_t field = comparison.field().field();
-      if (!comparison.has_constant() || field >= static_cast<uint32_t>(form.fields_size()))
-        continue;
-      Fact fact{Where(form.fields(static_cast<int>(field)), kAnyForm), comparison.operator_(),
-                v1::RING_STATE_UNSPECIFIED, comparison.constant()};
-      if (!fact.where.empty()) facts.facts.push_back(std::move(fact));
-    }
-    Finish(facts);
-  }
+  identity.selector = FactsInPlace(form, form.selector());
   return identity;
+}
+
+bool HoldsForSure(const ConjunctionFacts& constants, const v1::Form& form,
+                  const v1::Condition& condition) {
+  const ConditionFacts all = FactsInPlace(form, condition);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const v1::Conjunction& conjunction = condition.any_of(static_cast<int>(i));
+    // Each comparison must be one of equality, so that its bits say everything.
+    size_t bits = 0;
+    for (const Fact& fact : all[i].facts) bits += fact.where.size();
+    if (all[i].facts.size() == static_cast<size_t>(conjunction.all_of_size()) &&
+        all[i].known_bits.size() == bits &&
+        std::includes(constants.known_bits.begin(), constants.known_bits.end(),
+                      all[i].known_bits.begin(), all[i].known_bits.end())) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool Exclude(const FormIdentity& a, const FormIdentity& b, WorkBudget& budget) {

@@ -62,6 +62,11 @@ struct FormIdentity {
 FormIdentity IdentityOf(const v1::Form& form);
 uint64_t IdentityCost(const v1::Form& form);
 
+// True when bytes that carry these constants (of one form) surely satisfy the condition, which is
+// over fields of `form`: a condition that says "finished" must not say so of what was just posted.
+bool HoldsForSure(const ConjunctionFacts& constants, const v1::Form& form,
+                  const v1::Condition& condition);
+
 // True when no bytes can be of both forms.
 bool Exclude(const FormIdentity& a, const FormIdentity& b, WorkBudget& budget);
 

@@ -1,4 +1,6 @@
 // Ownership: how slots come back, and that they do.
+#include <algorithm>
+
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/layout/limits.h"
 #include "descriptor-lang/layout/verify_context.h"
@@ -33,6 +35,26 @@ absl::Status CheckBit(std::string_view path, std::string_view what, uint32_t val
   return Refuse(path, what, " ", value, " is neither 0 nor 1");
 }
 
+// The condition must not hold for bytes that were just posted. (Where it looks at a part of the
+// complete form, its bits stand elsewhere in the slot; that is not followed.)
+absl::Status CheckNotYetDone(const RingScope& scope, const std::string& path) {
+  const v1::Condition& when = scope.ring.ownership().in_place().when();
+  const uint32_t over = when.any_of(0).all_of(0).field().form();
+  const auto& completes = scope.ring.complete_forms();
+  if (std::find(completes.begin(), completes.end(), over) == completes.end()) {
+    return absl::OkStatus();
+  }
+  for (const uint32_t post : scope.ring.post_forms()) {
+    const v1::Form& posted = scope.context.form(post);
+    scope.context.budget.Spend(IdentityCost(posted));
+    QSPLIT_RETURN_IF_ERROR(scope.context.CheckBudget(path));
+    if (HoldsForSure(IdentityOf(posted).constants, scope.context.form(over), when)) {
+      return Refuse(path, "the condition already holds for what is posted as ", posted.name());
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckInPlace(const RingScope& scope) {
   const std::string path = Cat(scope.path, ".ownership.in_place");
   const v1::InPlace& in_place = scope.ring.ownership().in_place();
@@ -43,6 +65,7 @@ absl::Status CheckInPlace(const RingScope& scope) {
   QSPLIT_RETURN_IF_ERROR(CheckCondition(
       scope.context, Cat(path, ".when"), in_place.when(),
       {.forms = scope.completes, .whose = kCompleteForm, .ring_state = true, .one_form = true}));
+  QSPLIT_RETURN_IF_ERROR(CheckNotYetDone(scope, path));
   if (!in_place.only_where_reported()) return absl::OkStatus();
   for (const uint32_t post : scope.ring.post_forms()) {
     for (const v1::Field& field : scope.context.form(post).fields()) {

@@ -104,8 +104,10 @@ TEST(Canonicalize, AnotherMeaningHasAnotherDigest) {
 // The digests of the sample layouts, as they were when the canonical form was fixed. A change here
 // means that every layout ever compiled gets another digest: bump the contract, not the test.
 TEST(Canonicalize, DigestsAreStable) {
-  EXPECT_EQ(testing::SimpleLayout().digest_hex(), "13b4a7fedee41ee9beb3e42ce56df5ead8a1a2806710fdeeb92d6987b16eb809");
-  EXPECT_EQ(testing::BigLayout().digest_hex(), "6bddd82af80e187d4d34b8e3b082b4593f454cf19e6bef9b0b4ce5a462e7c9a3");
+  EXPECT_EQ(testing::SimpleLayout().digest_hex(),
+            "13b4a7fedee41ee9beb3e42ce56df5ead8a1a2806710fdeeb92d6987b16eb809");
+  EXPECT_EQ(testing::BigLayout().digest_hex(),
+            "6bddd82af80e187d4d34b8e3b082b4593f454cf19e6bef9b0b4ce5a462e7c9a3");
 }
 
 TEST(Canonicalize, WritesDefaultsOut) {

@@ -184,6 +184,8 @@ INSTANTIATE_TEST_SUITE_P(
            *l.form("RxDone").add_fields() = kind;
          },
          "they must be of one form"},
+        {"InPlaceAlreadyDone", [](L l) { l.field("TxData", "reserved_done").set_constant(1); },
+         "in_place: the condition already holds for what is posted as TxData"},
         {"InPlaceReport", [](L l) { l.field("TxData", "report").set_role(""); },
          "completes only where reported, but no post form has the role report.request"},
         {"InPlaceKey", [](L l) { Key(l, v1::COMPLETION_KEY_IN_ORDER); },
