@@ -1,10 +1,10 @@
 // Any text as a configuration file: it is accepted and can be described, or it is refused with
 // words.
-#include "daemon/config/config.h"
-
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+
+#include "daemon/config/config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace config = qsplit::config;
