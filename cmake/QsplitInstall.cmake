@@ -35,7 +35,7 @@ foreach(program qsplitd qsplit_cli qdlc)
     install(TARGETS ${program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
   endif()
 endforeach()
-if(TARGET layouts)
+if(TARGET qsplit_layouts)
   install(DIRECTORY "${QSPLIT_LAYOUT_BUILD_DIR}/" DESTINATION "${QSPLIT_LAYOUT_INSTALL_DIR}"
           FILES_MATCHING PATTERN "*.layout")
 endif()

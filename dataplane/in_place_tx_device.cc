@@ -78,10 +78,13 @@ RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* d
       data.context_present.has_value() && data.context_present->Load(descriptor) != 0;
   for (size_t i = 0; i < contexts_.size(); ++i) {
     const TxContextForm& form = program_.contexts[i];
-    // A context with enabling bits of its own speaks to the packets after it unasked.
-    const bool speaks_unasked = form.request.Triggers().bits != 0 && !data.context_present;
+    // A context with enabling bits of its own speaks to the packets after it unasked, but not where
+    // the packet's descriptor has the same bit: both must be set.
+    TxFeatures theirs = form.request.Triggers();
+    theirs.bits &= ~data.request.Triggers().bits;
+    const bool speaks_unasked = theirs.bits != 0 && !data.context_present;
     const bool operands = (asked.wants & needs & form.request.Operands()).bits != 0;
-    const bool triggers = present && form.request.Triggers().bits != 0;
+    const bool triggers = present && theirs.bits != 0;
     if (!operands && !triggers && !speaks_unasked) continue;
     uint64_t index = 0;
     if (form.index.has_value() && data.context_index.has_value()) {
@@ -93,7 +96,7 @@ RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* d
       return Fault(RingFault::kUndefinedContext);
     }
     *request = contexts_[i][index].request;
-    if (!triggers && !speaks_unasked) request->wants = TxFeatures();
+    request->wants.bits &= triggers || speaks_unasked ? theirs.bits : 0;
     if (form.lifetime == v1::CONTEXT_LIFETIME_PACKET) contexts_[i][index].set = false;
     return RingFault::kNone;
   }
