@@ -78,16 +78,39 @@ void NicCore::Connect(NicCore* a, NicCore* b) {
 
 void NicCore::LookAtLink() {
   link_checked_ns_ = now_ns_;
-  bool up = now_ns_ >= link_down_until_ns_;
-  if (wire_) {
-    up = up && wire_->IsUp();
-  } else {
-    up = up && peer_ != nullptr && peer_->now_ns_ >= peer_->link_down_until_ns_;
+  Link link = Link::kUp;
+  if (now_ns_ < link_down_until_ns_) {
+    link = Link::kInjected;
+  } else if (wire_) {
+    if (!wire_->IsUp()) link = Link::kTapDown;
+  } else if (peer_ == nullptr) {
+    link = Link::kNoWire;
+  } else if (peer_->now_ns_ < peer_->link_down_until_ns_) {
+    link = Link::kPeerInjected;
   }
-  if (up == link_up()) return;
-  link_up_.store(up, std::memory_order_relaxed);
+  const Link before = link_.exchange(link, std::memory_order_relaxed);
+  if (before == link) return;
+  const bool up = link == Link::kUp;
   if (representor_) (void)representor_->SetCarrier(up);
   mailer_->PostStateChange();
+}
+
+std::string NicCore::LinkTrouble() const {
+  switch (link_.load(std::memory_order_relaxed)) {
+    case Link::kUp:
+      return "";
+    case Link::kNotLookedAt:
+      return "the link was not looked at yet";
+    case Link::kNoWire:
+      return "nothing is at the other end of the wire";
+    case Link::kTapDown:
+      return absl::StrCat("the wire's interface ", wire_->name(), " is down");
+    case Link::kInjected:
+      return "an injected fault took the link down";
+    case Link::kPeerInjected:
+      return "an injected fault at the peer took the link down";
+  }
+  return "";
 }
 
 bool NicCore::PollTaps() {

@@ -97,11 +97,15 @@ class NicCore {
   // Any thread.
   const NicStats& stats() const { return stats_; }
   NicStats& stats() { return stats_; }
-  bool link_up() const { return link_up_.load(std::memory_order_relaxed); }
+  bool link_up() const { return link_.load(std::memory_order_relaxed) == Link::kUp; }
+  // Why the link is down, in a sentence; empty: it is up.
+  std::string LinkTrouble() const;
   // The kernel interfaces' settings; one caller at a time.
   absl::Status SetInterfaceMtu(uint32_t mtu_bytes);
 
  private:
+  enum class Link : uint8_t { kUp, kNotLookedAt, kNoWire, kTapDown, kInjected, kPeerInjected };
+
   // rx_path.cc
   void ReceiveFromWire(std::span<uint8_t> frame);
   bool PassesMacFilter(const device::MacAddress& destination) const;
@@ -156,7 +160,7 @@ class NicCore {
   uint64_t link_checked_ns_ = 0;
   uint64_t link_down_until_ns_ = 0;
   uint32_t rounds_ = 0;
-  std::atomic<bool> link_up_{false};
+  std::atomic<Link> link_{Link::kNotLookedAt};
 };
 
 }  // namespace qsplit::softnic

@@ -50,7 +50,8 @@ SoftNic::~SoftNic() {
 device::DeviceState SoftNic::State() const {
   const std::lock_guard lock(settings_mutex_);
   device::DeviceState state;
-  state.link_up = core_.link_up();
+  state.trouble = core_.LinkTrouble();
+  state.link_up = state.trouble.empty();
   state.mtu_bytes = settings_.mtu_bytes;
   state.mac = mac_;
   state.promiscuous = settings_.promiscuous;

@@ -8,7 +8,10 @@ namespace {
 
 using dataplane::RingFault;
 
-constexpr uint32_t kTxBurst = 32;
+// What one queue may do before the next one's turn. One packet that is cut into segments can make
+// many frames.
+constexpr uint32_t kTxBurstFrames = 32;
+constexpr uint64_t kTxBurstBytes = 128 * 1024;
 
 }  // namespace
 
@@ -57,16 +60,22 @@ bool NicCore::PollTx(TxQueue& queue) {
     if (now_ns_ < queue.stalled_until_ns) return false;
     queue.stalled_until_ns = 0;
   }
-  for (uint32_t i = 0; i < kTxBurst; ++i) {
+  uint32_t frames = 0;
+  uint64_t burst_bytes = 0;
+  bool worked = false;
+  while (frames < kTxBurstFrames && burst_bytes < kTxBurstBytes) {
     // Looked at first: what comes later counts as new when we want to sleep.
     const uint32_t available = queue.ring.PeekAvailable();
+    // The beginning of a packet without its end is not read again and again.
+    if (available != 0 && available == queue.incomplete_slots) return worked;
     dataplane::TxWork work;
     const RingFault fault = queue.ring.Fetch(&work);
     if (fault == RingFault::kEmpty) {
       queue.incomplete_slots = available;
-      return i != 0;
+      return worked;
     }
     queue.incomplete_slots = 0;
+    worked = true;
     if (fault != RingFault::kNone) {
       StopForRingFault(queue, fault);
       return true;
@@ -74,11 +83,16 @@ bool NicCore::PollTx(TxQueue& queue) {
     queue.stats->descriptors.Add(work.handle.slots);
     if (!Gather(queue, work)) return true;
     const auto bytes = static_cast<uint32_t>(work.bytes);
+    burst_bytes += bytes;
     if (!link_up()) {
+      ++frames;
       queue.stats->drops_down.Add();
     } else {
       const bool sent = tx_offload_.Send(bytes, work.request, settings_.mtu_bytes,
-                                         [this](std::span<uint8_t> frame) { SendToWire(frame); });
+                                         [this, &frames](std::span<uint8_t> frame) {
+                                           ++frames;
+                                           SendToWire(frame);
+                                         });
       if (!sent) {
         Stop(queue, device::FaultKind::kBadPacket, work.handle.first_slot, 0, work.bytes);
         return true;

@@ -45,6 +45,7 @@ TEST_F(Control, WhatItSaysOfItself) {
   EXPECT_EQ(info.rss_table_size, 128u);
   EXPECT_EQ(info.layouts.size(), 2u);
   EXPECT_TRUE(right().State().link_up);
+  EXPECT_EQ(right().State().trouble, "");
   EXPECT_EQ(right().State().mtu_bytes, 1500u);
   EXPECT_EQ(right().State().mac, kRightMac);
 }
@@ -226,6 +227,8 @@ TEST_F(Control, LinkDownForAWhile) {
           .ok());
   EXPECT_FALSE(right().State().link_up);
   EXPECT_FALSE(left().State().link_up);
+  EXPECT_THAT(right().State().trouble, HasSubstr("injected fault"));
+  EXPECT_THAT(left().State().trouble, HasSubstr("at the peer"));
   ASSERT_TRUE(sender->Send(0, MakeFrame(ToRight())));
   ASSERT_TRUE(sender->AwaitSent(0));
   EXPECT_EQ(left().ReadCounters().tx[0].drops_down, 1u);
