@@ -21,8 +21,8 @@ namespace {
 using layout::VerifiedLayout;
 
 const std::map<std::string, std::function<std::string(const VerifiedLayout&)>> kOutputs = {
-    {"text", [](const VerifiedLayout& layout) { return emit::EmitText(layout); }},
-    {"json", [](const VerifiedLayout& layout) { return emit::EmitJson(layout); }},
+    {"text", [](const VerifiedLayout& checked) { return layout::EmitText(checked); }},
+    {"json", [](const VerifiedLayout& checked) { return layout::EmitJson(checked); }},
 };
 
 // The daemon's layout of this name, checked like anybody's bytes.
