@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -72,13 +73,14 @@ absl::Status CheckBufferBytes(const InPlaceShape& shape, const RxPostForm& post,
   const bool limited = range.max_bytes() != 0;
   const bool fits =
       !limited || (buffer_bytes >= range.min_bytes() && buffer_bytes <= range.max_bytes() &&
-                   (buffer_bytes - range.min_bytes()) % std::max(range.step_bytes(), 1u) == 0);
+                   (buffer_bytes - range.min_bytes()) % std::max(range.step_bytes(), 1u) == 0 &&
+                   (!range.power_of_two() || std::has_single_bit(buffer_bytes)));
   if (buffer_bytes != 0 && fits) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("buffer_bytes ", buffer_bytes, ": layout ", shape.layout->name(),
-                   " sets one size for all buffers of a queue; give one of ", range.min_bytes(),
-                   "..", limited ? absl::StrCat(range.max_bytes()) : "any", " in steps of ",
-                   std::max(range.step_bytes(), 1u)));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "buffer_bytes ", buffer_bytes, ": layout ", shape.layout->name(),
+      " sets one size for all buffers of a queue; give one of ", range.min_bytes(), "..",
+      limited ? absl::StrCat(range.max_bytes()) : "any", " in steps of ",
+      std::max(range.step_bytes(), 1u), range.power_of_two() ? ", powers of two" : ""));
 }
 
 absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> InPlaceRxDriver::Create(

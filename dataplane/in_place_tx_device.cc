@@ -62,48 +62,36 @@ RingFault InPlaceTxDevice::TakeContext(size_t which, const std::byte* descriptor
   }
   ContextPlace& place = contexts_[which][index];
   place.set = true;
-  place.request = TxRequest();
-  form.request.Load(descriptor, true, true, &place.request);
-  last_context_ = static_cast<int>(which);
+  place.draft = RequestDraft();
+  form.request.Load(descriptor, true, true, &place.draft);
   return RingFault::kNone;
 }
 
 RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* descriptor,
-                                      TxRequest* request) {
-  // What the descriptor itself asks for.
-  TxRequest asked;
-  data.request.Load(descriptor, true, true, &asked);
-  const TxFeatures needs = needs_context_[static_cast<size_t>(&data - program_.data.data())];
-  const bool present =
-      data.context_present.has_value() && data.context_present->Load(descriptor) != 0;
+                                      RequestDraft* draft) {
+  // What the descriptor itself asks for and cannot say alone.
+  RequestDraft own;
+  data.request.Load(descriptor, true, true, &own);
+  const TxFeatures lacking =
+      own.request.wants & needs_context_[static_cast<size_t>(&data - program_.data.data())];
   for (size_t i = 0; i < contexts_.size(); ++i) {
     const TxContextForm& form = program_.contexts[i];
-    // A context with enabling bits of its own speaks to the packets after it unasked, but not where
-    // the packet's descriptor has the same bit: both must be set.
-    TxFeatures theirs = form.request.Triggers();
-    theirs.bits &= ~data.request.Triggers().bits;
-    const bool speaks_unasked = theirs.bits != 0 && !data.context_present;
-    const bool operands = (asked.wants & needs & form.request.Operands()).bits != 0;
-    const bool triggers = present && theirs.bits != 0;
-    if (!operands && !triggers && !speaks_unasked) continue;
+    const bool operands = (lacking & form.request.Operands()).bits != 0;
+    // A context that belongs to this packet alone enables by its own bits.
+    const bool enables = form.Triggers().bits != 0 && contexts_[i][0].set;
+    if (!operands && !enables) continue;
     uint64_t index = 0;
     if (form.index.has_value() && data.context_index.has_value()) {
       index = data.context_index->Load(descriptor);
     }
-    if (index >= contexts_[i].size() || !contexts_[i][index].set) {
-      // Several context forms may do; one that was set decides.
-      if (!operands || contexts_.size() > 1) continue;
-      return Fault(RingFault::kUndefinedContext);
-    }
-    *request = contexts_[i][index].request;
-    request->wants.bits &= triggers || speaks_unasked ? theirs.bits : 0;
+    if (index >= contexts_[i].size() || !contexts_[i][index].set) continue;
+    *draft = contexts_[i][index].draft;
+    // Where the packet's own descriptor has the same bit, it alone decides.
+    draft->request.wants.bits &= form.Triggers().bits & ~data.request.Triggers().bits;
     if (form.lifetime == v1::CONTEXT_LIFETIME_PACKET) contexts_[i][index].set = false;
     return RingFault::kNone;
   }
-  if ((asked.wants & needs).bits != 0 && contexts_.size() > 1) {
-    return Fault(RingFault::kUndefinedContext);
-  }
-  return RingFault::kNone;
+  return lacking.bits == 0 ? RingFault::kNone : Fault(RingFault::kUndefinedContext);
 }
 
 RingFault InPlaceTxDevice::Fetch(TxWork* out) {
@@ -117,7 +105,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
   uint32_t slot = fetch_;
   uint32_t segments = 0;
   uint64_t bytes = 0;
-  TxRequest request;
+  RequestDraft draft;
   for (uint32_t seen = 0; seen < available; ++seen, slot = Next(slot)) {
     DescriptorBytes descriptor;
     shape_.slots.Read(slot, descriptor.bytes);
@@ -148,19 +136,18 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     if (bytes > program_.max_packet_bytes) return Fault(RingFault::kBufferLength);
     if (first) {
       // One packet's context, if any, is in place by now.
-      const RingFault fault = AddContext(data, descriptor.bytes, &request);
+      const RingFault fault = AddContext(data, descriptor.bytes, &draft);
       if (fault != RingFault::kNone) return fault;
     }
     if (first || last) {
-      data.request.Load(descriptor.bytes, first, last, &request);
+      data.request.Load(descriptor.bytes, first, last, &draft);
     }
     if (!last) continue;
-    if (!FinishRequest(&request)) return Fault(RingFault::kBadRequest);
+    if (!FinishRequest(draft, &out->request)) return Fault(RingFault::kBadRequest);
     // The handle covers no more than the ring; older contexts need no completion.
     const uint32_t contexts = std::min(context_slots_, shape_.slot_count - segments);
     out->segments = std::span<const TxSegment>(segments_.data(), segments);
     out->bytes = bytes;
-    out->request = request;
     out->handle.first_slot =
         fetch_ >= contexts ? fetch_ - contexts : fetch_ + shape_.slot_count - contexts;
     out->handle.slots = contexts + segments;

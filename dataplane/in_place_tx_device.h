@@ -35,7 +35,7 @@ class InPlaceTxDevice {
   // What the driver set up in one place of the device.
   struct ContextPlace {
     bool set = false;
-    TxRequest request;
+    RequestDraft draft;
   };
 
   InPlaceTxDevice() = default;
@@ -44,7 +44,7 @@ class InPlaceTxDevice {
   // Remembers a context descriptor.
   RingFault TakeContext(size_t which, const std::byte* descriptor);
   // Adds the context that a packet's first data descriptor uses, if it uses one.
-  RingFault AddContext(const TxDataForm& data, const std::byte* descriptor, TxRequest* request);
+  RingFault AddContext(const TxDataForm& data, const std::byte* descriptor, RequestDraft* draft);
   // Consumes one slot.
   void Consume() {
     fetch_ = Next(fetch_);
@@ -59,7 +59,6 @@ class InPlaceTxDevice {
   // Features for which each data form needs a context.
   std::vector<TxFeatures> needs_context_;
   std::vector<std::vector<ContextPlace>> contexts_;  // by context form
-  int last_context_ = -1;                            // the context form seen last
 
   std::vector<SlotState> slots_;
   std::vector<bool> reports_;  // of the packet being gathered, by position

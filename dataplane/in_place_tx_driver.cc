@@ -53,18 +53,29 @@ bool InPlaceTxDriver::Supports(const TxRequest& request) const {
   return MakePlan(request).data != nullptr;
 }
 
-uint32_t InPlaceTxDriver::FindContext(const Plan& plan, bool* emit, DescriptorBytes* image) const {
+uint64_t InPlaceTxDriver::PayloadOf(const TxRequest& request, uint64_t total) {
+  if (!request.wants.Has(TxFeature::kSegment)) return 0;
+  const uint64_t headers =
+      uint64_t{request.l2_header_bytes} + request.l3_header_bytes + request.l4_header_bytes;
+  return total > headers ? total - headers : 0;
+}
+
+uint32_t InPlaceTxDriver::FindContext(const Plan& plan, uint64_t payload, bool* emit,
+                                      DescriptorBytes* image) const {
   const TxContextForm& form = program_.contexts[static_cast<size_t>(plan.context)];
   const ContextState& state = contexts_[static_cast<size_t>(plan.context)];
   *emit = false;
   const bool each_packet = form.lifetime == v1::CONTEXT_LIFETIME_PACKET;
-  if (!each_packet) {
+  const bool has_payload =
+      form.payload_length.has_value() && plan.request.wants.Has(TxFeature::kSegment);
+  if (!each_packet && !has_payload) {
     for (uint32_t i = 0; i < state.places.size(); ++i) {
       if (state.places[i].set && state.places[i].request == plan.request) return i;
     }
   }
   std::memcpy(image->bytes, form.image.bytes, program_.copy_bytes);
   form.request.Store(plan.request, true, true, image->bytes);
+  if (has_payload) form.payload_length->field.Store(image->bytes, payload);
   // Two requests may need the same context.
   for (uint32_t i = 0; !each_packet && i < state.places.size(); ++i) {
     if (form.index.has_value()) form.index->Store(image->bytes, i);
@@ -94,14 +105,25 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
     }
     total += segment.bytes;
   }
-  if (total > program_.max_packet_bytes ||
-      (data.total_length.has_value() && !data.total_length->CanStore(total))) {
+  if (total > program_.max_packet_bytes) return PushResult::kTooLong;
+  const bool segmented = plan_.request.wants.Has(TxFeature::kSegment);
+  const uint64_t payload = PayloadOf(plan_.request, total);
+  const auto cannot_say = [](const std::optional<PacketLengthField>& field, uint64_t bytes) {
+    return field.has_value() && !field->field.CanStore(bytes);
+  };
+  if (segmented && payload == 0) return PushResult::kUnsupported;  // nothing but headers
+  if ((segmented && cannot_say(data.payload_length, payload)) ||
+      (segmented && plan_.context != TxProgram::kNoContext &&
+       cannot_say(program_.contexts[static_cast<size_t>(plan_.context)].payload_length, payload)) ||
+      (!(segmented && data.payload_length) && cannot_say(data.total_length, total))) {
     return PushResult::kTooLong;
   }
   bool emit = false;
   uint32_t place = 0;
   DescriptorBytes image;
-  if (plan_.context != TxProgram::kNoContext) place = FindContext(plan_, &emit, &image);
+  if (plan_.context != TxProgram::kNoContext) {
+    place = FindContext(plan_, payload, &emit, &image);
+  }
   const auto needed = static_cast<uint32_t>(segments.size() + (emit ? 1 : 0));
   if (needed > program_.max_descriptors) return PushResult::kTooLong;
   if (needed > shape_.capacity - in_use_) return PushResult::kNoRoom;
@@ -134,15 +156,21 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
     std::memcpy(image.bytes, data.image[first][last].bytes, program_.copy_bytes);
     data.address.Store(image.bytes, segments[i].address.value);
     data.length.Store(image.bytes, segments[i].bytes);
-    if (data.total_length.has_value() && SpeaksIn(data.total_length_position, first, last)) {
-      data.total_length->Store(image.bytes, total);
-    }
     if (plan_.request.wants.bits != 0) {
       data.request.Store(plan_.request, first, last, image.bytes);
       if (plan_.context != TxProgram::kNoContext) {
         if (data.context_index.has_value()) data.context_index->Store(image.bytes, place);
         if (data.context_present.has_value()) data.context_present->Store(image.bytes, 1);
       }
+    }
+    // Two lengths may share bits, chosen by a flag that stands there by now.
+    if (data.total_length.has_value() && SpeaksIn(data.total_length->position, first, last) &&
+        data.total_length->valid.Holds(image.bytes)) {
+      data.total_length->field.Store(image.bytes, total);
+    }
+    if (data.payload_length.has_value() && SpeaksIn(data.payload_length->position, first, last) &&
+        data.payload_length->valid.Holds(image.bytes)) {
+      data.payload_length->field.Store(image.bytes, payload);
     }
     if (last && report) data.report->Store(image.bytes, 1);
     shape_.slots.Write(produce_, image.bytes);

@@ -59,9 +59,12 @@ class InPlaceTxDriver {
 
   InPlaceTxDriver() = default;
   Plan MakePlan(const TxRequest& request) const;
+  // Bytes behind the headers that segmentation repeats; 0 without segmentation.
+  static uint64_t PayloadOf(const TxRequest& request, uint64_t total);
   // The place that holds the request's context; `emit` if it must be written first. A context is
   // built into `image`.
-  uint32_t FindContext(const Plan& plan, bool* emit, DescriptorBytes* image) const;
+  uint32_t FindContext(const Plan& plan, uint64_t payload, bool* emit,
+                       DescriptorBytes* image) const;
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   void Advance(const SlotState& state) {
     slots_[produce_] = state;

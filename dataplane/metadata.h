@@ -126,8 +126,8 @@ struct TxRequest {
   uint16_t segment_bytes = 0;
   // Where the checksums begin and where they are stored, in bytes from the packet's start. A driver
   // leaves them 0: they follow from the members above. The device's side fills them in whenever
-  // kL3Checksum (kL4Checksum) is wanted, whichever way the layout says it; header lengths and kinds
-  // stay 0 there if the layout says it by these offsets alone.
+  // kL3Checksum (kL4Checksum, kSegment) is wanted, whichever way the layout says it; header lengths
+  // and kinds may stay 0 there if the layout says it by these offsets alone.
   uint16_t l3_checksum_start = 0;
   uint16_t l3_checksum_at = 0;
   uint16_t l4_checksum_start = 0;

@@ -1,5 +1,6 @@
 #include "dataplane/rx_program.h"
 
+#include <algorithm>
 #include <array>
 
 #include "absl/status/status.h"
@@ -161,9 +162,16 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const InPlaceShape& shape, uint32_t
     const bool only_marks = op.kind == Kind::kVlanStripped || op.kind == Kind::kVlanPresent ||
                             op.kind == Kind::kTimestampValid || op.kind == Kind::kUdpChecked;
     if (!only_marks) program.fields_ |= is;
+    if (op.kind == Kind::kError) {
+      op.repeats = program.has_error_flag_;
+      program.has_error_flag_ = true;
+    }
     program.has_hash_type_ = program.has_hash_type_ || op.kind == Kind::kHashType;
     (op.kind < Kind::kFlags ? program.flags_ : program.numbers_).push_back(std::move(op));
   }
+  std::stable_sort(program.numbers_.begin(), program.numbers_.end(),
+                   [](const Op& a, const Op& b) { return a.kind < b.kind; });
+  program.FindContested();
   if (program.lengths_.empty()) {
     return absl::UnimplementedError(
         absl::StrCat("form ", message.name(), ": no field says packet.length"));
@@ -391,46 +399,74 @@ bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
   const uint32_t flags = FlagsOf(meta);
   for (const Op& op : flags_) {
     if (!SpeaksIn(op.position, first, last)) continue;
-    const bool on = (flags & Bit(op.kind)) != 0;
+    const bool on = (flags & Bit(op.kind)) != 0 && !op.repeats;
     op.field.Store(descriptor, on ? 1 : 0);
     if (!on || !op.has_valid || op.valid.Holds(descriptor) || !op.can_validate) continue;
     for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
   }
-  // A hash of a type that the form cannot name would be read as another one.
-  bool hash_named = true;
-  if (has_hash_type_ && meta.present.Has(RxField::kHash)) {
-    hash_named = false;
-    for (const Op& op : numbers_) {
-      uint64_t raw = 0;
-      if (op.kind == Kind::kHashType && NumberOf(op, meta, &raw)) hash_named = true;
-    }
-  }
-  for (const Op& op : numbers_) {
-    if (!SpeaksIn(op.position, first, last)) continue;
-    uint64_t value = 0;
-    if (op.kind == Kind::kHash && !hash_named) continue;
-    if (!NumberOf(op, meta, &value)) continue;
-    if (!op.can_validate && !op.valid.Holds(descriptor)) continue;
-    // Values too wide for the field lose their upper bits, as a device's counter would.
-    if (op.codes.Empty()) {
-      if (!op.field.Store(descriptor, value)) {
-        uint64_t raw = value & op.field.MaxRaw();
-        if (uint64_t exact; op.field.Encode(value, &exact)) raw = exact;
-        op.field.StoreRaw(descriptor, raw);
-      }
-    } else {
-      op.field.StoreRaw(descriptor, value);
-    }
-  }
-  // Conditions last: a type that was written above may already have made a value valid.
-  for (const Op& op : numbers_) {
-    uint64_t value = 0;
-    if (!op.has_valid || !SpeaksIn(op.position, first, last) || !op.can_validate) continue;
-    if (op.kind == Kind::kHash && !hash_named) continue;
-    if (!NumberOf(op, meta, &value) || op.valid.Holds(descriptor)) continue;
-    for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
-  }
+  EncodeNumbers(meta, first, last, descriptor);
   return true;
+}
+
+void RxProgram::WriteNumber(const Op& op, uint64_t value, std::byte* descriptor) {
+  uint64_t raw = value;
+  // Values too wide for the field lose their upper bits, as a device's counter would.
+  if (op.codes.Empty() && !op.field.Encode(value, &raw)) raw = value & op.field.MaxRaw();
+  op.field.StoreRaw(descriptor, raw);
+  if (!op.has_valid || op.valid.Holds(descriptor)) return;
+  for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
+}
+
+void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
+                              std::byte* descriptor) const {
+  // A hash of a type that the form cannot name would be read as another one.
+  bool hash_named = !has_hash_type_;
+  for (size_t i = 0; i < numbers_.size(); ++i) {
+    const Op& op = numbers_[i];
+    uint64_t value = 0;
+    if (!SpeaksIn(op.position, first, last) || !NumberOf(op, meta, &value)) continue;
+    if (op.kind == Kind::kHashType) hash_named = true;
+    if (op.kind == Kind::kHash && !hash_named) continue;
+    // One statement of an error is enough.
+    if (op.kind == Kind::kErrorCode && has_error_flag_) continue;
+    if (op.has_valid && !op.can_validate && !op.valid.Holds(descriptor)) continue;
+    if (!op.contested) {
+      WriteNumber(op, value, descriptor);
+      continue;
+    }
+    // Not at the cost of one that stands there already.
+    DescriptorBytes trial;
+    std::memcpy(trial.bytes, descriptor, copy_bytes_);
+    WriteNumber(op, value, trial.bytes);
+    bool fits = op.valid.Holds(trial.bytes);
+    for (size_t k = 0; k < i && fits; ++k) {
+      const Op& other = numbers_[k];
+      uint64_t unused;
+      if (!other.contested || !SpeaksIn(other.position, first, last) ||
+          !NumberOf(other, meta, &unused) || !other.valid.Holds(descriptor)) {
+        continue;
+      }
+      fits = other.valid.Holds(trial.bytes) &&
+             other.field.LoadRaw(trial.bytes) == other.field.LoadRaw(descriptor);
+    }
+    if (fits) std::memcpy(descriptor, trial.bytes, copy_bytes_);
+  }
+}
+
+void RxProgram::FindContested() {
+  for (Op& op : numbers_) {
+    op.field.StoreRaw(op.bits.bytes, op.field.MaxRaw());
+    for (const FieldStore& store : op.validate) {
+      store.field.StoreRaw(op.bits.bytes, store.field.MaxRaw());
+    }
+  }
+  for (Op& a : numbers_) {
+    for (const Op& b : numbers_) {
+      for (uint32_t i = 0; &a != &b && i < copy_bytes_; ++i) {
+        if ((a.bits.bytes[i] & b.bits.bytes[i]) != std::byte{0}) a.contested = true;
+      }
+    }
+  }
 }
 
 }  // namespace qsplit::dataplane

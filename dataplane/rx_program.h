@@ -65,8 +65,10 @@ class RxProgram {
     kTimestampValid,
     kError,
     kFlags,  // as many
-    kHash = kFlags,
-    kHashType,
+    // Numbers, in the order in which they are written: where two exclude each other, the first
+    // wins.
+    kHashType = kFlags,
+    kHash,
     kVlanTci,
     kL3Code,
     kL4Code,
@@ -83,12 +85,17 @@ class RxProgram {
     Kind kind{};
     v1::PacketPosition position = v1::PACKET_POSITION_EACH;
     bool has_valid = false;
+    bool repeats = false;  // an error flag after the first: read, never written
     FieldAccess field;
     Condition valid;
     CodeMap codes;
     // Make `valid` true; for Encode. Absent if that is not known.
     bool can_validate = true;
     std::vector<FieldStore> validate;
+    // Shares bits, its own or those of its condition, with another number: they may exclude each
+    // other.
+    bool contested = false;
+    DescriptorBytes bits{};
   };
   static bool KindOf(layout::Role role, Kind* kind, RxFields* field);
   static uint32_t FlagsOf(const RxMetadata& meta);
@@ -96,6 +103,10 @@ class RxProgram {
   void DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const;
   // The raw value of a number's field for this metadata; false if it has none.
   bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
+  void FindContested();
+  // Writes the number of one op and makes it valid.
+  static void WriteNumber(const Op& op, uint64_t value, std::byte* descriptor);
+  void EncodeNumbers(const RxMetadata& meta, bool first, bool last, std::byte* descriptor) const;
 
   RxFields fields_;
   uint32_t copy_bytes_ = 0;
@@ -103,6 +114,7 @@ class RxProgram {
   std::vector<Op> numbers_;
   std::vector<Valued> lengths_;
   bool has_hash_type_ = false;
+  bool has_error_flag_ = false;
   bool has_offset_ = false;
   bool has_first_ = false;
   FieldAccess offset_;

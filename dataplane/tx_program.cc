@@ -22,11 +22,11 @@ struct Needed {
 };
 
 // Whether `data`, with or without a context form that can do `context`, can ask for a feature.
-Needed NeedFor(TxFeature feature, const RequestFields& data, const RequestFields* context) {
+Needed NeedFor(TxFeature feature, const RequestFields& data, const TxContextForm* context) {
   const bool trigger_here = data.Triggers().Has(feature);
   const bool operands_here = data.Operands().Has(feature);
   const bool trigger_there = context != nullptr && context->Triggers().Has(feature);
-  const bool operands_there = context != nullptr && context->Operands().Has(feature);
+  const bool operands_there = context != nullptr && context->request.Operands().Has(feature);
   Needed needed;
   needed.possible = (trigger_here || trigger_there) &&
                     (operands_here || operands_there || !kNeedOperands.Has(feature));
@@ -70,9 +70,14 @@ absl::StatusOr<TxDataForm> CompileData(const InPlaceShape& shape, uint32_t form)
         data.first = *field;
         break;
       case Role::kPacketTotalLength:
-        data.total_length = *field;
-        data.total_length_position = from.field->position();
+      case Role::kPacketPayloadLength: {
+        absl::StatusOr<PacketLengthField> packet =
+            PacketLengthField::Compile(shape, form, *from.field);
+        if (!packet.ok()) return packet.status();
+        (from.role == Role::kPacketTotalLength ? data.total_length : data.payload_length) =
+            *std::move(packet);
         break;
+      }
       case Role::kReportRequest:
         data.report = *field;
         break;
@@ -138,6 +143,12 @@ absl::StatusOr<TxContextForm> CompileContext(const InPlaceShape& shape, uint32_t
   absl::StatusOr<DescriptorBytes> constants = ConstantImage(shape, form);
   if (!constants.ok()) return constants.status();
   context.image = *constants;
+  for (const RoleField& from : RoleFields(shape, form)) {
+    if (from.role != Role::kPacketPayloadLength) continue;
+    absl::StatusOr<PacketLengthField> packet = PacketLengthField::Compile(shape, form, *from.field);
+    if (!packet.ok()) return packet.status();
+    context.payload_length = *std::move(packet);
+  }
   if (context.lifetime != v1::CONTEXT_LIFETIME_INDEXED) return context;
   for (const RoleField& from : RoleFields(shape, form)) {
     if (from.role != Role::kContextIndex) continue;
@@ -157,6 +168,20 @@ absl::StatusOr<TxContextForm> CompileContext(const InPlaceShape& shape, uint32_t
 }
 
 }  // namespace
+
+absl::StatusOr<PacketLengthField> PacketLengthField::Compile(const InPlaceShape& shape,
+                                                             uint32_t form,
+                                                             const v1::Field& field) {
+  PacketLengthField compiled;
+  absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, shape.Form(form).size_bytes());
+  if (!access.ok()) return access.status();
+  absl::StatusOr<Condition> valid = Condition::Compile(*shape.layout, field.valid_when());
+  if (!valid.ok()) return valid.status();
+  compiled.field = *std::move(access);
+  compiled.valid = *std::move(valid);
+  compiled.position = field.position();
+  return compiled;
+}
 
 absl::StatusOr<TxProgram> TxProgram::Compile(const InPlaceShape& shape) {
   TxProgram program;
@@ -191,7 +216,7 @@ absl::StatusOr<TxProgram> TxProgram::Compile(const InPlaceShape& shape) {
     for (const TxFeature feature : kEach) {
       if (NeedFor(feature, data.request, nullptr).possible) program.features |= feature;
       for (const TxContextForm& context : program.contexts) {
-        if (NeedFor(feature, data.request, &context.request).possible) program.features |= feature;
+        if (NeedFor(feature, data.request, &context).possible) program.features |= feature;
       }
     }
   }
@@ -207,8 +232,7 @@ std::optional<int> TxProgram::ContextFor(const TxDataForm& form, const TxRequest
     bool uses = false;
     for (const TxFeature feature : kEach) {
       if (!request.wants.Has(feature)) continue;
-      const Needed needed =
-          NeedFor(feature, form.request, context == nullptr ? nullptr : &context->request);
+      const Needed needed = NeedFor(feature, form.request, context);
       if (!needed.possible) return false;
       uses = uses || needed.context;
     }
@@ -237,7 +261,7 @@ TxFeatures TxProgram::NeedsContext(const TxDataForm& form) const {
   TxFeatures needs;
   for (const TxFeature feature : kEach) {
     for (const TxContextForm& context : contexts) {
-      const Needed needed = NeedFor(feature, form.request, &context.request);
+      const Needed needed = NeedFor(feature, form.request, &context);
       if (needed.possible && needed.context) needs |= feature;
     }
   }

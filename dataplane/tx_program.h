@@ -22,6 +22,13 @@ namespace qsplit::dataplane {
 // none, headers without length).
 std::optional<TxRequest> NormalizeRequest(const TxRequest& request);
 
+// What descriptors said so far, before it is made into a request.
+struct RequestDraft {
+  TxRequest request;
+  uint16_t header_bytes = 0;  // all headers together
+  uint16_t l3_end = 0;        // last byte of the network header
+};
+
 // The part of a form, data or context, that speaks of requests.
 class RequestFields {
  public:
@@ -39,8 +46,8 @@ class RequestFields {
   bool CanStore(const TxRequest& request) const;
   // Writes them; of fields that speak only in the first or last descriptor, those that apply.
   void Store(const TxRequest& request, bool first, bool last, std::byte* descriptor) const;
-  // Adds what the descriptor says to *request: features, operands. No checks: see FinishRequest.
-  void Load(const std::byte* descriptor, bool first, bool last, TxRequest* request) const;
+  // Adds what the descriptor says to *draft: features, operands. No checks: see FinishRequest.
+  void Load(const std::byte* descriptor, bool first, bool last, RequestDraft* draft) const;
 
  private:
   struct Op {
@@ -57,12 +64,24 @@ class RequestFields {
   TxFeatures triggers_;
   TxFeatures operands_;
   bool names_sctp_ = false;
+  bool ip6_is_not_ip4_ = false;  // one bit tells IPv4 from IPv6
   std::vector<Op> ops_;
 };
 
 // After all Loads of a packet: derives offsets from header lengths and the other way round. False:
 // what is asked for makes no sense (a checksum to nowhere, segments of no size).
-bool FinishRequest(TxRequest* request);
+bool FinishRequest(const RequestDraft& draft, TxRequest* request);
+
+// A length of the packet that a descriptor carries: the whole, or what is behind the headers that
+// segmentation repeats.
+struct PacketLengthField {
+  FieldAccess field;
+  Condition valid;
+  v1::PacketPosition position = v1::PACKET_POSITION_EACH;
+
+  static absl::StatusOr<PacketLengthField> Compile(const InPlaceShape& shape, uint32_t form,
+                                                   const v1::Field& field);
+};
 
 // A form that carries a buffer.
 struct TxDataForm {
@@ -72,8 +91,8 @@ struct TxDataForm {
   FieldAccess length;
   LastMark last;
   std::optional<FieldAccess> first;
-  std::optional<FieldAccess> total_length;
-  v1::PacketPosition total_length_position = v1::PACKET_POSITION_EACH;
+  std::optional<PacketLengthField> total_length;
+  std::optional<PacketLengthField> payload_length;
   std::optional<FieldAccess> report;
   std::optional<FieldAccess> context_index;
   std::optional<FieldAccess> context_present;
@@ -91,7 +110,13 @@ struct TxContextForm {
   uint32_t places = 1;
   RequestFields request;
   std::optional<FieldAccess> index;
+  std::optional<PacketLengthField> payload_length;
   DescriptorBytes image;
+
+  // Features whose enabling bit a packet takes from here: only of a context that is its alone.
+  TxFeatures Triggers() const {
+    return lifetime == v1::CONTEXT_LIFETIME_PACKET ? request.Triggers() : TxFeatures();
+  }
 };
 
 // Most contexts of an indexed rule that are used.

@@ -164,6 +164,12 @@ absl::StatusOr<RequestFields> RequestFields::Compile(const InPlaceShape& shape, 
     compiled.operands_ |= row->essential;
     compiled.ops_.push_back(std::move(op));
   }
+  const auto has = [&](Role role) {
+    return std::any_of(compiled.ops_.begin(), compiled.ops_.end(),
+                       [&](const Op& op) { return op.role == role; });
+  };
+  compiled.ip6_is_not_ip4_ =
+      has(Role::kPacketIsIp4) && !has(Role::kPacketIsIp6) && !has(Role::kPacketL3);
   return compiled;
 }
 
@@ -183,7 +189,8 @@ bool RequestFields::ValueOf(const Op& op, const TxRequest& r, uint64_t* value) {
       *value = l3;
       return true;
     case Role::kChecksumL3Start:
-      *value = r.l3_checksum_start;
+      // Segmentation wants to know where the network header is, checksum or not.
+      *value = l3 || r.wants.Has(kSegment) ? r.l2_header_bytes : 0;
       return true;
     case Role::kChecksumL3InsertAt:
       *value = r.l3_checksum_at;
@@ -275,8 +282,8 @@ void RequestFields::Store(const TxRequest& request, bool first, bool last,
 }
 
 void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
-                         TxRequest* request) const {
-  TxRequest& r = *request;
+                         RequestDraft* draft) const {
+  TxRequest& r = draft->request;
   for (const Op& op : ops_) {
     // What each descriptor says is taken from the first.
     if (!SpeaksIn(op.position, first, last)) continue;
@@ -305,10 +312,7 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
         r.l3_checksum_at = bytes;
         break;
       case Role::kChecksumL3End:
-        // The header's length, from a start that stands before it in the table of roles' use.
-        r.l3_header_bytes = bytes >= r.l3_checksum_start
-                                ? static_cast<uint16_t>(bytes - r.l3_checksum_start + 1)
-                                : 0;
+        draft->l3_end = bytes;
         break;
       case Role::kChecksumL4Request:
         want(kL4Checksum);
@@ -328,14 +332,11 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
       case Role::kHeaderL4Bytes:
         r.l4_header_bytes = bytes;
         break;
-      case Role::kHeaderBytes: {
-        const uint32_t before = uint32_t{r.l2_header_bytes} + r.l3_header_bytes;
-        if (before != 0 && bytes > before)
-          r.l4_header_bytes = static_cast<uint16_t>(bytes - before);
+      case Role::kHeaderBytes:
+        draft->header_bytes = bytes;
         break;
-      }
       case Role::kPacketIsIp4:
-        if (value != 0) r.l3 = L3Kind::kIp4;
+        if (value != 0 || ip6_is_not_ip4_) r.l3 = value != 0 ? L3Kind::kIp4 : L3Kind::kIp6;
         break;
       case Role::kPacketIsIp6:
         if (value != 0) r.l3 = L3Kind::kIp6;
@@ -377,40 +378,60 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
   }
 }
 
-bool FinishRequest(TxRequest* request) {
+bool FinishRequest(const RequestDraft& draft, TxRequest* request) {
   TxRequest& r = *request;
+  r = draft.request;
+  const bool l3 = r.wants.Has(kL3Checksum);
+  const bool l4 = r.wants.Has(kL4Checksum) || r.wants.Has(kSegment);
+  // Header lengths, where offsets alone say them.
+  if ((l3 || l4) && r.l2_header_bytes == 0 && r.l3_checksum_start != 0) {
+    r.l2_header_bytes = r.l3_checksum_start;
+    if (l3 && draft.l3_end >= r.l3_checksum_start) {
+      r.l3_header_bytes = static_cast<uint16_t>(
+          std::min<uint32_t>(draft.l3_end - r.l3_checksum_start + 1u, UINT16_MAX));
+    } else if (r.l4_checksum_start > r.l3_checksum_start) {
+      r.l3_header_bytes = static_cast<uint16_t>(r.l4_checksum_start - r.l3_checksum_start);
+    }
+  }
+  const uint32_t l4_start = uint32_t{r.l2_header_bytes} + r.l3_header_bytes;
+  if (r.wants.Has(kSegment) && r.l4_header_bytes == 0 && draft.header_bytes > l4_start) {
+    r.l4_header_bytes = static_cast<uint16_t>(draft.header_bytes - l4_start);
+  }
   // Only what is asked for stays.
-  const bool headers = (r.wants & kHeaders).bits != 0;
   if (!r.wants.Has(kVlanInsert)) r.vlan_tci = 0;
   if (!r.wants.Has(kSegment)) r.segment_bytes = r.l4_header_bytes = 0;
-  if (!headers) {
+  if (!l3 && !l4) {
     if (!r.wants.Has(kVlanInsert)) r.l2_header_bytes = 0;
     r.l3_header_bytes = 0;
     r.l3 = L3Kind::kUnknown;
   }
-  if (!r.wants.Has(kL3Checksum)) {
+  if (!l3) {
     r.l3_checksum_start = r.l3_checksum_at = 0;
   } else {
-    // Said by offsets, or by header lengths.
     if (r.l3_checksum_at == 0 && r.l2_header_bytes != 0) {
       r.l3_checksum_start = r.l2_header_bytes;
       r.l3_checksum_at = static_cast<uint16_t>(
-          std::min<uint32_t>(r.l2_header_bytes + kL3ChecksumInHeader, UINT16_MAX));
+          std::min<uint32_t>(uint32_t{r.l2_header_bytes} + kL3ChecksumInHeader, UINT16_MAX));
     }
     if (r.l3_checksum_at == 0 || r.l3_checksum_at < r.l3_checksum_start) return false;
   }
-  if (!r.wants.Has(kL4Checksum) && !r.wants.Has(kSegment)) {
+  if (!l4) {
     r.l4 = L4Kind::kUnknown;
     r.l4_checksum_start = r.l4_checksum_at = 0;
   } else {
-    const uint32_t start = uint32_t{r.l2_header_bytes} + r.l3_header_bytes;
     if (r.l4_checksum_at == 0 && r.l2_header_bytes != 0 && r.l3_header_bytes != 0 &&
         HasChecksum(r.l4)) {
-      if (start + 16 > UINT16_MAX) return false;
-      r.l4_checksum_start = static_cast<uint16_t>(start);
-      r.l4_checksum_at = static_cast<uint16_t>(start + ChecksumInHeader(r.l4));
+      if (l4_start + 16 > UINT16_MAX) return false;
+      r.l4_checksum_start = static_cast<uint16_t>(l4_start);
+      r.l4_checksum_at = static_cast<uint16_t>(l4_start + ChecksumInHeader(r.l4));
     }
     if (r.l4_checksum_at == 0 || r.l4_checksum_at < r.l4_checksum_start) return false;
+    for (const L4Kind kind : {L4Kind::kTcp, L4Kind::kUdp}) {
+      if (r.l4 == L4Kind::kUnknown &&
+          r.l4_checksum_at - r.l4_checksum_start == ChecksumInHeader(kind)) {
+        r.l4 = kind;
+      }
+    }
   }
   return !r.wants.Has(kSegment) || r.segment_bytes != 0;
 }

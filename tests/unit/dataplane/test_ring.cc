@@ -1,6 +1,7 @@
 #include "tests/unit/dataplane/test_ring.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -73,9 +74,11 @@ uint32_t QueueBufferBytes(const layout::VerifiedLayout& layout) {
   const v1::BufferRange& range = queue->limits().buffer();
   if (range.max_bytes() == 0) return 2048;
   const uint32_t step = std::max(range.step_bytes(), 1u);
-  uint32_t bytes = range.min_bytes();
-  while (bytes < 2048 && bytes + step <= range.max_bytes()) bytes += step;
-  return bytes;
+  uint32_t best = range.min_bytes();
+  for (uint32_t bytes = best; best < 2048 && bytes <= range.max_bytes(); bytes += step) {
+    if (!range.power_of_two() || (bytes & (bytes - 1)) == 0) best = bytes;
+  }
+  return best;
 }
 
 std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
@@ -90,7 +93,7 @@ std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
     absl::StatusOr<layout::VerifiedLayout> layout = layout::VerifiedLayout::FromBytes(bytes);
     if (!layout.ok()) {
       std::cerr << entry.path() << ": " << layout.status() << "\n";
-      continue;
+      std::abort();
     }
     std::string name = layout->name();
     std::replace_if(

@@ -177,6 +177,14 @@ TEST_P(Tx, RequestsComeOutAsAsked) {
       EXPECT_EQ(out.l4_checksum_at, start + at);
     }
     EXPECT_TRUE(!in.wants.Has(TxFeature::kSegment) || out.segment_bytes == 1448);
+    if (in.wants.Has(TxFeature::kSegment)) {
+      // Enough to cut it, however the layout says it.
+      EXPECT_EQ(out.l3, in.l3);
+      EXPECT_EQ(out.l4, L4Kind::kTcp);
+      EXPECT_EQ(out.l2_header_bytes, in.l2_header_bytes);
+      EXPECT_EQ(out.l3_header_bytes, in.l3_header_bytes);
+      EXPECT_EQ(out.l4_header_bytes, in.l4_header_bytes);
+    }
     ++tried;
     p.device.Complete(work.handle);
     ASSERT_EQ(p.ReclaimAll(), 1u);
@@ -480,6 +488,47 @@ TEST(TxDoorbell, AnIndexThatTheRingLacksIsAFault) {
   p.ring.SetDoorbell(64);
   TxWork work;
   EXPECT_EQ(p.device.Fetch(&work), RingFault::kDoorbellOutOfRange);
+}
+
+// Bytes written by hand from the layouts' tables, so that both sides cannot be wrong together.
+std::vector<int> SlotBytes(TestRing& ring, uint32_t slot) {
+  std::vector<int> bytes;
+  for (uint32_t i = 0; i < ring.slot_bytes(); ++i) bytes.push_back(int(ring.slot(slot)[i]));
+  return bytes;
+}
+
+TEST(TxDescriptor, BytesOfTheSimpleLayout) {
+  Pair p(layout::testing::SimpleLayout(), 64);
+  TxRequest request = ChecksumRequest(0x1234);
+  const TxSegment two[] = {{Iova(0x1122334455667788), 0x40}, {Iova(0xff), 0x201}};
+  ASSERT_EQ(p.driver.Push(two, request, 1), PushResult::kPushed);
+  p.driver.Publish();
+  EXPECT_EQ(SlotBytes(p.ring, 0),
+            (std::vector<int>{0x0e, 0x0a, 0x34, 0x12, 0, 0, 0, 0x06, 0, 0, 0, 0, 0, 0, 0, 0x80}));
+  // context present and its number; crc, vlan, both checksums; 0x241 bytes in all
+  EXPECT_EQ(SlotBytes(p.ring, 1), (std::vector<int>{0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+                                                    0x40, 0, 0x10, 0, 0x78, 0x41, 0x02, 0x40}));
+  // and last, report
+  EXPECT_EQ(SlotBytes(p.ring, 2),
+            (std::vector<int>{0xff, 0, 0, 0, 0, 0, 0, 0, 0x01, 0x02, 0x10, 0, 0x7e, 0, 0, 0x40}));
+  EXPECT_EQ(SlotBytes(p.ring, 3), std::vector<int>(16, 0));
+  EXPECT_EQ(*p.ring.doorbell(), std::byte{3});
+}
+
+TEST(TxDescriptor, BytesOfTheBigLayout) {
+  Pair p(layout::testing::BigLayout(), 64);
+  const TxSegment one[] = {{Iova(0x1122334455667788), 0x140}};
+  ASSERT_EQ(p.driver.Push(one, ChecksumRequest(0x1234), 1), PushResult::kPushed);
+  p.driver.Publish();
+  std::vector<int> context = {0x40, 0, 0, 0, 14, 24, 0, 33, 34, 40, 0, 0};
+  context.resize(32);
+  EXPECT_EQ(SlotBytes(p.ring, 0), context);
+  // last, both checksums, vlan, crc; the address halves swapped, high half second
+  std::vector<int> data = {0x3e, 0,    0x01, 0x40, 0,    0,    0,    0,    0x55,
+                           0x66, 0x77, 0x88, 0x11, 0x22, 0x33, 0x44, 0x12, 0x34};
+  data.resize(32);
+  EXPECT_EQ(SlotBytes(p.ring, 1), data);
+  EXPECT_EQ(p.ring.doorbell()[3], std::byte{2});  // big endian
 }
 
 TEST(TxDescriptor, ZeroMeansTheLargestWhereTheLayoutSaysSo) {
