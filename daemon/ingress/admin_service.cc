@@ -38,8 +38,9 @@ class AdminService final : public v1::AdminService::CallbackService {
     }
     const auto tenants = parts_.reload_policy();
     if (!tenants.ok()) {
-      return policy::Error(v1::ERROR_REASON_BAD_CONFIGURATION, "", "", "",
-                           std::string(tenants.status().message()));
+      return policy::InCall("ReloadPolicy",
+                            policy::Error(v1::ERROR_REASON_BAD_CONFIGURATION, "", "", "",
+                                          std::string(tenants.status().message())));
     }
     v1::ReloadPolicyResponse response;
     response.set_tenants(*tenants);
