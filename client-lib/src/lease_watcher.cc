@@ -3,6 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/sync_stream.h>
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 
 namespace qsplit::internal {
 namespace {
+
+constexpr std::chrono::milliseconds kRetryAfter(200);
 
 std::string FaultText(const v1::Fault& fault) {
   const std::string where = absl::StrCat(fault.transmit() ? "transmit" : "receive", " queue ",
@@ -46,6 +49,7 @@ LeaseWatcher::~LeaseWatcher() {
     stopping_ = true;
     if (context_ != nullptr) context_->TryCancel();
   }
+  stop_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -142,6 +146,17 @@ bool LeaseWatcher::ReadStream() {
     context_ = nullptr;
     if (stopping_) return false;
     if (status.error_code() == grpc::StatusCode::ABORTED) return true;
+  }
+  // The stream alone may have ended (a limit, a connection that was cut); the session's socket
+  // knows whether the daemon lives.
+  const bool alive = session_.Ping().ok();
+  {
+    std::unique_lock lock(mutex_);
+    if (alive) {
+      stop_.wait_for(lock, kRetryAfter, [this] { return stopping_; });
+      return !stopping_;
+    }
+    if (stopping_) return false;
     daemon_gone_ = true;
     for (const auto& [id, sink] : sinks_) leases.push_back(id);
   }

@@ -3,6 +3,7 @@
 #ifndef QSPLIT_CLIENT_LIB_SRC_LEASE_WATCHER_H_
 #define QSPLIT_CLIENT_LIB_SRC_LEASE_WATCHER_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,7 +44,7 @@ class LeaseWatcher {
 
  private:
   void Run();
-  // One stream from start to end. True: it fell behind, start again.
+  // One stream from start to end. True: start again.
   bool ReadStream();
   void Deliver(uint64_t lease_id, const LeaseEvent& event);
 
@@ -51,6 +52,7 @@ class LeaseWatcher {
   std::mutex mutex_;           // guards all below
   std::mutex delivery_mutex_;  // held while sinks run; taken before mutex_
   bool stopping_ = false;
+  std::condition_variable stop_;  // when stopping_ changes
   bool daemon_gone_ = false;
   grpc::ClientContext* context_ = nullptr;  // of the stream that is being read
   std::unordered_map<uint64_t, Sink> sinks_;

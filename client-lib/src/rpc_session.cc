@@ -183,6 +183,7 @@ const std::string& RpcSession::daemon_version() const {
 }
 
 int RpcSession::session_fd() const { return has_session() ? impl_->fd : -1; }
+absl::Duration RpcSession::call_timeout() const { return impl_->options.call_timeout; }
 const std::string& RpcSession::runtime_dir() const { return impl_->options.runtime_dir; }
 
 }  // namespace qsplit

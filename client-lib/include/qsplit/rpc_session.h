@@ -58,6 +58,7 @@ class RpcSession {
   uint64_t session_id() const;
   const std::string& daemon_version() const;
   int session_fd() const;
+  absl::Duration call_timeout() const;
   // Where the sockets are.
   const std::string& runtime_dir() const;
 

@@ -35,7 +35,8 @@ struct SessionOptions {
   // Name of the program, for people who list sessions; at most 64 bytes. Empty: the name that the
   // kernel knows.
   std::string program;
-  // How long a control call may take.
+  // How long a control call may take. Within it, a device that is not ready (it is being reset, or
+  // too busy to answer) is asked again.
   absl::Duration call_timeout = absl::Seconds(10);
 };
 
