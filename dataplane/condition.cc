@@ -163,6 +163,14 @@ absl::StatusOr<Condition> Condition::Compile(const v1::Layout& layout,
     compiled.tests_.back().ends_conjunction = true;
   }
   if (compiled.always_) compiled.tests_.clear();
+  if (compiled.tests_.size() == 1 && compiled.tests_[0].masked) {
+    const Test& test = compiled.tests_[0];
+    compiled.single_ = true;
+    compiled.negated_ = test.negated;
+    compiled.offset_ = test.offset;
+    compiled.mask_ = test.mask;
+    compiled.value_ = test.value;
+  }
   return compiled;
 }
 

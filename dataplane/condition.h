@@ -34,6 +34,11 @@ class Condition {
   bool AlwaysTrue() const { return always_; }
   bool Holds(const std::byte* descriptor) const {
     if (always_) return true;
+    if (single_) [[likely]] {
+      uint64_t word;
+      std::memcpy(&word, descriptor + offset_, sizeof word);
+      return ((word & mask_) == value_) != negated_;
+    }
     return Evaluate(descriptor);
   }
 
@@ -79,6 +84,12 @@ class Condition {
   static void UseMask(Test* test);
 
   bool always_ = true;
+  // One masked test, copied here: nearly every condition is one.
+  bool single_ = false;
+  bool negated_ = false;
+  uint16_t offset_ = 0;
+  uint64_t mask_ = 0;
+  uint64_t value_ = 0;
   std::vector<Test> tests_;
 };
 

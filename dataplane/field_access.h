@@ -79,6 +79,9 @@ class FieldAccess {
     return StoreScaled(descriptor, value);
   }
   bool CanStore(uint64_t value) const {
+    if (identity_) [[likely]] {
+      return value <= max_raw_;
+    }
     uint64_t raw;
     return Encode(value, &raw);
   }
@@ -119,6 +122,15 @@ inline constexpr uint32_t kMaxDescriptorBytes = 256;
 struct alignas(64) DescriptorBytes {
   std::byte bytes[kMaxDescriptorBytes];
 };
+
+// Copies a descriptor within private memory. bytes: a multiple of 8, at least 8.
+inline void CopyDescriptor(std::byte* to, const std::byte* from, uint32_t bytes) {
+  if (bytes == 16) [[likely]] {
+    std::memcpy(to, from, 16);
+    return;
+  }
+  for (uint32_t i = 0; i < bytes; i += 8) std::memcpy(to + i, from + i, 8);
+}
 
 }  // namespace qsplit::dataplane
 

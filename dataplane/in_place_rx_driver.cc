@@ -126,7 +126,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> InPlaceRxDriver::Create(
 bool InPlaceRxDriver::PostOne(const RxBuffer& buffer) {
   if ((buffer.address.value & post_.alignment_mask) != 0) return false;
   DescriptorBytes descriptor;
-  std::memcpy(descriptor.bytes, post_.image.bytes, copy_bytes_);
+  CopyDescriptor(descriptor.bytes, post_.image.bytes, copy_bytes_);
   if (!post_.address.Store(descriptor.bytes, buffer.address.value)) return false;
   uint32_t bytes = buffer.bytes;
   if (post_.length.has_value()) {

@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
     driver->contexts_.push_back({std::vector<ContextPlace>(context.places), 0});
   }
   driver->slots_.resize(s.slot_count);
-  driver->plan_ = driver->MakePlan(TxRequest{});
+  driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});
   return driver;
 }
 
@@ -73,7 +73,7 @@ uint32_t InPlaceTxDriver::FindContext(const Plan& plan, uint64_t payload, bool* 
       if (state.places[i].set && state.places[i].request == plan.request) return i;
     }
   }
-  std::memcpy(image->bytes, form.image.bytes, program_.copy_bytes);
+  CopyDescriptor(image->bytes, form.image.bytes, program_.copy_bytes);
   form.request.Store(plan.request, true, true, image->bytes);
   if (has_payload) form.payload_length->field.Store(image->bytes, payload);
   // Two requests may need the same context.
@@ -91,9 +91,11 @@ uint32_t InPlaceTxDriver::FindContext(const Plan& plan, uint64_t payload, bool* 
 
 PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
                                  uint32_t cookie) {
-  if (!(request == plan_.asked)) plan_ = MakePlan(request);
-  if (plan_.data == nullptr) return PushResult::kUnsupported;
-  const TxDataForm& data = *plan_.data;
+  const bool plain = request.wants.bits == 0;
+  if (!plain && !(request == last_plan_.asked)) last_plan_ = MakePlan(request);
+  const Plan& plan = plain ? plain_ : last_plan_;
+  if (plan.data == nullptr) return PushResult::kUnsupported;
+  const TxDataForm& data = *plan.data;
 
   // Everything that can go wrong, before anything is written.
   if (segments.empty() || segments.size() > max_segments_) return PushResult::kTooLong;
@@ -106,23 +108,23 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
     total += segment.bytes;
   }
   if (total > program_.max_packet_bytes) return PushResult::kTooLong;
-  const bool segmented = plan_.request.wants.Has(TxFeature::kSegment);
-  const uint64_t payload = PayloadOf(plan_.request, total);
+  const bool segmented = plan.request.wants.Has(TxFeature::kSegment);
+  const uint64_t payload = PayloadOf(plan.request, total);
   const auto cannot_say = [](const std::optional<PacketLengthField>& field, uint64_t bytes) {
     return field.has_value() && !field->field.CanStore(bytes);
   };
   if (segmented && payload == 0) return PushResult::kUnsupported;  // nothing but headers
   if ((segmented && cannot_say(data.payload_length, payload)) ||
-      (segmented && plan_.context != TxProgram::kNoContext &&
-       cannot_say(program_.contexts[static_cast<size_t>(plan_.context)].payload_length, payload)) ||
+      (segmented && plan.context != TxProgram::kNoContext &&
+       cannot_say(program_.contexts[static_cast<size_t>(plan.context)].payload_length, payload)) ||
       (!(segmented && data.payload_length) && cannot_say(data.total_length, total))) {
     return PushResult::kTooLong;
   }
   bool emit = false;
   uint32_t place = 0;
   DescriptorBytes image;
-  if (plan_.context != TxProgram::kNoContext) {
-    place = FindContext(plan_, payload, &emit, &image);
+  if (plan.context != TxProgram::kNoContext) {
+    place = FindContext(plan, payload, &emit, &image);
   }
   const auto needed = static_cast<uint32_t>(segments.size() + (emit ? 1 : 0));
   if (needed > program_.max_descriptors) return PushResult::kTooLong;
@@ -131,9 +133,9 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
   if (emit) {
     shape_.slots.Write(produce_, image.bytes);
     Advance({});
-    ContextState& state = contexts_[static_cast<size_t>(plan_.context)];
+    ContextState& state = contexts_[static_cast<size_t>(plan.context)];
     // A context that is not indexed takes the place of every other such one.
-    if (program_.contexts[static_cast<size_t>(plan_.context)].lifetime !=
+    if (program_.contexts[static_cast<size_t>(plan.context)].lifetime !=
         v1::CONTEXT_LIFETIME_INDEXED) {
       for (size_t i = 0; i < contexts_.size(); ++i) {
         if (program_.contexts[i].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
@@ -143,8 +145,8 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
     }
     ContextPlace& to = state.places[place];
     to.set = true;
-    to.request = plan_.request;
-    std::memcpy(to.image.bytes, image.bytes, program_.copy_bytes);
+    to.request = plan.request;
+    CopyDescriptor(to.image.bytes, image.bytes, program_.copy_bytes);
     state.next = place + 1 == state.places.size() ? 0 : place + 1;
   }
   slots_since_report_ += needed;
@@ -153,12 +155,12 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
   for (size_t i = 0; i < segments.size(); ++i) {
     const bool first = i == 0;
     const bool last = i + 1 == segments.size();
-    std::memcpy(image.bytes, data.image[first][last].bytes, program_.copy_bytes);
+    CopyDescriptor(image.bytes, data.image[first][last].bytes, program_.copy_bytes);
     data.address.Store(image.bytes, segments[i].address.value);
     data.length.Store(image.bytes, segments[i].bytes);
-    if (plan_.request.wants.bits != 0) {
-      data.request.Store(plan_.request, first, last, image.bytes);
-      if (plan_.context != TxProgram::kNoContext) {
+    if (plan.request.wants.bits != 0) {
+      data.request.Store(plan.request, first, last, image.bytes);
+      if (plan.context != TxProgram::kNoContext) {
         if (data.context_index.has_value()) data.context_index->Store(image.bytes, place);
         if (data.context_present.has_value()) data.context_present->Store(image.bytes, 1);
       }
@@ -177,7 +179,7 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
     if (last) {
       last_form_ = &data;
       last_slot_ = produce_;
-      std::memcpy(last_image_.bytes, image.bytes, program_.copy_bytes);
+      CopyDescriptor(last_image_.bytes, image.bytes, program_.copy_bytes);
     }
     Advance({cookie, last, last && (report || !data.report.has_value())});
   }

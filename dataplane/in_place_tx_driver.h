@@ -80,7 +80,8 @@ class InPlaceTxDriver {
   uint32_t max_segments_ = 1;
   uint32_t most_unreported_ = 1;
 
-  Plan plan_;
+  Plan plain_;  // of a packet without a request
+  Plan last_plan_;
   std::vector<ContextState> contexts_;
   std::vector<SlotState> slots_;
   uint32_t produce_ = 0;             // next slot to write

@@ -390,7 +390,7 @@ bool RxProgram::NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) 
 
 bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
                        const RxMetadata& meta, std::byte* descriptor) const {
-  std::memcpy(descriptor, last ? last_image_.bytes : image_.bytes, copy_bytes_);
+  CopyDescriptor(descriptor, last ? last_image_.bytes : image_.bytes, copy_bytes_);
   if (!lengths_.front().field.Store(descriptor, length)) return false;
   for (const FieldStore& store : validate_length_) store.field.StoreRaw(descriptor, store.raw);
   if (has_offset_) offset_.Store(descriptor, offset);
@@ -436,7 +436,7 @@ void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
     }
     // Not at the cost of one that stands there already.
     DescriptorBytes trial;
-    std::memcpy(trial.bytes, descriptor, copy_bytes_);
+    CopyDescriptor(trial.bytes, descriptor, copy_bytes_);
     WriteNumber(op, value, trial.bytes);
     bool fits = op.valid.Holds(trial.bytes);
     for (size_t k = 0; k < i && fits; ++k) {
@@ -449,21 +449,23 @@ void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
       fits = other.valid.Holds(trial.bytes) &&
              other.field.LoadRaw(trial.bytes) == other.field.LoadRaw(descriptor);
     }
-    if (fits) std::memcpy(descriptor, trial.bytes, copy_bytes_);
+    if (fits) CopyDescriptor(descriptor, trial.bytes, copy_bytes_);
   }
 }
 
 void RxProgram::FindContested() {
-  for (Op& op : numbers_) {
-    op.field.StoreRaw(op.bits.bytes, op.field.MaxRaw());
+  std::vector<DescriptorBytes> bits(numbers_.size());
+  for (size_t i = 0; i < numbers_.size(); ++i) {
+    const Op& op = numbers_[i];
+    op.field.StoreRaw(bits[i].bytes, op.field.MaxRaw());
     for (const FieldStore& store : op.validate) {
-      store.field.StoreRaw(op.bits.bytes, store.field.MaxRaw());
+      store.field.StoreRaw(bits[i].bytes, store.field.MaxRaw());
     }
   }
-  for (Op& a : numbers_) {
-    for (const Op& b : numbers_) {
-      for (uint32_t i = 0; &a != &b && i < copy_bytes_; ++i) {
-        if ((a.bits.bytes[i] & b.bits.bytes[i]) != std::byte{0}) a.contested = true;
+  for (size_t a = 0; a < numbers_.size(); ++a) {
+    for (size_t b = 0; b < numbers_.size(); ++b) {
+      for (uint32_t i = 0; a != b && i < copy_bytes_; ++i) {
+        if ((bits[a].bytes[i] & bits[b].bytes[i]) != std::byte{0}) numbers_[a].contested = true;
       }
     }
   }

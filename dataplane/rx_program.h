@@ -95,7 +95,6 @@ class RxProgram {
     // Shares bits, its own or those of its condition, with another number: they may exclude each
     // other.
     bool contested = false;
-    DescriptorBytes bits{};
   };
   static bool KindOf(layout::Role role, Kind* kind, RxFields* field);
   static uint32_t FlagsOf(const RxMetadata& meta);
