@@ -94,7 +94,8 @@ Bytes WithExtensions(uint16_t fragment) {
 }
 
 TEST(Packet, Ip6ExtensionHeaders) {
-  const Packet whole = Parsed(WithExtensions(0));
+  const Bytes frame = WithExtensions(0);
+  const Packet whole = Parsed(frame);
   EXPECT_EQ(whole.key.l4_protocol, 17);
   EXPECT_EQ(whole.key.src_port, 31);
   EXPECT_EQ(whole.l4, L4Kind::kUdp);

@@ -203,7 +203,7 @@ TEST(TxOffload, AnyRequestIsSurvived) {
     request.l4_checksum_start = static_cast<uint16_t>(random() % most);
     request.l4_checksum_at = static_cast<uint16_t>(request.l4_checksum_start + random() % 20);
     const Bytes part(packet.begin(),
-                     packet.begin() + static_cast<ptrdiff_t>(random() % packet.size()));
+                     packet.begin() + static_cast<ptrdiff_t>(1 + random() % packet.size()));
     sent_frames += Offload(part, request, 9216).frames.size();
   }
   EXPECT_GT(sent_frames, 0u);
