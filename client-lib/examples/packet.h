@@ -121,7 +121,11 @@ inline void PrintLease(std::FILE* out, Lease& lease) {
     std::fprintf(out, "%s%u", i == 0 ? " receive queue " : ", ", lease.rx(i).number());
   }
   for (uint32_t i = 0; i < lease.tx_count(); ++i) {
-    std::fprintf(out, "%s%u", i == 0 ? "; transmit queue " : ", ", lease.tx(i).number());
+    std::fprintf(out, "%s%u",
+                 i != 0                 ? ", "
+                 : lease.rx_count() > 0 ? "; transmit queue "
+                                        : " transmit queue ",
+                 lease.tx(i).number());
   }
   std::fprintf(out, "; layout %s, protection %s\n", lease.layout().c_str(),
                ProtectionModeName(lease.protection()));

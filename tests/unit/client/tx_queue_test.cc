@@ -25,7 +25,7 @@ using testing_support::Text;
 
 class TxQueues : public testing::TestWithParam<NamedLayout> {
  protected:
-  static constexpr uint32_t kBuffers = 64;
+  static constexpr uint32_t kBuffers = 256;
   static constexpr uint32_t kBufferBytes = 512;
 
   void SetUp() override {
@@ -114,7 +114,9 @@ TEST_P(TxQueues, PacketsGoOutInOrderAndBuffersComeBack) {
 
 TEST_P(TxQueues, AFullRingLeavesPacketsWithTheCaller) {
   std::vector<Packet> packets;
-  for (int i = 0; i < 40; ++i) packets.push_back(Make("packet " + std::to_string(i)));
+  for (uint32_t i = 0; i < ring_->slot_count() + 10; ++i) {
+    packets.push_back(Make("packet " + std::to_string(i)));
+  }
   const size_t sent = queue_->Send(packets);
   EXPECT_GT(sent, 0u);
   EXPECT_LT(sent, packets.size());
