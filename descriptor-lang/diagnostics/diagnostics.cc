@@ -115,6 +115,7 @@ std::string DiagnosticCode(Diagnostic id) {
 void Diagnostics::Report(Diagnostic id, Span span,
                          std::initializer_list<std::string_view> arguments) {
   const DiagnosticInfo& info = InfoOf(id);
+  if (full()) return Count(info.severity);
   Add({id, span, Fill(info.summary, arguments), Fill(info.advice, arguments), std::nullopt, ""},
       info.severity);
 }
@@ -123,6 +124,7 @@ void Diagnostics::Report(Diagnostic id, Span span,
                          std::initializer_list<std::string_view> arguments, Span other,
                          std::string other_text) {
   const DiagnosticInfo& info = InfoOf(id);
+  if (full()) return Count(info.severity);
   Add({id, span, Fill(info.summary, arguments), Fill(info.advice, arguments), other,
        std::move(other_text)},
       info.severity);
@@ -132,8 +134,12 @@ void Diagnostics::Add(Message message, Severity severity) {
   for (const Message& known : messages_) {
     if (known.id == message.id && known.span.begin == message.span.begin) return;
   }
+  Count(severity);
+  messages_.push_back(std::move(message));
+}
+
+void Diagnostics::Count(Severity severity) {
   (severity == Severity::kError ? error_count_ : warning_count_) += 1;
-  if (!full()) messages_.push_back(std::move(message));
 }
 
 void Diagnostics::RenderOne(const Message& message, std::string& out) const {

@@ -87,6 +87,7 @@ class Diagnostics {
 
  private:
   void Add(Message message, Severity severity);
+  void Count(Severity severity);
   void RenderOne(const Message& message, std::string& out) const;
 
   const SourceFile& source_;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <optional>
 
+#include "descriptor-lang/layout/limits.h"
+
 namespace qsplit::layout {
 namespace {
 
@@ -191,7 +193,9 @@ ConditionFacts FactsOf(const v1::Layout& layout, const v1::Condition& condition)
 
 uint64_t IdentityCost(const v1::Form& form) {
   uint64_t cost = 1;
-  for (const v1::Field& field : form.fields()) cost += 1 + BitWidth(field);
+  for (const v1::Field& field : form.fields()) {
+    cost += 1 + BitWidth(field) + 8 * uint64_t{std::min(field.bytes().length(), kMaxFormBytes)};
+  }
   for (const v1::Conjunction& conjunction : form.selector().any_of()) {
     cost += 64 * static_cast<uint64_t>(conjunction.all_of_size());
   }
@@ -208,6 +212,12 @@ FormIdentity IdentityOf(const v1::Form& form) {
     Fact fact{Where(field, kAnyForm), v1::OPERATOR_EQUAL, v1::RING_STATE_UNSPECIFIED,
               field.constant()};
     if (!fact.where.empty()) identity.constants.facts.push_back(std::move(fact));
+    // Bytes can only be constantly 0.
+    for (const ByteMask& byte : field.has_bytes() ? ByteMasks(field) : std::vector<ByteMask>()) {
+      for (uint64_t bit = 0; bit < 8; ++bit) {
+        identity.constants.known_bits.emplace_back((kAnyForm << 32) + 8 * byte.byte + bit, false);
+      }
+    }
   }
   Finish(identity.constants);
   identity.selector = FactsInPlace(form, form.selector());

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "descriptor-lang/passes/passes.h"
+#include "descriptor-lang/text.h"
 
 namespace qsplit::qdl {
 namespace {
@@ -29,14 +30,14 @@ class RingChecker {
   void CheckRing(const ast::Ring& tree, const v1::Ring& ring) {
     const std::string_view name = tree.name.text;
     if (tree.posts.empty()) {
-      diagnostics_.Report(Diagnostic::kNothingPosted, tree.name.span, {name});
+      unit_.ReportMissing(Diagnostic::kNothingPosted, tree.name.span, {name});
     }
     if (!tree.completion) {
-      diagnostics_.Report(Diagnostic::kNotCompleted, tree.name.span, {name});
+      unit_.ReportMissing(Diagnostic::kNotCompleted, tree.name.span, {name});
     }
     if (std::none_of(tree.doorbells.begin(), tree.doorbells.end(),
                      [](const ast::Doorbell& bell) { return !bell.consumer; })) {
-      diagnostics_.Report(Diagnostic::kNoDoorbell, tree.name.span, {name});
+      unit_.ReportMissing(Diagnostic::kNoDoorbell, tree.name.span, {name});
     }
     CheckTellApart(tree.posts, name);
     if (tree.completion) {
@@ -64,7 +65,7 @@ class RingChecker {
             layout::Exclude(identity, layout::IdentityOf(b->form), unit_.budget)) {
           continue;
         }
-        diagnostics_.Report(Diagnostic::kFormsAlike, names[i].span,
+        unit_.ReportMissing(Diagnostic::kFormsAlike, names[i].span,
                             {names[j].text, names[i].text, ring});
         break;
       }
@@ -74,7 +75,7 @@ class RingChecker {
   void CheckCompletion(const ast::Ring& tree, const v1::Ring& ring) {
     const v1::InPlace& rule = ring.ownership().in_place();
     if (rule.only_where_reported() && !Posts(layout::Role::kReportRequest)) {
-      diagnostics_.Report(Diagnostic::kNoReport, tree.completion->span, {});
+      unit_.ReportMissing(Diagnostic::kNoReport, tree.completion->span, {});
     }
     if (rule.when().any_of().empty()) return;
     // What holds of bytes that count as completed, compared with what holds of bytes just posted.
@@ -88,7 +89,7 @@ class RingChecker {
       const FormUnit* form = Find(name);
       if (form == nullptr) continue;
       if (layout::Exclude(layout::IdentityOf(form->form), done, unit_.budget)) continue;
-      diagnostics_.Report(Diagnostic::kPostedLooksDone, name.span,
+      unit_.ReportMissing(Diagnostic::kPostedLooksDone, name.span,
                           {name.text, unit_.source.Text((*tree.completion->when)->span)});
     }
   }
@@ -106,7 +107,7 @@ class RingChecker {
 
   void CheckAddress() {
     if (Posts(layout::Role::kBufferAddress)) return;
-    diagnostics_.Report(Diagnostic::kNoAddress, tree_.name.span, {tree_.name.text});
+    unit_.ReportMissing(Diagnostic::kNoAddress, tree_.name.span, {tree_.name.text});
   }
 
   void CheckDirections(const FormList& forms) {
@@ -137,8 +138,16 @@ class RingChecker {
             return std::find(ring.post_forms().begin(), ring.post_forms().end(), found->second) !=
                    ring.post_forms().end();
           });
+      const std::vector<FieldUnit>& fields = unit_.forms[found->second].fields;
+      const bool indexed = std::any_of(fields.begin(), fields.end(), [](const FieldUnit& field) {
+        return field.role == layout::Role::kContextIndex;
+      });
+      if (rule.contexts && rule.contexts->value > 1 && !indexed) {
+        unit_.ReportMissing(Diagnostic::kNoContextIndex, rule.form.span,
+                            {rule.form.text, text::Cat(rule.contexts->value)});
+      }
       if (!posted) {
-        diagnostics_.Report(Diagnostic::kContextNotPosted, rule.form.span,
+        unit_.ReportMissing(Diagnostic::kContextNotPosted, rule.form.span,
                             {rule.form.text, queue_.name()});
       }
     }
@@ -158,9 +167,10 @@ void CheckRings(Unit& unit) {
   }
   if (unit.file.queues.empty()) return;
   for (const FormUnit& form : unit.forms) {
-    if (form.used) continue;
-    unit.diagnostics.Report(Diagnostic::kUnusedDescriptor, form.tree->name.span,
-                            {form.form.name()});
+    const auto named = unit.form_names.find(form.form.name());
+    if (form.used || named == unit.form_names.end() || &unit.forms[named->second] != &form)
+      continue;
+    unit.ReportMissing(Diagnostic::kUnusedDescriptor, form.tree->name.span, {form.form.name()});
   }
 }
 

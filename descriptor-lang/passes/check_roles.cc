@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -28,6 +29,18 @@ void CheckShape(Unit& unit, const FieldUnit& field, const RoleInfo& info) {
       !field.main->attributes.enumeration) {
     unit.diagnostics.Report(Diagnostic::kRoleNeedsEnumeration, span,
                             {name, info.name, text::Join(info.vocabulary, ", ")});
+  }
+  if (info.kind == RoleKind::kCoded && field.field.has_enumeration()) {
+    const v1::Enumeration& known =
+        unit.layout.enumerations(static_cast<int>(field.field.enumeration()));
+    const bool understood = std::any_of(
+        known.values().begin(), known.values().end(), [&](const v1::EnumerationValue& value) {
+          return layout::FindCode(info.role, value.name()).has_value();
+        });
+    if (!understood && !known.values().empty()) {
+      unit.diagnostics.Report(Diagnostic::kNoVocabulary, span,
+                              {known.name(), info.name, text::Join(info.vocabulary, ", ")});
+    }
   }
 }
 

@@ -8,6 +8,7 @@ namespace qsplit::qdl {
 std::optional<layout::VerifiedLayout> Compile(const SourceFile& source, Diagnostics& diagnostics) {
   const ast::File file = Parse(source, diagnostics);
   Unit unit(source, file, diagnostics);
+  unit.incomplete = diagnostics.error_count() > 0;
   DeclareNames(unit);
   PlaceFields(unit);
   ResolveValues(unit);

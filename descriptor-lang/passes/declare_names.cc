@@ -33,7 +33,7 @@ class Declarer {
               static_cast<uint32_t>(unit_.forms.size()));
       DeclareForm(tree);
     }
-    if (file.queues.empty()) diagnostics_.Report(Diagnostic::kNoQueue, TopSpan(), {});
+    if (file.queues.empty()) unit_.ReportMissing(Diagnostic::kNoQueue, TopSpan(), {});
   }
 
  private:
@@ -71,16 +71,17 @@ class Declarer {
     v1::Documentation& words = *unit_.layout.mutable_documentation();
     if (file.title) {
       CheckText(*file.title, "bytes in a title", layout::kMaxTitleBytes);
-      words.set_title(std::string(file.title->text));
+      words.set_title(CleanText(file.title->text, layout::kMaxTitleBytes));
     }
     Count("sources", file.sources, layout::kMaxSources);
     for (const ast::Identifier& source : file.sources) {
       CheckText(source, "bytes in a source", layout::kMaxSourceBytes);
-      words.add_sources(std::string(source.text));
+      words.add_sources(CleanText(source.text, layout::kMaxSourceBytes));
+      if (words.sources(words.sources_size() - 1).empty()) {
+        diagnostics_.Report(Diagnostic::kNoSource, source.span, {});
+      }
     }
-    const bool some = std::any_of(file.sources.begin(), file.sources.end(),
-                                  [](const auto& source) { return !source.text.empty(); });
-    if (!some) diagnostics_.Report(Diagnostic::kNoSource, TopSpan(), {});
+    if (file.sources.empty()) unit_.ReportMissing(Diagnostic::kNoSource, TopSpan(), {});
   }
 
   void CheckText(const ast::Identifier& text, std::string_view kind, size_t most) {
@@ -110,7 +111,7 @@ class Declarer {
   void DeclareValues(const ast::Enumeration& tree, v1::Enumeration& out) {
     Count("values in an enumeration", tree.values, layout::kMaxEnumerationValues);
     if (tree.values.empty()) {
-      diagnostics_.Report(Diagnostic::kEmptyEnumeration, tree.name.span, {tree.name.text});
+      unit_.ReportMissing(Diagnostic::kEmptyEnumeration, tree.name.span, {tree.name.text});
     }
     NameIndex names;
     std::map<uint64_t, const ast::EnumerationValue*> values;
@@ -143,7 +144,7 @@ class Declarer {
       v1::Feature& out = *unit_.layout.add_features();
       out.set_name(std::string(tree.name.text));
       if (tree.choices.size() < 2) {
-        diagnostics_.Report(Diagnostic::kFeatureChoices, tree.name.span, {tree.name.text});
+        unit_.ReportMissing(Diagnostic::kFeatureChoices, tree.name.span, {tree.name.text});
       }
       Count("choices of a feature", tree.choices, layout::kMaxFeatureChoices);
       NameIndex names;
@@ -174,7 +175,7 @@ class Declarer {
       }
     }
     if (tree.fields.empty()) {
-      diagnostics_.Report(Diagnostic::kEmptyDescriptor, tree.name.span, {tree.name.text});
+      unit_.ReportMissing(Diagnostic::kEmptyDescriptor, tree.name.span, {tree.name.text});
     }
     for (const ast::Field& line : tree.fields) DeclareField(form, line);
     for (FieldUnit& field : form.fields) FinishField(field);
@@ -236,6 +237,11 @@ class Declarer {
     std::vector<std::string_view> names(known.choices().begin(), known.choices().end());
     for (uint32_t i = 0; i < names.size(); ++i) {
       if (names[i] != tree.choice.text) continue;
+      for (const v1::FeatureChoice& other : out) {
+        if (other.feature() != feature->second) continue;
+        diagnostics_.Report(Diagnostic::kRepeated, tree.feature.span, {tree.feature.text});
+        return;
+      }
       v1::FeatureChoice& choice = *out.Add();
       choice.set_feature(feature->second);
       choice.set_choice(i);

@@ -9,28 +9,12 @@
 namespace qsplit::qdl {
 namespace {
 
-// Keeps what the verifier lets stand in a note: no control characters, not too long.
-std::string CleanNote(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    const size_t length = std::max<size_t>(1, Utf8Length(text.substr(at)));
-    if (out.size() + length > layout::kMaxNoteBytes) break;
-    const auto first = static_cast<uint8_t>(text[at]);
-    const bool control =
-        first < 0x20 || first == 0x7f ||
-        (first == 0xc2 && length == 2 && static_cast<uint8_t>(text[at + 1]) < 0xa0);
-    out += control ? " " : std::string(text.substr(at, length));
-    at += length;
-  }
-  return out;
-}
-
 void AddNote(Unit& unit, std::string path, std::string_view text) {
   v1::Documentation& words = *unit.layout.mutable_documentation();
   if (text.empty() || words.notes_size() >= static_cast<int>(layout::kMaxNotes)) return;
   v1::Note& note = *words.add_notes();
   note.set_path(std::move(path));
-  note.set_text(CleanNote(text));
+  note.set_text(CleanText(text, layout::kMaxNoteBytes));
 }
 
 void AddNotes(Unit& unit) {

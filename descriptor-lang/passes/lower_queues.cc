@@ -3,6 +3,7 @@
 
 #include "descriptor-lang/layout/limits.h"
 #include "descriptor-lang/passes/conditions.h"
+#include "descriptor-lang/passes/lowering.h"
 #include "descriptor-lang/passes/passes.h"
 #include "descriptor-lang/text.h"
 
@@ -35,13 +36,9 @@ class QueueLowering {
     }
   }
 
-  // A number that must lie in [least, most]; `least` after an error.
   uint32_t Bounded(const ast::Number& number, std::string_view what, uint64_t least,
                    uint64_t most) {
-    if (number.value >= least && number.value <= most) return static_cast<uint32_t>(number.value);
-    diagnostics_.Report(Diagnostic::kLimitTooLarge, number.span,
-                        {what, text::Cat(number.value), text::Cat(least, " to ", most)});
-    return static_cast<uint32_t>(least);
+    return qdl::Bounded(unit_, number, what, least, most);
   }
 
   std::optional<uint32_t> FindForm(const ast::Identifier& name) {
@@ -56,7 +53,7 @@ class QueueLowering {
     out.set_name(std::string(tree.name.text));
     out.set_direction(tree.direction);
     if (tree.rings.empty()) {
-      diagnostics_.Report(Diagnostic::kNoRing, tree.name.span, {tree.name.text});
+      unit_.ReportMissing(Diagnostic::kNoRing, tree.name.span, {tree.name.text});
     }
     NameIndex names;
     for (const ast::Ring& ring : tree.rings) {
@@ -66,14 +63,14 @@ class QueueLowering {
         break;
       }
       Declare(names, "rings", ring.name);
-      LowerRing(tree, ring, *out.add_rings());
+      LowerRing(ring, *out.add_rings());
     }
     LowerPacket(tree, out);
     LowerLimits(tree.limits, *out.mutable_limits());
     LowerContexts(tree, out);
   }
 
-  void LowerRing(const ast::Queue& queue, const ast::Ring& tree, v1::Ring& out) {
+  void LowerRing(const ast::Ring& tree, v1::Ring& out) {
     out.set_name(std::string(tree.name.text));
     LowerForms(tree.posts, *out.mutable_post_forms());
     if (tree.completion) {
@@ -87,8 +84,7 @@ class QueueLowering {
       out.set_reserved_slots(Bounded(*tree.reserved, "the number of reserved slots", 0,
                                      out.slots().min() > 0 ? out.slots().min() - 1 : 0));
     }
-    for (const ast::Doorbell& bell : tree.doorbells) LowerDoorbell(bell, out);
-    (void)queue;
+    for (const ast::Doorbell& bell : tree.doorbells) LowerDoorbell(unit_, bell, out);
   }
 
   void LowerForms(const std::vector<ast::Identifier>& names,
@@ -122,7 +118,7 @@ class QueueLowering {
     v1::SlotRange& slots = *out.mutable_slots();
     slots.set_min(1), slots.set_max(1), slots.set_step(1);
     if (!tree.slots) {
-      diagnostics_.Report(Diagnostic::kNoSlots, tree.name.span, {tree.name.text});
+      unit_.ReportMissing(Diagnostic::kNoSlots, tree.name.span, {tree.name.text});
       return;
     }
     const ast::Range& range = *tree.slots;
@@ -189,8 +185,14 @@ class QueueLowering {
       const auto found = unit_.form_names.find(name.text);
       if (found == unit_.form_names.end()) continue;
       const v1::Form& form = unit_.forms[found->second].form;
+      if (form.slots() > ring.slots().min() && ring.slots().max() > 1) {
+        diagnostics_.Report(
+            Diagnostic::kLimitTooLarge, name.span,
+            {text::Cat("the number of slots of `", name.text, "`"), text::Cat(form.slots()),
+             text::Cat("at most the ring's fewest slots, ", ring.slots().min())});
+      }
       if (form.size_bytes() == form.slots() * ring.slot_bytes()) continue;
-      diagnostics_.Report(
+      unit_.ReportMissing(
           Diagnostic::kSlotSize, name.span,
           {name.text, text::Cat(form.size_bytes()), ring.name(), text::Cat(ring.slot_bytes())});
     }
@@ -202,73 +204,6 @@ class QueueLowering {
     }
     diagnostics_.Report(Diagnostic::kNotPowerOfTwo, number.span, {text::Cat(number.value)});
     return 1;
-  }
-
-  void LowerDoorbell(const ast::Doorbell& tree, v1::Ring& ring) {
-    auto& list =
-        tree.consumer ? *ring.mutable_consumer_doorbells() : *ring.mutable_producer_doorbells();
-    if (list.size() >= static_cast<int>(layout::kMaxDoorbells)) {
-      diagnostics_.Report(Diagnostic::kTooMany, tree.span,
-                          {"doorbells of a ring", text::Cat(layout::kMaxDoorbells)});
-      return;
-    }
-    v1::Doorbell& out = *list.Add();
-    out.set_target(tree.target);
-    out.set_barrier(tree.barrier);
-    uint32_t bytes = 0;
-    const bool store =
-        tree.target == v1::DOORBELL_TARGET_REGISTER || tree.target == v1::DOORBELL_TARGET_MEMORY;
-    if (store) {
-      const uint64_t width = tree.bytes->value;
-      if (width == 1 || width == 2 || width == 4 || width == 8) {
-        bytes = static_cast<uint32_t>(width);
-      } else {
-        diagnostics_.Report(Diagnostic::kDoorbellWidth, tree.bytes->span, {text::Cat(width)});
-        bytes = 8;
-      }
-    } else if (tree.bytes) {
-      bytes = Bounded(*tree.bytes, "the size of the copy in bytes", 1, layout::kMaxFormBytes);
-    }
-    out.set_bytes(bytes);
-    LowerByteOrder(tree, store, out);
-    for (const ast::DoorbellTerm& term : tree.terms) LowerTerm(term, bytes, out);
-  }
-
-  void LowerByteOrder(const ast::Doorbell& tree, bool store, v1::Doorbell& out) {
-    v1::ByteOrder order = tree.byte_order;
-    if (order == v1::BYTE_ORDER_UNSPECIFIED) order = unit_.file.byte_order;
-    if (!store || out.bytes() == 1) order = v1::BYTE_ORDER_LITTLE;
-    if (order == v1::BYTE_ORDER_UNSPECIFIED) {
-      diagnostics_.Report(Diagnostic::kNoByteOrder, tree.span, {});
-    }
-    out.set_byte_order(order);
-  }
-
-  void LowerTerm(const ast::DoorbellTerm& tree, uint32_t bytes, v1::Doorbell& out) {
-    if (out.terms_size() >= static_cast<int>(layout::kMaxDoorbellTerms)) {
-      if (out.terms_size() == static_cast<int>(layout::kMaxDoorbellTerms)) {
-        diagnostics_.Report(Diagnostic::kTooMany,
-                            tree.constant.span.empty() ? Span{} : tree.constant.span,
-                            {"terms of a doorbell", text::Cat(layout::kMaxDoorbellTerms)});
-      }
-      return;
-    }
-    const uint32_t width = bytes == 0 || bytes > 8 ? 64 : 8 * bytes;
-    v1::DoorbellTerm& term = *out.add_terms();
-    term.set_source(tree.source);
-    term.set_constant(tree.constant.value);
-    if (tree.shift) {
-      term.set_shift(Bounded(*tree.shift, "the shift in bits", 0, width - 1));
-    }
-    const uint64_t room = layout::LowBits(width - term.shift());
-    term.set_mask(room);
-    if (!tree.mask) return;
-    if (tree.mask->value == 0 || tree.mask->value > room) {
-      diagnostics_.Report(Diagnostic::kLimitTooLarge, tree.mask->span,
-                          {"the mask", text::Cat(tree.mask->value), text::Cat("1 to ", room)});
-      return;
-    }
-    term.set_mask(tree.mask->value);
   }
 
   void LowerPacket(const ast::Queue& tree, v1::Queue& out) {
@@ -296,7 +231,7 @@ class QueueLowering {
     }
     if (!tree.packet) {
       if (tree.direction != v1::DIRECTION_COMMAND) {
-        diagnostics_.Report(Diagnostic::kNoPacketRule, tree.name.span, {tree.name.text});
+        unit_.ReportMissing(Diagnostic::kNoPacketRule, tree.name.span, {tree.name.text});
       }
       rule.set_span(v1::SPAN_SINGLE);
       return;
@@ -326,7 +261,7 @@ class QueueLowering {
         span = node.comparison.left.span;
         break;
       }
-      diagnostics_.Report(Diagnostic::kPacketField, span,
+      unit_.ReportMissing(Diagnostic::kPacketField, span,
                           {name, queue.name(), "posts or completes"});
       return;
     }
@@ -394,6 +329,13 @@ class QueueLowering {
       }
       const auto form = FindForm(rule.form);
       if (!form) continue;
+      const bool again =
+          std::any_of(out.contexts().begin(), out.contexts().end(),
+                      [&](const v1::ContextRule& known) { return known.form() == *form; });
+      if (again) {
+        diagnostics_.Report(Diagnostic::kRepeated, rule.form.span, {rule.form.text});
+        continue;
+      }
       v1::ContextRule& context = *out.add_contexts();
       context.set_form(*form);
       context.set_lifetime(rule.lifetime);

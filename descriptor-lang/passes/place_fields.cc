@@ -90,7 +90,7 @@ class Placer {
     if (order == v1::BYTE_ORDER_UNSPECIFIED) order = unit_.file.byte_order;
     if (line.word_bytes == 1) order = v1::BYTE_ORDER_LITTLE;
     if (order == v1::BYTE_ORDER_UNSPECIFIED) {
-      diagnostics_.Report(Diagnostic::kNoByteOrder, line.word_span, {});
+      unit_.ReportMissing(Diagnostic::kNoByteOrder, line.word_span, {});
       return false;
     }
     part.span = line.name.span;

@@ -110,9 +110,6 @@ class Values {
     if (attributes_.times) {
       if (attributes_.times->value == 0) {
         Refuse(attributes_.times->span, "times 0 leaves nothing");
-      } else if (field_.bits > 0 &&
-                 attributes_.times->value > UINT64_MAX / layout::LowBits(field_.bits)) {
-        Refuse(attributes_.times->span, "the largest value does not fit into 64 bits");
       } else {
         scale.set_multiplier(attributes_.times->value);
       }
@@ -129,6 +126,19 @@ class Values {
       }
     }
     if (attributes_.zero_means) scale.set_zero_value(attributes_.zero_means->value);
+    CheckLargest(scale);
+  }
+
+  void CheckLargest(const v1::Scale& scale) {
+    if (!field_.placed || field_.bits == 0) return;
+    const bool is_signed = attributes_.is_signed;
+    const uint64_t bias = scale.bias() > 0 ? static_cast<uint64_t>(scale.bias()) : 0;
+    uint64_t top = layout::LowBits(is_signed ? field_.bits - 1 : field_.bits);
+    if (__builtin_mul_overflow(top, scale.multiplier(), &top) ||
+        __builtin_add_overflow(top, bias, &top) || top > layout::LowBits(is_signed ? 63 : 64)) {
+      const auto& at = attributes_.times ? attributes_.times : attributes_.plus;
+      Refuse(at->span, "the largest value does not fit into 64 bits");
+    }
   }
 
   void Refuse(Span span, std::string_view why) {

@@ -31,6 +31,22 @@ bool Exclusive(Unit& unit, const FieldUnit& a, const FieldUnit& b) {
          layout::Exclude(a.facts, b.facts, unit.budget);
 }
 
+std::string CleanText(std::string_view words, size_t most) {
+  words = text::Trim(words);
+  std::string out;
+  for (size_t at = 0; at < words.size();) {
+    const size_t length = std::max<size_t>(1, Utf8Length(words.substr(at)));
+    if (out.size() + length > most) break;
+    const auto first = static_cast<uint8_t>(words[at]);
+    const bool control =
+        first < 0x20 || first == 0x7f ||
+        (first == 0xc2 && length == 2 && static_cast<uint8_t>(words[at + 1]) < 0xa0);
+    out += control ? std::string(" ") : std::string(words.substr(at, length));
+    at += length;
+  }
+  return std::string(text::Trim(out));
+}
+
 std::string BitsText(uint64_t bits) { return text::Cat(bits, bits == 1 ? " bit" : " bits"); }
 
 std::string Suggest(std::string_view wanted, const std::vector<std::string_view>& names) {

@@ -8,6 +8,7 @@
 #define QSPLIT_DESCRIPTOR_LANG_PASSES_UNIT_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -73,10 +74,18 @@ struct Unit {
   NameIndex feature_names;
   NameIndex form_names;
   std::vector<FormUnit> forms;
+  // True when the parser had to skip something: what is missing then may be what it skipped.
+  bool incomplete = false;
+
   // In the spec's own order.
   v1::Layout layout;
   // For comparing pairs; when it is spent, pairs count as not exclusive and the verifier refuses.
   layout::WorkBudget budget;
+
+  // Reports something that the spec does not say, unless it may be among what was skipped.
+  void ReportMissing(Diagnostic id, Span span, std::initializer_list<std::string_view> arguments) {
+    if (!incomplete) diagnostics.Report(id, span, arguments);
+  }
 
   const FieldUnit& Field(const v1::FieldReference& reference) const {
     return forms[reference.form()].fields[reference.field()];
@@ -88,6 +97,10 @@ struct Unit {
 
 // True when conditions or features never let both fields mean something.
 bool Exclusive(Unit& unit, const FieldUnit& a, const FieldUnit& b);
+
+// What may stand in a layout's documentation: without control characters and blanks at its ends,
+// cut after `most` bytes.
+std::string CleanText(std::string_view words, size_t most);
 
 // "1 bit", "4 bits".
 std::string BitsText(uint64_t bits);

@@ -172,7 +172,17 @@ class DescriptorParser {
     ParseAttributes(field.attributes);
     field.span = Span::Join(field.span, cursor_.Previous().span);
     field.note = cursor_.TrailingComment(cursor_.Previous().line);
-    if (!field.name.text.empty()) out_.fields.push_back(std::move(field));
+    CheckEnd(field);
+    out_.fields.push_back(std::move(field));
+  }
+
+  // What follows on the line begins another field or ends the block.
+  void CheckEnd(const ast::Field& field) {
+    const Token& next = cursor_.Peek();
+    if (cursor_.lost() || next.line != cursor_.Previous().line) return;
+    const bool begins = field.bits ? next.kind == TokenKind::kName : next.Is("@");
+    if (begins || next.Is("}") || cursor_.AtEnd()) return;
+    cursor_.Unexpected("an attribute such as `is` or `when`, or the next field");
   }
 
   // `when`, `in` and `with`, which a whole word may have as well.

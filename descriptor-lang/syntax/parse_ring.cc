@@ -138,7 +138,9 @@ class RingParser {
       if (!bell.bytes || !cursor_.Expect("bytes")) return;
       bell.byte_order = ParseByteOrder(cursor_);
     }
-    if (cursor_.Take("=") && !cursor_.Take("anything")) ParseTerms(bell);
+    const bool store =
+        bell.target == v1::DOORBELL_TARGET_REGISTER || bell.target == v1::DOORBELL_TARGET_MEMORY;
+    if (store && cursor_.Take("=") && !cursor_.Take("anything")) ParseTerms(bell);
     if (!cursor_.lost() && cursor_.Take("after")) ParseBarrier(bell);
     if (cursor_.lost()) return;
     bell.span = Span::Join(begin, cursor_.Previous().span);

@@ -1,0 +1,119 @@
+// What the compiler says, compared with text in this folder.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "descriptor-lang/diagnostics/diagnostics.h"
+#include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/passes/compile.h"
+#include "descriptor-lang/source/source_file.h"
+
+namespace qsplit::qdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRoot = QSPLIT_SOURCE_DIR;
+const fs::path kFolder = kRoot / "tests/golden/qdl";
+
+std::string Read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path << " cannot be read";
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void ExpectGolden(const std::string& actual, const fs::path& path) {
+  if (std::getenv("QSPLIT_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path, std::ios::binary) << actual;
+    return;
+  }
+  EXPECT_EQ(actual, Read(path)) << path << ": run with QSPLIT_UPDATE_GOLDEN=1 if this is meant";
+}
+
+std::vector<std::string> Names(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".qdl") names.push_back(entry.path().stem());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string NameOf(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+  return name;
+}
+
+class Bad : public testing::TestWithParam<std::string> {};
+class Good : public testing::TestWithParam<std::string> {};
+class Spec : public testing::TestWithParam<std::string> {};
+
+TEST_P(Bad, IsRefusedWithItsNumberAndText) {
+  const SourceFile source(GetParam() + ".qdl", Read(kFolder / "bad" / (GetParam() + ".qdl")));
+  Diagnostics diagnostics(source);
+  EXPECT_FALSE(Compile(source, diagnostics).has_value());
+  const std::string text = diagnostics.Render();
+  EXPECT_THAT(text, testing::HasSubstr("error[" + GetParam() + "]"));
+  ExpectGolden(text, kFolder / "bad" / (GetParam() + ".txt"));
+}
+
+TEST_P(Good, CompilesInSilence) {
+  const SourceFile source(GetParam() + ".qdl", Read(kFolder / "good" / (GetParam() + ".qdl")));
+  Diagnostics diagnostics(source);
+  EXPECT_TRUE(Compile(source, diagnostics).has_value());
+  EXPECT_EQ(diagnostics.Render(), "");
+}
+
+TEST_P(Spec, TextAndJson) {
+  const SourceFile source(GetParam() + ".qdl",
+                          Read(kRoot / "descriptor-specs" / (GetParam() + ".qdl")));
+  Diagnostics diagnostics(source);
+  const auto layout = Compile(source, diagnostics);
+  ASSERT_TRUE(layout.has_value()) << diagnostics.Render();
+  EXPECT_EQ(layout->name(), GetParam()) << "a spec's file is named after its layout";
+  ExpectGolden(layout::EmitText(*layout), kFolder / "outputs" / (GetParam() + ".txt"));
+  ExpectGolden(layout::EmitJson(*layout), kFolder / "outputs" / (GetParam() + ".json"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Qdl, Bad, testing::ValuesIn(Names(kFolder / "bad")), NameOf);
+INSTANTIATE_TEST_SUITE_P(Qdl, Good, testing::ValuesIn(Names(kFolder / "good")), NameOf);
+INSTANTIATE_TEST_SUITE_P(Qdl, Spec, testing::ValuesIn(Names(kRoot / "descriptor-specs")), NameOf);
+
+TEST(Table, EachMessageHasABadAndAGoodFile) {
+  for (const DiagnosticInfo& info : AllDiagnostics()) {
+    // A file of a megabyte is made by the unit tests; what only the verifier refuses has no spec.
+    if (info.id == Diagnostic::kFileTooLarge || info.id == Diagnostic::kRefused) continue;
+    const std::string name = DiagnosticCode(info.id) + ".qdl";
+    EXPECT_TRUE(fs::exists(kFolder / "bad" / name)) << name;
+    EXPECT_TRUE(fs::exists(kFolder / "good" / name)) << name;
+  }
+}
+
+TEST(Table, IsInOrderAndSaysWhatToDo) {
+  uint32_t last = 0;
+  for (const DiagnosticInfo& info : AllDiagnostics()) {
+    EXPECT_GT(static_cast<uint32_t>(info.id), last);
+    last = static_cast<uint32_t>(info.id);
+    if (info.id != Diagnostic::kExpected) {
+      EXPECT_FALSE(info.advice.empty()) << last;
+    }
+  }
+}
+
+TEST(Roles, PageIsThatOfTheVocabulary) {
+  ExpectGolden(layout::EmitRoles(), kRoot / "docs/roles.md");
+}
+
+}  // namespace
+}  // namespace qsplit::qdl
