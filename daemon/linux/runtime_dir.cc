@@ -17,7 +17,9 @@ absl::StatusOr<RuntimeDir> RuntimeDir::Open(const std::string& path) {
     // The umask may have taken bits away, and tenants must reach the sockets.
     if (chmod(path.c_str(), 0755) != 0) return ErrnoStatus(errno, "chmod", path);
   } else if (errno != EEXIST) {
-    return ErrnoStatus(errno, "mkdir", path);
+    const absl::Status failed = ErrnoStatus(errno, "mkdir", path);
+    return absl::Status(failed.code(),
+                        absl::StrCat(failed.message(), "; choose another with --runtime-dir"));
   }
   struct stat found {};
   if (stat(path.c_str(), &found) != 0) return ErrnoStatus(errno, "stat", path);
