@@ -13,7 +13,8 @@
 #     A Google Benchmark program in build/<preset>/bench; not a test, for it judges nothing.
 #
 # Programs see QSPLIT_SOURCE_DIR, QSPLIT_BINARY_DIR, QSPLIT_BIN_DIR and QSPLIT_LAYOUT_DIR (string
-# literals); script tests see the same names in the environment. Tests of label netns and vm run alone.
+# literals); script tests see the same names in the environment. Tests of label netns and vm, and those
+# marked SERIAL, run alone.
 # LABEL may have a second word, hostile, for what scripts/test also runs in the asan build.
 # DATA and DEPENDS name targets to build before (programs, layouts); as does tests_<label>.
 include(GoogleTest)
@@ -45,7 +46,7 @@ function(_qsplit_label var label)
   set(${var} "${label}" PARENT_SCOPE)
 endfunction()
 
-function(_qsplit_test_properties var label timeout)
+function(_qsplit_test_properties var label timeout serial)
   list(GET label 0 first)
   if(NOT timeout)
     set(timeout 120)
@@ -57,7 +58,7 @@ function(_qsplit_test_properties var label timeout)
     math(EXPR timeout "${timeout} * 3")
   endif()
   set(properties TIMEOUT ${timeout})
-  if(first MATCHES "netns|vm")
+  if(serial OR first MATCHES "netns|vm")
     # They measure times, and count what is left on the machine.
     list(APPEND properties RUN_SERIAL TRUE)
   endif()
@@ -71,7 +72,7 @@ function(_qsplit_test_program name)
 endfunction()
 
 function(qsplit_test)
-  cmake_parse_arguments(PARSE_ARGV 0 T "" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
+  cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
   if(NOT QSPLIT_TESTS OR QSPLIT_FUZZ)
     return()
   endif()
@@ -79,7 +80,7 @@ function(qsplit_test)
     message(FATAL_ERROR "qsplit_test: NAME and SOURCES are needed; not understood: ${T_UNPARSED_ARGUMENTS}")
   endif()
   _qsplit_label(label "${T_LABEL}")
-  _qsplit_test_properties(properties "${label}" "${T_TIMEOUT}")
+  _qsplit_test_properties(properties "${label}" "${T_TIMEOUT}" "${T_SERIAL}")
   add_executable(${T_NAME} ${T_SOURCES})
   set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_link_libraries(${T_NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
@@ -105,7 +106,7 @@ endforeach()
 endfunction()
 
 function(qsplit_script_test)
-  cmake_parse_arguments(PARSE_ARGV 0 T "" "NAME;TIMEOUT" "COMMAND;LABEL;ENV;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL" "NAME;TIMEOUT" "COMMAND;LABEL;ENV;DEPENDS")
   if(NOT QSPLIT_TESTS OR QSPLIT_FUZZ)
     return()
   endif()
@@ -113,7 +114,7 @@ function(qsplit_script_test)
     message(FATAL_ERROR "qsplit_script_test: NAME and COMMAND are needed; not understood: ${T_UNPARSED_ARGUMENTS}")
   endif()
   _qsplit_label(label "${T_LABEL}")
-  _qsplit_test_properties(properties "${label}" "${T_TIMEOUT}")
+  _qsplit_test_properties(properties "${label}" "${T_TIMEOUT}" "${T_SERIAL}")
   add_test(NAME ${T_NAME} COMMAND ${T_COMMAND} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
   set_tests_properties(${T_NAME} PROPERTIES LABELS "${label}" SKIP_RETURN_CODE 77 ${properties})
   set_property(TEST ${T_NAME} PROPERTY ENVIRONMENT
