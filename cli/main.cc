@@ -21,6 +21,35 @@ constexpr char kFooter[] =
     "`qsplit OBJECT --help` lists the commands of an object, `qsplit OBJECT COMMAND --help` has\n"
     "examples for each. Exit codes: 0 done, 1 refused or not reachable, 2 wrong usage.";
 
+// Something required is not there: mostly a word that is none of those expected.
+int MissingWord(const CLI::App& app) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
+  std::string path;
+  for (const CLI::App* at = deepest; at != nullptr; at = at->get_parent()) {
+    path = at->get_name() + (path.empty() ? "" : " ") + path;
+  }
+  std::string words;
+  for (const CLI::App* word : deepest->get_subcommands({})) {
+    words += (words.empty() ? "" : ", ") + word->get_name();
+  }
+  const std::vector<std::string> rest = deepest->remaining();
+  if (words.empty()) {
+    std::string missing;
+    for (const CLI::Option* option : deepest->get_options()) {
+      if (option->get_required() && option->count() == 0) missing += " " + option->get_name(true);
+    }
+    std::fprintf(stderr, "%s:%s is missing; `%s --help` has examples\n", path.c_str(),
+                 missing.c_str(), path.c_str());
+  } else if (rest.empty()) {
+    std::fprintf(stderr, "%s: a command is missing; there are: %s\n", path.c_str(), words.c_str());
+  } else {
+    std::fprintf(stderr, "%s: unknown command '%s'; there are: %s\n", path.c_str(),
+                 qsplit::cli::Harmless(rest.front()).c_str(), words.c_str());
+  }
+  return kUsage;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -49,6 +78,8 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError&) {
+    return MissingWord(app);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }

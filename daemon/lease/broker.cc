@@ -111,7 +111,7 @@ std::string Broker::BrokenInvariant() const {
       return fmt::format("lease {} holds nothing and is still listed", id);
     }
   }
-  for (const region::Region* region : state->regions.List(0)) {
+  for (const region::Region* region : state->regions.List()) {
     if (state->sessions.Find(region->session) == nullptr) {
       return fmt::format("region {} has outlived its session", region->id);
     }

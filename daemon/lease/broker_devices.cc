@@ -144,13 +144,15 @@ absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
                                                       const v1::GetStatsRequest& request) const {
   constexpr std::string_view kCall = "GetStats";
   Locked state(*state_);
+  Sight sight;
   if (caller != kNobody) {
-    if (auto session = state->Caller(caller); !session.ok()) return InCall(kCall, session.status());
+    auto seen = state->SightOf(caller, /*all=*/true);
+    if (!seen.ok()) return InCall(kCall, seen.status());
+    sight = *seen;
   }
   auto found = state->Room(request.device());
   if (!found.ok()) return InCall(kCall, found.status());
   const DeviceRoom& room = **found;
-  const bool admin = state->IsAdmin(caller);
   const device::DeviceCounters counters = room.device->ReadCounters();
   v1::GetStatsResponse response;
   v1::DeviceStats* stats = response.mutable_stats();
@@ -160,7 +162,8 @@ absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
     for (uint32_t queue = 0; queue < holders.size(); ++queue) {
       const auto lease = state->leases.find(holders[queue]);
       const bool held = lease != state->leases.end();
-      const bool visible = admin || !held || (caller != kNobody && lease->second.session == caller);
+      const bool visible =
+          !held || (caller != kNobody && sight.Sees(lease->second.session, lease->second.peer.uid));
       const bool known = visible && queue < queues.size();
       v1::QueueStats* to = stats->add_queues();
       *to = ToProto(queue, transmit, known ? queues[queue] : device::QueueCounters{});

@@ -75,11 +75,11 @@ absl::StatusOr<v1::UnregisterRegionResponse> Broker::UnregisterRegion(
 absl::StatusOr<v1::ListRegionsResponse> Broker::ListRegions(
     SessionId caller, const v1::ListRegionsRequest& request) const {
   Locked state(*state_);
-  auto session = request.all() ? state->Admin(caller) : state->Caller(caller);
-  if (!session.ok()) return InCall("ListRegions", session.status());
+  auto sight = state->SightOf(caller, request.all());
+  if (!sight.ok()) return InCall("ListRegions", sight.status());
   v1::ListRegionsResponse response;
-  for (const region::Region* region : state->regions.List(request.all() ? 0 : caller)) {
-    *response.add_regions() = ToProto(*region);
+  for (const region::Region* region : state->regions.List()) {
+    if (sight->Sees(region->session, region->uid)) *response.add_regions() = ToProto(*region);
   }
   return response;
 }
@@ -154,12 +154,14 @@ absl::StatusOr<v1::GetLeaseResponse> Broker::GetLease(SessionId caller,
 absl::StatusOr<v1::ListLeasesResponse> Broker::ListLeases(
     SessionId caller, const v1::ListLeasesRequest& request) const {
   Locked state(*state_);
-  auto session = request.all() ? state->Admin(caller) : state->Caller(caller);
-  if (!session.ok()) return InCall("ListLeases", session.status());
+  auto sight = state->SightOf(caller, request.all());
+  if (!sight.ok()) return InCall("ListLeases", sight.status());
   v1::ListLeasesResponse response;
   for (const auto& [id, lease] : state->leases) {
-    const bool own = lease.session == caller && lease.state != v1::LEASE_STATE_RELEASED;
-    if (request.all() || own) *response.add_leases() = state->ToProto(lease);
+    // Released, but the device has not let go yet: an administrator's matter.
+    const bool lingers = lease.state == v1::LEASE_STATE_RELEASED;
+    if (lingers && sight->reach != Sight::Reach::kAll) continue;
+    if (sight->Sees(lease.session, lease.peer.uid)) *response.add_leases() = state->ToProto(lease);
   }
   return response;
 }
@@ -202,13 +204,14 @@ absl::StatusOr<std::shared_ptr<LeaseSubscription>> Broker::WatchLeases(
     SessionId caller, const v1::WatchLeasesRequest& request, LeaseSubscription::OnReady on_ready) {
   constexpr std::string_view kCall = "WatchLeases";
   Locked state(*state_);
-  auto session = request.all() ? state->Admin(caller) : state->Caller(caller);
-  if (!session.ok()) return InCall(kCall, session.status());
-  EventHub::LeaseFilter filter{caller, request.all(), request.lease_id()};
+  auto sight = state->SightOf(caller, request.all());
+  if (!sight.ok()) return InCall(kCall, sight.status());
+  EventHub::LeaseFilter filter{*sight, request.lease_id()};
   if (request.lease_id() != 0) {
     auto lease = state->Lease(caller, request.lease_id(), state->IsAdmin(caller));
     if (!lease.ok()) return InCall(kCall, lease.status());
-    filter.all = filter.all || (*lease)->session != caller;
+    // Somebody else's, so the caller is an administrator.
+    if ((*lease)->session != caller) filter.sight.reach = Sight::Reach::kAll;
   }
   return state->hub->WatchLeases(filter, std::move(on_ready));
 }

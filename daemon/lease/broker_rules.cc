@@ -190,10 +190,11 @@ absl::StatusOr<v1::ListRulesResponse> Broker::ListRules(SessionId caller,
                                                         const v1::ListRulesRequest& request) const {
   constexpr std::string_view kCall = "ListRules";
   Locked state(*state_);
-  if (request.all()) {
-    if (auto session = state->Admin(caller); !session.ok()) return InCall(kCall, session.status());
-  } else if (caller != kNobody) {
-    if (auto session = state->Caller(caller); !session.ok()) return InCall(kCall, session.status());
+  Sight sight;
+  if (caller != kNobody || request.all()) {
+    auto found = state->SightOf(caller, request.all());
+    if (!found.ok()) return InCall(kCall, found.status());
+    sight = *found;
   }
   if (!request.device().empty()) {
     if (auto room = state->Room(request.device()); !room.ok()) return InCall(kCall, room.status());
@@ -207,9 +208,10 @@ absl::StatusOr<v1::ListRulesResponse> Broker::ListRules(SessionId caller,
     }
     for (const steering::OwnedRule* rule : room.rules.List()) {
       const auto lease = state->leases.find(rule->lease);
-      const bool own =
-          caller != kNobody && lease != state->leases.end() && lease->second.session == caller;
-      if (!request.all() && !own) continue;
+      const bool seen = lease == state->leases.end()
+                            ? sight.reach == Sight::Reach::kAll
+                            : sight.Sees(lease->second.session, lease->second.peer.uid);
+      if (caller == kNobody || !seen) continue;
       v1::Rule* to = response.add_rules();
       *to = ToProto(name, *rule);
       to->set_packets(counters[rule->rule.location].packets);

@@ -78,6 +78,14 @@ absl::StatusOr<const session::Session*> Broker::State::Admin(SessionId id) const
   return session;
 }
 
+absl::StatusOr<Sight> Broker::State::SightOf(SessionId id, bool all) const {
+  auto session = Caller(id);
+  if (!session.ok()) return session.status();
+  Sight sight{.session = id, .uid = (*session)->peer.uid};
+  if (all) sight.reach = IsAdmin(id) ? Sight::Reach::kAll : Sight::Reach::kUid;
+  return sight;
+}
+
 absl::StatusOr<const DeviceRoom*> Broker::State::Room(std::string_view name) const {
   const auto found = rooms.find(name);
   if (found != rooms.end()) return &found->second;

@@ -22,6 +22,7 @@
 
 #include "daemon/lease/broker.h"
 #include "daemon/lease/lease_plan.h"
+#include "daemon/lease/sight.h"
 #include "daemon/steering/rule_table.h"
 
 namespace qsplit::lease {
@@ -65,6 +66,8 @@ struct Broker::State {
   // The caller's session when policy makes it an admin, else PERMISSION_DENIED.
   absl::StatusOr<const session::Session*> Admin(SessionId id) const;
   bool IsAdmin(SessionId id) const;
+  // What the caller may see, when its request says `all` or does not. Errors as Caller.
+  absl::StatusOr<Sight> SightOf(SessionId id, bool all) const;
 
   absl::StatusOr<DeviceRoom*> Room(std::string_view name);
   absl::StatusOr<const DeviceRoom*> Room(std::string_view name) const;

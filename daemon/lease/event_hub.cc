@@ -12,7 +12,7 @@ bool Same(const google::protobuf::MessageLite& a, const google::protobuf::Messag
 }
 
 bool Sees(const EventHub::LeaseFilter& filter, const v1::Lease& lease) {
-  if (!filter.all && filter.session != lease.session_id()) return false;
+  if (!filter.sight.Sees(lease.session_id(), lease.uid())) return false;
   return filter.lease == 0 || filter.lease == lease.lease_id();
 }
 
@@ -153,7 +153,7 @@ std::shared_ptr<LeaseSubscription> EventHub::WatchLeases(const LeaseFilter& filt
 void EventHub::EndReadersOf(session::SessionId session, const absl::Status& status) {
   std::lock_guard lock(mutex_);
   std::erase_if(lease_readers_, [&](const LeaseReader& reader) {
-    if (reader.filter.session != session) return false;
+    if (reader.filter.sight.session != session) return false;
     if (const auto subscription = reader.subscription.lock()) {
       subscription->End(status, false);
       ready_leases_.push_back(subscription);
@@ -166,7 +166,8 @@ void EventHub::EndReadersOfAllBut(const std::set<session::SessionId>& admins,
                                   const absl::Status& status) {
   std::lock_guard lock(mutex_);
   std::erase_if(lease_readers_, [&](const LeaseReader& reader) {
-    if (!reader.filter.all || admins.contains(reader.filter.session)) return false;
+    const Sight& sight = reader.filter.sight;
+    if (sight.reach != Sight::Reach::kAll || admins.contains(sight.session)) return false;
     if (const auto subscription = reader.subscription.lock()) {
       subscription->End(status, true);
       ready_leases_.push_back(subscription);

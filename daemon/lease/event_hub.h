@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "daemon/device/device.h"
+#include "daemon/lease/sight.h"
 #include "daemon/lease/subscription.h"
 #include "daemon/session/session_table.h"
 #include "qsplit/v1/device.pb.h"
@@ -31,9 +32,8 @@ class EventHub {
  public:
   // Which leases a reader sees: those of its session, or all; `lease` 0: each of them.
   struct LeaseFilter {
-    session::SessionId session = 0;
-    bool all = false;
-    LeaseId lease = 0;
+    Sight sight;
+    LeaseId lease = 0;  // 0: every lease in sight
   };
 
   // A device's whole state, from the broker. Readers hear of it when it differs from the last.

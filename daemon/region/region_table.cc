@@ -199,11 +199,9 @@ std::vector<std::shared_ptr<const linux_sys::OwnedFd>> RegionTable::RemoveAll(
   return memory;
 }
 
-std::vector<const Region*> RegionTable::List(session::SessionId session) const {
+std::vector<const Region*> RegionTable::List() const {
   std::vector<const Region*> list;
-  for (const auto& [id, region] : regions_) {
-    if (session == 0 || region.session == session) list.push_back(&region);
-  }
+  for (const auto& [id, region] : regions_) list.push_back(&region);
   return list;
 }
 

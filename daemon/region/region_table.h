@@ -96,8 +96,8 @@ class RegionTable {
   // being torn down keep the memory itself alive.
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> RemoveAll(session::SessionId session);
 
-  // By number. session 0: of all sessions.
-  std::vector<const Region*> List(session::SessionId session) const;
+  // All of them, by number.
+  std::vector<const Region*> List() const;
   size_t size() const { return regions_.size(); }
 
  private:

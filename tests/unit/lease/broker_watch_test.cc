@@ -59,8 +59,8 @@ TEST_F(BrokerWatchTest, LeasesFromTheirHoldersSide) {
   const auto other = broker_->WatchLeases(blue, {}, nullptr);
   v1::WatchLeasesRequest all_request;
   all_request.set_all(true);
-  EXPECT_EQ(broker_->WatchLeases(red, all_request, nullptr).status().code(),
-            absl::StatusCode::kPermissionDenied);
+  const auto same_uid = broker_->WatchLeases(Open(1000), all_request, nullptr);
+  const auto other_uid = broker_->WatchLeases(blue, all_request, nullptr);
   const auto all = broker_->WatchLeases(root, all_request, nullptr);
   v1::WatchLeasesRequest one_request;
   one_request.set_lease_id(before);
@@ -79,6 +79,8 @@ TEST_F(BrokerWatchTest, LeasesFromTheirHoldersSide) {
               ElementsAre(v1::LEASE_EVENT_PRESENT, v1::LEASE_EVENT_ACQUIRED, v1::LEASE_EVENT_FAULT,
                           v1::LEASE_EVENT_REVOKED, v1::LEASE_EVENT_RELEASED));
   EXPECT_THAT(Drain(*other), ElementsAre());
+  EXPECT_THAT(Drain(*other_uid), ElementsAre());
+  EXPECT_EQ(Drain(*same_uid).size(), 5U);
   EXPECT_EQ(Drain(*all).size(), 5U);
   EXPECT_THAT(Drain(*one), ElementsAre(v1::LEASE_EVENT_PRESENT, v1::LEASE_EVENT_RELEASED));
 }

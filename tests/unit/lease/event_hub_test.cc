@@ -21,6 +21,9 @@ v1::Lease LeaseOf(LeaseId id, session::SessionId session) {
   return lease;
 }
 
+Sight Own(session::SessionId session) { return {.session = session}; }
+Sight All(session::SessionId session) { return {.reach = Sight::Reach::kAll, .session = session}; }
+
 TEST(EventHub, TellsThePresentStateThenChanges) {
   EventHub hub;
   hub.PublishDevice(Nic(4));
@@ -68,9 +71,9 @@ TEST(EventHub, ShowsASessionItsOwnLeasesOnly) {
   EventHub hub;
   hub.PublishLease(v1::LEASE_EVENT_ACQUIRED, LeaseOf(1, 10));
   hub.PublishLease(v1::LEASE_EVENT_ACQUIRED, LeaseOf(2, 11));
-  const auto own = hub.WatchLeases({.session = 10}, nullptr);
-  const auto all = hub.WatchLeases({.session = 12, .all = true}, nullptr);
-  const auto one = hub.WatchLeases({.session = 12, .all = true, .lease = 2}, nullptr);
+  const auto own = hub.WatchLeases({Own(10)}, nullptr);
+  const auto all = hub.WatchLeases({All(12)}, nullptr);
+  const auto one = hub.WatchLeases({All(12), 2}, nullptr);
   EXPECT_EQ(own->Next()->lease().lease_id(), 1U);
   EXPECT_FALSE(own->Next());
   EXPECT_EQ(all->Next()->event(), v1::LEASE_EVENT_PRESENT);
@@ -84,7 +87,7 @@ TEST(EventHub, ShowsASessionItsOwnLeasesOnly) {
 TEST(EventHub, CountsFaultsAndTellsThem) {
   EventHub hub;
   hub.PublishLease(v1::LEASE_EVENT_ACQUIRED, LeaseOf(1, 10));
-  const auto reader = hub.WatchLeases({.session = 10, .lease = 1}, nullptr);
+  const auto reader = hub.WatchLeases({Own(10), 1}, nullptr);
   (void)reader->Next();
   device::Fault fault;
   fault.lease = 1;
@@ -113,8 +116,8 @@ TEST(EventHub, EndsReaders) {
   EventHub hub;
   hub.PublishLease(v1::LEASE_EVENT_ACQUIRED, LeaseOf(1, 10));
   int ready = 0;
-  const auto own = hub.WatchLeases({.session = 10}, [&] { ++ready; });
-  const auto all = hub.WatchLeases({.session = 11, .all = true}, nullptr);
+  const auto own = hub.WatchLeases({Own(10)}, [&] { ++ready; });
+  const auto all = hub.WatchLeases({All(11)}, nullptr);
   const auto devices = hub.WatchDevices("", nullptr);
   hub.EndReadersOf(10, absl::UnauthenticatedError("gone"));
   hub.Flush();
