@@ -41,24 +41,23 @@ steer = [
 ]
 T
 sed 's/^/    /' "$RUN/qsplitd.toml"
-as_root bash -c 'exec "$@" >"$0" 2>&1' "$RUN/qsplitd.log" \
-  ip netns exec "$HOST" "$BIN/qsplitd" --config "$RUN/qsplitd.toml" &
+host "$BIN/qsplitd" --config "$RUN/qsplitd.toml" >"$RUN/qsplitd.log" 2>&1 &
 pids+=($!)
 wait_for "$RUN/qsplitd.log" ready "${pids[0]}"
 world ip addr add 10.99.0.1/24 dev qsw0
 world ip link set qsw0 up
 host ip addr add 10.99.0.2/24 dev qsr0
 host ip link set qsr0 up
-# The host's kernel answers ARP for the responders' addresses: no queue needs ARP.
-host sysctl -qw net.ipv4.conf.qsr0.proxy_arp=1
-host ip neigh add proxy 10.99.0.10 dev qsr0
-host ip neigh add proxy 10.99.0.11 dev qsr0
+# Both responders stand behind the NIC's own MAC; the world is told, so that no queue needs ARP.
+MAC=$(host cat /sys/class/net/qsr0/address)
+world ip neigh add 10.99.0.10 lladdr "$MAC" dev qsw0
+world ip neigh add 10.99.0.11 lladdr "$MAC" dev qsw0
 show qsplit device list
 
 step "Two responders, as uid 65534 without any capability, each with a queue of its own"
 start_responder() {  # NAME ADDRESS PORT
-  drop bash -c 'exec "$@" >"$0" 2>&1' /dev/stdout "$BIN/qsplit-responder" --runtime-dir "$RUN/run" --device nic0 \
-    --ip "$2" --udp-port "$3" >"$RUN/$1.log" 2>&1 &
+  drop "$BIN/qsplit-responder" --runtime-dir "$RUN/run" --device nic0 --ip "$2" --udp-port "$3" \
+    >"$RUN/$1.log" 2>&1 &
   pids+=($!)
   wait_for "$RUN/$1.log" ready "$!"
 }
