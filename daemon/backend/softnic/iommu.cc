@@ -33,10 +33,6 @@ absl::Status Check(const device::RegionMapping& region) {
   if (!facts.ok()) return facts.status();
   if (!facts->is_memfd) return refuse(absl::StrCat("is a ", facts->kind, ", not a memfd"));
   if (!facts->seal_shrink) return refuse("is not sealed with F_SEAL_SHRINK");
-  if (facts->page_bytes != kPageBytes) {
-    return refuse(absl::StrCat("has pages of ", facts->page_bytes,
-                               " bytes; the software NIC takes ordinary pages only"));
-  }
   if (region.offset_bytes > facts->size_bytes ||
       region.length_bytes > facts->size_bytes - region.offset_bytes) {
     return refuse(absl::StrFormat("offset 0x%x plus length 0x%x is past the memfd's end at 0x%x",

@@ -2,6 +2,7 @@
 #include "daemon/linux/bus_guard.h"
 
 #include <gtest/gtest.h>
+#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -60,6 +61,22 @@ TEST_F(BusGuardTest, MovingTheMappingMovesTheGuard) {
   ASSERT_EQ(ftruncate(file_.get(), 0), 0);
   EXPECT_EQ(Read(moved, 0), std::byte{0});
   EXPECT_EQ(moved.lost_pages(), 1U);
+}
+
+TEST_F(BusGuardTest, HugePagesAreReplacedWhole) {
+  constexpr size_t kHuge = size_t{2} << 20;
+  const OwnedFd huge(memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB));
+  if (!huge.valid() || ftruncate(huge.get(), 2 * kHuge) != 0) {
+    GTEST_SKIP() << "this kernel has no huge pages of 2 MiB";
+  }
+  auto mapping = Mapping::Map(huge.get(), 0, 2 * kHuge, Mapping::Access::kReadWrite);
+  if (!mapping.ok()) GTEST_SKIP() << "reserve 2 pages in /proc/sys/vm/nr_hugepages";
+  mapping->data()[0] = std::byte{7};
+  ASSERT_EQ(ftruncate(huge.get(), kHuge), 0);
+  EXPECT_EQ(Read(*mapping, kHuge + 12345), std::byte{0});
+  EXPECT_EQ(Read(*mapping, 2 * kHuge - 1), std::byte{0});
+  EXPECT_EQ(mapping->lost_pages(), 1U);
+  EXPECT_EQ(Read(*mapping, 0), std::byte{7});
 }
 
 using BusGuardDeathTest = BusGuardTest;
