@@ -60,7 +60,8 @@ class LoopSearch {
   void Visit(uint32_t root) {
     std::vector<std::pair<uint32_t, bool>> stack = {{root, false}};
     while (!stack.empty()) {
-      const auto [at, left] = stack.back();
+      const uint32_t at = stack.back().first;
+      const bool left = stack.back().second;
       stack.pop_back();
       if (left) {
         state_[at] = State::kDone;

@@ -27,7 +27,7 @@ constexpr std::string_view kSymbols[] = {"==", "!=", "<=", ">=", "<<", "..", "{"
 class Lexer {
  public:
   Lexer(const SourceFile& source, Diagnostics& diagnostics)
-      : source_(source), diagnostics_(diagnostics), text_(source.text()) {}
+      : diagnostics_(diagnostics), text_(source.text()) {}
 
   TokenList Run() {
     while (at_ < text_.size()) Step();
@@ -167,7 +167,6 @@ class Lexer {
                         {text.size() <= 16 ? text : text.substr(0, Utf8Length(text))});
   }
 
-  const SourceFile& source_;
   Diagnostics& diagnostics_;
   std::string_view text_;
   size_t at_ = 0;

@@ -241,8 +241,11 @@ class DescriptorParser {
   bool ParseFieldAttribute(Attributes& out, Span span) {
     if (cursor_.Take("is")) {
       if (out.role) cursor_.Repeated("is", span);
-      out.inverted = cursor_.Take("not");
-      out.role = cursor_.ExpectDottedName("a role, such as packet.length");
+      const bool inverted = cursor_.Take("not");
+      if (const auto role = cursor_.ExpectDottedName("a role, such as packet.length")) {
+        out.role = role;
+        out.inverted = inverted;
+      }
     } else if (cursor_.Take("=")) {
       SetConstraint(out, Attributes::Constraint::kConstant, span);
       if (const auto number = cursor_.ExpectNumber("the constant")) out.constant = *number;

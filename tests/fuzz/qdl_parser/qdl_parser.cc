@@ -38,6 +38,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string messages = diagnostics.Render();
   Require(IsUtf8(messages));
   Require(diagnostics.messages().size() <= qsplit::qdl::kMaxDiagnostics);
+  for (const qsplit::qdl::Message& message : diagnostics.messages()) {
+    // The verifier finds nothing that the compiler did not, unless there was too much to compare.
+    Require(message.id != qsplit::qdl::Diagnostic::kRefused ||
+            message.summary.find("too many overlaps") != std::string::npos);
+  }
   Require(layout.has_value() == (diagnostics.error_count() == 0));
   if (!layout) return 0;
   const auto again = VerifiedLayout::FromBytes(layout->canonical_bytes());
