@@ -21,8 +21,6 @@
 namespace qsplit::testing {
 namespace {
 
-// What the product promises. Sanitizers make everything slower.
-constexpr absl::Duration kClean = kSanitized ? absl::Seconds(2) : absl::Milliseconds(100);
 // gRPC closes its side of a dead connection when it comes to it.
 constexpr absl::Duration kSocketPatience = absl::Seconds(5);
 constexpr long kGrowthKb = 6 * 1024;
@@ -144,7 +142,7 @@ void KillClients(const Daemon& daemon, const KillOptions& options) {
   std::printf("seed %llu; set QSPLIT_TEST_SEED to have it again\n",
               static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
-  absl::StatusOr<AdminView> admin = AdminView::Connect(daemon);
+  absl::StatusOr<AdminView> admin = AdminView::Connect(daemon.Options("admin"));
   ASSERT_TRUE(admin.ok()) << admin.status();
   const Baseline before = Look(daemon, *admin);
   std::vector<double> took_ms;
@@ -167,7 +165,7 @@ void KillClients(const Daemon& daemon, const KillOptions& options) {
       const absl::Time death = last_death = absl::Now();
       ASSERT_EQ(::kill(pid, SIGKILL), 0);
       const bool gone = Eventually(
-          kClean, [&] { return Gone(*admin, pid, {0}); }, absl::ZeroDuration());
+          kCleanUpTime, [&] { return Gone(*admin, pid, {0}); }, absl::ZeroDuration());
       took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - death));
       EXPECT_TRUE(gone) << "kill " << killed << ", "
                         << (client.step() < 0 ? "at a random instant"
@@ -176,7 +174,8 @@ void KillClients(const Daemon& daemon, const KillOptions& options) {
       EXPECT_EQ(client.program().Wait(absl::Seconds(10)).value_or(-1), 128 + SIGKILL);
       ++killed;
     }
-    const absl::Duration left = std::max(last_death + kClean - absl::Now(), absl::ZeroDuration());
+    const absl::Duration left =
+        std::max(last_death + kCleanUpTime - absl::Now(), absl::ZeroDuration());
     EXPECT_TRUE(Eventually(left, [&] { return Same(before, Look(daemon, *admin)); }))
         << "after " << killed << " kills: " << Difference(before, Look(daemon, *admin));
     if (settled_kb == 0 && killed >= options.kills / 3) {

@@ -121,9 +121,9 @@ std::string ToString(const std::map<std::string, int>& descriptors) {
   return text;
 }
 
-absl::StatusOr<AdminView> AdminView::Connect(const Daemon& daemon) {
+absl::StatusOr<AdminView> AdminView::Connect(const SessionOptions& options) {
   AdminView view;
-  view.rpc_ = RpcSession::Open(daemon.Options("admin"));
+  view.rpc_ = RpcSession::Open(options);
   if (absl::Status status = view.rpc_->OpenSession(); !status.ok()) return status;
   view.leases_ = v1::LeaseService::NewStub(view.rpc_->channel());
   view.regions_ = v1::RegionService::NewStub(view.rpc_->channel());

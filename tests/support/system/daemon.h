@@ -73,9 +73,14 @@ constexpr bool kSanitized =
     false;
 #endif
 
+// Within which nothing of a dead client may be left: what the product promises, and more where a
+// sanitizer slows everything down.
+inline constexpr absl::Duration kCleanUpTime =
+    kSanitized ? absl::Seconds(2) : absl::Milliseconds(100);
+
 class AdminView {
  public:
-  static absl::StatusOr<AdminView> Connect(const Daemon& daemon);
+  static absl::StatusOr<AdminView> Connect(const SessionOptions& options);
 
   absl::StatusOr<std::vector<v1::Lease>> Leases() const;
   absl::StatusOr<std::vector<v1::Rule>> Rules() const;
