@@ -1,0 +1,145 @@
+// RxProgram, the device's direction: metadata to bytes.
+#include <algorithm>
+
+#include "dataplane/rx_codes.h"
+#include "dataplane/rx_program.h"
+
+namespace qsplit::dataplane {
+
+uint32_t RxProgram::FlagsOf(const RxMetadata& meta) {
+  uint32_t flags = 0;
+  const RxFields has = meta.present;
+  const auto add = [&](Kind kind, bool on) { flags |= on ? Bit(kind) : 0; };
+  if (has.Has(RxField::kL3Checksum)) {
+    add(Kind::kL3Checked, meta.l3_checksum != ChecksumState::kUnknown);
+    add(Kind::kL3Ok, meta.l3_checksum == ChecksumState::kGood);
+    add(Kind::kL3Bad, meta.l3_checksum == ChecksumState::kBad);
+  }
+  if (has.Has(RxField::kL4Checksum)) {
+    const bool checked = meta.l4_checksum != ChecksumState::kUnknown;
+    add(Kind::kL4Checked, checked);
+    add(Kind::kUdpChecked, checked && meta.l4 == L4Kind::kUdp);
+    add(Kind::kL4Ok, meta.l4_checksum == ChecksumState::kGood);
+    add(Kind::kL4Bad, meta.l4_checksum == ChecksumState::kBad);
+  }
+  if (has.Has(RxField::kL3Kind)) {
+    add(Kind::kIsIp4, meta.l3 == L3Kind::kIp4);
+    add(Kind::kIsIp6, meta.l3 == L3Kind::kIp6);
+  }
+  if (has.Has(RxField::kL4Kind)) {
+    add(Kind::kIsTcp, meta.l4 == L4Kind::kTcp);
+    add(Kind::kIsUdp, meta.l4 == L4Kind::kUdp);
+    add(Kind::kIsSctp, meta.l4 == L4Kind::kSctp);
+    add(Kind::kIsFragment, meta.l4 == L4Kind::kFragment);
+  }
+  add(Kind::kVlanStripped, has.Has(RxField::kVlanTci));
+  add(Kind::kVlanPresent, has.Has(RxField::kVlanTci));
+  add(Kind::kTimestampValid, has.Has(RxField::kTimestamp));
+  add(Kind::kError, has.Has(RxField::kError) && meta.error);
+  return flags;
+}
+
+bool RxProgram::NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const {
+  const RxFields has = meta.present;
+  switch (op.kind) {
+    case Kind::kHash:
+      *value = meta.hash;
+      return has.Has(RxField::kHash);
+    case Kind::kHashType: {
+      if (!has.Has(RxField::kHash) && !has.Has(RxField::kHashType)) return false;
+      const HashType type = has.Has(RxField::kHashType) ? meta.hash_type : HashType::kOther;
+      return op.codes.Raw(HashTypes().Code(type), value) ||
+             op.codes.Raw(HashTypes().Code(HashType::kOther), value);
+    }
+    case Kind::kVlanTci:
+      *value = meta.vlan_tci;
+      return has.Has(RxField::kVlanTci);
+    case Kind::kL3Code:
+      return has.Has(RxField::kL3Kind) && (op.codes.Raw(L3Codes().Code(meta.l3), value) ||
+                                           op.codes.Raw(L3Codes().Code(L3Kind::kOther), value));
+    case Kind::kL4Code:
+      return has.Has(RxField::kL4Kind) && (op.codes.Raw(L4Codes().Code(meta.l4), value) ||
+                                           op.codes.Raw(L4Codes().Code(L4Kind::kOther), value));
+    case Kind::kTimestamp:
+      *value = meta.timestamp;
+      return has.Has(RxField::kTimestamp);
+    case Kind::kErrorCode:
+      *value = 1;
+      return has.Has(RxField::kError) && meta.error;
+    case Kind::kQueue:
+      *value = meta.queue;
+      return has.Has(RxField::kQueue);
+    case Kind::kMark:
+      *value = meta.mark;
+      return has.Has(RxField::kMark);
+    default:
+      return false;
+  }
+}
+
+bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
+                       const RxMetadata& meta, std::byte* descriptor) const {
+  CopyDescriptor(descriptor, last ? last_image_.bytes : image_.bytes, copy_bytes_);
+  if (!lengths_.front().field.Store(descriptor, length)) return false;
+  for (const FieldStore& store : validate_length_) store.field.StoreRaw(descriptor, store.raw);
+  if (has_offset_) offset_.Store(descriptor, offset);
+  if (has_first_) first_.Store(descriptor, first ? 1 : 0);
+
+  const uint32_t flags = FlagsOf(meta);
+  for (const Op& op : flags_) {
+    if (!SpeaksIn(op.position, first, last)) continue;
+    const bool on = (flags & Bit(op.kind)) != 0 && !op.repeats;
+    op.field.Store(descriptor, on ? 1 : 0);
+    if (!on || !op.has_valid || op.valid.Holds(descriptor) || !op.can_validate) continue;
+    for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
+  }
+  EncodeNumbers(meta, first, last, descriptor);
+  return true;
+}
+
+void RxProgram::WriteNumber(const Op& op, uint64_t value, std::byte* descriptor) {
+  uint64_t raw = value;
+  // Values too wide for the field lose their upper bits, as a device's counter would.
+  if (op.codes.Empty() && !op.field.Encode(value, &raw)) raw = value & op.field.MaxRaw();
+  op.field.StoreRaw(descriptor, raw);
+  if (!op.has_valid || op.valid.Holds(descriptor)) return;
+  for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
+}
+
+void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
+                              std::byte* descriptor) const {
+  // A hash of a type that the form cannot name would be read as another one.
+  bool hash_named = !has_hash_type_;
+  for (size_t i = 0; i < numbers_.size(); ++i) {
+    const Op& op = numbers_[i];
+    uint64_t value = 0;
+    if (!SpeaksIn(op.position, first, last) || !NumberOf(op, meta, &value)) continue;
+    if (op.kind == Kind::kHashType) hash_named = true;
+    if (op.kind == Kind::kHash && !hash_named) continue;
+    // One statement of an error is enough.
+    if (op.kind == Kind::kErrorCode && has_error_flag_) continue;
+    if (op.has_valid && !op.can_validate && !op.valid.Holds(descriptor)) continue;
+    if (!op.contested) {
+      WriteNumber(op, value, descriptor);
+      continue;
+    }
+    // Not at the cost of one that stands there already.
+    DescriptorBytes trial;
+    CopyDescriptor(trial.bytes, descriptor, copy_bytes_);
+    WriteNumber(op, value, trial.bytes);
+    bool fits = op.valid.Holds(trial.bytes);
+    for (size_t k = 0; k < i && fits; ++k) {
+      const Op& other = numbers_[k];
+      uint64_t unused;
+      if (!other.contested || !SpeaksIn(other.position, first, last) ||
+          !NumberOf(other, meta, &unused) || !other.valid.Holds(descriptor)) {
+        continue;
+      }
+      fits = other.valid.Holds(trial.bytes) &&
+             other.field.LoadRaw(trial.bytes) == other.field.LoadRaw(descriptor);
+    }
+    if (fits) CopyDescriptor(descriptor, trial.bytes, copy_bytes_);
+  }
+}
+
+}  // namespace qsplit::dataplane
