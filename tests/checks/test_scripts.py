@@ -15,13 +15,13 @@ def run(script, *arguments):
 
 class Scripts(unittest.TestCase):
     def test_help_has_examples(self):
-        for script in ("setup", "test", "check"):
+        for script in ("setup", "test", "check", "bench"):
             shown = run(script, "--help")
             self.assertEqual(shown.returncode, 0)
             self.assertIn(f"scripts/{script} --help", shown.stdout)
 
     def test_unknown_option_names_it(self):
-        for script in ("setup", "test", "check"):
+        for script in ("setup", "test", "check", "bench"):
             shown = run(script, "--frobnicate")
             self.assertEqual(shown.returncode, 2)
             self.assertIn("--frobnicate", shown.stderr)

@@ -1,20 +1,19 @@
 #include "tests/hostile/kills.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
-#include <optional>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "tests/hostile/kill_steps.h"
 
@@ -28,19 +27,21 @@ constexpr long kGrowthKb = 6 * 1024;
 class Client {
  public:
   // `step`: where it stops; -1: nowhere.
-  Client(const Daemon& daemon, uint16_t port, int step) : step_(step) {
+  static absl::StatusOr<Client> Start(const Daemon& daemon, uint16_t port, int step) {
     int says[2];
-    EXPECT_EQ(::pipe2(says, O_CLOEXEC), 0);
-    says_ = says[0];
+    if (::pipe2(says, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2");
     std::vector<std::string> argv = {QSPLIT_BINARY_DIR "/tests/kill_client", daemon.runtime_dir(),
                                      absl::StrCat(port)};
     if (step >= 0) argv.push_back(absl::StrCat(step));
-    output_ = absl::StrCat(daemon.dir(), "/client-", port);
+    std::string output = absl::StrCat(daemon.dir(), "/client-", port);
     auto program =
-        Program::Start({.argv = argv, .as_nobody = true, .output = output_, .out_fd = says[1]});
+        Program::Start({.argv = argv, .as_nobody = true, .output = output, .out_fd = says[1]});
     ::close(says[1]);
-    EXPECT_TRUE(program.ok()) << program.status();
-    if (program.ok()) program_ = *std::move(program);
+    if (!program.ok()) {
+      ::close(says[0]);
+      return program.status();
+    }
+    return Client(*std::move(program), step, says[0], std::move(output));
   }
   Client(Client&& other) noexcept
       : step_(other.step_),
@@ -51,27 +52,30 @@ class Client {
     if (says_ >= 0) ::close(says_);
   }
 
-  // Until it has begun, and stands where it was told to.
-  bool Await() {
+  // Until it has begun, and stands where it was told to. INTERNAL: it ended by itself.
+  absl::Status Await() {
     for (int left = step_ >= 0 ? 2 : 1; left > 0; --left) {
       pollfd waiting{.fd = says_, .events = POLLIN, .revents = 0};
       char what;
       if (::poll(&waiting, 1, 30'000) != 1 || ::read(says_, &what, 1) != 1) {
-        ADD_FAILURE() << "a client ended by itself: " << ReadFile(output_);
-        return false;
+        return absl::InternalError("a client ended by itself: " + ReadFile(output_));
       }
     }
-    return true;
+    return absl::OkStatus();
   }
-  pid_t pid() const { return program_.pid(); }
   Program& program() { return program_; }
-  int step() const { return step_; }
+  std::string instant() const {
+    return step_ < 0 ? "at a random instant" : kKillSteps[static_cast<size_t>(step_)];
+  }
+  bool stands() const { return step_ >= 0; }
 
  private:
+  Client(Program program, int step, int says, std::string output)
+      : step_(step), says_(says), output_(std::move(output)), program_(std::move(program)) {}
   int step_;
   int says_ = -1;
   std::string output_;
-  Program program_ = Program::None();
+  Program program_;
 };
 
 // What must be the same again: everything that is not the clients'.
@@ -87,11 +91,11 @@ Baseline Look(const Daemon& daemon, const AdminView& admin) {
 }
 
 // True once nothing of the process is in the lists: its leases, and their rules.
-bool Gone(const AdminView& admin, pid_t pid, const std::set<uint64_t>& known) {
+bool Gone(const AdminView& admin, pid_t pid) {
   const auto leases = admin.Leases();
   const auto rules = admin.Rules();
   if (!leases.ok() || !rules.ok()) return false;
-  std::set<uint64_t> alive = known;
+  std::set<uint64_t> alive;
   for (const v1::Lease& lease : *leases) {
     if (lease.pid() == pid) return false;
     alive.insert(lease.lease_id());
@@ -122,12 +126,67 @@ std::string Difference(const Baseline& before, const Baseline& now) {
                       ToString(before.holdings.descriptors), ")");
 }
 
-std::mt19937_64::result_type Seed() {
+uint64_t Seed() {
   const char* given = std::getenv("QSPLIT_TEST_SEED");
   return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
 }
 
+int StepOf(const KillOptions& options, int number) {
+  if (options.step.has_value()) return *options.step;
+  return number < static_cast<int>(kKillSteps.size()) ? number : -1;
+}
+
+// Kills one client, and waits until nothing of it is in the lists.
+absl::Status KillOne(Client& client, const AdminView& admin, std::mt19937_64& random,
+                     KillReport& report) {
+  if (absl::Status status = client.Await(); !status.ok()) return status;
+  if (!client.stands()) absl::SleepFor(absl::Microseconds(random() % 60'000));
+  const pid_t pid = client.program().pid();
+  if (!Gone(admin, pid)) ++report.held;
+  const absl::Time death = absl::Now();
+  client.program().Signal(SIGKILL);
+  const bool gone = Eventually(
+      kCleanUpTime, [&] { return Gone(admin, pid); }, absl::ZeroDuration());
+  report.took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - death));
+  ++report.killed;
+  const absl::StatusOr<int> ended = client.program().Wait(absl::Seconds(10));
+  if (!ended.ok() || *ended != 128 + SIGKILL) return absl::InternalError("it outlived SIGKILL");
+  if (gone) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("kill ", report.killed, ", ", client.instant(),
+                                          ": still there after ", report.took_ms.back(), " ms"));
+}
+
+// Clients that run at once, killed one by one, and then a look at everything.
+absl::Status KillRound(const Daemon& daemon, const KillOptions& options, const AdminView& admin,
+                       const Baseline& before, std::mt19937_64& random, KillReport& report) {
+  std::vector<Client> clients;
+  for (const uint16_t port : PortsOf(options)) {
+    const int number = report.killed + static_cast<int>(clients.size());
+    auto client = Client::Start(daemon, port, StepOf(options, number));
+    if (!client.ok()) return client.status();
+    clients.push_back(*std::move(client));
+  }
+  for (Client& client : clients) {
+    if (absl::Status s = KillOne(client, admin, random, report); !s.ok()) return s;
+  }
+  // Of the last of them, the rest of its time may still be needed.
+  const absl::Duration left =
+      kCleanUpTime - std::min(absl::Milliseconds(report.took_ms.back()), kCleanUpTime);
+  if (Eventually(left, [&] { return Same(before, Look(daemon, admin)); })) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("after ", report.killed, " kills: ", Difference(before, Look(daemon, admin))));
+}
+
 }  // namespace
+
+std::string KillReport::Text() const {
+  if (took_ms.empty()) return "no kills";
+  return absl::StrFormat(
+      "seed %u (QSPLIT_TEST_SEED has it again): %d kills, %d with a lease; from SIGKILL to nothing "
+      "left: median %.1f ms, p99 %.1f ms, most %.1f ms; memory %+d kB over the last two thirds",
+      seed, killed, held, took_ms[took_ms.size() / 2], took_ms[took_ms.size() * 99 / 100],
+      took_ms.back(), grown_kb);
+}
 
 std::vector<uint16_t> PortsOf(const KillOptions& options) {
   std::vector<uint16_t> ports;
@@ -137,67 +196,35 @@ std::vector<uint16_t> PortsOf(const KillOptions& options) {
   return ports;
 }
 
-void KillClients(const Daemon& daemon, const KillOptions& options) {
-  const auto seed = Seed();
-  std::printf("seed %llu; set QSPLIT_TEST_SEED to have it again\n",
-              static_cast<unsigned long long>(seed));
-  std::mt19937_64 random(seed);
-  absl::StatusOr<AdminView> admin = AdminView::Connect(daemon.Options("admin"));
-  ASSERT_TRUE(admin.ok()) << admin.status();
+KillReport KillClients(const Daemon& daemon, const KillOptions& options) {
+  KillReport report{.seed = Seed()};
+  std::mt19937_64 random(report.seed);
+  const absl::StatusOr<AdminView> admin = AdminView::Connect(daemon.Options("admin"));
+  if (!admin.ok()) {
+    report.problems.push_back(admin.status().ToString());
+    return report;
+  }
   const Baseline before = Look(daemon, *admin);
-  std::vector<double> took_ms;
-  int held = 0;  // clients that had a lease when they died
   long settled_kb = 0;
-  int killed = 0;
-  while (killed < options.kills && !::testing::Test::HasFailure()) {
-    std::vector<Client> clients;
-    for (const uint16_t port : PortsOf(options)) {
-      const int number = killed + static_cast<int>(clients.size());
-      clients.emplace_back(daemon, port,
-                           number < static_cast<int>(kKillSteps.size()) ? number : -1);
-    }
-    absl::Time last_death;
-    for (Client& client : clients) {
-      if (!client.Await()) return;
-      if (client.step() < 0) absl::SleepFor(absl::Microseconds(random() % 60'000));
-      const pid_t pid = client.pid();
-      if (!Gone(*admin, pid, {0})) ++held;
-      const absl::Time death = last_death = absl::Now();
-      ASSERT_EQ(::kill(pid, SIGKILL), 0);
-      const bool gone = Eventually(
-          kCleanUpTime, [&] { return Gone(*admin, pid, {0}); }, absl::ZeroDuration());
-      took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - death));
-      EXPECT_TRUE(gone) << "kill " << killed << ", "
-                        << (client.step() < 0 ? "at a random instant"
-                                              : kKillSteps[static_cast<size_t>(client.step())])
-                        << ": still there after " << took_ms.back() << " ms";
-      EXPECT_EQ(client.program().Wait(absl::Seconds(10)).value_or(-1), 128 + SIGKILL);
-      ++killed;
-    }
-    const absl::Duration left =
-        std::max(last_death + kCleanUpTime - absl::Now(), absl::ZeroDuration());
-    EXPECT_TRUE(Eventually(left, [&] { return Same(before, Look(daemon, *admin)); }))
-        << "after " << killed << " kills: " << Difference(before, Look(daemon, *admin));
-    if (settled_kb == 0 && killed >= options.kills / 3) {
+  while (report.killed < options.kills && report.problems.empty()) {
+    const absl::Status status = KillRound(daemon, options, *admin, before, random, report);
+    if (!status.ok()) report.problems.emplace_back(status.message());
+    if (settled_kb == 0 && report.killed >= options.kills / 3) {
       settled_kb = daemon.Look().resident_kb;
     }
   }
-  EXPECT_TRUE(Eventually(kSocketPatience, [&] {
-    return daemon.Look().descriptors == before.holdings.descriptors;
-  })) << Difference(before, Look(daemon, *admin));
-  const long grown_kb = daemon.Look().resident_kb - settled_kb;
-  // A sanitizer keeps what was freed.
-  if (!kSanitized) {
-    EXPECT_LT(grown_kb, kGrowthKb) << "memory of " << settled_kb << " kB grew";
+  if (!Eventually(kSocketPatience,
+                  [&] { return daemon.Look().descriptors == before.holdings.descriptors; })) {
+    report.problems.push_back("in the end: " + Difference(before, Look(daemon, *admin)));
   }
-  EXPECT_GT(held, options.kills / 8) << "clients hardly ever had something to leave behind";
-  std::sort(took_ms.begin(), took_ms.end());
-  std::printf(
-      "%d kills, %d with a lease; from SIGKILL to nothing left: median %.1f ms, p99 %.1f ms, most "
-      "%.1f ms; "
-      "memory %+ld kB over the last two thirds\n",
-      killed, held, took_ms[took_ms.size() / 2], took_ms[took_ms.size() * 99 / 100], took_ms.back(),
-      grown_kb);
+  report.grown_kb = daemon.Look().resident_kb - settled_kb;
+  // A sanitizer keeps what was freed.
+  if (!kSanitized && report.grown_kb > kGrowthKb) {
+    report.problems.push_back(absl::StrCat("memory of ", settled_kb, " kB grew by ",
+                                           report.grown_kb, " kB, more than ", kGrowthKb));
+  }
+  std::sort(report.took_ms.begin(), report.took_ms.end());
+  return report;
 }
 
 }  // namespace qsplit::testing

@@ -18,7 +18,10 @@ TEST(Kills, LeaveNothingBehindAndDisturbNobody) {
   auto pinger = Pinger::OverPeer((*daemon)->Options("asker"), PortsOf(options));
   ASSERT_TRUE(pinger.ok()) << pinger.status();
 
-  KillClients(**daemon, options);
+  const KillReport report = KillClients(**daemon, options);
+  std::printf("%s\n", report.Text().c_str());
+  EXPECT_THAT(report.problems, ::testing::IsEmpty());
+  EXPECT_GT(report.held, options.kills / 8) << "hardly ever was there anything to leave behind";
 
   const PingResult result = (*pinger)->Stop();
   EXPECT_GT(result.sent, 100u);

@@ -1,0 +1,154 @@
+// qsplit-bench: what the whole system does, through a qsplitd of its own, as programs meet it: two
+// software NICs wired to each other, on one device thread.
+//
+//   qsplit_bench [--quick]        a row for each measure: name, value, unit, how it was taken
+//
+// Rows are separated by tabs, for scripts/bench to make a table of. Not a test: it judges nothing,
+// but it ends with status 1 if a packet was lost or something of a dead client stayed.
+#include <qsplit/qsplit.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/hostile/kill_steps.h"
+#include "tests/hostile/kills.h"
+#include "tests/support/system/daemon.h"
+#include "tests/support/system/traffic.h"
+
+namespace qsplit::testing {
+namespace {
+
+constexpr uint32_t kFrameBytes = 60;  // 64 with the frame check sequence
+constexpr uint32_t kBurst = 32;
+constexpr uint32_t kSlots = 512;
+
+template <typename T>
+T OrDie(absl::StatusOr<T> value) {
+  if (value.ok()) return *std::move(value);
+  std::fprintf(stderr, "error: %s\n", value.status().ToString().c_str());
+  std::exit(1);
+}
+
+void Row(const std::string& what, double value, const char* unit, const std::string& how) {
+  std::printf("%s\t%.*f\t%s\t%s\n", what.c_str(), value < 100 ? 2 : 0, value, unit, how.c_str());
+  std::fflush(stdout);
+}
+
+void Quantiles(const std::string& what, std::vector<double> ms, const std::string& how) {
+  std::sort(ms.begin(), ms.end());
+  const std::string times = absl::StrCat(how, "; ", ms.size(), " times");
+  Row(what + ", median", ms[ms.size() / 2], "ms", times);
+  Row(what + ", 99th percentile", ms[ms.size() * 99 / 100], "ms", times);
+}
+
+// One client thread sends on nic0 and receives on nic1. Returns packets per second.
+double TransmitToReceive(const Session& session, const std::string& layout, absl::Duration time) {
+  LeaseOptions send{.rx_queues = 0, .tx_queues = 1, .tx_slots = kSlots, .layout = layout};
+  LeaseOptions take{.rx_queues = 1, .tx_queues = 0, .rx_slots = kSlots, .layout = layout};
+  Lease out = OrDie(OrDie(session.OpenDevice("nic1")).Acquire(send));
+  Lease in = OrDie(OrDie(session.OpenDevice("nic0")).Acquire(take));
+  OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
+  const std::string frame = Datagram(kAskerPort, kEchoPort, std::string(kFrameBytes - 42, 'b'));
+  const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(frame.data()),
+                                         frame.size());
+  std::array<Packet, kBurst> sending, taken;
+  uint64_t sent = 0, received = 0;
+  const auto receive = [&] { received += in.rx(0).Receive(taken); };
+  const absl::Time begin = absl::Now();
+  const absl::Time end = begin + time;
+  while (absl::Now() < end) {
+    for (int bursts = 0; bursts < 64; ++bursts) {
+      // No more on the way than the receiver has buffers for: nothing may be lost.
+      if (sent - received <= kSlots - 1 - 2 * kBurst) {
+        size_t n = 0;
+        for (; n < kBurst; ++n) {
+          sending[n] = out.tx(0).Allocate(kFrameBytes);
+          if (!sending[n]) break;
+          sending[n].CopyFrom(bytes);
+        }
+        sent += out.tx(0).Send(std::span(sending).first(n));
+      }
+      receive();
+    }
+  }
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  const uint64_t in_time = received;
+  Eventually(absl::Seconds(2), [&] {
+    receive();
+    return received == sent;
+  });
+  if (received != sent) {
+    std::fprintf(stderr, "error: %llu of %llu packets were lost\n",
+                 static_cast<unsigned long long>(sent - received),
+                 static_cast<unsigned long long>(sent));
+    std::exit(1);
+  }
+  return static_cast<double>(in_time) / seconds;
+}
+
+// From the request to queues that can be used: rings mapped, layout compiled, buffers posted.
+std::vector<double> AcquireTimes(const Session& session, int times) {
+  const Device device = OrDie(session.OpenDevice("nic0"));
+  LeaseOptions wanted;
+  wanted.region = OrDie(session.RegisterRegion({.bytes = 4 << 20}));
+  wanted.buffers_per_pair = 1024;
+  std::vector<double> ms;
+  for (int i = 0; i < times; ++i) {
+    const absl::Time begin = absl::Now();
+    Lease lease = OrDie(device.Acquire(wanted));
+    ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+  }
+  return ms;
+}
+
+int Run(bool quick) {
+  const auto daemon = OrDie(Daemon::Start(PeerDevices()));
+  {
+    const Session session = OrDie(Session::Connect(daemon->Options("bench")));
+    const DeviceInfo nic0 = OrDie(session.OpenDevice("nic0")).info();
+    for (const std::string& layout : nic0.layouts) {
+      TransmitToReceive(session, layout, absl::Milliseconds(200));  // warm
+      Row("64-byte packets, transmit to receive, " + layout,
+          TransmitToReceive(session, layout, quick ? absl::Seconds(1) : absl::Seconds(5)),
+          "packets/s", "one client thread, one device thread, through libqsplit and qsplitd");
+    }
+    Quantiles("Lease, from request to mapped grant", AcquireTimes(session, quick ? 20 : 200),
+              "one queue pair of 512 slots, 1024 buffers, region registered before");
+  }
+  const auto step =
+      std::find(kKillSteps.begin(), kKillSteps.end(), std::string_view("library: traffic runs")) -
+      kKillSteps.begin();
+  const KillReport report = KillClients(
+      *daemon, {.kills = quick ? 10 : 50, .at_once = 1, .step = static_cast<int>(step)});
+  for (const std::string& problem : report.problems) {
+    std::fprintf(stderr, "error: %s\n", problem.c_str());
+  }
+  if (!report.problems.empty()) return 1;
+  Quantiles("Client, from SIGKILL to nothing left", report.took_ms,
+            "lease, rule, region and traffic; asked over an open connection");
+  if (const absl::Status stopped = daemon->StopGently(); !stopped.ok()) {
+    std::fprintf(stderr, "error: %s\n", stopped.ToString().c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace qsplit::testing
+
+int main(int argc, char** argv) {
+  const bool quick = argc == 2 && std::string_view(argv[1]) == "--quick";
+  if (argc > 1 && !quick) {
+    std::fprintf(stderr, "usage: qsplit_bench [--quick]\n");
+    return 2;
+  }
+  return qsplit::testing::Run(quick);
+}
