@@ -215,12 +215,15 @@ absl::StatusOr<uint32_t> ChooseBufferBytes(const v1::Queue& queue, uint32_t want
   if (asked > range.min_bytes()) {
     near += (std::min(asked, range.max_bytes()) - range.min_bytes()) / step * step;
   }
+  if (range.power_of_two()) near = std::bit_floor(near);
   if (wanted == 0 || near == wanted) return near;
   return Error(v1::ERROR_REASON_OUT_OF_RANGE, "rx_buffer_bytes", fmt::format("{}", wanted),
-               fmt::format("{}..{} step {}", range.min_bytes(), range.max_bytes(), step),
+               fmt::format("{}..{} step {}{}", range.min_bytes(), range.max_bytes(), step,
+                           range.power_of_two() ? " powers of two" : ""),
                fmt::format("receive buffers of {} bytes are not what the layout allows, {}..{} "
-                           "bytes in steps of {}; take {}",
-                           wanted, range.min_bytes(), range.max_bytes(), step, near));
+                           "bytes in steps of {}{}; take {}",
+                           wanted, range.min_bytes(), range.max_bytes(), step,
+                           range.power_of_two() ? ", powers of two" : "", near));
 }
 
 }  // namespace qsplit::lease

@@ -33,8 +33,8 @@ class Iommu {
   };
 
   // Maps the regions. INVALID_ARGUMENT: not a memfd, not sealed against shrinking, too small, not
-  // page-aligned, overlapping or wrapping addresses. RESOURCE_EXHAUSTED: the kernel has no memory for
-  // it. Pages that their owner takes away later are replaced (daemon/linux/bus_guard.h).
+  // page-aligned, overlapping or wrapping addresses. RESOURCE_EXHAUSTED: the kernel has no memory
+  // for it. Pages that their owner takes away later are replaced (daemon/linux/bus_guard.h).
   static absl::StatusOr<Iommu> Create(std::span<const device::RegionMapping> regions);
 
   Iommu() = default;

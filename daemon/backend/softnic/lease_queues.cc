@@ -73,10 +73,12 @@ absl::StatusOr<uint32_t> ChooseBufferBytes(const layout::VerifiedLayout& layout,
   const bool known = range.max_bytes() != 0;
   if (known &&
       (bytes < range.min_bytes() || bytes > range.max_bytes() ||
-       (range.step_bytes() != 0 && (bytes - range.min_bytes()) % range.step_bytes() != 0))) {
+       (range.step_bytes() != 0 && (bytes - range.min_bytes()) % range.step_bytes() != 0) ||
+       (range.power_of_two() && !std::has_single_bit(bytes)))) {
     return absl::InvalidArgumentError(
         absl::StrCat("receive buffers of ", bytes, " bytes; the layout has ", range.min_bytes(),
-                     "..", range.max_bytes(), " in steps of ", range.step_bytes()));
+                     "..", range.max_bytes(), " in steps of ", range.step_bytes(),
+                     range.power_of_two() ? ", powers of two" : ""));
   }
   return bytes;
 }

@@ -141,6 +141,10 @@ TEST(ChooseBufferBytes, HoldsToTheLayout) {
   }
   range->set_min_bytes(4096);
   EXPECT_EQ(ChooseBufferBytes(queue, 0).value(), 4096U);
+  range->set_power_of_two(true);
+  EXPECT_EQ(ChooseBufferBytes(queue, 8192).value(), 8192U);
+  const absl::Status odd = ChooseBufferBytes(queue, 12288).status();
+  EXPECT_THAT(std::string(odd.message()), ::testing::HasSubstr("powers of two; take 8192"));
 }
 
 }  // namespace
