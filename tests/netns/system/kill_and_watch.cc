@@ -10,6 +10,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "tests/support/system/daemon.h"
 
@@ -31,14 +33,17 @@ int Run(const std::string& runtime_dir, pid_t pid) {
   uint64_t lease_id = 0;
   const auto look = [&] {
     Left left;
-    for (const v1::Lease& lease : admin->Leases().value()) {
+    const std::vector<v1::Lease> leases = admin->Leases().value();
+    const std::vector<v1::Rule> rules = admin->Rules().value();
+    const std::vector<v1::Region> regions = admin->Regions().value();
+    for (const v1::Lease& lease : leases) {
       if (lease.pid() != pid) continue;
       ++left.leases;
       session = lease.session_id();
       lease_id = lease.lease_id();
     }
-    for (const v1::Rule& rule : admin->Rules().value()) left.rules += rule.lease_id() == lease_id;
-    for (const v1::Region& region : admin->Regions().value()) {
+    for (const v1::Rule& rule : rules) left.rules += rule.lease_id() == lease_id;
+    for (const v1::Region& region : regions) {
       left.regions += region.session_id() == session;
     }
     return left;
