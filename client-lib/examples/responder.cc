@@ -267,7 +267,9 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  qsplit-responder --device nic0 --ip 10.9.0.2 --udp-port 4242 --arp\n"
       "  qsplit-responder --ip 10.9.0.2 --queues 2       UDP ports 4242 and 4243, a thread each\n"
-      "  qsplit-responder --ip 2001:db8::2 --arp         answers neighbour solicitations\n"
+      "  qsplit-responder --ip 2001:db8::2 --arp         answers neighbour solicitations, once "
+      "the\n"
+      "                    device takes multicast: qsplit device set nic0 --allmulti on\n"
       "Exit status: 0 stopped by a signal or --count, 1 an error, 2 wrong usage.");
   app.add_option("--runtime-dir", options.runtime_dir,
                  "Folder of the daemon's sockets [$QSPLIT_RUNTIME_DIR or /run/qsplit]");

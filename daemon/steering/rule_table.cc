@@ -7,6 +7,7 @@
 
 #include "daemon/policy/error.h"
 #include "daemon/steering/flow_sets.h"
+#include "daemon/steering/flow_words.h"
 
 namespace qsplit::steering {
 namespace {
@@ -33,12 +34,15 @@ absl::StatusOr<uint32_t> RuleTable::Place(const WantedRule& wanted, const policy
                              *wanted.location, capacity_ - 1));
   }
   if (!admin && !InScope(scope, wanted.match)) {
-    return Error(
-        v1::ERROR_REASON_OUT_OF_SCOPE, "match", "", "",
-        scope.matches.empty()
-            ? "policy gives no traffic to rules of yours; ask the administrator for a scope"
-            : "the rule reaches beyond the traffic that policy gives you; match more "
-              "narrowly");
+    if (scope.matches.empty()) {
+      return Error(v1::ERROR_REASON_OUT_OF_SCOPE, "match", Words(wanted.match), "",
+                   "policy gives no traffic to rules of yours; ask the administrator for a scope");
+    }
+    const std::string allowed = Words(scope.matches);
+    return Error(v1::ERROR_REASON_OUT_OF_SCOPE, "match", Words(wanted.match), allowed,
+                 fmt::format("{} reaches beyond the traffic that policy gives you, {}; match more "
+                             "narrowly",
+                             Words(wanted.match), allowed));
   }
   for (const auto& [location, owned] : rules_) {
     if (owned.tenant == wanted.tenant) {
@@ -48,8 +52,10 @@ absl::StatusOr<uint32_t> RuleTable::Place(const WantedRule& wanted, const policy
                                  location));
       }
     } else if (!admin && Intersects(owned.rule.match, wanted.match)) {
-      return Error(v1::ERROR_REASON_TRAFFIC_TAKEN, "match", "", "",
-                   "some of this traffic is not free to be taken; match more narrowly");
+      return Error(v1::ERROR_REASON_TRAFFIC_TAKEN, "match", Words(wanted.match), "",
+                   fmt::format("some of the traffic of {} is not free to be taken; match more "
+                               "narrowly",
+                               Words(wanted.match)));
     }
   }
   if (wanted.location) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/policy/error.h"
+#include "daemon/steering/flow_words.h"
 
 namespace qsplit::steering {
 namespace {
@@ -22,6 +23,22 @@ v1::FlowMatch Of(v1::FlowType type) {
   v1::FlowMatch match;
   match.set_flow_type(type);
   return match;
+}
+
+TEST(Words, NameEachFieldThatIsCompared) {
+  v1::FlowMatch request = Of(v1::FLOW_TYPE_UDP4);
+  EXPECT_EQ(Words(*ToMatch(request)), "udp4");
+  Set(request.mutable_dst_port(), 4242, 0xffff);
+  Set(request.mutable_vlan_tci(), 7, 0xfff);
+  Set(request.mutable_dst_ip(), {10, 9, 0, 2}, {'\xff', '\xff', '\xff', '\xff'});
+  Set(request.mutable_src_ip(), {10, 9, 0, 0}, {'\xff', '\xff', '\xff', 0});
+  EXPECT_EQ(Words(*ToMatch(request)),
+            "udp4 vlan-tci 0x7/0xfff src-ip 10.9.0.0/255.255.255.0 dst-ip 10.9.0.2 dst-port 4242");
+  v1::FlowMatch ether = Of(v1::FLOW_TYPE_ETHER);
+  Set(ether.mutable_dst_mac(), std::string("\x52\x54\0\0\0\x01", 6), std::string(6, '\xff'));
+  EXPECT_EQ(Words(*ToMatch(ether)), "ether dst-mac 52:54:00:00:00:01");
+  const std::vector<FlowMatch> many(10, *ToMatch(Of(v1::FLOW_TYPE_TCP6)));
+  EXPECT_EQ(Words(many), "tcp6; tcp6; tcp6; tcp6; tcp6; tcp6; tcp6; tcp6; and 2 more");
 }
 
 TEST(ToMatch, WritesTheTypesOwnDemands) {

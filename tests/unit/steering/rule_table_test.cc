@@ -79,7 +79,10 @@ TEST_F(RuleTableTest, ScopeHoldsForAllButAdmins) {
   scope_.matches = {Udp4(1), Udp4(2)};
   EXPECT_TRUE(Place(1).ok());
   EXPECT_TRUE(Place(2).ok());
-  EXPECT_EQ(ReasonOf(Place(3).status()), v1::ERROR_REASON_OUT_OF_SCOPE);
+  const absl::Status out = Place(3).status();
+  EXPECT_EQ(ReasonOf(out), v1::ERROR_REASON_OUT_OF_SCOPE);
+  EXPECT_EQ(policy::DetailOf(out)->value(), "udp4 dst-port 3");
+  EXPECT_EQ(policy::DetailOf(out)->limit(), "udp4 dst-port 1; udp4 dst-port 2");
   EXPECT_EQ(ReasonOf(Place(0).status()), v1::ERROR_REASON_OUT_OF_SCOPE);
   EXPECT_TRUE(Place(3, "a", std::nullopt, true).ok());
 }
