@@ -95,7 +95,8 @@ void PrintRates(const v1::DeviceStats& before, const v1::DeviceStats& now) {
                {"DROPS/S", kRight},
                {"FAULTS", kRight}});
   const auto rate = [&](uint64_t later, uint64_t earlier) {
-    return Rate(static_cast<double>(later - earlier) / seconds);
+    // Less than before: the queue has changed hands, and its counters began anew.
+    return Rate(static_cast<double>(later >= earlier ? later - earlier : later) / seconds);
   };
   for (const v1::QueueStats& q : now.queues()) {
     const auto it = old.find({q.transmit(), q.queue()});

@@ -27,9 +27,11 @@
 #include "daemon/ingress/rpc_server.h"
 #include "daemon/layout_files.h"
 #include "daemon/lease/broker.h"
+#include "daemon/linux/eventfd.h"
 #include "daemon/linux/notify_socket.h"
 #include "daemon/linux/process_limits.h"
 #include "daemon/linux/random.h"
+#include "daemon/linux/reaper.h"
 #include "daemon/linux/runtime_dir.h"
 #include "daemon/linux/signal_fd.h"
 #include "daemon/log/log.h"
@@ -42,7 +44,6 @@ namespace {
 constexpr absl::Duration kCallGrace = absl::Milliseconds(300);
 // How often what a device would not let go of is tried again.
 constexpr absl::Duration kMaintainSoon = absl::Milliseconds(20);
-constexpr absl::Duration kMaintainIdle = absl::Seconds(1);
 
 absl::StatusOr<config::Config> ReadConfig(const Options& options) {
   const auto uid = static_cast<uint32_t>(geteuid());
@@ -159,7 +160,8 @@ class PolicyReloader {
   std::mutex mutex_;
 };
 
-absl::StatusOr<lease::BrokerOptions> BrokerOptionsOf(Plan& plan) {
+absl::StatusOr<lease::BrokerOptions> BrokerOptionsOf(Plan& plan, int wake_fd,
+                                                     linux_sys::Reaper& reaper) {
   auto nics = softnic::SoftNic::CreateAll(plan.nics);
   if (!nics.ok()) return nics.status();
   lease::BrokerOptions options;
@@ -169,14 +171,20 @@ absl::StatusOr<lease::BrokerOptions> BrokerOptionsOf(Plan& plan) {
   options.clock = [] { return absl::Now(); };
   options.random = linux_sys::FillRandom;
   options.max_sessions = plan.config.limits.sessions;
+  options.on_left = [wake_fd] { linux_sys::SignalEventFd(wake_fd); };
+  options.dispose = [&reaper](std::shared_ptr<const linux_sys::OwnedFd> fd) {
+    if (linux_sys::AllocatedBytes(fd->get()) >= linux_sys::kReapBytes) reaper.Take(std::move(fd));
+  };
   return options;
 }
 
-// Until SIGTERM or SIGINT.
-void Serve(int signals, lease::Broker& broker, PolicyReloader& reloader) {
+// Until SIGTERM or SIGINT. `wake` is readable when the broker has something left to do.
+void Serve(int signals, int wake, lease::Broker& broker, PolicyReloader& reloader) {
   while (true) {
+    linux_sys::ClearEventFd(wake);  // before the look, so that nothing is missed
     const bool left = broker.Maintain();
-    const auto signal = linux_sys::WaitSignal(signals, left ? kMaintainSoon : kMaintainIdle);
+    const auto signal = left ? linux_sys::WaitSignal(signals, kMaintainSoon)
+                             : linux_sys::WaitSignal(signals, absl::InfiniteDuration(), wake);
     if (!signal) continue;
     if (*signal != SIGHUP) {
       log::Info("stopping", {{"signal", *signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
@@ -201,7 +209,10 @@ absl::Status Run(const Options& options, Plan plan) {
   const auto descriptors = linux_sys::RaiseDescriptorLimit();
   if (!descriptors.ok()) log::Warning("descriptor_limit", {{"error", descriptors.status()}});
 
-  auto broker_options = BrokerOptionsOf(plan);
+  auto wake = linux_sys::CreateEventFd();
+  if (!wake.ok()) return wake.status();
+  linux_sys::Reaper reaper;
+  auto broker_options = BrokerOptionsOf(plan, wake->get(), reaper);
   if (!broker_options.ok()) return broker_options.status();
   lease::Broker broker(*std::move(broker_options));
   PolicyReloader reloader(options, broker);
@@ -240,7 +251,7 @@ absl::Status Run(const Options& options, Plan plan) {
     if (auto told = linux_sys::SignalReadyFd(options.ready_fd); !told.ok()) return told;
   }
 
-  Serve(signals->get(), broker, reloader);
+  Serve(signals->get(), wake->get(), broker, reloader);
 
   // From here on a second signal ends the process at once.
   linux_sys::UnblockSignals({SIGTERM, SIGINT});

@@ -172,7 +172,7 @@ struct Fault {
   absl::Time time;
 };
 
-// Counters since the device started: as qsplit.v1.QueueStats and DeviceStats.
+// Counters since the device started; the broker makes qsplit.v1.QueueStats and DeviceStats of them.
 struct QueueCounters {
   uint64_t packets = 0, bytes = 0, completions = 0, descriptors = 0;
   uint64_t drops_no_descriptor = 0, drops_too_long = 0, drops_down = 0, drops_injected = 0;

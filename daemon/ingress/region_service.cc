@@ -1,8 +1,13 @@
 #include <memory>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "daemon/ingress/services.h"
+#include "daemon/linux/mapping.h"
 #include "daemon/linux/memfd_facts.h"
+#include "daemon/policy/error.h"
 #include "qsplit/v1/region.grpc.pb.h"
 
 namespace qsplit::ingress {
@@ -23,6 +28,22 @@ region::OfferedMemory Offer(linux_sys::OwnedFd fd, const linux_sys::MemfdFacts& 
   return memory;
 }
 
+// Has the kernel find memory for the region, here and not when a lease is acquired: this thread
+// holds no lock. What takes longer than the budget is found when the device first touches it.
+absl::Status Provide(int fd, const v1::RegisterRegionRequest& request) {
+  using linux_sys::Mapping;
+  const auto mapping =
+      Mapping::Map(fd, request.offset_bytes(), request.length_bytes(),
+                   request.read_only() ? Mapping::Access::kRead : Mapping::Access::kReadWrite);
+  absl::Status status = mapping.status();
+  if (status.ok()) status = mapping->Populate(absl::Milliseconds(20));
+  if (status.ok()) return status;
+  return policy::Error(v1::ERROR_REASON_QUOTA, "length_bytes",
+                       absl::StrFormat("0x%x", request.length_bytes()), "",
+                       absl::StrCat("the kernel has no memory for it: ", status.message(),
+                                    "; register less, or free some"));
+}
+
 class RegionService final : public v1::RegionService::CallbackService {
  public:
   explicit RegionService(ServiceParts& parts) : parts_(parts) {}
@@ -33,7 +54,7 @@ class RegionService final : public v1::RegionService::CallbackService {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     auto answer = Register(*context, *request);
     if (answer.ok()) *response = *std::move(answer);
-    reactor->Finish(ToGrpcStatus(policy::InCall("RegisterRegion", answer.status())));
+    reactor->Finish(ToGrpcStatus(answer.status()));
     return reactor;
   }
 
@@ -56,15 +77,27 @@ class RegionService final : public v1::RegionService::CallbackService {
  private:
   absl::StatusOr<v1::RegisterRegionResponse> Register(grpc::CallbackServerContext& context,
                                                       const v1::RegisterRegionRequest& request) {
+    constexpr std::string_view kCall = "RegisterRegion";  // the broker's errors say it already
     const auto caller = CallerOf(parts_.broker, context);
-    if (!caller.ok()) return caller.status();
+    if (!caller.ok()) return policy::InCall(kCall, caller.status());
     // Before anything else is checked: the handle is used up, whatever the answer.
     auto fd = parts_.broker.TakeDescriptor(*caller, request.descriptor_handle());
-    if (absl::Status checked = Check(request); !checked.ok()) return checked;
+    if (absl::Status checked = Check(request); !checked.ok()) {
+      return policy::InCall(kCall, checked);
+    }
     if (!fd.ok()) return fd.status();
     const auto facts = linux_sys::InspectMemfd(fd->get());
-    if (!facts.ok()) return facts.status();
-    return parts_.broker.RegisterRegion(*caller, request, Offer(*std::move(fd), *facts));
+    if (!facts.ok()) return policy::InCall(kCall, facts.status());
+    const region::OfferedMemory memory = Offer(*std::move(fd), *facts);
+    auto registered = parts_.broker.RegisterRegion(*caller, request, memory);
+    if (!registered.ok()) return registered;
+    if (absl::Status provided = Provide(memory.fd->get(), request); !provided.ok()) {
+      v1::UnregisterRegionRequest undo;
+      undo.set_region_id(registered->region().region_id());
+      parts_.broker.UnregisterRegion(*caller, undo).IgnoreError();
+      return policy::InCall(kCall, provided);
+    }
+    return registered;
   }
 
   ServiceParts& parts_;

@@ -16,6 +16,7 @@
 #define QSPLIT_DAEMON_LEASE_BROKER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -53,6 +54,12 @@ struct BrokerOptions {
   session::Clock clock;
   session::RandomSource random;
   size_t max_sessions = 4096;
+  // A device has not let go of a lease: Maintain has work. On the caller's thread, without a lock;
+  // must not call the broker.
+  std::function<void()> on_left;
+  // Takes descriptors that clients had, to close them: the last close of a large memfd takes its
+  // time. Called likewise. Null: the broker closes them itself.
+  std::function<void(std::shared_ptr<const linux_sys::OwnedFd>)> dispose;
 };
 
 // What there is at the moment.
@@ -138,8 +145,9 @@ class Broker {
   absl::StatusOr<v1::GetRssResponse> GetRss(const v1::GetRssRequest& request) const;
   absl::StatusOr<v1::SetRssResponse> SetRss(SessionId caller, const v1::SetRssRequest& request);
 
-  // --- StatsService. Counters of queues that are leased are the holder's and the admin's; others
-  // see zeros and no lease. For WatchStats, ingress calls this at each interval.
+  // --- StatsService. A queue's counters begin when it is leased, and again when it is given back.
+  // Those of leased queues are the holder's and the admin's; others see zeros and no lease. For
+  // WatchStats, ingress calls this at each interval.
   absl::StatusOr<v1::GetStatsResponse> GetStats(SessionId caller,
                                                 const v1::GetStatsRequest& request) const;
 

@@ -158,7 +158,8 @@ absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
   v1::DeviceStats* stats = response.mutable_stats();
   *stats = ToProto(room.name(), state->clock(), counters);
   const auto add = [&](const std::vector<LeaseId>& holders,
-                       const std::vector<device::QueueCounters>& queues, bool transmit) {
+                       const std::vector<device::QueueCounters>& queues,
+                       const std::vector<device::QueueCounters>& base, bool transmit) {
     for (uint32_t queue = 0; queue < holders.size(); ++queue) {
       const auto lease = state->leases.find(holders[queue]);
       const bool held = lease != state->leases.end();
@@ -166,12 +167,13 @@ absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
           !held || (caller != kNobody && sight.Sees(lease->second.session, lease->second.peer.uid));
       const bool known = visible && queue < queues.size();
       v1::QueueStats* to = stats->add_queues();
-      *to = ToProto(queue, transmit, known ? queues[queue] : device::QueueCounters{});
+      *to = ToProto(queue, transmit,
+                    known ? Since(queues[queue], base[queue]) : device::QueueCounters{});
       if (visible && held) to->set_lease_id(holders[queue]);
     }
   };
-  add(room.rx_holder, counters.rx, false);
-  add(room.tx_holder, counters.tx, true);
+  add(room.rx_holder, counters.rx, room.rx_base, false);
+  add(room.tx_holder, counters.tx, room.tx_base, true);
   return response;
 }
 

@@ -109,6 +109,8 @@ absl::StatusOr<v1::AcquireLeaseResponse> Broker::AcquireLease(
   const LeaseId id = state->next_lease++;
   plan->queues.lease = id;
 
+  // Before they run: all that is counted from now on is this lease's.
+  const device::DeviceCounters counters = room.device->ReadCounters();
   auto grant = room.device->OpenQueues(plan->queues);
   if (!grant.ok()) return InCall(kCall, policy::FromDevice(grant.status()));
 
@@ -121,6 +123,7 @@ absl::StatusOr<v1::AcquireLeaseResponse> Broker::AcquireLease(
                      .queues = std::move(plan->queues),
                      .acquired = state->clock()};
   for (auto& fd : grant->fds) record.descriptors.push_back(fd.fd);
+  room.Rebase(record.queues, counters);
   for (uint32_t queue : record.queues.rx_queues) room.rx_holder[queue] = id;
   for (uint32_t queue : record.queues.tx_queues) room.tx_holder[queue] = id;
   for (const auto& region : record.queues.regions) state->regions.Use(region.region, id);

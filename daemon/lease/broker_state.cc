@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "daemon/lease/convert.h"
@@ -36,17 +38,53 @@ std::vector<bool> DeviceRoom::RxTaken() const {
 
 std::vector<bool> DeviceRoom::TxTaken() const { return Taken(tx_holder); }
 
+void DeviceRoom::Rebase(const device::QueueRequest& queues, const device::DeviceCounters& now) {
+  for (uint32_t queue : queues.rx_queues) {
+    if (queue < now.rx.size()) rx_base[queue] = now.rx[queue];
+  }
+  for (uint32_t queue : queues.tx_queues) {
+    if (queue < now.tx.size()) tx_base[queue] = now.tx[queue];
+  }
+}
+
+device::QueueCounters Since(const device::QueueCounters& now, const device::QueueCounters& base) {
+  using Counters = device::QueueCounters;
+  constexpr uint64_t Counters::*kAll[] = {&Counters::packets,
+                                          &Counters::bytes,
+                                          &Counters::completions,
+                                          &Counters::descriptors,
+                                          &Counters::drops_no_descriptor,
+                                          &Counters::drops_too_long,
+                                          &Counters::drops_down,
+                                          &Counters::drops_injected,
+                                          &Counters::checksum_errors,
+                                          &Counters::faults,
+                                          &Counters::events,
+                                          &Counters::wakeups};
+  static_assert(sizeof(Counters) == std::size(kAll) * sizeof(uint64_t), "name each counter");
+  Counters since;
+  for (uint64_t Counters::*counter : kAll) {
+    // Less than before: the device began anew.
+    since.*counter = now.*counter >= base.*counter ? now.*counter - base.*counter : now.*counter;
+  }
+  return since;
+}
+
 Broker::State::State(BrokerOptions options)
     : clock(std::move(options.clock)),
       policy(options.policy ? std::move(options.policy) : policy::Policy::RootOnly()),
       sessions(clock, std::move(options.random), options.max_sessions),
-      layouts(std::move(options.layouts)) {
+      layouts(std::move(options.layouts)),
+      on_left(std::move(options.on_left)),
+      dispose(std::move(options.dispose)) {
   for (auto& device : options.devices) {
     const device::DeviceInfo& info = device->info();
     for (const auto& layout : info.layouts) layouts.push_back(layout);
     rooms.emplace(info.name, DeviceRoom{device, steering::RuleTable(info.rule_capacity),
                                         std::vector<LeaseId>(info.rx_queues),
-                                        std::vector<LeaseId>(info.tx_queues)});
+                                        std::vector<LeaseId>(info.tx_queues),
+                                        std::vector<device::QueueCounters>(info.rx_queues),
+                                        std::vector<device::QueueCounters>(info.tx_queues)});
   }
   std::stable_sort(layouts.begin(), layouts.end(), [](const auto& a, const auto& b) {
     return a.name() != b.name() ? a.name() < b.name() : a.digest() < b.digest();
@@ -187,6 +225,7 @@ absl::Status Broker::State::TearDown(LeaseRecord& lease) {
   }
   if (absl::Status status = room.device->CloseQueues(lease.id); !status.ok()) return status;
   lease.held = false;
+  room.Rebase(lease.queues, room.device->ReadCounters());
   for (auto* holders : {&room.rx_holder, &room.tx_holder}) {
     std::replace(holders->begin(), holders->end(), lease.id, LeaseId{0});
   }
@@ -212,7 +251,7 @@ void Broker::State::Finish(LeaseId id) {
   Publish(room);
 }
 
-absl::Status Broker::State::EndLease(LeaseId id, v1::LeaseState state) {
+absl::Status Broker::State::EndLease(LeaseId id, v1::LeaseState state, bool ask) {
   const auto found = leases.find(id);
   if (found == leases.end()) return absl::OkStatus();
   LeaseRecord& lease = found->second;
@@ -225,7 +264,9 @@ absl::Status Broker::State::EndLease(LeaseId id, v1::LeaseState state) {
     return absl::OkStatus();
   }
   hub->UpdateLease(ToProto(lease));
-  if (absl::Status status = TearDown(lease); !status.ok()) {
+  absl::Status status = ask ? TearDown(lease) : absl::UnavailableError("busy");
+  if (!status.ok()) {
+    left = true;
     return Error(v1::ERROR_REASON_NOT_READY, "lease_id", fmt::format("{}", id), "",
                  fmt::format("the device has not let go of lease {} yet ({}); the daemon keeps "
                              "trying, and its queues stay taken until then",
@@ -241,7 +282,13 @@ void Broker::State::EndSession(SessionId id) {
   for (const auto& [lease_id, lease] : leases) {
     if (lease.session == id) ids.push_back(lease_id);
   }
-  for (LeaseId lease : ids) (void)EndLease(lease, v1::LEASE_STATE_RELEASED);  // Retry has the rest
+  std::set<const DeviceRoom*> busy;
+  for (LeaseId lease : ids) {  // Retry has the rest
+    const DeviceRoom* room = leases.at(lease).room;
+    if (absl::IsUnavailable(EndLease(lease, v1::LEASE_STATE_RELEASED, !busy.contains(room)))) {
+      busy.insert(room);
+    }
+  }
   for (auto& memory : regions.RemoveAll(id)) trash.push_back(std::move(memory));
   for (linux_sys::OwnedFd& fd : sessions.Close(id)) {
     trash.push_back(std::make_shared<const linux_sys::OwnedFd>(std::move(fd)));
@@ -254,13 +301,19 @@ bool Broker::State::Retry() {
   for (const auto& [id, lease] : leases) {
     if (lease.held && lease.state != v1::LEASE_STATE_ACTIVE) waiting.push_back(id);
   }
-  bool left = false;
+  left = false;
+  std::set<const DeviceRoom*> busy;
   for (LeaseId id : waiting) {
-    if (TearDown(leases.at(id)).ok()) {
-      Finish(id);
-    } else {
-      left = true;
+    LeaseRecord& lease = leases.at(id);
+    if (!busy.contains(lease.room)) {
+      const absl::Status status = TearDown(lease);
+      if (status.ok()) {
+        Finish(id);
+        continue;
+      }
+      if (absl::IsUnavailable(status)) busy.insert(lease.room);
     }
+    left = true;
   }
   return left;
 }

@@ -13,11 +13,13 @@
 #define QSPLIT_DAEMON_LEASE_BROKER_STATE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/lease/broker.h"
@@ -32,12 +34,20 @@ struct DeviceRoom {
   steering::RuleTable rules;
   std::vector<LeaseId> rx_holder;  // by queue; 0: free
   std::vector<LeaseId> tx_holder;
+  // The device's counters when each queue last changed hands: what a former holder's traffic was is
+  // not told to the next.
+  std::vector<device::QueueCounters> rx_base, tx_base;
 
   const std::string& name() const { return device->info().name; }
   // Queues that no new lease can have: leased, or an operator's rule sends to it.
   std::vector<bool> RxTaken() const;
   std::vector<bool> TxTaken() const;
+  // Lets the counters of these queues begin at `now`.
+  void Rebase(const device::QueueRequest& queues, const device::DeviceCounters& now);
 };
+
+// What was counted since `base`.
+device::QueueCounters Since(const device::QueueCounters& now, const device::QueueCounters& base);
 
 struct LeaseRecord {
   LeaseId id = 0;
@@ -88,9 +98,10 @@ struct Broker::State {
   // rest waits for Retry.
   absl::Status TearDown(LeaseRecord& lease);
   // Ends a lease as REVOKED or RELEASED. The record is gone after it when it was RELEASED and the
-  // device has let go.
-  absl::Status EndLease(LeaseId id, v1::LeaseState state);
-  // EndLease for all leases of a session, then its regions and descriptors.
+  // device has let go. `ask` false: the device is busy and is not asked now.
+  absl::Status EndLease(LeaseId id, v1::LeaseState state, bool ask = true);
+  // EndLease for all leases of a session, then its regions and descriptors. A device that is busy
+  // is asked once, not once for each lease, for each time may take 50 ms; so does Retry.
   void EndSession(SessionId id);
   // Another try for what devices did not let go of; true: something is left.
   bool Retry();
@@ -105,7 +116,10 @@ struct Broker::State {
   LeaseId next_lease = 1;
   std::vector<layout::VerifiedLayout> layouts;  // by name, each digest once
   const std::shared_ptr<EventHub> hub = std::make_shared<EventHub>();
+  const std::function<void()> on_left;
+  const std::function<void(std::shared_ptr<const linux_sys::OwnedFd>)> dispose;
   bool stopping = false;
+  bool left = false;  // something waits for Retry since on_left was called last
   // Closed after the lock is let go: closing may free much memory.
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> trash;
 
@@ -120,7 +134,12 @@ class Broker::Locked {
   ~Locked() {
     std::vector<std::shared_ptr<const linux_sys::OwnedFd>> trash;
     trash.swap(state_.trash);
+    const bool left = std::exchange(state_.left, false);
     lock_.unlock();
+    if (left && state_.on_left) state_.on_left();
+    for (auto& fd : trash) {
+      if (fd != nullptr && state_.dispose) state_.dispose(std::move(fd));
+    }
     trash.clear();
     state_.hub->Flush();
   }

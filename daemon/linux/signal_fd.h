@@ -18,8 +18,9 @@ namespace qsplit::linux_sys {
 // Blocks the signals in this thread and in all that it starts, and gives their descriptor.
 absl::StatusOr<OwnedFd> BlockAndWatchSignals(std::initializer_list<int> signals);
 
-// Waits for the next signal, at most `timeout`; nothing when none came.
-std::optional<int> WaitSignal(int signal_fd, absl::Duration timeout);
+// Waits for the next signal, at most `timeout`; nothing when none came, or when `wake_fd` (-1:
+// none) became readable first.
+std::optional<int> WaitSignal(int signal_fd, absl::Duration timeout, int wake_fd = -1);
 
 // Lets the signals do to this process what they do by default; with several threads, to this one.
 void UnblockSignals(std::initializer_list<int> signals);

@@ -177,8 +177,9 @@ absl::Status FakeDevice::SetRss(const RssConfig& config) {
 
 DeviceCounters FakeDevice::ReadCounters() const {
   DeviceCounters counters;
-  for (uint32_t i = 0; i < info_.rx_queues; ++i) counters.rx.push_back({.packets = 100 + i});
-  for (uint32_t i = 0; i < info_.tx_queues; ++i) counters.tx.push_back({.packets = 200 + i});
+  const uint64_t packets = traffic_;
+  for (uint32_t i = 0; i < info_.rx_queues; ++i) counters.rx.push_back({.packets = packets + i});
+  for (uint32_t i = 0; i < info_.tx_queues; ++i) counters.tx.push_back({.packets = packets + i});
   counters.wire_rx_packets = 7;
   return counters;
 }

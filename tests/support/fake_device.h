@@ -6,6 +6,7 @@
 #ifndef QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_
 #define QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -45,6 +46,9 @@ class FakeDevice : public Device {
   void RaiseFault(const Fault& fault);
   void ChangeState(const DeviceState& state);
 
+  // So many packets more on every queue.
+  void AddTraffic(uint64_t packets) { traffic_ += packets; }
+
   // "OpenQueues 1", "AddRule 15", … of those that succeeded.
   std::vector<std::string> calls() const;
   void ClearCalls();
@@ -61,6 +65,7 @@ class FakeDevice : public Device {
   void Forbid(std::string what) { violations_.push_back(std::move(what)); }
 
   const DeviceInfo info_;
+  std::atomic<uint64_t> traffic_{100};
   mutable std::mutex mutex_;
   DeviceState state_;
   DeviceEvents events_;

@@ -10,8 +10,10 @@ namespace qsplit::softnic {
 namespace {
 
 constexpr uint64_t kPageBytes = 4096;
-// Of the 50 ms that a control call may take.
-constexpr absl::Duration kPopulateBudget = absl::Milliseconds(20);
+// For all regions. What is populated here the worker need not fault in. Memory was provided when
+// the region was registered; callers hold locks now, and pages that are left over cost one fault
+// each.
+constexpr absl::Duration kPopulateBudget = absl::Milliseconds(2);
 
 absl::Status Check(const device::RegionMapping& region) {
   const auto refuse = [&region](const std::string& why) {

@@ -49,6 +49,11 @@ class Iommu {
     return Search(iova, bytes, access, cursor);
   }
 
+  uint64_t mapped_bytes() const {
+    uint64_t bytes = 0;
+    for (const Entry& entry : entries_) bytes += entry.end - entry.begin;
+    return bytes;
+  }
   // First address above all mappings.
   uint64_t end() const { return entries_.empty() ? 0 : entries_.back().end; }
 

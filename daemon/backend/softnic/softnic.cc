@@ -168,7 +168,8 @@ absl::StatusOr<device::Grant> SoftNic::OpenQueues(const device::QueueRequest& re
 }
 
 absl::Status SoftNic::CloseQueues(device::LeaseId lease) {
-  // Unmapped on this thread, when the worker is through with it and the lock is free.
+  // Unmapped when the worker is through with it: on this thread when the lock is free, or, if that
+  // takes long, on the reaper's.
   std::unique_ptr<LeaseQueues> closed;
   const std::lock_guard lock(mutex_);
   const auto open = leases_.find(lease);
@@ -181,6 +182,9 @@ absl::Status SoftNic::CloseQueues(device::LeaseId lease) {
   if (!status.ok()) return status;
   rss_ = std::move(rss);
   leases_.erase(open);
+  if (closed != nullptr && closed->iommu.mapped_bytes() >= linux_sys::kReapBytes) {
+    reaper_.Take(std::shared_ptr<const LeaseQueues>(std::move(closed)));
+  }
   return absl::OkStatus();
 }
 

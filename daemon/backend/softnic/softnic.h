@@ -21,6 +21,7 @@
 #include "daemon/backend/softnic/rss.h"
 #include "daemon/backend/softnic/worker.h"
 #include "daemon/device/device.h"
+#include "daemon/linux/reaper.h"
 
 namespace qsplit::softnic {
 
@@ -85,6 +86,7 @@ class SoftNic : public device::Device {
 
   EventMailer mailer_;
   NicCore core_;
+  linux_sys::Reaper reaper_;  // of leases with much memory
 };
 
 }  // namespace qsplit::softnic

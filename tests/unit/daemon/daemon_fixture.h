@@ -21,6 +21,7 @@
 #include "daemon/ingress/rpc_server.h"
 #include "daemon/lease/broker.h"
 #include "daemon/linux/random.h"
+#include "daemon/linux/reaper.h"
 #include "daemon/policy/error.h"
 #include "qsplit/v1/admin.grpc.pb.h"
 #include "qsplit/v1/device.grpc.pb.h"
@@ -99,7 +100,8 @@ class DaemonFixture : public ::testing::Test {
   void TearDown() override {
     channel_.reset();
     if (broker_ != nullptr) {
-      EXPECT_EQ(broker_->totals(), lease::Totals()) << "something outlived its session";
+      EXPECT_TRUE(Eventually([&] { return broker_->totals() == lease::Totals(); }))
+          << "something outlived its session";
       EXPECT_EQ(broker_->BrokenInvariant(), "");
       broker_->EndAll();
     }
@@ -117,6 +119,7 @@ class DaemonFixture : public ::testing::Test {
       configs[i].name = "nic" + std::to_string(i);
       configs[i].mac = {2, 0, 0, 0, 0, static_cast<uint8_t>(i)};
       configs[i].layouts = {layout::testing::SimpleLayout(), layout::testing::BigLayout()};
+      configs[i].rx_queues = configs[i].tx_queues = queues_;
       configs[i].wire = softnic::PeerWire{"nic" + std::to_string(1 - i)};
     }
     auto nics = softnic::SoftNic::CreateAll(configs);
@@ -127,7 +130,9 @@ class DaemonFixture : public ::testing::Test {
     tenant.admin = admin;
     tenant.any_device = true;
     tenant.quota.max_sessions = 100'000;
-    auto policy = policy::Policy::Create({tenant}, {});
+    std::vector<policy::Tenant> tenants = tenants_;
+    if (tenants.empty()) tenants.push_back(std::move(tenant));
+    auto policy = policy::Policy::Create(std::move(tenants), {});
     ASSERT_TRUE(policy.ok()) << policy.status();
     lease::BrokerOptions options;
     for (auto& nic : *nics) options.devices.push_back(std::move(nic));
@@ -135,6 +140,9 @@ class DaemonFixture : public ::testing::Test {
     options.clock = [] { return absl::Now(); };
     options.random = linux_sys::FillRandom;
     options.max_sessions = 100'000;
+    options.dispose = [this](auto fd) {
+      if (linux_sys::AllocatedBytes(fd->get()) >= linux_sys::kReapBytes) reaper_.Take(fd);
+    };
     broker_ = std::make_unique<lease::Broker>(std::move(options));
     rpc.path = rpc_path_;
     if (!rpc.reload_policy) rpc.reload_policy = [] { return absl::StatusOr<uint32_t>(1u); };
@@ -199,7 +207,12 @@ class DaemonFixture : public ::testing::Test {
     return Stub<v1::DeviceService>()->GetDevice(&context, request, &response);
   }
 
+  // Before Start: queues of each device in each direction, and other tenants than the caller alone.
+  uint32_t queues_ = 8;
+  std::vector<policy::Tenant> tenants_;
+
   std::string folder_, session_path_, rpc_path_;
+  linux_sys::Reaper reaper_;
   std::unique_ptr<lease::Broker> broker_;
   std::unique_ptr<ingress::BrokerSessions> sessions_;
   std::unique_ptr<ingress::RpcServer> rpc_;

@@ -78,16 +78,29 @@ TEST_F(BrokerDevicesTest, CountersAreTheHolders) {
   const SessionId blue = Open(2000);
   const v1::Lease lease = Acquire(red);
   const auto queue = [&](SessionId caller) { return Stats(caller).queues(0); };
-  EXPECT_EQ(queue(red).packets(), 100U);
+  EXPECT_EQ(queue(red).packets(), 0U) << "what was before the lease is not its holder's";
+  nic_->AddTraffic(5);
+  EXPECT_EQ(queue(red).packets(), 5U);
   EXPECT_EQ(queue(red).lease_id(), lease.lease_id());
   EXPECT_EQ(queue(Open(0)).lease_id(), lease.lease_id());
   for (SessionId other : {blue, kNobody}) {
     EXPECT_EQ(queue(other).packets(), 0U);
     EXPECT_EQ(queue(other).lease_id(), 0U);
-    EXPECT_EQ(Stats(other).queues(1).packets(), 101U) << "a free queue is nobody's secret";
+    EXPECT_EQ(Stats(other).queues(1).packets(), 106U) << "a free queue is nobody's secret";
     EXPECT_EQ(Stats(other).queues(8).packets(), 0U);
     EXPECT_TRUE(Stats(other).queues(8).transmit());
   }
+  ASSERT_TRUE(Release(red, lease.lease_id()).ok());
+  EXPECT_EQ(queue(kNobody).packets(), 0U) << "a queue that was given back tells no secret";
+  EXPECT_EQ(queue(red).packets(), 0U);
+  nic_->AddTraffic(3);
+  const v1::Lease next = Acquire(blue);
+  EXPECT_EQ(queue(blue).lease_id(), next.lease_id());
+  EXPECT_EQ(queue(blue).packets(), 0U) << "the former holder's packets";
+  EXPECT_EQ(Stats(blue).queues(8).packets(), 0U);
+  nic_->AddTraffic(2);
+  EXPECT_EQ(queue(blue).packets(), 2U);
+  EXPECT_EQ(queue(Open(0)).packets(), 2U);
   EXPECT_EQ(Stats(kNobody).wire_rx_packets(), 7U);
   EXPECT_EQ(Stats(kNobody).time_ns(), 1'700'000'000'000'000'000U);
 }

@@ -79,6 +79,8 @@ class BrokerTest : public ::testing::Test {
     options.random = [next = uint8_t{0}](std::span<uint8_t> bytes) mutable {
       std::fill(bytes.begin(), bytes.end(), ++next);
     };
+    options.on_left = [this] { ++left_calls_; };
+    options.dispose = [this](auto fd) { disposed_.push_back(std::move(fd)); };
     broker_ = std::make_unique<Broker>(std::move(options));
   }
 
@@ -168,6 +170,8 @@ class BrokerTest : public ::testing::Test {
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
   std::shared_ptr<device::testing::FakeDevice> nic_ =
       std::make_shared<device::testing::FakeDevice>(Info());
+  int left_calls_ = 0;
+  std::vector<std::shared_ptr<const linux_sys::OwnedFd>> disposed_;
   std::unique_ptr<Broker> broker_;
 };
 

@@ -126,6 +126,32 @@ TEST_F(BrokerTeardownTest, ADeviceThatNeverLetsGoKeepsItsQueues) {
   EXPECT_TRUE(broker_->AcquireLease(root_, same).ok());
 }
 
+TEST_F(BrokerTeardownTest, ABusyDeviceIsAskedOnceAndSomebodyIsToldToAskAgain) {
+  for (int i = 0; i < 2; ++i) {
+    v1::AcquireLeaseRequest more = Want(1, 1, 0);
+    ASSERT_TRUE(broker_->AcquireLease(red_, more).ok());
+  }
+  EXPECT_EQ(left_calls_, 0);
+  nic_->ClearCalls();
+  // Each time may take 50 ms with the lock held: two for three leases, one of them for good
+  // measure.
+  nic_->Fail("RemoveRule", absl::UnavailableError("busy"), 2);
+  broker_->EndSession(red_);
+  EXPECT_EQ(nic_->open_leases(), 3U);
+  EXPECT_THAT(nic_->calls(), ::testing::IsEmpty());
+  EXPECT_EQ(left_calls_, 1);
+  EXPECT_FALSE(broker_->Maintain());
+  EXPECT_EQ(nic_->open_leases(), 0U);
+  EXPECT_EQ(left_calls_, 1) << "nothing is left, nobody is told";
+}
+
+TEST_F(BrokerTeardownTest, MemoryIsHandedOnToBeClosed) {
+  ASSERT_TRUE(broker_->PutDescriptor(red_, linux_sys::OwnedFd()).ok());
+  broker_->EndSession(red_);
+  // The region's, by the region and by the lease; the grant's three; the one that was put.
+  EXPECT_EQ(disposed_.size(), 6U);
+}
+
 TEST_F(BrokerTeardownTest, RulesThatTheDeviceHasLostAreNoTrouble) {
   nic_->Fail("RemoveRule", absl::NotFoundError("gone"), 2);
   ASSERT_TRUE(Release(red_, lease_).ok());
