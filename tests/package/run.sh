@@ -25,6 +25,11 @@ if grep -rIlE "$(cd "$here/../.." && pwd)" "$temp/prefix" | grep -E '\.(cmake|h|
   echo "the files above name the source tree"
   exit 1
 fi
+# What the README and the unit name.
+for file in bin/qsplitd bin/qsplit bin/qdlc share/man/man1/qsplit.1 share/man/man8/qsplitd.8 \
+  share/bash-completion/completions/qsplit lib/systemd/system/qsplitd.service etc/qsplit/qsplitd.toml; do
+  [ -f "$temp/prefix/$file" ] || { echo "not installed: $file"; exit 1; }
+done
 # There is no daemon at this folder: the library must say so, in words, and name the folder.
 out=$("$temp/build/consumer" "$temp/no-daemon-here")
 echo "$out"

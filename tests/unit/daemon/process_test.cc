@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -194,6 +195,33 @@ TEST_F(ProcessTest, ErrorsAreSaidAndEndInStatus1) {
   Write("layouts/bad.layout", "\xff\xff");
   EXPECT_EQ(RunToEnd({"--check", "--layouts", layouts_}, &output), 1);
   EXPECT_THAT(output, HasSubstr("qsplitd: " + layouts_ + "/bad.layout: "));
+}
+
+TEST_F(ProcessTest, TheManualHasEveryOption) {
+  std::string help;
+  ASSERT_EQ(RunToEnd({"--help"}, &help), 0);
+  std::ifstream file(QSPLIT_SOURCE_DIR "/docs/man/qsplitd.8");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const std::regex option("\\n +(?:-[a-z],)?--([a-z-]+)");
+  int options = 0;
+  for (std::sregex_iterator at(help.begin(), help.end(), option), end; at != end; ++at) {
+    EXPECT_THAT(page, HasSubstr(".It Fl -" + (*at)[1].str()));
+    ++options;
+  }
+  EXPECT_GE(options, 9);
+}
+
+TEST_F(ProcessTest, FoldersThatCannotBeUsedAreSaid) {
+  std::string output;
+  const std::string file = Write("file", "");
+  EXPECT_EQ(RunToEnd({"--runtime-dir", file, "--layouts", layouts_}, &output), 1);
+  EXPECT_THAT(output, HasSubstr("qsplitd: "));
+  EXPECT_THAT(output, HasSubstr(file));
+  EXPECT_EQ(RunToEnd({"--runtime-dir", folder_ + "/no/such", "--layouts", layouts_}, &output), 1);
+  EXPECT_THAT(output, HasSubstr(folder_ + "/no/such"));
+  std::filesystem::create_directory(folder_ + "/empty");
+  EXPECT_EQ(RunToEnd({"--check", "--layouts", folder_ + "/empty"}, &output), 1);
+  EXPECT_THAT(output, HasSubstr(folder_ + "/empty: no *.layout in it"));
 }
 
 TEST_F(ProcessTest, UsageErrorsEndInStatus2AndHelpHasExamples) {

@@ -80,6 +80,19 @@ TEST_F(RpcTest, HealthAndReflectionServeGenericTools) {
   }
 }
 
+TEST_F(RpcTest, ReflectionDescribesEveryMessageThatACallNeeds) {
+  Start();
+  // ServerReflectionRequest{file_containing_symbol}; the reply's files are strings in it.
+  const std::string symbol = "qsplit.v1.LeaseService";
+  const std::string reply =
+      RawCall(stub_channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+              std::string("\x22") + static_cast<char>(symbol.size()) + symbol);
+  for (const char* word : {"qsplit/v1/lease.proto", "AcquireLease", "AcquireLeaseRequest",
+                           "rx_queue_count", "producer_doorbells"}) {
+    EXPECT_THAT(reply, HasSubstr(word));
+  }
+}
+
 TEST_F(RpcTest, CallsThatChangeSomethingNeedASession) {
   Start();
   const auto expect = [](const grpc::Status& status) {
