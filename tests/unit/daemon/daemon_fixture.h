@@ -118,7 +118,7 @@ class DaemonFixture : public ::testing::Test {
     for (size_t i = 0; i < 2; ++i) {
       configs[i].name = "nic" + std::to_string(i);
       configs[i].mac = {2, 0, 0, 0, 0, static_cast<uint8_t>(i)};
-      configs[i].layouts = {layout::testing::SimpleLayout(), layout::testing::BigLayout()};
+      configs[i].layouts = layouts_;
       configs[i].rx_queues = configs[i].tx_queues = queues_;
       configs[i].wire = softnic::PeerWire{"nic" + std::to_string(1 - i)};
     }
@@ -207,9 +207,12 @@ class DaemonFixture : public ::testing::Test {
     return Stub<v1::DeviceService>()->GetDevice(&context, request, &response);
   }
 
-  // Before Start: queues of each device in each direction, and other tenants than the caller alone.
+  // Before Start: queues of each device in each direction, other tenants than the caller alone, and
+  // the layouts that are offered.
   uint32_t queues_ = 8;
   std::vector<policy::Tenant> tenants_;
+  std::vector<layout::VerifiedLayout> layouts_ = {layout::testing::SimpleLayout(),
+                                                  layout::testing::BigLayout()};
 
   std::string folder_, session_path_, rpc_path_;
   linux_sys::Reaper reaper_;

@@ -188,6 +188,23 @@ TEST_F(Control, ASleepingDeviceIsWoken) {
   EXPECT_TRUE(sender->AwaitSent(0, absl::Seconds(2)));
 }
 
+TEST_F(Control, IdleQueuesCostNoCpu) {
+  auto sender = Sender();
+  auto receiver = Open(right(), {.lease = 1, .rx_queues = {0}, .join_rss = true});
+  ASSERT_TRUE(sender->Send(0, MakeFrame(ToRight())));
+  ASSERT_TRUE(receiver->Receive(0).has_value());
+  absl::SleepFor(absl::Milliseconds(20));
+  const auto used = [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return absl::DurationFromTimespec(time);
+  };
+  const absl::Duration before = used();
+  absl::SleepFor(absl::Milliseconds(500));
+  // It looks every 10 ms, for 50 us.
+  EXPECT_LT(used() - before, absl::Milliseconds(50));
+}
+
 TEST_F(Control, MtuLimitsBothWays) {
   auto sender = Sender();
   auto receiver = Open(right(), {.lease = 1, .rx_queues = {0}, .join_rss = true});
