@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "absl/strings/str_cat.h"
+
 namespace qsplit::cli {
 
 void Context::PrintJson(const google::protobuf::Message& message) const {
@@ -30,6 +32,7 @@ CLI::App* AddVerb(CLI::App& object, Context& context, const std::string& name,
 CLI::App* AddObject(CLI::App& app, const std::string& name, const std::string& what) {
   CLI::App* object = app.add_subcommand(name, what);
   object->require_subcommand(1);
+  object->footer(absl::StrCat("`qsplit ", name, " COMMAND --help` has examples."));
   return object;
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "cli/context.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "cli/words.h"
 #include "qsplit/v1/device.grpc.pb.h"
 
@@ -110,6 +111,9 @@ void AddDeviceVerbs(CLI::App& app, Context& context) {
       AddVerb(*object, context, "set", "change MTU, promiscuity, multicast (needs policy's admin)",
               "  qsplit device set nic0 --mtu 9000\n  qsplit device set nic0 --promisc on",
               [&context, set] {
+                if (!set->mtu && !set->promiscuous && !set->all_multicast) {
+                  return WrongWords("nothing to set; give --mtu, --promisc or --allmulti");
+                }
                 v1::SetDeviceRequest request;
                 request.set_name(set->device);
                 if (set->mtu) request.set_mtu_bytes(*set->mtu);
@@ -123,9 +127,10 @@ void AddDeviceVerbs(CLI::App& app, Context& context) {
                 return status;
               });
   verb->add_option("DEVICE", set->device, "the device's name")->required();
-  verb->add_option("--mtu", set->mtu, "largest payload of a frame in bytes");
-  verb->add_option("--promisc", set->promiscuous, "take every frame: on or off");
-  verb->add_option("--allmulti", set->all_multicast, "take every multicast frame: on or off");
+  verb->add_option("--mtu", set->mtu, "largest payload of a frame in bytes")->type_name("BYTES");
+  verb->add_option("--promisc", set->promiscuous, "take every frame")->type_name("on|off");
+  verb->add_option("--allmulti", set->all_multicast, "take every multicast frame")
+      ->type_name("on|off");
 }
 
 }  // namespace qsplit::cli

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "cli/context.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "cli/words.h"
 #include "descriptor-lang/emit/emit.h"
 #include "descriptor-lang/layout/verified_layout.h"
@@ -105,16 +106,23 @@ void AddLayoutVerbs(CLI::App& app, Context& context) {
                              PrintOut(kOutputs.at(*format)(*layout));
                              return absl::OkStatus();
                            });
-  emit->add_option("FORMAT", *format, "text or json")->required()->check(CLI::IsMember(&kOutputs));
+  emit->add_option("FORMAT", *format, "text or json")->required()->check(OneOf(kOutputs));
   emit->add_option("LAYOUT", *emitted, "the layout's name")->required();
 
   auto path = std::make_shared<std::string>();
   AddVerb(*object, context, "check", "verify a compiled layout file; needs no daemon",
           "  qsplit layout check /usr/share/qsplit/layouts/NAME.layout\n"
           "  qdlc NAME.qdl --check        # for sources",
-          [path] {
+          [&context, path] {
             auto layout = Load(*path);
             if (!layout.ok()) return layout.status();
+            if (context.wants_json()) {
+              v1::LayoutReference checked;
+              checked.set_name(layout->message().name());
+              checked.set_digest(layout->digest());
+              context.PrintJson(checked);
+              return absl::OkStatus();
+            }
             std::printf("%s: %s, digest %s\n", path->c_str(),
                         Harmless(layout->message().name()).c_str(), layout->digest_hex().c_str());
             return absl::OkStatus();

@@ -100,9 +100,11 @@ void AddLeaseVerbs(CLI::App& app, Context& context) {
             v1::RevokeLeaseRequest request;
             request.set_lease_id(*revoked);
             v1::RevokeLeaseResponse response;
-            return context.AskInSession(&response, [&](auto* rpc, auto* out) {
+            auto status = context.AskInSession(&response, [&](auto* rpc, auto* out) {
               return context.Stub<v1::AdminService>()->RevokeLease(rpc, request, out);
             });
+            if (status.ok() && context.wants_json()) context.PrintJson(response);
+            return status;
           })
       ->add_option("LEASE", *revoked, "the lease's number")
       ->required();

@@ -70,7 +70,7 @@ class Monitor {
 
   void Print(const google::protobuf::Message& message, const std::string& line) {
     const std::lock_guard lock(mutex_);
-    if (!endless_ && left_ == 0) return;
+    if (Enough()) return;
     if (context_.wants_json()) {
       context_.PrintJson(message);
     } else {
@@ -78,17 +78,21 @@ class Monitor {
       std::printf("%s  %s\n", time.c_str(), Harmless(line).c_str());
       std::fflush(stdout);
     }
-    if (!endless_ && --left_ == 0) Cancel();
+    written_ = std::ferror(stdout) == 0;
+    if (!endless_) --left_;
+    if (Enough()) Cancel();
   }
 
   // The first stream that ends says why; the other is cancelled.
   void End(const grpc::Status& status) {
     const std::lock_guard lock(mutex_);
-    const bool enough = !endless_ && left_ == 0;
-    if (!ended_ && !enough) status_ = context_.rpc->ToStatus(status);
+    if (!ended_ && !Enough()) status_ = context_.rpc->ToStatus(status);
     ended_ = true;
     Cancel();
   }
+
+  // All lines are out, or nobody can be told more; main says why.
+  bool Enough() const { return !written_ || (!endless_ && left_ == 0); }
 
   void Cancel() {
     devices_rpc_.TryCancel();
@@ -101,6 +105,7 @@ class Monitor {
   uint32_t left_;
   const bool endless_;
   bool ended_ = false;
+  bool written_ = true;
   absl::Status status_;
 };
 
@@ -112,7 +117,8 @@ void AddMonitorVerb(CLI::App& app, Context& context) {
       app, context, "monitor", "print what happens to devices and leases, as it happens",
       "  qsplit monitor\n  qsplit -j monitor | jq -c 'select(.fault)'\n  qsplit monitor --count 3",
       [&context, count] { return Monitor(context, *count).Run(); })
-      ->add_option("--count", *count, "end after so many lines; without it at an interrupt");
+      ->add_option("--count", *count, "end after so many lines; without it at an interrupt")
+      ->type_name("NUMBER");
 }
 
 }  // namespace qsplit::cli

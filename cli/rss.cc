@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "cli/context.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "cli/words.h"
 #include "qsplit/v1/steering.grpc.pb.h"
 
@@ -30,8 +31,11 @@ void PrintRss(const v1::Rss& rss) {
     if (i % 8 == 7 || i + 1 == rss.indirection_size()) std::printf("\n");
   }
   std::printf("RSS hash key:\n%s\n", Mac(rss.key()).c_str());
+  if (rss.fields().empty()) return;
+  std::printf(
+      "Hashed (s, d: source and destination address; f, n: source and destination port):\n");
   for (const v1::RssFields& f : rss.fields()) {
-    std::printf("%-6s hashed by %s\n", Word(f.flow_type()).c_str(), Harmless(f.fields()).c_str());
+    std::printf("%-6s %s\n", Word(f.flow_type()).c_str(), Harmless(f.fields()).c_str());
   }
 }
 
@@ -40,8 +44,8 @@ absl::Status ParseKey(const std::string& text, std::string* key) {
   bool good = hex.size() == 2 * kKeyBytes;
   for (const char c : hex) good = good && absl::ascii_isxdigit(static_cast<unsigned char>(c));
   if (!good) {
-    return absl::InvalidArgumentError(absl::StrCat("--hkey: '", text, "' is not ", kKeyBytes,
-                                                   " bytes in hexadecimal, as aa:bb:cc:…"));
+    return WrongWords(absl::StrCat("--hkey: '", text, "' is not ", kKeyBytes,
+                                   " bytes in hexadecimal, as aa:bb:cc:…"));
   }
   *key = absl::HexStringToBytes(hex);
   return absl::OkStatus();
@@ -54,6 +58,9 @@ struct SetOptions {
 };
 
 absl::Status Set(Context& context, const SetOptions& set) {
+  if (set.table.empty() && set.key.empty() && !set.reset) {
+    return WrongWords("nothing to set; give --queues, --default or --hkey");
+  }
   v1::SetRssRequest request;
   request.set_device(set.device);
   request.set_reset(set.reset);
@@ -106,14 +113,15 @@ void AddRssVerbs(CLI::App& app, Context& context) {
   CLI::App* verb = AddVerb(*object, context, "set", "change table or key (needs policy's admin)",
                            "  qsplit rss set nic0 --default\n"
                            "  qsplit rss set nic0 --queues 0,1,0,2\n"
-                           "  qsplit rss set nic0 --hkey 6d:5a:…(40 bytes)",
+                           "  qsplit rss set nic0 --hkey 6d:5a:56:da:…   # 40 bytes",
                            [&context, set] { return Set(context, *set); });
   verb->add_option("DEVICE", set->device, "the device's name")->required();
   auto* table = verb->add_option("--queues", set->table,
                                  "queues for the table; a short list is repeated over it")
-                    ->delimiter(',');
+                    ->delimiter(',')
+                    ->type_name("QUEUE,...");
   verb->add_flag("--default", set->reset, "spread evenly over all queues in RSS")->excludes(table);
-  verb->add_option("--hkey", set->key, "hash key, 40 bytes in hexadecimal");
+  verb->add_option("--hkey", set->key, "hash key, 40 bytes in hexadecimal")->type_name("KEY");
 }
 
 }  // namespace qsplit::cli

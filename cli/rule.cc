@@ -6,8 +6,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "cli/context.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "cli/words.h"
 #include "qsplit/flow_rule.h"
 #include "qsplit/rpc_flow_rule.h"
@@ -49,13 +51,22 @@ absl::Status List(Context& context, const std::string& device) {
   return status;
 }
 
-absl::Status Add(Context& context, uint64_t lease, const std::vector<std::string>& words) {
-  if (words.empty()) return absl::InvalidArgumentError("rule add: name the device, then the rule");
-  const auto rule = ParseRule(absl::StrJoin(words.begin() + 1, words.end(), " "));
-  if (!rule.ok()) return rule.status();
+absl::Status Add(Context& context, const std::string& device, uint64_t lease,
+                 const std::vector<std::string>& words) {
+  if (words.empty()) {
+    return WrongWords("RULE is missing: flow-type TYPE [FIELD VALUE [m MASK]]... action QUEUE");
+  }
+  const auto rule = ParseRule(absl::StrJoin(words, " "));
+  if (!rule.ok()) {
+    // "rule: it begins" is what the library says.
+    absl::string_view why = rule.status().message();
+    const bool whole = absl::ConsumePrefix(&why, "rule: it ");
+    absl::ConsumePrefix(&why, "rule: ");
+    return WrongWords(absl::StrCat(whole ? "the rule " : "", why));
+  }
   v1::AddRuleRequest request;
   FillRequest(*rule, /*of_lease=*/false, &request);
-  request.set_device(words.front());
+  request.set_device(device);
   request.set_lease_id(lease);
   v1::AddRuleResponse response;
   auto status = context.AskInSession(&response, [&](auto* rpc, auto* out) {
@@ -84,26 +95,33 @@ void AddRuleVerbs(CLI::App& app, Context& context) {
 
   // Everything behind the device is ethtool's: words like -1 are no options here.
   auto lease = std::make_shared<uint64_t>(0);
+  auto target = std::make_shared<std::string>();
   auto words = std::make_shared<std::vector<std::string>>();
   CLI::App* add =
-      AddVerb(*object, context, "add",
-              "add a rule: [--lease N] DEVICE flow-type TYPE [FIELD VALUE [m MASK]]... action "
-              "QUEUE [loc N]",
+      AddVerb(*object, context, "add", "add a rule, in the words of ethtool -N",
               "  qsplit rule add nic0 flow-type udp4 dst-port 4242 action 3\n"
               "  qsplit rule add nic0 flow-type ip4 src-ip 10.0.0.0 m 0.0.0.255 action -1 loc 7\n"
               "  qsplit rule add --lease 5 nic0 flow-type tcp6 dst-port 80 action 2\n\n"
-              "Flow types: ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6.\n"
-              "Fields, as in ethtool -N: src dst proto | src-ip dst-ip tos l4proto l4data src-port "
-              "dst-port |\n"
-              "vlan vlan-etype dst-mac. `m MASK`: bits that are 1 are ignored. action: a receive "
-              "queue of the\n"
-              "device, -1 drops. loc: the lowest that matches wins; without it any free place.",
-              [&context, lease, words] { return Add(context, *lease, *words); });
-  add->add_option("--lease", *lease, "lease that the rule belongs to and dies with");
+              "RULE: flow-type TYPE [FIELD VALUE [m MASK]]... action QUEUE [loc N]\n"
+              "  TYPE    ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6\n"
+              "  FIELD   ether: src dst proto; ip4, ip6: src-ip dst-ip tos l4proto l4data;\n"
+              "          tcp, udp, sctp: src-ip dst-ip tos src-port dst-port;\n"
+              "          all: vlan vlan-etype, and dst-mac where it is not ether\n"
+              "  MASK    bits that are 1 are ignored\n"
+              "  QUEUE   a receive queue of the device; -1 drops\n"
+              "  loc     the lowest location that matches wins; without it any free one is taken",
+              [&context, target, lease, words] { return Add(context, *target, *lease, *words); });
+  // Words like -1 and -j are no options behind the rule's first.
+  add->fallthrough(false);
+  add->add_option("DEVICE", *target, "the device's name")->required();
+  add->add_option("--lease", *lease, "lease that the rule belongs to and dies with")
+      ->type_name("LEASE");
   add->prefix_command();
-  add->callback([&context, add, words, lease] {
+  add->callback([&context, add, target, words, lease] {
     *words = add->remaining();
-    context.run = [&context, lease, words] { return Add(context, *lease, *words); };
+    context.run = [&context, target, lease, words] {
+      return Add(context, *target, *lease, *words);
+    };
   });
 
   auto device = std::make_shared<std::string>();
@@ -115,9 +133,11 @@ void AddRuleVerbs(CLI::App& app, Context& context) {
                 request.set_device(*device);
                 request.set_location(*location);
                 v1::RemoveRuleResponse response;
-                return context.AskInSession(&response, [&](auto* rpc, auto* out) {
+                auto status = context.AskInSession(&response, [&](auto* rpc, auto* out) {
                   return context.Stub<v1::SteeringService>()->RemoveRule(rpc, request, out);
                 });
+                if (status.ok() && context.wants_json()) context.PrintJson(response);
+                return status;
               });
   del->add_option("DEVICE", *device, "the device's name")->required();
   del->add_option("LOCATION", *location, "the rule's location")->required();

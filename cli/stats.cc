@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/context.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "cli/words.h"
 #include "google/protobuf/descriptor.h"
 #include "qsplit/v1/stats.grpc.pb.h"
@@ -51,14 +52,19 @@ void PrintStats(const v1::DeviceStats& stats, bool detail) {
     }
     return;
   }
-  std::printf("%s: wire in %lu packets, %lu bytes; out %lu packets, %lu bytes\n",
-              Harmless(stats.device()).c_str(), stats.wire_rx_packets(), stats.wire_rx_bytes(),
-              stats.wire_tx_packets(), stats.wire_tx_bytes());
-  std::printf("representor: to it %lu packets, from it %lu\n", stats.representor_rx_packets(),
-              stats.representor_tx_packets());
-  std::printf("dropped: rule %lu, MAC filter %lu, malformed %lu, wire %lu, representor %lu\n",
-              stats.drops_rule(), stats.drops_mac_filter(), stats.drops_malformed(),
-              stats.drops_wire(), stats.drops_representor());
+  Sheet sheet;
+  sheet.Line("device", stats.device());
+  sheet.Line("from the wire",
+             absl::StrCat("packets ", stats.wire_rx_packets(), ", bytes ", stats.wire_rx_bytes()));
+  sheet.Line("to the wire",
+             absl::StrCat("packets ", stats.wire_tx_packets(), ", bytes ", stats.wire_tx_bytes()));
+  sheet.Line("representor", absl::StrCat("packets to it ", stats.representor_rx_packets(),
+                                         ", from it ", stats.representor_tx_packets()));
+  sheet.Line("dropped",
+             absl::StrCat("rule ", stats.drops_rule(), ", MAC filter ", stats.drops_mac_filter(),
+                          ", malformed ", stats.drops_malformed(), ", wire ", stats.drops_wire(),
+                          ", representor ", stats.drops_representor()));
+  sheet.Print();
   using enum Table::Align;
   Table table({{"QUEUE"},
                {"LEASE", kRight},
@@ -122,7 +128,8 @@ struct WatchOptions {
 };
 
 absl::Status Watch(Context& context, const WatchOptions& watch) {
-  const auto interval = ParseDuration(watch.interval);
+  const auto interval =
+      DurationOption("--interval", watch.interval, absl::Milliseconds(10), absl::Hours(1));
   if (!interval.ok()) return interval.status();
   v1::WatchStatsRequest request;
   request.set_device(watch.device);
@@ -142,7 +149,7 @@ absl::Status Watch(Context& context, const WatchOptions& watch) {
       ++shown;
     }
     before = response.stats();
-    if (watch.count != 0 && shown == watch.count) {
+    if ((watch.count != 0 && shown == watch.count) || std::ferror(stdout) != 0) {
       rpc.TryCancel();
       reader->Finish();
       return absl::OkStatus();
@@ -185,9 +192,11 @@ void AddStatsVerbs(CLI::App& app, Context& context) {
                              return Watch(context, *watch);
                            });
   verb->add_option("DEVICE", watch->device, "the device's name")->required();
-  verb->add_option("--interval", watch->interval, "time between two readings: 10ms to 1h")
-      ->capture_default_str();
-  verb->add_option("--count", watch->count, "how many; without it until interrupted");
+  verb->add_option("--interval", watch->interval, "time between two readings, 10ms to 1h")
+      ->capture_default_str()
+      ->type_name("TIME");
+  verb->add_option("--count", watch->count, "how many; without it until interrupted")
+      ->type_name("NUMBER");
 }
 
 }  // namespace qsplit::cli

@@ -1,6 +1,7 @@
 #include "cli/table.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +21,19 @@ size_t SequenceLength(absl::string_view text) {
   for (size_t i = 1; i < length; ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
   }
-  return length;
+  // Not the shortest form, a surrogate, or past U+10FFFF: terminals differ in what they make of it.
+  const auto second = static_cast<unsigned char>(length > 1 ? text[1] : 0);
+  const bool wrong = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) ||
+                     (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90);
+  return wrong ? 0 : length;
+}
+
+// Marks that turn the direction of writing, by which a line can be made to read as another.
+bool TurnsDirection(absl::string_view sequence) {
+  constexpr std::array<absl::string_view, 12> kMarks = {"\u061c", "\u200e", "\u200f", "\u202a",
+                                                        "\u202b", "\u202c", "\u202d", "\u202e",
+                                                        "\u2066", "\u2067", "\u2068", "\u2069"};
+  return std::find(kMarks.begin(), kMarks.end(), sequence) != kMarks.end();
 }
 
 // Columns that the text takes: sequences, not bytes.
@@ -41,7 +54,8 @@ std::string Harmless(absl::string_view text) {
     const auto byte = static_cast<unsigned char>(text[i]);
     // C1 control characters are the two-byte sequences c2 80 .. c2 9f.
     const bool c1 = length == 2 && byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (length == 0 || byte < 0x20 || byte == 0x7f || c1) {
+    if (length == 0 || byte < 0x20 || byte == 0x7f || c1 ||
+        TurnsDirection(text.substr(i, length))) {
       out += '?';
       i += std::max<size_t>(length, 1);
     } else {

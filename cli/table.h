@@ -1,7 +1,8 @@
 // Tables for people: columns as wide as their widest cell, numbers to the right.
 //
 // Pure but for Print. Cells that came from elsewhere (a program's name) are made harmless: control
-// bytes become '?', so that nobody writes escape sequences to an operator's terminal.
+// bytes, and marks that turn the direction of writing, become '?', so that nobody writes escape
+// sequences to an operator's terminal.
 #ifndef QSPLIT_CLI_TABLE_H_
 #define QSPLIT_CLI_TABLE_H_
 

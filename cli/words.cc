@@ -30,7 +30,10 @@ std::string Ranges(const google::protobuf::RepeatedField<uint32_t>& numbers) {
   std::string out;
   for (int i = 0; i < numbers.size();) {
     int end = i;
-    while (end + 1 < numbers.size() && numbers[end + 1] == numbers[end] + 1) ++end;
+    while (end + 1 < numbers.size() && numbers[end + 1] > numbers[end] &&
+           numbers[end + 1] - numbers[end] == 1) {
+      ++end;
+    }
     absl::StrAppend(&out, out.empty() ? "" : ",", numbers[i]);
     if (end > i) absl::StrAppend(&out, "-", numbers[end]);
     i = end + 1;

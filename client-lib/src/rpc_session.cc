@@ -127,6 +127,11 @@ absl::Status RpcSession::ToStatus(const grpc::Status& status) const {
   std::string message = status.error_message();
   std::optional<v1::ErrorDetail> detail = internal::FindErrorDetail(status.error_details());
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && !detail.has_value()) {
+    // gRPC wraps the reason into the addresses that it tried; here is one.
+    const std::string before_reason = absl::StrCat(impl_->channel_path, ": ");
+    if (const size_t at = message.rfind(before_reason); at != std::string::npos) {
+      message.erase(0, at + before_reason.size());
+    }
     message = absl::StrCat("no answer at ", impl_->channel_path, " (", message,
                            "); is qsplitd running? Another folder is chosen by QSPLIT_RUNTIME_DIR "
                            "or the option for it");
