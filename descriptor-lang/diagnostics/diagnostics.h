@@ -30,7 +30,7 @@ inline constexpr size_t kMaxDiagnostics = 100;
 enum class Severity : uint8_t { kError, kWarning };
 
 enum class Diagnostic : uint16_t {
-#define QDL_DIAGNOSTIC(name, number, severity, summary, advice) k##name = number,
+#define QDL_DIAGNOSTIC(name, number, severity, summary, advice) k##name = (number),
 #include "descriptor-lang/diagnostics/diagnostics.def"
 #undef QDL_DIAGNOSTIC
 };
