@@ -164,7 +164,7 @@ void AddStatsVerbs(CLI::App& app, Context& context) {
   CLI::App* object = AddObject(app, "stats", "counters of devices and queues");
 
   auto shown = std::make_shared<std::string>();
-  AddVerb(*object, context, "show", "counters since the device started; -d: all of them",
+  AddVerb(*object, context, "show", "counters of a device and its queues; -d: all of them",
           "  qsplit stats show nic0\n  qsplit -d stats show nic0   # in ethtool -S's words",
           [&context, shown] {
             if (auto open = context.rpc->OpenSession(); !open.ok()) return open;

@@ -1,4 +1,5 @@
 // Many at once: all queues in one lease, hundreds of deaths together, large memory.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -142,36 +143,52 @@ TEST_F(CrowdTest, StoppingWithAllQueuesLeasedIsQuick) {
   EXPECT_EQ(broker_->totals(), lease::Totals());
 }
 
-class LargeMemory : public CrowdTest, public ::testing::WithParamInterface<bool> {};
+class LargeMemory : public CrowdTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  static constexpr uint64_t kBytes = uint64_t{1} << 30;
 
-TEST_P(LargeMemory, ItsOwnersDeathDelaysNobody) {
-  constexpr uint64_t kBytes = uint64_t{1} << 30;  // some 100 ms to free
-  RawClient client(session_path_);
-  const std::string token = Token(client);
-  {
-    const linux_sys::OwnedFd memory = SealedMemfd(kBytes);
-    void* at = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
-    ASSERT_NE(at, MAP_FAILED);
-    for (uint64_t i = 0; i < kBytes; i += 4096) static_cast<volatile char*>(at)[i] = 1;
-    munmap(at, kBytes);
-    v1::RegisterRegionResponse region;
-    ASSERT_TRUE(Register(client, token, memory.get(), kBytes, &region).ok());
-    v1::AcquireLeaseResponse lease;
-    const absl::Time start = absl::Now();
-    if (GetParam()) {
-      ASSERT_TRUE(AcquireOf("nic0", token, region.region().region_id(), 1, 1, &lease).ok());
-    }
-    EXPECT_LT(absl::Now() - start, absl::Milliseconds(100)) << "a lease is not paid by the page";
+  // Memory that is there; nothing when the kernel has none to spare.
+  static linux_sys::OwnedFd Memory() {
+    linux_sys::OwnedFd memory = SealedMemfd(kBytes);
+    if (fallocate(memory.get(), 0, 0, static_cast<off_t>(kBytes)) != 0) memory.Reset();
+    return memory;
   }
-  const absl::Time killed = absl::Now();
-  client.Close();
-  ASSERT_TRUE(Eventually([&] { return broker_->totals() == lease::Totals(); }));
-  // The session socket's thread is free again, and did not free the memory itself.
-  RawClient next(session_path_);
-  EXPECT_EQ(Token(next).size(), 64u);
-  const absl::Duration took = absl::Now() - killed;
-  std::printf("its death and the next hello took %s\n", absl::FormatDuration(took).c_str());
-  EXPECT_LT(took, absl::Milliseconds(100));
+
+  // From a client's death to the moment when the session socket's thread serves the next one.
+  absl::Duration Die(linux_sys::OwnedFd memory) {
+    RawClient client(session_path_);
+    const std::string token = Token(client);
+    v1::RegisterRegionResponse region;
+    EXPECT_TRUE(Register(client, token, memory.get(), kBytes, &region).ok());
+    memory.Reset();
+    if (GetParam()) {
+      v1::AcquireLeaseResponse lease;
+      EXPECT_TRUE(AcquireOf("nic0", token, region.region().region_id(), 1, 1, &lease).ok());
+    }
+    const absl::Time killed = absl::Now();
+    client.Close();
+    EXPECT_TRUE(Eventually([&] { return broker_->totals() == lease::Totals(); }));
+    RawClient next(session_path_);
+    EXPECT_EQ(Token(next).size(), 64u);
+    return absl::Now() - killed;
+  }
+};
+
+TEST_P(LargeMemory, IsNotFreedByTheThreadThatServesOthers) {
+  absl::Duration freeing = absl::InfiniteDuration(), best = freeing;
+  for (int i = 0; i < 3; ++i) {  // neighbours take their share
+    linux_sys::OwnedFd memory = Memory();
+    if (!memory.valid()) GTEST_SKIP() << "the kernel has no 1 GiB to spare";
+    const absl::Time start = absl::Now();
+    memory.Reset();
+    freeing = std::min(freeing, absl::Now() - start);
+    memory = Memory();
+    if (!memory.valid()) GTEST_SKIP() << "the kernel has no 1 GiB to spare";
+    best = std::min(best, Die(std::move(memory)));
+  }
+  std::printf("freeing it takes %s, its owner's death %s\n", absl::FormatDuration(freeing).c_str(),
+              absl::FormatDuration(best).c_str());
+  EXPECT_LT(best, freeing / 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(WithALease, LargeMemory, ::testing::Bool());
