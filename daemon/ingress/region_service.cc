@@ -53,8 +53,9 @@ class RegionService final : public v1::RegionService::CallbackService {
                                            v1::RegisterRegionResponse* response) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     auto answer = Register(*context, *request);
-    if (answer.ok()) *response = *std::move(answer);
-    reactor->Finish(ToGrpcStatus(answer.status()));
+    const absl::Status status = answer.status();
+    if (status.ok()) *response = *std::move(answer);
+    reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
 

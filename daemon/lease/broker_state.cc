@@ -219,7 +219,7 @@ absl::Status Broker::State::TearDown(LeaseRecord& lease) {
   if (!lease.held) return absl::OkStatus();
   DeviceRoom& room = *lease.room;
   for (uint32_t location : room.rules.LocationsOf(lease.id)) {
-    const absl::Status status = room.device->RemoveRule(location);
+    absl::Status status = room.device->RemoveRule(location);
     if (!status.ok() && !absl::IsNotFound(status)) return status;
     room.rules.Remove(location);
   }

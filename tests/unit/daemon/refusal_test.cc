@@ -16,7 +16,6 @@ namespace qsplit::daemon_test {
 namespace {
 
 using ingress::testing::RawClient;
-using ::testing::HasSubstr;
 
 constexpr uint32_t kOtherUid = 65534;
 
