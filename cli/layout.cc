@@ -1,7 +1,6 @@
 // qsplit layout: the descriptions by which clients drive rings.
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +19,8 @@ namespace qsplit::cli {
 namespace {
 
 using layout::VerifiedLayout;
+
+constexpr size_t kMaxFileBytes = 16 << 20;
 
 const std::map<std::string, std::function<std::string(const VerifiedLayout&)>> kOutputs = {
     {"text", [](const VerifiedLayout& checked) { return layout::EmitText(checked); }},
@@ -46,7 +47,15 @@ absl::StatusOr<VerifiedLayout> Fetch(Context& context, const std::string& name) 
 absl::StatusOr<VerifiedLayout> Load(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat(path, " cannot be read"));
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  // A byte more than is read shows that the file is too long; a folder cannot be read at all.
+  std::string bytes(kMaxFileBytes + 1, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat(path, " is no file"));
+  bytes.resize(static_cast<size_t>(file.gcount()));
+  if (bytes.size() > kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " has more than ", kMaxFileBytes, " bytes; no layout is so long"));
+  }
   auto layout = VerifiedLayout::FromBytes(bytes);
   if (!layout.ok()) {
     return absl::Status(layout.status().code(),

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "cli/context.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "cli/words.h"
 #include "qsplit/v1/admin.grpc.pb.h"
 #include "qsplit/v1/lease.grpc.pb.h"
@@ -91,7 +92,8 @@ void AddLeaseVerbs(CLI::App& app, Context& context) {
                 "there is no lease ", *shown, " that you may see; `qsplit lease list` shows them"));
           })
       ->add_option("LEASE", *shown, "the lease's number")
-      ->required();
+      ->required()
+      ->check(WholeNumber());
 
   auto revoked = std::make_shared<uint64_t>(0);
   AddVerb(*object, context, "revoke", "take a lease back at once (needs policy's admin)",
@@ -107,7 +109,8 @@ void AddLeaseVerbs(CLI::App& app, Context& context) {
             return status;
           })
       ->add_option("LEASE", *revoked, "the lease's number")
-      ->required();
+      ->required()
+      ->check(WholeNumber());
 }
 
 }  // namespace qsplit::cli

@@ -29,14 +29,19 @@ constexpr char kFooter[] =
 
 // What stands in stdout's buffer reaches its reader, or somebody hears that it did not.
 bool Flushed() {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
-  std::fprintf(stderr, "qsplit: cannot write to standard output: %s\n", std::strerror(errno));
+  const bool now = std::fflush(stdout) == 0;
+  if (now && std::ferror(stdout) == 0) return true;
+  // The reason of an earlier failure is not kept.
+  std::fprintf(stderr, "qsplit: cannot write to standard output%s%s\n", now ? "" : ": ",
+               now ? "" : std::strerror(errno));
   return false;
 }
 
 // The client library cannot know what this program's option is called.
 std::string InOurWords(const absl::Status& status) {
-  return absl::StrReplaceAll(status.message(), {{"the option for it", "--runtime-dir"}});
+  return absl::StrReplaceAll(status.message(),
+                             {{"the option for it", "--runtime-dir"},
+                              {"ListLayouts names them", "`qsplit layout list` names them"}});
 }
 
 }  // namespace

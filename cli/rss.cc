@@ -5,9 +5,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "cli/context.h"
 #include "cli/table.h"
 #include "cli/usage.h"
@@ -51,14 +53,25 @@ absl::Status ParseKey(const std::string& text, std::string* key) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<uint32_t>> ParseQueues(const std::string& text) {
+  std::vector<uint32_t> queues;
+  for (const absl::string_view word : absl::StrSplit(text, ',')) {
+    uint32_t queue = 0;
+    if (!absl::SimpleAtoi(word, &queue)) {
+      return WrongWords(absl::StrCat("--queues: '", text, "' is no list of queues, as 0,1,3"));
+    }
+    queues.push_back(queue);
+  }
+  return queues;
+}
+
 struct SetOptions {
-  std::string device, key;
-  std::vector<uint32_t> table;
+  std::string device, key, queues;
   bool reset = false;
 };
 
 absl::Status Set(Context& context, const SetOptions& set) {
-  if (set.table.empty() && set.key.empty() && !set.reset) {
+  if (set.queues.empty() && set.key.empty() && !set.reset) {
     return WrongWords("nothing to set; give --queues, --default or --hkey");
   }
   v1::SetRssRequest request;
@@ -67,7 +80,9 @@ absl::Status Set(Context& context, const SetOptions& set) {
   if (!set.key.empty()) {
     if (auto status = ParseKey(set.key, request.mutable_key()); !status.ok()) return status;
   }
-  if (!set.table.empty()) {
+  if (!set.queues.empty()) {
+    const auto table = ParseQueues(set.queues);
+    if (!table.ok()) return table.status();
     // A short table is repeated over the long one.
     v1::GetRssRequest get;
     get.set_device(set.device);
@@ -77,7 +92,7 @@ absl::Status Set(Context& context, const SetOptions& set) {
     });
     if (!status.ok()) return status;
     for (int i = 0; i < now.rss().indirection_size(); ++i) {
-      request.add_indirection(set.table[static_cast<size_t>(i) % set.table.size()]);
+      request.add_indirection((*table)[static_cast<size_t>(i) % table->size()]);
     }
   }
   v1::SetRssResponse response;
@@ -116,9 +131,8 @@ void AddRssVerbs(CLI::App& app, Context& context) {
                            "  qsplit rss set nic0 --hkey 6d:5a:56:da:…   # 40 bytes",
                            [&context, set] { return Set(context, *set); });
   verb->add_option("DEVICE", set->device, "the device's name")->required();
-  auto* table = verb->add_option("--queues", set->table,
+  auto* table = verb->add_option("--queues", set->queues,
                                  "queues for the table; a short list is repeated over it")
-                    ->delimiter(',')
                     ->type_name("QUEUE,...");
   verb->add_flag("--default", set->reset, "spread evenly over all queues in RSS")->excludes(table);
   verb->add_option("--hkey", set->key, "hash key, 40 bytes in hexadecimal")->type_name("KEY");

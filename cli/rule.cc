@@ -115,7 +115,8 @@ void AddRuleVerbs(CLI::App& app, Context& context) {
   add->fallthrough(false);
   add->add_option("DEVICE", *target, "the device's name")->required();
   add->add_option("--lease", *lease, "lease that the rule belongs to and dies with")
-      ->type_name("LEASE");
+      ->type_name("LEASE")
+      ->check(WholeNumber());
   add->prefix_command();
   add->callback([&context, add, target, words, lease] {
     *words = add->remaining();

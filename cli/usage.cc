@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -128,6 +129,9 @@ int PrintParseError(const CLI::App& app, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
     return PrintWrongWords(app, NotConverted(app, what));
   }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return PrintWrongWords(app, absl::StrCat(what.substr(0, what.find(':')), " needs a value"));
+  }
   return PrintWrongWords(app, what);
 }
 
@@ -156,6 +160,15 @@ std::string Help::make_option_desc(const CLI::Option* option) const {
     absl::StrAppend(&text, " [", option->get_default_str(), "]");
   }
   return Wrapped(text, kColumns - kNameColumns);
+}
+
+CLI::Validator WholeNumber() {
+  return CLI::Validator(
+      [](const std::string& word) {
+        uint64_t number = 0;
+        return absl::SimpleAtoi(word, &number) ? std::string() : "'" + word + "' is no number";
+      },
+      "");
 }
 
 absl::StatusOr<absl::Duration> DurationOption(absl::string_view option, absl::string_view text,

@@ -53,6 +53,9 @@ CLI::Validator OneOf(const std::map<std::string, Value>& words) {
       "");
 }
 
+// Checks that a word is a number from 0 to 2^64 - 1; the parser alone takes -1 for the greatest.
+CLI::Validator WholeNumber();
+
 // The value of an option that takes a duration; WrongWords names the option and the limits.
 absl::StatusOr<absl::Duration> DurationOption(absl::string_view option, absl::string_view text,
                                               absl::Duration least, absl::Duration most);

@@ -15,8 +15,8 @@ Examples:
       Without a configuration and without privilege: two software NICs, nic0 and nic1, wired to
       each other. Whoever starts it is its admin: qsplit --runtime-dir /tmp/q device list
 
-Signals: SIGTERM and SIGINT end it gracefully (a second one at once), SIGHUP reads the tenants of the
-configuration anew.)";
+Signals: SIGTERM and SIGINT end it gracefully (a second one at once), SIGHUP reads the tenants of
+the configuration anew.)";
 
 }  // namespace
 
@@ -28,10 +28,10 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
                  "TOML file; without it: two software NICs, wired to each other")
       ->type_name("FILE");
   app.add_option("--runtime-dir", options.runtime_dir,
-                 "folder of the sockets session.sock and qsplitd.sock (default /run/qsplit)")
+                 "folder of session.sock and qsplitd.sock (default /run/qsplit)")
       ->type_name("DIR");
   app.add_option("--layouts", options.layouts,
-                 "folder of compiled layouts (default ../share/qsplit/layouts from the executable)")
+                 "folder of *.layout (default: ../share/qsplit/layouts from the program)")
       ->type_name("DIR");
   app.add_option("--log-level", options.log_level, "trace, debug, info, warning or error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error"}));
@@ -41,7 +41,8 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
       ->type_name("FD")
       ->check(CLI::Range(0, 1 << 20));
   app.add_flag("--check", options.check, "check the configuration, say what it would do, and end");
-  app.set_version_flag("--version", "qsplitd " QSPLIT_VERSION);
+  app.set_version_flag("--version", "qsplitd " QSPLIT_VERSION, "print the version");
+  app.set_help_flag("-h,--help", "print this help");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,8 +1,10 @@
-# Completion for qsplit, in bash. Device, layout and lease names come from the daemon, if it answers.
+# Completion for qsplit, qsplitd and qdlc, in bash. Names of devices, layouts and leases and locations of
+# rules come from the daemon, if it answers.
 
+_qsplit_command=(qsplit)
 
-_qsplit_names() { # LIST NAME: values of "NAME" in what `qsplit -j LIST list` prints
-    timeout 1 "${_qsplit_command[@]}" -j "$1" list 2>/dev/null | grep -oE "\"$2\": ?\"[^\"]*\"" | sed -E 's/.*"([^"]*)"$/\1/' | sort -u
+_qsplit_names() { # OBJECT [COLUMN [ARGUMENT]]: that column of what `qsplit OBJECT list` prints
+    timeout 1 "${_qsplit_command[@]}" "$1" list ${3+"$3"} 2>/dev/null | awk -v c="${2:-1}" 'NR > 1 {print $c}'
 }
 
 _qsplit() {
@@ -26,7 +28,7 @@ _qsplit() {
     case $skip in
         --runtime-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
         --promisc | --allmulti) COMPREPLY=($(compgen -W "on off" -- "$cur")); return ;;
-        --lease) COMPREPLY=($(compgen -W "$(_qsplit_names lease lease_id)" -- "$cur")); return ;;
+        --lease) COMPREPLY=($(compgen -W "$(_qsplit_names lease)" -- "$cur")); return ;;
         ?*) return ;;
     esac
 
@@ -53,12 +55,12 @@ _qsplit() {
             case "${words[0]} ${words[1]} ${#words[@]}" in
                 "device show 2" | "device set 2" | "rule list 2" | "rule add 2" | "rule del 2" | \
                     "rss show 2" | "rss set 2" | "stats show 2" | "stats watch 2" | "fault inject 2")
-                    list=$(_qsplit_names device name) ;;
-                "layout show 2" | "layout emit 3") list=$(_qsplit_names layout name) ;;
+                    list=$(_qsplit_names device) ;;
+                "layout show 2" | "layout emit 3") list=$(_qsplit_names layout) ;;
                 "layout emit 2") list="text json" ;;
                 "layout check 2") COMPREPLY=($(compgen -f -- "$cur")); return ;;
-                "lease show 2" | "lease revoke 2") list=$(_qsplit_names lease lease_id) ;;
-                "rule del 3") ;;
+                "lease show 2" | "lease revoke 2") list=$(_qsplit_names lease) ;;
+                "rule del 3") list=$(_qsplit_names rule 2 "${words[2]}") ;;
                 "rule add 3") list="flow-type" ;;
                 "rule add "*)
                     case $prev in
@@ -72,7 +74,8 @@ _qsplit() {
                 "fault inject 3") list="link-down stall-queue lose-completion repeat-completion
                                         delay-completion wrong-length" ;;
             esac
-            case "${words[0]} ${words[1]}" in
+            [[ $cur != -* && $list ]] || case "${words[0]} ${words[1]}" in
+                "rule add") ((${#words[@]} > 2)) || list+=" --lease" ;;
                 "device set") list+=" --mtu --promisc --allmulti" ;;
                 "rss set") list+=" --queues --default --hkey" ;;
                 "stats watch") list+=" --interval --count" ;;
@@ -83,4 +86,34 @@ _qsplit() {
     COMPREPLY=($(compgen -W "$list" -- "$cur"))
 }
 
+_qsplitd() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    case $prev in
+        --config) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        --runtime-dir | --layouts) COMPREPLY=($(compgen -d -- "$cur")) ;;
+        --log-level) COMPREPLY=($(compgen -W "trace debug info warning error" -- "$cur")) ;;
+        --log-format) COMPREPLY=($(compgen -W "text json" -- "$cur")) ;;
+        --ready-fd) COMPREPLY=() ;;
+        *) COMPREPLY=($(compgen -W "--config --runtime-dir --layouts --log-level --log-format --ready-fd
+                                    --check --version --help" -- "$cur")) ;;
+    esac
+}
+
+_qdlc() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    case $prev in
+        --emit) COMPREPLY=($(compgen -W "layout text json roles" -- "$cur")) ;;
+        --explain) COMPREPLY=() ;;
+        -o | --output) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        *)
+            case $cur in
+                -*) COMPREPLY=($(compgen -W "--output --emit --check --explain --help" -- "$cur")) ;;
+                *) COMPREPLY=($(compgen -d -- "$cur") $(compgen -f -X '!*.qdl' -- "$cur")) ;;
+            esac
+            ;;
+    esac
+}
+
 complete -F _qsplit qsplit
+complete -o filenames -F _qsplitd qsplitd
+complete -o filenames -F _qdlc qdlc

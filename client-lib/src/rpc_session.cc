@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client-lib/src/error_detail.h"
@@ -73,6 +75,10 @@ std::shared_ptr<RpcSession> RpcSession::Open(const SessionOptions& options) {
   std::string& program = impl->options.program;
   if (program.empty()) program = ProgramName();
   if (program.size() > kMaxProgramBytes) program.resize(kMaxProgramBytes);
+  // The daemon takes printable ASCII alone, and nobody should fail for what a file is called.
+  std::replace_if(
+      program.begin(), program.end(),
+      [](char c) { return !absl::ascii_isprint(static_cast<unsigned char>(c)); }, '?');
   impl->channel_path = absl::StrCat(dir, "/qsplitd.sock");
   grpc::ChannelArguments arguments;
   // One connection for each object, so that one program's sessions do not wait for each other.
