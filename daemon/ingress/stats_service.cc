@@ -59,7 +59,7 @@ class StatsService final : public v1::StatsService::CallbackService {
 
   absl::Status Read(lease::SessionId caller, const v1::GetStatsRequest& request,
                     StatsSource& source) {
-    auto stats = parts_.broker.GetStats(caller, request);
+    auto stats = parts_.broker.GetStats(caller, request, "WatchStats");
     if (!stats.ok()) return stats.status();
     v1::WatchStatsResponse event;
     *event.mutable_stats() = std::move(*stats->mutable_stats());

@@ -147,9 +147,10 @@ class Broker {
 
   // --- StatsService. A queue's counters begin when it is leased, and again when it is given back.
   // Those of leased queues are the holder's and the admin's; others see zeros and no lease. For
-  // WatchStats, ingress calls this at each interval.
+  // WatchStats, ingress calls this at each interval, with that call's name for errors.
   absl::StatusOr<v1::GetStatsResponse> GetStats(SessionId caller,
-                                                const v1::GetStatsRequest& request) const;
+                                                const v1::GetStatsRequest& request,
+                                                std::string_view call = "GetStats") const;
 
   // --- AdminService.
   absl::StatusOr<v1::RevokeLeaseResponse> RevokeLease(SessionId caller,

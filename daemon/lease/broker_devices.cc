@@ -141,17 +141,17 @@ absl::StatusOr<v1::GetLayoutResponse> Broker::GetLayout(const v1::GetLayoutReque
 }
 
 absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
-                                                      const v1::GetStatsRequest& request) const {
-  constexpr std::string_view kCall = "GetStats";
+                                                      const v1::GetStatsRequest& request,
+                                                      std::string_view call) const {
   Locked state(*state_);
   Sight sight;
   if (caller != kNobody) {
     auto seen = state->SightOf(caller, /*all=*/true);
-    if (!seen.ok()) return InCall(kCall, seen.status());
+    if (!seen.ok()) return InCall(call, seen.status());
     sight = *seen;
   }
   auto found = state->Room(request.device());
-  if (!found.ok()) return InCall(kCall, found.status());
+  if (!found.ok()) return InCall(call, found.status());
   const DeviceRoom& room = **found;
   const device::DeviceCounters counters = room.device->ReadCounters();
   v1::GetStatsResponse response;
