@@ -1,5 +1,6 @@
 #include "daemon/ingress/rpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -36,9 +37,19 @@ void LogGrpc(gpr_log_func_args* args) {
   log::Warning("grpc", {{"message", args->message}, {"suppressed", suppressed}});
 }
 
-void PrepareGrpcOnce() {
+// Protobuf's, all of them about bytes from peers; by itself it would print a line for each.
+void LogProtobuf(google::protobuf::LogLevel /*level*/, const char* /*file*/, int /*line*/,
+                 const std::string& message) {
+  static log::RateLimit limit(10);
+  uint64_t suppressed = 0;
+  if (!limit.Allow(suppressed)) return;
+  log::Warning("protobuf", {{"message", message}, {"suppressed", suppressed}});
+}
+
+void PrepareLibrariesOnce() {
   static std::once_flag once;
   std::call_once(once, [] {
+    google::protobuf::SetLogHandler(LogProtobuf);
     gpr_set_log_function(LogGrpc);
     gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
     grpc::EnableDefaultHealthCheckService(true);
@@ -67,7 +78,7 @@ struct RpcServer::Impl {
 };
 
 absl::Status RpcServer::Impl::Start() {
-  PrepareGrpcOnce();
+  PrepareLibrariesOnce();
   grpc::ServerBuilder builder;
   door = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
