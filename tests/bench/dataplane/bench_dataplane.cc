@@ -1,7 +1,7 @@
 // What it costs that a layout, and not code, says what a descriptor looks like: the driver's side
 // as it is, against a loop written by hand for the same bytes of the layout test.simple. The peer's
-// part (consuming what was posted, completing it) is the same few stores in both, so the ratio
-// understates nothing: run it alone with --benchmark_filter=Peer to see what to subtract.
+// part (consuming what was posted, completing it) is the same few stores in both, so the driver's
+// side alone is further apart than the ratio says: --benchmark_filter=Peer shows what to subtract.
 //
 //   bench_dataplane           all of it, then a table of ratios
 #include <benchmark/benchmark.h>
