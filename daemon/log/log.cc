@@ -134,8 +134,9 @@ void Stop() {
   // The threads that write events have ended by then: main stops the log last.
   const std::unique_ptr<Output> old(output.exchange(nullptr, std::memory_order_acq_rel));
   if (old == nullptr) return;
-  old->logger.reset();
+  // Writes what is queued and joins the thread that writes it; only then may its logger go.
   spdlog::shutdown();
+  old->logger.reset();
 }
 
 void Write(Level level, std::string_view event, std::initializer_list<Field> fields) {
