@@ -7,9 +7,9 @@
 start_responder() {  # NAME ADDRESS PORT
   "$BIN/qsplit-responder" --runtime-dir "$RUN/run" --device nic0 --ip "$2" --udp-port "$3" \
     >"$RUN/$1.log" 2>&1 &
-  pids+=($!)
+  STARTED=$!
   disown  # the shell need not report that it was killed
-  wait_for "$RUN/$1.log" ready "${pids[-1]}"
+  wait_for "$RUN/$1.log" ready "$STARTED"
 }
 generate() {  # ADDRESS SOURCE-PORT PORT COUNT
   "$BIN/qsplit-generate" --runtime-dir "$RUN/run" --device nic1 --src-ip 10.99.0.1 --dst-ip "$1" \
@@ -29,7 +29,6 @@ capture_during() {  # FILE COMMAND...: what nic1 is answered while the command r
     --rule 'flow-type udp4 dst-port 5001 action 0' --rule 'flow-type udp4 dst-port 5002 action 0' \
     >"$RUN/capture.log" 2>&1 &
   p=$!
-  pids+=("$p")
   for _ in $(seq 100); do is_count 2 rule list nic1 >/dev/null && break; sleep 0.05; done
   "$@"
   sleep 0.3
@@ -41,16 +40,15 @@ step "qsplitd, without privilege: two software NICs wired to each other"
 id
 "$BIN/qsplitd" --runtime-dir "$RUN/run" >"$RUN/qsplitd.log" 2>&1 &
 DAEMON=$!
-pids+=("$DAEMON")
 wait_for "$RUN/qsplitd.log" ready "$DAEMON"
 show qsplit device list
 MAC=$(qsplit device show nic0 | awk '$1 == "mac:" {print $2}')
 
 step "Two responders, each with a queue of its own on nic0"
 start_responder a 10.99.0.10 4242
-A=${pids[-1]}
+A=$STARTED
 start_responder b 10.99.0.11 4343
-B=${pids[-1]}
+B=$STARTED
 show qsplit lease list
 show qsplit rule list
 

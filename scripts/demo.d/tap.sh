@@ -42,8 +42,7 @@ steer = [
 T
 sed 's/^/    /' "$RUN/qsplitd.toml"
 host "$BIN/qsplitd" --config "$RUN/qsplitd.toml" >"$RUN/qsplitd.log" 2>&1 &
-pids+=($!)
-wait_for "$RUN/qsplitd.log" ready "${pids[0]}"
+wait_for "$RUN/qsplitd.log" ready "$!"
 world ip addr add 10.99.0.1/24 dev qsw0
 world ip link set qsw0 up
 host ip addr add 10.99.0.2/24 dev qsr0
@@ -58,7 +57,6 @@ step "Two responders, as uid 65534 without any capability, each with a queue of 
 start_responder() {  # NAME ADDRESS PORT
   drop "$BIN/qsplit-responder" --runtime-dir "$RUN/run" --device nic0 --ip "$2" --udp-port "$3" \
     >"$RUN/$1.log" 2>&1 &
-  pids+=($!)
   wait_for "$RUN/$1.log" ready "$!"
 }
 start_responder a 10.99.0.10 4242
