@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,10 @@ class BrokerTest : public ::testing::Test {
       std::fill(bytes.begin(), bytes.end(), ++next);
     };
     options.on_left = [this] { ++left_calls_; };
-    options.dispose = [this](auto fd) { disposed_.push_back(std::move(fd)); };
+    options.dispose = [this](auto fd) {  // on whichever thread called the broker
+      const std::lock_guard lock(disposed_mutex_);
+      disposed_.push_back(std::move(fd));
+    };
     broker_ = std::make_unique<Broker>(std::move(options));
   }
 
@@ -171,6 +175,7 @@ class BrokerTest : public ::testing::Test {
   std::shared_ptr<device::testing::FakeDevice> nic_ =
       std::make_shared<device::testing::FakeDevice>(Info());
   int left_calls_ = 0;
+  std::mutex disposed_mutex_;
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> disposed_;
   std::unique_ptr<Broker> broker_;
 };
