@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "dataplane/device_memory.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_fault.h"
 #include "dataplane/ring_view.h"
@@ -28,6 +29,9 @@ namespace qsplit::dataplane {
 struct RxDeviceOptions {
   // Bytes of each buffer, for layouts that set it for the whole queue; as RxOptions::buffer_bytes.
   uint32_t buffer_bytes = 0;
+  // How prefixes and packets get into buffers, where the layout has a prefix with a form; else it
+  // is not used.
+  DeviceMemory memory;
 };
 
 // A buffer that the driver posted.

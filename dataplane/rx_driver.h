@@ -41,6 +41,9 @@ struct RxBuffer {
   uint32_t bytes = 0;
   // Comes back with the completion.
   uint32_t cookie = 0;
+  // The same bytes in this process; needed only where the layout keeps meaning or packets in memory
+  // that the driver has to read itself (RxDriver::NeedsMemory). Null: none.
+  std::byte* memory = nullptr;
 };
 
 // One buffer that came back. A packet is all completions from one with `first` to one with `last`.
