@@ -47,6 +47,11 @@ TEST(Roles, CodesAreThoseThatProgramsSwitchOn) {
   EXPECT_EQ(FindCode(Role::kHashType, "udp6ex"), 11u);
   EXPECT_EQ(FindCode(Role::kHashType, "udp7"), std::nullopt);
   EXPECT_EQ(FindCode(Role::kPacketLength, "none"), std::nullopt);
+  EXPECT_EQ(FindCode(Role::kPacketKind, "ip6_udp"), 11u);
+  EXPECT_EQ(FindCode(Role::kSegmentType, "tcp6"), 2u);
+  EXPECT_EQ(FindCode(Role::kOffloadMode, "segment"), 2u);
+  EXPECT_EQ(FindCode(Role::kOffloadL3, "ip4_checksum"), 3u);
+  EXPECT_EQ(FindCode(Role::kOffloadL4, "sctp"), 3u);
 }
 
 }  // namespace
