@@ -1,6 +1,7 @@
 #include "dataplane/queue_shape.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -8,30 +9,37 @@
 namespace qsplit::dataplane {
 namespace {
 
-const char* ProtocolName(const v1::Ownership& ownership) {
-  switch (ownership.protocol_case()) {
-    case v1::Ownership::kInPlace:
-      return "completion in place";
-    case v1::Ownership::kOwnBit:
-      return "own bit";
-    case v1::Ownership::kPhase:
-      return "phase bit";
-    case v1::Ownership::kWrapBits:
-      return "wrap bits";
-    case v1::Ownership::kSequence:
-      return "sequence number";
-    case v1::Ownership::kHead:
-      return "head index";
-    case v1::Ownership::kSharedIndices:
-      return "shared indices";
-    case v1::Ownership::kFill:
-      return "fill value";
-    case v1::Ownership::kGivenBack:
-      return "given back by another ring";
-    case v1::Ownership::PROTOCOL_NOT_SET:
-      break;
+bool NamesRingState(const v1::Condition& condition) {
+  for (const v1::Conjunction& conjunction : condition.any_of()) {
+    for (const v1::Comparison& comparison : conjunction.all_of()) {
+      if (comparison.right_case() == v1::Comparison::kState) return true;
+    }
   }
-  return "none";
+  return false;
+}
+
+// What keeps a ring from being driven in place; empty if nothing does.
+std::string_view WhyNotInPlace(const v1::Ring& ring, uint32_t index) {
+  if (ring.kind() != v1::RING_KIND_ORDERED) return "slots in any order";
+  if (ring.post_forms().empty() || ring.complete_forms().empty()) {
+    return "completions elsewhere than in the descriptors' own slots";
+  }
+  if (!ring.posted().doorbell()) return "descriptors posted by other means than a doorbell";
+  if (!ring.completed().has_when()) return "completions by other means than the slot's bytes";
+  if (NamesRingState(ring.completed().when())) return "completions by a phase or a sequence";
+  if (ring.completes_size() != 1) return "several completion rules";
+  const v1::CompletionRule& rule = ring.completes(0);
+  if (rule.key() != v1::COMPLETION_KEY_IN_PLACE || rule.ring() != index || rule.cumulative() ||
+      rule.when().any_of_size() > 0) {
+    return "completions that name other slots than their own";
+  }
+  if (ring.fills_size() > 0) return "fill values";
+  if (ring.wrap().has_link_form() || ring.wrap().has_last_slot_field()) return "a marked last slot";
+  if (ring.has_compressed()) return "compressed completions";
+  if (ring.has_packets()) return "packets in slots";
+  if (ring.position() > v1::PACKET_POSITION_EACH) return "a ring for some buffers of a packet";
+  if (ring.consumer_doorbells_size() > 0) return "consumer doorbells";
+  return "";
 }
 
 absl::Status CheckView(const v1::Ring& ring, const RingView& view) {
@@ -57,6 +65,10 @@ absl::Status CheckForm(const v1::Form& form, const v1::Ring& ring) {
     return absl::UnimplementedError(absl::StrCat(
         "form ", form.name(), ": descriptors of several slots are not driven by this build"));
   }
+  if (form.position() > v1::PACKET_POSITION_EACH) {
+    return absl::UnimplementedError(absl::StrCat(
+        "form ", form.name(), ": forms for some descriptors of a packet are not driven in place"));
+  }
   if (form.contains_size() > 0) {
     return absl::UnimplementedError(
         absl::StrCat("form ", form.name(), ": nested forms are not driven by this build"));
@@ -70,6 +82,10 @@ absl::Status CheckSpan(const v1::Queue& queue) {
     return absl::UnimplementedError(absl::StrCat("queue ", queue.name(), ": packets by ",
                                                  v1::Span_Name(packet.span()),
                                                  " are not driven by this build"));
+  }
+  if (packet.has_prefix_form() || packet.length_includes_prefix()) {
+    return absl::UnimplementedError(
+        absl::StrCat("queue ", queue.name(), ": prefixes with a meaning are not driven in place"));
   }
   if (packet.buffers_per_descriptor() > 1) {
     return absl::UnimplementedError(
@@ -107,10 +123,11 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   for (int i = 0; i < shape.queue->rings_size(); ++i) {
     const v1::Ring& ring = shape.queue->rings(i);
     if (!layout::Applies(ring.features(), shape.choices)) continue;
-    if (!ring.ownership().has_in_place()) {
-      return absl::UnimplementedError(absl::StrCat(
-          where, ", queue ", shape.queue->name(), ", ring ", ring.name(), ": ring protocol '",
-          ProtocolName(ring.ownership()), "' is not driven by this build"));
+    const std::string_view why = WhyNotInPlace(ring, static_cast<uint32_t>(i));
+    if (!why.empty()) {
+      return absl::UnimplementedError(
+          absl::StrCat(where, ", queue ", shape.queue->name(), ", ring ", ring.name(),
+                       ": not driven in place: ", absl::string_view(why.data(), why.size())));
     }
     if (shape.ring != nullptr) {
       return absl::UnimplementedError(absl::StrCat(where, ", queue ", shape.queue->name(),
@@ -132,11 +149,6 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   if (ring.slot_bytes() == 0 || ring.slot_bytes() > kMaxDescriptorBytes) {
     return absl::UnimplementedError(absl::StrCat(where, ": slots of ", ring.slot_bytes(),
                                                  " bytes; at most ", kMaxDescriptorBytes));
-  }
-  if (ring.wrap().has_link_form() || ring.consumer_doorbells_size() > 0) {
-    return absl::UnimplementedError(
-        absl::StrCat(where, ", ring ", ring.name(),
-                     ": link descriptors and consumer doorbells are not driven in place"));
   }
   shape.slots = SlotMemory(shape.view.slots, ring.slot_bytes());
   shape.slot_count = shape.view.slot_count;
@@ -179,11 +191,10 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
         absl::StrCat(where, ", ring ", ring.name(), ": no form to post or none to complete"));
   }
 
-  absl::StatusOr<Condition> done =
-      Condition::Compile(*shape.layout, ring.ownership().in_place().when());
+  absl::StatusOr<Condition> done = Condition::Compile(*shape.layout, ring.completed().when());
   if (!done.ok()) return done.status();
   shape.done = *std::move(done);
-  shape.only_where_reported = ring.ownership().in_place().only_where_reported();
+  shape.only_where_reported = ring.completed().only_where_reported();
   uint32_t first = 0;
   uint32_t last = 0;
   if (!shape.done.ByteRange(&first, &last)) {

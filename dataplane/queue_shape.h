@@ -53,8 +53,9 @@ struct InPlaceShape {
   const v1::Form& Form(uint32_t index) const { return layout->forms(static_cast<int>(index)); }
 };
 
-// UNIMPLEMENTED: another protocol, multi-slot or nested forms, … by name. INVALID_ARGUMENT: the
-// view does not fit. NOT_FOUND: the layout has no queue of that direction.
+// UNIMPLEMENTED: not this protocol (another one, several rings, multi-slot or nested forms, …; the
+// message says which): the general engines may drive it. INVALID_ARGUMENT: the view does not fit.
+// NOT_FOUND: the layout has no queue of that direction.
 absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& layout,
                                                const QueueView& view, v1::Direction direction);
 
@@ -96,7 +97,8 @@ class CodeMap {
 // Which descriptor of a packet a field with this position speaks in.
 constexpr bool SpeaksIn(v1::PacketPosition position, bool first, bool last) {
   return (position != v1::PACKET_POSITION_FIRST || first) &&
-         (position != v1::PACKET_POSITION_LAST || last);
+         (position != v1::PACKET_POSITION_LAST || last) &&
+         (position != v1::PACKET_POSITION_REST || !first);
 }
 
 // How a descriptor of one form says that it is its packet's last one.
