@@ -210,10 +210,10 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   return shape;
 }
 
-std::vector<RoleField> RoleFields(const InPlaceShape& shape, uint32_t form) {
+std::vector<RoleField> RoleFields(const QueueScope& scope, uint32_t form) {
   std::vector<RoleField> fields;
-  for (const v1::Field& field : shape.Form(form).fields()) {
-    if (field.parts().empty() || !layout::Applies(field.features(), shape.choices)) continue;
+  for (const v1::Field& field : scope.Form(form).fields()) {
+    if (field.parts().empty() || !layout::Applies(field.features(), scope.choices)) continue;
     if (const auto role = layout::FindRole(field.role()); role.has_value()) {
       fields.push_back({&field, *role});
     }
@@ -251,28 +251,28 @@ bool CodeMap::Raw(uint8_t code, uint64_t* raw) const {
   return false;
 }
 
-absl::StatusOr<LastMark> LastMark::Compile(const InPlaceShape& shape, uint32_t form) {
+absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t form) {
   LastMark mark;
-  for (const RoleField& candidate : RoleFields(shape, form)) {
+  for (const RoleField& candidate : RoleFields(scope, form)) {
     if (candidate.role != layout::Role::kPacketLast) continue;
     absl::StatusOr<FieldAccess> field =
-        FieldAccess::Compile(*candidate.field, shape.Form(form).size_bytes());
+        FieldAccess::Compile(*candidate.field, scope.Form(form).size_bytes());
     if (!field.ok()) return field.status();
     mark.field_ = *std::move(field);
     mark.by_field_ = true;
     return mark;
   }
-  const v1::PacketRule& packet = shape.queue->packet();
+  const v1::PacketRule& packet = scope.queue->packet();
   if (packet.span() == v1::SPAN_SINGLE) {
     mark.always_ = true;
     return mark;
   }
-  absl::StatusOr<Condition> when = Condition::Compile(*shape.layout, packet.last_when(), &form);
+  absl::StatusOr<Condition> when = Condition::Compile(*scope.layout, packet.last_when(), &form);
   if (!when.ok()) return when.status();
   mark.when_ = *std::move(when);
   uint32_t first, last;
   if (!mark.when_.ByteRange(&first, &last)) {
-    return absl::UnimplementedError(absl::StrCat("form ", shape.Form(form).name(),
+    return absl::UnimplementedError(absl::StrCat("form ", scope.Form(form).name(),
                                                  ": nothing says which descriptor is a packet's "
                                                  "last"));
   }
@@ -299,10 +299,10 @@ absl::Status LastMark::Set(std::byte* descriptor, bool last) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<DescriptorBytes> ConstantImage(const InPlaceShape& shape, uint32_t form) {
+absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form) {
   DescriptorBytes image{};
-  for (const v1::Field& field : shape.Form(form).fields()) {
-    if (!layout::Applies(field.features(), shape.choices)) continue;
+  for (const v1::Field& field : scope.Form(form).fields()) {
+    if (!layout::Applies(field.features(), scope.choices)) continue;
     if (field.parts().empty()) {
       if (field.constraint() != v1::CONSTRAINT_CONSTANT) continue;
       for (uint32_t i = 0; i < field.bytes().length(); ++i) {
@@ -311,7 +311,7 @@ absl::StatusOr<DescriptorBytes> ConstantImage(const InPlaceShape& shape, uint32_
       }
       continue;
     }
-    absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, shape.Form(form).size_bytes());
+    absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, scope.Form(form).size_bytes());
     if (!access.ok()) return access.status();
     if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
       access->StoreRaw(image.bytes, field.constant());

@@ -22,17 +22,23 @@
 
 namespace qsplit::dataplane {
 
-// A ring in which the device completes descriptors by writing over them.
-struct InPlaceShape {
+// Which queue of which layout, set up with which choices: what forms have to be read with.
+struct QueueScope {
   // Keeps what the pointers below point to.
   std::optional<layout::VerifiedLayout> verified;
   const v1::Layout* layout = nullptr;
   const v1::Queue* queue = nullptr;
+  // One for each of Layout.features.
+  std::vector<uint32_t> choices;
+
+  const v1::Form& Form(uint32_t index) const { return layout->forms(static_cast<int>(index)); }
+};
+
+// A ring in which the device completes descriptors by writing over them.
+struct InPlaceShape : QueueScope {
   const v1::Ring* ring = nullptr;
   RingView view;
   QueueIndex queue_number;
-  // One for each of Layout.features.
-  std::vector<uint32_t> choices;
 
   SlotMemory slots;
   uint32_t slot_count = 0;
@@ -49,8 +55,6 @@ struct InPlaceShape {
   Condition done;
   uint32_t done_word = 0;
   bool only_where_reported = false;
-
-  const v1::Form& Form(uint32_t index) const { return layout->forms(static_cast<int>(index)); }
 };
 
 // UNIMPLEMENTED: not this protocol (another one, several rings, multi-slot or nested forms, …; the
@@ -65,7 +69,7 @@ struct RoleField {
   layout::Role role{};
 };
 // All of a form's numbers with a role, by position.
-std::vector<RoleField> RoleFields(const InPlaceShape& shape, uint32_t form);
+std::vector<RoleField> RoleFields(const QueueScope& scope, uint32_t form);
 
 // Maps raw values of a coded field to positions in its role's vocabulary and back.
 class CodeMap {
@@ -106,7 +110,7 @@ class LastMark {
  public:
   // By the role packet.last, else by the queue's last_when, else (one descriptor, one packet)
   // always.
-  static absl::StatusOr<LastMark> Compile(const InPlaceShape& shape, uint32_t form);
+  static absl::StatusOr<LastMark> Compile(const QueueScope& scope, uint32_t form);
 
   bool IsLast(const std::byte* descriptor) const {
     if (always_) return true;
@@ -123,7 +127,7 @@ class LastMark {
 };
 
 // A form's bytes with every constant in place and everything else zero.
-absl::StatusOr<DescriptorBytes> ConstantImage(const InPlaceShape& shape, uint32_t form);
+absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form);
 
 }  // namespace qsplit::dataplane
 
