@@ -123,6 +123,8 @@ constexpr std::array<RoleInfo, kRoleCount> kRoles = {{
     // only where checked holds, ok implies checked.
     Row(Role::kChecksumValue, "checksum.value", kNumber, "", kInPackets, kEither,
         "the ones' complement sum over the packet, not folded into a verdict"),
+    Flag(Role::kChecksumChecked, "checksum.checked", kInReceive, kDevice,
+         "the device checked the IPv4 header and transport checksums that the packet has"),
     Flag(Role::kChecksumL3Checked, "checksum.l3.checked", kInReceive, kDevice,
          "the device checked the IPv4 header checksum"),
     Flag(Role::kChecksumL3Ok, "checksum.l3.ok", kInReceive, kDevice,

@@ -57,6 +57,7 @@ enum class Role : uint8_t {
   kVlanOuterStripped,
   kVlanOuterInsert,
   kChecksumValue,
+  kChecksumChecked,
   kChecksumL3Checked,
   kChecksumL3Ok,
   kChecksumL3Bad,
