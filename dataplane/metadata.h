@@ -24,6 +24,8 @@ enum class RxField : uint32_t {
   kError = 1u << 8,
   kQueue = 1u << 9,
   kMark = 1u << 10,
+  kChecksumValue = 1u << 11,
+  kSegment = 1u << 12,
 };
 
 struct RxFields {
@@ -33,7 +35,7 @@ struct RxFields {
   constexpr RxFields(RxField f) : bits(static_cast<uint32_t>(f)) {}  // NOLINT: a set of one
   constexpr explicit RxFields(uint32_t b) : bits(b) {}
   static constexpr RxFields None() { return RxFields(); }
-  static constexpr RxFields All() { return RxFields((1u << 11) - 1); }
+  static constexpr RxFields All() { return RxFields((1u << 13) - 1); }
   constexpr bool Has(RxField f) const { return (bits & static_cast<uint32_t>(f)) != 0; }
   constexpr bool HasAll(RxFields f) const { return (bits & f.bits) == f.bits; }
   friend constexpr bool operator==(RxFields, RxFields) = default;
@@ -64,6 +66,12 @@ struct RxMetadata {
   uint16_t queue = 0;
   // A number that a steering rule attached.
   uint32_t mark = 0;
+  // Ones' complement sum over what the layout's spec says, usually the packet behind its link
+  // header.
+  uint16_t checksum = 0;
+  // Payload bytes of each of the packets that the device merged into this one, and what they are.
+  uint16_t segment_bytes = 0;
+  SegmentKind segment = SegmentKind::kNone;
   // In the layout's units (after its scale), nanoseconds wherever the spec can say so.
   uint64_t timestamp = 0;
 };

@@ -41,6 +41,36 @@ struct Vocabulary {
 const Vocabulary<HashType, kHashTypes>& HashTypes();
 const Vocabulary<L3Kind, kL3Kinds>& L3Codes();
 const Vocabulary<L4Kind, kL4Kinds>& L4Codes();
+const Vocabulary<SegmentKind, kSegmentKinds>& SegmentCodes();
+
+// The vocabulary of packet.kind: both layers in one code.
+class PacketKinds {
+ public:
+  PacketKinds();
+  // False: a code outside the vocabulary.
+  bool Value(uint8_t code, L3Kind* l3, L4Kind* l4) const {
+    if (code >= by_code_.size() || !by_code_[code].known) return false;
+    *l3 = by_code_[code].l3;
+    *l4 = by_code_[code].l4;
+    return true;
+  }
+  // Codes for these layers, the best first.
+  std::array<uint8_t, 3> Codes(L3Kind l3, L4Kind l4) const {
+    return {by_kinds_[static_cast<size_t>(l3)][static_cast<size_t>(l4)],
+            by_kinds_[static_cast<size_t>(l3)][static_cast<size_t>(L4Kind::kOther)], other_};
+  }
+
+ private:
+  struct Entry {
+    bool known = false;
+    L3Kind l3 = L3Kind::kUnknown;
+    L4Kind l4 = L4Kind::kUnknown;
+  };
+  std::array<Entry, 32> by_code_{};
+  std::array<std::array<uint8_t, kL4Kinds>, kL3Kinds> by_kinds_{};
+  uint8_t other_ = CodeMap::kUnknown;
+};
+const PacketKinds& KindCodes();
 
 // The flag of a kind in a set of flags.
 constexpr uint32_t Bit(auto kind) { return 1u << static_cast<uint32_t>(kind); }

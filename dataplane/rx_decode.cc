@@ -49,6 +49,65 @@ void RxProgram::DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const
   }
 }
 
+inline void RxProgram::DecodeNumber(const Op& op, uint64_t value, RxMetadata* meta) const {
+  switch (op.kind) {
+    case Kind::kHash:
+      meta->hash = static_cast<uint32_t>(value);
+      meta->present |= RxField::kHash;
+      break;
+    case Kind::kHashType:
+      meta->hash_type = HashTypes().Value(op.codes.Code(value), HashType::kOther);
+      meta->present |= RxField::kHashType;
+      break;
+    case Kind::kVlanTci:
+      meta->vlan_tci = static_cast<uint16_t>(value);
+      meta->present |= RxField::kVlanTci;
+      break;
+    case Kind::kKindCode:
+      if (!KindCodes().Value(op.codes.Code(value), &meta->l3, &meta->l4)) break;
+      if (meta->l3 != L3Kind::kUnknown) meta->present |= RxField::kL3Kind;
+      if (meta->l4 != L4Kind::kUnknown) meta->present |= RxField::kL4Kind;
+      break;
+    case Kind::kL3Code:
+      meta->l3 = L3Codes().Value(op.codes.Code(value), L3Kind::kUnknown);
+      if (meta->l3 != L3Kind::kUnknown) meta->present |= RxField::kL3Kind;
+      break;
+    case Kind::kL4Code:
+      meta->l4 = L4Codes().Value(op.codes.Code(value), L4Kind::kUnknown);
+      if (meta->l4 != L4Kind::kUnknown) meta->present |= RxField::kL4Kind;
+      break;
+    case Kind::kTimestamp:
+      meta->timestamp = value;
+      meta->present |= RxField::kTimestamp;
+      break;
+    case Kind::kErrorCode:
+      meta->error = meta->error || value != 0;
+      meta->present |= RxField::kError;
+      break;
+    case Kind::kQueue:
+      meta->queue = static_cast<uint16_t>(value);
+      meta->present |= RxField::kQueue;
+      break;
+    case Kind::kMark:
+      meta->mark = static_cast<uint32_t>(value);
+      meta->present |= RxField::kMark;
+      break;
+    case Kind::kChecksumValue:
+      meta->checksum = static_cast<uint16_t>(value);
+      meta->present |= RxField::kChecksumValue;
+      break;
+    case Kind::kSegmentType:
+      meta->segment = SegmentCodes().Value(op.codes.Code(value), SegmentKind::kNone);
+      if (meta->segment != SegmentKind::kNone) meta->present |= RxField::kSegment;
+      break;
+    case Kind::kSegmentSize:
+      if (meta->present.Has(RxField::kSegment)) meta->segment_bytes = static_cast<uint16_t>(value);
+      break;
+    default:
+      break;
+  }
+}
+
 void RxProgram::Decode(const std::byte* descriptor, bool first, bool last, RxMetadata* meta) const {
   uint32_t seen = 0;
   uint32_t set = 0;
@@ -62,54 +121,14 @@ void RxProgram::Decode(const std::byte* descriptor, bool first, bool last, RxMet
     seen |= Bit(op.kind);
     if (op.field.Load(descriptor) != 0) set |= Bit(op.kind);
   }
+  // The form has a flag for it, and the flag says no.
+  const auto without = [&](Kind flag) { return (seen & Bit(flag)) != 0 && (set & Bit(flag)) == 0; };
   for (const Op& op : numbers_) {
     if (!SpeaksIn(op.position, first, last)) continue;
     if (op.has_valid && !op.valid.Holds(descriptor)) continue;
-    const uint64_t value = op.field.Load(descriptor);
-    switch (op.kind) {
-      case Kind::kHash:
-        meta->hash = static_cast<uint32_t>(value);
-        meta->present |= RxField::kHash;
-        break;
-      case Kind::kHashType:
-        meta->hash_type = HashTypes().Value(op.codes.Code(value), HashType::kOther);
-        meta->present |= RxField::kHashType;
-        break;
-      case Kind::kVlanTci:
-        if ((seen & Bit(Kind::kVlanStripped)) != 0 && (set & Bit(Kind::kVlanStripped)) == 0) break;
-        meta->vlan_tci = static_cast<uint16_t>(value);
-        meta->present |= RxField::kVlanTci;
-        break;
-      case Kind::kL3Code:
-        meta->l3 = L3Codes().Value(op.codes.Code(value), L3Kind::kUnknown);
-        if (meta->l3 != L3Kind::kUnknown) meta->present |= RxField::kL3Kind;
-        break;
-      case Kind::kL4Code:
-        meta->l4 = L4Codes().Value(op.codes.Code(value), L4Kind::kUnknown);
-        if (meta->l4 != L4Kind::kUnknown) meta->present |= RxField::kL4Kind;
-        break;
-      case Kind::kTimestamp:
-        if ((seen & Bit(Kind::kTimestampValid)) != 0 && (set & Bit(Kind::kTimestampValid)) == 0) {
-          break;
-        }
-        meta->timestamp = value;
-        meta->present |= RxField::kTimestamp;
-        break;
-      case Kind::kErrorCode:
-        meta->error = meta->error || value != 0;
-        meta->present |= RxField::kError;
-        break;
-      case Kind::kQueue:
-        meta->queue = static_cast<uint16_t>(value);
-        meta->present |= RxField::kQueue;
-        break;
-      case Kind::kMark:
-        meta->mark = static_cast<uint32_t>(value);
-        meta->present |= RxField::kMark;
-        break;
-      default:
-        break;
-    }
+    if (op.kind == Kind::kVlanTci && without(Kind::kVlanStripped)) continue;
+    if (op.kind == Kind::kTimestamp && without(Kind::kTimestampValid)) continue;
+    DecodeNumber(op, op.field.Load(descriptor), meta);
   }
   if (seen == 0) return;
   DecodeChecksums(seen, set, meta);

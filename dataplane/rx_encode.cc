@@ -54,6 +54,14 @@ bool RxProgram::NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) 
     case Kind::kVlanTci:
       *value = meta.vlan_tci;
       return has.Has(RxField::kVlanTci);
+    case Kind::kKindCode: {
+      if (!has.Has(RxField::kL3Kind)) return false;
+      const L4Kind l4 = has.Has(RxField::kL4Kind) ? meta.l4 : L4Kind::kOther;
+      const auto codes = KindCodes().Codes(meta.l3, l4);
+      return std::any_of(codes.begin(), codes.end(), [&](uint8_t code) {
+        return code != CodeMap::kUnknown && op.codes.Raw(code, value);
+      });
+    }
     case Kind::kL3Code:
       return has.Has(RxField::kL3Kind) && (op.codes.Raw(L3Codes().Code(meta.l3), value) ||
                                            op.codes.Raw(L3Codes().Code(L3Kind::kOther), value));
@@ -72,6 +80,14 @@ bool RxProgram::NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) 
     case Kind::kMark:
       *value = meta.mark;
       return has.Has(RxField::kMark);
+    case Kind::kChecksumValue:
+      *value = meta.checksum;
+      return has.Has(RxField::kChecksumValue);
+    case Kind::kSegmentType:
+      return has.Has(RxField::kSegment) && op.codes.Raw(SegmentCodes().Code(meta.segment), value);
+    case Kind::kSegmentSize:
+      *value = meta.segment_bytes;
+      return has.Has(RxField::kSegment);
     default:
       return false;
   }
@@ -80,8 +96,12 @@ bool RxProgram::NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) 
 bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
                        const RxMetadata& meta, std::byte* descriptor) const {
   CopyDescriptor(descriptor, last ? last_image_.bytes : image_.bytes, copy_bytes_);
-  if (!lengths_.front().field.Store(descriptor, length)) return false;
-  for (const FieldStore& store : validate_length_) store.field.StoreRaw(descriptor, store.raw);
+  bool said = true;
+  if (!lengths_.empty()) [[likely]] {
+    said = lengths_.front().field.Store(descriptor, length);
+    for (const FieldStore& store : validate_length_) store.field.StoreRaw(descriptor, store.raw);
+    for (const FieldAccess& wire : wire_lengths_) wire.Store(descriptor, length);
+  }
   if (has_offset_) offset_.Store(descriptor, offset);
   if (has_first_) first_.Store(descriptor, first ? 1 : 0);
 
@@ -94,7 +114,7 @@ bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
     for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
   }
   EncodeNumbers(meta, first, last, descriptor);
-  return true;
+  return said;
 }
 
 void RxProgram::WriteNumber(const Op& op, uint64_t value, std::byte* descriptor) {

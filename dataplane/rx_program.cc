@@ -36,12 +36,16 @@ bool RxProgram::KindOf(Role role, Kind* kind, RxFields* field) {
       {Role::kHashValue, Kind::kHash, RxField::kHash},
       {Role::kHashType, Kind::kHashType, RxField::kHashType},
       {Role::kVlanTci, Kind::kVlanTci, RxField::kVlanTci},
+      {Role::kPacketKind, Kind::kKindCode, RxField::kL3Kind},
       {Role::kPacketL3, Kind::kL3Code, RxField::kL3Kind},
       {Role::kPacketL4, Kind::kL4Code, RxField::kL4Kind},
       {Role::kTimestamp, Kind::kTimestamp, RxField::kTimestamp},
       {Role::kErrorCode, Kind::kErrorCode, RxField::kError},
       {Role::kQueue, Kind::kQueue, RxField::kQueue},
       {Role::kFlowMark, Kind::kMark, RxField::kMark},
+      {Role::kChecksumValue, Kind::kChecksumValue, RxField::kChecksumValue},
+      {Role::kSegmentType, Kind::kSegmentType, RxField::kSegment},
+      {Role::kSegmentSize, Kind::kSegmentSize, RxField::kSegment},
   };
   for (const Row& row : kRows) {
     if (row.role != role) continue;
@@ -52,23 +56,36 @@ bool RxProgram::KindOf(Role role, Kind* kind, RxFields* field) {
   return false;
 }
 
-absl::StatusOr<RxProgram> RxProgram::Compile(const InPlaceShape& shape, uint32_t form,
-                                             RxFields wanted) {
+absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t form,
+                                             const RxFormUse& use) {
   RxProgram program;
-  const v1::Form& message = shape.Form(form);
-  absl::StatusOr<DescriptorBytes> constants = ConstantImage(shape, form);
+  const v1::Form& message = scope.Form(form);
+  if (message.size_bytes() > kMaxDescriptorBytes || use.bytes > kMaxDescriptorBytes) {
+    return absl::UnimplementedError(absl::StrCat("form ", message.name(), ": ",
+                                                 message.size_bytes(), " bytes; at most ",
+                                                 kMaxDescriptorBytes));
+  }
+  absl::StatusOr<DescriptorBytes> constants = ConstantImage(scope, form);
   if (!constants.ok()) return constants.status();
   program.image_ = *constants;
-  program.copy_bytes_ = (shape.ring->slot_bytes() + 7) / 8 * 8;
+  program.copy_bytes_ = (std::max(use.bytes, 8u) + 7) / 8 * 8;
+  const std::vector<RoleField> fields = RoleFields(scope, form);
+  const bool snaps = std::any_of(fields.begin(), fields.end(), [](const RoleField& field) {
+    return field.role == Role::kPacketSnapLength;
+  });
 
-  std::vector<Op> all;
-  for (const RoleField& from : RoleFields(shape, form)) {
+  for (const RoleField& from : fields) {
     absl::StatusOr<FieldAccess> field = FieldAccess::Compile(*from.field, message.size_bytes());
     if (!field.ok()) return field.status();
-    absl::StatusOr<Condition> valid = Condition::Compile(*shape.layout, from.field->valid_when());
+    absl::StatusOr<Condition> valid = Condition::Compile(*scope.layout, from.field->valid_when());
     if (!valid.ok()) return valid.status();
     switch (from.role) {
-      case Role::kPacketLength: {
+      case Role::kPacketLength:
+      case Role::kPacketSnapLength: {
+        if (snaps && from.role == Role::kPacketLength) {
+          program.wire_lengths_.push_back(*std::move(field));
+          continue;
+        }
         if (auto stores = valid->StoresThatMakeItTrue(); stores.ok() && program.lengths_.empty()) {
           program.validate_length_ = *stores;
         }
@@ -88,7 +105,7 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const InPlaceShape& shape, uint32_t
     }
     Op op;
     RxFields is;
-    if (!KindOf(from.role, &op.kind, &is) || !wanted.HasAll(is)) continue;
+    if (!KindOf(from.role, &op.kind, &is) || !use.wanted.HasAll(is)) continue;
     op.position = from.field->position();
     op.has_valid = !valid->AlwaysTrue();
     if (auto stores = valid->StoresThatMakeItTrue(); stores.ok()) {
@@ -99,12 +116,16 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const InPlaceShape& shape, uint32_t
     op.field = *std::move(field);
     op.valid = *std::move(valid);
     if (layout::GetRoleInfo(from.role).kind == layout::RoleKind::kCoded) {
-      op.codes = CodeMap(*shape.layout, *from.field, from.role);
+      op.codes = CodeMap(*scope.layout, *from.field, from.role);
       if (op.codes.Empty()) continue;
     }
-    const bool only_marks = op.kind == Kind::kVlanStripped || op.kind == Kind::kVlanPresent ||
-                            op.kind == Kind::kTimestampValid || op.kind == Kind::kUdpChecked;
+    const bool only_marks = op.kind == Kind::kSegmentSize || op.kind == Kind::kVlanStripped ||
+                            op.kind == Kind::kVlanPresent || op.kind == Kind::kTimestampValid ||
+                            op.kind == Kind::kUdpChecked;
     if (!only_marks) program.fields_ |= is;
+    if (op.kind == Kind::kKindCode && use.wanted.Has(RxField::kL4Kind)) {
+      program.fields_ |= RxField::kL4Kind;
+    }
     if (op.kind == Kind::kError) {
       op.repeats = program.has_error_flag_;
       program.has_error_flag_ = true;
@@ -115,18 +136,22 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const InPlaceShape& shape, uint32_t
   std::stable_sort(program.numbers_.begin(), program.numbers_.end(),
                    [](const Op& a, const Op& b) { return a.kind < b.kind; });
   program.FindContested();
-  if (program.lengths_.empty()) {
+  if (use.whole && program.lengths_.empty()) {
     return absl::UnimplementedError(
         absl::StrCat("form ", message.name(), ": no field says packet.length"));
   }
-  absl::StatusOr<LastMark> last = LastMark::Compile(shape, form);
-  if (!last.ok()) return last.status();
-  program.last_ = *std::move(last);
 
-  // Completions to start from: done, with no metadata.
-  absl::StatusOr<std::vector<FieldStore>> done = shape.done.StoresThatMakeItTrue();
-  if (!done.ok()) return done.status();
-  for (const FieldStore& store : *done) store.field.StoreRaw(program.image_.bytes, store.raw);
+  // Completions to start from: what holds of all of them, with no metadata.
+  absl::StatusOr<Condition> selector = Condition::Compile(*scope.layout, message.selector());
+  if (!selector.ok()) return selector.status();
+  std::vector<const Condition*> holds = {&*selector};
+  holds.insert(holds.end(), use.holds.begin(), use.holds.end());
+  for (const Condition* condition : holds) {
+    if (condition->AlwaysTrue()) continue;
+    absl::StatusOr<std::vector<FieldStore>> stores = condition->StoresThatMakeItTrue();
+    if (!stores.ok()) return stores.status();
+    for (const FieldStore& store : *stores) store.field.StoreRaw(program.image_.bytes, store.raw);
+  }
   for (const Op& op : program.numbers_) {
     if (!op.has_valid || !op.valid.Holds(program.image_.bytes)) continue;
     auto stores = op.valid.StoresThatMakeItFalse(program.image_.bytes);
@@ -134,6 +159,10 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const InPlaceShape& shape, uint32_t
     for (const FieldStore& store : *stores) store.field.StoreRaw(program.image_.bytes, store.raw);
   }
   program.last_image_ = program.image_;
+  if (!use.whole) return program;
+  absl::StatusOr<LastMark> last = LastMark::Compile(scope, form);
+  if (!last.ok()) return last.status();
+  program.last_ = *std::move(last);
   if (absl::Status status = program.last_.Set(program.last_image_.bytes, true); !status.ok()) {
     return status;
   }

@@ -15,14 +15,31 @@
 
 namespace qsplit::dataplane {
 
+// How a form is used.
+struct RxFormUse {
+  // Everything else is left out.
+  RxFields wanted = RxFields::All();
+  // Bytes of a slot, or of the form where it stands in none; at most kMaxDescriptorBytes.
+  uint32_t bytes = 0;
+  // What holds of every completion of this form, beside its selector.
+  std::vector<const Condition*> holds;
+  // False: packet.length may stand elsewhere, and nothing has to say which one is the last.
+  bool whole = true;
+};
+
 class RxProgram {
  public:
-  // Everything outside `wanted` is left out. UNIMPLEMENTED: a form without packet.length, …
+  // UNIMPLEMENTED: a form without packet.length, …
+  static absl::StatusOr<RxProgram> Compile(const QueueScope& scope, uint32_t form,
+                                           const RxFormUse& use);
   static absl::StatusOr<RxProgram> Compile(const InPlaceShape& shape, uint32_t form,
-                                           RxFields wanted);
+                                           RxFields wanted) {
+    return Compile(shape, form, {wanted, shape.ring->slot_bytes(), {&shape.done}, true});
+  }
 
   // Metadata that the form can carry, of those wanted.
   RxFields Fields() const { return fields_; }
+  bool HasLength() const { return !lengths_.empty(); }
 
   // packet.length as it stands there, after scale.
   uint64_t Length(const std::byte* descriptor) const {
@@ -40,7 +57,8 @@ class RxProgram {
   // Adds what this descriptor says to *meta.
   void Decode(const std::byte* descriptor, bool first, bool last, RxMetadata* meta) const;
 
-  // Writes a whole completion, done condition included. False if the form cannot say the length.
+  // Writes a whole completion, with what the use says that holds. False if the form cannot say the
+  // length; the rest is written.
   bool Encode(uint64_t length, uint64_t offset, bool first, bool last, const RxMetadata& meta,
               std::byte* descriptor) const;
 
@@ -70,12 +88,16 @@ class RxProgram {
     kHashType = kFlags,
     kHash,
     kVlanTci,
+    kKindCode,
     kL3Code,
     kL4Code,
     kTimestamp,
     kErrorCode,
     kQueue,
     kMark,
+    kChecksumValue,
+    kSegmentType,
+    kSegmentSize,
   };
   struct Valued {
     FieldAccess field;
@@ -99,6 +121,7 @@ class RxProgram {
   static bool KindOf(layout::Role role, Kind* kind, RxFields* field);
   static uint32_t FlagsOf(const RxMetadata& meta);
   void DecodeChecksums(uint32_t seen, uint32_t set, RxMetadata* meta) const;
+  void DecodeNumber(const Op& op, uint64_t value, RxMetadata* meta) const;
   void DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const;
   // The raw value of a number's field for this metadata; false if it has none.
   bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
@@ -112,6 +135,7 @@ class RxProgram {
   std::vector<Op> flags_;
   std::vector<Op> numbers_;
   std::vector<Valued> lengths_;
+  std::vector<FieldAccess> wire_lengths_;  // packet.length beside a packet.snap_length
   bool has_hash_type_ = false;
   bool has_error_flag_ = false;
   bool has_offset_ = false;

@@ -66,6 +66,10 @@ inline constexpr uint8_t kL3Kinds = 5;
 enum class L4Kind : uint8_t { kUnknown = 0, kTcp, kUdp, kSctp, kIcmp, kFragment, kOther };
 inline constexpr uint8_t kL4Kinds = 7;
 
+// What a packet is that was merged from several, or is to be cut into several.
+enum class SegmentKind : uint8_t { kNone = 0, kTcp4, kTcp6, kUdp4, kUdp6 };
+inline constexpr uint8_t kSegmentKinds = 5;
+
 }  // namespace qsplit::dataplane
 
 #endif  // QSPLIT_DATAPLANE_TYPES_H_

@@ -41,13 +41,18 @@ void MergeMetadata(const dataplane::RxMetadata& from, dataplane::RxMetadata* to)
   if (fresh.Has(RxField::kTimestamp)) to->timestamp = from.timestamp;
   if (fresh.Has(RxField::kQueue)) to->queue = from.queue;
   if (fresh.Has(RxField::kMark)) to->mark = from.mark;
+  if (fresh.Has(RxField::kChecksumValue)) to->checksum = from.checksum;
+  if (fresh.Has(RxField::kSegment)) {
+    to->segment = from.segment;
+    to->segment_bytes = from.segment_bytes;
+  }
   to->error = to->error || from.error;
   to->present |= fresh;
 }
 
 PacketMetadata PublicMetadata(const dataplane::RxMetadata& meta) {
   constexpr uint32_t kNotPublic =
-      static_cast<uint32_t>(RxField::kL3Kind) | static_cast<uint32_t>(RxField::kL4Kind);
+      (RxField::kL3Kind | RxField::kL4Kind | RxField::kChecksumValue | RxField::kSegment).bits;
   return {.present = meta.present.bits & ~kNotPublic,
           .computed = 0,
           .hash = meta.hash,
