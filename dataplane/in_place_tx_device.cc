@@ -86,6 +86,7 @@ RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* d
     }
     if (index >= contexts_[i].size() || !contexts_[i][index].set) continue;
     *draft = contexts_[i][index].draft;
+    draft->from_packet = program_.from_packet;
     // Where the packet's own descriptor has the same bit, it alone decides.
     draft->request.wants.bits &= form.Triggers().bits & ~data.request.Triggers().bits;
     if (form.lifetime == v1::CONTEXT_LIFETIME_PACKET) contexts_[i][index].set = false;
@@ -106,6 +107,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
   uint32_t segments = 0;
   uint64_t bytes = 0;
   RequestDraft draft;
+  draft.from_packet = program_.from_packet;
   for (uint32_t seen = 0; seen < available; ++seen, slot = Next(slot)) {
     DescriptorBytes descriptor;
     shape_.slots.Read(slot, descriptor.bytes);

@@ -169,13 +169,12 @@ absl::StatusOr<TxContextForm> CompileContext(const InPlaceShape& shape, uint32_t
 
 }  // namespace
 
-absl::StatusOr<PacketLengthField> PacketLengthField::Compile(const InPlaceShape& shape,
-                                                             uint32_t form,
+absl::StatusOr<PacketLengthField> PacketLengthField::Compile(const QueueScope& scope, uint32_t form,
                                                              const v1::Field& field) {
   PacketLengthField compiled;
-  absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, shape.Form(form).size_bytes());
+  absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, scope.Form(form).size_bytes());
   if (!access.ok()) return access.status();
-  absl::StatusOr<Condition> valid = Condition::Compile(*shape.layout, field.valid_when());
+  absl::StatusOr<Condition> valid = Condition::Compile(*scope.layout, field.valid_when());
   if (!valid.ok()) return valid.status();
   compiled.field = *std::move(access);
   compiled.valid = *std::move(valid);
@@ -212,6 +211,10 @@ absl::StatusOr<TxProgram> TxProgram::Compile(const InPlaceShape& shape) {
     }
     program.data.push_back(*std::move(data));
   }
+  TxFeatures operands;
+  for (const TxContextForm& context : program.contexts) operands |= context.request.Operands();
+  for (const TxDataForm& data : program.data) operands |= data.request.Operands();
+  program.from_packet = TxFeatures(~operands.bits);
   for (const TxDataForm& data : program.data) {
     for (const TxFeature feature : kEach) {
       if (NeedFor(feature, data.request, nullptr).possible) program.features |= feature;
@@ -241,8 +244,10 @@ std::optional<int> TxProgram::ContextFor(const TxDataForm& form, const TxRequest
         !(context != nullptr && context->request.NamesSctp())) {
       return false;
     }
-    return form.request.CanStore(request) && uses == (context != nullptr) &&
-           (context == nullptr || context->request.CanStore(request));
+    return uses == (context != nullptr) &&
+           form.request.CanStore(request, form.image[1][1].bytes, copy_bytes) &&
+           (context == nullptr ||
+            context->request.CanStore(request, context->image.bytes, copy_bytes));
   };
   // A context first: a form that has the bit alone but not the operands would leave the device to
   // guess.

@@ -17,6 +17,9 @@
 
 namespace qsplit::dataplane {
 
+// Forms are no longer than this.
+inline constexpr uint32_t kMaxFormBytes = 4096;
+
 // What a request means to descriptors: only what its features speak of, the rest zero, implied
 // features added, offsets computed. nullopt: it contradicts itself (a checksum of a kind that has
 // none, headers without length).
@@ -25,14 +28,21 @@ std::optional<TxRequest> NormalizeRequest(const TxRequest& request);
 // What descriptors said so far, before it is made into a request.
 struct RequestDraft {
   TxRequest request;
-  uint16_t header_bytes = 0;  // all headers together
-  uint16_t l3_end = 0;        // last byte of the network header
+  uint16_t header_bytes = 0;      // all headers together
+  uint16_t l3_end = 0;            // last byte of the network header
+  uint16_t l4_insert_offset = 0;  // of the transport checksum, from the transport header's start
+  // Features whose offsets no descriptor of the queue can say: the device looks into the packet.
+  TxFeatures from_packet;
 };
 
 // The part of a form, data or context, that speaks of requests.
 class RequestFields {
  public:
-  static absl::StatusOr<RequestFields> Compile(const InPlaceShape& shape, uint32_t form);
+  // Of a form that stands `base` bytes behind the bytes that Store and Load are given.
+  static absl::StatusOr<RequestFields> Compile(const QueueScope& scope, uint32_t form,
+                                               uint32_t base = 0);
+  // Adds those of another form in the same bytes.
+  void Append(const RequestFields& more);
 
   // Features that this form has the enabling bit of, and those that it has operands for.
   TxFeatures Triggers() const { return triggers_; }
@@ -42,8 +52,9 @@ class RequestFields {
   // Whether it can tell SCTP from TCP and UDP.
   bool NamesSctp() const { return names_sctp_; }
 
-  // Whether each value of a normalized request that the form speaks of can be said in it.
-  bool CanStore(const TxRequest& request) const;
+  // Whether each value of a normalized request that the form speaks of can be said in it; `image`:
+  // the form's bytes with its constants.
+  bool CanStore(const TxRequest& request, const std::byte* image, uint32_t bytes) const;
   // Writes them; of fields that speak only in the first or last descriptor, those that apply.
   void Store(const TxRequest& request, bool first, bool last, std::byte* descriptor) const;
   // Adds what the descriptor says to *draft: features, operands. No checks: see FinishRequest.
@@ -52,6 +63,7 @@ class RequestFields {
  private:
   struct Op {
     layout::Role role{};
+    uint32_t base = 0;
     v1::PacketPosition position = v1::PACKET_POSITION_EACH;
     bool has_valid = false;
     FieldAccess field;
@@ -65,7 +77,8 @@ class RequestFields {
   TxFeatures operands_;
   bool names_sctp_ = false;
   bool ip6_is_not_ip4_ = false;  // one bit tells IPv4 from IPv6
-  std::vector<Op> ops_;
+  bool type_cuts_ = true;        // segment.type says whether to cut, no flag beside it
+  std::vector<Op> ops_;          // those with a condition last
 };
 
 // After all Loads of a packet: derives offsets from header lengths and the other way round. False:
@@ -79,7 +92,7 @@ struct PacketLengthField {
   Condition valid;
   v1::PacketPosition position = v1::PACKET_POSITION_EACH;
 
-  static absl::StatusOr<PacketLengthField> Compile(const InPlaceShape& shape, uint32_t form,
+  static absl::StatusOr<PacketLengthField> Compile(const QueueScope& scope, uint32_t form,
                                                    const v1::Field& field);
 };
 
@@ -139,6 +152,7 @@ struct TxProgram {
   std::vector<TxDataForm> data;
   std::vector<TxContextForm> contexts;
   TxFeatures features;
+  TxFeatures from_packet;        // as RequestDraft says
   uint32_t copy_bytes = 0;       // of an image; whole words of 8
   uint32_t max_descriptors = 0;  // for a packet, contexts included
   uint64_t max_packet_bytes = 0;
