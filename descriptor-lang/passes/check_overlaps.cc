@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <bitset>
+#include <utility>
 #include <vector>
 
+#include "descriptor-lang/layout/limits.h"
 #include "descriptor-lang/passes/passes.h"
 #include "descriptor-lang/text.h"
 
@@ -25,9 +28,57 @@ bool Share(const FieldUnit& a, const FieldUnit& b, SharedBit& out) {
   return false;
 }
 
+using ByteSet = std::bitset<layout::kMaxFormBytes>;
+
+// Parts inside share no byte with fields or with each other.
+void CheckPartOverlaps(Unit& unit, FormUnit& form) {
+  std::vector<std::pair<int, ByteSet>> inside;
+  for (int i = 0; i < form.form.contains_size(); ++i) {
+    const v1::ContainedForm& part = form.form.contains(i);
+    if (part.appended()) continue;
+    const ast::Part& tree = *form.parts[static_cast<size_t>(i)];
+    const v1::Form& inner = unit.forms[part.form()].form;
+    ByteSet bytes;
+    for (uint32_t k = 0; k < part.max_count(); ++k) {
+      const uint32_t at = part.byte_offset() + k * part.stride_bytes();
+      for (uint32_t b = 0; b < inner.size_bytes(); ++b) bytes.set(at + b);
+    }
+    for (const FieldUnit& field : form.fields) {
+      const auto shared = std::find_if(field.masks.begin(), field.masks.end(), [&](const auto& m) {
+        return m.byte < bytes.size() && bytes.test(m.byte);
+      });
+      if (shared == field.masks.end() ||
+          layout::Exclude(inner.features(), field.field.features(), unit.budget)) {
+        continue;
+      }
+      unit.diagnostics.Report(Diagnostic::kPartOverlap, tree.name.span,
+                              {tree.name.text, field.field.name(), text::Cat(shared->byte)},
+                              field.span(), "the other one");
+      break;
+    }
+    for (const auto& [other, other_bytes] : inside) {
+      const v1::ContainedForm& second = form.form.contains(other);
+      const v1::Form& other_form = unit.forms[second.form()].form;
+      const ByteSet both = bytes & other_bytes;
+      if (both.none() || layout::Exclude(inner.features(), other_form.features(), unit.budget) ||
+          (part.byte_offset() == second.byte_offset() &&
+           layout::Exclude(layout::IdentityOf(inner), layout::IdentityOf(other_form),
+                           unit.budget))) {
+        continue;
+      }
+      unit.diagnostics.Report(Diagnostic::kPartOverlap, tree.name.span,
+                              {tree.name.text, second.name(), text::Cat(both._Find_first())},
+                              form.parts[static_cast<size_t>(other)]->name.span, "the other one");
+      break;
+    }
+    inside.emplace_back(i, bytes);
+  }
+}
+
 }  // namespace
 
 void CheckOverlaps(Unit& unit) {
+  for (FormUnit& form : unit.forms) CheckPartOverlaps(unit, form);
   for (FormUnit& form : unit.forms) {
     // In order of first bytes, so that each field meets only those that begin before it ends.
     std::vector<const FieldUnit*> order;

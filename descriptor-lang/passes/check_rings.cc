@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "descriptor-lang/passes/conditions.h"
 #include "descriptor-lang/passes/passes.h"
 #include "descriptor-lang/text.h"
 
@@ -29,23 +30,102 @@ class RingChecker {
  private:
   void CheckRing(const ast::Ring& tree, const v1::Ring& ring) {
     const std::string_view name = tree.name.text;
-    if (tree.posts.empty()) {
+    if (!tree.post && !tree.completion) {
       unit_.ReportMissing(Diagnostic::kNothingPosted, tree.name.span, {name});
     }
-    if (!tree.completion) {
-      unit_.ReportMissing(Diagnostic::kNotCompleted, tree.name.span, {name});
+    if (tree.post) {
+      CheckPosted(tree, ring);
+      CheckTellApart(tree.post->forms, name);
     }
-    if (std::none_of(tree.doorbells.begin(), tree.doorbells.end(),
-                     [](const ast::Doorbell& bell) { return !bell.consumer; })) {
-      unit_.ReportMissing(Diagnostic::kNoDoorbell, tree.name.span, {name});
-    }
-    CheckTellApart(tree.posts, name);
     if (tree.completion) {
       CheckTellApart(tree.completion->forms, name);
       CheckCompletion(tree, ring);
     }
+    CheckRules(tree);
+    CheckPhase(tree, ring);
     CheckDirections(ring.post_forms());
     CheckDirections(ring.complete_forms());
+  }
+
+  // Slots come back, and the device knows what was posted.
+  void CheckPosted(const ast::Ring& tree, const v1::Ring& ring) {
+    const std::string_view name = tree.name.text;
+    if (!tree.completion && !ring.completed().completion() && !CompletedByError(name)) {
+      unit_.ReportMissing(Diagnostic::kNotCompleted, tree.name.span, {name});
+    }
+    const bool named = NamedByAnother(name);
+    if (tree.completion && named && (tree.completion->in_place || !HasRuleFor(tree, name))) {
+      unit_.ReportMissing(Diagnostic::kTwoHandovers, tree.completion->span,
+                          {name, "completed", "`complete` here or `completes` in another ring"});
+    }
+    if (tree.is_table || tree.post->when || tree.post->up_to) return;
+    const auto& bells = ring.producer_doorbells();
+    if (bells.empty()) {
+      unit_.ReportMissing(Diagnostic::kNoDoorbell, tree.name.span, {name});
+      return;
+    }
+    const bool tells = std::any_of(bells.begin(), bells.end(), [](const v1::Doorbell& bell) {
+      if (bell.target() == v1::DOORBELL_TARGET_DESCRIPTOR) return true;
+      return std::any_of(bell.terms().begin(), bell.terms().end(), [](const auto& term) {
+        return term.source() == v1::DOORBELL_SOURCE_PRODUCER_INDEX ||
+               term.source() == v1::DOORBELL_SOURCE_PRODUCER_COUNT ||
+               term.source() == v1::DOORBELL_SOURCE_INCREMENT ||
+               term.source() == v1::DOORBELL_SOURCE_ADDRESS;
+      });
+    });
+    if (!tells) unit_.ReportMissing(Diagnostic::kDoorbellSilent, tree.post->span, {name});
+  }
+
+  // A rule names the ring, but could not be lowered.
+  bool CompletedByError(std::string_view name) const {
+    return std::any_of(tree_.rings.begin(), tree_.rings.end(),
+                       [&](const ast::Ring& ring) { return HasRuleFor(ring, name); });
+  }
+  bool NamedByAnother(std::string_view name) const {
+    return std::any_of(tree_.rings.begin(), tree_.rings.end(), [&](const ast::Ring& ring) {
+      return ring.name.text != name && HasRuleFor(ring, name);
+    });
+  }
+  static bool HasRuleFor(const ast::Ring& ring, std::string_view name) {
+    return std::any_of(ring.completes.begin(), ring.completes.end(),
+                       [&](const ast::CompletionRule& rule) { return rule.ring.text == name; });
+  }
+
+  // What is completed was posted; completions of their own say what they complete.
+  void CheckRules(const ast::Ring& tree) {
+    if (tree.completes.empty()) {
+      if (tree.completion && !tree.completion->in_place && !tree.completion->forms.empty()) {
+        unit_.ReportMissing(Diagnostic::kNothingCompleted, tree.completion->span, {tree.name.text});
+      }
+      return;
+    }
+    for (const ast::CompletionRule& rule : tree.completes) {
+      if (!tree.completion || tree.completion->forms.empty()) {
+        unit_.ReportMissing(Diagnostic::kRuleField, rule.span,
+                            {rule.field ? rule.field->text : "…", tree.name.text,
+                             "say what the device writes: `complete FORM when …`"});
+      }
+      for (const ast::Ring& target : tree_.rings) {
+        if (target.name.text != rule.ring.text || target.post) continue;
+        unit_.ReportMissing(Diagnostic::kUnpostedRing, rule.ring.span, {rule.ring.text});
+      }
+    }
+  }
+
+  void CheckPhase(const ast::Ring& tree, const v1::Ring& ring) {
+    if (!tree.phase || tree.phase->flip != v1::PHASE_FLIP_BY_LINK) return;
+    if (!tree.link_form) {
+      unit_.ReportMissing(Diagnostic::kNoLinkToFlip, tree.phase->span, {tree.name.text});
+      return;
+    }
+    if (!ring.wrap().has_link_form()) return;
+    const std::vector<FieldUnit>& fields = unit_.forms[ring.wrap().link_form()].fields;
+    if (std::any_of(fields.begin(), fields.end(), [](const FieldUnit& field) {
+          return field.role == layout::Role::kPhaseToggle;
+        })) {
+      return;
+    }
+    unit_.ReportMissing(Diagnostic::kLinkToggle, tree.link_form->span, {tree.link_form->text});
   }
 
   const FormUnit* Find(const ast::Identifier& name) const {
@@ -73,40 +153,74 @@ class RingChecker {
   }
 
   void CheckCompletion(const ast::Ring& tree, const v1::Ring& ring) {
-    const v1::InPlace& rule = ring.ownership().in_place();
-    if (rule.only_where_reported() && !Posts(layout::Role::kReportRequest)) {
+    const v1::Handover& completed = ring.completed();
+    if (completed.only_where_reported() && !Posts(layout::Role::kReportRequest)) {
       unit_.ReportMissing(Diagnostic::kNoReport, tree.completion->span, {});
     }
-    if (rule.when().any_of().empty()) return;
-    // What holds of bytes that count as completed, compared with what holds of bytes just posted.
+    if (!tree.post) return;
+    for (const v1::Conjunction& alternative : completed.when().any_of()) {
+      // What compares with the ring's state tells the two sides apart by itself.
+      if (std::any_of(alternative.all_of().begin(), alternative.all_of().end(),
+                      [](const v1::Comparison& one) { return one.has_state(); })) {
+        continue;
+      }
+      CheckPostedLooksDone(tree, ring, alternative);
+    }
+  }
+
+  // What holds of bytes that count as completed, compared with what holds of bytes just posted.
+  void CheckPostedLooksDone(const ast::Ring& tree, const v1::Ring& ring,
+                            const v1::Conjunction& alternative) {
     v1::Form completed;
-    *completed.mutable_fields() =
-        unit_.forms[rule.when().any_of(0).all_of(0).field().form()].form.fields();
+    *completed.mutable_fields() = unit_.forms[alternative.all_of(0).field().form()].form.fields();
     for (v1::Field& field : *completed.mutable_fields()) field.clear_constraint();
-    *completed.mutable_selector() = rule.when();
+    *completed.mutable_selector()->add_any_of() = alternative;
     const layout::FormIdentity done = layout::IdentityOf(completed);
-    for (const ast::Identifier& name : tree.posts) {
+    for (const ast::Identifier& name : tree.post->forms) {
       const FormUnit* form = Find(name);
       if (form == nullptr) continue;
-      if (layout::Exclude(layout::IdentityOf(form->form), done, unit_.budget)) continue;
+      if (layout::Exclude(IdentityOfPosted(*form, tree, ring), done, unit_.budget)) continue;
       unit_.ReportMissing(Diagnostic::kPostedLooksDone, name.span,
                           {name.text, unit_.source.Text((*tree.completion->when)->span)});
     }
   }
 
+  // With what the driver sets to hand it over.
+  layout::FormIdentity IdentityOfPosted(const FormUnit& form, const ast::Ring& tree,
+                                        const v1::Ring& ring) {
+    if (!tree.post->when || !ring.posted().has_when()) return layout::IdentityOf(form.form);
+    const auto index = static_cast<uint32_t>(&form - unit_.forms.data());
+    const auto when =
+        ResolveCondition(unit_, **tree.post->when, {index, Diagnostic::kOwnershipField, &tree});
+    const auto both = when ? And(form.form.selector(), *when) : std::nullopt;
+    if (!both) return layout::IdentityOf(form.form);
+    v1::Form posted = form.form;
+    *posted.mutable_selector() = *both;
+    return layout::IdentityOf(posted);
+  }
+
   bool Posts(layout::Role role) const {
-    for (const v1::Ring& ring : queue_.rings()) {
-      for (const uint32_t form : ring.post_forms()) {
-        for (const FieldUnit& field : unit_.forms[form].fields) {
-          if (field.role == role) return true;
-        }
-      }
-    }
-    return false;
+    return std::any_of(queue_.rings().begin(), queue_.rings().end(), [&](const v1::Ring& ring) {
+      return std::any_of(ring.post_forms().begin(), ring.post_forms().end(),
+                         [&](uint32_t form) { return HasRole(form, role); });
+    });
+  }
+
+  // In the form or in one of its parts; parts contain no loops.
+  bool HasRole(uint32_t form, layout::Role role) const {
+    const FormUnit& unit = unit_.forms[form];
+    return std::any_of(unit.fields.begin(), unit.fields.end(),
+                       [&](const FieldUnit& field) { return field.role == role; }) ||
+           std::any_of(unit.form.contains().begin(), unit.form.contains().end(),
+                       [&](const v1::ContainedForm& part) { return HasRole(part.form(), role); });
   }
 
   void CheckAddress() {
-    if (Posts(layout::Role::kBufferAddress)) return;
+    if (Posts(layout::Role::kBufferAddress) || Posts(layout::Role::kPacketInline)) return;
+    if (std::any_of(tree_.rings.begin(), tree_.rings.end(),
+                    [](const ast::Ring& ring) { return ring.packets.has_value(); })) {
+      return;
+    }
     unit_.ReportMissing(Diagnostic::kNoAddress, tree_.name.span, {tree_.name.text});
   }
 

@@ -12,6 +12,7 @@ std::optional<layout::VerifiedLayout> Compile(const SourceFile& source, Diagnost
   DeclareNames(unit);
   PlaceFields(unit);
   ResolveValues(unit);
+  PlaceParts(unit);
   ResolveConditions(unit);
   CheckOverlaps(unit);
   CheckRoles(unit);

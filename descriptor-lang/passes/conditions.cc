@@ -123,6 +123,38 @@ class Resolver {
     return false;
   }
 
+  // `phase` or `sequence`; false after an error.
+  bool State(const FieldUnit& field, const ast::Comparison& tree, v1::Comparison& out) {
+    const ast::Identifier& word = *tree.word;
+    const ast::Ring& ring = *scope_.ring;
+    const bool is_phase = word.text == "phase";
+    if (tree.op != v1::OPERATOR_EQUAL && tree.op != v1::OPERATOR_NOT_EQUAL) {
+      unit_.diagnostics.Report(Diagnostic::kStateOperator, word.span, {tree.left.text, word.text});
+      return false;
+    }
+    if (is_phase ? !ring.phase : !ring.sequence) {
+      unit_.ReportMissing(is_phase ? Diagnostic::kNoPhase : Diagnostic::kNoSequence, word.span,
+                          {ring.name.text});
+      return false;
+    }
+    out.set_state(is_phase ? v1::RING_STATE_PHASE : v1::RING_STATE_SEQUENCE);
+    if (!field.placed) return true;
+    if (is_phase && field.bits != 1) {
+      unit_.diagnostics.Report(
+          Diagnostic::kStateWidth, tree.left.span,
+          {tree.left.text, BitsText(field.bits), "the phase is one bit", "compare one bit"});
+      return false;
+    }
+    if (!is_phase && ring.sequence->last.value > layout::LowBits(field.bits)) {
+      unit_.diagnostics.Report(Diagnostic::kStateWidth, tree.left.span,
+                               {tree.left.text, BitsText(field.bits),
+                                text::Cat("the sequence goes up to ", ring.sequence->last.value),
+                                "correct the sequence's last number or the field's bits"});
+      return false;
+    }
+    return true;
+  }
+
   bool Compare(const ast::Comparison& tree, bool negate, v1::Comparison& out) {
     const FieldUnit* left = FindField(tree.left, *out.mutable_field());
     if (left == nullptr) {
@@ -141,6 +173,9 @@ class Resolver {
       out.set_constant(0);
     } else if (tree.number) {
       if (!Number(*left, tree.number->value, tree.number->span, out)) return false;
+    } else if (tree.word && scope_.ring != nullptr &&
+               (tree.word->text == "phase" || tree.word->text == "sequence")) {
+      if (!State(*left, tree, out)) return false;
     } else if (tree.word) {
       if (!Word(*left, *tree.word, out)) return false;
     } else {
@@ -159,7 +194,7 @@ class Resolver {
 
   // A comparison that cannot go either way is a mistake.
   bool CheckSense(const FieldUnit& left, const ast::Comparison& tree, const v1::Comparison& out) {
-    if (!left.placed) return true;
+    if (!left.placed || out.has_state()) return true;
     const uint64_t top = layout::LowBits(left.bits);
     const uint64_t constant = out.constant();
     bool always = false;
@@ -196,6 +231,85 @@ class Resolver {
 
 std::optional<v1::Condition> ResolveCondition(Unit& unit, const ast::Condition& tree, Scope scope) {
   return Resolver(unit, tree, scope).Run();
+}
+
+std::vector<uint32_t> ByName(const Unit& unit,
+                             const google::protobuf::RepeatedField<uint32_t>& forms) {
+  std::vector<uint32_t> out(forms.begin(), forms.end());
+  std::sort(out.begin(), out.end(), [&](uint32_t a, uint32_t b) {
+    return unit.forms[a].form.name() < unit.forms[b].form.name();
+  });
+  return out;
+}
+
+namespace {
+
+// What an alternative says of bits, whatever the form.
+std::string BitsOf(const Unit& unit, v1::Conjunction alternative) {
+  std::vector<std::string> words;
+  for (v1::Comparison& comparison : *alternative.mutable_all_of()) {
+    std::string word = text::Cat(static_cast<int>(comparison.operator_()), " ",
+                                 comparison.constant(), " ", static_cast<int>(comparison.state()));
+    for (const bool right : {false, true}) {
+      if (right && !comparison.has_other()) break;
+      word += " at";
+      for (const v1::Bits& part :
+           unit.Field(right ? comparison.other() : comparison.field()).field.parts()) {
+        text::Append(word, " ", part.byte_offset(), ":", part.word_bytes(), ":",
+                     static_cast<int>(part.byte_order()), ":", part.lsb(), ":", part.bits());
+      }
+    }
+    words.push_back(std::move(word));
+  }
+  std::sort(words.begin(), words.end());
+  return text::Join(words, "\n");
+}
+
+// True when `a` is in use in each queue in which `b` is.
+bool InUseWith(const v1::Form& a, const v1::Form& b) {
+  return std::all_of(a.features().begin(), a.features().end(), [&](const v1::FeatureChoice& x) {
+    return std::any_of(b.features().begin(), b.features().end(), [&](const v1::FeatureChoice& y) {
+      return x.feature() == y.feature() && x.choice() == y.choice();
+    });
+  });
+}
+
+}  // namespace
+
+std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& tree,
+                                             const FormsScope& scope) {
+  v1::Condition out;
+  std::vector<std::pair<std::string, uint32_t>> said;
+  bool failed = false;
+  const bool some = std::any_of(scope.forms.begin(), scope.forms.end(),
+                                [&](uint32_t form) { return HasFields(unit, tree, form); });
+  for (const uint32_t form : ByName(unit, scope.forms)) {
+    if (some && scope.missing == Diagnostic::kConditionField && !HasFields(unit, tree, form)) {
+      continue;
+    }
+    const auto condition = ResolveCondition(unit, tree, {form, scope.missing, scope.ring});
+    if (!condition) {
+      failed = true;
+      continue;
+    }
+    for (const v1::Conjunction& alternative : condition->any_of()) {
+      std::string bits = BitsOf(unit, alternative);
+      if (scope.once && std::any_of(said.begin(), said.end(), [&](const auto& known) {
+            return known.first == bits &&
+                   InUseWith(unit.forms[known.second].form, unit.forms[form].form);
+          })) {
+        continue;
+      }
+      said.emplace_back(std::move(bits), form);
+      if (out.any_of_size() >= static_cast<int>(layout::kMaxConjunctions)) {
+        unit.diagnostics.Report(Diagnostic::kConditionTooComplex, tree.span, {});
+        return std::nullopt;
+      }
+      *out.add_any_of() = alternative;
+    }
+  }
+  if (failed || out.any_of().empty()) return std::nullopt;
+  return out;
 }
 
 bool HasFields(const Unit& unit, const ast::Condition& tree, uint32_t form) {

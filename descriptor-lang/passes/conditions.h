@@ -5,20 +5,40 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "descriptor-lang/passes/unit.h"
 
 namespace qsplit::qdl {
 
 // Where a condition's names are looked up: the fields of one form. A field that is missing is
-// reported as `missing`, with the form's name.
+// reported as `missing`, with the form's name. With a ring, `phase` and `sequence` on the right
+// side are its state.
 struct Scope {
   uint32_t form = 0;
   Diagnostic missing = Diagnostic::kConditionField;
+  const ast::Ring* ring = nullptr;
 };
 
 // The condition as a sum of products; nullopt after an error (reported).
 std::optional<v1::Condition> ResolveCondition(Unit& unit, const ast::Condition& tree, Scope scope);
+
+// The condition for each of the forms that has its fields, one behind the other, in the order of
+// the forms' names; forms that lack one are left out, and reported as `missing` unless that is
+// kConditionField and another form has all. With `once`, what asks for the same bits as before is
+// left out, where that form is in use as well. nullopt after an error (reported).
+struct FormsScope {
+  const google::protobuf::RepeatedField<uint32_t>& forms;
+  Diagnostic missing = Diagnostic::kConditionField;
+  const ast::Ring* ring = nullptr;
+  bool once = false;
+};
+std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& tree,
+                                             const FormsScope& scope);
+
+// The forms in the order of their names.
+std::vector<uint32_t> ByName(const Unit& unit,
+                             const google::protobuf::RepeatedField<uint32_t>& forms);
 
 // True when `tree` names only fields that the form has.
 bool HasFields(const Unit& unit, const ast::Condition& tree, uint32_t form);

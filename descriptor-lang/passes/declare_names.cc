@@ -174,13 +174,16 @@ class Declarer {
         form.form.set_slots(static_cast<uint32_t>(tree.slots->value));
       }
     }
-    if (tree.fields.empty()) {
+    form.form.set_position(tree.position == v1::PACKET_POSITION_UNSPECIFIED
+                               ? v1::PACKET_POSITION_EACH
+                               : tree.position);
+    if (tree.fields.empty() && tree.parts.empty()) {
       unit_.ReportMissing(Diagnostic::kEmptyDescriptor, tree.name.span, {tree.name.text});
     }
     for (const ast::Field& line : tree.fields) DeclareField(form, line);
     for (FieldUnit& field : form.fields) FinishField(field);
     for (const ast::FeatureChoice& choice : tree.features) {
-      AddFeature(choice, *form.form.mutable_features());
+      AddFeature(unit_, choice, *form.form.mutable_features());
     }
   }
 
@@ -220,36 +223,8 @@ class Declarer {
       }
     }
     for (const ast::FeatureChoice& choice : field.main->attributes.features) {
-      AddFeature(choice, *field.field.mutable_features());
+      AddFeature(unit_, choice, *field.field.mutable_features());
     }
-  }
-
-  void AddFeature(const ast::FeatureChoice& tree,
-                  google::protobuf::RepeatedPtrField<v1::FeatureChoice>& out) {
-    const auto feature = unit_.feature_names.find(tree.feature.text);
-    if (feature == unit_.feature_names.end()) {
-      diagnostics_.Report(
-          Diagnostic::kUnknownName, tree.feature.span,
-          {"feature", tree.feature.text, Suggest(tree.feature.text, NamesOf(unit_.feature_names))});
-      return;
-    }
-    const v1::Feature& known = unit_.layout.features(static_cast<int>(feature->second));
-    std::vector<std::string_view> names(known.choices().begin(), known.choices().end());
-    for (uint32_t i = 0; i < names.size(); ++i) {
-      if (names[i] != tree.choice.text) continue;
-      for (const v1::FeatureChoice& other : out) {
-        if (other.feature() != feature->second) continue;
-        diagnostics_.Report(Diagnostic::kRepeated, tree.feature.span, {tree.feature.text});
-        return;
-      }
-      v1::FeatureChoice& choice = *out.Add();
-      choice.set_feature(feature->second);
-      choice.set_choice(i);
-      return;
-    }
-    diagnostics_.Report(Diagnostic::kUnknownName, tree.choice.span,
-                        {text::Cat("choice of `", known.name(), "`"), tree.choice.text,
-                         Suggest(tree.choice.text, names)});
   }
 
   Unit& unit_;

@@ -23,6 +23,9 @@ void AddNotes(Unit& unit) {
     for (const FieldUnit& field : form.fields) {
       AddNote(unit, text::Cat(form.form.name(), ".", field.field.name()), field.main->note);
     }
+    for (const ast::Part* part : form.parts) {
+      AddNote(unit, text::Cat(form.form.name(), ".", part->name.text), part->note);
+    }
   }
   for (const ast::Queue& queue : unit.file.queues) {
     AddNote(unit, std::string(queue.name.text), queue.note);

@@ -11,7 +11,7 @@ class DoorbellLowering {
  public:
   explicit DoorbellLowering(Unit& unit) : unit_(unit), diagnostics_(unit.diagnostics) {}
 
-  void Run(const ast::Doorbell& tree, v1::Ring& ring) {
+  void Run(const ast::Doorbell& tree, const ast::Ring& ring_tree, v1::Ring& ring) {
     auto& list =
         tree.consumer ? *ring.mutable_consumer_doorbells() : *ring.mutable_producer_doorbells();
     if (list.size() >= static_cast<int>(layout::kMaxDoorbells)) {
@@ -38,19 +38,24 @@ class DoorbellLowering {
           Bounded(unit_, *tree.bytes, "the size of the copy in bytes", 1, layout::kMaxFormBytes);
     }
     out.set_bytes(bytes);
-    LowerByteOrder(tree, store, out);
+    out.set_byte_order(store ? ByteOrderOf(unit_, tree.byte_order, bytes, tree.span)
+                             : v1::BYTE_ORDER_LITTLE);
     for (const ast::DoorbellTerm& term : tree.terms) LowerTerm(term, bytes, out);
+    if (tree.cell) Suppress(tree, ring_tree, ring, out);
   }
 
  private:
-  void LowerByteOrder(const ast::Doorbell& tree, bool store, v1::Doorbell& out) {
-    v1::ByteOrder order = tree.byte_order;
-    if (order == v1::BYTE_ORDER_UNSPECIFIED) order = unit_.file.byte_order;
-    if (!store || out.bytes() == 1) order = v1::BYTE_ORDER_LITTLE;
-    if (order == v1::BYTE_ORDER_UNSPECIFIED) {
-      unit_.ReportMissing(Diagnostic::kNoByteOrder, tree.span, {});
+  void Suppress(const ast::Doorbell& tree, const ast::Ring& ring_tree, const v1::Ring& ring,
+                v1::Doorbell& out) {
+    const auto cell = FindCell(unit_, *tree.cell, ring_tree, ring);
+    if (!cell) return;
+    const v1::CellMeaning meaning = ring.cells(static_cast<int>(*cell)).meaning();
+    if (meaning == tree.cell_meaning) {
+      out.set_suppressed_by_cell(*cell);
+      return;
     }
-    out.set_byte_order(order);
+    diagnostics_.Report(Diagnostic::kCellMeaning, tree.cell->span,
+                        {tree.cell->text, MeaningWords(meaning), MeaningWords(tree.cell_meaning)});
   }
 
   void LowerTerm(const ast::DoorbellTerm& tree, uint32_t bytes, v1::Doorbell& out) {
@@ -94,8 +99,16 @@ uint32_t Bounded(Unit& unit, const ast::Number& number, std::string_view what, u
   return static_cast<uint32_t>(least);
 }
 
-void LowerDoorbell(Unit& unit, const ast::Doorbell& tree, v1::Ring& ring) {
-  DoorbellLowering(unit).Run(tree, ring);
+v1::ByteOrder ByteOrderOf(Unit& unit, v1::ByteOrder said, uint32_t bytes, Span span) {
+  if (bytes == 1) return v1::BYTE_ORDER_LITTLE;
+  if (said == v1::BYTE_ORDER_UNSPECIFIED) said = unit.file.byte_order;
+  if (said != v1::BYTE_ORDER_UNSPECIFIED) return said;
+  unit.ReportMissing(Diagnostic::kNoByteOrder, span, {});
+  return v1::BYTE_ORDER_LITTLE;
+}
+
+void LowerDoorbell(Unit& unit, const ast::Doorbell& bell, const ast::Ring& tree, v1::Ring& ring) {
+  DoorbellLowering(unit).Run(bell, tree, ring);
 }
 
 }  // namespace qsplit::qdl

@@ -14,6 +14,8 @@ namespace qsplit::qdl {
 void DeclareNames(Unit& unit);
 // Where each field's bits are: inside their word, inside the descriptor.
 void PlaceFields(Unit& unit);
+// Where other descriptors stand inside or behind a descriptor, and how many.
+void PlaceParts(Unit& unit);
 // What each field holds: enumeration, constant, scale, sign.
 void ResolveValues(Unit& unit);
 // When fields mean something and what tells descriptors apart; fields and values by name.

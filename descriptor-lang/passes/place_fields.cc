@@ -14,7 +14,12 @@ class Placer {
   Placer(Unit& unit, FormUnit& form) : unit_(unit), form_(form), diagnostics_(unit.diagnostics) {}
 
   void Run() {
-    for (FieldUnit& field : form_.fields) Place(field);
+    // Last, for these make the descriptor longer.
+    for (const bool to_end : {false, true}) {
+      for (FieldUnit& field : form_.fields) {
+        if (field.lines.front()->to_end_of_slot == to_end) Place(field);
+      }
+    }
   }
 
  private:
@@ -63,16 +68,67 @@ class Placer {
                           {line.name.text, "split"});
       return;
     }
+    if (line.to_end_of_slot) {
+      PlaceToEnd(field, line);
+      return;
+    }
     if (line.array_bytes->value == 0) {
       diagnostics_.Report(Diagnostic::kLimitTooLarge, line.array_bytes->span,
                           {"the length of bytes", "0", "1 or more"});
       return;
     }
     if (!Inside(line, line.array_bytes->value)) return;
-    field.field.mutable_bytes()->set_byte_offset(static_cast<uint32_t>(line.byte_offset.value));
-    field.field.mutable_bytes()->set_length(static_cast<uint32_t>(line.array_bytes->value));
+    SetBytes(field, line.byte_offset.value, line.array_bytes->value);
+  }
+
+  static void SetBytes(FieldUnit& field, uint64_t offset, uint64_t length) {
+    field.field.mutable_bytes()->set_byte_offset(static_cast<uint32_t>(offset));
+    field.field.mutable_bytes()->set_length(static_cast<uint32_t>(length));
     field.placed = true;
     field.masks = layout::ByteMasks(field.field);
+  }
+
+  // The descriptor then has the slot's size.
+  void PlaceToEnd(FieldUnit& field, const ast::Field& line) {
+    const uint64_t slot_bytes = SlotBytes();
+    const uint64_t begin = line.byte_offset.value;
+    const ast::Descriptor& tree = *form_.tree;
+    std::string_view why;
+    std::string_view advice = "it stands behind all others, in a descriptor of one slot";
+    if (slot_bytes == 0 || slot_bytes > layout::kMaxFormBytes) {
+      why = "no ring says how long its slots are";
+      advice = "say `slot N bytes` in the ring";
+    } else if (tree.slots && tree.slots->value != 1) {
+      why = "the descriptor takes several slots";
+    } else if (!tree.parts.empty()) {
+      why = "the descriptor has parts";
+    } else if (begin >= slot_bytes) {
+      why = "it begins behind the slot";
+    } else if (begin < tree.size_bytes.value || size_grown_) {
+      why = "other fields stand behind it";
+    }
+    if (!why.empty()) {
+      unit_.ReportMissing(Diagnostic::kToEndOfSlot, line.name.span, {line.name.text, why, advice});
+      return;
+    }
+    size_grown_ = true;
+    form_.form.set_size_bytes(static_cast<uint32_t>(slot_bytes));
+    SetBytes(field, begin, slot_bytes - begin);
+  }
+
+  // Of the rings in which the descriptor stands, the first that says so; 0 when there is none.
+  uint64_t SlotBytes() const {
+    for (const ast::Queue& queue : unit_.file.queues) {
+      for (const ast::Ring& ring : queue.rings) {
+        for (const auto* side : {&ring.post, &ring.completion}) {
+          if (!*side || !ring.slot_bytes) continue;
+          for (const ast::Identifier& name : (*side)->forms) {
+            if (name.text == form_.form.name()) return ring.slot_bytes->value;
+          }
+        }
+      }
+    }
+    return 0;
   }
 
   bool PlacePart(const ast::Field& line, Part& part) {
@@ -159,6 +215,8 @@ class Placer {
   Unit& unit_;
   FormUnit& form_;
   Diagnostics& diagnostics_;
+  // A field reaches to the end of the slot.
+  bool size_grown_ = false;
 };
 
 }  // namespace

@@ -31,6 +31,42 @@ bool Exclusive(Unit& unit, const FieldUnit& a, const FieldUnit& b) {
          layout::Exclude(a.facts, b.facts, unit.budget);
 }
 
+void AddFeature(Unit& unit, const ast::FeatureChoice& tree,
+                google::protobuf::RepeatedPtrField<v1::FeatureChoice>& out) {
+  const auto feature = unit.feature_names.find(tree.feature.text);
+  if (feature == unit.feature_names.end()) {
+    unit.diagnostics.Report(
+        Diagnostic::kUnknownName, tree.feature.span,
+        {"feature", tree.feature.text, Suggest(tree.feature.text, NamesOf(unit.feature_names))});
+    return;
+  }
+  const v1::Feature& known = unit.layout.features(static_cast<int>(feature->second));
+  std::vector<std::string_view> names(known.choices().begin(), known.choices().end());
+  for (uint32_t i = 0; i < names.size(); ++i) {
+    if (names[i] != tree.choice.text) continue;
+    for (const v1::FeatureChoice& other : out) {
+      if (other.feature() != feature->second) continue;
+      unit.diagnostics.Report(Diagnostic::kRepeated, tree.feature.span, {tree.feature.text});
+      return;
+    }
+    v1::FeatureChoice& choice = *out.Add();
+    choice.set_feature(feature->second);
+    choice.set_choice(i);
+    return;
+  }
+  unit.diagnostics.Report(Diagnostic::kUnknownName, tree.choice.span,
+                          {text::Cat("choice of `", known.name(), "`"), tree.choice.text,
+                           Suggest(tree.choice.text, names)});
+}
+
+std::optional<uint32_t> FindForm(Unit& unit, const ast::Identifier& name) {
+  const auto found = unit.form_names.find(name.text);
+  if (found != unit.form_names.end()) return found->second;
+  unit.diagnostics.Report(Diagnostic::kUnknownName, name.span,
+                          {"descriptor", name.text, Suggest(name.text, NamesOf(unit.form_names))});
+  return std::nullopt;
+}
+
 std::string CleanText(std::string_view words, size_t most) {
   words = text::Trim(words);
   std::string out;

@@ -58,7 +58,9 @@ struct FormUnit {
   v1::Form& form;
   std::vector<FieldUnit> fields;
   NameIndex field_names;
-  // True when a ring posts or completes it.
+  // For each of form.contains(), its line.
+  std::vector<const ast::Part*> parts;
+  // True when a ring posts or completes it, or another descriptor contains it.
   bool used = false;
 };
 
@@ -97,6 +99,13 @@ struct Unit {
 
 // True when conditions or features never let both fields mean something.
 bool Exclusive(Unit& unit, const FieldUnit& a, const FieldUnit& b);
+
+// Adds a choice by its names; reports what does not exist or was said before.
+void AddFeature(Unit& unit, const ast::FeatureChoice& tree,
+                google::protobuf::RepeatedPtrField<v1::FeatureChoice>& out);
+
+// The descriptor of that name; nullopt (reported) when there is none.
+std::optional<uint32_t> FindForm(Unit& unit, const ast::Identifier& name);
 
 // What may stand in a layout's documentation: without control characters and blanks at its ends,
 // cut after `most` bytes.

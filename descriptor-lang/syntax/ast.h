@@ -93,8 +93,9 @@ struct Field {
   std::optional<std::pair<Number, Number>> slice;
   // From the start of the descriptor.
   Number byte_offset;
-  // A byte array: its length. Otherwise the rest holds.
+  // A byte array: its length, 0 when `to_end_of_slot`. Otherwise the rest holds.
   std::optional<Number> array_bytes;
+  bool to_end_of_slot = false;
   // The word: 1, 2, 3, 4 or 8 bytes.
   uint32_t word_bytes = 0;
   Span word_span;
@@ -107,13 +108,31 @@ struct Field {
   std::string_view note;
 };
 
+// `@16 data DataSegment[4] every 16`, `then data DataSegment[1..63] count by segments`: other
+// descriptors inside or behind this one.
+struct Part {
+  Identifier name;
+  Identifier form;
+  Span span;
+  // Absent: behind the descriptor's size and the parts before it.
+  std::optional<Number> byte_offset;
+  // Fewest and most; absent: one.
+  std::optional<std::pair<Number, Number>> count;
+  std::optional<Identifier> count_field;
+  std::optional<Number> stride;
+  std::string_view note;
+};
+
 struct Descriptor {
   Identifier name;
   Number size_bytes;
   std::optional<Number> slots;
+  // PACKET_POSITION_UNSPECIFIED: not said.
+  v1::PacketPosition position = v1::PACKET_POSITION_UNSPECIFIED;
   std::optional<ConditionPtr> selector;
   std::vector<FeatureChoice> features;
   std::vector<Field> fields;
+  std::vector<Part> parts;
   std::string_view note;
 };
 
@@ -141,6 +160,25 @@ struct Range {
   bool power_of_two = false;
 };
 
+// `cell index u16 at -2 is producer count`.
+struct Cell {
+  Identifier name;
+  Span word_span;
+  // 1, 2, 4 or 8; 3 is reported by the lowering.
+  uint32_t bytes = 0;
+  v1::ByteOrder byte_order = v1::BYTE_ORDER_UNSPECIFIED;
+  std::optional<Number> mask;
+  // Where: `register`, `at 4`, `at -4`, `at end + 2`; nothing of these when the grant says it.
+  bool is_register = false;
+  bool behind_slots = false;
+  bool negative = false;
+  std::optional<Number> offset;
+  std::vector<FeatureChoice> features;
+  v1::CellMeaning meaning = v1::CELL_MEANING_UNSPECIFIED;
+  // Behind `from`; absent: the meaning tells.
+  std::optional<bool> device_writes;
+};
+
 struct DoorbellTerm {
   v1::DoorbellSource source = v1::DOORBELL_SOURCE_UNSPECIFIED;
   Number constant;
@@ -155,45 +193,116 @@ struct Doorbell {
   v1::ByteOrder byte_order = v1::BYTE_ORDER_UNSPECIFIED;
   std::vector<DoorbellTerm> terms;
   v1::Barrier barrier = v1::BARRIER_UNSPECIFIED;
+  // `if CELL`, `unless CELL`, `past CELL`: what the cell must mean.
+  std::optional<Identifier> cell;
+  v1::CellMeaning cell_meaning = v1::CELL_MEANING_UNSPECIFIED;
   // True for `consumer doorbell`.
   bool consumer = false;
 };
 
-// `complete A in place when dd only where reported`.
-struct Completion {
+// `post A, B when COND`, `complete A in place when dd only where reported`, `complete up to head`.
+struct Handover {
   Span span;
   std::vector<Identifier> forms;
   bool in_place = false;
+  // At most one of the two.
   std::optional<ConditionPtr> when;
+  std::optional<Identifier> up_to;
   bool only_where_reported = false;
+};
+
+// `completes work by index wqe_counter when opcode == 2`.
+struct CompletionRule {
+  Span span;
+  Identifier ring;
+  v1::CompletionKey key = v1::COMPLETION_KEY_UNSPECIFIED;
+  std::optional<Identifier> field;
+  bool cumulative = false;
+  std::optional<ConditionPtr> when;
+};
+
+// `phase starts 1, flips each pass`.
+struct PhaseRule {
+  Span span;
+  Number initial;
+  v1::PhaseFlip flip = v1::PHASE_FLIP_UNSPECIFIED;
+};
+
+// `sequence 1..7 starts 1`.
+struct SequenceRule {
+  Span span;
+  Number first;
+  Number last;
+  std::optional<Number> initial;
+};
+
+// `fill owner = 1`, `fill Cqe.owner = 1`.
+struct Fill {
+  Identifier field;
+  Number value;
+};
+
+// `compressed TITLE when COND into MINI[8] count by FIELD`.
+struct Compressed {
+  Span span;
+  Identifier title;
+  std::optional<ConditionPtr> when;
+  Identifier mini;
+  Number per_slot;
+  Identifier count;
+};
+
+// `packets in slot behind FORM first by F1 count by F2 next by F3`.
+struct SlotPackets {
+  Span span;
+  Identifier form;
+  Identifier first;
+  Identifier count;
+  Identifier next;
 };
 
 struct Ring {
   Identifier name;
+  bool is_table = false;
+  std::vector<FeatureChoice> features;
+  // PACKET_POSITION_UNSPECIFIED: not said.
+  v1::PacketPosition position = v1::PACKET_POSITION_UNSPECIFIED;
+  Span position_span;
   std::optional<Range> slots;
   std::optional<Number> slot_bytes;
   std::optional<Number> alignment;
   std::optional<Number> reserved;
-  std::vector<Identifier> posts;
-  std::optional<Completion> completion;
+  std::optional<Handover> post;
+  std::optional<Handover> completion;
+  std::vector<CompletionRule> completes;
+  std::optional<PhaseRule> phase;
+  std::optional<SequenceRule> sequence;
+  std::vector<Fill> fills;
+  std::vector<Cell> cells;
   std::vector<Doorbell> doorbells;
+  std::optional<Identifier> last_slot_field;
+  std::optional<Identifier> link_form;
+  std::optional<Compressed> compressed;
+  std::optional<SlotPackets> packets;
   std::string_view note;
 };
 
-// `packet spans descriptors until eop`.
+// `packet spans descriptors until eop`, `packet chains by next until not more`.
 struct PacketRule {
   Span span;
   v1::Span how = v1::SPAN_UNSPECIFIED;
   std::optional<ConditionPtr> until;
+  std::optional<Identifier> field;
 };
 
 struct ContextRule {
   Identifier form;
   v1::ContextLifetime lifetime = v1::CONTEXT_LIFETIME_UNSPECIFIED;
   std::optional<Number> contexts;
+  bool after_first = false;
 };
 
-// `length counts buffer`, `prefix 14 bytes`, ….
+// `at most 40 descriptors per packet`, `buffers 1 KiB..16 KiB`, ….
 struct Limits {
   std::optional<Range> buffer;
   std::optional<Number> buffer_alignment;
@@ -211,7 +320,11 @@ struct Queue {
   std::optional<PacketRule> packet;
   v1::LengthMeaning length = v1::LENGTH_MEANING_UNSPECIFIED;
   std::optional<Number> crc_bytes;
+  // At most one of the two.
   std::optional<Number> prefix_bytes;
+  std::optional<Identifier> prefix_form;
+  // Where `length includes prefix` stands.
+  std::optional<Span> length_includes_prefix;
   std::optional<Number> buffers_per_descriptor;
   Limits limits;
   std::vector<ContextRule> contexts;

@@ -20,9 +20,9 @@ int DigitValue(char c) {
 }
 
 // Longer symbols before their beginnings.
-constexpr std::string_view kSymbols[] = {"==", "!=", "<=", ">=", "<<", "..", "{",
-                                         "}",  "@",  ",",  ":",  "=",  "<",  ">",
-                                         "&",  "+",  "(",  ")",  "[",  "]",  "^"};
+constexpr std::string_view kSymbols[] = {"==", "!=", "<=", ">=", "<<", "..", "{", "}",
+                                         "@",  ",",  ":",  "=",  "<",  ">",  "&", "+",
+                                         "-",  "(",  ")",  "[",  "]",  "^"};
 
 class Lexer {
  public:

@@ -21,6 +21,12 @@ bool IsAttributeWord(std::string_view word) {
          std::end(kAttributeWords);
 }
 
+bool AtWord(const Cursor& cursor) {
+  const Token& token = cursor.Peek();
+  return token.kind == TokenKind::kName && token.text.size() >= 2 && token.text[0] == 'u' &&
+         token.text.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
 class DescriptorParser {
  public:
   explicit DescriptorParser(Cursor& cursor) : cursor_(cursor) {}
@@ -58,16 +64,25 @@ class DescriptorParser {
         if (auto condition = ParseCondition(cursor_)) out_.selector = std::move(condition);
       } else if (cursor_.Take("with")) {
         if (auto choice = ParseFeatureChoice(cursor_)) out_.features.push_back(*choice);
+      } else if (cursor_.At("in")) {
+        ParsePosition(cursor_, out_.position);
       } else {
         cursor_.Unexpected("`{`");
       }
     }
   }
 
-  // `@12 name u16 …`, `@8 u32 { … }`, `@2 name 6 bytes …`.
+  // `@12 name u16 …`, `@8 u32 { … }`, `@2 name 6 bytes …`, `@16 name Form[4]`, `then name Form`.
   void ParseLine() {
     const Span begin = cursor_.Peek().span;
-    if (!cursor_.Expect("@")) return;
+    if (cursor_.Take("then")) {
+      if (const auto name = cursor_.ExpectName("the part's name")) ParsePart(begin, *name, {});
+      return;
+    }
+    if (!cursor_.Take("@")) {
+      cursor_.Unexpected("`@`, `then` or `}`");
+      return;
+    }
     ast::Field field;
     field.span = begin;
     const auto offset = cursor_.ExpectNumber("an offset in bytes");
@@ -83,11 +98,60 @@ class DescriptorParser {
       cursor_.Expect("bytes");
     } else if (AtWordType()) {
       ParseWordType(field);
+    } else if (cursor_.Take("bytes", "to", "end")) {
+      field.array_bytes = ast::Number{0, cursor_.Previous().span};
+      field.to_end_of_slot = true;
+      if (cursor_.Expect("of")) cursor_.Expect("slot");
+    } else if (cursor_.Peek().kind == TokenKind::kName && !field.slice) {
+      ParsePart(begin, field.name, field.byte_offset);
+      return;
     } else {
-      cursor_.Unexpected("a word (`u8`, `u16`, `u24`, `u32`, `u64`) or a length in bytes");
+      cursor_.Unexpected(
+          "a word (`u8`, `u16`, `u24`, `u32`, `u64`), a length in bytes or a descriptor's name");
     }
     if (cursor_.lost()) return;
     FinishField(std::move(field));
+  }
+
+  // `DataSegment[1..63] every 16 count by segments`, behind the part's name.
+  void ParsePart(Span begin, ast::Identifier name, std::optional<ast::Number> offset) {
+    ast::Part part;
+    part.name = name;
+    part.byte_offset = offset;
+    const auto form = cursor_.ExpectName("the name of the part's descriptor");
+    if (!form) return;
+    part.form = *form;
+    if (cursor_.Take("[")) {
+      const auto most = cursor_.ExpectNumber("how many there are");
+      if (!most) return;
+      part.count = {*most, *most};
+      if (cursor_.Take("..")) {
+        const auto last = cursor_.ExpectNumber("the most that there are");
+        if (!last) return;
+        part.count->second = *last;
+      }
+      if (!cursor_.Expect("]")) return;
+    }
+    while (!cursor_.lost()) {
+      const Span span = cursor_.Peek().span;
+      if (cursor_.Take("every")) {
+        SetNumber(part.stride, "every", span);
+        cursor_.Take("bytes");
+      } else if (cursor_.Take("count", "by")) {
+        if (part.count_field) cursor_.Repeated("count by", span);
+        part.count_field = cursor_.ExpectName("a field's name");
+      } else {
+        break;
+      }
+    }
+    if (cursor_.lost()) return;
+    part.span = Span::Join(begin, cursor_.Previous().span);
+    part.note = cursor_.TrailingComment(cursor_.Previous().line);
+    const Token& next = cursor_.Peek();
+    const bool ends = next.line != cursor_.Previous().line || next.Is("@") || next.Is("then") ||
+                      next.Is("}") || cursor_.AtEnd();
+    if (!ends) cursor_.Unexpected("`every`, `count by` or the next line");
+    out_.parts.push_back(std::move(part));
   }
 
   // `name` or `name[15:8]`.
@@ -109,29 +173,11 @@ class DescriptorParser {
     return true;
   }
 
-  bool AtWordType() const {
-    const Token& token = cursor_.Peek();
-    if (token.kind != TokenKind::kName || token.text.size() < 2 || token.text[0] != 'u') {
-      return false;
-    }
-    return token.text.find_first_not_of("0123456789", 1) == std::string_view::npos;
-  }
+  bool AtWordType() const { return AtWord(cursor_); }
 
   bool ParseWordType(ast::Field& field) {
-    const Token& token = cursor_.Peek();
-    const std::string_view bits = token.text.substr(1);
-    field.word_span = token.span;
-    cursor_.Advance();
-    if (bits == "8" || bits == "16" || bits == "24" || bits == "32" || bits == "64") {
-      field.word_bytes = bits == "8"    ? 1
-                         : bits == "16" ? 2
-                         : bits == "24" ? 3
-                         : bits == "32" ? 4
-                                        : 8;
-    } else {
-      cursor_.diagnostics().Report(Diagnostic::kBadWord, token.span, {token.text});
-      field.word_bytes = 8;
-    }
+    field.word_span = cursor_.Peek().span;
+    field.word_bytes = ParseWord(cursor_);
     field.byte_order = ParseByteOrder(cursor_);
     return true;
   }
@@ -180,25 +226,18 @@ class DescriptorParser {
   void CheckEnd(const ast::Field& field) {
     const Token& next = cursor_.Peek();
     if (cursor_.lost() || next.line != cursor_.Previous().line) return;
-    const bool begins = field.bits ? next.kind == TokenKind::kName : next.Is("@");
+    const bool begins =
+        field.bits ? next.kind == TokenKind::kName : next.Is("@") || next.Is("then");
     if (begins || next.Is("}") || cursor_.AtEnd()) return;
     cursor_.Unexpected("an attribute such as `is` or `when`, or the next field");
   }
 
   // `when`, `in` and `with`, which a whole word may have as well.
   bool ParseGroupAttribute(Attributes& out) {
-    const Span span = cursor_.Peek().span;
     if (cursor_.Take("when")) {
       if (auto condition = ParseCondition(cursor_)) out.when.push_back(std::move(condition));
-    } else if (cursor_.Take("in")) {
-      if (out.position != v1::PACKET_POSITION_UNSPECIFIED) cursor_.Repeated("in", span);
-      if (cursor_.Take("first")) {
-        out.position = v1::PACKET_POSITION_FIRST;
-      } else if (cursor_.Take("last")) {
-        out.position = v1::PACKET_POSITION_LAST;
-      } else {
-        cursor_.Unexpected("`first` or `last`");
-      }
+    } else if (cursor_.At("in")) {
+      ParsePosition(cursor_, out.position);
     } else if (cursor_.Take("with")) {
       if (auto choice = ParseFeatureChoice(cursor_)) out.features.push_back(*choice);
     } else {
@@ -221,7 +260,8 @@ class DescriptorParser {
     const Token& token = cursor_.Peek();
     const Token& next = cursor_.Peek(1);
     return token.kind == TokenKind::kName && token.line == cursor_.Previous().line &&
-           next.kind != TokenKind::kNumber && !next.Is("[") && !IsAttributeWord(token.text);
+           next.kind != TokenKind::kNumber && !next.Is("[") && !IsAttributeWord(token.text) &&
+           token.text != "then";
   }
 
   void SetNumber(std::optional<ast::Number>& slot, std::string_view word, Span span) {
@@ -283,10 +323,38 @@ class DescriptorParser {
 
 }  // namespace
 
+uint32_t ParseWord(Cursor& cursor) {
+  if (!AtWord(cursor)) return 0;
+  const Token& token = cursor.Peek();
+  cursor.Advance();
+  constexpr std::pair<std::string_view, uint32_t> kWords[] = {
+      {"u8", 1}, {"u16", 2}, {"u24", 3}, {"u32", 4}, {"u64", 8}};
+  for (const auto& [word, bytes] : kWords) {
+    if (token.text == word) return bytes;
+  }
+  cursor.diagnostics().Report(Diagnostic::kBadWord, token.span, {token.text});
+  return 8;
+}
+
 v1::ByteOrder ParseByteOrder(Cursor& cursor) {
   if (cursor.Take("little")) return v1::BYTE_ORDER_LITTLE;
   if (cursor.Take("big")) return v1::BYTE_ORDER_BIG;
   return v1::BYTE_ORDER_UNSPECIFIED;
+}
+
+void ParsePosition(Cursor& cursor, v1::PacketPosition& out) {
+  const Span span = cursor.Peek().span;
+  if (!cursor.Expect("in")) return;
+  if (out != v1::PACKET_POSITION_UNSPECIFIED) cursor.Repeated("in", span);
+  if (cursor.Take("first")) {
+    out = v1::PACKET_POSITION_FIRST;
+  } else if (cursor.Take("last")) {
+    out = v1::PACKET_POSITION_LAST;
+  } else if (cursor.Take("rest")) {
+    out = v1::PACKET_POSITION_REST;
+  } else {
+    cursor.Unexpected("`first`, `last` or `rest`");
+  }
 }
 
 std::optional<ast::FeatureChoice> ParseFeatureChoice(Cursor& cursor) {

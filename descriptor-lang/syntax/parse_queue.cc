@@ -44,15 +44,16 @@ class QueueParser {
  private:
   void ParseStatement() {
     const Span span = cursor_.Peek().span;
-    if (cursor_.Take("ring")) {
-      if (auto ring = ParseRing(cursor_)) out_.rings.push_back(std::move(*ring));
+    if (cursor_.At("ring") || cursor_.At("table")) {
+      const bool is_table = cursor_.At("table");
+      cursor_.Advance();
+      if (auto ring = ParseRing(cursor_, is_table)) out_.rings.push_back(std::move(*ring));
     } else if (cursor_.Take("packet")) {
       ParsePacket(span);
     } else if (cursor_.Take("length")) {
       ParseLength(span);
     } else if (cursor_.Take("prefix")) {
-      SetNumber(out_.prefix_bytes, "prefix", span);
-      cursor_.Expect("bytes");
+      ParsePrefix(span);
     } else if (cursor_.Take("buffers")) {
       if (out_.limits.buffer) cursor_.Repeated("buffers", span);
       if (auto range = ParseRange(cursor_, "a size in bytes")) {
@@ -73,7 +74,8 @@ class QueueParser {
       ParseContext();
     } else {
       cursor_.Unexpected(
-          "`ring`, `packet`, `length`, `prefix`, `buffers`, `at most`, `at least`, `context` or "
+          "`ring`, `table`, `packet`, `length`, `prefix`, `buffers`, `at most`, `at least`, "
+          "`context` or "
           "`}`");
     }
   }
@@ -88,20 +90,67 @@ class QueueParser {
     ast::PacketRule rule;
     if (cursor_.Take("is", "one", "descriptor")) {
       rule.how = v1::SPAN_SINGLE;
-    } else if (cursor_.Take("spans", "descriptors", "until")) {
-      rule.how = v1::SPAN_ADJACENT_UNTIL_LAST;
-      auto condition = ParseCondition(cursor_);
-      if (!condition) return;
-      rule.until = std::move(condition);
+    } else if (cursor_.Take("spans", "descriptors")) {
+      if (cursor_.At("until")) {
+        rule.how = v1::SPAN_ADJACENT_UNTIL_LAST;
+        ParseUntil(rule);
+      } else {
+        rule.how = v1::SPAN_COUNT_IN_FIRST;
+        ParseCount(rule);
+      }
+    } else if (cursor_.Take("spans", "completions")) {
+      rule.how = v1::SPAN_COMPLETIONS;
+      ParseCount(rule);
+    } else if (cursor_.Take("spans", "buffers")) {
+      rule.how = v1::SPAN_BY_LENGTH;
+      if (!cursor_.Take("by", "length")) cursor_.Unexpected("`by length`");
+    } else if (cursor_.Take("chains", "by")) {
+      rule.how = v1::SPAN_NEXT_INDEX;
+      rule.field = cursor_.ExpectName("the field with the next index");
+      if (!cursor_.lost()) ParseUntil(rule);
     } else {
-      cursor_.Unexpected("`spans descriptors until …` or `is one descriptor`");
-      return;
+      cursor_.Unexpected(
+          "`is one descriptor`, `spans descriptors`, `spans completions`, `spans buffers` or "
+          "`chains by`");
     }
+    if (cursor_.lost()) return;
     rule.span = Span::Join(begin, cursor_.Previous().span);
     out_.packet = std::move(rule);
   }
 
+  void ParseUntil(ast::PacketRule& rule) {
+    if (!cursor_.Expect("until")) return;
+    if (auto condition = ParseCondition(cursor_)) rule.until = std::move(condition);
+  }
+
+  // `, count in FIELD`.
+  void ParseCount(ast::PacketRule& rule) {
+    cursor_.Take(",");
+    if (!cursor_.Take("count", "in")) {
+      cursor_.Unexpected(rule.how == v1::SPAN_COUNT_IN_FIRST ? "`until` or `count in`"
+                                                             : "`count in`");
+      return;
+    }
+    rule.field = cursor_.ExpectName("the field with the number");
+  }
+
+  // `prefix 2 bytes`, `prefix NetHeader`.
+  void ParsePrefix(Span span) {
+    if (out_.prefix_bytes || out_.prefix_form) cursor_.Repeated("prefix", span);
+    if (cursor_.Peek().kind == TokenKind::kName) {
+      out_.prefix_form = cursor_.ExpectName("a descriptor's name");
+    } else if (const auto number = cursor_.ExpectNumber("a number of bytes or a descriptor")) {
+      out_.prefix_bytes = number;
+      cursor_.Expect("bytes");
+    }
+  }
+
   void ParseLength(Span span) {
+    if (cursor_.Take("includes", "prefix")) {
+      if (out_.length_includes_prefix) cursor_.Repeated("length includes prefix", span);
+      out_.length_includes_prefix = Span::Join(span, cursor_.Previous().span);
+      return;
+    }
     if (cursor_.Take("includes")) {
       SetNumber(out_.crc_bytes, "length includes", span);
       cursor_.Expect("bytes");
@@ -165,6 +214,7 @@ class QueueParser {
     } else {
       cursor_.Unexpected("`sticky`, `indexed`, `cached` or `per packet`");
     }
+    if (!cursor_.lost()) rule.after_first = cursor_.Take("after", "first");
     if (!cursor_.lost()) out_.contexts.push_back(rule);
   }
 

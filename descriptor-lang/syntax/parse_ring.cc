@@ -1,4 +1,4 @@
-// Rings: slots, forms, completion, doorbells.
+// Rings: slots, what stands in them, how they change hands.
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -8,31 +8,33 @@
 namespace qsplit::qdl {
 namespace {
 
-struct SourceWords {
-  std::string_view first;
-  std::string_view second;
-  v1::DoorbellSource source;
-};
-constexpr SourceWords kSources[] = {
-    {"producer", "index", v1::DOORBELL_SOURCE_PRODUCER_INDEX},
-    {"producer", "count", v1::DOORBELL_SOURCE_PRODUCER_COUNT},
-    {"consumer", "index", v1::DOORBELL_SOURCE_CONSUMER_INDEX},
-    {"consumer", "count", v1::DOORBELL_SOURCE_CONSUMER_COUNT},
-    {"queue", "number", v1::DOORBELL_SOURCE_QUEUE_NUMBER},
-    {"increment", "", v1::DOORBELL_SOURCE_INCREMENT},
-    {"address", "", v1::DOORBELL_SOURCE_ADDRESS},
-    {"wrap", "", v1::DOORBELL_SOURCE_WRAP},
-};
+// First words of statements: a comma before one of them ends a list of descriptors.
+constexpr std::string_view kStatements[] = {
+    "slots", "slot",     "align", "reserve", "post", "complete", "completes",  "phase",  "sequence",
+    "fill",  "consumer", "cell",  "last",    "link", "doorbell", "compressed", "packets"};
 
 class RingParser {
  public:
   explicit RingParser(Cursor& cursor) : cursor_(cursor) {}
 
-  std::optional<ast::Ring> Parse() {
-    const auto name = cursor_.ExpectName("the ring's name");
+  std::optional<ast::Ring> Parse(bool is_table) {
+    out_.is_table = is_table;
+    const auto name = cursor_.ExpectName(is_table ? "the table's name" : "the ring's name");
     if (!name) return std::nullopt;
     out_.name = *name;
     const uint32_t line = cursor_.Previous().line;
+    while (!cursor_.lost() && !cursor_.At("{")) {
+      if (cursor_.Take("with")) {
+        if (auto choice = ParseFeatureChoice(cursor_)) out_.features.push_back(*choice);
+      } else if (cursor_.At("in")) {
+        const Span begin = cursor_.Peek().span;
+        ParsePosition(cursor_, out_.position);
+        out_.position_span = Span::Join(begin, cursor_.Previous().span);
+      } else {
+        cursor_.Unexpected("`{`");
+      }
+    }
+    if (cursor_.lost() && !cursor_.RecoverToBlock()) return std::nullopt;
     const Span open = cursor_.Peek().span;
     if (!cursor_.Expect("{")) return std::nullopt;
     out_.note = cursor_.TrailingComment(cursor_.Previous().line);
@@ -61,19 +63,75 @@ class RingParser {
     } else if (cursor_.Take("reserve")) {
       SetNumber(out_.reserved, "reserve", span);
       if (!cursor_.Take("slot")) cursor_.Take("slots");
-    } else if (cursor_.Take("post")) {
-      if (!out_.posts.empty()) cursor_.Repeated("post", span);
-      ParseForms(out_.posts);
+    } else if (!ParseHandover(span) && !ParseSignal(span) && !ParseLook(span)) {
+      cursor_.Unexpected(
+          "`slots`, `slot`, `align`, `reserve`, `post`, `complete`, `completes`, `phase`, "
+          "`sequence`, `fill`, `cell`, `doorbell`, `consumer doorbell`, `last slot`, `link`, "
+          "`compressed`, `packets` or `}`");
+    }
+  }
+
+  // How slots change hands.
+  bool ParseHandover(Span span) {
+    if (cursor_.Take("post")) {
+      ParsePost(span);
     } else if (cursor_.Take("complete")) {
       ParseCompletion(span);
-    } else if (cursor_.Take("doorbell")) {
-      ParseDoorbell(span, false);
-    } else if (cursor_.Take("consumer", "doorbell")) {
-      ParseDoorbell(span, true);
+    } else if (cursor_.Take("completes")) {
+      ParseRule(span);
+    } else if (cursor_.Take("phase")) {
+      ParsePhase(span);
+    } else if (cursor_.Take("sequence")) {
+      ParseSequence(span);
+    } else if (cursor_.Take("fill")) {
+      const auto field = cursor_.ExpectDottedName("a field of what the device writes");
+      if (!field || !cursor_.Expect("=")) return true;
+      if (const auto value = cursor_.ExpectNumber("the value that the driver fills in")) {
+        out_.fills.push_back({*field, *value});
+      }
     } else {
-      cursor_.Unexpected(
-          "`slots`, `slot`, `align`, `reserve`, `post`, `complete`, `doorbell` or `}`");
+      return false;
     }
+    return true;
+  }
+
+  // How one side tells the other.
+  bool ParseSignal(Span span) {
+    if (cursor_.Take("cell")) {
+      if (auto cell = ParseCell(cursor_)) out_.cells.push_back(std::move(*cell));
+    } else if (cursor_.Take("doorbell")) {
+      if (auto bell = ParseDoorbell(cursor_, span, false)) {
+        out_.doorbells.push_back(std::move(*bell));
+      }
+    } else if (cursor_.Take("consumer", "doorbell")) {
+      if (auto bell = ParseDoorbell(cursor_, span, true)) {
+        out_.doorbells.push_back(std::move(*bell));
+      }
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // What else stands in slots.
+  bool ParseLook(Span span) {
+    if (cursor_.Take("last", "slot", "sets")) {
+      if (out_.last_slot_field) cursor_.Repeated("last slot sets", span);
+      out_.last_slot_field = cursor_.ExpectName("a field's name");
+    } else if (cursor_.Take("link")) {
+      if (out_.link_form) cursor_.Repeated("link", span);
+      out_.link_form = cursor_.ExpectName("a descriptor's name");
+      if (!cursor_.lost() && !cursor_.Take("in", "last", "slot")) {
+        cursor_.Unexpected("`in last slot`");
+      }
+    } else if (cursor_.Take("compressed")) {
+      ParseCompressed(span);
+    } else if (cursor_.Take("packets", "in", "slot")) {
+      ParsePackets(span);
+    } else {
+      return false;
+    }
+    return true;
   }
 
   void SetNumber(std::optional<ast::Number>& slot, std::string_view word, Span span) {
@@ -91,99 +149,170 @@ class RingParser {
   }
 
   bool NextIsStatement() const {
-    for (const std::string_view word :
-         {"slots", "slot", "align", "reserve", "post", "complete", "doorbell", "consumer"}) {
+    for (const std::string_view word : kStatements) {
       if (cursor_.Peek(1).Is(word)) return true;
     }
     return cursor_.Peek(1).kind != TokenKind::kName;
   }
 
+  std::optional<ast::ConditionPtr> TakeWhen() {
+    if (!cursor_.Take("when")) return std::nullopt;
+    auto condition = ParseCondition(cursor_);
+    if (!condition) return std::nullopt;
+    return condition;
+  }
+
+  // `when COND`, `up to CELL`; both at once are reported by a pass.
+  void ParseHow(ast::Handover& out) {
+    while (!cursor_.lost()) {
+      const Span span = cursor_.Peek().span;
+      if (cursor_.At("when")) {
+        if (out.when) cursor_.Repeated("when", span);
+        out.when = TakeWhen();
+      } else if (cursor_.Take("up", "to")) {
+        if (out.up_to) cursor_.Repeated("up to", span);
+        out.up_to = cursor_.ExpectName("a cell's name");
+      } else {
+        return;
+      }
+    }
+  }
+
+  void ParsePost(Span begin) {
+    if (out_.post) cursor_.Repeated("post", begin);
+    ast::Handover post;
+    ParseForms(post.forms);
+    ParseHow(post);
+    if (post.forms.empty()) return;
+    post.span = Span::Join(begin, cursor_.Previous().span);
+    out_.post = std::move(post);
+  }
+
   void ParseCompletion(Span begin) {
     if (out_.completion) cursor_.Repeated("complete", begin);
-    ast::Completion completion;
-    ParseForms(completion.forms);
+    ast::Handover completion;
+    if (!(cursor_.At("up") && cursor_.Peek(1).Is("to"))) ParseForms(completion.forms);
     if (cursor_.lost()) return;
-    if (!cursor_.Take("in", "place")) {
-      cursor_.Unexpected("`in place`");
+    completion.in_place = cursor_.Take("in", "place");
+    ParseHow(completion);
+    if (cursor_.lost()) return;
+    if (!completion.when && !completion.up_to) {
+      cursor_.Unexpected(completion.in_place ? "`when` or `up to`"
+                                             : "`in place`, `when` or `up to`");
       return;
     }
-    completion.in_place = true;
-    if (!cursor_.Expect("when")) return;
-    if (auto condition = ParseCondition(cursor_)) completion.when = std::move(condition);
-    if (cursor_.lost()) return;
     if (cursor_.Take("only", "where", "reported")) completion.only_where_reported = true;
     completion.span = Span::Join(begin, cursor_.Previous().span);
     out_.completion = std::move(completion);
   }
 
-  // `doorbell register 4 bytes big = producer index & 0xffff << 8 + queue number after full
-  // barrier`
-  void ParseDoorbell(Span begin, bool consumer) {
-    ast::Doorbell bell;
-    bell.consumer = consumer;
-    if (cursor_.Take("register")) {
-      bell.target = v1::DOORBELL_TARGET_REGISTER;
-    } else if (cursor_.Take("memory")) {
-      bell.target = v1::DOORBELL_TARGET_MEMORY;
-    } else if (cursor_.Take("descriptor")) {
-      bell.target = v1::DOORBELL_TARGET_DESCRIPTOR;
-    } else if (cursor_.Take("wakeup")) {
-      bell.target = v1::DOORBELL_TARGET_WAKEUP;
+  // `completes work up to index wqe_counter when opcode == 0`.
+  void ParseRule(Span begin) {
+    ast::CompletionRule rule;
+    const auto ring = cursor_.ExpectName("a ring's name");
+    if (!ring) return;
+    rule.ring = *ring;
+    if (cursor_.Take("in", "order")) {
+      rule.key = v1::COMPLETION_KEY_IN_ORDER;
     } else {
-      cursor_.Unexpected("`register`, `memory`, `descriptor` or `wakeup`");
+      rule.cumulative = cursor_.Take("up", "to");
+      if (!rule.cumulative && !cursor_.Take("by")) {
+        cursor_.Unexpected("`in order`, `by` or `up to`");
+        return;
+      }
+      if (cursor_.Take("index")) {
+        rule.key = v1::COMPLETION_KEY_INDEX;
+      } else if (cursor_.Take("tag")) {
+        rule.key = v1::COMPLETION_KEY_TAG;
+      } else if (!rule.cumulative && cursor_.Take("address")) {
+        rule.key = v1::COMPLETION_KEY_ADDRESS;
+      } else {
+        cursor_.Unexpected(rule.cumulative ? "`index` or `tag`" : "`index`, `tag` or `address`");
+        return;
+      }
+      rule.field = cursor_.ExpectName("a field's name");
+      if (!rule.field) return;
+    }
+    rule.when = TakeWhen();
+    if (cursor_.lost()) return;
+    rule.span = Span::Join(begin, cursor_.Previous().span);
+    out_.completes.push_back(std::move(rule));
+  }
+
+  void ParsePhase(Span begin) {
+    if (out_.phase) cursor_.Repeated("phase", begin);
+    if (!cursor_.Expect("starts")) return;
+    ast::PhaseRule rule;
+    const auto initial = cursor_.ExpectNumber("the phase in the first pass, 0 or 1");
+    if (!initial) return;
+    rule.initial = *initial;
+    cursor_.Take(",");
+    if (!cursor_.Expect("flips")) return;
+    if (cursor_.Take("each", "pass")) {
+      rule.flip = v1::PHASE_FLIP_EACH_PASS;
+    } else if (cursor_.Take("by", "link")) {
+      rule.flip = v1::PHASE_FLIP_BY_LINK;
+    } else {
+      cursor_.Unexpected("`each pass` or `by link`");
       return;
     }
-    if (bell.target != v1::DOORBELL_TARGET_WAKEUP) {
-      bell.bytes = cursor_.ExpectNumber("the doorbell's width in bytes");
-      if (!bell.bytes || !cursor_.Expect("bytes")) return;
-      bell.byte_order = ParseByteOrder(cursor_);
-    }
-    const bool store =
-        bell.target == v1::DOORBELL_TARGET_REGISTER || bell.target == v1::DOORBELL_TARGET_MEMORY;
-    if (store && cursor_.Take("=") && !cursor_.Take("anything")) ParseTerms(bell);
-    if (!cursor_.lost() && cursor_.Take("after")) ParseBarrier(bell);
-    if (cursor_.lost()) return;
-    bell.span = Span::Join(begin, cursor_.Previous().span);
-    out_.doorbells.push_back(std::move(bell));
+    rule.span = Span::Join(begin, cursor_.Previous().span);
+    out_.phase = rule;
   }
 
-  void ParseTerms(ast::Doorbell& bell) {
-    do {
-      ast::DoorbellTerm term;
-      for (const SourceWords& words : kSources) {
-        const bool here = words.second.empty() ? cursor_.Take(words.first)
-                                               : cursor_.Take(words.first, words.second);
-        if (!here) continue;
-        term.source = words.source;
-        break;
-      }
-      if (term.source == v1::DOORBELL_SOURCE_UNSPECIFIED) {
-        const auto number = cursor_.ExpectNumber(
-            "`producer index`, `producer count`, `consumer index`, `consumer count`, "
-            "`queue number`, `increment`, `address`, `wrap`, `anything` or a number");
-        if (!number) return;
-        term.source = v1::DOORBELL_SOURCE_CONSTANT;
-        term.constant = *number;
-      }
-      if (cursor_.Take("&")) term.mask = cursor_.ExpectNumber("a mask");
-      if (cursor_.Take("<<")) term.shift = cursor_.ExpectNumber("a number of bits");
-      if (cursor_.lost()) return;
-      bell.terms.push_back(term);
-    } while (cursor_.Take("+"));
+  void ParseSequence(Span begin) {
+    if (out_.sequence) cursor_.Repeated("sequence", begin);
+    ast::SequenceRule rule;
+    const auto first = cursor_.ExpectNumber("the first number");
+    if (!first || !cursor_.Expect("..")) return;
+    const auto last = cursor_.ExpectNumber("the last number");
+    if (!last) return;
+    rule.first = *first;
+    rule.last = *last;
+    if (cursor_.Take("starts")) rule.initial = cursor_.ExpectNumber("the number that begins");
+    rule.span = Span::Join(begin, cursor_.Previous().span);
+    out_.sequence = rule;
   }
 
-  void ParseBarrier(ast::Doorbell& bell) {
-    if (cursor_.Take("no", "barrier")) {
-      bell.barrier = v1::BARRIER_NONE;
-    } else if (cursor_.Take("device", "barrier")) {
-      bell.barrier = v1::BARRIER_MEMORY_BEFORE_DEVICE;
-    } else if (cursor_.Take("memory", "barrier")) {
-      bell.barrier = v1::BARRIER_MEMORY_BEFORE_MEMORY;
-    } else if (cursor_.Take("full", "barrier")) {
-      bell.barrier = v1::BARRIER_FULL;
-    } else {
-      cursor_.Unexpected("`no barrier`, `device barrier`, `memory barrier` or `full barrier`");
-    }
+  void ParseCompressed(Span begin) {
+    if (out_.compressed) cursor_.Repeated("compressed", begin);
+    ast::Compressed rule;
+    const auto title = cursor_.ExpectName("the title's descriptor");
+    if (!title) return;
+    rule.title = *title;
+    if (!cursor_.At("when")) cursor_.Unexpected("`when`");
+    rule.when = TakeWhen();
+    if (cursor_.lost() || !cursor_.Expect("into")) return;
+    const auto mini = cursor_.ExpectName("the small descriptor");
+    if (!mini || !cursor_.Expect("[")) return;
+    const auto per_slot = cursor_.ExpectNumber("how many stand in a slot");
+    if (!per_slot || !cursor_.Expect("]")) return;
+    const auto count = ExpectFieldBy("count");
+    if (!count) return;
+    rule.mini = *mini;
+    rule.per_slot = *per_slot;
+    rule.count = *count;
+    rule.span = Span::Join(begin, cursor_.Previous().span);
+    out_.compressed = std::move(rule);
+  }
+
+  void ParsePackets(Span begin) {
+    if (out_.packets) cursor_.Repeated("packets in slot", begin);
+    if (!cursor_.Expect("behind")) return;
+    const auto form = cursor_.ExpectName("a descriptor's name");
+    if (!form) return;
+    const auto first = ExpectFieldBy("first");
+    const auto count = first ? ExpectFieldBy("count") : std::nullopt;
+    const auto next = count ? ExpectFieldBy("next") : std::nullopt;
+    if (!next) return;
+    out_.packets =
+        ast::SlotPackets{Span::Join(begin, cursor_.Previous().span), *form, *first, *count, *next};
+  }
+
+  // `count by FIELD`.
+  std::optional<ast::Identifier> ExpectFieldBy(std::string_view word) {
+    if (!cursor_.Expect(word) || !cursor_.Expect("by")) return std::nullopt;
+    return cursor_.ExpectName("a field's name");
   }
 
   Cursor& cursor_;
@@ -192,7 +321,9 @@ class RingParser {
 
 }  // namespace
 
-std::optional<ast::Ring> ParseRing(Cursor& cursor) { return RingParser(cursor).Parse(); }
+std::optional<ast::Ring> ParseRing(Cursor& cursor, bool is_table) {
+  return RingParser(cursor).Parse(is_table);
+}
 
 std::optional<ast::Range> ParseRange(Cursor& cursor, std::string_view what) {
   ast::Range range;

@@ -17,12 +17,21 @@ ast::ConditionPtr ParseCondition(Cursor& cursor);
 v1::ByteOrder ParseByteOrder(Cursor& cursor);
 // `Feature = choice`, behind `with`.
 std::optional<ast::FeatureChoice> ParseFeatureChoice(Cursor& cursor);
+// `in first`, `in last` or `in rest`.
+void ParsePosition(Cursor& cursor, v1::PacketPosition& out);
 // Behind the word `descriptor`.
 std::optional<ast::Descriptor> ParseDescriptor(Cursor& cursor);
 // Behind the word `queue`.
 std::optional<ast::Queue> ParseQueue(Cursor& cursor);
-// Behind the word `ring`.
-std::optional<ast::Ring> ParseRing(Cursor& cursor);
+// Behind the word `ring` or `table`.
+std::optional<ast::Ring> ParseRing(Cursor& cursor, bool is_table);
+// Behind the word `cell`.
+std::optional<ast::Cell> ParseCell(Cursor& cursor);
+// Behind the word `doorbell`; `begin` is where the statement began.
+std::optional<ast::Doorbell> ParseDoorbell(Cursor& cursor, Span begin, bool consumer);
+// A word with a number of bits (`u32`): its bytes, 0 when there is none here. Widths that do not
+// exist are reported and taken for 8 bytes.
+uint32_t ParseWord(Cursor& cursor);
 // `64..4096 step 8`.
 std::optional<ast::Range> ParseRange(Cursor& cursor, std::string_view what);
 

@@ -18,7 +18,7 @@ enum class TokenKind : uint8_t {
   kNumber,
   // "…" on one line; the text is between the quotes.
   kString,
-  // One of { } @ , : = == != < <= > >= & | + << .. ( ) [ ] ^
+  // One of { } @ , : = == != < <= > >= & + - << .. ( ) [ ] ^
   kSymbol,
 };
 
