@@ -84,6 +84,7 @@ class JsonEmitter {
     out["name"] = form.name();
     out["size_bytes"] = form.size_bytes();
     out["slots"] = form.slots();
+    if (form.position() != v1::PACKET_POSITION_EACH) out["in"] = Word(form.position());
     const std::string selector = ConditionText(layout_, form.selector(), index);
     if (!selector.empty()) out["when"] = selector;
     if (!form.features().empty()) out["with"] = Features(form.features());
@@ -180,6 +181,7 @@ class JsonEmitter {
     for (const v1::ContextRule& rule : queue.contexts()) {
       Json one = {{"form", FormName(rule.form())}, {"lifetime", Word(rule.lifetime())}};
       if (rule.contexts() > 0) one["contexts"] = rule.contexts();
+      if (rule.after_first()) one["after_first"] = true;
       out["contexts"].push_back(std::move(one));
     }
     return out;
@@ -192,6 +194,9 @@ class JsonEmitter {
   Json Ring(const v1::Queue& queue, const v1::Ring& ring) {
     Json out;
     out["name"] = ring.name();
+    out["kind"] = Word(ring.kind());
+    if (ring.position() != v1::PACKET_POSITION_EACH) out["in"] = Word(ring.position());
+    if (!ring.features().empty()) out["with"] = Features(ring.features());
     AddNote(out, text::Cat(queue.name(), ".", ring.name()));
     out["slot_bytes"] = ring.slot_bytes();
     out["slots"] = {{"min", ring.slots().min()},
@@ -202,36 +207,107 @@ class JsonEmitter {
     out["reserved_slots"] = ring.reserved_slots();
     out["post"] = FormNames(ring.post_forms());
     out["complete"] = FormNames(ring.complete_forms());
-    Json ownership = {{"protocol", Word(ring.ownership().protocol_case())}};
-    if (ring.ownership().has_in_place()) {
-      ownership["when"] = Condition(ring.ownership().in_place().when());
-      ownership["only_where_reported"] = ring.ownership().in_place().only_where_reported();
+    if (ring.has_posted()) out["posted"] = Handover(ring, ring.posted());
+    out["completed"] = Handover(ring, ring.completed());
+    out["completes"] = Json::array();
+    for (const v1::CompletionRule& rule : ring.completes()) {
+      Json one = {{"ring", queue.rings(static_cast<int>(rule.ring())).name()},
+                  {"key", Word(rule.key())},
+                  {"cumulative", rule.cumulative()},
+                  {"fields", FieldNames(rule.fields())}};
+      const std::string when = Condition(rule.when());
+      if (!when.empty()) one["when"] = when;
+      out["completes"].push_back(std::move(one));
     }
-    out["ownership"] = std::move(ownership);
-    out["completes"] = {{"key", Word(ring.completes().key())},
-                        {"ring", queue.rings(static_cast<int>(ring.completes().ring())).name()}};
+    AddState(out, ring);
+    AddEntries(out, ring);
     out["doorbells"] = Json::array();
     for (const v1::Doorbell& bell : ring.producer_doorbells()) {
-      out["doorbells"].push_back(Doorbell(bell, "producer"));
+      out["doorbells"].push_back(Doorbell(ring, bell, "producer"));
     }
     for (const v1::Doorbell& bell : ring.consumer_doorbells()) {
-      out["doorbells"].push_back(Doorbell(bell, "consumer"));
+      out["doorbells"].push_back(Doorbell(ring, bell, "consumer"));
     }
     out["cells"] = Json::array();
     for (const v1::IndexCell& cell : ring.cells()) {
-      out["cells"].push_back({{"name", cell.name()},
-                              {"bytes", cell.bytes()},
-                              {"endian", Word(cell.byte_order())},
-                              {"meaning", Word(cell.meaning())},
-                              {"mask", Integer(cell.mask())}});
+      Json one = {{"name", cell.name()},
+                  {"bytes", cell.bytes()},
+                  {"endian", Word(cell.byte_order())},
+                  {"meaning", Word(cell.meaning())},
+                  {"mask", Integer(cell.mask())},
+                  {"writer", cell.device_writes() ? "device" : "driver"},
+                  {"register", cell.is_register()}};
+      if (cell.has_offset_bytes()) {
+        one["offset_bytes"] = cell.offset_bytes();
+        one["behind_slots"] = cell.behind_slots();
+      }
+      if (!cell.features().empty()) one["with"] = Features(cell.features());
+      out["cells"].push_back(std::move(one));
     }
     return out;
   }
 
-  static Json Doorbell(const v1::Doorbell& bell, std::string_view side) {
+  Json Handover(const v1::Ring& ring, const v1::Handover& handover) {
+    Json out = {{"how", Word(handover.how_case())}};
+    if (handover.has_when()) out["when"] = Condition(handover.when());
+    if (handover.has_cell()) {
+      out["cell"] = ring.cells(static_cast<int>(handover.cell())).name();
+    }
+    if (handover.only_where_reported()) out["only_where_reported"] = true;
+    return out;
+  }
+
+  template <typename List>
+  Json FieldNames(const List& fields) {
+    Json out = Json::array();
+    for (const v1::FieldReference& field : fields) out.push_back(FieldName(layout_, field));
+    return out;
+  }
+
+  void AddState(Json& out, const v1::Ring& ring) {
+    if (ring.has_phase()) {
+      out["phase"] = {{"initial", ring.phase().initial()}, {"flips", Word(ring.phase().flip())}};
+    }
+    if (ring.has_sequence()) {
+      out["sequence"] = {{"initial", Integer(ring.sequence().initial())},
+                         {"first", Integer(ring.sequence().first())},
+                         {"last", Integer(ring.sequence().last())}};
+    }
+    for (const v1::FillValue& fill : ring.fills()) {
+      out["fills"].push_back(
+          {{"field", FieldName(layout_, fill.field())}, {"value", Integer(fill.value())}});
+    }
+    if (ring.wrap().has_last_slot_field()) {
+      out["last_slot_sets"] = FieldName(layout_, ring.wrap().last_slot_field());
+    }
+    if (ring.wrap().has_link_form()) out["link"] = FormName(ring.wrap().link_form());
+  }
+
+  void AddEntries(Json& out, const v1::Ring& ring) {
+    if (ring.has_compressed()) {
+      const v1::CompressedEntries& entries = ring.compressed();
+      out["compressed"] = {{"title", FormName(entries.title_form())},
+                           {"mini", FormName(entries.mini_form())},
+                           {"per_slot", entries.per_slot()},
+                           {"count", FieldName(layout_, entries.count())},
+                           {"when", Condition(entries.when())}};
+    }
+    if (ring.has_packets()) {
+      const v1::SlotPackets& packets = ring.packets();
+      out["packets"] = {{"form", FormName(packets.form())},
+                        {"first", FieldName(layout_, packets.first())},
+                        {"count", FieldName(layout_, packets.count())},
+                        {"next", FieldName(layout_, packets.next())}};
+    }
+  }
+
+  static Json Doorbell(const v1::Ring& ring, const v1::Doorbell& bell, std::string_view side) {
     Json out = {{"side", side},           {"target", Word(bell.target())},
                 {"bytes", bell.bytes()},  {"endian", Word(bell.byte_order())},
                 {"terms", Json::array()}, {"barrier", Word(bell.barrier())}};
+    if (bell.has_suppressed_by_cell()) {
+      out["suppressed_by"] = ring.cells(static_cast<int>(bell.suppressed_by_cell())).name();
+    }
     for (const v1::DoorbellTerm& term : bell.terms()) {
       Json one = {
           {"source", Word(term.source())}, {"mask", Integer(term.mask())}, {"shift", term.shift()}};
@@ -249,7 +325,9 @@ class JsonEmitter {
                 {"buffers_per_descriptor", rule.buffers_per_descriptor()}};
     const std::string last = Condition(rule.last_when());
     if (!last.empty()) out["last_when"] = last;
-    if (rule.has_field()) out["field"] = FieldName(layout_, rule.field());
+    if (!rule.fields().empty()) out["fields"] = FieldNames(rule.fields());
+    if (rule.has_prefix_form()) out["prefix"] = FormName(rule.prefix_form());
+    out["length_includes_prefix"] = rule.length_includes_prefix();
     return out;
   }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/ring_text.h"
 #include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
@@ -82,17 +83,6 @@ class TextEmitter {
     }
   }
 
-  template <typename List>
-  std::string FeatureText(const List& choices) {
-    std::string out;
-    for (const v1::FeatureChoice& choice : choices) {
-      const v1::Feature& feature = layout_.features(static_cast<int>(choice.feature()));
-      text::Append(out, out.empty() ? "" : ", ", feature.name(), " = ",
-                   feature.choices(static_cast<int>(choice.choice())));
-    }
-    return out;
-  }
-
   // A note behind two blanks, if there is one.
   std::string Remark(std::string_view path) {
     const std::string_view note = NoteOn(layout_, path);
@@ -103,10 +93,13 @@ class TextEmitter {
     const v1::Form& form = layout_.forms(static_cast<int>(index));
     text::Append(out_, "\ndescriptor ", form.name(), ", ", form.size_bytes(), " bytes");
     if (form.slots() > 1) text::Append(out_, ", ", form.slots(), " slots");
+    if (form.position() != v1::PACKET_POSITION_EACH) {
+      text::Append(out_, ", in ", Word(form.position()));
+    }
     const std::string selector = ConditionText(layout_, form.selector(), index);
     if (!selector.empty()) text::Append(out_, ", when ", selector);
     if (!form.features().empty()) {
-      text::Append(out_, ", with ", FeatureText(form.features()));
+      text::Append(out_, ", with ", FeatureText(layout_, form.features()));
     }
     text::Append(out_, Remark(form.name()), "\n");
     std::vector<Row> rows = {
@@ -114,8 +107,11 @@ class TextEmitter {
     for (const v1::Field& field : form.fields()) AddField(form, index, field, rows);
     text::Append(out_, Table(rows, "  "));
     for (const v1::ContainedForm& part : form.contains()) {
-      text::Append(out_, "  @", part.byte_offset(), " ", part.name(), ": up to ", part.max_count(),
-                   " of ", layout_.forms(static_cast<int>(part.form())).name(), ", every ",
+      text::Append(out_, "  @", part.byte_offset(), " ", part.name(), ": ");
+      if (part.has_count_field()) {
+        text::Append(out_, form.fields(static_cast<int>(part.count_field())).name(), ", up to ");
+      }
+      text::Append(out_, part.max_count(), " of ", FormName(part.form()), ", every ",
                    part.stride_bytes(), " bytes", part.appended() ? ", behind the descriptor" : "",
                    "\n");
     }
@@ -141,7 +137,7 @@ class TextEmitter {
       words.push_back(text::Cat("zero means ", field.scale().zero_value()));
     }
     if (!field.features().empty()) {
-      words.push_back(text::Cat("with ", FeatureText(field.features())));
+      words.push_back(text::Cat("with ", FeatureText(layout_, field.features())));
     }
     return text::Join(words, ", ");
   }
@@ -193,6 +189,7 @@ class TextEmitter {
     for (const v1::ContextRule& rule : queue.contexts()) {
       text::Append(out_, "  context ", FormName(rule.form()), " ", Word(rule.lifetime()));
       if (rule.contexts() > 0) text::Append(out_, " ", rule.contexts());
+      if (rule.after_first()) text::Append(out_, " after first");
       text::Append(out_, "\n");
     }
   }
@@ -201,70 +198,18 @@ class TextEmitter {
     return layout_.forms(static_cast<int>(form)).name();
   }
 
-  template <typename List>
-  std::string FormNames(const List& forms) const {
-    std::vector<std::string> names;
-    for (const uint32_t form : forms) names.push_back(FormName(form));
-    return text::Join(names, ", ");
-  }
-
-  void Line(std::string_view text) { text::Append(out_, "    ", text, "\n"); }
-
   void EmitRing(const v1::Queue& queue, const v1::Ring& ring) {
-    text::Append(out_, "  ring ", ring.name(), Remark(text::Cat(queue.name(), ".", ring.name())),
-                 "\n");
-    const v1::SlotRange& slots = ring.slots();
-    Line(text::Cat("slots ", slots.min(), "..", slots.max(),
-                   slots.step() > 1 ? text::Cat(" step ", slots.step()) : "",
-                   slots.power_of_two() ? " powers of two" : "", ", each ", ring.slot_bytes(),
-                   " bytes, aligned to ", ring.alignment_bytes(), ", ", ring.reserved_slots(),
-                   " reserved"));
-    if (!ring.post_forms().empty()) Line(text::Cat("post ", FormNames(ring.post_forms())));
-    EmitOwnership(ring);
-    for (const v1::IndexCell& cell : ring.cells()) {
-      Line(text::Cat("cell ", cell.name(), ": ", cell.bytes(), " bytes ", Word(cell.byte_order()),
-                     ", ", Word(cell.meaning())));
+    text::Append(out_, "  ", Word(ring.kind()), " ", ring.name());
+    if (!ring.features().empty()) {
+      text::Append(out_, " with ", FeatureText(layout_, ring.features()));
     }
-    for (const v1::Doorbell& bell : ring.producer_doorbells()) EmitDoorbell("doorbell ", bell);
-    for (const v1::Doorbell& bell : ring.consumer_doorbells()) {
-      EmitDoorbell("consumer doorbell ", bell);
+    if (ring.position() != v1::PACKET_POSITION_EACH) {
+      text::Append(out_, " in ", Word(ring.position()));
     }
-  }
-
-  void EmitOwnership(const v1::Ring& ring) {
-    std::string line;
-    if (!ring.complete_forms().empty()) {
-      text::Append(line, "complete ", FormNames(ring.complete_forms()), " ");
+    text::Append(out_, Remark(text::Cat(queue.name(), ".", ring.name())), "\n");
+    for (const std::string& line : RingLines(layout_, queue, ring)) {
+      text::Append(out_, "    ", line, "\n");
     }
-    text::Append(line, Word(ring.ownership().protocol_case()));
-    if (ring.ownership().has_in_place()) {
-      const v1::InPlace& rule = ring.ownership().in_place();
-      const uint32_t form = rule.when().any_of(0).all_of(0).field().form();
-      text::Append(line, " when ", ConditionText(layout_, rule.when(), form),
-                   rule.only_where_reported() ? ", only where reported" : "");
-    } else if (ring.completes().key() != v1::COMPLETION_KEY_NONE) {
-      text::Append(line, ", completes ", "by ", Word(ring.completes().key()));
-    }
-    Line(line);
-  }
-
-  void EmitDoorbell(std::string_view head, const v1::Doorbell& bell) {
-    std::string line = text::Cat(head, Word(bell.target()));
-    if (bell.bytes() > 0) text::Append(line, " ", bell.bytes(), " bytes");
-    if (bell.bytes() > 1) text::Append(line, " ", Word(bell.byte_order()));
-    std::vector<std::string> terms;
-    for (const v1::DoorbellTerm& term : bell.terms()) {
-      std::string text = term.source() == v1::DOORBELL_SOURCE_CONSTANT
-                             ? text::Cat(term.constant())
-                             : std::string(Word(term.source()));
-      if (term.mask() != LowBits(8 * bell.bytes() - term.shift())) {
-        text::Append(text, " & 0x", text::Hex(term.mask()));
-      }
-      if (term.shift() > 0) text::Append(text, " << ", term.shift());
-      terms.push_back(std::move(text));
-    }
-    if (!terms.empty()) text::Append(line, " = ", text::Join(terms, " + "));
-    Line(text::Cat(line, ", after ", Word(bell.barrier())));
   }
 
   void EmitPacket(const v1::Queue& queue) {
@@ -274,11 +219,18 @@ class TextEmitter {
     const auto all = static_cast<uint32_t>(layout_.forms_size());
     const std::string last = ConditionText(layout_, rule.last_when(), all);
     if (!last.empty()) text::Append(line, " (", last, ")");
+    for (const v1::FieldReference& field : rule.fields()) {
+      text::Append(line, ", by ", FieldName(layout_, field));
+    }
     text::Append(line, ", length counts ", Word(rule.length()));
     if (rule.length_includes_crc_bytes() > 0) {
       text::Append(line, " with ", rule.length_includes_crc_bytes(), " bytes of crc");
     }
-    if (rule.prefix_bytes() > 0) text::Append(line, ", prefix ", rule.prefix_bytes(), " bytes");
+    if (rule.prefix_bytes() > 0) {
+      text::Append(line, ", prefix ", rule.prefix_bytes(), " bytes");
+      if (rule.has_prefix_form()) text::Append(line, " of ", FormName(rule.prefix_form()));
+      if (rule.length_includes_prefix()) text::Append(line, ", which length includes");
+    }
     if (rule.buffers_per_descriptor() > 1) {
       text::Append(line, ", up to ", rule.buffers_per_descriptor(), " buffers per descriptor");
     }

@@ -83,20 +83,7 @@ std::string_view Word(v1::Operator op) {
 }
 
 std::string_view Word(v1::RingState state) {
-  switch (state) {
-    case v1::RING_STATE_PHASE:
-      return "phase";
-    case v1::RING_STATE_NOT_PHASE:
-      return "not phase";
-    case v1::RING_STATE_SEQUENCE:
-      return "sequence";
-    case v1::RING_STATE_WRAP:
-      return "wrap";
-    case v1::RING_STATE_CONSUMER_INDEX:
-      return "consumer index";
-    default:
-      return "count parity";
-  }
+  return state == v1::RING_STATE_PHASE ? "phase" : "sequence";
 }
 
 std::string_view Word(v1::DoorbellTarget target) {
@@ -128,8 +115,8 @@ std::string_view Word(v1::DoorbellSource source) {
       return "queue number";
     case v1::DOORBELL_SOURCE_ADDRESS:
       return "address";
-    case v1::DOORBELL_SOURCE_WRAP:
-      return "wrap";
+    case v1::DOORBELL_SOURCE_PHASE:
+      return "phase";
     default:
       return "constant";
   }
@@ -182,10 +169,10 @@ std::string_view Word(v1::Span span) {
       return "count in first";
     case v1::SPAN_NEXT_INDEX:
       return "next index";
-    case v1::SPAN_INDIRECT:
-      return "indirect";
     case v1::SPAN_COMPLETIONS:
       return "completions";
+    case v1::SPAN_BY_LENGTH:
+      return "by length";
     default:
       return "single";
   }
@@ -197,31 +184,29 @@ std::string_view Word(v1::PacketPosition position) {
       return "first";
     case v1::PACKET_POSITION_LAST:
       return "last";
+    case v1::PACKET_POSITION_REST:
+      return "rest";
     default:
       return "each";
   }
 }
 
-std::string_view Word(v1::Ownership::ProtocolCase protocol) {
-  switch (protocol) {
-    case v1::Ownership::kInPlace:
-      return "in place";
-    case v1::Ownership::kOwnBit:
-      return "own bit";
-    case v1::Ownership::kPhase:
-      return "phase";
-    case v1::Ownership::kWrapBits:
-      return "wrap bits";
-    case v1::Ownership::kSequence:
-      return "sequence";
-    case v1::Ownership::kHead:
-      return "head";
-    case v1::Ownership::kSharedIndices:
-      return "shared indices";
-    case v1::Ownership::kFill:
-      return "fill value";
-    case v1::Ownership::kGivenBack:
-      return "given back";
+std::string_view Word(v1::RingKind kind) { return kind == v1::RING_KIND_TABLE ? "table" : "ring"; }
+
+std::string_view Word(v1::PhaseFlip flip) {
+  return flip == v1::PHASE_FLIP_BY_LINK ? "by link" : "each pass";
+}
+
+std::string_view Word(v1::Handover::HowCase how) {
+  switch (how) {
+    case v1::Handover::kWhen:
+      return "when";
+    case v1::Handover::kCell:
+      return "cell";
+    case v1::Handover::kDoorbell:
+      return "doorbell";
+    case v1::Handover::kCompletion:
+      return "completion";
     default:
       return "none";
   }
@@ -246,10 +231,16 @@ std::string_view Word(v1::CompletionKey key) {
 
 std::string_view Word(v1::CellMeaning meaning) {
   switch (meaning) {
-    case v1::CELL_MEANING_WRAPPING_INDEX:
-      return "wrapping index";
-    case v1::CELL_MEANING_FREE_RUNNING_COUNT:
-      return "free-running count";
+    case v1::CELL_MEANING_PRODUCER_INDEX:
+      return "producer index";
+    case v1::CELL_MEANING_PRODUCER_COUNT:
+      return "producer count";
+    case v1::CELL_MEANING_CONSUMER_INDEX:
+      return "consumer index";
+    case v1::CELL_MEANING_CONSUMER_COUNT:
+      return "consumer count";
+    case v1::CELL_MEANING_PENDING_COUNT:
+      return "pending count";
     case v1::CELL_MEANING_EVENT_INDEX:
       return "event index";
     case v1::CELL_MEANING_NEED_WAKEUP:

@@ -125,6 +125,9 @@ class Canonicalizer {
     }
     references_.Rewrite(*form.mutable_features());
     if (form.slots() == 0) form.set_slots(1);
+    if (form.position() == v1::PACKET_POSITION_UNSPECIFIED) {
+      form.set_position(v1::PACKET_POSITION_EACH);
+    }
   }
 
   // Parts need their container's old index for the count field, and the contained form's size.

@@ -16,13 +16,15 @@ namespace qsplit::layout {
 // The same layout, in canonical form:
 //  - enumerations, features, queues and cells by name, values by value; forms by name, a contained
 //    form before its container; fields by position (bit_layout.h); parts of a container by offset;
-//    lists of forms, contexts, feature choices and terms of sums ascending; conjunctions and
-//    comparisons by their bytes, each once; the fields of a comparison in one order;
+//    contexts, feature choices, fill values, lists of fields and terms of sums ascending;
+//    conjunctions and comparisons by their bytes, each once; the fields of a comparison in one
+//    order. A ring's forms, its completion rules and its doorbells stay in the order given, which
+//    means something: the first that fits is taken;
 //  - references follow what they refer to;
 //  - defaults written out: scale x1 + 0, constraint none, position each, slots 1, step 1, alignment
-//  1,
-//    stride = size, count 1, masks as wide as the store, the byte order of single bytes little,
-//    barriers as the doorbell's target needs them, packet rule and limits present;
+//    1, stride = size, count 1, rings ordered, phases that flip each pass, masks as wide as the
+//    store, the byte order of single bytes little, barriers as the doorbell's target needs them,
+//    packet rule and limits present;
 //  - empty conditions and unknown fields gone; notes by path.
 // Canonicalize(Canonicalize(x)) == Canonicalize(x).
 v1::Layout Canonicalize(v1::Layout layout);

@@ -7,67 +7,41 @@
 namespace qsplit::layout::canonical {
 namespace {
 
-void RewriteOwnership(const References& references, v1::Ownership& ownership, const Remap& cells) {
-  switch (ownership.protocol_case()) {
-    case v1::Ownership::kInPlace:
-      references.Rewrite(*ownership.mutable_in_place()->mutable_when());
-      break;
-    case v1::Ownership::kOwnBit:
-      references.Rewrite(*ownership.mutable_own_bit()->mutable_field());
-      break;
-    case v1::Ownership::kPhase: {
-      v1::PhaseBit& phase = *ownership.mutable_phase();
-      references.Rewrite(*phase.mutable_field());
-      references.Rewrite(*phase.mutable_when());
-      if (phase.when().any_of().empty()) phase.clear_when();
-      break;
-    }
-    case v1::Ownership::kWrapBits:
-      references.Rewrite(*ownership.mutable_wrap_bits()->mutable_available());
-      references.Rewrite(*ownership.mutable_wrap_bits()->mutable_used());
-      break;
-    case v1::Ownership::kSequence:
-      references.Rewrite(*ownership.mutable_sequence()->mutable_field());
-      break;
-    case v1::Ownership::kHead:
-      ownership.mutable_head()->set_cell(Mapped(cells, ownership.head().cell()));
-      break;
-    case v1::Ownership::kSharedIndices: {
-      v1::SharedIndices& indices = *ownership.mutable_shared_indices();
-      indices.set_producer_cell(Mapped(cells, indices.producer_cell()));
-      indices.set_consumer_cell(Mapped(cells, indices.consumer_cell()));
-      break;
-    }
-    case v1::Ownership::kFill:
-      references.Rewrite(*ownership.mutable_fill()->mutable_field());
-      break;
-    case v1::Ownership::kGivenBack:
-    case v1::Ownership::PROTOCOL_NOT_SET:
-      break;
+void RewriteWhen(const References& references, v1::Handover& handover, const Remap& cells) {
+  if (handover.has_when()) references.Rewrite(*handover.mutable_when());
+  if (handover.has_cell()) handover.set_cell(Mapped(cells, handover.cell()));
+}
+
+void RewriteRules(const References& references, v1::Ring& ring) {
+  for (v1::CompletionRule& rule : *ring.mutable_completes()) {
+    references.RewriteFieldList(*rule.mutable_fields());
+    if (!rule.has_when()) continue;
+    references.Rewrite(*rule.mutable_when());
+    if (rule.when().any_of().empty()) rule.clear_when();
   }
 }
 
-void RewriteCompletion(const References& references, v1::Ring& ring, uint32_t index) {
-  if (ring.completes().key() == v1::COMPLETION_KEY_UNSPECIFIED) {
-    const auto protocol = ring.ownership().protocol_case();
-    if (protocol == v1::Ownership::kInPlace || protocol == v1::Ownership::kOwnBit) {
-      ring.mutable_completes()->set_key(v1::COMPLETION_KEY_IN_PLACE);
-    } else if (protocol == v1::Ownership::kGivenBack) {
-      ring.mutable_completes()->set_key(v1::COMPLETION_KEY_NONE);
-    }
-  }
-  if (!ring.has_completes()) return;
-  v1::CompletionRule& rule = *ring.mutable_completes();
-  if (rule.key() == v1::COMPLETION_KEY_IN_PLACE || rule.key() == v1::COMPLETION_KEY_NONE) {
-    rule.set_ring(index);
-  }
-  if (rule.has_field()) references.Rewrite(*rule.mutable_field());
-  if (rule.has_compressed()) {
-    v1::CompressedEntries& entries = *rule.mutable_compressed();
+void RewriteEntries(const References& references, v1::Ring& ring) {
+  if (ring.has_compressed()) {
+    v1::CompressedEntries& entries = *ring.mutable_compressed();
+    if (entries.has_when()) references.Rewrite(*entries.mutable_when());
     entries.set_title_form(Mapped(references.forms, entries.title_form()));
     entries.set_mini_form(Mapped(references.forms, entries.mini_form()));
     if (entries.has_count()) references.Rewrite(*entries.mutable_count());
   }
+  if (ring.has_packets()) {
+    v1::SlotPackets& packets = *ring.mutable_packets();
+    packets.set_form(Mapped(references.forms, packets.form()));
+    if (packets.has_first()) references.Rewrite(*packets.mutable_first());
+    if (packets.has_count()) references.Rewrite(*packets.mutable_count());
+    if (packets.has_next()) references.Rewrite(*packets.mutable_next());
+  }
+  for (v1::FillValue& fill : *ring.mutable_fills()) {
+    if (fill.has_field()) references.Rewrite(*fill.mutable_field());
+  }
+  SortBy(*ring.mutable_fills(), [](const v1::FillValue& fill) {
+    return std::make_tuple(fill.field().form(), fill.field().field(), fill.value());
+  });
 }
 
 void RewriteDoorbells(RepeatedPtrField<v1::Doorbell>& doorbells, const Remap& cells) {
@@ -101,20 +75,35 @@ void RewriteDoorbells(RepeatedPtrField<v1::Doorbell>& doorbells, const Remap& ce
   }
 }
 
-void RewriteRing(const References& references, v1::Ring& ring, uint32_t index) {
+Remap RewriteCells(const References& references, v1::Ring& ring) {
   const Remap cells = SortBy(*ring.mutable_cells(), kName);
   for (v1::IndexCell& cell : *ring.mutable_cells()) {
     if (cell.mask() == 0) cell.set_mask(LowBits(8 * std::min(cell.bytes(), 8u)));
     if (cell.bytes() == 1 && cell.byte_order() == v1::BYTE_ORDER_UNSPECIFIED) {
       cell.set_byte_order(v1::BYTE_ORDER_LITTLE);
     }
+    references.Rewrite(*cell.mutable_features());
+  }
+  return cells;
+}
+
+void RewriteRing(const References& references, v1::Ring& ring) {
+  const Remap cells = RewriteCells(references, ring);
+  if (ring.kind() == v1::RING_KIND_UNSPECIFIED) ring.set_kind(v1::RING_KIND_ORDERED);
+  if (ring.position() == v1::PACKET_POSITION_UNSPECIFIED) {
+    ring.set_position(v1::PACKET_POSITION_EACH);
   }
   if (ring.has_slots() && ring.slots().step() == 0) ring.mutable_slots()->set_step(1);
   if (ring.alignment_bytes() == 0) ring.set_alignment_bytes(1);
   references.RewriteFormList(*ring.mutable_post_forms());
   references.RewriteFormList(*ring.mutable_complete_forms());
-  if (ring.has_ownership()) RewriteOwnership(references, *ring.mutable_ownership(), cells);
-  RewriteCompletion(references, ring, index);
+  if (ring.has_posted()) RewriteWhen(references, *ring.mutable_posted(), cells);
+  if (ring.has_completed()) RewriteWhen(references, *ring.mutable_completed(), cells);
+  RewriteRules(references, ring);
+  RewriteEntries(references, ring);
+  if (ring.has_phase() && ring.phase().flip() == v1::PHASE_FLIP_UNSPECIFIED) {
+    ring.mutable_phase()->set_flip(v1::PHASE_FLIP_EACH_PASS);
+  }
   RewriteDoorbells(*ring.mutable_producer_doorbells(), cells);
   RewriteDoorbells(*ring.mutable_consumer_doorbells(), cells);
   if (ring.has_wrap()) {
@@ -129,9 +118,7 @@ void RewriteRing(const References& references, v1::Ring& ring, uint32_t index) {
 }  // namespace
 
 void RewriteQueue(const References& references, v1::Queue& queue) {
-  for (int i = 0; i < queue.rings_size(); ++i) {
-    RewriteRing(references, *queue.mutable_rings(i), static_cast<uint32_t>(i));
-  }
+  for (v1::Ring& ring : *queue.mutable_rings()) RewriteRing(references, ring);
   v1::PacketRule& packet = *queue.mutable_packet();
   if (packet.span() == v1::SPAN_UNSPECIFIED) packet.set_span(v1::SPAN_SINGLE);
   if (packet.length() == v1::LENGTH_MEANING_UNSPECIFIED) {
@@ -142,7 +129,10 @@ void RewriteQueue(const References& references, v1::Queue& queue) {
     references.Rewrite(*packet.mutable_last_when());
     if (packet.last_when().any_of().empty()) packet.clear_last_when();
   }
-  if (packet.has_field()) references.Rewrite(*packet.mutable_field());
+  references.RewriteFieldList(*packet.mutable_fields());
+  if (packet.has_prefix_form()) {
+    packet.set_prefix_form(Mapped(references.forms, packet.prefix_form()));
+  }
 
   v1::Limits& limits = *queue.mutable_limits();
   if (!limits.has_buffer()) {

@@ -73,9 +73,26 @@ void References::Rewrite(RepeatedPtrField<v1::FeatureChoice>& choices) const {
 }
 
 void References::RewriteFormList(RepeatedField<uint32_t>& list) const {
-  for (uint32_t& form : list) form = Mapped(forms, form);
-  std::sort(list.begin(), list.end());
-  list.Truncate(static_cast<int>(std::unique(list.begin(), list.end()) - list.begin()));
+  std::vector<bool> seen(forms.size(), false);
+  int kept = 0;
+  for (int i = 0; i < list.size(); ++i) {
+    const uint32_t form = Mapped(forms, list[i]);
+    if (form < seen.size()) {
+      if (seen[form]) continue;
+      seen[form] = true;
+    }
+    list[kept++] = form;
+  }
+  list.Truncate(kept);
+}
+
+void References::RewriteFieldList(RepeatedPtrField<v1::FieldReference>& list) const {
+  for (v1::FieldReference& reference : list) Rewrite(reference);
+  SortBy(list, [](const auto& r) { return std::make_pair(r.form(), r.field()); });
+  const auto same = [](const auto& a, const auto& b) {
+    return a.form() == b.form() && a.field() == b.field();
+  };
+  list.erase(std::unique(list.begin(), list.end(), same), list.end());
 }
 
 }  // namespace qsplit::layout::canonical

@@ -57,7 +57,10 @@ struct References {
   // Sorted, each conjunction and comparison once.
   void Rewrite(v1::Condition& condition) const;
   void Rewrite(RepeatedPtrField<v1::FeatureChoice>& choices) const;
+  // In the order given, each form once.
   void RewriteFormList(RepeatedField<uint32_t>& list) const;
+  // Sorted, each field once.
+  void RewriteFieldList(RepeatedPtrField<v1::FieldReference>& list) const;
 };
 
 // canonical_queues.cc: the queue's references, order and defaults, its rings included.

@@ -49,12 +49,7 @@ bool Refutes(uint64_t value, const Fact& fact) {
 
 bool Contradict(const Fact& a, const Fact& b) {
   if (a.where != b.where) return false;
-  if (a.state != b.state) {
-    const bool opposite =
-        (a.state == v1::RING_STATE_PHASE && b.state == v1::RING_STATE_NOT_PHASE) ||
-        (b.state == v1::RING_STATE_PHASE && a.state == v1::RING_STATE_NOT_PHASE);
-    return opposite && a.op == v1::OPERATOR_EQUAL && b.op == v1::OPERATOR_EQUAL;
-  }
+  if (a.state != b.state) return false;
   if (a.state != v1::RING_STATE_UNSPECIFIED) {
     return (a.op == v1::OPERATOR_EQUAL && b.op == v1::OPERATOR_NOT_EQUAL) ||
            (b.op == v1::OPERATOR_EQUAL && a.op == v1::OPERATOR_NOT_EQUAL);
@@ -126,24 +121,6 @@ void Finish(ConjunctionFacts& facts) {
   std::sort(facts.known_bits.begin(), facts.known_bits.end());
 }
 
-// Facts of a condition over fields of one form, wherever bytes of that form stand.
-ConditionFacts FactsInPlace(const v1::Form& form, const v1::Condition& condition) {
-  ConditionFacts all;
-  for (const v1::Conjunction& conjunction : condition.any_of()) {
-    ConjunctionFacts& facts = all.emplace_back();
-    for (const v1::Comparison& comparison : conjunction.all_of()) {
-      const uint32_t field = comparison.field().field();
-      if (!comparison.has_constant() || field >= static_cast<uint32_t>(form.fields_size()))
-        continue;
-      Fact fact{Where(form.fields(static_cast<int>(field)), kAnyForm), comparison.operator_(),
-                v1::RING_STATE_UNSPECIFIED, comparison.constant()};
-      if (!fact.where.empty()) facts.facts.push_back(std::move(fact));
-    }
-    Finish(facts);
-  }
-  return all;
-}
-
 bool BitsDiffer(const ConjunctionFacts& a, const ConjunctionFacts& b) {
   auto i = a.known_bits.begin();
   auto j = b.known_bits.begin();
@@ -191,6 +168,33 @@ ConditionFacts FactsOf(const v1::Layout& layout, const v1::Condition& condition)
   return all;
 }
 
+ConjunctionFacts FactsInPlace(const v1::Form& form, const v1::Conjunction& conjunction) {
+  ConjunctionFacts facts;
+  for (const v1::Comparison& comparison : conjunction.all_of()) {
+    const uint32_t field = comparison.field().field();
+    if (!comparison.has_constant() || field >= static_cast<uint32_t>(form.fields_size())) continue;
+    Fact fact{Where(form.fields(static_cast<int>(field)), kAnyForm), comparison.operator_(),
+              v1::RING_STATE_UNSPECIFIED, comparison.constant()};
+    if (!fact.where.empty()) facts.facts.push_back(std::move(fact));
+  }
+  Finish(facts);
+  return facts;
+}
+
+ConjunctionFacts FactsOfValue(const v1::Field& field, uint64_t value) {
+  ConjunctionFacts facts;
+  Fact fact{Where(field, kAnyForm), v1::OPERATOR_EQUAL, v1::RING_STATE_UNSPECIFIED, value};
+  if (!fact.where.empty()) facts.facts.push_back(std::move(fact));
+  Finish(facts);
+  return facts;
+}
+
+void AddFacts(const ConjunctionFacts& from, ConjunctionFacts& to) {
+  to.facts.insert(to.facts.end(), from.facts.begin(), from.facts.end());
+  to.known_bits.insert(to.known_bits.end(), from.known_bits.begin(), from.known_bits.end());
+  std::sort(to.known_bits.begin(), to.known_bits.end());
+}
+
 uint64_t IdentityCost(const v1::Form& form) {
   uint64_t cost = 1;
   for (const v1::Field& field : form.fields()) {
@@ -220,26 +224,26 @@ FormIdentity IdentityOf(const v1::Form& form) {
     }
   }
   Finish(identity.constants);
-  identity.selector = FactsInPlace(form, form.selector());
+  for (const v1::Conjunction& conjunction : form.selector().any_of()) {
+    identity.selector.push_back(FactsInPlace(form, conjunction));
+  }
   return identity;
 }
 
-bool HoldsForSure(const ConjunctionFacts& constants, const v1::Form& form,
-                  const v1::Condition& condition) {
-  const ConditionFacts all = FactsInPlace(form, condition);
-  for (size_t i = 0; i < all.size(); ++i) {
-    const v1::Conjunction& conjunction = condition.any_of(static_cast<int>(i));
-    // Each comparison must be one of equality, so that its bits say everything.
-    size_t bits = 0;
-    for (const Fact& fact : all[i].facts) bits += fact.where.size();
-    if (all[i].facts.size() == static_cast<size_t>(conjunction.all_of_size()) &&
-        all[i].known_bits.size() == bits &&
-        std::includes(constants.known_bits.begin(), constants.known_bits.end(),
-                      all[i].known_bits.begin(), all[i].known_bits.end())) {
-      return true;
-    }
+bool HoldsForSure(const ConjunctionFacts& known, const v1::Form& form,
+                  const v1::Conjunction& conjunction) {
+  ConjunctionFacts asked = FactsInPlace(form, conjunction);
+  // Each comparison must be one of equality, so that its bits say everything.
+  size_t bits = 0;
+  for (const Fact& fact : asked.facts) bits += fact.where.size();
+  if (asked.facts.size() != static_cast<size_t>(conjunction.all_of_size()) ||
+      asked.known_bits.size() != bits) {
+    return false;
   }
-  return false;
+  asked.known_bits.erase(std::unique(asked.known_bits.begin(), asked.known_bits.end()),
+                         asked.known_bits.end());
+  return std::includes(known.known_bits.begin(), known.known_bits.end(), asked.known_bits.begin(),
+                       asked.known_bits.end());
 }
 
 bool Exclude(const FormIdentity& a, const FormIdentity& b, WorkBudget& budget) {

@@ -62,10 +62,19 @@ struct FormIdentity {
 FormIdentity IdentityOf(const v1::Form& form);
 uint64_t IdentityCost(const v1::Form& form);
 
-// True when bytes that carry these constants (of one form) surely satisfy the condition, which is
-// over fields of `form`: a condition that says "finished" must not say so of what was just posted.
-bool HoldsForSure(const ConjunctionFacts& constants, const v1::Form& form,
-                  const v1::Condition& condition);
+// What a conjunction over fields of `form` says of bytes of that form, wherever they stand;
+// comparisons with ring state and with other fields are left out. Bits compare with those of a
+// FormIdentity.
+ConjunctionFacts FactsInPlace(const v1::Form& form, const v1::Conjunction& conjunction);
+// That the field has this raw value.
+ConjunctionFacts FactsOfValue(const v1::Field& field, uint64_t value);
+// Both at once.
+void AddFacts(const ConjunctionFacts& from, ConjunctionFacts& to);
+
+// True when bytes of which `known` holds surely satisfy the conjunction, which is over fields of
+// `form`: a condition that says "finished" must not say so of what was just posted.
+bool HoldsForSure(const ConjunctionFacts& known, const v1::Form& form,
+                  const v1::Conjunction& conjunction);
 
 // True when no bytes can be of both forms.
 bool Exclude(const FormIdentity& a, const FormIdentity& b, WorkBudget& budget);

@@ -137,6 +137,7 @@ absl::Status VerifyLayout(const v1::Layout& layout) {
   QSPLIT_RETURN_IF_ERROR(verifier::CheckFeatureList(layout));
   verifier::Context context(layout);
   QSPLIT_RETURN_IF_ERROR(verifier::CheckForms(context));
+  context.IndexForms();
   QSPLIT_RETURN_IF_ERROR(verifier::CheckQueues(context));
   QSPLIT_RETURN_IF_ERROR(verifier::CheckDocumentation(layout));
   return verifier::CheckCanonical(layout);

@@ -6,11 +6,6 @@
 namespace qsplit::layout::verifier {
 namespace {
 
-bool IsOneBitState(v1::RingState state) {
-  return state == v1::RING_STATE_PHASE || state == v1::RING_STATE_NOT_PHASE ||
-         state == v1::RING_STATE_WRAP || state == v1::RING_STATE_COUNT_PARITY;
-}
-
 absl::Status CheckConstant(Context& context, const std::string& path,
                            const v1::Comparison& comparison) {
   const uint32_t bits = BitWidth(context.field(comparison.field()));
@@ -49,6 +44,37 @@ absl::Status CheckConstant(Context& context, const std::string& path,
   return absl::OkStatus();
 }
 
+absl::Status CheckState(Context& context, const std::string& path, const v1::Comparison& comparison,
+                        const ConditionScope& scope) {
+  const v1::RingState state = comparison.state();
+  if (state == v1::RING_STATE_UNSPECIFIED || !v1::RingState_IsValid(state)) {
+    return Refuse(path, "ring state ", static_cast<int>(state), " is none");
+  }
+  if (scope.state_of == nullptr) {
+    return Refuse(path,
+                  "compares with the ring's state; only what says how slots change hands may");
+  }
+  if (comparison.operator_() != v1::OPERATOR_EQUAL &&
+      comparison.operator_() != v1::OPERATOR_NOT_EQUAL) {
+    return Refuse(path, "ring state can only be equal or not equal");
+  }
+  if (state == v1::RING_STATE_PHASE) {
+    if (!scope.state_of->has_phase()) {
+      return Refuse(path, "compares with the phase, but the ring has none");
+    }
+    return context.CheckFlagReference(path, comparison.field(), scope.forms, scope.whose);
+  }
+  if (!scope.state_of->has_sequence()) {
+    return Refuse(path, "compares with the sequence number, but the ring has none");
+  }
+  const uint32_t bits = BitWidth(context.field(comparison.field()));
+  if (scope.state_of->sequence().last() > LowBits(bits)) {
+    return Refuse(path, "sequence number ", scope.state_of->sequence().last(), " does not fit the ",
+                  bits, " bits of ", context.Name(comparison.field()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckComparison(Context& context, const std::string& path,
                              const v1::Comparison& comparison, const ConditionScope& scope) {
   if (!comparison.has_field()) return Refuse(path, "no field on the left side");
@@ -61,23 +87,8 @@ absl::Status CheckComparison(Context& context, const std::string& path,
   switch (comparison.right_case()) {
     case v1::Comparison::kConstant:
       return CheckConstant(context, path, comparison);
-    case v1::Comparison::kState: {
-      const v1::RingState state = comparison.state();
-      if (state == v1::RING_STATE_UNSPECIFIED || !v1::RingState_IsValid(state)) {
-        return Refuse(path, "ring state ", static_cast<int>(state), " is none");
-      }
-      if (!scope.ring_state) {
-        return Refuse(path, "compares with the ring's state; only a ring's ownership may");
-      }
-      if (!IsOneBitState(state)) return absl::OkStatus();
-      QSPLIT_RETURN_IF_ERROR(
-          context.CheckFlagReference(path, comparison.field(), scope.forms, scope.whose));
-      if (comparison.operator_() != v1::OPERATOR_EQUAL &&
-          comparison.operator_() != v1::OPERATOR_NOT_EQUAL) {
-        return Refuse(path, "one bit of ring state can only be equal or not equal");
-      }
-      return absl::OkStatus();
-    }
+    case v1::Comparison::kState:
+      return CheckState(context, path, comparison, scope);
     case v1::Comparison::kOther:
       QSPLIT_RETURN_IF_ERROR(
           context.CheckReference(path, comparison.other(), scope.forms, scope.whose));
@@ -108,11 +119,10 @@ absl::Status CheckCondition(Context& context, std::string_view path, const v1::C
       const v1::Comparison& comparison = conjunction.all_of(k);
       const std::string here = Cat(where, ".all_of[", k, "]");
       QSPLIT_RETURN_IF_ERROR(CheckComparison(context, here, comparison, scope));
-      const uint32_t first =
-          (scope.one_form ? condition.any_of(0) : conjunction).all_of(0).field().form();
+      const uint32_t first = conjunction.all_of(0).field().form();
       const bool strays = comparison.field().form() != first ||
                           (comparison.has_other() && comparison.other().form() != first);
-      if (strays && (scope.one_form || scope.one_form_each)) {
+      if (strays && scope.one_form_each) {
         return Refuse(here, "looks at ", context.Name(comparison.field()), " beside fields of ",
                       context.form(first).name(), "; they must be of one form");
       }

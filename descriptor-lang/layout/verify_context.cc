@@ -77,19 +77,43 @@ std::string Context::Name(const v1::FieldReference& reference) const {
   return Cat(form(reference.form()).name(), ".", field(reference).name());
 }
 
-FormSet Context::WithContained(const google::protobuf::RepeatedField<uint32_t>& forms) const {
-  FormSet set(form_count(), false);
-  for (const uint32_t index : forms) {
-    if (index < set.size()) set[index] = true;
-  }
-  // A contained form stands before its container: one pass, from the back.
-  for (uint32_t index = form_count(); index-- > 0;) {
-    if (!set[index]) continue;
+void Context::IndexForms() {
+  placed_.assign(form_count(), FormSet(form_count(), false));
+  roles_of_.assign(form_count(), {});
+  for (uint32_t index = 0; index < form_count(); ++index) {
+    placed_[index][index] = true;
+    for (const v1::Field& known : form(index).fields()) {
+      if (const std::optional<Role> role = FindRole(known.role())) {
+        roles_of_[index].set(static_cast<size_t>(*role));
+      }
+    }
+    // A contained form stands before its container.
     for (const v1::ContainedForm& part : form(index).contains()) {
-      if (part.form() < index) set[part.form()] = true;
+      roles_of_[index] |= roles_of_[part.form()];
+      if (part.max_count() != 1 || part.has_count_field()) continue;
+      for (uint32_t inner = 0; inner <= part.form(); ++inner) {
+        if (placed_[part.form()][inner]) placed_[index][inner] = true;
+      }
+    }
+  }
+}
+
+FormSet Context::Placed(const google::protobuf::RepeatedField<uint32_t>& forms) const {
+  FormSet set(form_count(), false);
+  for (const uint32_t outer : forms) {
+    if (outer >= form_count()) continue;
+    for (uint32_t inner = 0; inner <= outer; ++inner) {
+      if (placed_[outer][inner]) set[inner] = true;
     }
   }
   return set;
+}
+
+bool Context::HasRole(const google::protobuf::RepeatedField<uint32_t>& forms, Role role) const {
+  for (const uint32_t index : forms) {
+    if (index < form_count() && roles_of_[index].test(static_cast<size_t>(role))) return true;
+  }
+  return false;
 }
 
 absl::Status Context::CheckFeatures(

@@ -3,6 +3,7 @@
 #ifndef QSPLIT_DESCRIPTOR_LANG_LAYOUT_VERIFY_CONTEXT_H_
 #define QSPLIT_DESCRIPTOR_LANG_LAYOUT_VERIFY_CONTEXT_H_
 
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "descriptor-lang/layout/exclusion.h"
+#include "descriptor-lang/layout/roles.h"
 #include "qsplit/v1/layout.pb.h"
 
 #define QSPLIT_RETURN_IF_ERROR(expression)                                  \
@@ -72,8 +74,15 @@ struct Context {
   // "RxWriteBack.dd"; of a reference that was checked.
   std::string Name(const v1::FieldReference& reference) const;
 
-  // These forms and everything that they contain.
-  FormSet WithContained(const google::protobuf::RepeatedField<uint32_t>& forms) const;
+  // Once the forms were checked: prepares what is below. Lists may hold forms that do not exist:
+  // those of rings that were not checked yet.
+  void IndexForms();
+  // The form itself and the parts that stand in it exactly once, at a place that the layout fixes:
+  // what a reference may lead to without asking which.
+  const FormSet& Placed(uint32_t form_index) const { return placed_[form_index]; }
+  FormSet Placed(const google::protobuf::RepeatedField<uint32_t>& forms) const;
+  // Some field of one of these forms, or of any of their parts, has the role.
+  bool HasRole(const google::protobuf::RepeatedField<uint32_t>& forms, Role role) const;
 
   // Feature and choice exist, and no feature is named twice.
   absl::Status CheckFeatures(
@@ -90,20 +99,30 @@ struct Context {
   absl::Status CheckFormList(std::string_view path,
                              const google::protobuf::RepeatedField<uint32_t>& forms) const;
   absl::Status CheckBudget(std::string_view path) const;
+
+ private:
+  std::vector<FormSet> placed_;                    // by form
+  std::vector<std::bitset<kRoleCount>> roles_of_;  // by form, with its parts
 };
 
 // Where a condition may look.
 struct ConditionScope {
   const FormSet& forms;
-  std::string_view whose;      // what those forms are, for messages
-  bool ring_state = false;     // may compare with RING_STATE_*
-  bool one_form_each = false;  // each conjunction over one form only
-  bool one_form = false;       // all of it over one form only
+  std::string_view whose;              // what those forms are, for messages
+  const v1::Ring* state_of = nullptr;  // may compare with this ring's state
+  bool one_form_each = false;          // each conjunction over one form only
 };
 
 // verify_conditions.cc. Also fine with a condition that is empty.
 absl::Status CheckCondition(Context& context, std::string_view path, const v1::Condition& condition,
                             const ConditionScope& scope);
+
+// The field's bytes reach from the form's end to that of its slot: bytes of the packet, which the
+// form's size does not count.
+inline bool IsInlineTail(const v1::Form& form, const v1::Field& field) {
+  return field.has_bytes() && field.role() == RoleName(Role::kPacketInline) &&
+         field.bytes().byte_offset() >= form.size_bytes();
+}
 
 // verify_forms.cc
 absl::Status CheckForms(Context& context);
@@ -113,16 +132,6 @@ absl::Status CheckTellApart(Context& context, std::string_view path,
 
 // verify_queues.cc
 absl::Status CheckQueues(Context& context);
-
-// verify_rings.cc
-absl::Status CheckRing(Context& context, const std::string& path, const v1::Queue& queue,
-                       uint32_t ring_index);
-
-// verify_ownership.cc: Ring.ownership and Ring.completes.
-absl::Status CheckOwnership(Context& context, const std::string& path, const v1::Queue& queue,
-                            uint32_t ring_index);
-absl::Status CheckCompletion(Context& context, const std::string& path, const v1::Queue& queue,
-                             uint32_t ring_index);
 
 // Names in a list, each an identifier and each once.
 class NameSet {

@@ -111,6 +111,12 @@ absl::Status CheckRoles(Context& context, uint32_t form_index, std::vector<Exten
   return absl::OkStatus();
 }
 
+// Where the parts end: behind the last of as many as there can be.
+uint64_t EndOf(const Context& context, const v1::ContainedForm& part) {
+  return part.byte_offset() + uint64_t{part.stride_bytes()} * (part.max_count() - 1) +
+         context.form(part.form()).size_bytes();
+}
+
 absl::Status CheckPart(Context& context, uint32_t form_index, const v1::ContainedForm& part,
                        const std::string& path) {
   const v1::Form& form = context.form(form_index);
@@ -131,8 +137,7 @@ absl::Status CheckPart(Context& context, uint32_t form_index, const v1::Containe
     return Refuse(path, "stride ", part.stride_bytes(), " is less than the ", inner.size_bytes(),
                   " bytes of ", inner.name());
   }
-  const uint64_t end = part.byte_offset() + uint64_t{part.stride_bytes()} * (part.max_count() - 1) +
-                       inner.size_bytes();
+  const uint64_t end = EndOf(context, part);
   const uint32_t limit = part.appended() ? kMaxExtendedFormBytes : form.size_bytes();
   if (end > limit) {
     return Refuse(path, "ends at byte ", end, " behind the limit of ", limit);
@@ -176,7 +181,8 @@ absl::Status CheckPartOverlaps(Context& context, uint32_t form_index,
       uint32_t shared = UINT32_MAX;
       if (extent.masks.empty()) {
         if (!context.budget.Spend(extent.last - extent.first + 1)) break;
-        for (uint32_t b = extent.first; b <= extent.last && shared == UINT32_MAX; ++b) {
+        const uint32_t last = std::min(extent.last, form.size_bytes() - 1);
+        for (uint32_t b = extent.first; b <= last && shared == UINT32_MAX; ++b) {
           if (bytes.test(b)) shared = b;
         }
       }
@@ -205,6 +211,45 @@ absl::Status CheckPartOverlaps(Context& context, uint32_t form_index,
   return context.CheckBudget(context.FormPath(form_index));
 }
 
+// Parts behind the container: one after the other, nothing behind one whose count varies.
+absl::Status CheckAppended(Context& context, uint32_t form_index) {
+  const v1::Form& form = context.form(form_index);
+  for (int i = 0; i < form.contains_size(); ++i) {
+    const v1::ContainedForm& b = form.contains(i);
+    if (!b.appended()) continue;
+    const std::string path = Cat(context.FormPath(form_index), ".contains ", b.name());
+    for (const v1::Field& field : form.fields()) {
+      if (IsInlineTail(form, field) &&
+          !Exclude(field.features(), context.form(b.form()).features(), context.budget)) {
+        return Refuse(path, "is appended, but ", field.name(), " reaches to the end of the slot");
+      }
+    }
+    for (int k = 0; k < i; ++k) {
+      const v1::ContainedForm& a = form.contains(k);
+      const v1::Form& form_a = context.form(a.form());
+      const v1::Form& form_b = context.form(b.form());
+      if (!a.appended() || Exclude(form_a.features(), form_b.features(), context.budget)) continue;
+      context.budget.Spend(IdentityCost(form_a) + IdentityCost(form_b));
+      QSPLIT_RETURN_IF_ERROR(context.CheckBudget(path));
+      if (a.byte_offset() == b.byte_offset() &&
+          Exclude(IdentityOf(form_a), IdentityOf(form_b), context.budget)) {
+        continue;
+      }
+      const v1::ContainedForm& first = a.byte_offset() <= b.byte_offset() ? a : b;
+      const v1::ContainedForm& second = &first == &a ? b : a;
+      if (EndOf(context, first) > second.byte_offset()) {
+        return Refuse(path, "shares bytes with the part ", a.name(),
+                      ", and nothing tells their forms apart");
+      }
+      if (first.has_count_field()) {
+        return Refuse(path, second.name(), " stands behind ", first.name(),
+                      ", of which there may be fewer");
+      }
+    }
+  }
+  return context.CheckBudget(context.FormPath(form_index));
+}
+
 // Forms that fields of this one may be compared with: itself, what it contains once, what contains
 // it, and the title of which it inherits.
 std::vector<FormSet> Visible(const Context& context) {
@@ -220,8 +265,8 @@ std::vector<FormSet> Visible(const Context& context) {
   }
   for (const v1::Queue& queue : context.layout.queues()) {
     for (const v1::Ring& ring : queue.rings()) {
-      const v1::CompressedEntries& entries = ring.completes().compressed();
-      if (!ring.completes().has_compressed()) continue;
+      const v1::CompressedEntries& entries = ring.compressed();
+      if (!ring.has_compressed()) continue;
       if (entries.mini_form() < count && entries.title_form() < count) {
         visible[entries.mini_form()][entries.title_form()] = true;
       }
@@ -242,6 +287,10 @@ absl::Status CheckShapes(Context& context) {
     }
     if (form.slots() < 1 || form.slots() > kMaxFormSlots) {
       return Refuse(path, form.slots(), " slots are not in 1..", kMaxFormSlots);
+    }
+    if (form.position() == v1::PACKET_POSITION_UNSPECIFIED ||
+        !v1::PacketPosition_IsValid(form.position())) {
+      return Refuse(path, "position ", static_cast<int>(form.position()), " is none");
     }
     QSPLIT_RETURN_IF_ERROR(CheckCount(path, "fields", form.fields_size(), kMaxFields));
     QSPLIT_RETURN_IF_ERROR(CheckCount(path, "parts", form.contains_size(), kMaxContainedForms));
@@ -281,7 +330,14 @@ absl::Status CheckForm(Context& context, uint32_t index, const FormSet& visible)
     QSPLIT_RETURN_IF_ERROR(
         CheckPart(context, index, part, Cat(path, ".contains[", k, "] ", part.name())));
   }
+  QSPLIT_RETURN_IF_ERROR(CheckAppended(context, index));
   return CheckPartOverlaps(context, index, extents);
+}
+
+// One serves for first descriptors of packets, the other for those behind.
+bool ExcludePositions(const v1::Form& a, const v1::Form& b) {
+  return (a.position() == v1::PACKET_POSITION_FIRST && b.position() == v1::PACKET_POSITION_REST) ||
+         (a.position() == v1::PACKET_POSITION_REST && b.position() == v1::PACKET_POSITION_FIRST);
 }
 
 }  // namespace
@@ -310,7 +366,7 @@ absl::Status CheckTellApart(Context& context, std::string_view path,
     for (int k = 0; k < i; ++k) {
       const v1::Form& a = context.form(forms[k]);
       const v1::Form& b = context.form(forms[i]);
-      if (Exclude(a.features(), b.features(), context.budget)) continue;
+      if (ExcludePositions(a, b) || Exclude(a.features(), b.features(), context.budget)) continue;
       if (Exclude(identities[static_cast<size_t>(k)], identities[static_cast<size_t>(i)],
                   context.budget)) {
         continue;

@@ -2,7 +2,7 @@
 #include <bit>
 
 #include "descriptor-lang/layout/limits.h"
-#include "descriptor-lang/layout/verify_context.h"
+#include "descriptor-lang/layout/verify_rings.h"
 
 namespace qsplit::layout::verifier {
 namespace {
@@ -15,7 +15,86 @@ FormSet FormsOf(const Context& context, const v1::Queue& queue) {
     forms.MergeFrom(ring.post_forms());
     forms.MergeFrom(ring.complete_forms());
   }
-  return context.WithContained(forms);
+  return context.Placed(forms);
+}
+
+// The prefix is bytes of a packet: its form stands nowhere else.
+absl::Status CheckPrefix(const Context& context, const v1::PacketRule& packet,
+                         const std::string& path) {
+  if (packet.prefix_bytes() > kMaxPrefixBytes) {
+    return Refuse(path, "prefix of ", packet.prefix_bytes(), " bytes exceeds ", kMaxPrefixBytes);
+  }
+  if (packet.length_includes_prefix() && packet.prefix_bytes() == 0) {
+    return Refuse(path, "lengths include a prefix, but there is none");
+  }
+  if (!packet.has_prefix_form()) return absl::OkStatus();
+  const uint32_t prefix = packet.prefix_form();
+  if (prefix >= context.form_count()) {
+    return Refuse(path, "prefix form ", prefix, " of ", context.form_count());
+  }
+  const v1::Form& form = context.form(prefix);
+  if (form.size_bytes() != packet.prefix_bytes()) {
+    return Refuse(path, "prefix form ", form.name(), " of ", form.size_bytes(),
+                  " bytes for a prefix of ", packet.prefix_bytes());
+  }
+  for (const v1::ContainedForm& part : form.contains()) {
+    if (part.appended()) return Refuse(path, "prefix form ", form.name(), " has appended parts");
+  }
+  const auto elsewhere = [&](std::string_view where) {
+    return Refuse(path, "prefix form ", form.name(), " also stands in ", where);
+  };
+  for (const v1::Form& container : context.layout.forms()) {
+    for (const v1::ContainedForm& part : container.contains()) {
+      if (part.form() == prefix) return elsewhere(container.name());
+    }
+  }
+  for (const v1::Queue& queue : context.layout.queues()) {
+    for (const v1::Ring& ring : queue.rings()) {
+      bool stands = (ring.wrap().has_link_form() && ring.wrap().link_form() == prefix) ||
+                    (ring.has_packets() && ring.packets().form() == prefix) ||
+                    (ring.has_compressed() && ring.compressed().mini_form() == prefix);
+      for (const uint32_t used : ring.post_forms()) stands = stands || used == prefix;
+      for (const uint32_t used : ring.complete_forms()) stands = stands || used == prefix;
+      if (stands) return elsewhere(Cat(Quoted(queue.name()), ".", Quoted(ring.name())));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A number of descriptors, a next index or a number of completions: one field of each form.
+absl::Status CheckPacketFields(const Context& context, const v1::Queue& queue,
+                               const std::string& path) {
+  const v1::PacketRule& packet = queue.packet();
+  const bool completions = packet.span() == v1::SPAN_COMPLETIONS;
+  const bool counted = completions || packet.span() == v1::SPAN_COUNT_IN_FIRST ||
+                       packet.span() == v1::SPAN_NEXT_INDEX;
+  if (counted && packet.fields().empty()) {
+    return Refuse(path, v1::Span_Name(packet.span()), " needs the field that holds its number");
+  }
+  if (!counted && !packet.fields().empty()) {
+    return Refuse(path, v1::Span_Name(packet.span()), " has no field");
+  }
+  QSPLIT_RETURN_IF_ERROR(CheckCount(path, "fields", packet.fields_size(), kMaxForms));
+  google::protobuf::RepeatedField<uint32_t> list;
+  for (const v1::Ring& ring : queue.rings()) {
+    if (!completions) list.MergeFrom(ring.post_forms());
+    list.MergeFrom(ring.complete_forms());
+  }
+  if (completions && packet.has_prefix_form()) list.Add(packet.prefix_form());
+  const FormSet forms = context.Placed(list);
+  FormSet seen(context.form_count(), false);
+  for (int i = 0; i < packet.fields_size(); ++i) {
+    const v1::FieldReference& field = packet.fields(i);
+    const std::string here = Cat(path, ".fields[", i, "]");
+    QSPLIT_RETURN_IF_ERROR(context.CheckReference(
+        here, field, forms,
+        completions ? "a form that the device completes, or of the prefix" : kQueueForm));
+    if (seen[field.form()]) {
+      return Refuse(here, "a second field of ", context.form(field.form()).name());
+    }
+    seen[field.form()] = true;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckPacketRule(Context& context, const v1::Queue& queue, const std::string& path) {
@@ -31,9 +110,12 @@ absl::Status CheckPacketRule(Context& context, const v1::Queue& queue, const std
     return Refuse(path, "length includes ", packet.length_includes_crc_bytes(),
                   " bytes of check sequence; it can be 0 or 4");
   }
-  if (packet.prefix_bytes() > kMaxPrefixBytes) {
-    return Refuse(path, "prefix of ", packet.prefix_bytes(), " bytes exceeds ", kMaxPrefixBytes);
+  const bool received =
+      packet.span() == v1::SPAN_COMPLETIONS || packet.span() == v1::SPAN_BY_LENGTH;
+  if (received && queue.direction() != v1::DIRECTION_RECEIVE) {
+    return Refuse(path, v1::Span_Name(packet.span()), " is for packets that are received");
   }
+  QSPLIT_RETURN_IF_ERROR(CheckPrefix(context, packet, path));
   if (packet.buffers_per_descriptor() < 1 ||
       packet.buffers_per_descriptor() > kMaxBuffersPerDescriptor) {
     return Refuse(path, packet.buffers_per_descriptor(), " buffers per descriptor are not in 1..",
@@ -50,17 +132,7 @@ absl::Status CheckPacketRule(Context& context, const v1::Queue& queue, const std
   QSPLIT_RETURN_IF_ERROR(
       CheckCondition(context, Cat(path, ".last_when"), packet.last_when(),
                      {.forms = forms, .whose = kQueueForm, .one_form_each = true}));
-  const bool counted = packet.span() == v1::SPAN_COUNT_IN_FIRST ||
-                       packet.span() == v1::SPAN_NEXT_INDEX ||
-                       packet.span() == v1::SPAN_COMPLETIONS;
-  if (counted && !packet.has_field()) {
-    return Refuse(path, v1::Span_Name(packet.span()), " needs the field that holds its number");
-  }
-  if (!counted && packet.span() != v1::SPAN_INDIRECT && packet.has_field()) {
-    return Refuse(path, v1::Span_Name(packet.span()), " has no field");
-  }
-  if (!packet.has_field()) return absl::OkStatus();
-  return context.CheckReference(Cat(path, ".field"), packet.field(), forms, kQueueForm);
+  return CheckPacketFields(context, queue, path);
 }
 
 absl::Status CheckLimits(const v1::Limits& limits, const std::string& path) {
@@ -90,13 +162,6 @@ absl::Status CheckLimits(const v1::Limits& limits, const std::string& path) {
                   limits.max_bytes_per_packet(), " bytes are no range");
   }
   return absl::OkStatus();
-}
-
-bool HasRole(const v1::Form& form, std::string_view role) {
-  for (const v1::Field& field : form.fields()) {
-    if (field.role() == role) return true;
-  }
-  return false;
 }
 
 absl::Status CheckContexts(Context& context, const v1::Queue& queue, const std::string& path) {
@@ -131,11 +196,44 @@ absl::Status CheckContexts(Context& context, const v1::Queue& queue, const std::
     if (indexed && (rule.contexts() < 1 || rule.contexts() > kMaxContexts)) {
       return Refuse(here, rule.contexts(), " contexts are not in 1..", kMaxContexts);
     }
-    if (indexed && rule.contexts() > 1 && !HasRole(form, "context.index")) {
+    google::protobuf::RepeatedField<uint32_t> only;
+    only.Add(rule.form());
+    if (indexed && rule.contexts() > 1 && !context.HasRole(only, Role::kContextIndex)) {
       return Refuse(here, "form ", form.name(),
                     " has no field of role context.index, but the queue ", rule.contexts(),
                     " contexts");
     }
+  }
+  return absl::OkStatus();
+}
+
+// What one ring asks of the others.
+absl::Status CheckTogether(Context& context, const v1::Queue& queue, const std::string& path) {
+  bool first = false, rest = false, each = false;
+  for (int i = 0; i < queue.rings_size(); ++i) {
+    const v1::Ring& ring = queue.rings(i);
+    if (!ring.post_forms().empty() && ring.kind() == v1::RING_KIND_ORDERED) {
+      first = first || ring.position() == v1::PACKET_POSITION_FIRST;
+      rest = rest || ring.position() == v1::PACKET_POSITION_REST;
+      each = each || ring.position() == v1::PACKET_POSITION_EACH;
+    }
+    if (ring.kind() != v1::RING_KIND_TABLE) continue;
+    bool named = false;
+    for (const v1::Ring& other : queue.rings()) {
+      named = named || (other.kind() == v1::RING_KIND_ORDERED &&
+                        context.HasRole(other.post_forms(), Role::kTableIndex) &&
+                        !Exclude(other.features(), ring.features(), context.budget));
+    }
+    if (!named) {
+      return Refuse(Cat(path, ".rings[", i, "] ", ring.name()),
+                    "a table, but no form posted in another ring has the role table.index");
+    }
+  }
+  if (rest && !first && !each) {
+    return Refuse(path, "buffers for the rest of each packet, but none for its beginning");
+  }
+  if (first && !rest && !each && queue.packet().span() != v1::SPAN_SINGLE) {
+    return Refuse(path, "buffers for the beginning of each packet, but none for its rest");
   }
   return absl::OkStatus();
 }
@@ -166,6 +264,7 @@ absl::Status CheckQueues(Context& context) {
                                        Cat(path, ".rings[", k, "] ", queue.rings(k).name()), queue,
                                        static_cast<uint32_t>(k)));
     }
+    QSPLIT_RETURN_IF_ERROR(CheckTogether(context, queue, path));
     QSPLIT_RETURN_IF_ERROR(CheckPacketRule(context, queue, Cat(path, ".packet")));
     QSPLIT_RETURN_IF_ERROR(CheckLimits(queue.limits(), Cat(path, ".limits")));
     QSPLIT_RETURN_IF_ERROR(CheckContexts(context, queue, Cat(path, ".contexts")));
