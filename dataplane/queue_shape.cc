@@ -253,6 +253,10 @@ bool CodeMap::Raw(uint8_t code, uint64_t* raw) const {
 
 absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t form) {
   LastMark mark;
+  if (scope.Form(form).position() == v1::PACKET_POSITION_LAST) {
+    mark.always_ = true;
+    return mark;
+  }
   for (const RoleField& candidate : RoleFields(scope, form)) {
     if (candidate.role != layout::Role::kPacketLast) continue;
     absl::StatusOr<FieldAccess> field =
@@ -272,6 +276,14 @@ absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t for
   mark.when_ = *std::move(when);
   uint32_t first, last;
   if (!mark.when_.ByteRange(&first, &last)) {
+    // Another form is every packet's last.
+    for (const v1::Form& other : scope.layout->forms()) {
+      mark.never_ = mark.never_ || other.position() == v1::PACKET_POSITION_LAST;
+    }
+    if (mark.never_ || !packet.last_when().any_of().empty()) {
+      mark.never_ = true;
+      return mark;
+    }
     return absl::UnimplementedError(absl::StrCat("form ", scope.Form(form).name(),
                                                  ": nothing says which descriptor is a packet's "
                                                  "last"));
@@ -280,6 +292,10 @@ absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t for
 }
 
 absl::Status LastMark::Set(std::byte* descriptor, bool last) const {
+  if (never_) {
+    return last ? absl::UnimplementedError("no descriptor of this form is a packet's last")
+                : absl::OkStatus();
+  }
   if (always_) {
     return last ? absl::OkStatus()
                 : absl::UnimplementedError("every descriptor is a packet of its own");

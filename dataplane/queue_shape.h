@@ -108,12 +108,13 @@ constexpr bool SpeaksIn(v1::PacketPosition position, bool first, bool last) {
 // How a descriptor of one form says that it is its packet's last one.
 class LastMark {
  public:
-  // By the role packet.last, else by the queue's last_when, else (one descriptor, one packet)
-  // always.
+  // By the form's own position, the role packet.last, the queue's last_when; else (one descriptor,
+  // one packet) always.
   static absl::StatusOr<LastMark> Compile(const QueueScope& scope, uint32_t form);
 
   bool IsLast(const std::byte* descriptor) const {
     if (always_) return true;
+    if (never_) return false;
     return by_field_ ? field_.Load(descriptor) != 0 : when_.Holds(descriptor);
   }
   // UNIMPLEMENTED where it is not known how to say it.
@@ -121,6 +122,7 @@ class LastMark {
 
  private:
   bool always_ = false;
+  bool never_ = false;
   bool by_field_ = false;
   FieldAccess field_;
   Condition when_;

@@ -136,7 +136,7 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t f
   std::stable_sort(program.numbers_.begin(), program.numbers_.end(),
                    [](const Op& a, const Op& b) { return a.kind < b.kind; });
   program.FindContested();
-  if (use.whole && program.lengths_.empty()) {
+  if (use.needs_length && program.lengths_.empty()) {
     return absl::UnimplementedError(
         absl::StrCat("form ", message.name(), ": no field says packet.length"));
   }
@@ -159,17 +159,16 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t f
     for (const FieldStore& store : *stores) store.field.StoreRaw(program.image_.bytes, store.raw);
   }
   program.last_image_ = program.image_;
-  if (!use.whole) return program;
+  if (!use.needs_last) return program;
   absl::StatusOr<LastMark> last = LastMark::Compile(scope, form);
   if (!last.ok()) return last.status();
   program.last_ = *std::move(last);
-  if (absl::Status status = program.last_.Set(program.last_image_.bytes, true); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = program.last_.Set(program.image_.bytes, false); !status.ok()) {
-    // One descriptor, one packet: there is no other image.
-    program.image_ = program.last_image_;
-  }
+  const absl::Status can_be_last = program.last_.Set(program.last_image_.bytes, true);
+  program.can_be_last_ = can_be_last.ok();
+  program.can_go_on_ = program.last_.Set(program.image_.bytes, false).ok();
+  // One descriptor, one packet: there is no other image.
+  if (!program.can_go_on_) program.image_ = program.last_image_;
+  if (!program.can_be_last_ && !program.can_go_on_) return can_be_last;
   return program;
 }
 

@@ -23,8 +23,10 @@ struct RxFormUse {
   uint32_t bytes = 0;
   // What holds of every completion of this form, beside its selector.
   std::vector<const Condition*> holds;
-  // False: packet.length may stand elsewhere, and nothing has to say which one is the last.
-  bool whole = true;
+  // False: packet.length may stand elsewhere.
+  bool needs_length = true;
+  // False: nothing has to say which one is its packet's last.
+  bool needs_last = true;
 };
 
 class RxProgram {
@@ -34,7 +36,7 @@ class RxProgram {
                                            const RxFormUse& use);
   static absl::StatusOr<RxProgram> Compile(const InPlaceShape& shape, uint32_t form,
                                            RxFields wanted) {
-    return Compile(shape, form, {wanted, shape.ring->slot_bytes(), {&shape.done}, true});
+    return Compile(shape, form, {wanted, shape.ring->slot_bytes(), {&shape.done}, true, true});
   }
 
   // Metadata that the form can carry, of those wanted.
@@ -50,6 +52,9 @@ class RxProgram {
     return 0;
   }
   bool IsLast(const std::byte* descriptor) const { return last_.IsLast(descriptor); }
+  // Whether Encode can say of a completion that it is its packet's last, and that it is not.
+  bool CanBeLast() const { return can_be_last_; }
+  bool CanGoOn() const { return can_go_on_; }
   // Where the packet begins in its buffer; 0 if the form does not say.
   uint64_t Offset(const std::byte* descriptor) const {
     return has_offset_ ? offset_.Load(descriptor) : 0;
@@ -143,6 +148,8 @@ class RxProgram {
   FieldAccess offset_;
   FieldAccess first_;
   LastMark last_;
+  bool can_be_last_ = true;
+  bool can_go_on_ = true;
   // Constants, done condition and not-last; metadata that is not there marked so.
   DescriptorBytes image_{};
   DescriptorBytes last_image_{};
