@@ -29,8 +29,9 @@ v1::Queue& AddQueue(LayoutBuilder& b, std::string_view name, v1::Direction direc
   ring.set_name("descriptors");
   for (const std::string_view post : posts) ring.add_post_forms(b.FormIndex(post));
   ring.add_complete_forms(b.FormIndex(done_form));
-  *ring.mutable_ownership()->mutable_in_place()->mutable_when() =
-      b.When(done_form, "done", v1::OPERATOR_EQUAL, 1);
+  ring.mutable_posted()->set_doorbell(true);
+  *ring.mutable_completed()->mutable_when() = b.When(done_form, "done", v1::OPERATOR_EQUAL, 1);
+  ring.add_completes()->set_key(v1::COMPLETION_KEY_IN_PLACE);
   return queue;
 }
 
@@ -154,7 +155,7 @@ void SimpleTransmit(LayoutBuilder& b) {
   SetSlots(ring, 16, 8, 4096, 8, false);
   ring.set_alignment_bytes(128);
   ring.set_reserved_slots(1);
-  ring.mutable_ownership()->mutable_in_place()->set_only_where_reported(true);
+  ring.mutable_completed()->set_only_where_reported(true);
   AddDoorbell(ring, v1::BYTE_ORDER_LITTLE, v1::DOORBELL_SOURCE_PRODUCER_INDEX, 0xffffffff);
   queue.mutable_packet()->set_span(v1::SPAN_ADJACENT_UNTIL_LAST);
   *queue.mutable_packet()->mutable_last_when() = b.When("TxData", "last", v1::OPERATOR_EQUAL, 1);
