@@ -65,12 +65,10 @@ class RingChecker {
       return;
     }
     const bool tells = std::any_of(bells.begin(), bells.end(), [](const v1::Doorbell& bell) {
-      if (bell.target() == v1::DOORBELL_TARGET_DESCRIPTOR) return true;
       return std::any_of(bell.terms().begin(), bell.terms().end(), [](const auto& term) {
         return term.source() == v1::DOORBELL_SOURCE_PRODUCER_INDEX ||
                term.source() == v1::DOORBELL_SOURCE_PRODUCER_COUNT ||
-               term.source() == v1::DOORBELL_SOURCE_INCREMENT ||
-               term.source() == v1::DOORBELL_SOURCE_ADDRESS;
+               term.source() == v1::DOORBELL_SOURCE_INCREMENT;
       });
     });
     if (!tells) unit_.ReportMissing(Diagnostic::kDoorbellSilent, tree.post->span, {name});

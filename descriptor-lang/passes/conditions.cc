@@ -242,44 +242,9 @@ std::vector<uint32_t> ByName(const Unit& unit,
   return out;
 }
 
-namespace {
-
-// What an alternative says of bits, whatever the form.
-std::string BitsOf(const Unit& unit, v1::Conjunction alternative) {
-  std::vector<std::string> words;
-  for (v1::Comparison& comparison : *alternative.mutable_all_of()) {
-    std::string word = text::Cat(static_cast<int>(comparison.operator_()), " ",
-                                 comparison.constant(), " ", static_cast<int>(comparison.state()));
-    for (const bool right : {false, true}) {
-      if (right && !comparison.has_other()) break;
-      word += " at";
-      for (const v1::Bits& part :
-           unit.Field(right ? comparison.other() : comparison.field()).field.parts()) {
-        text::Append(word, " ", part.byte_offset(), ":", part.word_bytes(), ":",
-                     static_cast<int>(part.byte_order()), ":", part.lsb(), ":", part.bits());
-      }
-    }
-    words.push_back(std::move(word));
-  }
-  std::sort(words.begin(), words.end());
-  return text::Join(words, "\n");
-}
-
-// True when `a` is in use in each queue in which `b` is.
-bool InUseWith(const v1::Form& a, const v1::Form& b) {
-  return std::all_of(a.features().begin(), a.features().end(), [&](const v1::FeatureChoice& x) {
-    return std::any_of(b.features().begin(), b.features().end(), [&](const v1::FeatureChoice& y) {
-      return x.feature() == y.feature() && x.choice() == y.choice();
-    });
-  });
-}
-
-}  // namespace
-
 std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& tree,
                                              const FormsScope& scope) {
   v1::Condition out;
-  std::vector<std::pair<std::string, uint32_t>> said;
   bool failed = false;
   const bool some = std::any_of(scope.forms.begin(), scope.forms.end(),
                                 [&](uint32_t form) { return HasFields(unit, tree, form); });
@@ -293,14 +258,6 @@ std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& t
       continue;
     }
     for (const v1::Conjunction& alternative : condition->any_of()) {
-      std::string bits = BitsOf(unit, alternative);
-      if (scope.once && std::any_of(said.begin(), said.end(), [&](const auto& known) {
-            return known.first == bits &&
-                   InUseWith(unit.forms[known.second].form, unit.forms[form].form);
-          })) {
-        continue;
-      }
-      said.emplace_back(std::move(bits), form);
       if (out.any_of_size() >= static_cast<int>(layout::kMaxConjunctions)) {
         unit.diagnostics.Report(Diagnostic::kConditionTooComplex, tree.span, {});
         return std::nullopt;

@@ -25,13 +25,11 @@ std::optional<v1::Condition> ResolveCondition(Unit& unit, const ast::Condition& 
 
 // The condition for each of the forms that has its fields, one behind the other, in the order of
 // the forms' names; forms that lack one are left out, and reported as `missing` unless that is
-// kConditionField and another form has all. With `once`, what asks for the same bits as before is
-// left out, where that form is in use as well. nullopt after an error (reported).
+// kConditionField and another form has all. nullopt after an error (reported).
 struct FormsScope {
   const google::protobuf::RepeatedField<uint32_t>& forms;
   Diagnostic missing = Diagnostic::kConditionField;
   const ast::Ring* ring = nullptr;
-  bool once = false;
 };
 std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& tree,
                                              const FormsScope& scope);

@@ -70,8 +70,8 @@ class HandoverLowering {
       return;
     }
     if (post.when) {
-      const auto when = ResolveForForms(
-          unit_, **post.when, {ring.post_forms(), Diagnostic::kOwnershipField, &tree, true});
+      const auto when = ResolveForForms(unit_, **post.when,
+                                        {ring.post_forms(), Diagnostic::kOwnershipField, &tree});
       if (when) *ring.mutable_posted()->mutable_when() = *when;
     } else if (post.up_to) {
       if (const auto cell = FindCell(unit_, *post.up_to, tree, ring)) {
@@ -90,7 +90,7 @@ class HandoverLowering {
     out.set_only_where_reported(how.only_where_reported);
     if (how.when) {
       const auto when = ResolveForForms(
-          unit_, **how.when, {ring.complete_forms(), Diagnostic::kOwnershipField, &tree, true});
+          unit_, **how.when, {ring.complete_forms(), Diagnostic::kOwnershipField, &tree});
       if (when) *out.mutable_when() = *when;
     } else if (how.up_to) {
       if (const auto cell = FindCell(unit_, *how.up_to, tree, ring)) {
@@ -113,12 +113,12 @@ class HandoverLowering {
         meaning == v1::CELL_MEANING_PRODUCER_INDEX || meaning == v1::CELL_MEANING_PRODUCER_COUNT;
     const bool consumer =
         meaning == v1::CELL_MEANING_CONSUMER_INDEX || meaning == v1::CELL_MEANING_CONSUMER_COUNT;
-    const bool pending = completed && meaning == v1::CELL_MEANING_PENDING_COUNT;
+    const bool pending = driver_posts && meaning == v1::CELL_MEANING_PENDING_COUNT;
     if (pending || (driver_posts ? consumer : producer)) return;
     const std::string_view wanted = !completed ? "`producer index` or `producer count`"
                                     : driver_posts
                                         ? "`consumer index`, `consumer count` or `pending count`"
-                                        : "`producer index`, `producer count` or `pending count`";
+                                        : "`producer index` or `producer count`";
     diagnostics_.Report(Diagnostic::kCellMeaning, name.span,
                         {name.text, MeaningWords(meaning), wanted});
   }
@@ -156,8 +156,8 @@ class HandoverLowering {
         return;
       }
       forms.Swap(&both);
-      const auto when = ResolveForForms(unit_, **tree.when,
-                                        {forms, Diagnostic::kConditionField, &ring_tree, false});
+      const auto when =
+          ResolveForForms(unit_, **tree.when, {forms, Diagnostic::kConditionField, &ring_tree});
       if (!when) return;
       *rule.mutable_when() = *when;
     }

@@ -10,9 +10,6 @@ namespace {
 
 using FormList = google::protobuf::RepeatedField<uint32_t>;
 
-// A slot may be a block of many packets.
-constexpr uint32_t kMaxSlotBytes = 1u << 20;
-
 class RingLowering {
  public:
   RingLowering(Unit& unit, const ast::Queue& queue)
@@ -100,8 +97,8 @@ class RingLowering {
       return known.size_bytes() / known.slots();
     };
     if (tree.slot_bytes) {
-      out.set_slot_bytes(
-          Bounded(unit_, *tree.slot_bytes, "the size of a slot in bytes", 1, kMaxSlotBytes));
+      out.set_slot_bytes(Bounded(unit_, *tree.slot_bytes, "the size of a slot in bytes", 1,
+                                 layout::kMaxSlotBytes));
     } else if (!out.post_forms().empty()) {
       out.set_slot_bytes(bytes_per_slot(out.post_forms(0)));
     } else if (!out.complete_forms().empty()) {
