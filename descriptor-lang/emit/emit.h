@@ -3,6 +3,7 @@
 #ifndef QSPLIT_DESCRIPTOR_LANG_EMIT_EMIT_H_
 #define QSPLIT_DESCRIPTOR_LANG_EMIT_EMIT_H_
 
+#include <span>
 #include <string>
 
 #include "descriptor-lang/layout/verified_layout.h"
@@ -12,6 +13,24 @@ namespace qsplit::layout {
 // Tables for people: each form's fields with their bits, roles, conditions and notes; then queues
 // and rings. Lines end in '\n'.
 std::string EmitText(const VerifiedLayout& layout);
+
+// Bit diagrams for a terminal: for each form rows of 32 bits with a box for each field, 73 columns
+// wide. A field whose name does not fit into its box gets a letter, explained below the diagram.
+std::string EmitDiagram(const VerifiedLayout& layout);
+
+// The same as one SVG picture of all forms. No external resources; each box carries its field's
+// role, condition and note as a tooltip.
+std::string EmitSvg(const VerifiedLayout& layout);
+
+// One HTML page: diagrams, fields, queues, sources. No external resources, no scripts.
+std::string EmitHtml(const VerifiedLayout& layout);
+// A page with a link to `NAME.html` for each layout.
+std::string EmitHtmlIndex(std::span<const VerifiedLayout> layouts);
+
+// In the style of the kernel's tracing format files: for each form a name, a line
+// `field:NAME;  offset:BYTE;  size:BYTES;  bit:LSB;  width:BITS;  endian:little;  …` for each place
+// of each field. Bits count from the word value's least significant one.
+std::string EmitTraceFormat(const VerifiedLayout& layout);
 
 // One JSON object for programs:
 //   {"layout": name, "title", "digest": hex, "sources": […], "enumerations": […], "features": […],
