@@ -27,10 +27,24 @@ std::string EmitHtml(const VerifiedLayout& layout);
 // A page with a link to `NAME.html` for each layout.
 std::string EmitHtmlIndex(std::span<const VerifiedLayout> layouts);
 
+// A header of accessors: C++20 (constexpr, needs <cstdint>), C99, or C for BPF programs (always
+// inlined); the latter two include nothing. `qsplit_layout::NAME::Form::field(bytes)` in C++,
+// `NAME_form_field(bytes)` in C, with '_' for each '.' of the layout's name; set_field, field_raw,
+// set_field_raw, has_field and is beside it, as the header itself explains.
+std::string EmitCppHeader(const VerifiedLayout& layout);
+std::string EmitCHeader(const VerifiedLayout& layout);
+std::string EmitBpfHeader(const VerifiedLayout& layout);
+
+// A Kaitai Struct description: a type for each form, an instance for each field with its raw bits.
+std::string EmitKaitai(const VerifiedLayout& layout);
+
 // In the style of the kernel's tracing format files: for each form a name, a line
 // `field:NAME;  offset:BYTE;  size:BYTES;  bit:LSB;  width:BITS;  endian:little;  …` for each place
 // of each field. Bits count from the word value's least significant one.
 std::string EmitTraceFormat(const VerifiedLayout& layout);
+
+// The lines of one queue in EmitText.
+std::string QueueText(const v1::Layout& layout, const v1::Queue& queue);
 
 // One JSON object for programs:
 //   {"layout": name, "title", "digest": hex, "sources": […], "enumerations": […], "features": […],
