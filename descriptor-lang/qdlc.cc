@@ -14,38 +14,46 @@
 
 #include "descriptor-lang/diagnostics/diagnostics.h"
 #include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/outputs.h"
 #include "descriptor-lang/passes/compile.h"
 #include "descriptor-lang/source/source_file.h"
 #include "descriptor-lang/text.h"
 
 namespace {
 
+using qsplit::layout::VerifiedLayout;
 using qsplit::qdl::DiagnosticInfo;
 
 constexpr std::string_view kUsage =
-    R"(qdlc: compiles a description of descriptors and rings to a layout
+    R"(qdlc: compiles descriptions of descriptors and rings to layouts
 
-usage: qdlc SPEC.qdl [-o OUT] [--emit layout|text|json]
-       qdlc SPEC.qdl --check
+usage: qdlc SPEC.qdl [-o OUT] [--emit FORMAT]
+       qdlc SPEC.qdl... -o FOLDER/ [--emit FORMAT]
+       qdlc SPEC.qdl... --check
        qdlc --emit roles
        qdlc --explain QDL0044
 
-  -o FILE         where to write; `-`, and the default for text, json and roles, is stdout
-  --emit layout   the compiled layout (default), a qsplit.v1.Layout in canonical form; needs -o
-  --emit text     a table for people
-  --emit json     every field with its bytes, for programs
-  --emit roles    the vocabulary of roles, as Markdown; needs no spec
+  -o FILE         where to write; `-`, and the default for all but layouts, is stdout
+  -o FOLDER/      into a folder that exists, one file for each spec; with html an index as well
+  --emit FORMAT   what to make of the spec; layout is the default
   --check         compile, write nothing
   --explain CODE  what a message means and what to do
   --help          this text
 
+formats:
+  layout          the compiled layout, a qsplit.v1.Layout in canonical form; needs -o
+)";
+constexpr std::string_view kUsageEnd =
+    R"(  roles           the vocabulary of roles, as Markdown; needs no spec
+
 All errors of a file are reported in one run. SPEC.qdl may be `-` for stdin.
 
-example: qdlc nic.qdl --emit text
+examples: qdlc nic.qdl --emit text
+          qdlc descriptor-specs/*.qdl --emit html -o pages/
 )";
 
 struct Options {
-  std::optional<std::string> spec;
+  std::vector<std::string> specs;
   std::optional<std::string> output;
   std::string emit = "layout";
   bool check = false;
@@ -94,11 +102,8 @@ std::optional<Options> ReadOptions(const std::vector<std::string>& words, std::s
     } else if (word.size() > 1 && word[0] == '-') {
       error = "there is no option " + word;
       return std::nullopt;
-    } else if (options.spec) {
-      error = "one spec at a time, not " + *options.spec + " and " + word;
-      return std::nullopt;
     } else {
-      options.spec = word;
+      options.specs.push_back(word);
     }
   }
   return options;
@@ -140,15 +145,15 @@ bool ReadFile(const std::string& path, std::string& out) {
 }
 
 // Through a file beside it, so that nobody reads half an output.
-int Write(const Options& options, const std::string& bytes) {
-  if (!options.output || *options.output == "-") {
+int Write(const std::optional<std::string>& output, const std::string& bytes) {
+  if (!output || *output == "-") {
     std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     std::cout.flush();
     if (std::cout) return 0;
     std::cerr << "qdlc: cannot write to stdout\n";
     return 1;
   }
-  const std::string part = *options.output + ".part";
+  const std::string part = *output + ".part";
   {
     std::ofstream file(part, std::ios::binary | std::ios::trunc);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -159,27 +164,54 @@ int Write(const Options& options, const std::string& bytes) {
       return 1;
     }
   }
-  if (std::rename(part.c_str(), options.output->c_str()) == 0) return 0;
-  std::cerr << "qdlc: cannot write " << *options.output << "\n";
+  if (std::rename(part.c_str(), output->c_str()) == 0) return 0;
+  std::cerr << "qdlc: cannot write " << *output << "\n";
   std::remove(part.c_str());
   return 1;
 }
 
-int CompileSpec(const Options& options) {
+// Nullopt: it has errors, which are printed.
+std::optional<VerifiedLayout> CompileSpec(const std::string& spec) {
   std::string text;
-  if (!ReadFile(*options.spec, text)) {
-    std::cerr << "qdlc: cannot read " << *options.spec << "\n";
-    return 1;
+  if (!ReadFile(spec, text)) {
+    std::cerr << "qdlc: cannot read " << spec << "\n";
+    return std::nullopt;
   }
-  const qsplit::qdl::SourceFile source(*options.spec == "-" ? "<stdin>" : *options.spec, text);
+  const qsplit::qdl::SourceFile source(spec == "-" ? "<stdin>" : spec, text);
   qsplit::qdl::Diagnostics diagnostics(source);
-  const auto layout = qsplit::qdl::Compile(source, diagnostics);
+  auto layout = qsplit::qdl::Compile(source, diagnostics);
   std::cerr << diagnostics.Render();
-  if (!layout) return 1;
-  if (options.check) return 0;
-  if (options.emit == "text") return Write(options, qsplit::layout::EmitText(*layout));
-  if (options.emit == "json") return Write(options, qsplit::layout::EmitJson(*layout));
-  return Write(options, layout->canonical_bytes());
+  return layout;
+}
+
+bool IsFolder(const std::optional<std::string>& output) {
+  return output.has_value() && output->ends_with('/');
+}
+
+int CompileAll(const Options& options) {
+  const qsplit::layout::Output* const format = qsplit::layout::FindOutput(options.emit);
+  std::vector<VerifiedLayout> layouts;
+  int status = 0;
+  for (const std::string& spec : options.specs) {
+    std::optional<VerifiedLayout> layout = CompileSpec(spec);
+    if (!layout) {
+      status = 1;
+      continue;
+    }
+    layouts.push_back(*std::move(layout));
+  }
+  if (status != 0 || options.check) return status;
+  for (const VerifiedLayout& layout : layouts) {
+    const std::string bytes = format == nullptr ? layout.canonical_bytes() : format->emit(layout);
+    std::optional<std::string> output = options.output;
+    if (IsFolder(output)) {
+      *output += layout.name();
+      *output += format == nullptr ? ".layout" : format->suffix;
+    }
+    if (Write(output, bytes) != 0) return 1;
+  }
+  if (!IsFolder(options.output) || options.emit != "html") return 0;
+  return Write(*options.output + "index.html", qsplit::layout::EmitHtmlIndex(layouts));
 }
 
 }  // namespace
@@ -190,16 +222,28 @@ int main(int argc, char** argv) {
   if (!options) return UsageError(error);
   if (options->help) {
     std::cout << kUsage;
+    for (const qsplit::layout::Output& output : qsplit::layout::Outputs()) {
+      std::cout << "  " << output.name << std::string(16 - output.name.size(), ' ') << output.what
+                << "\n";
+    }
+    std::cout << kUsageEnd;
     return 0;
   }
   if (options->explain) return Explain(*options->explain);
-  if (options->emit == "roles") return Write(*options, qsplit::layout::EmitRoles());
-  if (options->emit != "layout" && options->emit != "text" && options->emit != "json") {
-    return UsageError("--emit " + options->emit + " is none of layout, text, json and roles");
+  if (options->emit == "roles") return Write(options->output, qsplit::layout::EmitRoles());
+  if (options->emit != "layout" && qsplit::layout::FindOutput(options->emit) == nullptr) {
+    std::string names = "layout";
+    for (const qsplit::layout::Output& output : qsplit::layout::Outputs()) {
+      qsplit::text::Append(names, ", ", output.name);
+    }
+    return UsageError("--emit " + options->emit + " is none of " + names + " and roles");
   }
-  if (!options->spec) return UsageError("no spec given");
+  if (options->specs.empty()) return UsageError("no spec given");
+  if (options->specs.size() > 1 && !options->check && !IsFolder(options->output)) {
+    return UsageError("several specs go into a folder: say which with -o FOLDER/");
+  }
   if (options->emit == "layout" && !options->check && !options->output) {
     return UsageError("a layout is binary: say where to write it with -o");
   }
-  return CompileSpec(*options);
+  return CompileAll(*options);
 }

@@ -269,7 +269,8 @@ absl::Status Assign(const v1::Layout& layout, const Leaf& leaf, std::string_view
   const v1::Field& field = *leaf.field;
   if (field.parts().empty()) {
     const absl::StatusOr<std::vector<uint8_t>> value = ParseHex(word);
-    if (!value.ok()) return Bad(text::Cat("field ", leaf.name, ": ", value.status().message()));
+    if (!value.ok())
+      return Bad(text::Cat("field ", leaf.name, ": ", std::string(value.status().message())));
     if (value->size() != field.bytes().length()) {
       return Bad(text::Cat("field ", leaf.name, " has ", field.bytes().length(), " bytes, not ",
                            value->size()));

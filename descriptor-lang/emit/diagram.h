@@ -50,6 +50,8 @@ struct Diagram {
 // Of the form with that index.
 Diagram DrawForm(const v1::Layout& layout, uint32_t form);
 
+// One form as lines of text.
+std::string FormDiagram(const v1::Layout& layout, uint32_t form);
 // One form as an SVG element, and the style that all such elements of a page share.
 std::string FormSvg(const VerifiedLayout& layout, uint32_t form);
 std::string_view SvgStyle();

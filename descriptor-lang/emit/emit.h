@@ -14,6 +14,9 @@ namespace qsplit::layout {
 // and rings. Lines end in '\n'.
 std::string EmitText(const VerifiedLayout& layout);
 
+// The same with each form's bit diagram above its fields.
+std::string EmitPage(const VerifiedLayout& layout);
+
 // Bit diagrams for a terminal: for each form rows of 32 bits with a box for each field, 73 columns
 // wide. A field whose name does not fit into its box gets a letter, explained below the diagram.
 std::string EmitDiagram(const VerifiedLayout& layout);

@@ -28,7 +28,7 @@ Edges EdgesOf(const Layer& layer, uint32_t first_column) {
 
 class Picture {
  public:
-  explicit Picture(const Diagram& diagram) : diagram_(diagram) {}
+  explicit Picture(Diagram diagram) : diagram_(std::move(diagram)) {}
 
   std::string Run() {
     std::string head(kIndent + kWidth, ' ');
@@ -37,6 +37,7 @@ class Picture {
       Put(head, column, text::Cat(BitOfColumn(column)));
     }
     head.replace(kIndent + kWidth - 2, 1, "0");
+    if (diagram_.big_endian) head += "  (byte 0 at the left)";
     AppendLine(head);
     Edges above{};
     for (const DiagramRow& row : diagram_.rows) {
@@ -132,20 +133,23 @@ class Picture {
     if (!marks_.empty()) AppendLine(line);
   }
 
-  const Diagram& diagram_;
+  Diagram diagram_;
   std::vector<std::pair<std::string, std::string>> marks_;
   std::string out_;
 };
 
 }  // namespace
 
+std::string FormDiagram(const v1::Layout& layout, uint32_t form) {
+  return Picture(DrawForm(layout, form)).Run();
+}
+
 std::string EmitDiagram(const VerifiedLayout& layout) {
   std::string out;
   for (int i = 0; i < layout.message().forms_size(); ++i) {
     const v1::Form& form = layout.message().forms(i);
-    const Diagram diagram = DrawForm(layout.message(), static_cast<uint32_t>(i));
-    text::Append(out, i > 0 ? "\n" : "", form.name(), ", ", form.size_bytes(), " bytes",
-                 diagram.big_endian ? ", byte 0 at the left" : "", "\n", Picture(diagram).Run());
+    text::Append(out, i > 0 ? "\n" : "", form.name(), ", ", form.size_bytes(), " bytes\n",
+                 FormDiagram(layout.message(), static_cast<uint32_t>(i)));
   }
   return out;
 }

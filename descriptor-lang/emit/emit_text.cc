@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "descriptor-lang/emit/diagram.h"
 #include "descriptor-lang/emit/emit.h"
-#include "descriptor-lang/emit/ring_text.h"
 #include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
@@ -46,8 +46,8 @@ std::string Table(const std::vector<Row>& rows, std::string_view indent) {
 
 class TextEmitter {
  public:
-  explicit TextEmitter(const VerifiedLayout& layout)
-      : verified_(layout), layout_(layout.message()) {}
+  TextEmitter(const VerifiedLayout& layout, bool draws)
+      : verified_(layout), layout_(layout.message()), draws_(draws) {}
 
   std::string Run() {
     text::Append(out_, "layout ", layout_.name(), "\n");
@@ -60,7 +60,9 @@ class TextEmitter {
     EmitEnumerations();
     EmitFeatures();
     for (int i = 0; i < layout_.forms_size(); ++i) EmitForm(static_cast<uint32_t>(i));
-    for (const v1::Queue& queue : layout_.queues()) EmitQueue(queue);
+    for (const v1::Queue& queue : layout_.queues()) {
+      text::Append(out_, "\n", QueueText(layout_, queue));
+    }
     return std::move(out_);
   }
 
@@ -102,6 +104,7 @@ class TextEmitter {
       text::Append(out_, ", with ", FeatureText(layout_, form.features()));
     }
     text::Append(out_, Remark(form.name()), "\n");
+    if (draws_) text::Append(out_, "\n", FormDiagram(layout_, index), "\n");
     std::vector<Row> rows = {
         {"byte", "word", "bits", "field", "role", "value", "in", "when", "note"}};
     for (const v1::Field& field : form.fields()) AddField(form, index, field, rows);
@@ -117,31 +120,6 @@ class TextEmitter {
     }
   }
 
-  std::string ValueText(const v1::Field& field) {
-    std::vector<std::string> words;
-    if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
-      words.push_back(field.constant() == 0 ? "must be zero" : text::Cat("= ", field.constant()));
-    } else if (field.constraint() == v1::CONSTRAINT_IGNORED) {
-      words.push_back("ignored");
-    }
-    if (field.has_enumeration()) {
-      words.push_back(layout_.enumerations(static_cast<int>(field.enumeration())).name());
-    }
-    if (field.is_signed()) words.push_back("signed");
-    if (field.scale().multiplier() > 1) {
-      words.push_back(text::Cat("times ", field.scale().multiplier()));
-    }
-    if (field.scale().bias() > 0) words.push_back(text::Cat("plus ", field.scale().bias()));
-    if (field.scale().bias() < 0) words.push_back(text::Cat("minus ", -field.scale().bias()));
-    if (field.scale().has_zero_value()) {
-      words.push_back(text::Cat("zero means ", field.scale().zero_value()));
-    }
-    if (!field.features().empty()) {
-      words.push_back(text::Cat("with ", FeatureText(layout_, field.features())));
-    }
-    return text::Join(words, ", ");
-  }
-
   void AddField(const v1::Form& form, uint32_t index, const v1::Field& field,
                 std::vector<Row>& rows) {
     const std::string role = text::Cat(field.inverted() ? "not " : "", field.role());
@@ -149,7 +127,7 @@ class TextEmitter {
         field.position() == v1::PACKET_POSITION_EACH ? "" : Word(field.position());
     const std::string when = ConditionText(layout_, field.valid_when(), index);
     const std::string note(NoteOn(layout_, text::Cat(form.name(), ".", field.name())));
-    Row tail = {role, ValueText(field), std::string(position), when, note};
+    Row tail = {role, ValueText(layout_, field), std::string(position), when, note};
     if (field.has_bytes()) {
       Row row = {text::Cat(field.bytes().byte_offset()),
                  text::Cat(field.bytes().length(), " bytes"), "", field.name()};
@@ -179,90 +157,19 @@ class TextEmitter {
     return bits == 1 ? text::Cat(low) : text::Cat(low + bits - 1, ":", low);
   }
 
-  void EmitQueue(const v1::Queue& queue) {
-    text::Append(out_, "\nqueue ", Word(queue.direction()),
-                 queue.name() == Word(queue.direction()) ? "" : text::Cat(" ", queue.name()),
-                 Remark(queue.name()), "\n");
-    for (const v1::Ring& ring : queue.rings()) EmitRing(queue, ring);
-    EmitPacket(queue);
-    EmitLimits(queue.limits());
-    for (const v1::ContextRule& rule : queue.contexts()) {
-      text::Append(out_, "  context ", FormName(rule.form()), " ", Word(rule.lifetime()));
-      if (rule.contexts() > 0) text::Append(out_, " ", rule.contexts());
-      if (rule.after_first()) text::Append(out_, " after first");
-      text::Append(out_, "\n");
-    }
-  }
-
   const std::string& FormName(uint32_t form) const {
     return layout_.forms(static_cast<int>(form)).name();
   }
 
-  void EmitRing(const v1::Queue& queue, const v1::Ring& ring) {
-    text::Append(out_, "  ", Word(ring.kind()), " ", ring.name());
-    if (!ring.features().empty()) {
-      text::Append(out_, " with ", FeatureText(layout_, ring.features()));
-    }
-    if (ring.position() != v1::PACKET_POSITION_EACH) {
-      text::Append(out_, " in ", Word(ring.position()));
-    }
-    text::Append(out_, Remark(text::Cat(queue.name(), ".", ring.name())), "\n");
-    for (const std::string& line : RingLines(layout_, queue, ring)) {
-      text::Append(out_, "    ", line, "\n");
-    }
-  }
-
-  void EmitPacket(const v1::Queue& queue) {
-    const v1::PacketRule& rule = queue.packet();
-    std::string line = "  packet: ";
-    text::Append(line, Word(rule.span()));
-    const auto all = static_cast<uint32_t>(layout_.forms_size());
-    const std::string last = ConditionText(layout_, rule.last_when(), all);
-    if (!last.empty()) text::Append(line, " (", last, ")");
-    for (const v1::FieldReference& field : rule.fields()) {
-      text::Append(line, ", by ", FieldName(layout_, field));
-    }
-    text::Append(line, ", length counts ", Word(rule.length()));
-    if (rule.length_includes_crc_bytes() > 0) {
-      text::Append(line, " with ", rule.length_includes_crc_bytes(), " bytes of crc");
-    }
-    if (rule.prefix_bytes() > 0) {
-      text::Append(line, ", prefix ", rule.prefix_bytes(), " bytes");
-      if (rule.has_prefix_form()) text::Append(line, " of ", FormName(rule.prefix_form()));
-      if (rule.length_includes_prefix()) text::Append(line, ", which length includes");
-    }
-    if (rule.buffers_per_descriptor() > 1) {
-      text::Append(line, ", up to ", rule.buffers_per_descriptor(), " buffers per descriptor");
-    }
-    text::Append(out_, line, "\n");
-  }
-
-  void EmitLimits(const v1::Limits& limits) {
-    const v1::BufferRange& buffer = limits.buffer();
-    if (buffer.max_bytes() != UINT32_MAX || buffer.min_bytes() > 1) {
-      text::Append(out_, "  buffers ", buffer.min_bytes(), "..", buffer.max_bytes(),
-                   buffer.step_bytes() > 1 ? text::Cat(" step ", buffer.step_bytes()) : "",
-                   buffer.power_of_two() ? " powers of two" : "", " bytes, aligned to ",
-                   limits.buffer_alignment_bytes(), "\n");
-    }
-    const auto most = [&](uint32_t number, std::string_view what) {
-      if (number > 0) text::Append(out_, "  at most ", number, " ", what, "\n");
-    };
-    most(limits.max_descriptors_per_packet(), "descriptors per packet");
-    most(limits.max_bytes_per_descriptor(), "bytes per descriptor");
-    most(limits.max_bytes_per_packet(), "bytes per packet");
-    if (limits.min_bytes_per_packet() > 0) {
-      text::Append(out_, "  at least ", limits.min_bytes_per_packet(), " bytes per packet\n");
-    }
-  }
-
   const VerifiedLayout& verified_;
   const v1::Layout& layout_;
+  bool draws_;
   std::string out_;
 };
 
 }  // namespace
 
-std::string EmitText(const VerifiedLayout& layout) { return TextEmitter(layout).Run(); }
+std::string EmitText(const VerifiedLayout& layout) { return TextEmitter(layout, false).Run(); }
+std::string EmitPage(const VerifiedLayout& layout) { return TextEmitter(layout, true).Run(); }
 
 }  // namespace qsplit::layout

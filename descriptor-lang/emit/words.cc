@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "descriptor-lang/emit/ring_text.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
 
@@ -275,6 +276,31 @@ std::string_view NoteOn(const v1::Layout& layout, std::string_view path) {
       [](const v1::Note& note, std::string_view wanted) { return note.path() < wanted; });
   return at != notes.end() && at->path() == path ? std::string_view(at->text())
                                                  : std::string_view();
+}
+
+std::string ValueText(const v1::Layout& layout, const v1::Field& field) {
+  std::vector<std::string> words;
+  if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
+    words.push_back(field.constant() == 0 ? "must be zero" : text::Cat("= ", field.constant()));
+  } else if (field.constraint() == v1::CONSTRAINT_IGNORED) {
+    words.push_back("ignored");
+  }
+  if (field.has_enumeration()) {
+    words.push_back(layout.enumerations(static_cast<int>(field.enumeration())).name());
+  }
+  if (field.is_signed()) words.push_back("signed");
+  if (field.scale().multiplier() > 1) {
+    words.push_back(text::Cat("times ", field.scale().multiplier()));
+  }
+  if (field.scale().bias() > 0) words.push_back(text::Cat("plus ", field.scale().bias()));
+  if (field.scale().bias() < 0) words.push_back(text::Cat("minus ", -field.scale().bias()));
+  if (field.scale().has_zero_value()) {
+    words.push_back(text::Cat("zero means ", field.scale().zero_value()));
+  }
+  if (!field.features().empty()) {
+    words.push_back(text::Cat("with ", FeatureText(layout, field.features())));
+  }
+  return text::Join(words, ", ");
 }
 
 }  // namespace qsplit::layout

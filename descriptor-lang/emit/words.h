@@ -32,9 +32,6 @@ std::string_view Word(v1::CellMeaning meaning);       // "producer index", …
 std::string ConditionText(const v1::Layout& layout, const v1::Condition& condition, uint32_t form);
 // What a field's number may be: "= 3", "RssType", "times 16", ….
 std::string ValueText(const v1::Layout& layout, const v1::Field& field);
-// "Feature = choice, …".
-std::string FeatureText(const v1::Layout& layout,
-                        const google::protobuf::RepeatedPtrField<v1::FeatureChoice>& choices);
 // "Form.field".
 std::string FieldName(const v1::Layout& layout, const v1::FieldReference& reference);
 // The note on a path; empty when there is none.
