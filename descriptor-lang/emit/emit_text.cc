@@ -5,6 +5,7 @@
 
 #include "descriptor-lang/emit/diagram.h"
 #include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/ring_text.h"
 #include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
