@@ -168,6 +168,10 @@ class HeaderEmitter {
       text::Append(out_, "#define ", Upper(text::Cat(prefix_, "_", Snake(form.name()), "_BYTES ")),
                    form.size_bytes(), "\n\n");
     }
+    // In C, what conditions look at must stand before them.
+    for (const v1::Field& field : form.fields()) {
+      if (!cpp() && !field.parts().empty()) EmitRaw(form, field, SlicesOf(field));
+    }
     for (const v1::Field& field : form.fields()) {
       if (field.parts().empty()) {
         EmitArray(form, field);
@@ -188,10 +192,7 @@ class HeaderEmitter {
     if (!words.empty()) text::Append(out_, cpp() ? "  " : "", "// ", words, "\n");
   }
 
-  void EmitNumber(const v1::Form& form, uint32_t index, const v1::Field& field) {
-    const std::vector<ByteSlice> slices = SlicesOf(field);
-    const std::string name = cpp() ? Safe(field.name()) : field.name();
-    EmitNote(form, field);
+  void EmitRaw(const v1::Form& form, const v1::Field& field, const std::vector<ByteSlice>& slices) {
     std::vector<std::string> terms;
     for (const ByteSlice& slice : slices) {
       std::string term =
@@ -204,6 +205,14 @@ class HeaderEmitter {
     const std::string raw = field.name() + "_raw";
     text::Append(out_, Function(U64(), form, raw, Bytes()), " {\n", Indent(), "return ",
                  text::Join(terms, " | "), ";\n", Close());
+  }
+
+  void EmitNumber(const v1::Form& form, uint32_t index, const v1::Field& field) {
+    const std::vector<ByteSlice> slices = SlicesOf(field);
+    const std::string name = cpp() ? Safe(field.name()) : field.name();
+    const std::string raw = field.name() + "_raw";
+    EmitNote(form, field);
+    if (cpp()) EmitRaw(form, field, slices);
     EmitGet(form, field, name, raw);
     EmitSet(form, field, slices);
     const std::string has = Condition(form, field.valid_when(), index);

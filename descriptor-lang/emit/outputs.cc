@@ -12,7 +12,7 @@ constexpr Output kOutputs[] = {
     {"json", ".json", "every field with its bytes and masks, for programs", EmitJson},
     {"svg", ".svg", "bit diagrams as a picture", EmitSvg},
     {"c++", ".h", "C++20 accessors", EmitCppHeader},
-    {"c", ".h", "C accessors", EmitCHeader},
+    {"c", ".c.h", "C accessors", EmitCHeader},
     {"bpf", ".bpf.h", "C accessors for BPF programs", EmitBpfHeader},
     {"kaitai", ".ksy", "a Kaitai Struct description", EmitKaitai},
     {"html", ".html", "a page with diagrams, fields, rings and sources", EmitHtml},
