@@ -31,10 +31,16 @@ void ResolveField(Unit& unit, uint32_t form_index, FieldUnit& field) {
   *field.field.mutable_valid_when() = std::move(all);
 }
 
+// The fields that must be known before field `at` means something. `at != 0xffff`, a value of its
+// own that stands for none, needs no other field.
 template <typename Visit>
-void ForEachField(const v1::Condition& condition, Visit visit) {
+void ForEachNeeded(uint32_t at, const v1::Condition& condition, Visit visit) {
   for (const v1::Conjunction& alternative : condition.any_of()) {
     for (const v1::Comparison& comparison : alternative.all_of()) {
+      if (comparison.field().field() == at && comparison.operator_() == v1::OPERATOR_NOT_EQUAL &&
+          comparison.has_constant()) {
+        continue;
+      }
       visit(comparison.field().field());
       if (comparison.has_other()) visit(comparison.other().field());
     }
@@ -70,7 +76,7 @@ class LoopSearch {
       if (state_[at] != State::kNew) continue;
       state_[at] = State::kOpen;
       stack.emplace_back(at, true);
-      ForEachField(form_.fields[at].field.valid_when(), [&](uint32_t next) {
+      ForEachNeeded(at, form_.fields[at].field.valid_when(), [&](uint32_t next) {
         if (next == at) {
           Report(Diagnostic::kConditionOnItself, at);
         } else if (state_[next] == State::kOpen) {
