@@ -7,168 +7,179 @@
 #include "absl/strings/str_cat.h"
 
 namespace qsplit::dataplane {
-namespace {
 
-bool IsCellWidth(uint32_t bytes) { return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8; }
-
-absl::Status CheckCell(const std::byte* cell, uint32_t bytes, const std::string& what) {
-  if (!IsCellWidth(bytes)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, ": width ", bytes, " is not 1, 2, 4 or 8"));
-  }
-  if (cell == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": the ring view has no pointer to it"));
-  }
-  if (reinterpret_cast<uintptr_t>(cell) % bytes != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, ": not aligned to its width of ", bytes, " bytes"));
+absl::Status Doorbells::CompileTerms(const RingShape& shape, const v1::Doorbell& from,
+                                     bool producer, const std::string& what, Bell* bell) {
+  for (const v1::DoorbellTerm& term : from.terms()) {
+    Source source;
+    switch (term.source()) {
+      case v1::DOORBELL_SOURCE_CONSTANT:
+        bell->constant += (term.constant() & term.mask()) << (term.shift() & 63);
+        continue;
+      case v1::DOORBELL_SOURCE_QUEUE_NUMBER:
+        bell->constant += (uint64_t{shape.queue_number.value} & term.mask()) << (term.shift() & 63);
+        continue;
+      case v1::DOORBELL_SOURCE_PRODUCER_INDEX:
+      case v1::DOORBELL_SOURCE_CONSUMER_INDEX:
+        source = Source::kIndex;
+        break;
+      case v1::DOORBELL_SOURCE_PRODUCER_COUNT:
+      case v1::DOORBELL_SOURCE_CONSUMER_COUNT:
+        source = Source::kCount;
+        break;
+      case v1::DOORBELL_SOURCE_INCREMENT:
+        source = Source::kAdded;
+        break;
+      case v1::DOORBELL_SOURCE_ADDRESS:
+        source = Source::kAddress;
+        break;
+      case v1::DOORBELL_SOURCE_PHASE:
+        source = Source::kPhase;
+        break;
+      default:
+        return absl::UnimplementedError(absl::StrCat(what, ": its value (",
+                                                     v1::DoorbellSource_Name(term.source()),
+                                                     ") is not driven by this build"));
+    }
+    const bool of_producer = term.source() == v1::DOORBELL_SOURCE_PRODUCER_INDEX ||
+                             term.source() == v1::DOORBELL_SOURCE_PRODUCER_COUNT;
+    const bool of_consumer = term.source() == v1::DOORBELL_SOURCE_CONSUMER_INDEX ||
+                             term.source() == v1::DOORBELL_SOURCE_CONSUMER_COUNT;
+    if (producer ? of_consumer : of_producer) {
+      return absl::UnimplementedError(
+          absl::StrCat(what, ": says how far the other side of the ring is"));
+    }
+    if (bell->term_count == bell->terms.size()) {
+      return absl::UnimplementedError(absl::StrCat(what, ": too many terms"));
+    }
+    bell->terms[bell->term_count++] = {source, term.mask(), term.shift() & 63};
+    if (source == Source::kAdded && shape.view.counts_for_increments) {
+      bell->terms[0] = {Source::kCount, UINT32_MAX, 0};
+      bell->term_count = 1;
+      bell->constant = 0;
+      bell->bytes = 4;
+      bell->byte_swap = false;
+      return absl::OkStatus();
+    }
   }
   return absl::OkStatus();
 }
 
-bool Swapped(v1::ByteOrder order, uint32_t bytes) {
-  return order == v1::BYTE_ORDER_BIG && bytes > 1;
-}
-
-}  // namespace
-
-uint64_t LoadCell(const std::byte* cell, uint32_t bytes, bool byte_swap) {
-  switch (bytes) {
-    case 1:
-      return LoadAcquire<uint8_t>(cell);
-    case 2: {
-      const auto value = LoadAcquire<uint16_t>(cell);
-      return byte_swap ? __builtin_bswap16(value) : value;
-    }
-    case 4: {
-      const auto value = LoadAcquire<uint32_t>(cell);
-      return byte_swap ? __builtin_bswap32(value) : value;
-    }
-    default: {
-      const auto value = LoadAcquire<uint64_t>(cell);
-      return byte_swap ? __builtin_bswap64(value) : value;
-    }
+absl::Status Doorbells::CompileSuppression(const RingShape& shape, const v1::Doorbell& from,
+                                           const std::string& what, Bell* bell) {
+  if (!from.has_suppressed_by_cell()) return absl::OkStatus();
+  const uint32_t index = from.suppressed_by_cell();
+  if (index >= static_cast<uint32_t>(shape.ring->cells_size()) || index >= kMaxCells) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": no cell ", index));
   }
-}
-
-void StoreCell(std::byte* cell, uint32_t bytes, bool byte_swap, uint64_t value) {
-  switch (bytes) {
-    case 1:
-      StoreRelease<uint8_t>(cell, static_cast<uint8_t>(value));
+  if (!shape.HasCell(index)) return absl::OkStatus();  // of a feature that was not chosen
+  switch (shape.ring->cells(static_cast<int>(index)).meaning()) {
+    case v1::CELL_MEANING_NEED_WAKEUP:
+      bell->suppression = Bell::Suppression::kUnlessSet;
       break;
-    case 2: {
-      const auto word = static_cast<uint16_t>(value);
-      StoreRelease<uint16_t>(cell, byte_swap ? __builtin_bswap16(word) : word);
+    case v1::CELL_MEANING_NO_NOTIFICATION:
+      bell->suppression = Bell::Suppression::kIfSet;
       break;
-    }
-    case 4: {
-      const auto word = static_cast<uint32_t>(value);
-      StoreRelease<uint32_t>(cell, byte_swap ? __builtin_bswap32(word) : word);
+    case v1::CELL_MEANING_EVENT_INDEX:
+      bell->suppression = Bell::Suppression::kEventIndex;
       break;
-    }
     default:
-      StoreRelease<uint64_t>(cell, byte_swap ? __builtin_bswap64(value) : value);
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, ": its cell does not say whether to ring"));
   }
+  absl::StatusOr<CellAccess> flag = CellAccess::Compile(shape, index);
+  if (!flag.ok()) return flag.status();
+  bell->flag = *flag;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<ProducerDoorbells> ProducerDoorbells::Compile(const v1::Ring& ring,
-                                                             const RingView& view,
-                                                             QueueIndex queue_number) {
-  ProducerDoorbells compiled;
-  if (ring.producer_doorbells_size() > kMaxDoorbells) {
-    return absl::UnimplementedError(absl::StrCat("ring ", ring.name(), ": ",
-                                                 ring.producer_doorbells_size(),
+absl::StatusOr<Doorbells> Doorbells::Compile(
+    const RingShape& shape, const google::protobuf::RepeatedPtrField<v1::Doorbell>& doorbells,
+    const std::array<std::byte*, kMaxDoorbells>& cells, bool producer) {
+  Doorbells compiled;
+  compiled.slots_iova_ = shape.view.slots_iova.value;
+  compiled.slot_bytes_ = shape.ring->slot_bytes();
+  if (doorbells.size() > kMaxDoorbells) {
+    return absl::UnimplementedError(absl::StrCat(shape.Where(), ": ", doorbells.size(),
                                                  " doorbells; at most ", kMaxDoorbells));
   }
-  for (int i = 0; i < ring.producer_doorbells_size(); ++i) {
-    const v1::Doorbell& from = ring.producer_doorbells(i);
-    const std::string what = absl::StrCat("ring ", ring.name(), ", producer doorbell ", i);
+  for (int i = 0; i < doorbells.size(); ++i) {
+    const v1::Doorbell& from = doorbells.Get(i);
+    const std::string what =
+        absl::StrCat(shape.Where(), producer ? ", producer" : ", consumer", " doorbell ", i);
     Bell& bell = compiled.bells_[compiled.count_++];
     bell.barrier = from.barrier();
     bell.bytes = from.bytes();
-    bell.byte_swap = Swapped(from.byte_order(), from.bytes());
+    bell.byte_swap = CellSwapped(from.byte_order(), from.bytes());
+    if (absl::Status status = CompileTerms(shape, from, producer, what, &bell); !status.ok()) {
+      return status;
+    }
+    if (absl::Status status = CompileSuppression(shape, from, what, &bell); !status.ok()) {
+      return status;
+    }
+    std::byte* cell = cells[static_cast<size_t>(i)];
     switch (from.target()) {
       case v1::DOORBELL_TARGET_REGISTER:
       case v1::DOORBELL_TARGET_MEMORY:
-        bell.cell = view.producer_doorbells[static_cast<size_t>(i)];
-        if (absl::Status status = CheckCell(bell.cell, bell.bytes, what); !status.ok()) {
-          return status;
-        }
+        if (absl::Status status = CheckCell(cell, bell.bytes, what); !status.ok()) return status;
+        bell.cell = cell;
         break;
       case v1::DOORBELL_TARGET_WAKEUP:
         break;
+      case v1::DOORBELL_TARGET_DESCRIPTOR:
+        if (!producer || bell.bytes == 0 || bell.bytes > kMaxDescriptorBytes ||
+            (bell.bytes % 8 != 0 && bell.bytes != 4)) {
+          return absl::UnimplementedError(
+              absl::StrCat(what, ": a copy of ", bell.bytes, " bytes is not driven by this build"));
+        }
+        if (absl::Status status = CheckCell(cell, std::min(bell.bytes, 8u), what); !status.ok()) {
+          return status;
+        }
+        bell.cell = cell;
+        bell.copies_descriptor = true;
+        compiled.descriptor_bytes_ = std::max(compiled.descriptor_bytes_, bell.bytes);
+        break;
       default:
-        return absl::UnimplementedError(
-            absl::StrCat(what, ": doorbells that take a descriptor are not driven by this build"));
-    }
-    for (const v1::DoorbellTerm& term : from.terms()) {
-      switch (term.source()) {
-        case v1::DOORBELL_SOURCE_CONSTANT:
-          bell.constant += (term.constant() & term.mask()) << (term.shift() & 63);
-          break;
-        case v1::DOORBELL_SOURCE_QUEUE_NUMBER:
-          bell.constant += (uint64_t{queue_number.value} & term.mask()) << (term.shift() & 63);
-          break;
-        case v1::DOORBELL_SOURCE_PRODUCER_INDEX:
-        case v1::DOORBELL_SOURCE_PRODUCER_COUNT:
-        case v1::DOORBELL_SOURCE_INCREMENT:
-          if (bell.term_count == bell.terms.size()) {
-            return absl::UnimplementedError(absl::StrCat(what, ": too many terms"));
-          }
-          bell.terms[bell.term_count++] = {term.source(), term.mask(), term.shift() & 63};
-          break;
-        default:
-          return absl::UnimplementedError(absl::StrCat(what, ": its value (",
-                                                       v1::DoorbellSource_Name(term.source()),
-                                                       ") is not driven by this build"));
-      }
-    }
-    if (from.has_suppressed_by_cell()) {
-      const uint32_t index = from.suppressed_by_cell();
-      if (index >= static_cast<uint32_t>(ring.cells_size()) || index >= kMaxCells) {
-        return absl::InvalidArgumentError(absl::StrCat(what, ": no cell ", index));
-      }
-      const v1::IndexCell& cell = ring.cells(static_cast<int>(index));
-      if (cell.meaning() != v1::CELL_MEANING_NEED_WAKEUP &&
-          cell.meaning() != v1::CELL_MEANING_NO_NOTIFICATION) {
-        return absl::UnimplementedError(
-            absl::StrCat(what, ": suppression by an event index is not driven by this build"));
-      }
-      bell.flag = view.cells[index];
-      bell.flag_bytes = cell.bytes();
-      bell.flag_swap = Swapped(cell.byte_order(), cell.bytes());
-      bell.flag_mask = cell.mask();
-      bell.suppress_if = cell.meaning() == v1::CELL_MEANING_NO_NOTIFICATION;
-      if (absl::Status status = CheckCell(bell.flag, bell.flag_bytes, what); !status.ok()) {
-        return status;
-      }
+        return absl::InvalidArgumentError(absl::StrCat(what, ": no target"));
     }
   }
-  if (view.need_wakeup != nullptr) {
-    if (absl::Status status = CheckCell(view.need_wakeup, 4, "need-wakeup flag"); !status.ok()) {
+  if (shape.view.need_wakeup != nullptr) {
+    if (absl::Status status = CheckCell(shape.view.need_wakeup, 4, "need-wakeup flag");
+        !status.ok()) {
       return status;
     }
-    compiled.need_wakeup_ = view.need_wakeup;
+    compiled.need_wakeup_ = shape.view.need_wakeup;
   }
   return compiled;
 }
 
-bool ProducerDoorbells::RingOne(const Bell& bell, const ProducerState& state) {
-  if (bell.flag != nullptr) {
-    // The peer's flag may only be read after the slots are visible to it.
+absl::StatusOr<Doorbells> Doorbells::OfProducer(const RingShape& shape) {
+  return Compile(shape, shape.ring->producer_doorbells(), shape.view.producer_doorbells, true);
+}
+
+absl::StatusOr<Doorbells> Doorbells::OfConsumer(const RingShape& shape) {
+  return Compile(shape, shape.ring->consumer_doorbells(), shape.view.consumer_doorbells, false);
+}
+
+bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
+  if (bell.suppression != Bell::Suppression::kNone) {
+    // The peer's cell may only be read after the slots are visible to it.
     StoresBeforeLoads();
-    const bool set = (LoadCell(bell.flag, bell.flag_bytes, bell.flag_swap) & bell.flag_mask) != 0;
-    if (set == bell.suppress_if) return false;
+    const uint64_t flag = bell.flag.Load();
+    switch (bell.suppression) {
+      case Bell::Suppression::kUnlessSet:
+        if (flag == 0) return false;
+        break;
+      case Bell::Suppression::kIfSet:
+        if (flag != 0) return false;
+        break;
+      default:
+        if (!EventIsDue(flag, state.count, state.count - state.added, bell.flag.Max())) {
+          return false;
+        }
+    }
   }
   if (bell.cell == nullptr) return true;
-  uint64_t value = bell.constant;
-  for (uint32_t i = 0; i < bell.term_count; ++i) {
-    const Term& term = bell.terms[i];
-    const uint64_t source = term.source == v1::DOORBELL_SOURCE_PRODUCER_INDEX   ? state.index
-                            : term.source == v1::DOORBELL_SOURCE_PRODUCER_COUNT ? state.count
-                                                                                : state.added;
-    value += (source & term.mask) << term.shift;
-  }
   switch (bell.barrier) {
     case v1::BARRIER_MEMORY_BEFORE_DEVICE:
       DescriptorsBeforeRegister();
@@ -182,77 +193,44 @@ bool ProducerDoorbells::RingOne(const Bell& bell, const ProducerState& state) {
     default:
       break;
   }
-  // Release: pairs with the acquire in ProducerReader::Read, where the device is a thread.
-  StoreCell(bell.cell, bell.bytes, bell.byte_swap, value);
-  return false;
-}
-
-absl::StatusOr<ProducerReader> ProducerReader::Compile(const v1::Ring& ring, const RingView& view) {
-  ProducerReader reader;
-  reader.slot_count_ = view.slot_count;
-  for (int i = 0; i < std::min(ring.producer_doorbells_size(), kMaxDoorbells); ++i) {
-    const v1::Doorbell& bell = ring.producer_doorbells(i);
-    if (bell.target() != v1::DOORBELL_TARGET_REGISTER &&
-        bell.target() != v1::DOORBELL_TARGET_MEMORY) {
-      continue;
+  if (bell.copies_descriptor) [[unlikely]] {
+    if (bell.bytes == 4) {
+      uint32_t word;
+      std::memcpy(&word, state.descriptor, sizeof word);
+      StoreRelease<uint32_t>(bell.cell, word);
     }
-    for (const v1::DoorbellTerm& term : bell.terms()) {
-      const bool is_count = term.source() == v1::DOORBELL_SOURCE_PRODUCER_COUNT;
-      if (!is_count && term.source() != v1::DOORBELL_SOURCE_PRODUCER_INDEX) continue;
-      // The mask must hold every value that differs: slot_count of them for an index, and one more
-      // for a count, of low bits only.
-      const uint32_t width = 8 * bell.bytes();
-      if (term.shift() >= width) continue;
-      const uint64_t mask = term.mask() & (~uint64_t{0} >> (64 - width) >> term.shift());
-      const bool low_bits = (mask & (mask + 1)) == 0;
-      if (!low_bits || mask < uint64_t{view.slot_count} - (is_count ? 0 : 1)) continue;
-      reader.cell_ = view.producer_doorbells[static_cast<size_t>(i)];
-      reader.bytes_ = bell.bytes();
-      reader.byte_swap_ = Swapped(bell.byte_order(), bell.bytes());
-      reader.is_count_ = is_count;
-      reader.mask_ = mask;
-      reader.shift_ = term.shift();
-      if (absl::Status status = CheckCell(reader.cell_, reader.bytes_,
-                                          absl::StrCat("ring ", ring.name(), ", doorbell ", i));
-          !status.ok()) {
-        return status;
-      }
-      if (view.need_wakeup != nullptr) {
-        if (absl::Status status = CheckCell(view.need_wakeup, 4, "need-wakeup flag");
-            !status.ok()) {
-          return status;
-        }
-        reader.need_wakeup_ = view.need_wakeup;
-      }
-      return reader;
+    for (uint32_t at = 0; at + 8 <= bell.bytes; at += 8) {
+      uint64_t word;
+      std::memcpy(&word, state.descriptor + at, sizeof word);
+      StoreRelease<uint64_t>(bell.cell + at, word);
     }
-  }
-  return absl::UnimplementedError(
-      absl::StrCat("ring ", ring.name(), ": no doorbell tells an index or a count that fits ",
-                   view.slot_count, " slots; a device of software cannot follow it"));
-}
-
-bool ProducerReader::Read(uint32_t next_index, uint32_t next_count, uint32_t* available) const {
-  const uint64_t value = (LoadCell(cell_, bytes_, byte_swap_) >> shift_) & mask_;
-  if (is_count_) {
-    const uint64_t ahead = (value - next_count) & mask_ & UINT32_MAX;
-    *available = static_cast<uint32_t>(ahead);
-    return ahead <= slot_count_;
-  }
-  if (value >= slot_count_) {
-    *available = 0;
     return false;
   }
-  const auto index = static_cast<uint32_t>(value);
-  *available = index >= next_index ? index - next_index : index + slot_count_ - next_index;
-  return true;
-}
-
-void ProducerReader::SetNeedWakeup(bool need) const {
-  if (need_wakeup_ == nullptr) return;
-  StoreRelaxed<uint32_t>(need_wakeup_, need ? 1 : 0);
-  // Pairs with the fence in ProducerDoorbells::Ring.
-  StoresBeforeLoads();
+  uint64_t value = bell.constant;
+  for (uint32_t i = 0; i < bell.term_count; ++i) {
+    const Term& term = bell.terms[i];
+    uint64_t source = state.index;
+    switch (term.source) {
+      case Source::kIndex:
+        break;
+      case Source::kCount:
+        source = state.count;
+        break;
+      case Source::kAdded:
+        source = state.added;
+        break;
+      case Source::kAddress:
+        source = slots_iova_ + uint64_t{state.index} * slot_bytes_;
+        break;
+      case Source::kPhase:
+        source = state.phase;
+        break;
+    }
+    value += (source & term.mask) << term.shift;
+  }
+  // Release: pairs with the acquire in ProgressReader::Read, where the device is a thread.
+  StoreCell(bell.cell, bell.bytes, bell.byte_swap, value);
+  return false;
 }
 
 }  // namespace qsplit::dataplane

@@ -116,7 +116,7 @@ class FieldAccess {
 };
 
 // Forms longer than this are not driven.
-inline constexpr uint32_t kMaxDescriptorBytes = 256;
+inline constexpr uint32_t kMaxDescriptorBytes = 512;
 
 // A descriptor in private memory.
 struct alignas(64) DescriptorBytes {

@@ -20,6 +20,8 @@ std::string_view RingFaultText(RingFault fault) {
       return "context used that was never set";
     case RingFault::kBadRequest:
       return "request that makes no sense";
+    case RingFault::kSlotOutOfRange:
+      return "slot out of the table's range";
   }
   return "unknown";
 }

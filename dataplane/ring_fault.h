@@ -13,7 +13,7 @@ enum class RingFault : uint8_t {
   kNone = 0,
   // Nothing to fetch now.
   kEmpty,
-  // The doorbell says an index that the ring does not have, or more slots than it has.
+  // A doorbell or cell says an index that the ring does not have, or more slots than it has.
   kDoorbellOutOfRange,
   // The bytes of a descriptor are of no form that may stand there.
   kUndefinedForm,
@@ -25,6 +25,8 @@ enum class RingFault : uint8_t {
   kUndefinedContext,
   // A descriptor asks for what the layout's own rules exclude (segmenting with a size of zero …).
   kBadRequest,
+  // A descriptor names a slot of a table that the table does not have.
+  kSlotOutOfRange,
 };
 
 // "doorbell out of range" …, for logs and fault reports.

@@ -18,19 +18,67 @@ namespace qsplit::dataplane {
 class SlotMemory {
  public:
   SlotMemory() = default;
-  // slots: aligned to 8 bytes. slot_bytes: 1..kMaxDescriptorBytes.
+  // Words are as wide as the slots' size and place allow, 8 bytes at most; both sides map a ring
+  // at the same offset of a page, so that they agree.
   SlotMemory(std::byte* slots, uint32_t slot_bytes)
       : slots_(slots),
         slot_bytes_(slot_bytes),
-        word_bytes_(slot_bytes % 8 == 0   ? 8
-                    : slot_bytes % 4 == 0 ? 4
-                    : slot_bytes % 2 == 0 ? 2
-                                          : 1) {}
+        word_bytes_(WordFor(reinterpret_cast<uintptr_t>(slots) | slot_bytes)) {}
 
   uint32_t slot_bytes() const { return slot_bytes_; }
   uint32_t word_bytes() const { return word_bytes_; }
   // Which word of a slot a byte stands in.
   uint32_t WordOf(uint32_t byte) const { return byte / word_bytes_; }
+
+  // Functions with `bytes` move so many bytes from the slot's first on, rounded up to whole words;
+  // the others the whole slot. Private memory must have room for whole words.
+
+  void Read(uint32_t slot, std::byte* to, uint32_t bytes) const {
+    const std::byte* from = At(slot);
+    Each(bytes, [&]<typename T>(T, uint32_t offset, uint32_t) {
+      const T word = LoadRelaxed<T>(from + offset);
+      std::memcpy(to + offset, &word, sizeof word);
+    });
+  }
+  void ReadAllBut(uint32_t slot, uint32_t skip, std::byte* to, uint32_t bytes) const {
+    const std::byte* from = At(slot);
+    Each(bytes, [&]<typename T>(T, uint32_t offset, uint32_t index) {
+      if (index == skip) return;
+      const T word = LoadRelaxed<T>(from + offset);
+      std::memcpy(to + offset, &word, sizeof word);
+    });
+  }
+  void Write(uint32_t slot, const std::byte* from, uint32_t bytes) const {
+    std::byte* to = At(slot);
+    Each(bytes, [&]<typename T>(T, uint32_t offset, uint32_t) {
+      T word;
+      std::memcpy(&word, from + offset, sizeof word);
+      StoreRelaxed<T>(to + offset, word);
+    });
+  }
+  void WriteAllBut(uint32_t slot, uint32_t skip, const std::byte* from, uint32_t bytes) const {
+    std::byte* to = At(slot);
+    Each(bytes, [&]<typename T>(T, uint32_t offset, uint32_t index) {
+      if (index == skip) return;
+      T word;
+      std::memcpy(&word, from + offset, sizeof word);
+      StoreRelaxed<T>(to + offset, word);
+    });
+  }
+  void WriteWithLast(uint32_t slot, uint32_t last, const std::byte* from, uint32_t bytes) const {
+    WriteAllBut(slot, last, from, bytes);
+    WriteWordRelease(slot, last, from);
+  }
+  // Writes one word out of its place in `from`, with release: what was written before is visible
+  // to whom sees it.
+  void WriteWordRelease(uint32_t slot, uint32_t word, const std::byte* from) const {
+    const uint32_t offset = word * word_bytes_;
+    WithWord([&]<typename T>(T) {
+      T value;
+      std::memcpy(&value, from + offset, sizeof value);
+      StoreRelease<T>(At(slot) + offset, value);
+    });
+  }
 
   // Reads a whole slot, no order.
   void Read(uint32_t slot, std::byte* to) const {
@@ -99,15 +147,22 @@ class SlotMemory {
       f(uint8_t{});
     }
   }
+  static uint32_t WordFor(uintptr_t bits) {
+    return bits % 8 == 0 ? 8 : bits % 4 == 0 ? 4 : bits % 2 == 0 ? 2 : 1;
+  }
   template <typename F>
   void Each(F&& f) const {
-    if (slot_bytes_ == 16) [[likely]] {  // most NICs; unrolled
+    Each(slot_bytes_, f);
+  }
+  template <typename F>
+  void Each(uint32_t bytes, F&& f) const {
+    if (bytes == 16 && word_bytes_ == 8) [[likely]] {  // most NICs; unrolled
       f(uint64_t{}, 0u, 0u);
       f(uint64_t{}, 8u, 1u);
       return;
     }
     WithWord([&]<typename T>(T zero) {
-      const uint32_t words = slot_bytes_ / sizeof(T);
+      const auto words = static_cast<uint32_t>((bytes + sizeof(T) - 1) / sizeof(T));
       for (uint32_t i = 0; i < words; ++i) f(zero, i * static_cast<uint32_t>(sizeof(T)), i);
     });
   }

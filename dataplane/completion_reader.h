@@ -1,0 +1,131 @@
+// The driver's side of a ring with complete forms: the next completion, as a private copy with the
+// form that it has; then the slot goes back to the device.
+//
+//   (device)            Read               Take                  Publish
+//   ───────► completed ─────► private copy ────► driver's, filled ──────► device's
+//
+// The device writes the slots; each word is read once, the done word first, with acquire. The
+// driver writes fill values into slots that it has taken, and its consumer cells and doorbells.
+// Where completions stand in slots that the driver posted, an unused slot may read as completed:
+// only ask while something is outstanding.
+// Never: allocates after Create, locks, makes a system call. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_COMPLETION_READER_H_
+#define QSPLIT_DATAPLANE_COMPLETION_READER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/doorbell.h"
+#include "dataplane/ring_cells.h"
+#include "dataplane/ring_cursor.h"
+#include "dataplane/ring_fault.h"
+#include "dataplane/ring_forms.h"
+#include "dataplane/ring_shape.h"
+
+namespace qsplit::dataplane {
+
+// A completion that was read; its bytes are in the caller's copy.
+struct ReadCompletion {
+  uint32_t form = 0;   // position among forms()
+  uint32_t index = 0;  // of its first slot
+  uint64_t count = 0;  // of its first slot, free-running
+  uint32_t slots = 1;  // that its bytes take
+  uint32_t bytes = 0;
+};
+
+class CompletionReader {
+ public:
+  // Fills the ring's slots with its fill values. UNIMPLEMENTED: completions that nothing tells of.
+  static absl::StatusOr<CompletionReader> Create(const RingShape& shape);
+
+  const RingForms& forms() const { return forms_; }
+  const RingCursor& position() const { return at_; }
+  uint32_t slot_count() const { return at_.slot_count(); }
+
+  // Copies the completion at position(), without taking it. kEmpty: none there. kUndefinedForm: the
+  // slot is completed, with bytes of no form: Take(1) to go on without it. kDoorbellOutOfRange: a
+  // cell says what the ring cannot hold; nothing is taken from it until it makes sense again.
+  // first: the first of a packet.
+  RingFault Read(std::byte* copy, ReadCompletion* out, bool first = true) {
+    if (by_cell_.valid()) {
+      if (end_ == at_.count() && !Look()) return look_;
+    } else if (!forms_.BytesDecide()) {
+      return RingFault::kEmpty;
+    }
+    const int form = forms_.Read(slots_, at_, first, copy);
+    if (form < 0) [[unlikely]] {
+      return form == RingForms::kNotYet ? RingFault::kEmpty : RingFault::kUndefinedForm;
+    }
+    out->form = static_cast<uint32_t>(form);
+    out->index = at_.index();
+    out->count = at_.count();
+    out->bytes = forms_.ReadRest(slots_, at_, out->form, copy);
+    out->slots = forms_.SlotsOf(out->form, out->bytes);
+    if (out->bytes == 0) [[unlikely]] {
+      return RingFault::kUndefinedForm;
+    }
+    if (by_cell_.valid() && out->slots > Known()) [[unlikely]] {
+      return RingFault::kEmpty;  // not all of it
+    }
+    return RingFault::kNone;
+  }
+  // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
+  // block), after Read saw the title. bytes: at most a slot.
+  void ReadRaw(uint32_t ahead, std::byte* copy, uint32_t bytes) const {
+    slots_.Read((ahead == 0 ? at_ : at_.Ahead(ahead)).index(), copy, bytes);
+  }
+
+  // Moves on by so many slots, which are the driver's now: those of the completion, or (in place,
+  // in order of completion) those of the descriptors that it completes. Fills them.
+  void Take(uint32_t slots) {
+    for (uint32_t i = 0; i < slots; ++i) {
+      if (!fills_.empty()) Fill(at_.index());
+      at_.NextDescriptorSlot();
+    }
+    at_.NextSequence();
+    if (by_cell_.valid() && static_cast<int64_t>(end_ - at_.count()) < 0) end_ = at_.count();
+  }
+
+  // Tells the device of all that was taken since the last time: cells, then doorbells. Once for
+  // each burst. True: wake it. Without anything new it does nothing.
+  bool Publish() {
+    if (published_ == at_.count()) return false;
+    return PublishTaken();
+  }
+
+  // Ask the device for an event at the next completion, or for none, by this ring's cells.
+  void WantEvent(bool event) const { event_.Want(event, at_.count()); }
+
+ private:
+  struct FillWord {
+    uint32_t word = 0;
+    uint64_t mask = 0;  // in memory order, of the word's low bytes
+    uint64_t value = 0;
+  };
+  CompletionReader() = default;
+  absl::Status CompileFills(const RingShape& shape);
+  uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
+  bool Look();
+  void Fill(uint32_t slot);
+  bool PublishTaken();
+
+  SlotMemory slots_;
+  RingForms forms_;
+  RingCursor at_;
+  ProgressReader by_cell_;
+  uint64_t end_ = 0;  // count up to which the cell said that slots are completed
+  RingFault look_ = RingFault::kEmpty;
+  uint64_t published_ = 0;
+  std::vector<FillWord> fills_;
+  std::array<ProgressWriter, 2> cells_;
+  uint32_t cell_count_ = 0;
+  Doorbells doorbells_;
+  EventRequest event_;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_COMPLETION_READER_H_

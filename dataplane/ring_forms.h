@@ -1,0 +1,184 @@
+// The forms that may stand in a ring's slots on one side's behalf, compiled: how long each is, when
+// its bytes say that the slot has changed hands, and how a descriptor gets from shared slots into a
+// private copy and back without ever being half there.
+//
+//   writing   last slot … second slot, first slot but its last word │ last word, release
+//   reading   last word, acquire ─► condition ─► all the rest ─► which form ─► its condition
+//
+// The slots belong to both sides; what is read may be any bytes. Everything is checked on the
+// private copy. Never allocates after Compile. Immutable; any thread.
+#ifndef QSPLIT_DATAPLANE_RING_FORMS_H_
+#define QSPLIT_DATAPLANE_RING_FORMS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/field_access.h"
+#include "dataplane/form_match.h"
+#include "dataplane/ring_condition.h"
+#include "dataplane/ring_cursor.h"
+#include "dataplane/ring_shape.h"
+#include "dataplane/slot_memory.h"
+
+namespace qsplit::dataplane {
+
+// How many bytes a descriptor of a form has, with its appended parts.
+class FormExtent {
+ public:
+  static absl::StatusOr<FormExtent> Compile(const RingShape& shape, uint32_t form);
+
+  bool Fixed() const { return parts_.empty(); }
+  uint32_t FixedBytes() const { return fixed_bytes_; }
+  // Of a private copy that has the fixed bytes. 0: a count says more parts than the form may have.
+  uint32_t Bytes(const std::byte* descriptor) const {
+    return parts_.empty() ? fixed_bytes_ : Count(descriptor);
+  }
+
+ private:
+  struct Part {
+    uint32_t stride = 0;
+    uint32_t max_count = 0;
+    bool counted = false;
+    bool counts_buffers = false;  // the field counts buffers, not parts
+    uint32_t own_buffers = 0;     // in the container
+    uint32_t part_buffers = 1;    // in each part
+    FieldAccess count;
+  };
+  uint32_t Count(const std::byte* descriptor) const;
+
+  uint32_t fixed_bytes_ = 0;
+  std::vector<Part> parts_;
+};
+
+struct RingForm {
+  uint32_t form = 0;     // index in Layout.forms
+  uint32_t bytes = 0;    // without appended parts
+  uint32_t slots = 1;    // at least
+  bool context = false;  // a context form of the queue
+  FormExtent extent;
+  // The slot has changed hands; always true where the slot's bytes do not say it.
+  RingCondition when;
+  // Word of the first slot that is written after everything else.
+  uint32_t last_word = 0;
+};
+
+class RingForms {
+ public:
+  static constexpr int kNotYet = -1;     // the slot is still the other side's
+  static constexpr int kUndefined = -2;  // it has changed hands, with bytes of no form
+
+  // when: null where slots change hands by other means than their bytes.
+  static absl::StatusOr<RingForms> Compile(const RingShape& shape, std::span<const uint32_t> forms,
+                                           const v1::Condition* when);
+
+  uint32_t size() const { return static_cast<uint32_t>(forms_.size()); }
+  const RingForm& operator[](uint32_t form) const { return forms_[form]; }
+  // Whether the slots' bytes say when they change hands.
+  bool BytesDecide() const { return bytes_decide_; }
+  // Position of a form of the layout (index in Layout.forms) among these; kUndefined.
+  int Find(uint32_t layout_form) const;
+
+  // Slots that this many bytes of a form take.
+  uint32_t SlotsOf(uint32_t form, uint32_t bytes) const {
+    if (bytes <= slot_bytes_) [[likely]] {
+      return forms_[form].slots;
+    }
+    const uint32_t needed = (bytes + slot_bytes_ - 1) / slot_bytes_;
+    return needed > forms_[form].slots ? needed : forms_[form].slots;
+  }
+
+  // Which form private bytes are of: as the first descriptor of a packet or one of the rest.
+  int Match(const std::byte* descriptor, bool first) const {
+    const int match = (first ? first_ : rest_).Match(descriptor);
+    return match == FormMatcher::kNone ? kUndefined : match;
+  }
+
+  // The cheap half of Read: false if there is certainly nothing. Reads one word (of `copy`, only
+  // that word is written) where one decides.
+  bool Peek(const SlotMemory& slots, const RingCursor& at, std::byte* copy) const {
+    if (!has_common_) return true;
+    slots.ReadWordAcquire(at.index(), common_word_, copy);
+    return common_when_.Holds(copy, at);
+  }
+  // The descriptor that begins at the cursor, into a private copy of kMaxDescriptorBytes: position
+  // of its form, kNotYet, kUndefined. The copy holds the fixed part; see ReadRest.
+  int Read(const SlotMemory& slots, const RingCursor& at, bool first, std::byte* copy) const {
+    if (has_common_) [[likely]] {
+      slots.ReadWordAcquire(at.index(), common_word_, copy);
+      if (!common_when_.Holds(copy, at)) return kNotYet;
+      slots.ReadAllBut(at.index(), common_word_, copy, first_slot_bytes_);
+      const int form = Match(copy, first);
+      if (form < 0 || forms_[static_cast<uint32_t>(form)].bytes <= slot_bytes_) [[likely]] {
+        return form;
+      }
+      ReadSlots(slots, at, 1, forms_[static_cast<uint32_t>(form)].bytes, copy);
+      return form;
+    }
+    return ReadSlowly(slots, at, first, copy);
+  }
+  // Reads the appended parts of a copy that Read gave, and returns how many bytes it has all in
+  // all; 0: its counts are out of range, or it is longer than kMaxDescriptorBytes.
+  uint32_t ReadRest(const SlotMemory& slots, const RingCursor& at, uint32_t form,
+                    std::byte* copy) const {
+    const RingForm& f = forms_[form];
+    if (f.extent.Fixed()) [[likely]] {
+      return f.bytes;
+    }
+    return ReadParts(slots, at, f, copy);
+  }
+
+  // Makes the bytes say that the slot is the other side's, at the cursor (phase, sequence, own bit
+  // …); nothing where bytes do not decide.
+  void Sign(uint32_t form, std::byte* image, const RingCursor& at) const {
+    if (bytes_decide_) forms_[form].when.MakeTrue(image, at);
+  }
+  // Writes a signed descriptor. hold_last: all but the last word, whose store hands it over; the
+  // caller stores it with SlotMemory::WriteWordRelease.
+  void Write(const SlotMemory& slots, const RingCursor& at, uint32_t form, const std::byte* image,
+             uint32_t bytes, bool hold_last) const {
+    const RingForm& f = forms_[form];
+    if (bytes > slot_bytes_) [[unlikely]] {
+      WriteSlots(slots, at, image, bytes);
+      bytes = slot_bytes_;
+    }
+    if (hold_last) {
+      slots.WriteAllBut(at.index(), f.last_word, image, bytes);
+    } else {
+      slots.WriteWithLast(at.index(), f.last_word, image, bytes);
+    }
+  }
+
+ private:
+  int ReadSlowly(const SlotMemory& slots, const RingCursor& at, bool first, std::byte* copy) const;
+  uint32_t ReadParts(const SlotMemory& slots, const RingCursor& at, const RingForm& form,
+                     std::byte* copy) const;
+  // Reads (writes) the slots of a descriptor of `bytes` bytes from its `from`-th on (all but the
+  // first, the last one first).
+  void ReadSlots(const SlotMemory& slots, const RingCursor& at, uint32_t from, uint32_t bytes,
+                 std::byte* copy) const;
+  void WriteSlots(const SlotMemory& slots, const RingCursor& at, const std::byte* image,
+                  uint32_t bytes) const;
+  absl::Status FindWords(const RingShape& shape);
+
+  std::vector<RingForm> forms_;
+  FormMatcher first_;
+  FormMatcher rest_;
+  uint32_t slot_bytes_ = 0;
+  uint32_t first_slot_bytes_ = 0;  // read of the first slot, for the longest form
+  bool bytes_decide_ = false;
+  // The same comparison of one word decides for all forms.
+  bool has_common_ = false;
+  uint32_t common_word_ = 0;
+  RingCondition common_when_;
+};
+
+// A form's bytes with every constant in place, fields of negative logic saying false, everything
+// else zero.
+absl::StatusOr<DescriptorBytes> FormImage(const RingShape& shape, uint32_t form);
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_RING_FORMS_H_
