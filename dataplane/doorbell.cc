@@ -1,10 +1,12 @@
 #include "dataplane/doorbell.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/field_access.h"
 
 namespace qsplit::dataplane {
 
@@ -100,8 +102,8 @@ absl::StatusOr<Doorbells> Doorbells::Compile(
   compiled.slots_iova_ = shape.view.slots_iova.value;
   compiled.slot_bytes_ = shape.ring->slot_bytes();
   if (doorbells.size() > kMaxDoorbells) {
-    return absl::UnimplementedError(absl::StrCat(shape.Where(), ": ", doorbells.size(),
-                                                 " doorbells; at most ", kMaxDoorbells));
+    return absl::UnimplementedError(
+        absl::StrCat(shape.Where(), ": ", doorbells.size(), " doorbells; at most ", kMaxDoorbells));
   }
   for (int i = 0; i < doorbells.size(); ++i) {
     const v1::Doorbell& from = doorbells.Get(i);

@@ -65,7 +65,7 @@ class InPlaceRxDriver {
 
   InPlaceShape shape_;
   RxPostForm post_;
-  ProducerDoorbells doorbells_;
+  Doorbells doorbells_;
   FormMatcher matcher_;
   std::vector<RxProgram> programs_;
   RxFields available_;
@@ -77,8 +77,8 @@ class InPlaceRxDriver {
 
   std::vector<Posted> posted_;  // by slot
   uint32_t produce_ = 0;        // next slot to write
-  uint32_t produced_ = 0;       // free-running
-  uint32_t published_ = 0;      // free-running
+  uint64_t produced_ = 0;       // free-running
+  uint64_t published_ = 0;      // free-running
   uint32_t consume_ = 0;        // next slot to look at
   uint32_t outstanding_ = 0;    // written and not come back
   // The packet that is coming in.
@@ -101,16 +101,22 @@ class InPlaceRxDevice {
   void Skip();
   uint32_t Fetched() const { return fetched_; }
   void Unfetch();
-  void SetNeedWakeup(bool need) { producer_.SetNeedWakeup(need); }
+  void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 
  private:
   InPlaceRxDevice() = default;
+  // Slots published from the one fetched next on; false: the doorbell says nonsense.
+  bool ReadProducer(uint32_t* available) const {
+    return producer_.Read({fetch_, shape_.slot_count, fetch_count_}, 0, shape_.slot_count,
+                          available);
+  }
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
 
   InPlaceShape shape_;
   RxPostForm post_;
   FormMatcher matcher_;
-  ProducerReader producer_;
+  ProgressReader producer_;
+  NotificationSwitch notification_;
   std::vector<RxProgram> programs_;
   RxFields supported_;
   v1::LengthMeaning length_meaning_ = v1::LENGTH_MEANING_BUFFER;
@@ -120,7 +126,7 @@ class InPlaceRxDevice {
 
   std::vector<uint32_t> bytes_;  // posted, by slot; of fetched ones
   uint32_t fetch_ = 0;           // next slot to fetch
-  uint32_t fetch_count_ = 0;     // free-running
+  uint64_t fetch_count_ = 0;     // free-running
   uint32_t complete_ = 0;        // next slot to complete
   uint32_t fetched_ = 0;         // fetched and not completed
   RingFault fault_ = RingFault::kNone;

@@ -19,9 +19,12 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> InPlaceRxDevice::Create(
     return status;
   }
   device->buffer_bytes_ = options.buffer_bytes;
-  absl::StatusOr<ProducerReader> producer = ProducerReader::Compile(*s.ring, s.view);
+  absl::StatusOr<ProgressReader> producer = ProgressReader::OfProducerDoorbells(s.ring_shape);
   if (!producer.ok()) return producer.status();
   device->producer_ = *producer;
+  absl::StatusOr<NotificationSwitch> notification = NotificationSwitch::Compile(s.ring_shape);
+  if (!notification.ok()) return notification.status();
+  device->notification_ = *notification;
   absl::StatusOr<FormMatcher> matcher = FormMatcher::Compile(*s.layout, s.post_forms, s.choices);
   if (!matcher.ok()) return matcher.status();
   device->matcher_ = *std::move(matcher);
@@ -43,7 +46,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> InPlaceRxDevice::Create(
 
 uint32_t InPlaceRxDevice::PeekAvailable() {
   uint32_t available = 0;
-  if (fault_ != RingFault::kNone || !producer_.Read(fetch_, fetch_count_, &available)) return 0;
+  if (fault_ != RingFault::kNone || !ReadProducer(&available)) return 0;
   // A driver that publishes slots which are not yet completed gets no further than the ring.
   return std::min(available, shape_.slot_count - fetched_);
 }
@@ -51,7 +54,7 @@ uint32_t InPlaceRxDevice::PeekAvailable() {
 RingFault InPlaceRxDevice::Fetch(PostedBuffer* out) {
   if (fault_ != RingFault::kNone) return fault_;
   uint32_t available = 0;
-  if (!producer_.Read(fetch_, fetch_count_, &available)) {
+  if (!ReadProducer(&available)) {
     return fault_ = RingFault::kDoorbellOutOfRange;
   }
   if (available == 0 || fetched_ == shape_.slot_count) return RingFault::kEmpty;

@@ -98,8 +98,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> InPlaceRxDriver::Create(
     return status;
   }
   driver->buffer_bytes_ = options.buffer_bytes;
-  absl::StatusOr<ProducerDoorbells> doorbells =
-      ProducerDoorbells::Compile(*s.ring, s.view, s.queue_number);
+  absl::StatusOr<Doorbells> doorbells = Doorbells::OfProducer(s.ring_shape);
   if (!doorbells.ok()) return doorbells.status();
   driver->doorbells_ = *doorbells;
   absl::StatusOr<FormMatcher> matcher =
@@ -155,7 +154,10 @@ uint32_t InPlaceRxDriver::Post(std::span<const RxBuffer> buffers) {
 
 bool InPlaceRxDriver::Publish() {
   if (produced_ == published_) return false;
-  const ProducerState state{produce_, produced_, produced_ - published_};
+  DoorbellState state;
+  state.index = produce_;
+  state.count = produced_;
+  state.added = static_cast<uint32_t>(produced_ - published_);
   published_ = produced_;
   return doorbells_.Ring(state);
 }
@@ -190,7 +192,7 @@ uint32_t InPlaceRxDriver::LengthInBuffer(uint64_t said, bool first, bool last, u
 uint32_t InPlaceRxDriver::Poll(std::span<RxCompletion> out) {
   uint32_t count = 0;
   // Only published slots can be complete.
-  const uint32_t unpublished = produced_ - published_;
+  const auto unpublished = static_cast<uint32_t>(produced_ - published_);
   const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_ - unpublished));
   while (count < most) {
     DescriptorBytes descriptor;

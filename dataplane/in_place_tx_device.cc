@@ -19,9 +19,12 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
   absl::StatusOr<FormMatcher> matcher = FormMatcher::Compile(*s.layout, forms, s.choices);
   if (!matcher.ok()) return matcher.status();
   device->matcher_ = *std::move(matcher);
-  absl::StatusOr<ProducerReader> producer = ProducerReader::Compile(*s.ring, s.view);
+  absl::StatusOr<ProgressReader> producer = ProgressReader::OfProducerDoorbells(s.ring_shape);
   if (!producer.ok()) return producer.status();
   device->producer_ = *producer;
+  absl::StatusOr<NotificationSwitch> notification = NotificationSwitch::Compile(s.ring_shape);
+  if (!notification.ok()) return notification.status();
+  device->notification_ = *notification;
   // The first form says all that there is to say: done.
   absl::StatusOr<DescriptorBytes> image = ConstantImage(s, s.complete_forms.front());
   if (!image.ok()) return image.status();
@@ -43,7 +46,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
 
 uint32_t InPlaceTxDevice::PeekAvailable() {
   uint32_t available = 0;
-  if (fault_ != RingFault::kNone || !producer_.Read(fetch_, fetch_count_, &available)) return 0;
+  if (fault_ != RingFault::kNone || !ReadProducer(&available)) return 0;
   return available;
 }
 
@@ -98,7 +101,7 @@ RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* d
 RingFault InPlaceTxDevice::Fetch(TxWork* out) {
   if (fault_ != RingFault::kNone) return fault_;
   uint32_t available = 0;
-  if (!producer_.Read(fetch_, fetch_count_, &available)) {
+  if (!ReadProducer(&available)) {
     return Fault(RingFault::kDoorbellOutOfRange);
   }
   // Every descriptor is read once in this call; `available` bounds the call.

@@ -25,7 +25,7 @@ class InPlaceTxDevice {
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
   void Complete(const TxHandle& handle);
-  void SetNeedWakeup(bool need) { producer_.SetNeedWakeup(need); }
+  void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 
  private:
   struct SlotState {
@@ -39,6 +39,11 @@ class InPlaceTxDevice {
   };
 
   InPlaceTxDevice() = default;
+  // Slots published from the one fetched next on; false: the doorbell says nonsense.
+  bool ReadProducer(uint32_t* available) const {
+    return producer_.Read({fetch_, shape_.slot_count, fetch_count_}, 0, shape_.slot_count,
+                          available);
+  }
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   RingFault Fault(RingFault fault) { return fault_ = fault; }
   // Remembers a context descriptor.
@@ -54,7 +59,8 @@ class InPlaceTxDevice {
   InPlaceShape shape_;
   TxProgram program_;
   FormMatcher matcher_;  // data forms, then context forms
-  ProducerReader producer_;
+  ProgressReader producer_;
+  NotificationSwitch notification_;
   DescriptorBytes done_image_{};
   // Features for which each data form needs a context.
   std::vector<TxFeatures> needs_context_;
@@ -64,7 +70,7 @@ class InPlaceTxDevice {
   std::vector<bool> reports_;  // of the packet being gathered, by position
   std::vector<TxSegment> segments_;
   uint32_t fetch_ = 0;          // next slot to look at
-  uint32_t fetch_count_ = 0;    // free-running
+  uint64_t fetch_count_ = 0;    // free-running
   uint32_t context_slots_ = 0;  // consumed in front of the packet to come
   RingFault fault_ = RingFault::kNone;
 };

@@ -14,8 +14,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
   absl::StatusOr<TxProgram> program = TxProgram::Compile(s);
   if (!program.ok()) return program.status();
   driver->program_ = *std::move(program);
-  absl::StatusOr<ProducerDoorbells> doorbells =
-      ProducerDoorbells::Compile(*s.ring, s.view, s.queue_number);
+  absl::StatusOr<Doorbells> doorbells = Doorbells::OfProducer(s.ring_shape);
   if (!doorbells.ok()) return doorbells.status();
   driver->doorbells_ = *doorbells;
   driver->report_every_ = std::max(options.report_every, 1u);
@@ -197,7 +196,10 @@ bool InPlaceTxDriver::Publish() {
     slots_[last_slot_].reported = true;
     since_report_ = slots_since_report_ = 0;
   }
-  const ProducerState state{produce_, produced_, produced_ - published_};
+  DoorbellState state;
+  state.index = produce_;
+  state.count = produced_;
+  state.added = static_cast<uint32_t>(produced_ - published_);
   published_ = produced_;
   return doorbells_.Ring(state);
 }
@@ -206,7 +208,7 @@ uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
   uint32_t count = 0;
   while (count < cookies.size()) {
     if (complete_ == 0) {
-      const uint32_t published = in_use_ - (produced_ - published_);
+      const uint32_t published = in_use_ - static_cast<uint32_t>(produced_ - published_);
       // The next slot that is reported says so for all before it.
       uint32_t slot = consume_;
       uint32_t ahead = 1;

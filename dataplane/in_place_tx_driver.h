@@ -75,7 +75,7 @@ class InPlaceTxDriver {
 
   InPlaceShape shape_;
   TxProgram program_;
-  ProducerDoorbells doorbells_;
+  Doorbells doorbells_;
   uint32_t report_every_ = 1;
   uint32_t max_segments_ = 1;
   uint32_t most_unreported_ = 1;
@@ -85,8 +85,8 @@ class InPlaceTxDriver {
   std::vector<ContextState> contexts_;
   std::vector<SlotState> slots_;
   uint32_t produce_ = 0;             // next slot to write
-  uint32_t produced_ = 0;            // free-running
-  uint32_t published_ = 0;           // free-running
+  uint64_t produced_ = 0;            // free-running
+  uint64_t published_ = 0;           // free-running
   uint32_t consume_ = 0;             // oldest slot in use
   uint32_t in_use_ = 0;              // slots
   uint32_t complete_ = 0;            // slots from consume_ on that are known to be sent

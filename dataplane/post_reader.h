@@ -83,7 +83,7 @@ class PostReader {
   bool ReturnsSlotsByCell() const { return consumed_.valid(); }
 
   // Before sleeping (need), when awake again: see NotificationSwitch.
-  void SetNeedWakeup(bool need) const { notification_.Set(need, at_); }
+  void SetNeedWakeup(bool need) const { notification_.Set(need, at_.count()); }
 
   RingFault fault() const { return fault_; }
   // Faults found by the engine above, so that this side goes on reporting them.

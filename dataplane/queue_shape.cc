@@ -150,7 +150,10 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
     return absl::UnimplementedError(absl::StrCat(where, ": slots of ", ring.slot_bytes(),
                                                  " bytes; at most ", kMaxDescriptorBytes));
   }
-  shape.slots = SlotMemory(shape.view.slots, ring.slot_bytes());
+  absl::StatusOr<RingShape> ring_shape = ShapeRing(*shape.layout, *shape.queue, ring_index, view);
+  if (!ring_shape.ok()) return ring_shape.status();
+  shape.ring_shape = *std::move(ring_shape);
+  shape.slots = shape.ring_shape.slots;
   shape.slot_count = shape.view.slot_count;
   // An index alone cannot tell full from empty: one slot stays empty at least.
   bool tells_count = false;

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/condition.h"
+#include "dataplane/ring_shape.h"
 #include "dataplane/ring_view.h"
 #include "dataplane/slot_memory.h"
 #include "descriptor-lang/layout/roles.h"
@@ -37,6 +38,7 @@ struct QueueScope {
 // A ring in which the device completes descriptors by writing over them.
 struct InPlaceShape : QueueScope {
   const v1::Ring* ring = nullptr;
+  RingShape ring_shape;
   RingView view;
   QueueIndex queue_number;
 

@@ -165,10 +165,10 @@ absl::StatusOr<ProgressReader> ProgressReader::OfDoorbells(
       return reader;
     }
   }
-  return absl::UnimplementedError(absl::StrCat(
-      shape.Where(), ": no ", producer ? "producer" : "consumer",
-      " doorbell tells an index, a count or an address that fits ", shape.slot_count,
-      " slots; a device of software cannot follow it"));
+  return absl::UnimplementedError(
+      absl::StrCat(shape.Where(), ": no ", producer ? "producer" : "consumer",
+                   " doorbell tells an index, a count or an address that fits ", shape.slot_count,
+                   " slots; a device of software cannot follow it"));
 }
 
 absl::StatusOr<ProgressReader> ProgressReader::OfProducerDoorbells(const RingShape& shape) {
@@ -176,27 +176,25 @@ absl::StatusOr<ProgressReader> ProgressReader::OfProducerDoorbells(const RingSha
 }
 
 absl::StatusOr<ProgressReader> ProgressReader::OfConsumerDoorbells(const RingShape& shape) {
-  return OfDoorbells(shape, shape.ring->consumer_doorbells(), shape.view.consumer_doorbells,
-                     false);
+  return OfDoorbells(shape, shape.ring->consumer_doorbells(), shape.view.consumer_doorbells, false);
 }
 
-bool ProgressReader::ReadOther(uint64_t value, const RingCursor& from, uint64_t acknowledged,
+bool ProgressReader::ReadOther(uint64_t value, const Position& from, uint64_t acknowledged,
                                uint32_t limit, uint32_t* ahead) const {
   uint64_t slots = 0;
   if (kind_ == Kind::kPending) {
-    const uint64_t seen = from.count() - acknowledged;
+    const uint64_t seen = from.count - acknowledged;
     if (value < seen) return false;
     slots = value - seen;
   } else {
-    if (value == 0 && base_ != 0 && from.count() == 0) {  // never written
+    if (value == 0 && base_ != 0 && from.count == 0) {  // never written
       *ahead = 0;
       return true;
     }
     const uint64_t bytes = (value - base_) & mask_;
     const uint64_t index = bytes / slot_bytes_;
-    if (bytes % slot_bytes_ != 0 || index >= from.slot_count()) return false;
-    slots = index >= from.index() ? index - from.index()
-                                  : index + from.slot_count() - from.index();
+    if (bytes % slot_bytes_ != 0 || index >= from.slot_count) return false;
+    slots = index >= from.index ? index - from.index : index + from.slot_count - from.index;
   }
   if (slots > limit) return false;
   *ahead = static_cast<uint32_t>(slots);
@@ -307,12 +305,12 @@ absl::StatusOr<NotificationSwitch> NotificationSwitch::Compile(const RingShape& 
   return compiled;
 }
 
-void NotificationSwitch::Set(bool need, const RingCursor& at) const {
+void NotificationSwitch::Set(bool need, uint64_t count) const {
   if (own_flag_ != nullptr) StoreRelaxed<uint32_t>(own_flag_, need ? 1 : 0);
   if (need_wakeup_.valid()) need_wakeup_.Store(need ? need_wakeup_.Max() : 0);
   if (no_notification_.valid()) no_notification_.Store(need ? 0 : no_notification_.Max());
   // The next slot of all; or the one just fetched, which is a whole turn of the counter away.
-  if (event_index_.valid()) event_index_.Store(need ? at.count() : at.count() - 1);
+  if (event_index_.valid()) event_index_.Store(need ? count : count - 1);
   // Pairs with the fence in Doorbells::Ring.
   StoresBeforeLoads();
 }

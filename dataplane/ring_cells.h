@@ -106,14 +106,21 @@ class ProgressReader {
   // the other side is. acknowledged: for pending counts, the count of slots up to which consumer
   // doorbells have gone out. False: more than `limit`, or a slot that the ring does not have.
   bool Read(const RingCursor& from, uint64_t acknowledged, uint32_t limit, uint32_t* ahead) const {
+    return Read({from.index(), from.slot_count(), from.count()}, acknowledged, limit, ahead);
+  }
+  struct Position {
+    uint32_t index = 0;
+    uint32_t slot_count = 0;
+    uint64_t count = 0;  // free-running
+  };
+  bool Read(const Position& from, uint64_t acknowledged, uint32_t limit, uint32_t* ahead) const {
     const uint64_t value = (LoadCell(cell_, bytes_, swap_) >> shift_) & mask_;
     uint64_t slots;
     if (kind_ == Kind::kCount) [[likely]] {
-      slots = (value - from.count()) & mask_;
+      slots = (value - from.count) & mask_;
     } else if (kind_ == Kind::kIndex) {
-      if (value >= from.slot_count()) return false;
-      slots =
-          value >= from.index() ? value - from.index() : value + from.slot_count() - from.index();
+      if (value >= from.slot_count) return false;
+      slots = value >= from.index ? value - from.index : value + from.slot_count - from.index;
     } else {
       return ReadOther(value, from, acknowledged, limit, ahead);
     }
@@ -128,7 +135,7 @@ class ProgressReader {
       const RingShape& shape, const google::protobuf::RepeatedPtrField<v1::Doorbell>& doorbells,
       const std::array<std::byte*, kMaxDoorbells>& cells, bool producer);
   bool UseMask(uint32_t slot_count);
-  bool ReadOther(uint64_t value, const RingCursor& from, uint64_t acknowledged, uint32_t limit,
+  bool ReadOther(uint64_t value, const Position& from, uint64_t acknowledged, uint32_t limit,
                  uint32_t* ahead) const;
 
   const std::byte* cell_ = nullptr;
@@ -184,9 +191,9 @@ class NotificationSwitch {
  public:
   static absl::StatusOr<NotificationSwitch> Compile(const RingShape& shape);
 
-  // Before the device sleeps (need), and when it looks again by itself. at: its position in the
-  // ring. A full fence behind it: look once more before sleeping.
-  void Set(bool need, const RingCursor& at) const;
+  // Before the device sleeps (need), and when it looks again by itself. count: free-running, of
+  // the slots that it has taken. A full fence behind it: look once more before sleeping.
+  void Set(bool need, uint64_t count) const;
 
  private:
   std::byte* own_flag_ = nullptr;  // RingView::need_wakeup

@@ -112,9 +112,8 @@ absl::StatusOr<QueueShape> ShapeQueue(const v1::Layout& layout, const v1::Queue&
     shape.rings.push_back(*std::move(ring));
   }
   if (shape.rings.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("layout ", layout.name(), ", queue ",
-                                                   queue.name(),
-                                                   ": no ring exists with these choices"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layout ", layout.name(), ", queue ", queue.name(), ": no ring exists with these choices"));
   }
   return shape;
 }
@@ -129,8 +128,8 @@ absl::StatusOr<QueueShape> ShapeQueue(const layout::VerifiedLayout& layout, cons
     if (queue->direction() != direction) queue = nullptr;
   }
   if (queue == nullptr) {
-    return absl::NotFoundError(absl::StrCat("layout ", layout.name(), ": no queue of ",
-                                            v1::Direction_Name(direction)));
+    return absl::NotFoundError(
+        absl::StrCat("layout ", layout.name(), ": no queue of ", v1::Direction_Name(direction)));
   }
   absl::StatusOr<QueueShape> shape = ShapeQueue(layout.message(), *queue, view);
   if (shape.ok()) shape->verified = layout;
