@@ -2,6 +2,7 @@
 #include <string>
 
 #include "descriptor-lang/layout/limits.h"
+#include "descriptor-lang/layout/roles.h"
 #include "descriptor-lang/passes/conditions.h"
 #include "descriptor-lang/passes/lowering.h"
 #include "descriptor-lang/text.h"
@@ -209,6 +210,19 @@ void LowerHandovers(Unit& unit, const ast::Queue& tree, const NameIndex& rings, 
       v1::Ring& target = *out.mutable_rings(static_cast<int>(rule.ring()));
       if (&target == &ring || target.completed().how_case() != v1::Handover::HOW_NOT_SET) continue;
       target.mutable_completed()->set_completion(true);
+    }
+  }
+  // What names descriptors of a table comes back with them.
+  const auto is_table = [](const v1::Ring& ring) { return ring.kind() == v1::RING_KIND_TABLE; };
+  if (std::none_of(out.rings().begin(), out.rings().end(), is_table)) return;
+  for (v1::Ring& ring : *out.mutable_rings()) {
+    if (is_table(ring) || ring.has_completed()) continue;
+    for (const uint32_t form : ring.post_forms()) {
+      for (const FieldUnit& field : unit.forms[form].fields) {
+        if (field.field.role() == layout::RoleName(layout::Role::kTableIndex)) {
+          ring.mutable_completed()->set_completion(true);
+        }
+      }
     }
   }
 }
