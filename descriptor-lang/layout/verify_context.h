@@ -117,13 +117,6 @@ struct ConditionScope {
 absl::Status CheckCondition(Context& context, std::string_view path, const v1::Condition& condition,
                             const ConditionScope& scope);
 
-// The field's bytes reach from the form's end to that of its slot: bytes of the packet, which the
-// form's size does not count.
-inline bool IsInlineTail(const v1::Form& form, const v1::Field& field) {
-  return field.has_bytes() && field.role() == RoleName(Role::kPacketInline) &&
-         field.bytes().byte_offset() >= form.size_bytes();
-}
-
 // verify_forms.cc
 absl::Status CheckForms(Context& context);
 // Any two of these forms can be told apart by their bytes or never meet.

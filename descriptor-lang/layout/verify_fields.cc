@@ -55,17 +55,9 @@ absl::Status CheckParts(const v1::Form& form, const v1::Field& field, const std:
 absl::Status CheckByteArray(const v1::Form& form, const v1::Field& field, const std::string& path) {
   const v1::ByteArray& bytes = field.bytes();
   if (bytes.length() < 1) return Refuse(path, "byte array of no bytes");
-  const bool tail = IsInlineTail(form, field);
-  const uint32_t room = tail ? kMaxSlotBytes : form.size_bytes();
-  if (uint64_t{bytes.byte_offset()} + bytes.length() > room) {
+  if (uint64_t{bytes.byte_offset()} + bytes.length() > form.size_bytes()) {
     return Refuse(path, bytes.length(), " bytes at byte ", bytes.byte_offset(),
-                  tail ? " exceed the largest slot's " : " exceed the form's ", room, " bytes");
-  }
-  if (tail && form.slots() != 1) {
-    return Refuse(path, "reaches to the end of its slot, but the form takes ", form.slots());
-  }
-  if (tail && field.constraint() == v1::CONSTRAINT_CONSTANT) {
-    return Refuse(path, "bytes of a packet that are constant");
+                  " exceed the form's ", form.size_bytes(), " bytes");
   }
   if (field.has_scale() || field.has_enumeration() || field.inverted() || field.is_signed()) {
     return Refuse(path, "a byte array has no scale, enumeration or sign and is not inverted");

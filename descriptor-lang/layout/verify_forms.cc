@@ -181,8 +181,7 @@ absl::Status CheckPartOverlaps(Context& context, uint32_t form_index,
       uint32_t shared = UINT32_MAX;
       if (extent.masks.empty()) {
         if (!context.budget.Spend(extent.last - extent.first + 1)) break;
-        const uint32_t last = std::min(extent.last, form.size_bytes() - 1);
-        for (uint32_t b = extent.first; b <= last && shared == UINT32_MAX; ++b) {
+        for (uint32_t b = extent.first; b <= extent.last && shared == UINT32_MAX; ++b) {
           if (bytes.test(b)) shared = b;
         }
       }
@@ -218,12 +217,6 @@ absl::Status CheckAppended(Context& context, uint32_t form_index) {
     const v1::ContainedForm& b = form.contains(i);
     if (!b.appended()) continue;
     const std::string path = Cat(context.FormPath(form_index), ".contains ", b.name());
-    for (const v1::Field& field : form.fields()) {
-      if (IsInlineTail(form, field) &&
-          !Exclude(field.features(), context.form(b.form()).features(), context.budget)) {
-        return Refuse(path, "is appended, but ", field.name(), " reaches to the end of the slot");
-      }
-    }
     for (int k = 0; k < i; ++k) {
       const v1::ContainedForm& a = form.contains(k);
       const v1::Form& form_a = context.form(a.form());

@@ -175,22 +175,17 @@ absl::Status CheckCompletedCell(const RingScope& scope, const std::string& path)
   QSPLIT_RETURN_IF_ERROR(CheckCellIndex(scope, path, scope.ring.completed().cell()));
   const v1::IndexCell& cell = scope.ring.cells(static_cast<int>(scope.ring.completed().cell()));
   const v1::CellMeaning meaning = cell.meaning();
-  if (!scope.driver_produces()) {
-    if (meaning == v1::CELL_MEANING_PRODUCER_INDEX || meaning == v1::CELL_MEANING_PRODUCER_COUNT) {
-      return absl::OkStatus();
-    }
-    return Refuse(path, "cell ", cell.name(), " holds neither the producer's index nor its count");
-  }
   if (meaning == v1::CELL_MEANING_PENDING_COUNT) {
     if (TellsConsumed(scope.ring)) return absl::OkStatus();
     return Refuse(path, "cell ", cell.name(),
                   " counts what is not acknowledged, but no consumer doorbell acknowledges");
   }
-  if (meaning == v1::CELL_MEANING_CONSUMER_INDEX || meaning == v1::CELL_MEANING_CONSUMER_COUNT) {
-    return absl::OkStatus();
-  }
-  return Refuse(path, "cell ", cell.name(),
-                " holds neither the consumer's index or count nor the count of what is pending");
+  const bool fits = scope.driver_produces() ? meaning == v1::CELL_MEANING_CONSUMER_INDEX ||
+                                                  meaning == v1::CELL_MEANING_CONSUMER_COUNT
+                                            : meaning == v1::CELL_MEANING_PRODUCER_INDEX ||
+                                                  meaning == v1::CELL_MEANING_PRODUCER_COUNT;
+  if (fits) return absl::OkStatus();
+  return Refuse(path, "cell ", cell.name(), " does not say how far the device is");
 }
 
 bool Names(const v1::Ring& by, uint32_t ring) {
@@ -208,9 +203,13 @@ absl::Status CheckCompletedElsewhere(const RingScope& scope, const std::string& 
   if (!scope.ring.complete_forms().empty()) {
     return Refuse(path, "nothing says when the ring's own completions are there");
   }
+  // What names descriptors of a table comes back with them.
+  const bool names_table = scope.context.HasRole(scope.ring.post_forms(), Role::kTableIndex);
   for (int i = 0; i < scope.queue.rings_size(); ++i) {
     const v1::Ring& other = scope.queue.rings(i);
-    if (static_cast<uint32_t>(i) != scope.index && Names(other, scope.index) &&
+    if (static_cast<uint32_t>(i) != scope.index &&
+        (Names(other, scope.index) ||
+         (names_table && !scope.is_table() && other.kind() == v1::RING_KIND_TABLE)) &&
         !Exclude(other.features(), scope.ring.features(), scope.context.budget)) {
       return absl::OkStatus();
     }

@@ -60,13 +60,6 @@ absl::Status CheckRingForms(Context& context, const std::string& path, const v1:
       return Refuse(path, "form ", form.name(), " of ", form.size_bytes(), " bytes exceeds its ",
                     form.slots(), " slots of ", ring.slot_bytes(), " bytes");
     }
-    for (const v1::Field& field : form.fields()) {
-      if (IsInlineTail(form, field) &&
-          field.bytes().byte_offset() + field.bytes().length() > ring.slot_bytes()) {
-        return Refuse(path, "field ", form.name(), ".", field.name(), " ends behind the slot of ",
-                      ring.slot_bytes(), " bytes");
-      }
-    }
     const uint64_t slots = SlotsOf(context, index, ring.slot_bytes());
     if (slots > ring.slots().min()) {
       return Refuse(path, "form ", form.name(), " takes ", slots, " slots of ", ring.slots().min());

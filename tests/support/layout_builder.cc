@@ -1,5 +1,8 @@
 #include "tests/support/layout_builder.h"
 
+#include <google/protobuf/text_format.h>
+
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 
@@ -118,6 +121,36 @@ v1::Condition LayoutBuilder::When(std::string_view form, std::string_view field,
 v1::Condition LayoutBuilder::WhenOwn(std::string_view field, v1::Operator op,
                                      uint64_t value) const {
   return When(layout_.forms(layout_.forms_size() - 1).name(), field, op, value);
+}
+
+v1::Queue& LayoutBuilder::Queue(std::string_view text) {
+  const auto is_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+  };
+  std::string expanded;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] != '$') {
+      expanded += text[i++];
+      continue;
+    }
+    const size_t form_begin = ++i;
+    while (i < text.size() && is_name(text[i])) ++i;
+    const std::string_view form = text.substr(form_begin, i - form_begin);
+    if (i >= text.size() || text[i] != '.') {
+      expanded += std::to_string(FormIndex(form));
+      continue;
+    }
+    const size_t field_begin = ++i;
+    while (i < text.size() && is_name(text[i])) ++i;
+    const v1::FieldReference reference = Reference(form, text.substr(field_begin, i - field_begin));
+    expanded += "form: " + std::to_string(reference.form()) +
+                " field: " + std::to_string(reference.field());
+  }
+  v1::Queue& queue = *layout_.add_queues();
+  if (!google::protobuf::TextFormat::ParseFromString(expanded, &queue)) {
+    Missing("text format of a queue in", layout_.name());
+  }
+  return queue;
 }
 
 }  // namespace qsplit::layout::testing

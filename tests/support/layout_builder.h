@@ -45,6 +45,10 @@ class LayoutBuilder {
   // Field of the form begun last.
   v1::Condition WhenOwn(std::string_view field, v1::Operator op, uint64_t value) const;
 
+  // Adds a queue in protobuf text format. `$Form` stands for that form's index, `{$Form.field}` for
+  // a reference to the field.
+  v1::Queue& Queue(std::string_view text);
+
   v1::Layout& layout() { return layout_; }
 
  private:

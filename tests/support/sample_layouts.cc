@@ -5,19 +5,10 @@
 
 #include "descriptor-lang/layout/canonical.h"
 #include "tests/support/layout_builder.h"
+#include "tests/support/protocol_layouts.h"
 
 namespace qsplit::layout::testing {
 namespace {
-
-VerifiedLayout Verified(const v1::Layout& message) {
-  absl::StatusOr<VerifiedLayout> verified = VerifiedLayout::FromMessage(message);
-  if (!verified.ok()) {
-    std::fprintf(stderr, "%s: %s\n", message.name().c_str(),
-                 std::string(verified.status().message()).c_str());
-    std::abort();
-  }
-  return *std::move(verified);
-}
 
 // A queue with one ring that completes in place.
 v1::Queue& AddQueue(LayoutBuilder& b, std::string_view name, v1::Direction direction,
@@ -276,6 +267,16 @@ v1::Layout BigMessage() {
   BigTransmit(b);
   b.layout().mutable_documentation()->add_sources("none: it exists in tests only");
   return Canonicalize(b.layout());
+}
+
+VerifiedLayout Verified(const v1::Layout& message) {
+  absl::StatusOr<VerifiedLayout> verified = VerifiedLayout::FromMessage(message);
+  if (!verified.ok()) {
+    std::fprintf(stderr, "%s: %s\n", message.name().c_str(),
+                 std::string(verified.status().message()).c_str());
+    std::abort();
+  }
+  return *std::move(verified);
 }
 
 VerifiedLayout SimpleLayout() { return Verified(SimpleMessage()); }
