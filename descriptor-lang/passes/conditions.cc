@@ -70,17 +70,37 @@ class Resolver {
       if (!Compare(node.comparison, negate, *out.add_any_of()->add_all_of())) failed_ = true;
       return out;
     }
+    const bool all = (node.kind == ast::ConditionNode::Kind::kAnd) != negate;
+    if (!all && scope_.siblings != nullptr) {
+      const bool first_here = !OfSibling(node.first);
+      if (first_here == OfSibling(node.second)) {
+        return Resolve(first_here ? node.first : node.second, negate);
+      }
+    }
     auto first = Resolve(node.first, negate);
     auto second = Resolve(node.second, negate);
     if (!first || !second) return std::nullopt;
     if (failed_) return first;
-    const bool all = (node.kind == ast::ConditionNode::Kind::kAnd) != negate;
     if (all) return And(*first, *second);
     for (const v1::Conjunction& alternative : second->any_of()) {
       if (first->any_of_size() >= static_cast<int>(layout::kMaxConjunctions)) return std::nullopt;
       *first->add_any_of() = alternative;
     }
     return first;
+  }
+
+  // True when it names a field that a sibling has and this form lacks.
+  bool OfSibling(uint32_t index) const {
+    const ast::ConditionNode& node = tree_.nodes[index];
+    if (node.kind == ast::ConditionNode::Kind::kNot) return OfSibling(node.first);
+    if (node.kind != ast::ConditionNode::Kind::kComparison) {
+      return OfSibling(node.first) || OfSibling(node.second);
+    }
+    const std::string_view name = node.comparison.left.text;
+    return !form_.field_names.contains(name) &&
+           std::any_of(
+               scope_.siblings->begin(), scope_.siblings->end(),
+               [&](uint32_t form) { return unit_.forms[form].field_names.contains(name); });
   }
 
   const FieldUnit* FindField(const ast::Identifier& name, v1::FieldReference& out) {
@@ -252,7 +272,7 @@ std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& t
     if (some && scope.missing == Diagnostic::kConditionField && !HasFields(unit, tree, form)) {
       continue;
     }
-    const auto condition = ResolveCondition(unit, tree, {form, scope.missing, scope.ring});
+    const auto condition = ResolveCondition(unit, tree, {form, scope.missing, scope.ring, &scope.forms});
     if (!condition) {
       failed = true;
       continue;

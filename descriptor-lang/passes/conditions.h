@@ -13,11 +13,13 @@ namespace qsplit::qdl {
 
 // Where a condition's names are looked up: the fields of one form. A field that is missing is
 // reported as `missing`, with the form's name. With a ring, `phase` and `sequence` on the right
-// side are its state.
+// side are its state. With siblings, an alternative of an `or` with a field that this form lacks and
+// one of them has is theirs, and left out.
 struct Scope {
   uint32_t form = 0;
   Diagnostic missing = Diagnostic::kConditionField;
   const ast::Ring* ring = nullptr;
+  const google::protobuf::RepeatedField<uint32_t>* siblings = nullptr;
 };
 
 // The condition as a sum of products; nullopt after an error (reported).
