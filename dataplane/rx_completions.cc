@@ -14,6 +14,7 @@ absl::StatusOr<std::vector<RxKey>> KeysOf(const QueueScope& scope, const v1::Rin
   for (const v1::CompletionRule& rule : ring.completes()) {
     const auto& target = scope.queue->rings(static_cast<int>(rule.ring()));
     if (!layout::Applies(target.features(), scope.choices)) continue;
+    if (!layout::Applies(rule.features(), scope.choices)) continue;
     RxKey key;
     key.key = rule.key();
     key.ring = rule.ring();

@@ -217,6 +217,7 @@ class JsonEmitter {
                   {"fields", FieldNames(rule.fields())}};
       const std::string when = Condition(rule.when());
       if (!when.empty()) one["when"] = when;
+      if (!rule.features().empty()) one["with"] = Features(rule.features());
       out["completes"].push_back(std::move(one));
     }
     AddState(out, ring);
@@ -301,7 +302,7 @@ class JsonEmitter {
     }
   }
 
-  static Json Doorbell(const v1::Ring& ring, const v1::Doorbell& bell, std::string_view side) {
+  Json Doorbell(const v1::Ring& ring, const v1::Doorbell& bell, std::string_view side) {
     Json out = {{"side", side},           {"target", Word(bell.target())},
                 {"bytes", bell.bytes()},  {"endian", Word(bell.byte_order())},
                 {"terms", Json::array()}, {"barrier", Word(bell.barrier())}};
@@ -314,6 +315,7 @@ class JsonEmitter {
       if (term.source() == v1::DOORBELL_SOURCE_CONSTANT) one["constant"] = Integer(term.constant());
       out["terms"].push_back(std::move(one));
     }
+    if (!bell.features().empty()) out["with"] = Features(bell.features());
     return out;
   }
 

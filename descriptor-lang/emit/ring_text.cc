@@ -110,6 +110,9 @@ class RingWriter {
       fields.push_back(FieldName(layout_, field));
     }
     text::Append(line, fields.empty() ? "" : " ", text::Join(fields, ", "), When(rule.when()));
+    if (!rule.features().empty()) {
+      text::Append(line, " with ", FeatureText(layout_, rule.features()));
+    }
     Line(line);
   }
 
@@ -179,6 +182,9 @@ class RingWriter {
                                     : meaning == v1::CELL_MEANING_EVENT_INDEX ? " past "
                                                                               : " unless ";
       text::Append(line, word, CellName(bell.suppressed_by_cell()));
+    }
+    if (!bell.features().empty()) {
+      text::Append(line, " with ", FeatureText(layout_, bell.features()));
     }
     Line(line, ", after ", Word(bell.barrier()));
   }

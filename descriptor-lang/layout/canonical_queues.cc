@@ -15,6 +15,7 @@ void RewriteWhen(const References& references, v1::Handover& handover, const Rem
 void RewriteRules(const References& references, v1::Ring& ring) {
   for (v1::CompletionRule& rule : *ring.mutable_completes()) {
     references.RewriteFieldList(*rule.mutable_fields());
+    references.Rewrite(*rule.mutable_features());
     if (!rule.has_when()) continue;
     references.Rewrite(*rule.mutable_when());
     if (rule.when().any_of().empty()) rule.clear_when();
@@ -44,7 +45,8 @@ void RewriteEntries(const References& references, v1::Ring& ring) {
   });
 }
 
-void RewriteDoorbells(RepeatedPtrField<v1::Doorbell>& doorbells, const Remap& cells) {
+void RewriteDoorbells(const References& references, RepeatedPtrField<v1::Doorbell>& doorbells,
+                      const Remap& cells) {
   for (v1::Doorbell& doorbell : doorbells) {
     const v1::DoorbellTarget target = doorbell.target();
     const bool store =
@@ -72,6 +74,7 @@ void RewriteDoorbells(RepeatedPtrField<v1::Doorbell>& doorbells, const Remap& ce
     if (doorbell.has_suppressed_by_cell()) {
       doorbell.set_suppressed_by_cell(Mapped(cells, doorbell.suppressed_by_cell()));
     }
+    references.Rewrite(*doorbell.mutable_features());
   }
 }
 
@@ -104,8 +107,8 @@ void RewriteRing(const References& references, v1::Ring& ring) {
   if (ring.has_phase() && ring.phase().flip() == v1::PHASE_FLIP_UNSPECIFIED) {
     ring.mutable_phase()->set_flip(v1::PHASE_FLIP_EACH_PASS);
   }
-  RewriteDoorbells(*ring.mutable_producer_doorbells(), cells);
-  RewriteDoorbells(*ring.mutable_consumer_doorbells(), cells);
+  RewriteDoorbells(references, *ring.mutable_producer_doorbells(), cells);
+  RewriteDoorbells(references, *ring.mutable_consumer_doorbells(), cells);
   if (ring.has_wrap()) {
     v1::WrapRule& wrap = *ring.mutable_wrap();
     if (wrap.has_last_slot_field()) references.Rewrite(*wrap.mutable_last_slot_field());

@@ -260,7 +260,9 @@ absl::Status CheckDoorbellList(const RingScope& scope,
                                const std::string& path) {
   QSPLIT_RETURN_IF_ERROR(CheckCount(path, "doorbells", doorbells.size(), kMaxDoorbells));
   for (int i = 0; i < doorbells.size(); ++i) {
-    QSPLIT_RETURN_IF_ERROR(CheckDoorbell(scope, doorbells[i], Cat(path, "[", i, "]")));
+    const std::string here = Cat(path, "[", i, "]");
+    QSPLIT_RETURN_IF_ERROR(scope.context.CheckFeatures(here, doorbells[i].features()));
+    QSPLIT_RETURN_IF_ERROR(CheckDoorbell(scope, doorbells[i], here));
   }
   return absl::OkStatus();
 }

@@ -64,6 +64,7 @@ absl::Status CheckKey(const RingScope& scope, const std::string& path,
 absl::Status CheckRule(const RingScope& scope, const std::string& path,
                        const v1::CompletionRule& rule, FormSet& settled) {
   QSPLIT_RETURN_IF_ERROR(CheckKey(scope, path, rule));
+  QSPLIT_RETURN_IF_ERROR(scope.context.CheckFeatures(path, rule.features()));
   const auto& completes = scope.ring.complete_forms();
   QSPLIT_RETURN_IF_ERROR(CheckCount(path, "fields", rule.fields_size(), kMaxForms));
   FormSet keyed(scope.context.form_count(), rule.fields().empty());
@@ -90,7 +91,7 @@ absl::Status CheckRule(const RingScope& scope, const std::string& path,
     }
     if (!keyed[form] || !speaks || settled[form]) continue;
     reached = true;
-    if (rule.when().any_of().empty()) settled[form] = true;
+    if (rule.when().any_of().empty() && rule.features().empty()) settled[form] = true;
   }
   if (reached) return absl::OkStatus();
   return Refuse(path, "no completion is left for it: rules before it, its fields and its condition",
