@@ -280,7 +280,8 @@ void CheckRings(Unit& unit) {
   if (unit.file.queues.empty()) return;
   for (const FormUnit& form : unit.forms) {
     const auto named = unit.form_names.find(form.form.name());
-    if (form.used || named == unit.form_names.end() || &unit.forms[named->second] != &form)
+    if (form.used || form.tree->beside_rings || named == unit.form_names.end() ||
+        &unit.forms[named->second] != &form)
       continue;
     unit.ReportMissing(Diagnostic::kUnusedDescriptor, form.tree->name.span, {form.form.name()});
   }

@@ -1,4 +1,6 @@
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "descriptor-lang/passes/passes.h"
 #include "descriptor-lang/text.h"
@@ -95,6 +97,10 @@ class Values {
         break;
     }
     field.set_constraint(v1::CONSTRAINT_CONSTANT);
+    if (attributes_.constant_name) {
+      ResolveConstantName(*attributes_.constant_name);
+      return;
+    }
     const ast::Number& constant = attributes_.constant;
     if (field_.placed && constant.value > layout::LowBits(field_.bits) && !field.has_bytes()) {
       diagnostics_.Report(Diagnostic::kConstantTooLarge, constant.span,
@@ -102,6 +108,27 @@ class Values {
       return;
     }
     field.set_constant(constant.value);
+  }
+
+  // `= identify`: a value of the field's enumeration.
+  void ResolveConstantName(const ast::Identifier& name) {
+    std::vector<std::string_view> names;
+    if (field_.field.has_enumeration()) {
+      const v1::Enumeration& known =
+          unit_.layout.enumerations(static_cast<int>(field_.field.enumeration()));
+      for (const v1::EnumerationValue& value : known.values()) {
+        if (value.name() == name.text) {
+          field_.field.set_constant(value.value());
+          return;
+        }
+        names.push_back(value.name());
+      }
+    } else if (attributes_.enumeration) {
+      return;  // reported
+    }
+    diagnostics_.Report(
+        Diagnostic::kUnknownName, name.span,
+        {text::Cat("value of `", field_.field.name(), "`"), name.text, Suggest(name.text, names)});
   }
 
   void ResolveScale() {

@@ -69,8 +69,9 @@ struct Attributes {
   // `= 3`; `must be zero` and `must be one` leave the number to the field's width.
   enum class Constraint : uint8_t { kNone, kConstant, kZero, kOnes, kIgnored };
   Constraint constraint = Constraint::kNone;
-  // Where the constraint stands, and its number.
+  // Where the constraint stands, and its number, or the value's name in the enumeration.
   Number constant;
+  std::optional<Identifier> constant_name;
   // All must hold: the group's and the field's own.
   std::vector<ConditionPtr> when;
   // PACKET_POSITION_UNSPECIFIED: not said.
@@ -130,6 +131,8 @@ struct Descriptor {
   // PACKET_POSITION_UNSPECIFIED: not said.
   v1::PacketPosition position = v1::PACKET_POSITION_UNSPECIFIED;
   std::optional<ConditionPtr> selector;
+  // `beside the rings`: no ring has it.
+  bool beside_rings = false;
   std::vector<FeatureChoice> features;
   std::vector<Field> fields;
   std::vector<Part> parts;

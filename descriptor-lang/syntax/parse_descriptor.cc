@@ -60,6 +60,9 @@ class DescriptorParser {
       if (cursor_.Take("takes")) {
         out_.slots = cursor_.ExpectNumber("a number of slots");
         if (out_.slots) cursor_.Expect("slots");
+      } else if (cursor_.Take("beside")) {
+        if (cursor_.Expect("the")) cursor_.Expect("rings");
+        out_.beside_rings = true;
       } else if (cursor_.Take("when")) {
         if (auto condition = ParseCondition(cursor_)) out_.selector = std::move(condition);
       } else if (cursor_.Take("with")) {
@@ -288,7 +291,11 @@ class DescriptorParser {
       }
     } else if (cursor_.Take("=")) {
       SetConstraint(out, Attributes::Constraint::kConstant, span);
-      if (const auto number = cursor_.ExpectNumber("the constant")) out.constant = *number;
+      if (cursor_.Peek().kind == TokenKind::kName) {
+        out.constant_name = cursor_.ExpectName("the constant");
+      } else if (const auto number = cursor_.ExpectNumber("the constant")) {
+        out.constant = *number;
+      }
     } else if (cursor_.Take("must")) {
       if (!cursor_.Expect("be")) return true;
       if (cursor_.Take("zero")) {

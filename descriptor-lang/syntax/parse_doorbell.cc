@@ -46,7 +46,8 @@ class DoorbellParser {
     }
     if (bell.target != v1::DOORBELL_TARGET_WAKEUP) {
       bell.bytes = cursor_.ExpectNumber("the doorbell's width in bytes");
-      if (!bell.bytes || !cursor_.Expect("bytes")) return std::nullopt;
+      if (!bell.bytes) return std::nullopt;
+      if (!cursor_.Take("byte") && !cursor_.Expect("bytes")) return std::nullopt;
       bell.byte_order = ParseByteOrder(cursor_);
     }
     const bool store =

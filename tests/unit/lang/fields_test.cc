@@ -170,5 +170,30 @@ TEST(Fields, CommentsBehindThemAreNotes) {
   EXPECT_EQ(words.notes(0).text(), "7.1, the first");
 }
 
+TEST(Fields, ConstantsMayBeNamesOfTheEnumeration) {
+  const Compiled compiled = CompileText(SpecWith({.head = "enum Kind : 2 bits { head 0  body 2 }",
+                                                  .fields = "@0 u8 { kind 1:0 Kind = body }"}));
+  ASSERT_TRUE(compiled.layout) << compiled.text;
+  EXPECT_EQ(DoneField(compiled, "kind").constraint(), v1::CONSTRAINT_CONSTANT);
+  EXPECT_EQ(DoneField(compiled, "kind").constant(), 2u);
+
+  EXPECT_THAT(CompileText(SpecWith({.head = "enum Kind : 2 bits { head 0  body 2 }",
+                                    .fields = "@0 u8 { kind 1:0 Kind = bdoy }"}))
+                  .codes,
+              ElementsAre("QDL0021"));
+  EXPECT_THAT(CompileText(SpecWith({.fields = "@0 u8 { kind 1:0 = body }"})).codes,
+              ElementsAre("QDL0021"));
+}
+
+TEST(Fields, DescriptorsBesideTheRingsNeedNone) {
+  const Compiled compiled = CompileText(
+      SpecWith({.head = "descriptor Flags 4 bytes beside the rings { @2 u16 { off 0 } }"}));
+  ASSERT_TRUE(compiled.layout) << compiled.text;
+  EXPECT_TRUE(compiled.layout->FormIndex("Flags").has_value());
+  EXPECT_THAT(
+      CompileText(SpecWith({.head = "descriptor Flags 4 bytes { @2 u16 { off 0 } }"})).codes,
+      ElementsAre("QDL0059"));
+}
+
 }  // namespace
 }  // namespace qsplit::qdl::testing
