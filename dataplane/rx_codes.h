@@ -38,6 +38,11 @@ struct Vocabulary {
   uint8_t Code(E value) const { return by_value[static_cast<size_t>(value)]; }
 };
 
+// Packets of these kinds have a transport checksum.
+constexpr bool CarriesChecksum(L4Kind kind) {
+  return kind == L4Kind::kTcp || kind == L4Kind::kUdp || kind == L4Kind::kSctp;
+}
+
 const Vocabulary<HashType, kHashTypes>& HashTypes();
 const Vocabulary<L3Kind, kL3Kinds>& L3Codes();
 const Vocabulary<L4Kind, kL4Kinds>& L4Codes();

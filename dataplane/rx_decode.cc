@@ -18,12 +18,18 @@ void RxProgram::DecodeChecksums(uint32_t seen, uint32_t set, RxMetadata* meta) c
     }
     return ChecksumState::kUnknown;
   };
+  // One bit for both: it speaks of those that the packet is not known to lack.
+  const bool has_l3 = !meta->present.Has(RxField::kL3Kind) || meta->l3 == L3Kind::kIp4;
+  const bool has_l4 = !meta->present.Has(RxField::kL4Kind) || CarriesChecksum(meta->l4);
+  const uint32_t all_l3 = has_l3 ? Bit(Kind::kAllChecked) : 0;
+  const uint32_t all_l4 = has_l4 ? Bit(Kind::kAllChecked) : 0;
   if ((seen & (Bit(Kind::kL3Checked) | Bit(Kind::kL3Ok) | Bit(Kind::kL3Bad))) != 0) {
-    meta->l3_checksum = state(Kind::kL3Checked, Kind::kL3Ok, Kind::kL3Bad, 0);
+    meta->l3_checksum = state(Kind::kL3Checked, Kind::kL3Ok, Kind::kL3Bad, all_l3);
     meta->present |= RxField::kL3Checksum;
   }
   if ((seen & (Bit(Kind::kL4Checked) | Bit(Kind::kL4Ok) | Bit(Kind::kL4Bad))) != 0) {
-    meta->l4_checksum = state(Kind::kL4Checked, Kind::kL4Ok, Kind::kL4Bad, Bit(Kind::kUdpChecked));
+    meta->l4_checksum =
+        state(Kind::kL4Checked, Kind::kL4Ok, Kind::kL4Bad, Bit(Kind::kUdpChecked) | all_l4);
     meta->present |= RxField::kL4Checksum;
   }
 }
@@ -131,8 +137,8 @@ void RxProgram::Decode(const std::byte* descriptor, bool first, bool last, RxMet
     DecodeNumber(op, op.field.Load(descriptor), meta);
   }
   if (seen == 0) return;
-  DecodeChecksums(seen, set, meta);
   DecodeKinds(seen, set, meta);
+  DecodeChecksums(seen, set, meta);
   if ((seen & Bit(Kind::kError)) != 0) {
     meta->error = meta->error || (set & Bit(Kind::kError)) != 0;
     meta->present |= RxField::kError;

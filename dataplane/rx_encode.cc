@@ -22,6 +22,16 @@ uint32_t RxProgram::FlagsOf(const RxMetadata& meta) {
     add(Kind::kL4Ok, meta.l4_checksum == ChecksumState::kGood);
     add(Kind::kL4Bad, meta.l4_checksum == ChecksumState::kBad);
   }
+  // One bit for both is set when none was left unchecked, but for those that the packet is known to
+  // lack.
+  const bool l3_checked =
+      has.Has(RxField::kL3Checksum) && meta.l3_checksum != ChecksumState::kUnknown;
+  const bool l4_checked =
+      has.Has(RxField::kL4Checksum) && meta.l4_checksum != ChecksumState::kUnknown;
+  const bool no_l3 = has.Has(RxField::kL3Kind) && meta.l3 != L3Kind::kIp4;
+  const bool no_l4 = has.Has(RxField::kL4Kind) && !CarriesChecksum(meta.l4);
+  add(Kind::kAllChecked,
+      (l3_checked || l4_checked) && (l3_checked || no_l3) && (l4_checked || no_l4));
   if (has.Has(RxField::kL3Kind)) {
     add(Kind::kIsIp4, meta.l3 == L3Kind::kIp4);
     add(Kind::kIsIp6, meta.l3 == L3Kind::kIp6);
@@ -105,7 +115,11 @@ bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
   if (has_offset_) offset_.Store(descriptor, offset);
   if (has_first_) first_.Store(descriptor, first ? 1 : 0);
 
-  const uint32_t flags = FlagsOf(meta);
+  uint32_t flags = FlagsOf(meta);
+  // A verdict on one of them would be read as one on both: better none.
+  if (has_all_checked_ && (flags & Bit(Kind::kAllChecked)) == 0) {
+    flags &= ~(Bit(Kind::kL3Bad) | Bit(Kind::kL4Bad));
+  }
   for (const Op& op : flags_) {
     if (!SpeaksIn(op.position, first, last)) continue;
     const bool on = (flags & Bit(op.kind)) != 0 && !op.repeats;

@@ -16,6 +16,7 @@ bool RxProgram::KindOf(Role role, Kind* kind, RxFields* field) {
     RxField field;
   };
   static constexpr Row kRows[] = {
+      {Role::kChecksumChecked, Kind::kAllChecked, RxField::kL4Checksum},
       {Role::kChecksumL3Checked, Kind::kL3Checked, RxField::kL3Checksum},
       {Role::kChecksumL3Ok, Kind::kL3Ok, RxField::kL3Checksum},
       {Role::kChecksumL3Bad, Kind::kL3Bad, RxField::kL3Checksum},
@@ -105,7 +106,11 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t f
     }
     Op op;
     RxFields is;
-    if (!KindOf(from.role, &op.kind, &is) || !use.wanted.HasAll(is)) continue;
+    if (!KindOf(from.role, &op.kind, &is)) continue;
+    // It speaks of both checksums.
+    const bool wanted = use.wanted.HasAll(is) ||
+                        (op.kind == Kind::kAllChecked && use.wanted.Has(RxField::kL3Checksum));
+    if (!wanted) continue;
     op.position = from.field->position();
     op.has_valid = !valid->AlwaysTrue();
     if (auto stores = valid->StoresThatMakeItTrue(); stores.ok()) {
@@ -121,7 +126,7 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t f
     }
     const bool only_marks = op.kind == Kind::kSegmentSize || op.kind == Kind::kVlanStripped ||
                             op.kind == Kind::kVlanPresent || op.kind == Kind::kTimestampValid ||
-                            op.kind == Kind::kUdpChecked;
+                            op.kind == Kind::kUdpChecked || op.kind == Kind::kAllChecked;
     if (!only_marks) program.fields_ |= is;
     if (op.kind == Kind::kKindCode && use.wanted.Has(RxField::kL4Kind)) {
       program.fields_ |= RxField::kL4Kind;
@@ -130,6 +135,7 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t f
       op.repeats = program.has_error_flag_;
       program.has_error_flag_ = true;
     }
+    program.has_all_checked_ = program.has_all_checked_ || op.kind == Kind::kAllChecked;
     program.has_hash_type_ = program.has_hash_type_ || op.kind == Kind::kHashType;
     (op.kind < Kind::kFlags ? program.flags_ : program.numbers_).push_back(std::move(op));
   }

@@ -76,6 +76,7 @@ class RxProgram {
     kL4Checked,
     kL4Ok,
     kL4Bad,
+    kAllChecked,
     kUdpChecked,
     kIsIp4,
     kIsIp6,
@@ -143,6 +144,7 @@ class RxProgram {
   std::vector<FieldAccess> wire_lengths_;  // packet.length beside a packet.snap_length
   bool has_hash_type_ = false;
   bool has_error_flag_ = false;
+  bool has_all_checked_ = false;  // one bit says that both checksums were checked
   bool has_offset_ = false;
   bool has_first_ = false;
   FieldAccess offset_;
