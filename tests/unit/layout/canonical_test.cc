@@ -67,8 +67,7 @@ v1::Layout Shuffled(const v1::Layout& layout, uint32_t seed) {
     for (v1::Ring& ring : *queue.mutable_rings()) {
       for (uint32_t& form : *ring.mutable_post_forms()) form = form_to[form];
       for (uint32_t& form : *ring.mutable_complete_forms()) form = form_to[form];
-      std::reverse(ring.mutable_post_forms()->begin(), ring.mutable_post_forms()->end());
-      move_condition(*ring.mutable_ownership()->mutable_in_place()->mutable_when());
+      move_condition(*ring.mutable_completed()->mutable_when());
     }
   }
   std::reverse(shuffled.mutable_queues()->begin(), shuffled.mutable_queues()->end());
@@ -76,9 +75,63 @@ v1::Layout Shuffled(const v1::Layout& layout, uint32_t seed) {
 }
 
 TEST(Canonicalize, IsIdempotent) {
-  for (const v1::Layout& layout : {testing::SimpleMessage(), testing::BigMessage()}) {
-    EXPECT_EQ(SerializeCanonical(Canonicalize(layout)), SerializeCanonical(layout));
+  std::vector<v1::Layout> layouts = testing::ProtocolMessages();
+  layouts.push_back(testing::SimpleMessage());
+  layouts.push_back(testing::BigMessage());
+  for (const v1::Layout& layout : layouts) {
+    EXPECT_EQ(SerializeCanonical(Canonicalize(layout)), SerializeCanonical(layout))
+        << layout.name();
   }
+}
+
+// The first that fits is taken, so that their order means something.
+TEST(Canonicalize, KeepsTheOrderOfFormsRulesAndDoorbells) {
+  Layout layout(testing::SimpleMessage());
+  std::vector<std::string> posts;
+  for (const uint32_t form : layout.tx_ring().post_forms()) {
+    posts.push_back(layout.message.forms(static_cast<int>(form)).name());
+  }
+  EXPECT_THAT(posts, ElementsAre("TxData", "TxContext"));
+  Layout turned = layout;
+  std::reverse(turned.tx_ring().mutable_post_forms()->begin(),
+               turned.tx_ring().mutable_post_forms()->end());
+  EXPECT_NE(LayoutDigest(Canonicalize(turned.message)), LayoutDigest(layout.message));
+
+  Layout phase(testing::PhaseMessage());
+  v1::Ring& ring = phase.ring("completions");
+  *ring.add_completes() = ring.completes(0);
+  ring.mutable_completes(0)->set_key(v1::COMPLETION_KEY_TAG);
+  ring.mutable_completes(1)->set_key(v1::COMPLETION_KEY_INDEX);
+  *ring.add_consumer_doorbells() = ring.consumer_doorbells(0);
+  ring.mutable_consumer_doorbells(0)->set_target(v1::DOORBELL_TARGET_REGISTER);
+  Layout canonical(Canonicalize(phase.message));
+  const v1::Ring& out = canonical.ring("completions");
+  EXPECT_EQ(out.completes(0).key(), v1::COMPLETION_KEY_TAG);
+  EXPECT_EQ(out.completes(1).key(), v1::COMPLETION_KEY_INDEX);
+  EXPECT_EQ(out.consumer_doorbells(0).target(), v1::DOORBELL_TARGET_REGISTER);
+}
+
+TEST(Canonicalize, SortsFieldsOfRulesFillsAndCells) {
+  Layout layout(testing::PhaseMessage());
+  v1::Ring& ring = layout.ring("completions");
+  ring.clear_fills();
+  for (const char* field : {"phase", "opcode", "length"}) {
+    *ring.add_fills()->mutable_field() = layout.reference("RxDone", field);
+  }
+  *ring.mutable_completes(0)->add_fields() = layout.reference("RxDone", "hash");
+  *ring.mutable_completes(0)->add_fields() = layout.reference("RxDone", "tag");  // twice
+  ring.add_cells()->set_name("b");
+  ring.add_cells()->set_name("a");
+  ring.mutable_completed()->set_cell(0);
+  Layout canonical(Canonicalize(layout.message));
+  const v1::Ring& out = canonical.ring("completions");
+  std::vector<uint32_t> fills;
+  for (const v1::FillValue& fill : out.fills()) fills.push_back(fill.field().field());
+  EXPECT_TRUE(std::is_sorted(fills.begin(), fills.end()));
+  ASSERT_EQ(out.completes(0).fields_size(), 2);
+  EXPECT_LT(out.completes(0).fields(0).field(), out.completes(0).fields(1).field());
+  EXPECT_EQ(out.cells(0).name(), "a");
+  EXPECT_EQ(out.completed().cell(), 1u);
 }
 
 TEST(Canonicalize, OneMeaningHasOneDigest) {
@@ -105,9 +158,9 @@ TEST(Canonicalize, AnotherMeaningHasAnotherDigest) {
 // means that every layout ever compiled gets another digest: bump the contract, not the test.
 TEST(Canonicalize, DigestsAreStable) {
   EXPECT_EQ(testing::SimpleLayout().digest_hex(),
-            "13b4a7fedee41ee9beb3e42ce56df5ead8a1a2806710fdeeb92d6987b16eb809");
+            "5a1f2746d353427ba1ab54ebb7994d840864e7e0304a4bac32e46c62bb31db75");
   EXPECT_EQ(testing::BigLayout().digest_hex(),
-            "6bddd82af80e187d4d34b8e3b082b4593f454cf19e6bef9b0b4ce5a462e7c9a3");
+            "faccf69673f71dbcea4276c41d049ec708068addb733a13f0e73abb00b71d150");
 }
 
 TEST(Canonicalize, WritesDefaultsOut) {
@@ -121,7 +174,8 @@ TEST(Canonicalize, WritesDefaultsOut) {
   v1::Ring& ring = *queue.add_rings();
   ring.mutable_slots();
   ring.mutable_wrap();
-  ring.mutable_ownership()->mutable_in_place();
+  ring.mutable_phase();
+  ring.add_completes()->mutable_when();
   v1::Doorbell& doorbell = *ring.add_producer_doorbells();
   doorbell.set_target(v1::DOORBELL_TARGET_REGISTER);
   doorbell.set_bytes(4);
@@ -142,7 +196,11 @@ TEST(Canonicalize, WritesDefaultsOut) {
   EXPECT_EQ(out_ring.slots().step(), 1u);
   EXPECT_EQ(out_ring.alignment_bytes(), 1u);
   EXPECT_FALSE(out_ring.has_wrap());
-  EXPECT_EQ(out_ring.completes().key(), v1::COMPLETION_KEY_IN_PLACE);
+  EXPECT_EQ(out_ring.kind(), v1::RING_KIND_ORDERED);
+  EXPECT_EQ(out_ring.position(), v1::PACKET_POSITION_EACH);
+  EXPECT_EQ(out_ring.phase().flip(), v1::PHASE_FLIP_EACH_PASS);
+  EXPECT_FALSE(out_ring.completes(0).has_when());
+  EXPECT_EQ(canonical.forms(0).position(), v1::PACKET_POSITION_EACH);
   EXPECT_EQ(out_ring.producer_doorbells(0).terms(0).mask(), 0xffffffu);
   EXPECT_EQ(out_ring.producer_doorbells(0).barrier(), v1::BARRIER_MEMORY_BEFORE_DEVICE);
   EXPECT_EQ(out_ring.consumer_doorbells(0).barrier(), v1::BARRIER_NONE);
@@ -226,8 +284,13 @@ TEST(Canonicalize, SurvivesReferencesThatLeadNowhere) {
   layout.form("RxDone").add_contains()->set_form(0);   // itself
   layout.form("RxPost").add_contains()->set_form(99);  // nothing
   layout.field("RxDone", "hash").set_enumeration(12345);
-  layout.rx_ring().mutable_ownership()->mutable_head()->set_cell(9);
-  layout.message.mutable_queues(0)->mutable_packet()->mutable_field()->set_form(1000);
+  layout.rx_ring().mutable_completed()->set_cell(9);
+  layout.rx_ring().add_completes()->add_fields()->set_form(77);
+  layout.rx_ring().add_fills()->mutable_field()->set_field(77);
+  layout.rx_ring().mutable_compressed()->set_mini_form(77);
+  layout.rx_ring().mutable_packets()->set_form(77);
+  layout.message.mutable_queues(0)->mutable_packet()->add_fields()->set_form(1000);
+  layout.message.mutable_queues(0)->mutable_packet()->set_prefix_form(1000);
   EXPECT_EQ(SerializeCanonical(Canonicalize(Canonicalize(layout.message))),
             SerializeCanonical(Canonicalize(layout.message)));
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "descriptor-lang/layout/verify.h"
+#include "tests/support/protocol_layouts.h"
 #include "tests/support/sample_layouts.h"
 
 namespace qsplit::layout {
@@ -76,6 +77,23 @@ class Layout {
   v1::Queue& tx() { return queue(v1::DIRECTION_TRANSMIT); }
   v1::Ring& rx_ring() { return *rx().mutable_rings(0); }
   v1::Ring& tx_ring() { return *tx().mutable_rings(0); }
+  // Of the receive queue, else of the transmit queue.
+  v1::Ring& ring(std::string_view name) {
+    for (v1::Queue& queue : *message.mutable_queues()) {
+      for (v1::Ring& ring : *queue.mutable_rings()) {
+        if (ring.name() == name) return ring;
+      }
+    }
+    ADD_FAILURE() << "no ring " << name;
+    return *message.mutable_queues(0)->add_rings();
+  }
+  v1::Feature& AddFeature() {
+    v1::Feature& feature = *message.add_features();
+    feature.set_name("mode");
+    feature.add_choices("plain");
+    feature.add_choices("other");
+    return feature;
+  }
 
   v1::Layout message;
 };
@@ -84,6 +102,7 @@ struct Refusal {
   std::string_view name;
   std::function<void(Layout&)> breaks;
   std::string_view words;  // part of the message
+  v1::Layout (*good)() = testing::SimpleMessage;
 };
 
 inline void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
@@ -91,7 +110,7 @@ inline void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal
 class RefusalTest : public ::testing::TestWithParam<Refusal> {
  protected:
   void ExpectRefused() {
-    Layout layout(testing::SimpleMessage());
+    Layout layout(GetParam().good());
     ASSERT_TRUE(VerifyLayout(layout.message).ok());
     GetParam().breaks(layout);
     const absl::Status status = VerifyLayout(layout.message);

@@ -5,10 +5,12 @@
 #include <openssl/evp.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "descriptor-lang/layout/canonical.h"
 #include "descriptor-lang/layout/limits.h"
+#include "tests/support/protocol_layouts.h"
 #include "tests/support/sample_layouts.h"
 
 namespace qsplit::layout {
@@ -18,7 +20,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(VerifiedLayout, RoundTripsThroughItsBytes) {
-  for (const VerifiedLayout& layout : {testing::SimpleLayout(), testing::BigLayout()}) {
+  std::vector<VerifiedLayout> layouts = {testing::SimpleLayout(), testing::BigLayout()};
+  for (const v1::Layout& message : testing::ProtocolMessages()) {
+    layouts.push_back(testing::Verified(message));
+  }
+  for (const VerifiedLayout& layout : layouts) {
     const absl::StatusOr<VerifiedLayout> again =
         VerifiedLayout::FromBytes(layout.canonical_bytes());
     ASSERT_TRUE(again.ok()) << again.status();
@@ -73,7 +79,7 @@ TEST(VerifiedLayout, RefusesWhatIsNoLayout) {
 
 // Whatever was lost or turned over on the way: no crash, and what is accepted is canonical.
 TEST(VerifiedLayout, SurvivesTruncationAndFlippedBits) {
-  const std::string good = testing::BigLayout().canonical_bytes();
+  std::string good = testing::BigLayout().canonical_bytes();
   int refused = 0;
   const auto load = [&](const std::string& bytes) {
     const auto loaded = VerifiedLayout::FromBytes(bytes);
@@ -85,14 +91,22 @@ TEST(VerifiedLayout, SurvivesTruncationAndFlippedBits) {
     }
     EXPECT_TRUE(loaded->canonical_bytes() == SerializeCanonical(Canonicalize(loaded->message())));
   };
-  for (size_t length = 0; length < good.size(); ++length) load(good.substr(0, length));
-  for (size_t i = 0; i < good.size(); ++i) {
-    std::string bytes = good;
-    bytes[i] = static_cast<char>(bytes[i] ^ (1 << i % 8));
-    load(bytes);
+  size_t tried = 0;
+  std::vector<v1::Layout> layouts = testing::ProtocolMessages();
+  layouts.push_back(testing::BigMessage());
+  for (const v1::Layout& message : layouts) {
+    good = SerializeCanonical(message);
+    // Steps that meet every kind of byte in one layout or another.
+    tried += good.size() / 5;
+    for (size_t length = 0; length < good.size(); length += 7) load(good.substr(0, length));
+    for (size_t i = 0; i < good.size(); i += 5) {
+      std::string bytes = good;
+      bytes[i] = static_cast<char>(bytes[i] ^ (1 << i % 8));
+      load(bytes);
+    }
   }
   // Most of the bytes are structure and references.
-  EXPECT_GT(refused, static_cast<int>(good.size()));
+  EXPECT_GT(refused, static_cast<int>(tried / 2));
 }
 
 TEST(VerifiedLayout, FindsQueuesFormsAndFields) {

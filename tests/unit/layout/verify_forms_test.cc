@@ -219,7 +219,7 @@ INSTANTIATE_TEST_SUITE_P(
            when.mutable_any_of(0)->mutable_all_of(0)->set_state(v1::RING_STATE_PHASE);
            *l.field("RxDone", "hash").mutable_valid_when() = when;
          },
-         "compares with the ring's state; only a ring's ownership may"},
+         "compares with the ring's state; only what says how slots change hands may"},
         {"WithItself",
          [](L l) {
            v1::Condition when = l.when("RxDone", "is_tcp", v1::OPERATOR_EQUAL, 0);
@@ -255,6 +255,10 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Parts, FormRefusal,
     ::testing::ValuesIn(std::vector<Refusal>{
+        {"Position", [](L l) { l.form("TxData").set_position(static_cast<v1::PacketPosition>(9)); },
+         "TxData: position 9 is none"},
+        {"NoPosition", [](L l) { l.form("TxData").clear_position(); },
+         "TxData: position 0 is none"},
         {"NotBefore", [](L l) { AddPart(l, 2); },
          "forms[2] TxContext.contains[0] part1: form 2 must stand before its container 2"},
         {"NoSuchForm", [](L l) { AddPart(l, 500); }, "form 500 must stand before"},
@@ -295,6 +299,18 @@ INSTANTIATE_TEST_SUITE_P(
            AddPart(l, 1, 0, false);
          },
          "part2: shares bytes with the part part1, and nothing tells their forms apart"},
+        {"AppendedOverEachOther",
+         [](L l) {
+           AddPart(l, 0).set_max_count(2);
+           AddPart(l, 1, 32);
+         },
+         "shares bytes with the part part1, and nothing tells their forms apart"},
+        {"BehindAVaryingPart",
+         [](L l) {
+           AddPart(l, 0).set_count_field(0);
+           AddPart(l, 1, 32);
+         },
+         "part2 stands behind part1, of which there may be fewer"},
         {"AppendedInAPart",
          [](L l) {
            AddPart(l);
@@ -367,6 +383,41 @@ TEST(Forms, PartsInsideAndBehind) {
   part.set_count_field(layout.field_index("TxContext", "l4_bytes"));
   const absl::Status status = VerifyLayout(Canonicalize(layout.message));
   EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(Forms, AppendedPartsFollowOneAnother) {
+  Layout layout(testing::SimpleMessage());
+  AddPart(layout, 0).set_max_count(2);
+  v1::ContainedForm& last = AddPart(layout, 1, 48);
+  last.set_max_count(50);
+  last.set_count_field(layout.field_index("TxContext", "l4_bytes"));
+  // The two that are always there need two slots more, and the ring has eight.
+  absl::Status status = VerifyLayout(Canonicalize(layout.message));
+  EXPECT_TRUE(status.ok()) << status;
+  layout.form("TxContext").mutable_contains(0)->set_max_count(8);
+  layout.form("TxContext").mutable_contains(1)->set_byte_offset(144);
+  status = VerifyLayout(Canonicalize(layout.message));
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::HasSubstr("form TxContext takes 9 slots of 8"));
+}
+
+TEST(Forms, AppendedPartsOfDifferentFeaturesMayStandInOnePlace) {
+  Layout layout(testing::SimpleMessage());
+  layout.AddFeature();
+  for (const char* name : {"Wide", "Zero"}) {
+    v1::Form& form = *layout.message.add_forms();
+    form.set_name(name);
+    form.set_size_bytes(16);
+    form.add_features()->set_choice(name[0] == 'W' ? 0 : 1);
+  }
+  // Parts stand before their container.
+  const uint32_t first = static_cast<uint32_t>(layout.message.forms_size()) - 2;
+  AddPart(layout, first).set_count_field(layout.field_index("TxContext", "l4_bytes"));
+  AddPart(layout, first + 1);
+  absl::Status status = VerifyLayout(Canonicalize(layout.message));
+  EXPECT_TRUE(status.ok()) << status;
+  layout.form("Zero").mutable_features(0)->set_choice(0);
+  EXPECT_FALSE(VerifyLayout(Canonicalize(layout.message)).ok());
 }
 
 TEST(Forms, RepeatableRolesMayRepeat) {

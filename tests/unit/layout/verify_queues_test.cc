@@ -16,6 +16,7 @@ v1::IndexCell& AddCell(L l) {
   cell.set_byte_order(v1::BYTE_ORDER_LITTLE);
   cell.set_meaning(v1::CELL_MEANING_NEED_WAKEUP);
   cell.set_mask(1);
+  cell.set_device_writes(true);
   return cell;
 }
 
@@ -50,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(
     Rings, QueueRefusal,
     ::testing::ValuesIn(std::vector<Refusal>{
         {"NoSlotSize", [](L l) { l.rx_ring().set_slot_bytes(0); },
-         "queues[0] receive.rings[0] descriptors: slots of 0 bytes are not in 1..4096"},
+         "queues[0] receive.rings[0] descriptors: slots of 0 bytes are not in 1..1048576"},
         {"NoSlots", [](L l) { l.rx_ring().clear_slots(); },
          "slots 0..0 are no range in 1..1048576"},
         {"SlotsTurned", [](L l) { l.rx_ring().mutable_slots()->set_max(4); },
@@ -89,13 +90,13 @@ INSTANTIATE_TEST_SUITE_P(
          "form RxPost of 16 bytes exceeds its 1 slots of 8 bytes"},
         {"FormSlots", [](L l) { l.form("RxPost").set_slots(9); }, "form RxPost takes 9 slots of 8"},
         {"NotToldApart", [](L l) { l.field("TxContext", "kind").set_constant(1); },
-         "rings[0] descriptors.post_forms: nothing tells TxContext and TxData apart"},
+         "rings[0] descriptors.post_forms: nothing tells TxData and TxContext apart"},
         {"NotToldApartByOneSide",
          [](L l) {
            l.field("TxContext", "kind").set_constraint(v1::CONSTRAINT_IGNORED);
            l.field("TxContext", "kind").set_constant(0);
          },
-         "nothing tells TxContext and TxData apart"},
+         "nothing tells TxData and TxContext apart"},
         {"CellName", [](L l) { AddCell(l).set_name(""); }, "cells[0]: name ``"},
         {"CellWidth", [](L l) { AddCell(l).set_bytes(3); },
          "cells[0] wakeup: width of 3 bytes; it must be 1, 2, 4 or 8"},
@@ -118,9 +119,47 @@ INSTANTIATE_TEST_SUITE_P(
          [](L l) {
            *l.rx_ring().mutable_wrap()->mutable_last_slot_field() = l.reference("RxDone", "last");
          },
-         "wrap.last_slot_field: field RxDone.last is not of a form that the ring's producer posts"},
+         "wrap.last_slot_field: field RxDone.last is not of a form that the driver posts in the ring"},
+        {"WrapOfNothingPosted",
+         [](L l) { l.ring("completions").mutable_wrap()->set_link_form(0); },
+         "wrap: the driver posts nothing in the ring", testing::PhaseMessage},
+        {"WrapOfATable",
+         [](L l) { l.ring("descriptors").mutable_wrap()->set_link_form(0); },
+         "nobody passes over the end of a table", testing::VirtioSplitMessage},
         {"WrapForm", [](L l) { l.rx_ring().mutable_wrap()->set_link_form(12); },
          "link form 12 of 5"},
+        {"LinkSize", [](L l) { l.form("Link").set_slots(2); },
+         "link form Link of 16 bytes exceeds the slot of 16", testing::LinkMessage},
+        {"LinkAlone", [](L l) { l.ring("transfers").mutable_slots()->set_min(1); },
+         "the link and 0 reserved slots leave none of 1", testing::LinkMessage},
+        {"LinkIsPosted",
+         [](L l) { l.ring("transfers").mutable_wrap()->set_link_form(l.form_index("RxPost")); },
+         "link form RxPost is also posted", testing::LinkMessage},
+        {"LinkNotToldApart", [](L l) { l.field("Link", "type").set_constant(1); },
+         "wrap: nothing tells RxPost and Link apart", testing::LinkMessage},
+        {"NoKind", [](L l) { l.rx_ring().clear_kind(); }, "kind 0 is none"},
+        {"NoPosition", [](L l) { l.rx_ring().clear_position(); },
+         "position 0 is none that a ring can have"},
+        {"LastPosition", [](L l) { l.rx_ring().set_position(v1::PACKET_POSITION_LAST); },
+         "position 3 is none that a ring can have"},
+        {"PositionOfTransmit", [](L l) { l.tx_ring().set_position(v1::PACKET_POSITION_FIRST); },
+         "only rings of receive buffers serve a part of each packet"},
+        {"PositionOfCompletions",
+         [](L l) { l.ring("completions").set_position(v1::PACKET_POSITION_FIRST); },
+         "only rings of receive buffers serve a part of each packet", testing::PhaseMessage},
+        {"NobodyBegins", [](L l) { l.rx_ring().set_position(v1::PACKET_POSITION_REST); },
+         "buffers for the rest of each packet, but none for its beginning"},
+        {"NobodyGoesOn", [](L l) { l.rx_ring().set_position(v1::PACKET_POSITION_FIRST); },
+         "buffers for the beginning of each packet, but none for its rest"},
+        {"NobodyNamesTheTable",
+         [](L l) {
+           l.field("Available", "index").set_role("");
+           l.rx().mutable_rings(1)->mutable_completed()->set_cell(0);
+           v1::IndexCell& cell = *l.rx().mutable_rings(1)->mutable_cells(0);
+           cell.set_meaning(v1::CELL_MEANING_CONSUMER_COUNT);
+         },
+         "descriptors: a table, but no form posted in another ring has the role table.index",
+         testing::VirtioSplitMessage},
     }),
     RefusalName);
 
@@ -161,7 +200,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"Suppressed", [](L l) { Bell(l).set_suppressed_by_cell(0); }, "suppressed by cell 0 of 0"},
         {"SuppressedByAnIndex",
          [](L l) {
-           AddCell(l).set_meaning(v1::CELL_MEANING_WRAPPING_INDEX);
+           AddCell(l).set_meaning(v1::CELL_MEANING_CONSUMER_INDEX);
+           l.rx_ring().mutable_cells(0)->set_mask(0xffffffff);
            Bell(l).set_suppressed_by_cell(0);
          },
          "cell wakeup says nothing about notifications"},
@@ -215,8 +255,63 @@ INSTANTIATE_TEST_SUITE_P(
          },
          "SPAN_COUNT_IN_FIRST needs the field that holds its number"},
         {"FieldOfNone",
-         [](L l) { *l.rx().mutable_packet()->mutable_field() = l.reference("RxDone", "length"); },
+         [](L l) { *l.rx().mutable_packet()->add_fields() = l.reference("RxDone", "length"); },
          "SPAN_ADJACENT_UNTIL_LAST has no field"},
+        {"FieldOfTheOtherQueue",
+         [](L l) {
+           v1::PacketRule& packet = *l.tx().mutable_packet();
+           packet.set_span(v1::SPAN_COUNT_IN_FIRST);
+           packet.clear_last_when();
+           *packet.add_fields() = l.reference("RxDone", "length");
+         },
+         "packet.fields[0]: field RxDone.length is not of a form of the queue's rings"},
+        {"TwoFieldsOfAForm",
+         [](L l) {
+           v1::PacketRule& packet = *l.tx().mutable_packet();
+           packet.set_span(v1::SPAN_COUNT_IN_FIRST);
+           packet.clear_last_when();
+           *packet.add_fields() = l.reference("TxData", "length");
+           *packet.add_fields() = l.reference("TxData", "total_length");
+         },
+         "fields[1]: a second field of TxData"},
+        {"CompletionsOfTransmit",
+         [](L l) {
+           l.tx().mutable_packet()->set_span(v1::SPAN_COMPLETIONS);
+           l.tx().mutable_packet()->clear_last_when();
+         },
+         "SPAN_COMPLETIONS is for packets that are received"},
+        {"LengthOfTransmit",
+         [](L l) {
+           l.tx().mutable_packet()->set_span(v1::SPAN_BY_LENGTH);
+           l.tx().mutable_packet()->clear_last_when();
+         },
+         "SPAN_BY_LENGTH is for packets that are received"},
+        {"LengthWithACondition", [](L l) { l.rx().mutable_packet()->set_span(v1::SPAN_BY_LENGTH); },
+         "SPAN_BY_LENGTH has no condition of the last descriptor"},
+        {"CompletionsCountedInAPost",
+         [](L l) {
+           *l.rx().mutable_packet()->mutable_fields(0) = l.reference("RxDescriptor", "length");
+         },
+         "field RxDescriptor.length is not of a form that the device completes, or of the prefix",
+         testing::VirtioSplitMessage},
+        {"PrefixForm", [](L l) { l.rx().mutable_packet()->set_prefix_form(99); },
+         "prefix form 99 of", testing::VirtioSplitMessage},
+        {"PrefixSize", [](L l) { l.rx().mutable_packet()->set_prefix_bytes(10); },
+         "prefix form NetHeader of 12 bytes for a prefix of 10", testing::VirtioSplitMessage},
+        {"PrefixIsPosted",
+         [](L l) {
+           l.rx().mutable_packet()->set_prefix_form(l.form_index("RxPost"));
+           l.rx().mutable_packet()->set_prefix_bytes(16);
+         },
+         "prefix form RxPost also stands in `receive`.`descriptors`"},
+        {"PrefixIsContained",
+         [](L l) {
+           l.rx().mutable_packet()->set_prefix_form(l.form_index("Segment"));
+           l.rx().mutable_packet()->set_prefix_bytes(16);
+         },
+         "prefix form Segment also stands in RxPost", testing::PartsMessage},
+        {"LengthOfNoPrefix", [](L l) { l.rx().mutable_packet()->set_length_includes_prefix(true); },
+         "lengths include a prefix, but there is none"},
         {"Buffers", [](L l) { l.rx().mutable_limits()->mutable_buffer()->set_min_bytes(70000); },
          "limits: buffers of 70000..65535 bytes are no range"},
         {"BufferStep", [](L l) { l.rx().mutable_limits()->mutable_buffer()->set_step_bytes(0); },
@@ -246,6 +341,36 @@ INSTANTIATE_TEST_SUITE_P(
          "form TxContext has no field of role context.index, but the queue 8 contexts"},
     }),
     RefusalName);
+
+TEST(Rings, FormsAreToldApartByTheirPlaceInThePacket) {
+  Layout layout(testing::SimpleMessage());
+  layout.field("TxContext", "kind").set_constraint(v1::CONSTRAINT_NONE);
+  layout.field("TxContext", "kind").set_constant(0);
+  EXPECT_FALSE(VerifyLayout(Canonicalize(layout.message)).ok());
+  layout.form("TxContext").set_position(v1::PACKET_POSITION_FIRST);
+  EXPECT_FALSE(VerifyLayout(Canonicalize(layout.message)).ok());
+  layout.form("TxData").set_position(v1::PACKET_POSITION_LAST);
+  EXPECT_FALSE(VerifyLayout(Canonicalize(layout.message)).ok());  // a packet of one descriptor
+  layout.form("TxData").set_position(v1::PACKET_POSITION_REST);
+  const absl::Status status = VerifyLayout(Canonicalize(layout.message));
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(Rings, BuffersOfAPacketMayComeFromTwoRings) {
+  Layout layout(testing::PhaseMessage());
+  layout.rx().mutable_packet()->set_span(v1::SPAN_BY_LENGTH);
+  v1::Ring more = layout.ring("work");
+  more.set_name("more");
+  more.set_position(v1::PACKET_POSITION_REST);
+  *layout.rx().add_rings() = more;
+  layout.ring("work").set_position(v1::PACKET_POSITION_FIRST);
+  v1::CompletionRule rule = layout.ring("completions").completes(0);
+  rule.set_ring(2);
+  rule.mutable_when()->mutable_any_of(0)->mutable_all_of(0)->set_constant(3);
+  *layout.ring("completions").add_completes() = rule;
+  const absl::Status status = VerifyLayout(Canonicalize(layout.message));
+  EXPECT_TRUE(status.ok()) << status;
+}
 
 TEST(Rings, FormsAreToldApartBySelectors) {
   Layout layout(testing::SimpleMessage());

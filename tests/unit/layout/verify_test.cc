@@ -131,6 +131,7 @@ v1::Form& AddForm(v1::Layout& layout) {
   v1::Form& form = *layout.add_forms();
   form.set_name("F" + std::to_string(layout.forms_size()));
   form.set_size_bytes(64);
+  form.set_position(v1::PACKET_POSITION_EACH);
   form.set_slots(1);
   return form;
 }
@@ -201,8 +202,9 @@ TEST(VerifyEndsSoon, ManyFormsInManyRings) {
       *ring.mutable_slots() = good.rx_ring().slots();
       ring.set_alignment_bytes(1);
       for (uint32_t form = 0; form < 256; ++form) ring.add_complete_forms(form);
-      v1::PhaseBit& phase = *ring.mutable_ownership()->mutable_phase();
-      phase.mutable_field();
+      ring.set_kind(v1::RING_KIND_ORDERED);
+      ring.set_position(v1::PACKET_POSITION_EACH);
+      ring.mutable_completed()->set_cell(0);
     }
   }
   ExpectEndsSoon(layout, "q0.rings[0] r0");
