@@ -1,8 +1,8 @@
 // The layout loader's fuzzer: bytes as a peer may send them.
 //
 // Beyond surviving: what is accepted is canonical, loads again from its own bytes with the same
-// digest, and answers every look-up; what is refused says where. Canonicalize is idempotent on
-// every message that parses, sound or not.
+// digest, answers every look-up and can be shown; what is refused says where. Canonicalize is
+// idempotent on every message that parses, sound or not.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "descriptor-lang/emit/emit.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/layout/canonical.h"
 #include "descriptor-lang/layout/verified_layout.h"
@@ -31,6 +32,8 @@ void CheckAccepted(const VerifiedLayout& layout) {
   Require(again.ok(), "canonical bytes load");
   Require(again->digest() == layout.digest(), "the digest is stable");
   Require(again->canonical_bytes() == layout.canonical_bytes(), "canonical bytes are stable");
+  Require(!qsplit::layout::EmitText(layout).empty(), "a layout can be shown as text");
+  Require(!qsplit::layout::EmitJson(layout).empty(), "a layout can be shown as json");
   const auto& forms = layout.message().forms();
   for (int i = 0; i < forms.size(); ++i) {
     const auto form = static_cast<uint32_t>(i);
