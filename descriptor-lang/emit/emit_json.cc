@@ -275,8 +275,13 @@ class JsonEmitter {
                          {"last", Integer(ring.sequence().last())}};
     }
     for (const v1::FillValue& fill : ring.fills()) {
-      out["fills"].push_back(
-          {{"field", FieldName(layout_, fill.field())}, {"value", Integer(fill.value())}});
+      Json one = {{"field", FieldName(layout_, fill.field())}};
+      if (fill.opposite_phase()) {
+        one["value"] = "not phase";
+      } else {
+        one["value"] = Integer(fill.value());
+      }
+      out["fills"].push_back(std::move(one));
     }
     if (ring.wrap().has_last_slot_field()) {
       out["last_slot_sets"] = FieldName(layout_, ring.wrap().last_slot_field());

@@ -125,7 +125,8 @@ class RingWriter {
            ring_.sequence().initial());
     }
     for (const v1::FillValue& fill : ring_.fills()) {
-      Line("fill ", FieldName(layout_, fill.field()), " = 0x", text::Hex(fill.value()));
+      Line("fill ", FieldName(layout_, fill.field()), " = ",
+           fill.opposite_phase() ? "not phase" : text::Cat("0x", text::Hex(fill.value())));
     }
   }
 

@@ -41,7 +41,8 @@ void RewriteEntries(const References& references, v1::Ring& ring) {
     if (fill.has_field()) references.Rewrite(*fill.mutable_field());
   }
   SortBy(*ring.mutable_fills(), [](const v1::FillValue& fill) {
-    return std::make_tuple(fill.field().form(), fill.field().field(), fill.value());
+    return std::make_tuple(fill.field().form(), fill.field().field(), fill.value(),
+                           fill.opposite_phase());
   });
 }
 

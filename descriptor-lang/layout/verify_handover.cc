@@ -144,9 +144,20 @@ absl::Status CheckFills(const RingScope& scope) {
   for (int i = 0; i < ring.fills_size(); ++i) {
     const v1::FillValue& fill = ring.fills(i);
     const std::string here = Cat(path, "[", i, "]");
-    QSPLIT_RETURN_IF_ERROR(
-        scope.context.CheckReference(here, fill.field(), scope.completes, kCompleteForm));
+    const bool by_bytes = ring.posted().has_when();
+    FormSet filled = scope.completes;
+    for (size_t form = 0; by_bytes && form < filled.size(); ++form) {
+      filled[form] = filled[form] || scope.posts[form];
+    }
+    QSPLIT_RETURN_IF_ERROR(scope.context.CheckReference(
+        here, fill.field(), filled,
+        "a form that the device completes in the ring, or whose bytes say that it is posted"));
     const uint32_t bits = BitWidth(scope.context.field(fill.field()));
+    if (fill.opposite_phase() && (bits != 1 || fill.value() != 0 || !ring.has_phase())) {
+      return Refuse(here,
+                    "the opposite of the phase takes a field of one bit, no value beside it, ",
+                    "and a ring with a phase");
+    }
     if (fill.value() > LowBits(bits)) {
       return Refuse(here, "value ", fill.value(), " does not fit the ", bits, " bits of ",
                     scope.context.Name(fill.field()));
@@ -163,6 +174,7 @@ absl::Status CheckFills(const RingScope& scope) {
     ConjunctionFacts known;
     for (const v1::FillValue& fill : ring.fills()) {
       if (fill.field().form() != form) continue;
+      if (fill.opposite_phase()) continue;
       AddFacts(FactsOfValue(scope.context.field(fill.field()), fill.value()), known);
     }
     QSPLIT_RETURN_IF_ERROR(CheckNotYetDone(scope, Cat(scope.path, ".completed"), known,

@@ -75,8 +75,10 @@ class EntryLowering {
                                  {fill.field.span.begin + width + 1, fill.field.span.end}};
       const auto form = FindForm(unit_, form_name);
       if (!form) return;
-      if (!Contains(ring_.complete_forms(), *form)) {
-        ReportForm(form_name, "completes", "name a descriptor of the ring's `complete`");
+      const bool in_posted = tree_.post && tree_.post->when && Contains(ring_.post_forms(), *form);
+      if (!in_posted && !Contains(ring_.complete_forms(), *form)) {
+        ReportForm(form_name, "completes",
+                   "name a descriptor of the ring's `complete`, or of its `post … when`");
         return;
       }
       if (const auto reference = NumberOf(*form, name)) fields.push_back(*reference);
@@ -96,6 +98,7 @@ class EntryLowering {
       v1::FillValue& out = *ring_.add_fills();
       *out.mutable_field() = reference;
       out.set_value(fill.value.value);
+      out.set_opposite_phase(fill.not_phase);
     }
   }
 

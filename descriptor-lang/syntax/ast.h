@@ -242,7 +242,9 @@ struct SequenceRule {
 // `fill owner = 1`, `fill Cqe.owner = 1`.
 struct Fill {
   Identifier field;
+  // Unused with `not phase`.
   Number value;
+  bool not_phase = false;
 };
 
 // `compressed TITLE when COND into MINI[8] count by FIELD`.

@@ -86,7 +86,10 @@ class RingParser {
     } else if (cursor_.Take("fill")) {
       const auto field = cursor_.ExpectDottedName("a field of what the device writes");
       if (!field || !cursor_.Expect("=")) return true;
-      if (const auto value = cursor_.ExpectNumber("the value that the driver fills in")) {
+      const Span at = cursor_.Peek().span;
+      if (cursor_.Take("not", "phase")) {
+        out_.fills.push_back({*field, {0, at}, true});
+      } else if (const auto value = cursor_.ExpectNumber("the value that the driver fills in")) {
         out_.fills.push_back({*field, *value});
       }
     } else {
