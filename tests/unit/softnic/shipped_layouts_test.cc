@@ -42,13 +42,15 @@ void Carries(const layout::VerifiedLayout& layout) {
   auto nics = SoftNic::CreateAll({left, right});
   ASSERT_TRUE(nics.ok()) << nics.status();
   SoftNic& to = *nics->at(1);
-  auto sender = NicClient::Open(nics->at(0).get(), layout, {.lease = 1, .tx_queues = {0}});
+  auto sender =
+      NicClient::Open(nics->at(0).get(), layout, {.lease = 1, .tx_queues = {0}, .slots = 256});
   if (absl::IsUnimplemented(sender.status())) {
     GTEST_LOG_(INFO) << layout.name() << " is not driven yet: " << sender.status().message();
     return;
   }
   ASSERT_TRUE(sender.ok()) << sender.status();
-  auto receiver = NicClient::Open(&to, layout, {.lease = 1, .rx_queues = {0, 1}, .join_rss = true});
+  auto receiver = NicClient::Open(
+      &to, layout, {.lease = 1, .rx_queues = {0, 1}, .slots = 256, .join_rss = true});
   ASSERT_TRUE(receiver.ok()) << receiver.status();
   ASSERT_TRUE(to.SetRss({std::vector<uint32_t>(kRssTableSize, 1), kDefaultRssKey}).ok());
   NicClient& tx = **sender;
