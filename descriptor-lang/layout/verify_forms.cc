@@ -222,11 +222,10 @@ absl::Status CheckAppended(Context& context, uint32_t form_index) {
       const v1::Form& form_a = context.form(a.form());
       const v1::Form& form_b = context.form(b.form());
       if (!a.appended() || Exclude(form_a.features(), form_b.features(), context.budget)) continue;
-      context.budget.Spend(IdentityCost(form_a) + IdentityCost(form_b));
-      QSPLIT_RETURN_IF_ERROR(context.CheckBudget(path));
-      if (a.byte_offset() == b.byte_offset() &&
-          Exclude(IdentityOf(form_a), IdentityOf(form_b), context.budget)) {
-        continue;
+      if (a.byte_offset() == b.byte_offset()) {
+        context.budget.Spend(IdentityCost(form_a) + IdentityCost(form_b));
+        QSPLIT_RETURN_IF_ERROR(context.CheckBudget(path));
+        if (Exclude(IdentityOf(form_a), IdentityOf(form_b), context.budget)) continue;
       }
       const v1::ContainedForm& first = a.byte_offset() <= b.byte_offset() ? a : b;
       const v1::ContainedForm& second = &first == &a ? b : a;

@@ -176,6 +176,7 @@ absl::Status CheckFills(const RingScope& scope) {
       if (fill.field().form() != form) continue;
       if (fill.opposite_phase()) continue;
       AddFacts(FactsOfValue(scope.context.field(fill.field()), fill.value()), known);
+      scope.context.budget.Spend(64 + known.known_bits.size());
     }
     QSPLIT_RETURN_IF_ERROR(CheckNotYetDone(scope, Cat(scope.path, ".completed"), known,
                                            scope.context.form(form), "filled into"));
