@@ -30,17 +30,13 @@ class RingChecker {
  private:
   void CheckRing(const ast::Ring& tree, const v1::Ring& ring) {
     const std::string_view name = tree.name.text;
-    if (!tree.post && !tree.completion) {
+    if (tree.posts.empty() && tree.completions.empty()) {
       unit_.ReportMissing(Diagnostic::kNothingPosted, tree.name.span, {name});
     }
-    if (tree.post) {
-      CheckPosted(tree, ring);
-      CheckTellApart(tree.post->forms, name);
-    }
-    if (tree.completion) {
-      CheckTellApart(tree.completion->forms, name);
-      CheckCompletion(tree, ring);
-    }
+    if (!tree.posts.empty()) CheckPosted(tree, ring);
+    CheckTellApart(ast::FormsOf(tree.posts), name);
+    CheckTellApart(ast::FormsOf(tree.completions), name);
+    if (!tree.completions.empty()) CheckCompletion(tree, ring);
     CheckRules(tree);
     CheckPhase(tree, ring);
     CheckDirections(ring.post_forms());
@@ -50,15 +46,17 @@ class RingChecker {
   // Slots come back, and the device knows what was posted.
   void CheckPosted(const ast::Ring& tree, const v1::Ring& ring) {
     const std::string_view name = tree.name.text;
-    if (!tree.completion && !ring.completed().completion() && !CompletedByError(name)) {
+    if (tree.completions.empty() && !ring.completed().completion() && !CompletedByError(name)) {
       unit_.ReportMissing(Diagnostic::kNotCompleted, tree.name.span, {name});
     }
     const bool named = NamedByAnother(name);
-    if (tree.completion && named && (tree.completion->in_place || !HasRuleFor(tree, name))) {
-      unit_.ReportMissing(Diagnostic::kTwoHandovers, tree.completion->span,
+    if (!tree.completions.empty() && named &&
+        (tree.completions.front().in_place || !HasRuleFor(tree, name))) {
+      unit_.ReportMissing(Diagnostic::kTwoHandovers, tree.completions.front().span,
                           {name, "completed", "`complete` here or `completes` in another ring"});
     }
-    if (tree.is_table || tree.post->when || tree.post->up_to) return;
+    const ast::Handover& post = tree.posts.front();
+    if (tree.is_table || post.when || post.up_to) return;
     const auto& bells = ring.producer_doorbells();
     if (bells.empty()) {
       unit_.ReportMissing(Diagnostic::kNoDoorbell, tree.name.span, {name});
@@ -71,7 +69,7 @@ class RingChecker {
                term.source() == v1::DOORBELL_SOURCE_INCREMENT;
       });
     });
-    if (!tells) unit_.ReportMissing(Diagnostic::kDoorbellSilent, tree.post->span, {name});
+    if (!tells) unit_.ReportMissing(Diagnostic::kDoorbellSilent, post.span, {name});
   }
 
   // A rule names the ring, but could not be lowered.
@@ -92,19 +90,21 @@ class RingChecker {
   // What is completed was posted; completions of their own say what they complete.
   void CheckRules(const ast::Ring& tree) {
     if (tree.completes.empty()) {
-      if (tree.completion && !tree.completion->in_place && !tree.completion->forms.empty()) {
-        unit_.ReportMissing(Diagnostic::kNothingCompleted, tree.completion->span, {tree.name.text});
+      if (!tree.completions.empty() && !tree.completions.front().in_place &&
+          !tree.completions.front().forms.empty()) {
+        unit_.ReportMissing(Diagnostic::kNothingCompleted, tree.completions.front().span,
+                            {tree.name.text});
       }
       return;
     }
     for (const ast::CompletionRule& rule : tree.completes) {
-      if (!tree.completion || tree.completion->forms.empty()) {
+      if (ast::FormsOf(tree.completions).empty()) {
         unit_.ReportMissing(Diagnostic::kRuleField, rule.span,
                             {rule.field ? rule.field->text : "…", tree.name.text,
                              "say what the device writes: `complete FORM when …`"});
       }
       for (const ast::Ring& target : tree_.rings) {
-        if (target.name.text != rule.ring.text || target.post) continue;
+        if (target.name.text != rule.ring.text || !target.posts.empty()) continue;
         unit_.ReportMissing(Diagnostic::kUnpostedRing, rule.ring.span, {rule.ring.text});
       }
     }
@@ -153,9 +153,9 @@ class RingChecker {
   void CheckCompletion(const ast::Ring& tree, const v1::Ring& ring) {
     const v1::Handover& completed = ring.completed();
     if (completed.only_where_reported() && !Posts(layout::Role::kReportRequest)) {
-      unit_.ReportMissing(Diagnostic::kNoReport, tree.completion->span, {});
+      unit_.ReportMissing(Diagnostic::kNoReport, tree.completions.front().span, {});
     }
-    if (!tree.post) return;
+    if (tree.posts.empty()) return;
     for (const v1::Conjunction& alternative : completed.when().any_of()) {
       // What compares with the ring's state tells the two sides apart by itself.
       if (std::any_of(alternative.all_of().begin(), alternative.all_of().end(),
@@ -174,22 +174,30 @@ class RingChecker {
     for (v1::Field& field : *completed.mutable_fields()) field.clear_constraint();
     *completed.mutable_selector()->add_any_of() = alternative;
     const layout::FormIdentity done = layout::IdentityOf(completed);
-    for (const ast::Identifier& name : tree.post->forms) {
+    for (const ast::Identifier& name : ast::FormsOf(tree.posts)) {
       const FormUnit* form = Find(name);
       if (form == nullptr) continue;
       if (layout::Exclude(IdentityOfPosted(*form, tree, ring), done, unit_.budget)) continue;
       unit_.ReportMissing(Diagnostic::kPostedLooksDone, name.span,
-                          {name.text, unit_.source.Text((*tree.completion->when)->span)});
+                          {name.text, unit_.source.Text((*tree.completions.front().when)->span)});
     }
   }
 
   // With what the driver sets to hand it over.
   layout::FormIdentity IdentityOfPosted(const FormUnit& form, const ast::Ring& tree,
                                         const v1::Ring& ring) {
-    if (!tree.post->when || !ring.posted().has_when()) return layout::IdentityOf(form.form);
+    const auto post =
+        std::find_if(tree.posts.begin(), tree.posts.end(), [&](const ast::Handover& one) {
+          return std::any_of(one.forms.begin(), one.forms.end(), [&](const ast::Identifier& name) {
+            return name.text == form.form.name();
+          });
+        });
+    if (post == tree.posts.end() || !post->when || !ring.posted().has_when()) {
+      return layout::IdentityOf(form.form);
+    }
     const auto index = static_cast<uint32_t>(&form - unit_.forms.data());
     const auto when =
-        ResolveCondition(unit_, **tree.post->when, {index, Diagnostic::kOwnershipField, &tree});
+        ResolveCondition(unit_, **post->when, {index, Diagnostic::kOwnershipField, &tree});
     const auto both = when ? And(form.form.selector(), *when) : std::nullopt;
     if (!both) return layout::IdentityOf(form.form);
     v1::Form posted = form.form;

@@ -98,9 +98,8 @@ class Resolver {
     }
     const std::string_view name = node.comparison.left.text;
     return !form_.field_names.contains(name) &&
-           std::any_of(
-               scope_.siblings->begin(), scope_.siblings->end(),
-               [&](uint32_t form) { return unit_.forms[form].field_names.contains(name); });
+           std::any_of(scope_.siblings->begin(), scope_.siblings->end(),
+                       [&](uint32_t form) { return unit_.forms[form].field_names.contains(name); });
   }
 
   const FieldUnit* FindField(const ast::Identifier& name, v1::FieldReference& out) {
@@ -272,7 +271,8 @@ std::optional<v1::Condition> ResolveForForms(Unit& unit, const ast::Condition& t
     if (some && scope.missing == Diagnostic::kConditionField && !HasFields(unit, tree, form)) {
       continue;
     }
-    const auto condition = ResolveCondition(unit, tree, {form, scope.missing, scope.ring, &scope.forms});
+    const auto condition =
+        ResolveCondition(unit, tree, {form, scope.missing, scope.ring, &scope.forms});
     if (!condition) {
       failed = true;
       continue;

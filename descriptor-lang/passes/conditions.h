@@ -13,8 +13,8 @@ namespace qsplit::qdl {
 
 // Where a condition's names are looked up: the fields of one form. A field that is missing is
 // reported as `missing`, with the form's name. With a ring, `phase` and `sequence` on the right
-// side are its state. With siblings, an alternative of an `or` with a field that this form lacks and
-// one of them has is theirs, and left out.
+// side are its state. With siblings, an alternative of an `or` with a field that this form lacks
+// and one of them has is theirs, and left out.
 struct Scope {
   uint32_t form = 0;
   Diagnostic missing = Diagnostic::kConditionField;

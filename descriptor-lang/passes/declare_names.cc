@@ -10,10 +10,15 @@
 namespace qsplit::qdl {
 namespace {
 
-bool HasAttributes(const ast::Attributes& a) {
-  return a.enumeration || a.role || a.constraint != ast::Attributes::Constraint::kNone ||
-         !a.when.empty() || a.position != v1::PACKET_POSITION_UNSPECIFIED || a.times || a.plus ||
-         a.minus || a.zero_means || a.is_signed || !a.features.empty();
+// Its own, which only one line of a value in several places may have.
+bool HasOwnAttributes(const ast::Attributes& a) {
+  return a.enumeration || a.role || a.constraint != ast::Attributes::Constraint::kNone || a.times ||
+         a.plus || a.minus || a.zero_means || a.is_signed;
+}
+
+// Those that a whole word may have as well, which then each line may repeat.
+bool HasGroupAttributes(const ast::Attributes& a) {
+  return !a.when.empty() || a.position != v1::PACKET_POSITION_UNSPECIFIED || !a.features.empty();
 }
 
 class Declarer {
@@ -210,18 +215,41 @@ class Declarer {
     field.field.set_name(std::string(line.name.text));
   }
 
+  void ReportAgain(const ast::Field& line, const ast::Field& first) {
+    diagnostics_.Report(Diagnostic::kRepeated, line.name.span, {line.name.text}, first.span,
+                        "its attributes stand here");
+  }
+
+  bool SameGroup(const ast::Attributes& a, const ast::Attributes& b) const {
+    return a.position == b.position &&
+           std::equal(a.when.begin(), a.when.end(), b.when.begin(), b.when.end(),
+                      [&](const ast::ConditionPtr& x, const ast::ConditionPtr& y) {
+                        return unit_.source.Text(x->span) == unit_.source.Text(y->span);
+                      }) &&
+           std::equal(a.features.begin(), a.features.end(), b.features.begin(), b.features.end(),
+                      [](const ast::FeatureChoice& x, const ast::FeatureChoice& y) {
+                        return x.feature.text == y.feature.text && x.choice.text == y.choice.text;
+                      });
+  }
+
   void FinishField(FieldUnit& field) {
     field.main = field.lines.front();
-    const ast::Field* first = nullptr;
+    const ast::Field* own = nullptr;
+    const ast::Field* group = nullptr;
     for (const ast::Field* line : field.lines) {
-      if (!HasAttributes(line->attributes)) continue;
-      if (first == nullptr) {
-        first = field.main = line;
-      } else {
-        diagnostics_.Report(Diagnostic::kRepeated, line->name.span, {line->name.text}, first->span,
-                            "its attributes stand here");
+      const bool has_own = HasOwnAttributes(line->attributes);
+      const bool has_group = HasGroupAttributes(line->attributes);
+      if (has_own && own != nullptr) ReportAgain(*line, *own);
+      if (has_group && group != nullptr && !SameGroup(line->attributes, group->attributes)) {
+        ReportAgain(*line, *group);
       }
+      if (has_own && own == nullptr) own = line;
+      if (has_group && group == nullptr) group = line;
     }
+    if (own != nullptr && group != nullptr && !HasGroupAttributes(own->attributes)) {
+      ReportAgain(*own, *group);
+    }
+    if (own != nullptr || group != nullptr) field.main = own != nullptr ? own : group;
     for (const ast::FeatureChoice& choice : field.main->attributes.features) {
       AddFeature(unit_, choice, *field.field.mutable_features());
     }

@@ -55,7 +55,7 @@ class CellLowering {
 
   // Producer cells are written by who fills the ring.
   void LowerWriter(const ast::Cell& tree, v1::IndexCell& out) {
-    const bool driver_fills = ring_.post.has_value();
+    const bool driver_fills = !ring_.posts.empty();
     bool either = false;
     switch (tree.meaning) {
       case v1::CELL_MEANING_PRODUCER_INDEX:

@@ -41,6 +41,9 @@ class DoorbellLowering {
     out.set_byte_order(store ? ByteOrderOf(unit_, tree.byte_order, bytes, tree.span)
                              : v1::BYTE_ORDER_LITTLE);
     for (const ast::DoorbellTerm& term : tree.terms) LowerTerm(term, bytes, out);
+    for (const ast::FeatureChoice& choice : tree.features) {
+      AddFeature(unit_, choice, *out.mutable_features());
+    }
     if (tree.cell) Suppress(tree, ring_tree, ring, out);
   }
 

@@ -21,8 +21,8 @@ class HandoverLowering {
     v1::Ring& ring = *queue_.mutable_rings(static_cast<int>(index));
     LowerPhase(tree, ring);
     LowerSequence(tree, ring);
-    if (tree.post) LowerPosted(tree, ring);
-    if (tree.completion) LowerCompleted(tree, index, ring);
+    if (Together(tree, tree.posts, "posted")) LowerPosted(tree, ring);
+    if (Together(tree, tree.completions, "completed")) LowerCompleted(tree, index, ring);
     for (const ast::CompletionRule& rule : tree.completes) LowerRule(rule, tree, ring);
   }
 
@@ -53,17 +53,46 @@ class HandoverLowering {
     ring.mutable_sequence()->set_last(rule.last.value);
   }
 
-  // At most one of `when` and `up to`.
-  bool SaidOnce(const ast::Ring& tree, const ast::Handover& how, std::string_view what) {
-    if (!how.when || !how.up_to) return true;
-    diagnostics_.Report(Diagnostic::kTwoHandovers, how.span,
-                        {tree.name.text, what, "`when …` or `up to CELL`"});
-    return false;
+  // At most one of `when` and `up to`; several statements only with a condition each. False when
+  // there is none, or after an error.
+  bool Together(const ast::Ring& tree, const std::vector<ast::Handover>& all,
+                std::string_view what) {
+    bool good = !all.empty();
+    for (const ast::Handover& one : all) {
+      const ast::Handover& first = all.front();
+      const bool apart = all.size() > 1 && (!one.when || one.in_place != first.in_place ||
+                                            one.only_where_reported != first.only_where_reported);
+      if (!apart && !(one.when && one.up_to)) continue;
+      diagnostics_.Report(Diagnostic::kTwoHandovers, one.span,
+                          {tree.name.text, what, "`when …` or `up to CELL`"});
+      good = false;
+    }
+    return good;
+  }
+
+  // The alternatives of all statements.
+  void LowerWhen(const ast::Ring& tree, const std::vector<ast::Handover>& all, v1::Handover& out) {
+    v1::Condition when;
+    for (const ast::Handover& one : all) {
+      FormList forms;
+      for (const ast::Identifier& name : one.forms) {
+        const auto form = unit_.form_names.find(name.text);
+        if (form != unit_.form_names.end()) forms.Add(form->second);
+      }
+      const auto part =
+          ResolveForForms(unit_, **one.when, {forms, Diagnostic::kOwnershipField, &tree});
+      if (!part) return;
+      if (when.any_of_size() + part->any_of_size() > static_cast<int>(layout::kMaxConjunctions)) {
+        diagnostics_.Report(Diagnostic::kConditionTooComplex, (*one.when)->span, {});
+        return;
+      }
+      when.mutable_any_of()->MergeFrom(part->any_of());
+    }
+    *out.mutable_when() = std::move(when);
   }
 
   void LowerPosted(const ast::Ring& tree, v1::Ring& ring) {
-    const ast::Handover& post = *tree.post;
-    if (!SaidOnce(tree, post, "posted")) return;
+    const ast::Handover& post = tree.posts.front();
     if (tree.is_table) {
       if (!post.when && !post.up_to) return;
       diagnostics_.Report(Diagnostic::kTableHandover, post.span,
@@ -71,9 +100,7 @@ class HandoverLowering {
       return;
     }
     if (post.when) {
-      const auto when = ResolveForForms(unit_, **post.when,
-                                        {ring.post_forms(), Diagnostic::kOwnershipField, &tree});
-      if (when) *ring.mutable_posted()->mutable_when() = *when;
+      LowerWhen(tree, tree.posts, *ring.mutable_posted());
     } else if (post.up_to) {
       if (const auto cell = FindCell(unit_, *post.up_to, tree, ring)) {
         CheckCell(*post.up_to, ring.cells(static_cast<int>(*cell)), false, false);
@@ -85,17 +112,14 @@ class HandoverLowering {
   }
 
   void LowerCompleted(const ast::Ring& tree, uint32_t index, v1::Ring& ring) {
-    const ast::Handover& how = *tree.completion;
-    if (!SaidOnce(tree, how, "completed")) return;
+    const ast::Handover& how = tree.completions.front();
     v1::Handover& out = *ring.mutable_completed();
     out.set_only_where_reported(how.only_where_reported);
     if (how.when) {
-      const auto when = ResolveForForms(
-          unit_, **how.when, {ring.complete_forms(), Diagnostic::kOwnershipField, &tree});
-      if (when) *out.mutable_when() = *when;
+      LowerWhen(tree, tree.completions, out);
     } else if (how.up_to) {
       if (const auto cell = FindCell(unit_, *how.up_to, tree, ring)) {
-        CheckCell(*how.up_to, ring.cells(static_cast<int>(*cell)), true, tree.post.has_value());
+        CheckCell(*how.up_to, ring.cells(static_cast<int>(*cell)), true, !tree.posts.empty());
         out.set_cell(*cell);
       }
     }
@@ -137,6 +161,9 @@ class HandoverLowering {
     rule.set_key(tree.key);
     rule.set_ring(target->second);
     rule.set_cumulative(tree.cumulative);
+    for (const ast::FeatureChoice& choice : tree.features) {
+      AddFeature(unit_, choice, *rule.mutable_features());
+    }
     FormList forms;
     for (const uint32_t form : ByName(unit_, ring.complete_forms())) {
       if (tree.field && !FindField(unit_, form, tree.field->text)) continue;

@@ -22,8 +22,8 @@ class RingLowering {
       AddFeature(unit_, choice, *out.mutable_features());
     }
     LowerPosition(tree, out);
-    if (tree.post) LowerForms(tree.post->forms, *out.mutable_post_forms());
-    if (tree.completion) LowerForms(tree.completion->forms, *out.mutable_complete_forms());
+    LowerForms(ast::FormsOf(tree.posts), *out.mutable_post_forms());
+    LowerForms(ast::FormsOf(tree.completions), *out.mutable_complete_forms());
     LowerSlots(tree, out);
     LowerSlotSize(tree, out);
     if (tree.alignment) out.set_alignment_bytes(PowerOfTwo(unit_, *tree.alignment));
@@ -40,7 +40,7 @@ class RingLowering {
   void LowerPosition(const ast::Ring& tree, v1::Ring& out) {
     out.set_position(v1::PACKET_POSITION_EACH);
     if (tree.position == v1::PACKET_POSITION_UNSPECIFIED) return;
-    if (queue_.direction == v1::DIRECTION_RECEIVE && tree.post &&
+    if (queue_.direction == v1::DIRECTION_RECEIVE && !tree.posts.empty() &&
         tree.position != v1::PACKET_POSITION_LAST) {
       out.set_position(tree.position);
       return;
@@ -104,8 +104,8 @@ class RingLowering {
     } else if (!out.complete_forms().empty()) {
       out.set_slot_bytes(bytes_per_slot(out.complete_forms(0)));
     }
-    for (const auto* side : {&tree.post, &tree.completion}) {
-      if (*side) CheckSizes((*side)->forms, tree.slot_bytes.has_value(), out);
+    for (const auto* side : {&tree.posts, &tree.completions}) {
+      CheckSizes(ast::FormsOf(*side), tree.slot_bytes.has_value(), out);
     }
   }
 

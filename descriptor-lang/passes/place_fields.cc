@@ -120,9 +120,9 @@ class Placer {
   uint64_t SlotBytes() const {
     for (const ast::Queue& queue : unit_.file.queues) {
       for (const ast::Ring& ring : queue.rings) {
-        for (const auto* side : {&ring.post, &ring.completion}) {
-          if (!*side || !ring.slot_bytes) continue;
-          for (const ast::Identifier& name : (*side)->forms) {
+        if (!ring.slot_bytes) continue;
+        for (const auto* side : {&ring.posts, &ring.completions}) {
+          for (const ast::Identifier& name : ast::FormsOf(*side)) {
             if (name.text == form_.form.name()) return ring.slot_bytes->value;
           }
         }

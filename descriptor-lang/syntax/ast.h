@@ -199,6 +199,7 @@ struct Doorbell {
   // `if CELL`, `unless CELL`, `past CELL`: what the cell must mean.
   std::optional<Identifier> cell;
   v1::CellMeaning cell_meaning = v1::CELL_MEANING_UNSPECIFIED;
+  std::vector<FeatureChoice> features;
   // True for `consumer doorbell`.
   bool consumer = false;
 };
@@ -214,6 +215,15 @@ struct Handover {
   bool only_where_reported = false;
 };
 
+// The descriptors that all of them name.
+inline std::vector<Identifier> FormsOf(const std::vector<Handover>& handovers) {
+  std::vector<Identifier> forms;
+  for (const Handover& one : handovers) {
+    forms.insert(forms.end(), one.forms.begin(), one.forms.end());
+  }
+  return forms;
+}
+
 // `completes work by index wqe_counter when opcode == 2`.
 struct CompletionRule {
   Span span;
@@ -222,6 +232,7 @@ struct CompletionRule {
   std::optional<Identifier> field;
   bool cumulative = false;
   std::optional<ConditionPtr> when;
+  std::vector<FeatureChoice> features;
 };
 
 // `phase starts 1, flips each pass`.
@@ -277,8 +288,9 @@ struct Ring {
   std::optional<Number> slot_bytes;
   std::optional<Number> alignment;
   std::optional<Number> reserved;
-  std::optional<Handover> post;
-  std::optional<Handover> completion;
+  // Several only where each has a condition of its own.
+  std::vector<Handover> posts;
+  std::vector<Handover> completions;
   std::vector<CompletionRule> completes;
   std::optional<PhaseRule> phase;
   std::optional<SequenceRule> sequence;

@@ -54,7 +54,7 @@ class DescriptorParser {
  private:
   void ParseHeader() {
     const auto size = cursor_.ExpectNumber("the descriptor's size in bytes");
-    if (!size || !cursor_.Expect("bytes")) return;
+    if (!size || !ExpectBytes(cursor_)) return;
     out_.size_bytes = *size;
     while (!cursor_.lost() && !cursor_.At("{")) {
       if (cursor_.Take("takes")) {
@@ -98,7 +98,7 @@ class DescriptorParser {
     if (!ParseFieldName(field)) return;
     if (cursor_.Peek().kind == TokenKind::kNumber) {
       field.array_bytes = cursor_.ExpectNumber("a length in bytes");
-      cursor_.Expect("bytes");
+      ExpectBytes(cursor_);
     } else if (AtWordType()) {
       ParseWordType(field);
     } else if (cursor_.Take("bytes", "to", "end")) {
@@ -293,6 +293,7 @@ class DescriptorParser {
       SetConstraint(out, Attributes::Constraint::kConstant, span);
       if (cursor_.Peek().kind == TokenKind::kName) {
         out.constant_name = cursor_.ExpectName("the constant");
+        if (out.constant_name) out.constant.span = out.constant_name->span;
       } else if (const auto number = cursor_.ExpectNumber("the constant")) {
         out.constant = *number;
       }
@@ -341,6 +342,14 @@ uint32_t ParseWord(Cursor& cursor) {
   }
   cursor.diagnostics().Report(Diagnostic::kBadWord, token.span, {token.text});
   return 8;
+}
+
+bool ExpectBytes(Cursor& cursor) {
+  const std::string_view before = cursor.Previous().text;
+  if (cursor.Take("bytes") || cursor.Take("byte") || before == "KiB" || before == "MiB") {
+    return !cursor.lost();
+  }
+  return cursor.Expect("bytes");
 }
 
 v1::ByteOrder ParseByteOrder(Cursor& cursor) {

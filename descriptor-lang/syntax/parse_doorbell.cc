@@ -46,8 +46,7 @@ class DoorbellParser {
     }
     if (bell.target != v1::DOORBELL_TARGET_WAKEUP) {
       bell.bytes = cursor_.ExpectNumber("the doorbell's width in bytes");
-      if (!bell.bytes) return std::nullopt;
-      if (!cursor_.Take("byte") && !cursor_.Expect("bytes")) return std::nullopt;
+      if (!bell.bytes || !ExpectBytes(cursor_)) return std::nullopt;
       bell.byte_order = ParseByteOrder(cursor_);
     }
     const bool store =
@@ -58,6 +57,8 @@ class DoorbellParser {
       if (cursor_.Take("after")) {
         if (bell.barrier != v1::BARRIER_UNSPECIFIED) cursor_.Repeated("after", span);
         ParseBarrier(bell);
+      } else if (cursor_.Take("with")) {
+        if (auto choice = ParseFeatureChoice(cursor_)) bell.features.push_back(*choice);
       } else if (!ParseSuppression(bell, span)) {
         break;
       }

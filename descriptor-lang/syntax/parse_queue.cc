@@ -141,7 +141,7 @@ class QueueParser {
       out_.prefix_form = cursor_.ExpectName("a descriptor's name");
     } else if (const auto number = cursor_.ExpectNumber("a number of bytes or a descriptor")) {
       out_.prefix_bytes = number;
-      cursor_.Expect("bytes");
+      ExpectBytes(cursor_);
     }
   }
 
@@ -153,7 +153,7 @@ class QueueParser {
     }
     if (cursor_.Take("includes")) {
       SetNumber(out_.crc_bytes, "length includes", span);
-      cursor_.Expect("bytes");
+      ExpectBytes(cursor_);
       cursor_.Expect("of");
       cursor_.Expect("crc");
       return;

@@ -56,7 +56,7 @@ class RingParser {
       if (auto range = ParseRange(cursor_, "a number of slots")) out_.slots = range;
     } else if (cursor_.Take("slot")) {
       SetNumber(out_.slot_bytes, "slot", span);
-      cursor_.Expect("bytes");
+      ExpectBytes(cursor_);
     } else if (cursor_.Take("align")) {
       SetNumber(out_.alignment, "align", span);
       cursor_.Take("bytes");
@@ -182,17 +182,15 @@ class RingParser {
   }
 
   void ParsePost(Span begin) {
-    if (out_.post) cursor_.Repeated("post", begin);
     ast::Handover post;
     ParseForms(post.forms);
     ParseHow(post);
     if (post.forms.empty()) return;
     post.span = Span::Join(begin, cursor_.Previous().span);
-    out_.post = std::move(post);
+    out_.posts.push_back(std::move(post));
   }
 
   void ParseCompletion(Span begin) {
-    if (out_.completion) cursor_.Repeated("complete", begin);
     ast::Handover completion;
     if (!(cursor_.At("up") && cursor_.Peek(1).Is("to"))) ParseForms(completion.forms);
     if (cursor_.lost()) return;
@@ -206,7 +204,7 @@ class RingParser {
     }
     if (cursor_.Take("only", "where", "reported")) completion.only_where_reported = true;
     completion.span = Span::Join(begin, cursor_.Previous().span);
-    out_.completion = std::move(completion);
+    out_.completions.push_back(std::move(completion));
   }
 
   // `completes work up to index wqe_counter when opcode == 0`.
@@ -236,7 +234,17 @@ class RingParser {
       rule.field = cursor_.ExpectName("a field's name");
       if (!rule.field) return;
     }
-    rule.when = TakeWhen();
+    while (!cursor_.lost()) {
+      const Span span = cursor_.Peek().span;
+      if (cursor_.At("when")) {
+        if (rule.when) cursor_.Repeated("when", span);
+        rule.when = TakeWhen();
+      } else if (cursor_.Take("with")) {
+        if (auto choice = ParseFeatureChoice(cursor_)) rule.features.push_back(*choice);
+      } else {
+        break;
+      }
+    }
     if (cursor_.lost()) return;
     rule.span = Span::Join(begin, cursor_.Previous().span);
     out_.completes.push_back(std::move(rule));

@@ -13,6 +13,8 @@ namespace qsplit::qdl {
 
 // A condition; null when there is none here (reported).
 ast::ConditionPtr ParseCondition(Cursor& cursor);
+// `bytes` behind a number, or `byte`; need not stand behind one with KiB or MiB.
+bool ExpectBytes(Cursor& cursor);
 // `little` or `big`, if it stands here.
 v1::ByteOrder ParseByteOrder(Cursor& cursor);
 // `Feature = choice`, behind `with`.
