@@ -21,7 +21,7 @@ TEST(Queues, ARingsDefaultsAreWrittenOut) {
   EXPECT_EQ(ring.slot_bytes(), 64u);
   EXPECT_EQ(ring.alignment_bytes(), 1u);
   EXPECT_EQ(ring.reserved_slots(), 0u);
-  EXPECT_EQ(ring.completes().key(), v1::COMPLETION_KEY_IN_PLACE);
+  EXPECT_EQ(ring.completes(0).key(), v1::COMPLETION_KEY_IN_PLACE);
   EXPECT_EQ(QueueOf(c).packet().length(), v1::LENGTH_MEANING_BUFFER);
   EXPECT_EQ(QueueOf(c).name(), "receive");
 }
