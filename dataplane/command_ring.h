@@ -27,10 +27,29 @@
 
 namespace qsplit::dataplane {
 
+// The rings of a queue of commands: one to post into, one with completions, which may be the same.
+struct CommandQueueRings {
+  const RingShape* posts = nullptr;
+  const RingShape* completions = nullptr;
+};
+// UNIMPLEMENTED: more of them, or a table.
+absl::StatusOr<CommandQueueRings> FindCommandRings(const QueueShape& queue);
+
+// What a posting form has that a completion may name.
+struct CommandForm {
+  std::optional<FieldAccess> tag;
+  std::optional<FieldAccess> address;
+};
+absl::StatusOr<std::vector<CommandForm>> CompileCommandForms(const RingShape& shape,
+                                                             const RingForms& forms);
+// Bytes into private memory. False: not as many as the form (with its parts) has.
+bool CommandImage(const RingForm& form, std::span<const std::byte> bytes, DescriptorBytes* image);
+
 // A completion, as the driver got it.
 struct CommandCompletion {
-  // Index in Layout.forms of what `bytes` are.
-  uint32_t form = 0;
+  static constexpr uint32_t kNoForm = UINT32_MAX;
+  // Index in Layout.forms of what `bytes` are; kNoForm: bytes of no form, and then there are none.
+  uint32_t form = kNoForm;
   std::span<const std::byte> bytes;  // valid until the next Poll
   // Whether it completes a command; else it is an event of its own, or names what is not there.
   bool has_command = false;
@@ -62,7 +81,8 @@ class CommandDriver {
   bool Acknowledge() { return completions_.Publish(); }
 
  private:
-  struct Command {
+  static constexpr uint32_t kNoCommand = UINT32_MAX;
+  struct Pending {
     bool pending = false;
     uint32_t slots = 0;
     uint32_t index = 0;
@@ -71,14 +91,10 @@ class CommandDriver {
     uint64_t order = 0;
     uint64_t cookie = 0;
   };
-  struct PostForm {
-    std::optional<FieldAccess> tag;
-    std::optional<FieldAccess> address;
-  };
   CommandDriver(QueueShape shape, PostWriter posts, CompletionReader completions)
       : shape_(std::move(shape)), posts_(std::move(posts)), completions_(std::move(completions)) {}
   uint32_t FindCommand(const CompletionTarget& target) const;
-  void Finish(uint32_t command, bool cumulative, CommandCompletion* out);
+  void FinishOne(uint32_t number);
 
   QueueShape shape_;
   PostWriter posts_;
@@ -86,8 +102,10 @@ class CommandDriver {
   CompletionRules rules_;
   uint32_t post_ring_ = 0;  // number in Queue.rings
   bool own_slots_ = false;
-  std::vector<PostForm> forms_;
-  std::vector<Command> commands_;  // by number, which is the tag
+  // Slots and numbers come back in order: completions name places, not numbers.
+  bool in_order_ = true;
+  std::vector<CommandForm> forms_;
+  std::vector<Pending> commands_;  // by number, which is the tag
   std::vector<uint32_t> free_;
   std::vector<uint32_t> by_slot_;  // number of the command that begins in a slot
   uint64_t posted_ = 0;
@@ -146,11 +164,7 @@ class CommandDevice {
   bool own_slots_ = false;
   uint64_t iova_ = 0;
   uint32_t slot_bytes_ = 0;
-  struct PostForm {
-    std::optional<FieldAccess> tag;
-    std::optional<FieldAccess> address;
-  };
-  std::vector<PostForm> forms_;
+  std::vector<CommandForm> forms_;
   DescriptorBytes copy_;
 };
 

@@ -6,9 +6,8 @@
 #include "absl/strings/str_cat.h"
 
 namespace qsplit::dataplane {
-namespace {
 
-bool Compare(v1::Operator op, uint64_t left, uint64_t right) {
+bool CompareRaw(v1::Operator op, uint64_t left, uint64_t right) {
   switch (op) {
     case v1::OPERATOR_EQUAL:
       return left == right;
@@ -31,7 +30,7 @@ bool Compare(v1::Operator op, uint64_t left, uint64_t right) {
   }
 }
 
-void AddBytes(const v1::Field& field, uint32_t* first, uint32_t* last) {
+void AddFieldBytes(const v1::Field& field, uint32_t* first, uint32_t* last) {
   for (const v1::Bits& bits : field.parts()) {
     // Only the bytes that the bits stand in, not the whole word.
     uint32_t low = bits.lsb() / 8;
@@ -47,7 +46,8 @@ void AddBytes(const v1::Field& field, uint32_t* first, uint32_t* last) {
   }
 }
 
-absl::StatusOr<FieldAccess> Access(const v1::Layout& layout, const v1::FieldReference& reference) {
+absl::StatusOr<FieldAccess> AccessReference(const v1::Layout& layout,
+                                            const v1::FieldReference& reference) {
   if (reference.form() >= static_cast<uint32_t>(layout.forms_size())) {
     return absl::InvalidArgumentError(absl::StrCat("no form ", reference.form()));
   }
@@ -63,6 +63,8 @@ absl::StatusOr<FieldAccess> Access(const v1::Layout& layout, const v1::FieldRefe
   return FieldAccess::Compile(form.fields(static_cast<int>(reference.field())), form.size_bytes());
 }
 
+namespace {
+
 const v1::Field& FieldOf(const v1::Layout& layout, const v1::FieldReference& reference) {
   return layout.forms(static_cast<int>(reference.form()))
       .fields(static_cast<int>(reference.field()));
@@ -71,8 +73,8 @@ const v1::Field& FieldOf(const v1::Layout& layout, const v1::FieldReference& ref
 }  // namespace
 
 bool Condition::Test::HoldsSlowly(const std::byte* descriptor) const {
-  return Compare(op, left.LoadRaw(descriptor),
-                 against_field ? right.LoadRaw(descriptor) : constant);
+  return CompareRaw(op, left.LoadRaw(descriptor),
+                    against_field ? right.LoadRaw(descriptor) : constant);
 }
 
 bool Condition::Evaluate(const std::byte* descriptor) const {
@@ -135,21 +137,21 @@ absl::StatusOr<Condition> Condition::Compile(const v1::Layout& layout,
     for (const v1::Comparison& comparison : conjunction.all_of()) {
       Test test;
       test.op = comparison.operator_();
-      absl::StatusOr<FieldAccess> left = Access(layout, comparison.field());
+      absl::StatusOr<FieldAccess> left = AccessReference(layout, comparison.field());
       if (!left.ok()) return left.status();
       test.left = *std::move(left);
       test.first_byte = UINT32_MAX;
-      AddBytes(FieldOf(layout, comparison.field()), &test.first_byte, &test.last_byte);
+      AddFieldBytes(FieldOf(layout, comparison.field()), &test.first_byte, &test.last_byte);
       switch (comparison.right_case()) {
         case v1::Comparison::kConstant:
           test.constant = comparison.constant();
           break;
         case v1::Comparison::kOther: {
-          absl::StatusOr<FieldAccess> right = Access(layout, comparison.other());
+          absl::StatusOr<FieldAccess> right = AccessReference(layout, comparison.other());
           if (!right.ok()) return right.status();
           test.right = *std::move(right);
           test.against_field = true;
-          AddBytes(FieldOf(layout, comparison.other()), &test.first_byte, &test.last_byte);
+          AddFieldBytes(FieldOf(layout, comparison.other()), &test.first_byte, &test.last_byte);
           break;
         }
         default:
@@ -203,7 +205,7 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItTrue() const 
         default:  // ==, <=, >=
           raw = test.constant;
       }
-      possible = possible && raw <= most && Compare(test.op, raw, test.constant);
+      possible = possible && raw <= most && CompareRaw(test.op, raw, test.constant);
     }
     stores.push_back({test.left, raw});
     if (!test.ends_conjunction) continue;

@@ -21,6 +21,15 @@ struct FieldStore {
   uint64_t raw = 0;
 };
 
+// What conditions of every kind are compiled with.
+bool CompareRaw(v1::Operator op, uint64_t left, uint64_t right);
+// The field that a condition names, compiled. INVALID_ARGUMENT: there is none. UNIMPLEMENTED: its
+// form is longer than kMaxDescriptorBytes.
+absl::StatusOr<FieldAccess> AccessReference(const v1::Layout& layout,
+                                            const v1::FieldReference& reference);
+// Widens [*first, *last] by the bytes in which a field's bits stand.
+void AddFieldBytes(const v1::Field& field, uint32_t* first, uint32_t* last);
+
 class Condition {
  public:
   // Always true.

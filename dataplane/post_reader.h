@@ -105,7 +105,8 @@ class PostReader {
   RingCursor at_;
   bool bytes_decide_ = false;
   ProgressReader posted_;
-  uint64_t end_ = 0;  // count up to which slots were handed over
+  uint32_t limit_ = 0;  // slots that may be fetched and not done
+  uint64_t end_ = 0;    // count up to which slots were handed over
   uint32_t fetched_ = 0;
   ProgressWriter consumed_;
   NotificationSwitch notification_;

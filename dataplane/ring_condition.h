@@ -24,12 +24,13 @@ class RingCondition {
  public:
   // Always true.
   RingCondition() = default;
-  // Conjunctions over other forms are left out; if the form has none of its own, those of others
-  // whose bytes lie within it count (bits that stand at the same place in all forms). Never true if
-  // none remains of several. INVALID_ARGUMENT, UNIMPLEMENTED: not of a verified layout, too long.
+  // Conjunctions over other forms are left out. If the form has none of its own and may borrow,
+  // those of others whose bytes lie within it count (bits that stand at the same place in all
+  // forms). Never true if none remains of several. INVALID_ARGUMENT, UNIMPLEMENTED: not of a
+  // verified layout, too long.
   static absl::StatusOr<RingCondition> Compile(const v1::Layout& layout,
                                                const v1::Condition& condition, uint32_t form,
-                                               uint32_t slot_bytes);
+                                               uint32_t slot_bytes, bool may_borrow);
 
   bool AlwaysTrue() const { return always_; }
   bool Holds(const std::byte* descriptor, const RingCursor& at) const {

@@ -50,6 +50,14 @@ class RingCursor {
       phase_ ^= static_cast<uint32_t>(pass_flips_);
     }
   }
+  // The same for several slots, at most slot_count; a link among them is a slot like any other.
+  void SkipSlots(uint32_t slots) {
+    count_ += slots;
+    index_ += slots;
+    if (index_ < slot_count_) return;
+    index_ -= slot_count_;
+    phase_ ^= static_cast<uint32_t>(pass_flips_);
+  }
   // Over the link, whose phase.toggle is as given.
   void PassLink(bool toggle) {
     NextSlot();

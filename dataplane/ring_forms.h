@@ -5,6 +5,10 @@
 //   writing   last slot … second slot, first slot but its last word │ last word, release
 //   reading   last word, acquire ─► condition ─► all the rest ─► which form ─► its condition
 //
+// Bytes of a descriptor's further slots stay where they are when the ring has gone on; where a
+// later descriptor may begin there, the layout sees to it that they do not look handed over (a
+// phase in each slot, or a fill).
+//
 // The slots belong to both sides; what is read may be any bytes. Everything is checked on the
 // private copy. Never allocates after Compile. Immutable; any thread.
 #ifndef QSPLIT_DATAPLANE_RING_FORMS_H_
@@ -32,7 +36,8 @@ class FormExtent {
 
   bool Fixed() const { return parts_.empty(); }
   uint32_t FixedBytes() const { return fixed_bytes_; }
-  // Of a private copy that has the fixed bytes. 0: a count says more parts than the form may have.
+  // Of a private copy that has the fixed bytes. 0: a count says more parts than the form may have,
+  // or than kMaxDescriptorBytes hold.
   uint32_t Bytes(const std::byte* descriptor) const {
     return parts_.empty() ? fixed_bytes_ : Count(descriptor);
   }
@@ -54,8 +59,10 @@ class FormExtent {
 };
 
 struct RingForm {
-  uint32_t form = 0;     // index in Layout.forms
-  uint32_t bytes = 0;    // without appended parts
+  uint32_t form = 0;   // index in Layout.forms
+  uint32_t bytes = 0;  // without appended parts
+  // Read at once: whole slots where parts follow.
+  uint32_t read_bytes = 0;
   uint32_t slots = 1;    // at least
   bool context = false;  // a context form of the queue
   FormExtent extent;
@@ -92,8 +99,10 @@ class RingForms {
 
   // Which form private bytes are of: as the first descriptor of a packet or one of the rest.
   int Match(const std::byte* descriptor, bool first) const {
-    const int match = (first ? first_ : rest_).Match(descriptor);
-    return match == FormMatcher::kNone ? kUndefined : match;
+    const Matcher& matcher = first ? first_ : rest_;
+    const int match = matcher.forms.Match(descriptor);
+    if (match == FormMatcher::kNone) return kUndefined;
+    return static_cast<int>(matcher.position[static_cast<size_t>(match)]);
   }
 
   // The cheap half of Read: false if there is certainly nothing. Reads one word (of `copy`, only
@@ -111,10 +120,10 @@ class RingForms {
       if (!common_when_.Holds(copy, at)) return kNotYet;
       slots.ReadAllBut(at.index(), common_word_, copy, first_slot_bytes_);
       const int form = Match(copy, first);
-      if (form < 0 || forms_[static_cast<uint32_t>(form)].bytes <= slot_bytes_) [[likely]] {
+      if (form < 0 || forms_[static_cast<uint32_t>(form)].read_bytes <= slot_bytes_) [[likely]] {
         return form;
       }
-      ReadSlots(slots, at, 1, forms_[static_cast<uint32_t>(form)].bytes, copy);
+      ReadSlots(slots, at, 1, forms_[static_cast<uint32_t>(form)].read_bytes, copy);
       return form;
     }
     return ReadSlowly(slots, at, first, copy);
@@ -152,6 +161,10 @@ class RingForms {
   }
 
  private:
+  struct Matcher {
+    FormMatcher forms;
+    std::vector<uint32_t> position;  // of its forms, among forms_
+  };
   int ReadSlowly(const SlotMemory& slots, const RingCursor& at, bool first, std::byte* copy) const;
   uint32_t ReadParts(const SlotMemory& slots, const RingCursor& at, const RingForm& form,
                      std::byte* copy) const;
@@ -161,11 +174,14 @@ class RingForms {
                  std::byte* copy) const;
   void WriteSlots(const SlotMemory& slots, const RingCursor& at, const std::byte* image,
                   uint32_t bytes) const;
+  static absl::StatusOr<Matcher> CompileMatcher(const RingShape& shape,
+                                                const std::vector<RingForm>& forms,
+                                                v1::PacketPosition except);
   absl::Status FindWords(const RingShape& shape);
 
   std::vector<RingForm> forms_;
-  FormMatcher first_;
-  FormMatcher rest_;
+  Matcher first_;
+  Matcher rest_;
   uint32_t slot_bytes_ = 0;
   uint32_t first_slot_bytes_ = 0;  // read of the first slot, for the longest form
   bool bytes_decide_ = false;

@@ -40,6 +40,14 @@ class SlotMemory {
       std::memcpy(to + offset, &word, sizeof word);
     });
   }
+  // Each word with acquire.
+  void ReadAcquire(uint32_t slot, std::byte* to, uint32_t bytes) const {
+    const std::byte* from = At(slot);
+    Each(bytes, [&]<typename T>(T, uint32_t offset, uint32_t) {
+      const T word = LoadAcquire<T>(from + offset);
+      std::memcpy(to + offset, &word, sizeof word);
+    });
+  }
   void ReadAllBut(uint32_t slot, uint32_t skip, std::byte* to, uint32_t bytes) const {
     const std::byte* from = At(slot);
     Each(bytes, [&]<typename T>(T, uint32_t offset, uint32_t index) {
