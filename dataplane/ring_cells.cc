@@ -30,6 +30,17 @@ absl::Status CheckCell(const std::byte* cell, uint32_t bytes, const std::string&
   return absl::OkStatus();
 }
 
+void StartCells(const v1::Ring& ring, const RingView& view) {
+  for (int i = 0; i < std::min(ring.cells_size(), kMaxCells); ++i) {
+    const v1::IndexCell& cell = ring.cells(i);
+    if (cell.index_plus() == 0 || view.slot_count == 0 || cell.mask() == 0) continue;
+    const uint64_t index = IndexPlus(0, cell.index_plus(), view.slot_count);
+    StoreCell(view.cells[static_cast<size_t>(i)], cell.bytes(),
+              CellSwapped(cell.byte_order(), cell.bytes()),
+              index << std::countr_zero(cell.mask()) & cell.mask());
+  }
+}
+
 absl::StatusOr<CellAccess> CellAccess::Compile(const RingShape& shape, uint32_t cell) {
   if (!shape.HasCell(cell)) {
     return absl::InvalidArgumentError(absl::StrCat(shape.Where(), ": no cell ", cell));
@@ -76,6 +87,7 @@ absl::StatusOr<ProgressReader> ProgressReader::OfCell(const RingShape& shape, ui
     case v1::CELL_MEANING_PRODUCER_INDEX:
     case v1::CELL_MEANING_CONSUMER_INDEX:
       reader.kind_ = Kind::kIndex;
+      reader.index_plus_ = from.index_plus();
       break;
     case v1::CELL_MEANING_PRODUCER_COUNT:
     case v1::CELL_MEANING_CONSUMER_COUNT:
@@ -212,6 +224,7 @@ absl::StatusOr<ProgressWriter> ProgressWriter::OfCell(const RingShape& shape, ui
     case v1::CELL_MEANING_PRODUCER_INDEX:
     case v1::CELL_MEANING_CONSUMER_INDEX:
       writer.is_index_ = true;
+      writer.index_plus_ = from.index_plus();
       break;
     case v1::CELL_MEANING_PRODUCER_COUNT:
     case v1::CELL_MEANING_CONSUMER_COUNT:

@@ -88,6 +88,17 @@ class CellAccess {
   uint64_t keep_ = 0;
 };
 
+// An index plus IndexCell.index_plus (-1, 0 or 1), modulo the number of slots.
+constexpr uint32_t IndexPlus(uint32_t index, int32_t plus, uint32_t slot_count) {
+  const int64_t sum = int64_t{index} + plus;
+  if (sum < 0) return slot_count - 1;
+  return sum >= slot_count ? 0 : static_cast<uint32_t>(sum);
+}
+
+// Writes what cells with an index_plus hold before anything has happened. For whoever makes the
+// queue's memory, before either side is open; all other cells begin as 0.
+void StartCells(const v1::Ring& ring, const RingView& view);
+
 // How far the other side says that it is.
 class ProgressReader {
  public:
@@ -120,7 +131,8 @@ class ProgressReader {
       slots = (value - from.count) & mask_;
     } else if (kind_ == Kind::kIndex) {
       if (value >= from.slot_count) return false;
-      slots = value >= from.index ? value - from.index : value + from.slot_count - from.index;
+      const uint32_t at = IndexPlus(from.index, index_plus_, from.slot_count);
+      slots = value >= at ? value - at : value + from.slot_count - at;
     } else {
       return ReadOther(value, from, acknowledged, limit, ahead);
     }
@@ -143,6 +155,7 @@ class ProgressReader {
   bool swap_ = false;
   Kind kind_ = Kind::kCount;
   bool full_looks_empty_ = false;
+  int32_t index_plus_ = 0;
   uint32_t shift_ = 0;
   uint64_t mask_ = 0;
   uint64_t base_ = 0;  // of addresses
@@ -159,12 +172,15 @@ class ProgressWriter {
   bool valid() const { return valid_; }
   bool FullLooksEmpty() const { return full_looks_empty_; }
   // The next slot to be filled (finished); all that was written before is visible to whom sees it.
-  void Store(const RingCursor& at) const { cell_.Store(is_index_ ? at.index() : at.count()); }
+  void Store(const RingCursor& at) const {
+    cell_.Store(is_index_ ? IndexPlus(at.index(), index_plus_, at.slot_count()) : at.count());
+  }
 
  private:
   bool valid_ = false;
   bool is_index_ = false;
   bool full_looks_empty_ = false;
+  int32_t index_plus_ = 0;
   CellAccess cell_;
 };
 

@@ -242,6 +242,7 @@ class JsonEmitter {
         one["offset_bytes"] = cell.offset_bytes();
         one["behind_slots"] = cell.behind_slots();
       }
+      if (cell.index_plus() != 0) one["index_plus"] = cell.index_plus();
       if (!cell.features().empty()) one["with"] = Features(cell.features());
       out["cells"].push_back(std::move(one));
     }

@@ -154,6 +154,8 @@ class RingWriter {
     if (cell.has_offset_bytes()) {
       text::Append(line, cell.behind_slots() ? " at end + " : " at ", cell.offset_bytes());
     }
+    if (cell.index_plus() > 0) text::Append(line, " plus ", cell.index_plus());
+    if (cell.index_plus() < 0) text::Append(line, " minus ", -cell.index_plus());
     if (!cell.features().empty()) {
       text::Append(line, " with ", FeatureText(layout_, cell.features()));
     }

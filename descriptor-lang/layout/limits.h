@@ -34,6 +34,7 @@ inline constexpr uint32_t kMaxCells = 16;            // of a ring
 inline constexpr uint32_t kMaxCompletionRules = 16;  // of a ring
 inline constexpr uint32_t kMaxFills = 64;            // of a ring
 inline constexpr uint32_t kMaxCellOffsetBytes = 1u << 30;
+inline constexpr uint32_t kMaxIndexPlus = 1;  // either way, what a cell's index is off by
 inline constexpr uint32_t kMaxCompressedEntries = 64;  // in a slot
 inline constexpr uint32_t kMaxContextRules = 16;       // of a queue
 inline constexpr uint32_t kMaxContexts = 65536;

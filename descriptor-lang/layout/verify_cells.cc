@@ -97,6 +97,18 @@ absl::Status CheckWriter(const RingScope& scope, const v1::IndexCell& cell,
 absl::Status CheckValues(const RingScope& scope, const v1::IndexCell& cell,
                          const std::string& path) {
   const uint64_t value = cell.mask() >> std::countr_zero(cell.mask());
+  const bool is_index = cell.meaning() == v1::CELL_MEANING_PRODUCER_INDEX ||
+                        cell.meaning() == v1::CELL_MEANING_CONSUMER_INDEX;
+  if (cell.index_plus() != 0 && !is_index) {
+    return Refuse(path, "adds ", cell.index_plus(), " to what is no index");
+  }
+  if (cell.index_plus() < -static_cast<int32_t>(kMaxIndexPlus) ||
+      cell.index_plus() > static_cast<int32_t>(kMaxIndexPlus)) {
+    return Refuse(path, "adds ", cell.index_plus(), ", which is not in -1..1");
+  }
+  if (cell.index_plus() != 0 && cell.is_register()) {
+    return Refuse(path, "a register has no value before the device runs");
+  }
   switch (cell.meaning()) {
     case v1::CELL_MEANING_PRODUCER_INDEX:
     case v1::CELL_MEANING_CONSUMER_INDEX:

@@ -22,6 +22,8 @@ class CellLowering {
     out.set_byte_order(ByteOrderOf(unit_, tree.byte_order, out.bytes(), tree.word_span));
     LowerMask(tree, out);
     LowerPlace(tree, out);
+    if (tree.plus) out.set_index_plus(static_cast<int32_t>(Slots(*tree.plus)));
+    if (tree.minus) out.set_index_plus(-static_cast<int32_t>(Slots(*tree.minus)));
     LowerWriter(tree, out);
     for (const ast::FeatureChoice& choice : tree.features) {
       AddFeature(unit_, choice, *out.mutable_features());
@@ -29,6 +31,10 @@ class CellLowering {
   }
 
  private:
+  uint32_t Slots(const ast::Number& number) {
+    return Bounded(unit_, number, "what is added to the index", 1, layout::kMaxIndexPlus);
+  }
+
   void LowerMask(const ast::Cell& tree, v1::IndexCell& out) {
     const uint64_t room = layout::LowBits(8 * out.bytes());
     out.set_mask(room);

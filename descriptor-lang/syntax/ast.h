@@ -176,6 +176,9 @@ struct Cell {
   bool behind_slots = false;
   bool negative = false;
   std::optional<Number> offset;
+  // `plus 1`, `minus 1`: the cell holds the index plus this.
+  std::optional<Number> plus;
+  std::optional<Number> minus;
   std::vector<FeatureChoice> features;
   v1::CellMeaning meaning = v1::CELL_MEANING_UNSPECIFIED;
   // Behind `from`; absent: the meaning tells.

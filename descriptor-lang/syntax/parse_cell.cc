@@ -77,6 +77,10 @@ std::optional<ast::Cell> ParseCell(Cursor& cursor) {
     if (cursor.Take("&")) {
       if (out.mask) cursor.Repeated("&", span);
       out.mask = cursor.ExpectNumber("a mask");
+    } else if (cursor.At("plus") || cursor.At("minus")) {
+      if (out.plus || out.minus) cursor.Repeated(cursor.Peek().text, span);
+      auto& number = cursor.Take("plus") ? out.plus : (cursor.Take("minus"), out.minus);
+      number = cursor.ExpectNumber("a number of slots");
     } else if (cursor.Take("with")) {
       if (auto choice = ParseFeatureChoice(cursor)) out.features.push_back(*choice);
     } else if (cursor.At("at") || cursor.At("register")) {

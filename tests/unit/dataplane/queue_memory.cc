@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/ring_cells.h"
+
 namespace qsplit::dataplane::testing {
 namespace {
 
@@ -85,6 +87,7 @@ QueueMemory::QueueMemory(const layout::VerifiedLayout& layout, uint32_t queue,
                                   : reinterpret_cast<std::byte*>(&memory.cells[k]);
     }
     to.counts_for_increments = true;
+    StartCells(ring, to);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "descriptor-lang/text.h"
 #include "tests/unit/lang/compile_text.h"
 
 namespace qsplit::qdl::testing {
@@ -114,6 +115,36 @@ TEST(Queues, AQueueMayHaveAName) {
   std::string spec = SpecWith({});
   spec.replace(spec.find("queue receive"), 13, "queue receive fast");
   EXPECT_EQ(QueueOf(CompileText(spec)).name(), "fast");
+}
+
+TEST(Queues, ADoorbellMayBelongToAChoice) {
+  const Compiled compiled = CompileText(
+      SpecWith({.head = "feature Bell { old, young }",
+                .doorbell = "doorbell register 1 byte = 0x40 with Bell = old\n"
+                            "doorbell register 2 bytes = producer index with Bell = young"}));
+  ASSERT_TRUE(compiled.layout) << compiled.text;
+  const v1::Ring& ring = compiled.layout->message().queues(0).rings(0);
+  ASSERT_EQ(ring.producer_doorbells_size(), 2);
+  ASSERT_EQ(ring.producer_doorbells(0).features_size(), 1);
+  EXPECT_EQ(ring.producer_doorbells(0).features(0).choice(), 0u);
+  EXPECT_EQ(ring.producer_doorbells(1).features(0).choice(), 1u);
+}
+
+TEST(Queues, ACellsIndexMayBeOffByOne) {
+  const auto with = [](std::string_view cell) {
+    return CompileText(SpecWith({.ring = text::Cat("reserve 1\ncell at_it ", cell)}));
+  };
+  const Compiled plus = with("u32 plus 1 is producer index");
+  ASSERT_TRUE(plus.layout) << plus.text;
+  EXPECT_EQ(plus.layout->message().queues(0).rings(0).cells(0).index_plus(), 1);
+  const Compiled minus = with("u32 minus 1 is consumer index");
+  ASSERT_TRUE(minus.layout) << minus.text;
+  EXPECT_EQ(minus.layout->message().queues(0).rings(0).cells(0).index_plus(), -1);
+
+  EXPECT_FALSE(with("u32 plus 2 is producer index").layout);
+  EXPECT_FALSE(with("u32 plus 1 minus 1 is producer index").layout);
+  EXPECT_FALSE(with("u32 plus 1 is producer count").layout);
+  EXPECT_FALSE(with("u32 register minus 1 is consumer index").layout);
 }
 
 }  // namespace
