@@ -34,11 +34,15 @@ class RingChecker {
       unit_.ReportMissing(Diagnostic::kNothingPosted, tree.name.span, {name});
     }
     if (!tree.posts.empty()) CheckPosted(tree, ring);
-    CheckTellApart(ast::FormsOf(tree.posts), name);
+    std::vector<ast::Identifier> posted = ast::FormsOf(tree.posts);
+    if (tree.link_form) posted.push_back(*tree.link_form);
+    CheckTellApart(posted, name);
     CheckTellApart(ast::FormsOf(tree.completions), name);
     if (!tree.completions.empty()) CheckCompletion(tree, ring);
     CheckRules(tree);
     CheckPhase(tree, ring);
+    CheckUse(tree, ring);
+    CheckTable(tree);
     CheckDirections(ring.post_forms());
     CheckDirections(ring.complete_forms());
   }
@@ -107,6 +111,69 @@ class RingChecker {
         if (target.name.text != rule.ring.text || !target.posts.empty()) continue;
         unit_.ReportMissing(Diagnostic::kUnpostedRing, rule.ring.span, {rule.ring.text});
       }
+      CheckRuleRole(rule);
+    }
+  }
+
+  // Software finds what comes back by a tag or an address that it wrote.
+  void CheckRuleRole(const ast::CompletionRule& rule) {
+    const bool tag = rule.key == v1::COMPLETION_KEY_TAG;
+    if (!tag && rule.key != v1::COMPLETION_KEY_ADDRESS) return;
+    for (const v1::Ring& target : queue_.rings()) {
+      if (target.name() != rule.ring.text || target.post_forms().empty()) continue;
+      if (tag ? HasRole(target.post_forms(), layout::Role::kTag) ||
+                    HasRole(target.post_forms(), layout::Role::kBufferTag)
+              : HasRole(target.post_forms(), layout::Role::kBufferAddress)) {
+        continue;
+      }
+      unit_.ReportMissing(Diagnostic::kRuleRole, rule.span,
+                          {rule.ring.text, tag ? "tag" : "address",
+                           tag ? "tag` or `is buffer.tag" : "buffer.address"});
+    }
+  }
+
+  // Somebody names the table's slots.
+  void CheckTable(const ast::Ring& tree) {
+    if (!tree.is_table) return;
+    const bool named =
+        std::any_of(queue_.rings().begin(), queue_.rings().end(), [&](const v1::Ring& ring) {
+          return ring.kind() == v1::RING_KIND_ORDERED &&
+                 HasRole(ring.post_forms(), layout::Role::kTableIndex);
+        });
+    if (!named) {
+      unit_.ReportMissing(Diagnostic::kTableUnnamed, tree.name.span, {tree.name.text});
+    }
+  }
+
+  // True when a condition by which slots change hands compares with it.
+  static bool Compares(const ast::Ring& tree, std::string_view word) {
+    for (const auto* side : {&tree.posts, &tree.completions}) {
+      for (const ast::Handover& one : *side) {
+        if (!one.when) continue;
+        for (const ast::ConditionNode& node : (*one.when)->nodes) {
+          if (node.comparison.word && node.comparison.word->text == word) return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  void CheckUse(const ast::Ring& tree, const v1::Ring& ring) {
+    const auto has = [&](layout::Role role) {
+      return HasRole(ring.post_forms(), role) || HasRole(ring.complete_forms(), role);
+    };
+    const bool rung =
+        std::any_of(tree.doorbells.begin(), tree.doorbells.end(), [](const ast::Doorbell& bell) {
+          return std::any_of(bell.terms.begin(), bell.terms.end(), [](const auto& term) {
+            return term.source == v1::DOORBELL_SOURCE_PHASE;
+          });
+        });
+    if (tree.phase && !Compares(tree, "phase") && !rung && !has(layout::Role::kPhase)) {
+      unit_.ReportMissing(Diagnostic::kStateUnused, tree.phase->span, {tree.name.text, "phase"});
+    }
+    if (tree.sequence && !Compares(tree, "sequence") && !has(layout::Role::kSequence)) {
+      unit_.ReportMissing(Diagnostic::kStateUnused, tree.sequence->span,
+                          {tree.name.text, "sequence"});
     }
   }
 
@@ -206,19 +273,33 @@ class RingChecker {
   }
 
   bool Posts(layout::Role role) const {
-    return std::any_of(queue_.rings().begin(), queue_.rings().end(), [&](const v1::Ring& ring) {
-      return std::any_of(ring.post_forms().begin(), ring.post_forms().end(),
-                         [&](uint32_t form) { return HasRole(form, role); });
-    });
+    return std::any_of(queue_.rings().begin(), queue_.rings().end(),
+                       [&](const v1::Ring& ring) { return HasRole(ring.post_forms(), role); });
   }
 
-  // In the form or in one of its parts; parts contain no loops.
+  // In the form or in one of its parts.
   bool HasRole(uint32_t form, layout::Role role) const {
-    const FormUnit& unit = unit_.forms[form];
-    return std::any_of(unit.fields.begin(), unit.fields.end(),
-                       [&](const FieldUnit& field) { return field.role == role; }) ||
-           std::any_of(unit.form.contains().begin(), unit.form.contains().end(),
-                       [&](const v1::ContainedForm& part) { return HasRole(part.form(), role); });
+    std::vector<bool> seen(unit_.forms.size(), false);
+    std::vector<uint32_t> todo = {form};
+    while (!todo.empty()) {
+      const FormUnit& unit = unit_.forms[todo.back()];
+      todo.pop_back();
+      if (std::any_of(unit.fields.begin(), unit.fields.end(),
+                      [&](const FieldUnit& field) { return field.role == role; })) {
+        return true;
+      }
+      // Parts that could not be placed may have it.
+      if (unit.parts.size() < unit.tree->parts.size()) return true;
+      for (const v1::ContainedForm& part : unit.form.contains()) {
+        if (!seen[part.form()]) todo.push_back(part.form());
+        seen[part.form()] = true;
+      }
+    }
+    return false;
+  }
+  bool HasRole(const FormList& forms, layout::Role role) const {
+    return std::any_of(forms.begin(), forms.end(),
+                       [&](uint32_t form) { return HasRole(form, role); });
   }
 
   void CheckAddress() {

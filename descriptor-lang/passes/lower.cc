@@ -3,6 +3,7 @@
 
 #include "descriptor-lang/layout/canonical.h"
 #include "descriptor-lang/layout/limits.h"
+#include "descriptor-lang/passes/locate.h"
 #include "descriptor-lang/passes/passes.h"
 #include "descriptor-lang/text.h"
 
@@ -42,8 +43,8 @@ std::optional<layout::VerifiedLayout> Lower(Unit& unit) {
   AddNotes(unit);
   auto verified = layout::VerifiedLayout::FromMessage(layout::Canonicalize(unit.layout));
   if (verified.ok()) return *std::move(verified);
-  const Span span = unit.file.name ? unit.file.name->span : Span{0, 1};
-  unit.diagnostics.Report(Diagnostic::kRefused, span, {std::string(verified.status().message())});
+  const std::string message(verified.status().message());
+  unit.diagnostics.Report(Diagnostic::kRefused, LocateRefusal(unit.file, message), {message});
   return std::nullopt;
 }
 

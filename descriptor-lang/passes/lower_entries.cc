@@ -75,8 +75,8 @@ class EntryLowering {
                                  {fill.field.span.begin + width + 1, fill.field.span.end}};
       const auto form = FindForm(unit_, form_name);
       if (!form) return;
-      const bool in_posted = !tree_.posts.empty() && tree_.posts.front().when &&
-                             Contains(ring_.post_forms(), *form);
+      const bool in_posted =
+          !tree_.posts.empty() && tree_.posts.front().when && Contains(ring_.post_forms(), *form);
       if (!in_posted && !Contains(ring_.complete_forms(), *form)) {
         ReportForm(form_name, "completes",
                    "name a descriptor of the ring's `complete`, or of its `post … when`");

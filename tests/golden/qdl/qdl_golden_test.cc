@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -75,15 +76,33 @@ TEST_P(Good, CompilesInSilence) {
   EXPECT_EQ(diagnostics.Render(), "");
 }
 
-TEST_P(Spec, TextAndJson) {
-  const SourceFile source(GetParam() + ".qdl",
-                          Read(kRoot / "descriptor-specs" / (GetParam() + ".qdl")));
+std::optional<layout::VerifiedLayout> CompileSpec(const std::string& name) {
+  const SourceFile source(name + ".qdl", Read(kRoot / "descriptor-specs" / (name + ".qdl")));
   Diagnostics diagnostics(source);
-  const auto layout = Compile(source, diagnostics);
-  ASSERT_TRUE(layout.has_value()) << diagnostics.Render();
+  auto layout = Compile(source, diagnostics);
+  EXPECT_EQ(diagnostics.Render(), "");
+  return layout;
+}
+
+TEST_P(Spec, CompilesInSilenceToItsTable) {
+  const auto layout = CompileSpec(GetParam());
+  ASSERT_TRUE(layout.has_value());
   EXPECT_EQ(layout->name(), GetParam()) << "a spec's file is named after its layout";
   ExpectGolden(layout::EmitText(*layout), kFolder / "outputs" / (GetParam() + ".txt"));
-  ExpectGolden(layout::EmitJson(*layout), kFolder / "outputs" / (GetParam() + ".json"));
+  // One of them is enough to see how it looks.
+  const fs::path json = kFolder / "outputs" / (GetParam() + ".json");
+  if (fs::exists(json)) ExpectGolden(layout::EmitJson(*layout), json);
+}
+
+TEST_P(Spec, GivesTheSameBytesAgain) {
+  const auto first = CompileSpec(GetParam());
+  const auto second = CompileSpec(GetParam());
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_EQ(first->canonical_bytes(), second->canonical_bytes());
+  const auto loaded = layout::VerifiedLayout::FromBytes(first->canonical_bytes());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->canonical_bytes(), first->canonical_bytes());
+  EXPECT_EQ(layout::EmitText(*loaded), layout::EmitText(*first));
 }
 
 INSTANTIATE_TEST_SUITE_P(Qdl, Bad, testing::ValuesIn(Names(kFolder / "bad")), NameOf);

@@ -53,6 +53,11 @@ TEST(Hostile, AMegabyteOfOneThing) {
                                        ";",
                                        "layout a ",
                                        "ring r { ",
+                                       "ring r { cell c u32 at - ",
+                                       "queue receive { table t { complete a when b == phase ",
+                                       "completes r up to ",
+                                       "then p P[1..2] every ",
+                                       "phase starts ",
                                        "u8 ",
                                        "..",
                                        "\n",
@@ -65,7 +70,8 @@ TEST(Hostile, AMegabyteInOneDescriptor) {
   constexpr size_t kBytes = kMaxSourceBytes - 4096;
   for (const std::string_view piece :
        {"@0 a u8\n", "@0 u8 { a 0 }", "@0 a[0] u8\n", "@0 u64 { a[0] 0 }\n", "@0 a u8 when done\n",
-        "@0 u8 when done and last { a 0 when last }\n", "a 0 ", "@0 x 1 bytes\n"}) {
+        "@0 u8 when done and last { a 0 when last }\n", "a 0 ", "@0 x 1 bytes\n", "then p Post\n",
+        "then p Post[1..64] count by done\n", "@0 p Done\n", "@0 p bytes to end of slot\n"}) {
     EXPECT_FALSE(InTime(SpecWith({.fields = Repeat(piece, kBytes)})).layout.has_value()) << piece;
   }
 }
@@ -88,6 +94,22 @@ TEST(Hostile, ManyDescriptorsWithManyFields) {
     spec += "}\n";
   }
   EXPECT_THAT(InTime(SpecWith({.head = spec})).codes, Contains("QDL0044"));
+}
+
+TEST(Hostile, PartsOfPartsOfParts) {
+  // Each contains the one before it many times; a walk over all of them would never end.
+  std::string spec = "descriptor P0 1 bytes { @0 a u8 }\n";
+  for (int form = 1; form < 240; ++form) {
+    const std::string before = "P" + std::to_string(form - 1);
+    spec += "descriptor P" + std::to_string(form) + " 4096 bytes {\n";
+    for (int part = 0; part < 32; ++part) {
+      spec += "  @0 p" + std::to_string(part) + " " + before + "\n";
+    }
+    spec += "}\n";
+  }
+  EXPECT_THAT(InTime(SpecWith({.head = spec})).codes, Contains("QDL0111"));
+  std::string ring = "descriptor P0 1 bytes { @0 a P239 }\n" + spec.substr(spec.find('\n') + 1);
+  EXPECT_FALSE(InTime(SpecWith({.head = ring})).layout.has_value());
 }
 
 TEST(Hostile, LongConditions) {

@@ -37,8 +37,9 @@ TEST(Queues, RangesOfSlots) {
 
 TEST(Queues, ADoorbellIsASumOfTerms) {
   const Compiled c = CompileText(SpecWith(
-      {.doorbell = "doorbell memory 4 bytes big = producer count & 0xffff + queue number << 16 + 5"
-                   " after full barrier"}));
+      {.doorbell =
+           "doorbell memory 4 bytes big = producer count & 0xfff + queue number << 16 + 0x5000"
+           " after full barrier"}));
   const v1::Doorbell& bell = QueueOf(c).rings(0).producer_doorbells(0);
   EXPECT_EQ(bell.target(), v1::DOORBELL_TARGET_MEMORY);
   EXPECT_EQ(bell.byte_order(), v1::BYTE_ORDER_BIG);
@@ -50,7 +51,7 @@ TEST(Queues, ADoorbellIsASumOfTerms) {
       EXPECT_EQ(term.mask(), 0xffffu);
     }
     if (term.source() == v1::DOORBELL_SOURCE_PRODUCER_COUNT) {
-      EXPECT_EQ(term.mask(), 0xffffu);
+      EXPECT_EQ(term.mask(), 0xfffu);
     }
   }
 }

@@ -33,7 +33,7 @@ queue receive {
   ring main {
     slots 8..60 step 8
     post Pots
-    complete Done when done
+    complete Done where done
     doorbell bell
   }
   packet spans
