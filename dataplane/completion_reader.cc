@@ -1,10 +1,7 @@
 #include "dataplane/completion_reader.h"
 
-#include <algorithm>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "dataplane/condition.h"
 
 namespace qsplit::dataplane {
 
@@ -45,47 +42,11 @@ absl::StatusOr<CompletionReader> CompletionReader::Create(const RingShape& shape
   absl::StatusOr<EventRequest> event = EventRequest::Compile(shape);
   if (!event.ok()) return event.status();
   reader.event_ = *event;
-  if (absl::Status status = reader.CompileFills(shape); !status.ok()) return status;
-  if (!reader.fills_.empty()) {
-    for (uint32_t slot = 0; slot < shape.slot_count; ++slot) reader.Fill(slot);
-  }
+  absl::StatusOr<SlotFills> fills = SlotFills::Compile(shape, reader.forms_);
+  if (!fills.ok()) return fills.status();
+  reader.fills_ = *std::move(fills);
+  reader.fills_.FillAll(reader.slots_, reader.at_);
   return reader;
-}
-
-absl::Status CompletionReader::CompileFills(const RingShape& shape) {
-  DescriptorBytes mask{};
-  DescriptorBytes value{};
-  for (const v1::FillValue& fill : shape.ring->fills()) {
-    const uint32_t form = fill.field().form();
-    if (forms_.Find(form) < 0) continue;  // does not exist with these choices
-    absl::StatusOr<FieldAccess> field = AccessReference(*shape.layout, fill.field());
-    if (!field.ok()) return field.status();
-    field->StoreRaw(mask.bytes, field->MaxRaw());
-    field->StoreRaw(value.bytes, fill.value() & field->MaxRaw());
-  }
-  const uint32_t word_bytes = slots_.word_bytes();
-  const uint32_t end = std::min(kMaxDescriptorBytes, slots_.slot_bytes());
-  for (uint32_t offset = 0; offset < end; offset += word_bytes) {
-    FillWord word;
-    word.word = offset / word_bytes;
-    std::memcpy(&word.mask, mask.bytes + offset, word_bytes);
-    std::memcpy(&word.value, value.bytes + offset, word_bytes);
-    if (word.mask != 0) fills_.push_back(word);
-  }
-  return absl::OkStatus();
-}
-
-void CompletionReader::Fill(uint32_t slot) {
-  DescriptorBytes bytes;
-  for (const FillWord& fill : fills_) {
-    slots_.ReadWordAcquire(slot, fill.word, bytes.bytes);
-    std::byte* at = bytes.bytes + size_t{fill.word} * slots_.word_bytes();
-    uint64_t word = 0;
-    std::memcpy(&word, at, slots_.word_bytes());
-    word = (word & ~fill.mask) | fill.value;
-    std::memcpy(at, &word, slots_.word_bytes());
-    slots_.WriteWordRelease(slot, fill.word, bytes.bytes);
-  }
 }
 
 bool CompletionReader::Look() {

@@ -15,7 +15,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "dataplane/doorbell.h"
@@ -24,6 +23,7 @@
 #include "dataplane/ring_fault.h"
 #include "dataplane/ring_forms.h"
 #include "dataplane/ring_shape.h"
+#include "dataplane/slot_fills.h"
 
 namespace qsplit::dataplane {
 
@@ -82,7 +82,7 @@ class CompletionReader {
   // in order of completion) those of the descriptors that it completes. Fills them.
   void Take(uint32_t slots) {
     for (uint32_t i = 0; i < slots; ++i) {
-      if (!fills_.empty()) Fill(at_.index());
+      if (!fills_.empty()) fills_.Fill(slots_, at_.index(), at_.PhaseNextTurn());
       at_.NextDescriptorSlot();
     }
     at_.NextSequence();
@@ -100,16 +100,9 @@ class CompletionReader {
   void WantEvent(bool event) const { event_.Want(event, at_.count()); }
 
  private:
-  struct FillWord {
-    uint32_t word = 0;
-    uint64_t mask = 0;  // in memory order, of the word's low bytes
-    uint64_t value = 0;
-  };
   CompletionReader() = default;
-  absl::Status CompileFills(const RingShape& shape);
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
   bool Look();
-  void Fill(uint32_t slot);
   bool PublishTaken();
 
   SlotMemory slots_;
@@ -119,7 +112,7 @@ class CompletionReader {
   uint64_t end_ = 0;  // count up to which the cell said that slots are completed
   RingFault look_ = RingFault::kEmpty;
   uint64_t published_ = 0;
-  std::vector<FillWord> fills_;
+  SlotFills fills_;
   std::array<ProgressWriter, 2> cells_;
   uint32_t cell_count_ = 0;
   Doorbells doorbells_;

@@ -13,7 +13,7 @@ absl::StatusOr<CompletionRules> CompletionRules::Compile(const QueueShape& queue
   for (uint32_t form = 0; form < forms.size(); ++form) {
     for (const v1::CompletionRule& from : shape.ring->completes()) {
       const RingShape* target = queue.Find(from.ring());
-      if (target == nullptr) continue;
+      if (target == nullptr || !layout::Applies(from.features(), shape.choices)) continue;
       Rule rule;
       rule.target.ring = from.ring();
       rule.target.key = from.key();

@@ -109,6 +109,7 @@ absl::StatusOr<Doorbells> Doorbells::Compile(
     const v1::Doorbell& from = doorbells.Get(i);
     const std::string what =
         absl::StrCat(shape.Where(), producer ? ", producer" : ", consumer", " doorbell ", i);
+    if (!layout::Applies(from.features(), shape.choices)) continue;
     Bell& bell = compiled.bells_[compiled.count_++];
     bell.barrier = from.barrier();
     bell.bytes = from.bytes();

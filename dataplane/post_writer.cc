@@ -24,6 +24,11 @@ absl::StatusOr<PostWriter> PostWriter::Create(const RingShape& shape) {
       RingForms::Compile(shape, shape.post_forms, posted.has_when() ? &posted.when() : nullptr);
   if (!forms.ok()) return forms.status();
   writer.forms_ = *std::move(forms);
+  absl::StatusOr<SlotFills> fills = SlotFills::Compile(shape, writer.forms_);
+  if (!fills.ok()) return fills.status();
+  writer.fills_ = *std::move(fills);
+  writer.fill_at_ = writer.at_;
+  writer.fills_.FillAll(writer.slots_, writer.at_);
   if (absl::Status status = writer.CompileHandover(shape); !status.ok()) return status;
   if (absl::Status status = writer.CompileLink(shape); !status.ok()) return status;
   if (absl::Status status = writer.CompileLastSlot(shape); !status.ok()) return status;
@@ -164,7 +169,14 @@ void PostWriter::Refresh() {
   const auto limit = static_cast<uint32_t>(at_.count() - before);
   if (!by_cell_.Read(freed_, 0, limit, &ahead)) return;
   freed_.SkipSlots(ahead);
-  used_ -= freed_.DescriptorSlots(before, freed_.count());
+  TakeBack(freed_.DescriptorSlots(before, freed_.count()));
+}
+
+void PostWriter::FillOldest(uint32_t slots) {
+  for (uint32_t i = 0; i < slots; ++i) {
+    fills_.Fill(slots_, fill_at_.index(), fill_at_.PhaseNextTurn());
+    fill_at_.NextDescriptorSlot();
+  }
 }
 
 void PostWriter::WriteLink() {

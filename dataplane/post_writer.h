@@ -23,6 +23,7 @@
 #include "dataplane/ring_cursor.h"
 #include "dataplane/ring_forms.h"
 #include "dataplane/ring_shape.h"
+#include "dataplane/slot_fills.h"
 
 namespace qsplit::dataplane {
 
@@ -113,7 +114,7 @@ class PostWriter {
   // So many slots came back, whichever they were (the device fetches in order).
   void Free(uint32_t slots) {
     if (by_cell_.valid()) return;
-    used_ -= slots < used_ ? slots : used_;
+    TakeBack(slots < used_ ? slots : used_);
   }
   // All slots before the one with this count came back. False, and nothing done: it was never
   // written, or is not ahead of the last time.
@@ -125,6 +126,14 @@ class PostWriter {
   absl::Status CompileLink(const RingShape& shape);
   absl::Status CompileLastSlot(const RingShape& shape);
   void Refresh();
+  // The oldest slots in use are free.
+  void TakeBack(uint32_t slots) {
+    used_ -= slots;
+    if (!fills_.empty()) [[unlikely]] {
+      FillOldest(slots);
+    }
+  }
+  void FillOldest(uint32_t slots);
   void WriteLink();
   void MarkLastSlot(uint32_t form, std::byte* image, uint32_t slots) const;
   void Hold(uint32_t form, const std::byte* image) {
@@ -159,6 +168,8 @@ class PostWriter {
   RingCursor freed_;
   uint64_t freed_up_to_ = 0;
 
+  SlotFills fills_;
+  RingCursor fill_at_;
   RingForms link_;  // empty, or the link form alone
   DescriptorBytes link_image_;
   std::vector<std::optional<FieldAccess>> last_slot_;  // of each form

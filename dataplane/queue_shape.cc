@@ -19,7 +19,8 @@ bool NamesRingState(const v1::Condition& condition) {
 }
 
 // What keeps a ring from being driven in place; empty if nothing does.
-std::string_view WhyNotInPlace(const v1::Ring& ring, uint32_t index) {
+std::string_view WhyNotInPlace(const v1::Ring& ring, uint32_t index,
+                               std::span<const uint32_t> choices) {
   if (ring.kind() != v1::RING_KIND_ORDERED) return "slots in any order";
   if (ring.post_forms().empty() || ring.complete_forms().empty()) {
     return "completions elsewhere than in the descriptors' own slots";
@@ -27,11 +28,12 @@ std::string_view WhyNotInPlace(const v1::Ring& ring, uint32_t index) {
   if (!ring.posted().doorbell()) return "descriptors posted by other means than a doorbell";
   if (!ring.completed().has_when()) return "completions by other means than the slot's bytes";
   if (NamesRingState(ring.completed().when())) return "completions by a phase or a sequence";
-  if (ring.completes_size() != 1) return "several completion rules";
-  const v1::CompletionRule& rule = ring.completes(0);
-  if (rule.key() != v1::COMPLETION_KEY_IN_PLACE || rule.ring() != index || rule.cumulative() ||
-      rule.when().any_of_size() > 0) {
-    return "completions that name other slots than their own";
+  for (const v1::CompletionRule& rule : ring.completes()) {
+    if (!layout::Applies(rule.features(), choices)) continue;
+    if (rule.key() != v1::COMPLETION_KEY_IN_PLACE || rule.ring() != index || rule.cumulative() ||
+        rule.when().any_of_size() > 0) {
+      return "completions that name other slots than their own";
+    }
   }
   if (ring.fills_size() > 0) return "fill values";
   if (ring.wrap().has_link_form() || ring.wrap().has_last_slot_field()) return "a marked last slot";
@@ -123,7 +125,7 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   for (int i = 0; i < shape.queue->rings_size(); ++i) {
     const v1::Ring& ring = shape.queue->rings(i);
     if (!layout::Applies(ring.features(), shape.choices)) continue;
-    const std::string_view why = WhyNotInPlace(ring, static_cast<uint32_t>(i));
+    const std::string_view why = WhyNotInPlace(ring, static_cast<uint32_t>(i), shape.choices);
     if (!why.empty()) {
       return absl::UnimplementedError(
           absl::StrCat(where, ", queue ", shape.queue->name(), ", ring ", ring.name(),
@@ -158,6 +160,7 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   // An index alone cannot tell full from empty: one slot stays empty at least.
   bool tells_count = false;
   for (const v1::Doorbell& bell : ring.producer_doorbells()) {
+    if (!layout::Applies(bell.features(), shape.choices)) continue;
     for (const v1::DoorbellTerm& term : bell.terms()) {
       tells_count = tells_count || term.source() == v1::DOORBELL_SOURCE_PRODUCER_COUNT;
     }

@@ -119,6 +119,7 @@ absl::StatusOr<ProgressReader> ProgressReader::OfDoorbells(
     const std::array<std::byte*, kMaxDoorbells>& cells, bool producer) {
   for (int i = 0; i < std::min(doorbells.size(), kMaxDoorbells); ++i) {
     const v1::Doorbell& bell = doorbells.Get(i);
+    if (!layout::Applies(bell.features(), shape.choices)) continue;
     if ((bell.target() != v1::DOORBELL_TARGET_REGISTER &&
          bell.target() != v1::DOORBELL_TARGET_MEMORY) ||
         !IsCellWidth(bell.bytes())) {

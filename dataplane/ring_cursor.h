@@ -73,6 +73,10 @@ class RingCursor {
   void AdvanceDescriptorSlots(uint32_t slots) {
     for (uint32_t i = 0; i < slots; ++i) NextDescriptorSlot();
   }
+  // The phase that will be due here after one turn of the ring.
+  uint32_t PhaseNextTurn() const {
+    return phase_ ^ static_cast<uint32_t>(pass_flips_ || (link_flips_ && link_toggles_));
+  }
   // To the next number, once for each descriptor.
   void NextSequence() { sequence_ = sequence_ == sequence_last_ ? sequence_first_ : sequence_ + 1; }
   // The slot that is `slots` descriptor slots further; sequence unchanged.
