@@ -78,6 +78,7 @@ CLI::App* AddObject(CLI::App& app, const std::string& name, const std::string& w
 // One for each object; each in a file of its own.
 void AddDeviceVerbs(CLI::App& app, Context& context);
 void AddLayoutVerbs(CLI::App& app, Context& context);
+void AddLayoutBytesVerbs(CLI::App& object, Context& context);  // the rest of `layout`
 void AddLeaseVerbs(CLI::App& app, Context& context);
 void AddRegionVerbs(CLI::App& app, Context& context);
 void AddRuleVerbs(CLI::App& app, Context& context);

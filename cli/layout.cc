@@ -1,17 +1,20 @@
 // qsplit layout: the descriptions by which clients drive rings.
 #include <fstream>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/context.h"
+#include "cli/layout_source.h"
 #include "cli/table.h"
 #include "cli/usage.h"
 #include "cli/words.h"
 #include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/outputs.h"
 #include "descriptor-lang/layout/verified_layout.h"
 #include "qsplit/v1/layout_service.grpc.pb.h"
 
@@ -20,51 +23,68 @@ namespace {
 
 using layout::VerifiedLayout;
 
-constexpr size_t kMaxFileBytes = 16 << 20;
-
-const std::map<std::string, std::function<std::string(const VerifiedLayout&)>> kOutputs = {
-    {"text", [](const VerifiedLayout& checked) { return layout::EmitText(checked); }},
-    {"json", [](const VerifiedLayout& checked) { return layout::EmitJson(checked); }},
-};
-
-// The daemon's layout of this name, checked like anybody's bytes.
-absl::StatusOr<VerifiedLayout> Fetch(Context& context, const std::string& name) {
-  v1::GetLayoutRequest request;
-  request.set_name(name);
-  v1::GetLayoutResponse response;
-  auto status = context.Ask(&response, [&](auto* rpc, auto* out) {
-    return context.Stub<v1::LayoutService>()->GetLayout(rpc, request, out);
-  });
-  if (!status.ok()) return status;
-  auto layout = VerifiedLayout::FromBytes(response.layout());
-  if (layout.ok() && layout->digest() != response.digest()) {
-    return absl::DataLossError(
-        absl::StrCat("layout ", name, ": the digest is not that of its bytes"));
-  }
-  return layout;
+// For OneOf.
+const std::map<std::string, const layout::Output*>& OutputNames() {
+  static const auto* const names = [] {
+    auto* const map = new std::map<std::string, const layout::Output*>;
+    for (const layout::Output& output : layout::Outputs()) {
+      map->emplace(std::string(output.name), &output);
+    }
+    return map;
+  }();
+  return *names;
 }
 
-absl::StatusOr<VerifiedLayout> Load(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, " cannot be read"));
-  // A byte more than is read shows that the file is too long; a folder cannot be read at all.
-  std::string bytes(kMaxFileBytes + 1, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat(path, " is no file"));
-  bytes.resize(static_cast<size_t>(file.gcount()));
-  if (bytes.size() > kMaxFileBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, " has more than ", kMaxFileBytes, " bytes; no layout is so long"));
+std::string FormatsHelp() {
+  std::string help;
+  for (const layout::Output& output : layout::Outputs()) {
+    absl::StrAppend(&help, help.empty() ? "" : ", ", std::string(output.name));
   }
-  auto layout = VerifiedLayout::FromBytes(bytes);
-  if (!layout.ok()) {
-    return absl::Status(layout.status().code(),
-                        absl::StrCat(path, ": ", layout.status().message()));
-  }
-  return layout;
+  return help;
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+  file.flush();
+  if (file) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(path, " cannot be written"));
 }
 
 void PrintOut(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+absl::Status RunEmit(Context& context, const std::string& format, const std::string& name,
+                     const std::string& output) {
+  const layout::Output& made = *OutputNames().at(format);
+  std::vector<VerifiedLayout> layouts;
+  const bool folder = absl::EndsWith(output, "/");
+  if (name.empty()) {
+    if (!folder) {
+      return absl::InvalidArgumentError(
+          "all layouts go into a folder: say which with -o FOLDER/, or name a layout");
+    }
+    auto all = GetAllLayouts(context);
+    if (!all.ok()) return all.status();
+    layouts = *std::move(all);
+  } else {
+    auto layout = GetLayout(context, name);
+    if (!layout.ok()) return layout.status();
+    layouts.push_back(*std::move(layout));
+  }
+  for (const VerifiedLayout& layout : layouts) {
+    const std::string text = made.emit(layout);
+    if (output.empty()) {
+      PrintOut(text);
+      continue;
+    }
+    const std::string path =
+        folder ? absl::StrCat(output, layout.name(), std::string(made.suffix)) : output;
+    if (absl::Status status = WriteFile(path, text); !status.ok()) return status;
+    std::fprintf(stderr, "%s\n", path.c_str());
+  }
+  if (!folder || format != "html") return absl::OkStatus();
+  return WriteFile(output + "index.html", layout::EmitHtmlIndex(layouts));
+}
 
 }  // namespace
 
@@ -93,37 +113,45 @@ void AddLayoutVerbs(CLI::App& app, Context& context) {
           });
 
   auto shown = std::make_shared<std::string>();
-  AddVerb(*object, context, "show", "one layout as a table: forms, fields, rings",
+  AddVerb(*object, context, "show", "one layout: bit diagrams, fields, rings",
           "  qsplit layout show NAME\n  qsplit -j layout show NAME | jq '.forms[].name'",
           [&context, shown] {
-            auto layout = Fetch(context, *shown);
+            auto layout = GetLayout(context, *shown);
             if (!layout.ok()) return layout.status();
-            PrintOut(kOutputs.at(context.wants_json() ? "json" : "text")(*layout));
+            PrintOut(context.wants_json() ? layout::EmitJson(*layout) : layout::EmitPage(*layout));
             return absl::OkStatus();
           })
-      ->add_option("LAYOUT", *shown, "the layout's name")
+      ->add_option("LAYOUT", *shown, kLayoutHelp)
       ->required();
 
-  auto format = std::make_shared<std::string>();
-  auto emitted = std::make_shared<std::string>();
-  CLI::App* emit = AddVerb(*object, context, "emit", "one layout in another form",
-                           "  qsplit layout emit json NAME > layout.json\n"
-                           "  qsplit layout emit text NAME",
-                           [&context, format, emitted] {
-                             auto layout = Fetch(context, *emitted);
-                             if (!layout.ok()) return layout.status();
-                             PrintOut(kOutputs.at(*format)(*layout));
-                             return absl::OkStatus();
-                           });
-  emit->add_option("FORMAT", *format, "text or json")->required()->check(OneOf(kOutputs));
-  emit->add_option("LAYOUT", *emitted, "the layout's name")->required();
+  struct Emitting {
+    std::string format;
+    std::string layout;
+    std::string output;
+  };
+  auto emitting = std::make_shared<Emitting>();
+  CLI::App* emit =
+      AddVerb(*object, context, "emit", "one layout, or all of them, in another form",
+              "  qsplit layout emit json NAME > layout.json\n"
+              "  qsplit layout emit c++ NAME -o nic.h\n"
+              "  qsplit layout emit html -o pages/     # a page for each layout, and an index",
+              [&context, emitting] {
+                return RunEmit(context, emitting->format, emitting->layout, emitting->output);
+              });
+  emit->add_option("FORMAT", emitting->format, FormatsHelp())
+      ->required()
+      ->check(OneOf(OutputNames()));
+  emit->add_option("LAYOUT", emitting->layout,
+                   absl::StrCat(kLayoutHelp, "; without it, all that the daemon has"));
+  emit->add_option("-o,--output", emitting->output,
+                   "a file, or a folder that exists, with its '/'");
 
   auto path = std::make_shared<std::string>();
   AddVerb(*object, context, "check", "verify a compiled layout file; needs no daemon",
           "  qsplit layout check /usr/share/qsplit/layouts/NAME.layout\n"
           "  qdlc NAME.qdl --check        # for sources",
           [&context, path] {
-            auto layout = Load(*path);
+            auto layout = LoadLayout(*path);
             if (!layout.ok()) return layout.status();
             if (context.wants_json()) {
               v1::LayoutReference checked;
@@ -138,6 +166,8 @@ void AddLayoutVerbs(CLI::App& app, Context& context) {
           })
       ->add_option("FILE", *path, "a .layout file")
       ->required();
+
+  AddLayoutBytesVerbs(*object, context);
 }
 
 }  // namespace qsplit::cli
