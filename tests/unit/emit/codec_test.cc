@@ -1,0 +1,153 @@
+// Hex in, named values out, and back.
+#include "descriptor-lang/emit/codec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "descriptor-lang/emit/field_value.h"
+
+namespace qsplit::layout {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+VerifiedLayout Load(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return VerifiedLayout::FromBytes(bytes).value();
+}
+VerifiedLayout Named(const std::string& name) {
+  return Load(std::string(QSPLIT_LAYOUT_DIR) + "/" + name + ".layout");
+}
+std::vector<std::string> AllPaths() {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(QSPLIT_LAYOUT_DIR)) {
+    if (entry.path().extension() == ".layout") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+std::string ErrorOf(std::string_view text) {
+  return std::string(ParseHex(text).status().message());
+}
+
+const DecodedField& Find(const DecodedDescriptor& descriptor, std::string_view name) {
+  static const DecodedField kNone;
+  for (const DecodedField& field : descriptor.fields) {
+    if (field.name == name) return field;
+  }
+  return kNone;
+}
+
+TEST(ParseHex, TakesWhatToolsPrint) {
+  EXPECT_THAT(*ParseHex("00 1a\nFF"), ElementsAre(0x00, 0x1a, 0xff));
+  EXPECT_THAT(*ParseHex("0x001aff"), ElementsAre(0x00, 0x1a, 0xff));
+  EXPECT_THAT(*ParseHex("00:1a:ff"), ElementsAre(0x00, 0x1a, 0xff));
+  EXPECT_THAT(*ParseHex("0x00, 0x1a"), ElementsAre(0x00, 0x1a));
+  EXPECT_THAT(*ParseHex("00000000: 001a ff00\n00000004: 12"),
+              ElementsAre(0x00, 0x1a, 0xff, 0x00, 0x12));
+}
+
+TEST(ParseHex, SaysWhatIsWrong) {
+  EXPECT_THAT(ErrorOf("0"), HasSubstr("odd number"));
+  EXPECT_THAT(ErrorOf("0 0"), HasSubstr("one digit"));
+  EXPECT_THAT(ErrorOf(""), HasSubstr("no bytes"));
+  EXPECT_THAT(ErrorOf("0g"), HasSubstr("character 2 is no hex digit"));
+  EXPECT_THAT(ErrorOf(std::string(2 * kMaxDecodedBytes + 2, '0')), HasSubstr("more than"));
+}
+
+TEST(Decode, NamesValuesAndWhatTheyMean) {
+  const VerifiedLayout layout = Named("intel.ixgbe.advanced");
+  const uint32_t form = *layout.FormIndex("RxWriteBack");
+  const auto bytes = ParseHex("07 01 00 00 78 56 34 12 23 00 00 00 dc 05 00 00");
+  const auto decoded = Decode(layout, form, *bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(Find(*decoded, "length").value, "1500");
+  EXPECT_EQ(Find(*decoded, "length").role, "packet.length");
+  EXPECT_EQ(Find(*decoded, "rss_type").meaning, "udp4");
+  EXPECT_EQ(Find(*decoded, "rss_hash").value, "305419896");
+  EXPECT_TRUE(Find(*decoded, "rss_hash").valid);
+  EXPECT_FALSE(Find(*decoded, "vlan_tag").valid);  // VP is not set
+  const std::string text = DecodedText(layout, *decoded);
+  EXPECT_THAT(text, HasSubstr("rss_type"));
+  EXPECT_THAT(text, HasSubstr("7 udp4"));
+  EXPECT_EQ(text.find("vlan_tag"), std::string::npos);
+  EXPECT_THAT(DecodedJson(layout, *decoded), HasSubstr("\"name\":\"length\""));
+  EXPECT_FALSE(Decode(layout, form, std::span(*bytes).first(15)).ok());
+}
+
+TEST(Encode, IsTheOtherWayRound) {
+  const VerifiedLayout layout = Named("intel.ixgbe.advanced");
+  const uint32_t form = *layout.FormIndex("TxData");
+  const std::vector<std::string> words = {"buffer_address=0x10000", "buffer_length=60", "eop=1"};
+  const auto bytes = Encode(layout, form, words);
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  EXPECT_EQ(HexText(*bytes), "00 00 01 00 00 00 00 00 3c 00 30 21 00 00 00 00\n");
+  EXPECT_TRUE(CanBe(layout.message(), form, *bytes));
+}
+
+TEST(Encode, SaysWhatIsWrong) {
+  const VerifiedLayout layout = Named("intel.ixgbe.advanced");
+  const uint32_t form = *layout.FormIndex("TxData");
+  const auto error = [&](const std::vector<std::string>& words) {
+    return std::string(Encode(layout, form, words).status().message());
+  };
+  EXPECT_THAT(error({"colour=1"}), HasSubstr("no field colour"));
+  EXPECT_THAT(error({"eop"}), HasSubstr("no assignment"));
+  EXPECT_THAT(error({"eop=2"}), HasSubstr("cannot say 2"));
+  EXPECT_THAT(error({"eop=x"}), HasSubstr("no number"));
+  EXPECT_THAT(error({"eop="}), HasSubstr("no number"));
+  EXPECT_THAT(error({"dtyp=2"}), HasSubstr("always 3"));
+  EXPECT_THAT(error({"eop=1", "eop=1"}), HasSubstr("twice"));
+}
+
+// Whatever a descriptor says, encoding what decoding shows gives the same bits of every field.
+TEST(Codec, EncodeThenDecodeForEachFormOfEachLayout) {
+  std::mt19937_64 random(7);
+  size_t forms = 0;
+  for (const std::string& path : AllPaths()) {
+    const VerifiedLayout layout = Load(path);
+    for (uint32_t f = 0; f < static_cast<uint32_t>(layout.message().forms_size()); ++f) {
+      const v1::Form& form = layout.message().forms(static_cast<int>(f));
+      ++forms;
+      for (int run = 0; run < 20; ++run) {
+        std::vector<uint8_t> bytes(form.size_bytes());
+        for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+        const auto decoded = Decode(layout, f, bytes);
+        ASSERT_TRUE(decoded.ok()) << path << " " << form.name() << decoded.status();
+        // One field each: others may lie on the same bits.
+        for (const DecodedField& field : decoded->fields) {
+          if (field.name.find('[') != std::string::npos ||
+              field.name.find('.') != std::string::npos) {
+            continue;
+          }
+          const v1::Field& known = *layout.FindField(f, std::string_view(field.name));
+          if (known.constraint() == v1::CONSTRAINT_CONSTANT) continue;
+          const std::vector<std::string> word = {field.name + "=" + field.value};
+          const auto encoded = Encode(layout, f, word);
+          ASSERT_TRUE(encoded.ok())
+              << path << " " << form.name() << " " << word[0] << encoded.status();
+          const auto again = Decode(layout, f, *encoded);
+          ASSERT_TRUE(again.ok());
+          EXPECT_EQ(Find(*again, field.name).value, field.value)
+              << path << " " << form.name() << "." << field.name;
+          if (!field.meaning.empty()) {
+            const std::vector<std::string> name = {field.name + "=" + field.meaning};
+            EXPECT_EQ(Encode(layout, f, name).value(), *encoded);
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(forms, 10u);
+}
+
+}  // namespace
+}  // namespace qsplit::layout

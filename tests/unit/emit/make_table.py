@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""make_table: a C++ file with a row for each number of a layout's emitted headers.
+
+    make_table.py LAYOUT.json LAYOUT.h LAYOUT.c.h > table.cc
+
+Names are looked up in the headers, not made here: what a header lacks is an error.
+"""
+
+import json
+import re
+import sys
+
+
+def snake(name):
+    return re.sub(r"(?<=[^A-Z_])(?=[A-Z])", "_", name).lower()
+
+
+def main():
+    layout = json.load(open(sys.argv[1]))
+    cpp, c = open(sys.argv[2]).read(), open(sys.argv[3]).read()
+    name = layout["layout"]
+    prefix = name.replace(".", "_")
+    structs = dict(re.findall(r"^struct (\w+) \{\n(.*?)^\};", cpp, re.S | re.M))
+
+    def in_struct(struct, function):
+        for candidate in (function, function + "_", "_" + function):
+            if re.search(rf"static constexpr \S+ {candidate}\(", structs[struct]):
+                return f"L::{struct}::{candidate}"
+        sys.exit(f"{sys.argv[2]}: {struct} has no {function}")
+
+    def in_c(form, function, required=True):
+        whole = f"{prefix}_{snake(form)}_{function}"
+        if f" {whole}(" in c:
+            return whole
+        if required:
+            sys.exit(f"{sys.argv[3]}: no {whole}")
+        return "nullptr"
+
+    print(f'#include "{sys.argv[2]}"\n#include "{sys.argv[3]}"\n#include "tests/unit/emit/header_table.h"\n')
+    print(f"namespace L = qsplit_layout::{prefix};\n\nnamespace qsplit::testing {{\nnamespace {{")
+    print("const HeaderRow kRows[] = {")
+    for form in layout["forms"]:
+        struct = form["name"] if form["name"] in structs else form["name"] + "_"
+        for field in form["fields"]:
+            if "parts" not in field:
+                continue
+            f = field["name"]
+            has = f"has_{f}"
+            has_cpp = f"L::{struct}::{has}" if f" {has}(" in structs[struct] else "nullptr"
+            print(f'  {{"{form["name"]}", "{f}",')
+            print(f"   {in_struct(struct, f + '_raw')}, {in_struct(struct, f)},")
+            print(f"   {in_struct(struct, 'set_' + f + '_raw')}, {in_struct(struct, 'set_' + f)}, {has_cpp},")
+            print(f"   {in_c(form['name'], f + '_raw')}, {in_c(form['name'], f)},")
+            print(f"   {in_c(form['name'], 'set_' + f + '_raw')}, {in_c(form['name'], 'set_' + f)},")
+            print(f"   {in_c(form['name'], has, False)}}},")
+    print("};\n")
+    print(f'const bool kKnown = AddHeader("{name}", L::kDigest, {prefix.upper()}_DIGEST, kRows);')
+    print("}  // namespace\n}  // namespace qsplit::testing")
+
+
+main()
