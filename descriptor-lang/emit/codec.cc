@@ -288,11 +288,17 @@ absl::Status Assign(const v1::Layout& layout, const Leaf& leaf, std::string_view
   return absl::OkStatus();
 }
 
+// A constant under a condition or of a feature is not there in each descriptor of the form: it is
+// written when it is named, like any other field.
+bool AlwaysWritten(const v1::Field& field) {
+  return field.constraint() == v1::CONSTRAINT_CONSTANT && field.valid_when().any_of_size() == 0 &&
+         field.features().empty();
+}
+
 void WriteConstants(const std::vector<Leaf>& leaves, std::span<uint8_t> bytes) {
   for (const Leaf& leaf : leaves) {
     const v1::Field& field = *leaf.field;
-    if (field.constraint() != v1::CONSTRAINT_CONSTANT || field.constant() == 0) continue;
-    if (field.valid_when().any_of_size() > 0) continue;
+    if (!AlwaysWritten(field) || field.constant() == 0) continue;
     if (!field.parts().empty()) {
       WriteRaw(field, field.constant(), bytes.subspan(leaf.base));
       continue;

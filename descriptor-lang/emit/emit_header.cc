@@ -352,7 +352,7 @@ class HeaderEmitter {
   void EmitIs(const v1::Form& form, uint32_t index) {
     std::vector<std::string> all;
     for (const v1::Field& field : form.fields()) {
-      if (field.constraint() != v1::CONSTRAINT_CONSTANT) continue;
+      if (field.constraint() != v1::CONSTRAINT_CONSTANT || !field.features().empty()) continue;
       const std::string when = Condition(form, field.valid_when(), index);
       if (field.parts().empty()) {
         for (uint32_t i = 0; i < field.bytes().length() && i < 64; ++i) {

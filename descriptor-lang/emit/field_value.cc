@@ -113,7 +113,8 @@ bool CanBe(const v1::Layout& layout, uint32_t form, std::span<const uint8_t> byt
   const v1::Form& message = layout.forms(static_cast<int>(form));
   if (bytes.size() < message.size_bytes()) return false;
   for (const v1::Field& field : message.fields()) {
-    if (field.constraint() != v1::CONSTRAINT_CONSTANT) continue;
+    // Bytes do not say which features a ring has.
+    if (field.constraint() != v1::CONSTRAINT_CONSTANT || !field.features().empty()) continue;
     if (!Holds(layout, field.valid_when(), form, bytes)) continue;
     if (!field.parts().empty()) {
       if (ReadRaw(field, bytes) != field.constant()) return false;

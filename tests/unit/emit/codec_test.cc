@@ -108,6 +108,20 @@ TEST(Encode, SaysWhatIsWrong) {
   EXPECT_THAT(error({"eop=1", "eop=1"}), HasSubstr("twice"));
 }
 
+// A constant of a profile is not in every descriptor: bytes of any profile are of the form, and
+// only the one that is named is written.
+TEST(Codec, ConstantsOfFeaturesAreNotAlwaysThere) {
+  const VerifiedLayout layout = Named("intel.ice.flex");
+  const uint32_t form = *layout.FormIndex("RxWriteBack");
+  for (const std::string word : {"nic_id=2", "nic_2_id=6", "comms_id=16", "ovs_id=22"}) {
+    const auto bytes = Encode(layout, form, std::vector<std::string>{word});
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    EXPECT_EQ((*bytes)[0] & 0x3f, std::stoi(word.substr(word.find('=') + 1)));
+    EXPECT_TRUE(CanBe(layout.message(), form, *bytes)) << word;
+  }
+  EXPECT_FALSE(Encode(layout, form, std::vector<std::string>{"ovs_id=23"}).ok());
+}
+
 // Whatever a descriptor says, encoding what decoding shows gives the same bits of every field.
 TEST(Codec, EncodeThenDecodeForEachFormOfEachLayout) {
   std::mt19937_64 random(7);

@@ -42,7 +42,7 @@ def main():
     for form in layout["forms"]:
         struct = form["name"] if form["name"] in structs else form["name"] + "_"
         for field in form["fields"]:
-            if "parts" not in field:
+            if not field.get("parts"):  # a byte array
                 continue
             f = field["name"]
             has = f"has_{f}"
