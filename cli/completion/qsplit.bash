@@ -39,7 +39,7 @@ _qsplit() {
         1)
             case ${words[0]} in
                 device) list="list show set" ;;
-                layout) list="list show emit check" ;;
+                layout) list="list show emit check decode encode" ;;
                 lease) list="list show revoke" ;;
                 region) list="list" ;;
                 rule) list="list add del" ;;
@@ -56,8 +56,9 @@ _qsplit() {
                 "device show 2" | "device set 2" | "rule list 2" | "rule add 2" | "rule del 2" | \
                     "rss show 2" | "rss set 2" | "stats show 2" | "stats watch 2" | "fault inject 2")
                     list=$(_qsplit_names device) ;;
-                "layout show 2" | "layout emit 3") list=$(_qsplit_names layout) ;;
-                "layout emit 2") list="text json" ;;
+                "layout show 2" | "layout emit 3" | "layout decode 2" | "layout encode 2")
+                    list=$(_qsplit_names layout) ;;
+                "layout emit 2") list="text diagram format json svg c++ c bpf kaitai html" ;;
                 "layout check 2") COMPREPLY=($(compgen -f -- "$cur")); return ;;
                 "lease show 2" | "lease revoke 2") list=$(_qsplit_names lease) ;;
                 "rule del 3") list=$(_qsplit_names rule 2 "${words[2]}") ;;
@@ -102,7 +103,7 @@ _qsplitd() {
 _qdlc() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     case $prev in
-        --emit) COMPREPLY=($(compgen -W "layout text json roles" -- "$cur")) ;;
+        --emit) COMPREPLY=($(compgen -W "layout text diagram format json svg c++ c bpf kaitai html roles" -- "$cur")) ;;
         --explain) COMPREPLY=() ;;
         -o | --output) COMPREPLY=($(compgen -f -- "$cur")) ;;
         *)

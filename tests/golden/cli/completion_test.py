@@ -54,8 +54,10 @@ class CompletionTest(unittest.TestCase):
 
     def test_layouts(self):
         self.assertEqual(self.offered("qsplit layout show "), [system.LAYOUT])
-        self.assertEqual(self.offered("qsplit layout emit "), ["text", "json"])
+        self.assertEqual(self.offered("qsplit layout emit "),
+                         ["text", "diagram", "format", "json", "svg", "c++", "c", "bpf", "kaitai", "html"])
         self.assertEqual(self.offered("qsplit layout emit json "), [system.LAYOUT])
+        self.assertEqual(self.offered("qsplit layout decode "), [system.LAYOUT])
         self.assertEqual(self.offered("qsplit layout check qsplitd.to"), ["qsplitd.toml"])
 
     def test_rules_in_ethtools_words(self):
@@ -104,7 +106,8 @@ class CompletionTest(unittest.TestCase):
             self.assertIn("--check", offered)
         self.assertEqual(self.offered("qsplitd --log-level w"), ["warning"])
         self.assertEqual(self.offered("qsplitd --config qsplitd.to"), ["qsplitd.toml"])
-        self.assertEqual(self.offered("qdlc --emit "), ["layout", "text", "json", "roles"])
+        self.assertEqual(self.offered("qdlc --emit "), 
+                         ["layout", "text", "diagram", "format", "json", "svg", "c++", "c", "bpf", "kaitai", "html", "roles"])
 
 
 unittest.main()

@@ -104,8 +104,8 @@ TEST_F(Qdlc, ExplainsANumber) {
 
 TEST_F(Qdlc, UsageErrorsAreStatusTwo) {
   for (const std::string arguments :
-       {"", "--emit", "--emit svg x.qdl", "--explain QDL9999", "--explain x", "--sideways",
-        "a.qdl b.qdl --check", "a.qdl", "--check=yes a.qdl"}) {
+       {"", "--emit", "--emit yaml x.qdl", "--explain QDL9999", "--explain x", "--sideways",
+        "a.qdl b.qdl", "a.qdl", "--check=yes a.qdl"}) {
     const Result result = Run(arguments);
     EXPECT_EQ(result.status, 2) << arguments;
     EXPECT_THAT(result.err, HasSubstr("`qdlc --help` shows how to use it")) << arguments;
@@ -116,7 +116,7 @@ TEST_F(Qdlc, UsageErrorsAreStatusTwo) {
 TEST_F(Qdlc, HelpShowsAnExample) {
   const Result result = Run("--help");
   EXPECT_EQ(result.status, 0);
-  EXPECT_THAT(result.out, HasSubstr("example: qdlc "));
+  EXPECT_THAT(result.out, HasSubstr("examples: qdlc "));
 }
 
 TEST_F(Qdlc, FilesThatCannotBeReadOrWrittenAreStatusOne) {
