@@ -56,7 +56,7 @@ struct Wire {
 struct DeviceSection {
   std::string name;
   std::string backend = "softnic";
-  std::vector<std::string> layouts;  // empty: all that are loaded
+  std::vector<std::string> layouts;  // empty: all loaded ones for packets
   uint32_t rx_queues = 8;
   uint32_t tx_queues = 8;
   std::optional<std::array<uint8_t, 6>> mac;  // absent: made from the name

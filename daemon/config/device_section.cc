@@ -76,6 +76,10 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   }
   if (auto backend = reader.OneOf("backend", {"softnic"})) out.backend = *backend;
   if (auto layouts = reader.Strings("layouts")) out.layouts = *layouts;
+  if (auto layout = reader.String("layout")) {
+    out.layouts = {*layout};
+    if (reader.Has("layouts")) reader.Error("layouts", "'layout' names the only one; drop either");
+  }
   if (auto queues = reader.Integer("queues", 1, kMaxQueues)) {
     out.rx_queues = out.tx_queues = static_cast<uint32_t>(*queues);
     for (const std::string_view key : {"rx_queues", "tx_queues"}) {

@@ -60,7 +60,7 @@ struct DeviceInfo {
   uint32_t default_slots = 0;
   std::vector<Offload> offloads;
   std::vector<Protection> protections;
-  std::vector<layout::VerifiedLayout> layouts;  // the first is the default
+  std::vector<layout::VerifiedLayout> layouts;  // of equally small ones the first is taken
   std::string wire;                             // for people
   std::string representor;                      // netdev name, empty: none
 };
@@ -100,6 +100,8 @@ struct RegionMapping {
 struct QueueRequest {
   LeaseId lease = 0;
   layout::VerifiedLayout layout;
+  // The choice for each of the layout's features, by number; those left out are 0.
+  std::vector<uint32_t> features;
   std::vector<uint32_t> rx_queues;  // numbers of the device, ascending, free
   std::vector<uint32_t> tx_queues;
   uint32_t rx_slots = 0;  // allowed by the layout
@@ -128,9 +130,12 @@ struct Place {
   uint32_t area = 0;
   uint64_t offset_bytes = 0;
 };
+// slot_count 0, and nothing else: the ring does not exist with the queue's choices.
 struct RingGrant {
   Place slots;
   uint32_t slot_count = 0;
+  // Doorbells and pending counts that the layout gives an increment hold a free-running count.
+  bool counts_for_increments = false;
   std::vector<Place> producer_doorbells;
   std::vector<Place> consumer_doorbells;
   std::vector<Place> cells;

@@ -26,26 +26,38 @@ std::shared_ptr<const linux_sys::OwnedFd> RegionMemfd(uint64_t bytes) {
   return fd.ok() ? std::make_shared<const linux_sys::OwnedFd>(*std::move(fd)) : nullptr;
 }
 
-dataplane::QueueView ViewOfGrant(const device::QueueGrant& queue,
+dataplane::QueueView ViewOfGrant(const device::QueueGrant& grant, const v1::Queue& queue,
+                                 std::span<const uint32_t> features,
                                  std::span<const linux_sys::Mapping> areas) {
   const auto at = [areas](const device::Place& place) {
     return areas[place.area].data() + place.offset_bytes;
   };
+  const auto bells = [&at](const auto& of_layout, const std::vector<device::Place>& places,
+                           auto& to) {
+    size_t next = 0;
+    for (int i = 0; i < of_layout.size(); ++i) {
+      if (of_layout[i].target() == v1::DOORBELL_TARGET_WAKEUP) continue;
+      to[static_cast<size_t>(i)] = at(places[next++]);
+    }
+  };
   dataplane::QueueView view;
-  view.queue_number = dataplane::QueueIndex(queue.queue);
-  view.ring_count = static_cast<uint32_t>(queue.rings.size());
-  for (size_t r = 0; r < queue.rings.size(); ++r) {
-    const device::RingGrant& ring = queue.rings[r];
+  view.queue_number = dataplane::QueueIndex(grant.queue);
+  view.ring_count = static_cast<uint32_t>(grant.rings.size());
+  for (size_t i = 0; i < features.size(); ++i) {
+    view.features.choice[i] = static_cast<uint8_t>(features[i]);
+  }
+  for (size_t r = 0; r < grant.rings.size(); ++r) {
+    const device::RingGrant& ring = grant.rings[r];
+    if (ring.slot_count == 0) continue;
+    const v1::Ring& of_layout = queue.rings(static_cast<int>(r));
     dataplane::RingView& out = view.rings[r];
     out.slots = at(ring.slots);
     out.slot_count = ring.slot_count;
     out.slots_iova = dataplane::Iova(ring.iova);
-    const auto all = [&at](const std::vector<device::Place>& places, auto& to) {
-      for (size_t i = 0; i < places.size(); ++i) to[i] = at(places[i]);
-    };
-    all(ring.producer_doorbells, out.producer_doorbells);
-    all(ring.consumer_doorbells, out.consumer_doorbells);
-    all(ring.cells, out.cells);
+    out.counts_for_increments = ring.counts_for_increments;
+    bells(of_layout.producer_doorbells(), ring.producer_doorbells, out.producer_doorbells);
+    bells(of_layout.consumer_doorbells(), ring.consumer_doorbells, out.consumer_doorbells);
+    for (size_t i = 0; i < ring.cells.size(); ++i) out.cells[i] = at(ring.cells[i]);
     if (ring.need_wakeup) out.need_wakeup = at(*ring.need_wakeup);
   }
   return view;
@@ -71,6 +83,7 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
   std::fill_n(client->region() + client->region_bytes_, kCanaryBytes, kCanary);
 
   device::QueueRequest request{.lease = options.lease, .layout = layout};
+  request.features = options.features;
   request.rx_queues = options.rx_queues;
   request.tx_queues = options.tx_queues;
   request.rx_slots = request.tx_slots = options.slots;
@@ -94,8 +107,11 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
   }
   uint64_t offset = 0;
   for (const device::QueueGrant& queue : client->grant_.rx) {
-    absl::StatusOr<dataplane::RxDriver> driver = dataplane::RxDriver::Create(
-        layout, ViewOfGrant(queue, client->areas_), {.buffer_bytes = queue.rx_buffer_bytes});
+    absl::StatusOr<dataplane::RxDriver> driver =
+        dataplane::RxDriver::Create(layout,
+                                    ViewOfGrant(queue, *layout.FindQueue(v1::DIRECTION_RECEIVE),
+                                                options.features, client->areas_),
+                                    {.buffer_bytes = queue.rx_buffer_bytes});
     if (!driver.ok()) return driver.status();
     Rx rx{*std::move(driver), offset, {}};
     for (uint32_t i = 0; i < options.slots; ++i) rx.free.push_back(options.slots - 1 - i);
@@ -103,8 +119,11 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
     offset += rx_bytes;
   }
   for (const device::QueueGrant& queue : client->grant_.tx) {
-    absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(
-        layout, ViewOfGrant(queue, client->areas_), dataplane::TxOptions{});
+    absl::StatusOr<dataplane::TxDriver> driver =
+        dataplane::TxDriver::Create(layout,
+                                    ViewOfGrant(queue, *layout.FindQueue(v1::DIRECTION_TRANSMIT),
+                                                options.features, client->areas_),
+                                    dataplane::TxOptions{});
     if (!driver.ok()) return driver.status();
     Tx tx{*std::move(driver), offset, {}};
     for (uint32_t i = 0; i < kTxBuffers; ++i) tx.free.push_back(kTxBuffers - 1 - i);

@@ -29,7 +29,8 @@ struct ClientOptions {
   uint32_t buffer_bytes = 2048;
   bool join_rss = false;
   bool device_writable = true;
-  bool post = true;  // fill the receive rings
+  bool post = true;                // fill the receive rings
+  std::vector<uint32_t> features;  // one for each of the layout's; those left out are 0
 };
 
 struct Received {
@@ -99,8 +100,9 @@ class NicClient {
 // A memfd sealed against shrinking, as clients register.
 std::shared_ptr<const linux_sys::OwnedFd> RegionMemfd(uint64_t bytes);
 
-// The view that a grant gives of one queue, with `at` turning places into pointers.
-dataplane::QueueView ViewOfGrant(const device::QueueGrant& queue,
+// The view that a grant gives of one queue, whose places are in `areas`.
+dataplane::QueueView ViewOfGrant(const device::QueueGrant& grant, const v1::Queue& queue,
+                                 std::span<const uint32_t> features,
                                  std::span<const linux_sys::Mapping> areas);
 
 }  // namespace qsplit::testing

@@ -43,7 +43,7 @@ struct SoftNicConfig {
   uint32_t mtu_bytes = 1500;
   uint32_t rx_queues = 8;
   uint32_t tx_queues = 8;
-  std::vector<layout::VerifiedLayout> layouts;  // the first is the default
+  std::vector<layout::VerifiedLayout> layouts;  // of equally small ones the first is taken
   std::variant<NoWire, TapWire, PeerWire> wire;
   std::string representor;  // kernel interface for what no lease takes; empty: none
   std::string representor_netns;

@@ -1,13 +1,6 @@
 // What a lease has of a software NIC: its rings' memory, its IOMMU, its queues' device sides, and
 // the means by which device and client wake each other.
 //
-//   memfd, mapped by both:   | cells of each ring, 256 bytes | slots | slots | …  (4 KiB aligned)
-//
-//   a ring's cells:   +0    producer doorbells, 8 bytes each, then consumer's   client writes
-//                     +64   the layout's index cells, 8 bytes each              both
-//                     +128  need_wakeup, u32                                    device writes
-//                     +192  event_request, u32                                  client sets, device
-//                                                                               clears
 // Made on the caller's thread, then owned by the worker's until the lease is closed. All of the
 // mapped memory is hostile: only the device sides read it.
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_LEASE_QUEUES_H_
@@ -21,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/backend/softnic/counters.h"
 #include "daemon/backend/softnic/iommu.h"
+#include "daemon/backend/softnic/iommu_memory.h"
 #include "daemon/device/device.h"
 #include "daemon/linux/mapping.h"
 #include "daemon/linux/owned_fd.h"
@@ -40,6 +34,8 @@ struct LeasedQueue {
   std::byte* event_request = nullptr;
   linux_sys::OwnedFd bell;
   Iommu::Cursor cursor;
+  // How the ring's device side reaches memory; it points here.
+  std::unique_ptr<IommuMemory> dma;
   bool stopped = false;        // by a fault, until the lease is closed
   bool event_pending = false;  // completions since the last look at event_request
   // Injected faults.
@@ -67,7 +63,7 @@ struct LeaseQueues {
   // Destroyed last to first: the queues before the memory that they point to.
   Iommu iommu;
   linux_sys::Mapping memory;
-  std::shared_ptr<const linux_sys::OwnedFd> wakeup;  // eventfd; null without transmit queues
+  std::shared_ptr<const linux_sys::OwnedFd> wakeup;  // eventfd; null where nothing needs it
   std::vector<std::unique_ptr<RxQueue>> rx;
   std::vector<std::unique_ptr<TxQueue>> tx;
 };

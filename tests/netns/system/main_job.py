@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The main job, once for each layout: two programs as uid 65534 without a capability share a NIC with
+"""The main job, in two layouts: two programs as uid 65534 without a capability share a NIC with
 the host; the world's kernel makes the packets; one program is killed and leaves nothing behind."""
 import os
 import signal
 import subprocess
 import threading
 
-from world import MAC, NOBODY, SOURCE, TESTS, World, check, finish, layouts, need_root, wait_until
+from world import MAC, NOBODY, SOURCE, TESTS, World, check, finish, need_root, wait_until
 
 STEER = """[
   { flow_type = "udp4", dst_port = 4242 },
@@ -133,6 +133,6 @@ def death(w, a, b):
 
 
 need_root()
-for name in layouts():
+for name in ("intel.ixgbe.advanced", "virtio.packed"):  # the others: every_layout.py
     main_job(name)
 finish()

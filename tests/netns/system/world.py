@@ -96,23 +96,26 @@ class World:
 [daemon]
 runtime_dir = "{self.run}"
 layouts_dir = "{LAYOUTS}"
-[[device]]
-name = "nic0"
-queues = 8
-mac = "{MAC}"
-{f'layouts = ["{layout}"]' if layout else ""}
-wire = {{ tap = "{self.tap}", netns = "{self.world}" }}
-representor = "{self.representor}"
-{extra}
+{self.device_text(layout, extra)}
 [[tenant]]
 name = "nobody"
 uids = [65534]
-devices = ["nic0"]
 may_join_rss = true
 quotas = {{ rx_queues = 4, tx_queues = 4 }}
 steer = {steer}
 """)
         self.start_daemon()
+
+    def device_text(self, layout, extra):
+        return f"""
+[[device]]
+name = "nic0"
+queues = 8
+mac = "{MAC}"
+{f'layout = "{layout}"' if layout else ""}
+wire = {{ tap = "{self.tap}", netns = "{self.world}" }}
+representor = "{self.representor}"
+{extra}"""
 
     def start_daemon(self):
         read, write = os.pipe()
@@ -124,6 +127,9 @@ steer = {steer}
         os.close(read)
         if not ready:
             raise RuntimeError("qsplitd did not get ready:\n" + self.log("qsplitd"))
+        self.set_up_links()
+
+    def set_up_links(self):
         for netns, dev, ip, ip6 in ((self.world, self.tap, "10.99.0.1/24", "fd99::1/64"),
                                     (self.host, self.representor, "10.99.0.2/24", "fd99::2/64")):
             for words in (f"addr add {ip} dev {dev}", f"addr add {ip6} dev {dev} nodad", f"link set {dev} up"):
