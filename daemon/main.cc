@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "daemon/backend/softnic/driven_layouts.h"
 #include "daemon/backend/softnic/softnic.h"
 #include "daemon/config/config.h"
 #include "daemon/ingress/broker_sessions.h"
@@ -71,6 +72,25 @@ device::MacAddress MacOf(const std::string& name) {
   return mac;
 }
 
+// What the software NIC drives of `names`, which must be all; or, without names, of all that are
+// loaded.
+absl::StatusOr<std::vector<layout::VerifiedLayout>> DrivenLayouts(
+    const std::vector<layout::VerifiedLayout>& loaded, const std::vector<std::string>& names,
+    uint32_t slots) {
+  auto picked = PickLayouts(loaded, names);
+  if (!picked.ok()) return picked;
+  std::vector<layout::VerifiedLayout> driven;
+  for (const layout::VerifiedLayout& layout : *picked) {
+    const absl::Status status = softnic::CheckDriven(layout, slots);
+    if (status.ok()) {
+      driven.push_back(layout);
+    } else if (!names.empty() || !absl::IsUnimplemented(status)) {
+      return status;
+    }
+  }
+  return driven;
+}
+
 absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
     const config::DeviceSection& section, const std::vector<layout::VerifiedLayout>& layouts) {
   softnic::SoftNicConfig nic;
@@ -79,7 +99,7 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.mtu_bytes = section.mtu_bytes;
   nic.rx_queues = section.rx_queues;
   nic.tx_queues = section.tx_queues;
-  auto picked = PickLayouts(layouts, section.layouts);
+  auto picked = DrivenLayouts(layouts, section.layouts, section.slots);
   if (!picked.ok()) {
     return absl::Status(picked.status().code(),
                         absl::StrCat("device '", section.name, "': ", picked.status().message()));

@@ -1,7 +1,10 @@
 // A client made to be killed: loops over everything that a client does, and stops dead behind the
 // step that it is told. Says on descriptor 3 when it has begun ('b') and when it stands ('s').
 //
-//   kill_client RUNTIME_DIR UDP_PORT [STEP]      STEP: a number of kKillSteps; none: never stops
+//   kill_client RUNTIME_DIR UDP_PORT ROUND [STEP]
+//
+// ROUND: which of the device's layouts it begins with. STEP: a number of kKillSteps; none: never
+// stops.
 #include <fcntl.h>
 #include <qsplit/qsplit.h>
 #include <qsplit/rpc_session.h>
@@ -32,7 +35,7 @@ constexpr uint64_t kRegionBytes = 1 << 20;
 std::string runtime_dir;
 uint16_t port = 0;
 int stop_at = -1;
-// Layouts of the device; rounds take turns.
+// Layouts that the device offers; rounds take turns.
 std::vector<std::string> layouts;
 
 void Say(char what) {
@@ -180,7 +183,6 @@ void ByLibrary(int round) {
   At("library: session open");
   LeaseOptions wanted;
   wanted.rx_queues = wanted.tx_queues = 1 + static_cast<uint32_t>(round % 2);
-  wanted.rx_slots = wanted.tx_slots = 64;
   wanted.layout = layouts[static_cast<size_t>(round) % layouts.size()];
   wanted.join_rss = round % 2 == 0;
   Lease lease = Check(device.Acquire(wanted), "acquire");
@@ -198,16 +200,16 @@ void ByLibrary(int round) {
 
 int main(int argc, char** argv) {
   using namespace qsplit::testing;
-  if (argc < 3) return 2;
+  if (argc < 4) return 2;
   runtime_dir = argv[1];
   port = static_cast<uint16_t>(std::atoi(argv[2]));
-  if (argc > 3) stop_at = std::atoi(argv[3]);
+  if (argc > 4) stop_at = std::atoi(argv[4]);
   {
     auto session = Check(qsplit::Session::Connect({.runtime_dir = runtime_dir}), "connect");
     layouts = Check(session.OpenDevice("nic0"), "device").info().layouts;
   }
   Say('b');
-  for (int round = 0;; ++round) {
+  for (int round = std::atoi(argv[3]);; ++round) {
     ByHand(round);
     At("session closed");
     ByLibrary(round);

@@ -26,12 +26,12 @@ constexpr long kGrowthKb = 6 * 1024;
 
 class Client {
  public:
-  // `step`: where it stops; -1: nowhere.
-  static absl::StatusOr<Client> Start(const Daemon& daemon, uint16_t port, int step) {
+  // `round`: its first. `step`: where it stops; -1: nowhere.
+  static absl::StatusOr<Client> Start(const Daemon& daemon, uint16_t port, int round, int step) {
     int says[2];
     if (::pipe2(says, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2");
     std::vector<std::string> argv = {QSPLIT_BINARY_DIR "/tests/kill_client", daemon.runtime_dir(),
-                                     absl::StrCat(port)};
+                                     absl::StrCat(port), absl::StrCat(round)};
     if (step >= 0) argv.push_back(absl::StrCat(step));
     std::string output = absl::StrCat(daemon.dir(), "/client-", port);
     auto program =
@@ -162,7 +162,7 @@ absl::Status KillRound(const Daemon& daemon, const KillOptions& options, const A
   std::vector<Client> clients;
   for (const uint16_t port : PortsOf(options)) {
     const int number = report.killed + static_cast<int>(clients.size());
-    auto client = Client::Start(daemon, port, StepOf(options, number));
+    auto client = Client::Start(daemon, port, number, StepOf(options, number));
     if (!client.ok()) return client.status();
     clients.push_back(*std::move(client));
   }

@@ -44,7 +44,7 @@ namespace {
 
 constexpr uint64_t kRegionBytes = 1 << 20;
 constexpr uint32_t kQueues = 2;
-constexpr uint32_t kSlots = 64;
+constexpr size_t kBurst = 64;
 constexpr uint16_t kPort = 6000;
 constexpr absl::Duration kLeaseLife = absl::Milliseconds(40);
 
@@ -161,7 +161,8 @@ class Rogue {
     std::vector<dataplane::TxDriver> tx;
     std::vector<dataplane::RxDriver> rx;
     std::vector<std::span<std::byte>> slots;
-    std::vector<std::byte*> cells;  // doorbells, index cells, event requests, need_wakeup
+    std::vector<uint32_t> slot_counts;  // parallel to slots
+    std::vector<std::byte*> cells;      // doorbells, index cells, event requests, need_wakeup
     std::vector<int> wakeups;
     int memory = -1;
     uint64_t memory_bytes = 0;
@@ -185,9 +186,11 @@ class Rogue {
     }
     for (uint32_t r = 0; r < view.ring_count; ++r) {
       const dataplane::RingView& ring = view.rings[r];
+      if (ring.slot_count == 0) continue;  // left out by the layout's features
       const v1::Ring& form =
           layout.message().queues(static_cast<int>(number)).rings(static_cast<int>(r));
       loot.slots.emplace_back(ring.slots, size_t{ring.slot_count} * form.slot_bytes());
+      loot.slot_counts.push_back(ring.slot_count);
       for (std::byte* at : ring.producer_doorbells) loot.cells.push_back(at);
       for (std::byte* at : ring.consumer_doorbells) loot.cells.push_back(at);
       for (std::byte* at : ring.cells) loot.cells.push_back(at);
@@ -214,8 +217,6 @@ class Rogue {
     request.set_device("nic0");
     request.set_rx_queue_count(kQueues);
     request.set_tx_queue_count(kQueues);
-    request.set_rx_slots(kSlots);
-    request.set_tx_slots(kSlots);
     request.set_layout(layout.name());
     request.add_region_ids(mine_.region);
     request.add_region_ids(canary_.region);
@@ -295,8 +296,8 @@ class Rogue {
 
   void Drive(Loot& loot, uint64_t seed, uint64_t mercy, const std::atomic<bool>& stop) {
     Random random(seed);
-    std::array<uint32_t, kSlots> cookies;
-    std::array<dataplane::RxCompletion, kSlots> completions;
+    std::array<uint32_t, kBurst> cookies;
+    std::array<dataplane::RxCompletion, kBurst> completions;
     while (!stop) {
       for (dataplane::TxDriver& tx : loot.tx) {
         for (uint64_t burst = random() % 8; burst > 0; --burst) {
@@ -342,6 +343,16 @@ class Rogue {
     }
   }
 
+  // Some cells have 16 bits, and stand between others.
+  static void StoreCell(std::byte* cell, uint32_t value) {
+    if (reinterpret_cast<uintptr_t>(cell) % sizeof value == 0) {
+      __atomic_store_n(reinterpret_cast<uint32_t*>(cell), value, __ATOMIC_RELAXED);
+    } else {
+      __atomic_store_n(reinterpret_cast<uint16_t*>(cell), static_cast<uint16_t>(value),
+                       __ATOMIC_RELAXED);
+    }
+  }
+
   void Destroy(Loot& loot, uint64_t seed, uint64_t mercy, const std::atomic<bool>& stop) {
     Random random(seed);
     while (!stop) {
@@ -362,17 +373,15 @@ class Rogue {
           break;
         }
         case 3: {  // a doorbell or a cell: likely and unlikely values
-          static constexpr std::array<uint32_t, 6> kValues = {0,      1,          kSlots - 1,
-                                                              kSlots, kSlots + 1, 0xffffffff};
-          __atomic_store_n(reinterpret_cast<uint32_t*>(loot.cells[random() % loot.cells.size()]),
-                           random() % 2 == 0 ? kValues[random() % kValues.size()]
-                                             : static_cast<uint32_t>(random() % (2 * kSlots)),
-                           __ATOMIC_RELAXED);
+          const uint32_t slots = loot.slot_counts[random() % loot.slot_counts.size()];
+          const std::array<uint32_t, 6> values = {0, 1, slots - 1, slots, slots + 1, 0xffffffff};
+          StoreCell(loot.cells[random() % loot.cells.size()],
+                    random() % 2 == 0 ? values[random() % values.size()]
+                                      : static_cast<uint32_t>(random() % (2 * slots)));
           break;
         }
         case 4:  // any bits in any cell
-          __atomic_store_n(reinterpret_cast<uint32_t*>(loot.cells[random() % loot.cells.size()]),
-                           static_cast<uint32_t>(random()), __ATOMIC_RELAXED);
+          StoreCell(loot.cells[random() % loot.cells.size()], static_cast<uint32_t>(random()));
           break;
         case 5:
           Wake(loot);
