@@ -100,6 +100,8 @@ struct RegionMapping {
 struct QueueRequest {
   LeaseId lease = 0;
   layout::VerifiedLayout layout;
+  // What the queues are set up with: an index into Feature.choices for each of Layout.features.
+  std::vector<uint32_t> features;
   std::vector<uint32_t> rx_queues;  // numbers of the device, ascending, free
   std::vector<uint32_t> tx_queues;
   uint32_t rx_slots = 0;  // allowed by the layout
@@ -110,7 +112,7 @@ struct QueueRequest {
   bool join_rss = false;
 };
 
-// The grant in the device's words: as qsplit.v1.Grant, one to one.
+// The grant in the device's words: as qsplit.v1.Grant, without what the request says already.
 enum class GrantFdKind : uint8_t { kMemory, kEvent, kWakeup, kSocket, kVfioDevice };
 enum class AreaAccess : uint8_t { kRead, kReadWrite, kWrite };
 
@@ -128,6 +130,7 @@ struct Place {
   uint32_t area = 0;
   uint64_t offset_bytes = 0;
 };
+// Of a ring that the request's features leave out nothing is set.
 struct RingGrant {
   Place slots;
   uint32_t slot_count = 0;
@@ -137,6 +140,7 @@ struct RingGrant {
   std::optional<Place> need_wakeup;
   std::optional<uint32_t> wakeup_fd;
   uint64_t iova = 0;
+  bool counts_for_increments = false;
 };
 struct QueueGrant {
   uint32_t queue = 0;

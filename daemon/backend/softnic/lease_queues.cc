@@ -181,8 +181,12 @@ class Plan {
   uint64_t slots_bytes_ = 0;  // from the first slot of all
 };
 
-dataplane::QueueView ViewOf(const device::QueueGrant& queue, std::byte* memory) {
+dataplane::QueueView ViewOf(const device::QueueRequest& request, const device::QueueGrant& queue,
+                            std::byte* memory) {
   dataplane::QueueView view;
+  std::copy_n(request.features.begin(),
+              std::min(request.features.size(), view.features.choice.size()),
+              view.features.choice.begin());
   view.queue_number = dataplane::QueueIndex(queue.queue);
   view.ring_count = static_cast<uint32_t>(queue.rings.size());
   for (size_t r = 0; r < queue.rings.size(); ++r) {
@@ -280,7 +284,7 @@ absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
   for (device::QueueGrant& queue : plan.rx) {
     queue.rx_buffer_bytes = buffer_bytes;
     absl::StatusOr<dataplane::RxDevice> side =
-        dataplane::RxDevice::Create(request.layout, ViewOf(queue, lease.memory.data()),
+        dataplane::RxDevice::Create(request.layout, ViewOf(request, queue, lease.memory.data()),
                                     dataplane::RxDeviceOptions{.buffer_bytes = buffer_bytes});
     if (!side.ok()) return side.status();
     auto made_queue = std::make_unique<RxQueue>(*std::move(side));
@@ -290,7 +294,7 @@ absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
   }
   for (device::QueueGrant& queue : plan.tx) {
     absl::StatusOr<dataplane::TxDevice> side = dataplane::TxDevice::Create(
-        request.layout, ViewOf(queue, lease.memory.data()), dataplane::TxDeviceOptions{});
+        request.layout, ViewOf(request, queue, lease.memory.data()), dataplane::TxDeviceOptions{});
     if (!side.ok()) return side.status();
     auto made_queue = std::make_unique<TxQueue>(*std::move(side));
     if (absl::Status s = Attach(made_queue.get(), &queue, &lease, true, &grant); !s.ok()) return s;
