@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "descriptor-lang/layout/verified_layout.h"
 
 namespace qsplit::internal {
 namespace {
@@ -146,8 +148,30 @@ absl::StatusOr<int> GrantMap::Descriptor(uint32_t index, v1::GrantDescriptorKind
 
 namespace {
 
-// The places of those doorbells that are a store.
-absl::Status Doorbells(const GrantMap& map,
+using Choices = std::vector<uint32_t>;
+
+// One for each of the layout's features, and one that there is.
+absl::StatusOr<Choices> ChoicesOf(const v1::QueueGrant& grant, const v1::Layout& layout,
+                                  const std::string& what) {
+  if (grant.feature_choices_size() != layout.features_size() ||
+      static_cast<size_t>(layout.features_size()) > dataplane::FeatureChoices().choice.size()) {
+    return Bad(what, " has ", grant.feature_choices_size(),
+               " feature choices; features of the layout: ", layout.features_size());
+  }
+  Choices choices(grant.feature_choices().begin(), grant.feature_choices().end());
+  for (int i = 0; i < layout.features_size(); ++i) {
+    const uint32_t choice = choices[static_cast<size_t>(i)];
+    if (choice >= static_cast<uint32_t>(layout.features(i).choices_size()) ||
+        choice > std::numeric_limits<uint8_t>::max()) {
+      return Bad(what, " has choice ", choice, " of feature ", layout.features(i).name(), " of ",
+                 layout.features(i).choices_size());
+    }
+  }
+  return choices;
+}
+
+// The places of those doorbells that are a store and that the choices do not leave out.
+absl::Status Doorbells(const GrantMap& map, const Choices& choices,
                        const google::protobuf::RepeatedPtrField<v1::Doorbell>& doorbells,
                        const google::protobuf::RepeatedPtrField<v1::Place>& places,
                        std::array<std::byte*, dataplane::kMaxDoorbells>& out,
@@ -162,8 +186,10 @@ absl::Status Doorbells(const GrantMap& map,
     const v1::Doorbell& doorbell = doorbells[i];
     if (doorbell.target() == v1::DOORBELL_TARGET_WAKEUP) continue;
     if (next == places.size()) return Bad(what, ": doorbell ", i, " of the layout has no place");
+    const v1::Place& place = places[next++];
+    if (!layout::Applies(doorbell.features(), choices)) continue;
     absl::StatusOr<std::byte*> at =
-        map.At(places[next++], doorbell.bytes(), doorbell.bytes(), GrantMap::Need::kWrite,
+        map.At(place, doorbell.bytes(), doorbell.bytes(), GrantMap::Need::kWrite,
                absl::StrCat(what, ": doorbell ", i));
     if (!at.ok()) return at.status();
     out[static_cast<size_t>(i)] = *at;
@@ -175,8 +201,13 @@ absl::Status Doorbells(const GrantMap& map,
 }
 
 absl::StatusOr<dataplane::RingView> RingOf(GrantMap& map, const v1::RingGrant& grant,
-                                           const v1::Ring& ring, const std::string& what) {
+                                           const v1::Ring& ring, const Choices& choices,
+                                           const std::string& what) {
   dataplane::RingView view;
+  if (!layout::Applies(ring.features(), choices)) {
+    if (grant.ByteSizeLong() != 0) return Bad(what, " is there; the feature choices leave it out");
+    return view;
+  }
   const uint64_t bytes = uint64_t{grant.slot_count()} * ring.slot_bytes();
   if (bytes == 0) return Bad(what, " has no slots");
   absl::StatusOr<std::byte*> slots =
@@ -185,13 +216,16 @@ absl::StatusOr<dataplane::RingView> RingOf(GrantMap& map, const v1::RingGrant& g
   view.slots = *slots;
   view.slot_count = grant.slot_count();
   view.slots_iova = dataplane::Iova(grant.iova());
-  if (absl::Status s = Doorbells(map, ring.producer_doorbells(), grant.producer_doorbells(),
-                                 view.producer_doorbells, absl::StrCat(what, ", producer"));
+  view.counts_for_increments = grant.counts_for_increments();
+  if (absl::Status s =
+          Doorbells(map, choices, ring.producer_doorbells(), grant.producer_doorbells(),
+                    view.producer_doorbells, absl::StrCat(what, ", producer"));
       !s.ok()) {
     return s;
   }
-  if (absl::Status s = Doorbells(map, ring.consumer_doorbells(), grant.consumer_doorbells(),
-                                 view.consumer_doorbells, absl::StrCat(what, ", consumer"));
+  if (absl::Status s =
+          Doorbells(map, choices, ring.consumer_doorbells(), grant.consumer_doorbells(),
+                    view.consumer_doorbells, absl::StrCat(what, ", consumer"));
       !s.ok()) {
     return s;
   }
@@ -200,6 +234,7 @@ absl::StatusOr<dataplane::RingView> RingOf(GrantMap& map, const v1::RingGrant& g
                ring.cells_size());
   }
   for (int i = 0; i < ring.cells_size(); ++i) {
+    if (!layout::Applies(ring.cells(i).features(), choices)) continue;
     absl::StatusOr<std::byte*> cell =
         map.Claim(grant.cells(i), ring.cells(i).bytes(), ring.cells(i).bytes(),
                   GrantMap::Need::kReadWrite, absl::StrCat(what, ", cell ", i));
@@ -231,13 +266,16 @@ absl::StatusOr<dataplane::QueueView> ViewOf(GrantMap& map, const v1::QueueGrant&
                                                  " rings; this library drives ",
                                                  dataplane::kMaxRings));
   }
+  absl::StatusOr<Choices> choices = ChoicesOf(grant, layout, name);
+  if (!choices.ok()) return choices.status();
   dataplane::QueueView view;
+  std::copy(choices->begin(), choices->end(), view.features.choice.begin());
   view.ring_count = static_cast<uint32_t>(queue.rings_size());
   view.queue_number = dataplane::QueueIndex(grant.queue());
   view.layout_queue = layout_queue;
   for (int i = 0; i < queue.rings_size(); ++i) {
     absl::StatusOr<dataplane::RingView> ring =
-        RingOf(map, grant.rings(i), queue.rings(i), absl::StrCat(name, ", ring ", i));
+        RingOf(map, grant.rings(i), queue.rings(i), *choices, absl::StrCat(name, ", ring ", i));
     if (!ring.ok()) return ring.status();
     view.rings[static_cast<size_t>(i)] = *ring;
   }

@@ -100,7 +100,8 @@ struct RegionMapping {
 struct QueueRequest {
   LeaseId lease = 0;
   layout::VerifiedLayout layout;
-  // The choice for each of the layout's features, by number; those left out are 0.
+  // What the queues are set up with: an index into Feature.choices for each of Layout.features;
+  // those left out are 0.
   std::vector<uint32_t> features;
   std::vector<uint32_t> rx_queues;  // numbers of the device, ascending, free
   std::vector<uint32_t> tx_queues;
@@ -112,7 +113,7 @@ struct QueueRequest {
   bool join_rss = false;
 };
 
-// The grant in the device's words: as qsplit.v1.Grant, one to one.
+// The grant in the device's words: as qsplit.v1.Grant, without what the request says already.
 enum class GrantFdKind : uint8_t { kMemory, kEvent, kWakeup, kSocket, kVfioDevice };
 enum class AreaAccess : uint8_t { kRead, kReadWrite, kWrite };
 
@@ -130,18 +131,17 @@ struct Place {
   uint32_t area = 0;
   uint64_t offset_bytes = 0;
 };
-// slot_count 0, and nothing else: the ring does not exist with the queue's choices.
+// Of a ring that the request's features leave out nothing is set.
 struct RingGrant {
   Place slots;
   uint32_t slot_count = 0;
-  // Doorbells and pending counts that the layout gives an increment hold a free-running count.
-  bool counts_for_increments = false;
   std::vector<Place> producer_doorbells;
   std::vector<Place> consumer_doorbells;
   std::vector<Place> cells;
   std::optional<Place> need_wakeup;
   std::optional<uint32_t> wakeup_fd;
   uint64_t iova = 0;
+  bool counts_for_increments = false;
 };
 struct QueueGrant {
   uint32_t queue = 0;

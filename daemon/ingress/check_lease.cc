@@ -27,6 +27,12 @@ absl::Status Check(const v1::AcquireLeaseRequest& request) {
   }
   QSPLIT_CHECK_FIELD(CheckRoles("rx_roles", request.rx_roles()));
   QSPLIT_CHECK_FIELD(CheckRoles("tx_roles", request.tx_roles()));
+  QSPLIT_CHECK_FIELD(
+      CheckCount("features", static_cast<size_t>(request.features_size()), 0, kMaxFeatures));
+  for (int i = 0; i < request.features_size(); ++i) {
+    QSPLIT_CHECK_FIELD(
+        CheckText(absl::StrCat("features[", i, "]"), request.features(i), kMaxFeatureText));
+  }
   if (!v1::ProtectionMode_IsValid(request.protection())) {
     return CheckRange("protection", static_cast<uint32_t>(request.protection()),
                       v1::ProtectionMode_MIN, v1::ProtectionMode_MAX);

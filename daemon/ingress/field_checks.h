@@ -16,6 +16,8 @@ inline constexpr size_t kMaxLayoutName = 64;
 inline constexpr size_t kMaxRoleName = 64;
 inline constexpr size_t kMaxRegionName = 64;
 inline constexpr size_t kMaxRoles = 64;
+inline constexpr size_t kMaxFeatures = 32;
+inline constexpr size_t kMaxFeatureText = 129;  // name=choice
 inline constexpr size_t kMaxLeaseRegions = 16;
 inline constexpr size_t kMaxMulticast = 128;
 inline constexpr size_t kMaxRssTable = 4096;

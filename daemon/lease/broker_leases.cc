@@ -135,7 +135,7 @@ absl::StatusOr<v1::AcquireLeaseResponse> Broker::AcquireLease(
   }
   v1::AcquireLeaseResponse response;
   *response.mutable_lease() = state->ToProto(lease);
-  *response.mutable_grant() = ToProto(*grant, lease.queues.regions);
+  *response.mutable_grant() = ToProto(*grant, lease.queues);
   for (const std::string& role : plan->roles_in_software) response.add_roles_in_software(role);
   state->hub->PublishLease(v1::LEASE_EVENT_ACQUIRED, response.lease());
   state->Publish(room);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/lease/convert.h"
+#include "daemon/lease/feature_choice.h"
 #include "daemon/policy/error.h"
 
 namespace qsplit::lease {
@@ -166,6 +167,10 @@ v1::Lease Broker::State::ToProto(const LeaseRecord& lease) const {
   for (uint32_t queue : lease.queues.rx_queues) to.add_rx_queues(queue);
   for (uint32_t queue : lease.queues.tx_queues) to.add_tx_queues(queue);
   *to.mutable_layout() = lease::ToProto(lease.queues.layout);
+  const v1::Layout& layout = lease.queues.layout.message();
+  for (size_t i = 0; i < lease.queues.features.size(); ++i) {
+    to.add_features(NameOfChoice(layout.features(static_cast<int>(i)), lease.queues.features[i]));
+  }
   to.set_protection(lease::ToProto(lease.queues.protection));
   to.set_in_rss(lease.queues.join_rss);
   to.set_uid(lease.peer.uid);

@@ -90,6 +90,7 @@ void Fill(const device::Place& place, v1::Place* to) {
 }
 
 void Fill(const device::RingGrant& ring, v1::RingGrant* to) {
+  if (ring.slot_count == 0) return;  // left out
   Fill(ring.slots, to->mutable_slots());
   to->set_slot_count(ring.slot_count);
   for (const auto& place : ring.producer_doorbells) Fill(place, to->add_producer_doorbells());
@@ -98,14 +99,17 @@ void Fill(const device::RingGrant& ring, v1::RingGrant* to) {
   if (ring.need_wakeup) Fill(*ring.need_wakeup, to->mutable_need_wakeup());
   if (ring.wakeup_fd) to->set_wakeup_descriptor(*ring.wakeup_fd);
   to->set_iova(ring.iova);
+  to->set_counts_for_increments(ring.counts_for_increments);
 }
 
-void Fill(const device::QueueGrant& queue, v1::QueueGrant* to) {
+void Fill(const device::QueueGrant& queue, const std::vector<uint32_t>& features,
+          v1::QueueGrant* to) {
   to->set_queue(queue.queue);
   for (const auto& ring : queue.rings) Fill(ring, to->add_rings());
   if (queue.event_fd) to->set_event_descriptor(*queue.event_fd);
   if (queue.event_request) Fill(*queue.event_request, to->mutable_event_request());
   to->set_rx_buffer_bytes(queue.rx_buffer_bytes);
+  for (uint32_t choice : features) to->add_feature_choices(choice);
 }
 
 }  // namespace
@@ -195,7 +199,7 @@ v1::Device ToProto(const device::DeviceInfo& info, const device::DeviceState& st
   return device;
 }
 
-v1::Grant ToProto(const device::Grant& grant, const std::vector<device::RegionMapping>& regions) {
+v1::Grant ToProto(const device::Grant& grant, const device::QueueRequest& request) {
   v1::Grant to;
   for (const auto& fd : grant.fds) to.add_descriptors()->set_kind(ToProto(fd.kind));
   for (const auto& area : grant.areas) {
@@ -205,9 +209,9 @@ v1::Grant ToProto(const device::Grant& grant, const std::vector<device::RegionMa
     out->set_length_bytes(area.length_bytes);
     out->set_access(ToProto(area.access));
   }
-  for (const auto& queue : grant.rx) Fill(queue, to.add_rx());
-  for (const auto& queue : grant.tx) Fill(queue, to.add_tx());
-  for (const auto& region : regions) {
+  for (const auto& queue : grant.rx) Fill(queue, request.features, to.add_rx());
+  for (const auto& queue : grant.tx) Fill(queue, request.features, to.add_tx());
+  for (const auto& region : request.regions) {
     v1::RegionGrant* out = to.add_regions();
     out->set_region_id(region.region);
     out->set_iova(region.iova);

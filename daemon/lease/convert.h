@@ -32,7 +32,7 @@ v1::Device ToProto(const device::DeviceInfo& info, const device::DeviceState& st
 // Overwrites the part of it that DeviceState speaks of.
 void SetState(const device::DeviceState& state, v1::Device& device);
 
-v1::Grant ToProto(const device::Grant& grant, const std::vector<device::RegionMapping>& regions);
+v1::Grant ToProto(const device::Grant& grant, const device::QueueRequest& request);
 v1::Fault ToProto(const device::Fault& fault);
 v1::Region ToProto(const region::Region& region);
 // Without counters.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "daemon/lease/feature_choice.h"
 #include "daemon/policy/error.h"
 #include "descriptor-lang/layout/roles.h"
 
@@ -22,38 +23,49 @@ constexpr uint32_t kMostBufferBytes = 1U << 24;
 
 using Names = std::set<std::string, std::less<>>;
 
-// The roles of a form and of the forms inside it, in a queue with default features.
-void AddRoles(const v1::Layout& layout, uint32_t form_index, Names& roles) {
+using Choices = std::vector<uint32_t>;
+
+// The roles of a form and of the forms inside it, in a queue that is set up with these choices.
+void AddRoles(const v1::Layout& layout, const Choices& choices, uint32_t form_index, Names& roles) {
   const v1::Form& form = layout.forms(static_cast<int>(form_index));
-  if (!layout::Applies(form.features(), {})) return;
+  if (!layout::Applies(form.features(), choices)) return;
   for (const v1::Field& field : form.fields()) {
-    if (!field.role().empty() && layout::Applies(field.features(), {})) roles.insert(field.role());
+    if (!field.role().empty() && layout::Applies(field.features(), choices)) {
+      roles.insert(field.role());
+    }
   }
   // Contained forms have lower indices: this ends.
-  for (const v1::ContainedForm& part : form.contains()) AddRoles(layout, part.form(), roles);
+  for (const v1::ContainedForm& part : form.contains()) {
+    AddRoles(layout, choices, part.form(), roles);
+  }
 }
 
-Names RolesOf(const v1::Layout& layout, const v1::Queue& queue) {
+Names RolesOf(const v1::Layout& layout, const Choices& choices, const v1::Queue& queue) {
   Names roles;
   const bool transmit = queue.direction() == v1::DIRECTION_TRANSMIT;
   for (const v1::Ring& ring : queue.rings()) {
-    if (!layout::Applies(ring.features(), {})) continue;
-    for (uint32_t form : ring.complete_forms()) AddRoles(layout, form, roles);
+    if (!layout::Applies(ring.features(), choices)) continue;
+    for (uint32_t form : ring.complete_forms()) AddRoles(layout, choices, form, roles);
     if (!transmit) continue;
-    for (uint32_t form : ring.post_forms()) AddRoles(layout, form, roles);
+    for (uint32_t form : ring.post_forms()) AddRoles(layout, choices, form, roles);
   }
-  for (const v1::ContextRule& context : queue.contexts()) AddRoles(layout, context.form(), roles);
+  for (const v1::ContextRule& context : queue.contexts()) {
+    AddRoles(layout, choices, context.form(), roles);
+  }
   return roles;
 }
 
-uint32_t SlotBytes(const v1::Queue& queue) {
+uint32_t SlotBytes(const v1::Queue& queue, const Choices& choices) {
   uint32_t bytes = 0;
-  for (const v1::Ring& ring : queue.rings()) bytes += ring.slot_bytes();
+  for (const v1::Ring& ring : queue.rings()) {
+    if (layout::Applies(ring.features(), choices)) bytes += ring.slot_bytes();
+  }
   return bytes;
 }
 
 struct Candidate {
   const layout::VerifiedLayout* layout = nullptr;
+  Choices choices;
   uint32_t slot_bytes = 0;
   std::vector<std::string> hard;  // missing, and software cannot help
   std::vector<std::string> soft;  // missing, software can
@@ -68,9 +80,9 @@ void Sort(const std::vector<std::string>& wanted, const Names& there, Candidate&
 }
 
 // nullopt: it has no queue of a direction that is wanted.
-std::optional<Candidate> Judge(const layout::VerifiedLayout& layout, const LayoutWish& wish) {
-  Candidate candidate;
-  candidate.layout = &layout;
+std::optional<Candidate> Judge(const layout::VerifiedLayout& layout, const Choices& choices,
+                               const LayoutWish& wish) {
+  Candidate candidate{.layout = &layout, .choices = choices};
   const struct {
     bool wanted;
     v1::Direction direction;
@@ -81,8 +93,8 @@ std::optional<Candidate> Judge(const layout::VerifiedLayout& layout, const Layou
     if (!side.wanted) continue;
     const v1::Queue* queue = layout.FindQueue(side.direction);
     if (queue == nullptr) return std::nullopt;
-    candidate.slot_bytes += SlotBytes(*queue);
-    Sort(side.roles, RolesOf(layout.message(), *queue), candidate);
+    candidate.slot_bytes += SlotBytes(*queue, choices);
+    Sort(side.roles, RolesOf(layout.message(), choices, *queue), candidate);
   }
   return candidate;
 }
@@ -101,6 +113,22 @@ absl::Status CheckRoles(std::string_view field, const std::vector<std::string>& 
         fmt::format("'{}' is no role; see the vocabulary, for example packet.length", shown));
   }
   return absl::OkStatus();
+}
+
+absl::Status NoSuchFeatures(std::span<const layout::VerifiedLayout> offered,
+                            const LayoutWish& wish) {
+  const std::string wanted = fmt::format("{}", fmt::join(wish.features, ", "));
+  for (const layout::VerifiedLayout& layout : offered) {
+    if (layout.name() != wish.name) continue;
+    const std::string there = DescribeFeatures(layout.message());
+    return Error(v1::ERROR_REASON_NOT_FOUND, "features", wanted, there,
+                 fmt::format("layout {} cannot be set up with {}; {}", wish.name, wanted,
+                             there.empty() ? "it has no features" : "it has " + there));
+  }
+  return Error(v1::ERROR_REASON_NOT_FOUND, "features", wanted, "",
+               fmt::format("no layout that the device offers can be set up with {}; name the "
+                           "layout that is meant, or leave them out",
+                           wanted));
 }
 
 bool Allowed(const v1::SlotRange& range, uint32_t slots) {
@@ -143,13 +171,21 @@ absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const layout::VerifiedLayout
                                           const LayoutWish& wish) {
   if (absl::Status s = CheckRoles("rx_roles", wish.rx_roles); !s.ok()) return s;
   if (absl::Status s = CheckRoles("tx_roles", wish.tx_roles); !s.ok()) return s;
+  auto features = ParseFeatures(wish.features);
+  if (!features.ok()) return features.status();
   bool named = wish.name.empty();
+  bool pinned = features->empty();
   std::optional<Candidate> best;
   std::optional<Candidate> nearest;  // of those that lack roles, for the error
   for (const layout::VerifiedLayout& layout : offered) {
     if (!wish.name.empty() && layout.name() != wish.name) continue;
     named = true;
-    std::optional<Candidate> candidate = Judge(layout, wish);
+    const auto pins = PinChoices(layout.message(), *features);
+    if (!pins) continue;
+    pinned = true;
+    Choices choices;
+    for (const auto& pin : *pins) choices.push_back(pin.value_or(0));
+    std::optional<Candidate> candidate = Judge(layout, choices, wish);
     if (!candidate) continue;
     if (!candidate->hard.empty()) {
       if (!nearest || candidate->hard.size() < nearest->hard.size()) nearest = candidate;
@@ -160,7 +196,7 @@ absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const layout::VerifiedLayout
       best = candidate;
     }
   }
-  if (best) return LayoutChoice{*best->layout, best->soft};
+  if (best) return LayoutChoice{*best->layout, best->choices, best->soft};
   if (!named) {
     std::vector<std::string> names;
     for (const layout::VerifiedLayout& layout : offered) names.push_back(layout.name());
@@ -169,6 +205,7 @@ absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const layout::VerifiedLayout
     return Error(v1::ERROR_REASON_NOT_FOUND, "layout", shown, list,
                  fmt::format("the device offers no layout '{}'; it offers {}", shown, list));
   }
+  if (!pinned) return NoSuchFeatures(offered, wish);
   if (nearest) {
     const std::string list = fmt::format("{}", fmt::join(nearest->hard, ", "));
     return Error(v1::ERROR_REASON_MISSING_ROLES, wish.rx_roles.empty() ? "tx_roles" : "rx_roles",

@@ -21,10 +21,12 @@ struct LayoutWish {
   bool transmit = false;
   std::vector<std::string> rx_roles;  // in the receive queue's completions
   std::vector<std::string> tx_roles;  // in the transmit queue's descriptors
+  std::vector<std::string> features;  // choices that must be, "Completion=extended"
 };
 
 struct LayoutChoice {
   layout::VerifiedLayout layout;
+  std::vector<uint32_t> features;              // for each of Layout.features, the choice
   std::vector<std::string> roles_in_software;  // asked for, not there, computable by software
 };
 
@@ -33,8 +35,9 @@ bool SoftwareCanCompute(std::string_view role);
 
 // Of the layouts that have all roles that software cannot compute: the one that lacks the fewest of
 // the others, then the one with the smallest slots, then the first. INVALID_ARGUMENT (MALFORMED):
-// no such role in the vocabulary, more than 64 roles. NOT_FOUND: the device does not offer the
-// layout named. UNIMPLEMENTED: MISSING_ROLES, or UNSUPPORTED (no queue of that direction).
+// no such role in the vocabulary, more than 64 roles, words that choose no feature. NOT_FOUND: the
+// device does not offer the layout named, or none with such features. UNIMPLEMENTED: MISSING_ROLES,
+// or UNSUPPORTED (no queue of that direction).
 absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const layout::VerifiedLayout> offered,
                                           const LayoutWish& wish);
 

@@ -122,6 +122,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   wish.transmit = request.tx_queue_count() != 0;
   wish.rx_roles.assign(request.rx_roles().begin(), request.rx_roles().end());
   wish.tx_roles.assign(request.tx_roles().begin(), request.tx_roles().end());
+  wish.features.assign(request.features().begin(), request.features().end());
   auto choice = ChooseLayout(here.device.layouts, wish);
   if (!choice.ok()) return choice.status();
 
@@ -143,7 +144,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
     return status;
   }
 
-  device::QueueRequest queues{.layout = choice->layout};
+  device::QueueRequest queues{.layout = choice->layout, .features = choice->features};
   queues.rx_queues = *std::move(rx);
   queues.tx_queues = *std::move(tx);
   queues.protection = *protection;

@@ -57,6 +57,13 @@ absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
   if (absl::Status status = Enter("OpenQueues"); !status.ok()) return status;
   if (leases_.contains(request.lease)) Forbid(fmt::format("lease {} opened twice", request.lease));
   if (request.rx_queues.empty() && request.tx_queues.empty()) Forbid("a lease without queues");
+  const v1::Layout& layout = request.layout.message();
+  bool chosen = request.features.size() == static_cast<size_t>(layout.features_size());
+  for (int i = 0; chosen && i < layout.features_size(); ++i) {
+    chosen = request.features[static_cast<size_t>(i)] <
+             static_cast<uint32_t>(layout.features(i).choices_size());
+  }
+  if (!chosen) Forbid("features that are not the layout's");
   for (const auto& [lease, open] : leases_) {
     for (uint32_t queue : request.rx_queues) {
       if (std::count(open.rx_queues.begin(), open.rx_queues.end(), queue) != 0) {
@@ -99,20 +106,27 @@ absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
                          std::make_shared<const linux_sys::OwnedFd>()});
   }
   grant.areas.push_back({0, 0, 1 << 20, AreaAccess::kReadWrite});
-  const auto queue_grant = [&](uint32_t queue, uint32_t slots) {
+  const auto queue_grant = [&](v1::Direction direction, uint32_t queue, uint32_t slots) {
     QueueGrant to;
     to.queue = queue;
-    RingGrant ring;
-    ring.slots = {0, uint64_t{queue} * 4096};
-    ring.slot_count = slots;
-    ring.producer_doorbells = {{0, 0}};
-    ring.iova = 0x1000;
-    to.rings.push_back(ring);
+    for (const v1::Ring& of_layout : request.layout.FindQueue(direction)->rings()) {
+      RingGrant& ring = to.rings.emplace_back();
+      if (!layout::Applies(of_layout.features(), request.features)) continue;
+      ring.slots = {0, uint64_t{queue} * 4096};
+      ring.slot_count = slots;
+      ring.producer_doorbells = {{0, 0}};
+      ring.iova = 0x1000;
+      ring.counts_for_increments = true;
+    }
     to.event_fd = 1;
     return to;
   };
-  for (uint32_t queue : request.rx_queues) grant.rx.push_back(queue_grant(queue, request.rx_slots));
-  for (uint32_t queue : request.tx_queues) grant.tx.push_back(queue_grant(queue, request.tx_slots));
+  for (uint32_t queue : request.rx_queues) {
+    grant.rx.push_back(queue_grant(v1::DIRECTION_RECEIVE, queue, request.rx_slots));
+  }
+  for (uint32_t queue : request.tx_queues) {
+    grant.tx.push_back(queue_grant(v1::DIRECTION_TRANSMIT, queue, request.tx_slots));
+  }
   return grant;
 }
 

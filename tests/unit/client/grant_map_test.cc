@@ -160,6 +160,93 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"RingMissing", "0 rings", [](v1::Grant& g) { g.mutable_rx(0)->clear_rings(); }}),
     [](const testing::TestParamInfo<Hostile>& one) { return one.param.name; });
 
+// The test layout with a ring for each choice of a feature, and a second doorbell and a cell that
+// exist with the second only.
+v1::Layout ChoosyLayout() {
+  v1::Layout layout = TestLayout();
+  v1::Feature* feature = layout.add_features();
+  feature->set_name("Size");
+  feature->add_choices("small");
+  feature->add_choices("large");
+  v1::Queue* queue = layout.mutable_queues(0);
+  *queue->add_rings() = queue->rings(0);
+  queue->mutable_rings(0)->add_features()->set_choice(0);
+  v1::Ring* large = queue->mutable_rings(1);
+  large->add_features()->set_choice(1);
+  large->set_slot_bytes(32);
+  for (int choice : {0, 1}) {
+    v1::Doorbell* doorbell = large->add_producer_doorbells();
+    doorbell->set_target(v1::DOORBELL_TARGET_REGISTER);
+    doorbell->set_bytes(4);
+    doorbell->add_features()->set_choice(static_cast<uint32_t>(choice));
+    v1::IndexCell* cell = large->add_cells();
+    cell->set_bytes(4);
+    cell->add_features()->set_choice(static_cast<uint32_t>(choice));
+  }
+  return layout;
+}
+
+// Set up with the large ring.
+v1::QueueGrant ChoosyGrant() {
+  v1::QueueGrant grant;
+  grant.add_feature_choices(1);
+  grant.add_rings();
+  v1::RingGrant* ring = grant.add_rings();
+  ring->mutable_slots();
+  ring->set_slot_count(64);
+  ring->set_counts_for_increments(true);
+  ring->add_producer_doorbells()->set_offset_bytes(2048);
+  ring->add_producer_doorbells()->set_offset_bytes(~uint64_t{0});  // left out
+  ring->add_producer_doorbells()->set_offset_bytes(2056);
+  ring->add_cells()->set_area(99);  // left out
+  ring->add_cells()->set_offset_bytes(2064);
+  return grant;
+}
+
+TEST(GrantMap, WhatTheFeatureChoicesLeaveOutIsNotThere) {
+  absl::StatusOr<GrantMap> map = GrantMap::Map(TestGrant(), Descriptors());
+  ASSERT_TRUE(map.ok()) << map.status();
+  absl::StatusOr<dataplane::QueueView> view = ViewOf(*map, ChoosyGrant(), ChoosyLayout(), 0, "rx");
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(view->ring_count, 2u);
+  EXPECT_EQ(view->features.choice[0], 1);
+  EXPECT_EQ(view->rings[0].slots, nullptr);
+  EXPECT_EQ(view->rings[0].slot_count, 0u);
+  EXPECT_FALSE(view->rings[0].counts_for_increments);
+  const dataplane::RingView& ring = view->rings[1];
+  EXPECT_EQ(ring.slot_count, 64u);
+  EXPECT_TRUE(ring.counts_for_increments);
+  EXPECT_EQ(ring.producer_doorbells[0], ring.slots + 2048);
+  EXPECT_EQ(ring.producer_doorbells[1], nullptr) << "a wakeup is no place";
+  EXPECT_EQ(ring.producer_doorbells[2], nullptr) << "left out";
+  EXPECT_EQ(ring.producer_doorbells[3], ring.slots + 2056);
+  EXPECT_EQ(ring.cells[0], nullptr) << "left out";
+  EXPECT_EQ(ring.cells[1], ring.slots + 2064);
+}
+
+TEST(GrantMap, FeatureChoicesAreThoseOfTheLayout) {
+  const auto outcome = [](const std::function<void(v1::QueueGrant&)>& change) {
+    absl::StatusOr<GrantMap> map = GrantMap::Map(TestGrant(), Descriptors());
+    v1::QueueGrant grant = ChoosyGrant();
+    change(grant);
+    const absl::Status status = ViewOf(*map, grant, ChoosyLayout(), 0, "rx").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+    return std::string(status.message());
+  };
+  EXPECT_THAT(outcome([](auto& g) { g.clear_feature_choices(); }), HasSubstr("0 feature choices"));
+  EXPECT_THAT(outcome([](auto& g) { g.add_feature_choices(0); }), HasSubstr("2 feature choices"));
+  EXPECT_THAT(outcome([](auto& g) { g.set_feature_choices(0, 2); }), HasSubstr("choice 2"));
+  EXPECT_THAT(outcome([](auto& g) { g.set_feature_choices(0, 257); }), HasSubstr("choice 257"));
+  // Of a ring that they leave out nothing may be there, of one that they do not everything must.
+  EXPECT_THAT(outcome([](auto& g) { g.set_feature_choices(0, 0); }), HasSubstr("no slots"));
+  EXPECT_THAT(outcome([](auto& g) { g.mutable_rings(0)->set_slot_count(64); }),
+              HasSubstr("ring 0 is there"));
+  EXPECT_THAT(outcome([](auto& g) { g.mutable_rings(0)->mutable_slots(); }),
+              HasSubstr("ring 0 is there"));
+  EXPECT_THAT(outcome([](auto& g) { g.mutable_rings(1)->mutable_cells()->RemoveLast(); }),
+              HasSubstr("1 index cells"));
+}
+
 TEST(GrantMap, RingsMayNotOverlap) {
   v1::Grant grant = TestGrant();
   *grant.add_rx() = grant.rx(0);

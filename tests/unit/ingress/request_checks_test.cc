@@ -78,6 +78,16 @@ TEST(RequestChecks, Lease) {
   for (int i = 0; i < 65; ++i) request.add_tx_roles("length");
   EXPECT_EQ(Refused(request), "OUT_OF_RANGE tx_roles");
   request.clear_tx_roles();
+  request.add_features("Size=large");
+  EXPECT_EQ(Refused(request), "");
+  request.add_features("Size=\n");
+  EXPECT_EQ(Refused(request), "MALFORMED features[1]");
+  request.set_features(1, std::string(130, 'x'));
+  EXPECT_EQ(Refused(request), "MALFORMED features[1]");
+  request.clear_features();
+  for (int i = 0; i < 33; ++i) request.add_features("Size=large");
+  EXPECT_EQ(Refused(request), "OUT_OF_RANGE features");
+  request.clear_features();
   request.set_protection(static_cast<v1::ProtectionMode>(77));
   EXPECT_EQ(Refused(request), "OUT_OF_RANGE protection");
 }

@@ -57,6 +57,25 @@ TEST_F(BrokerAcquireTest, GivesQueuesAndWhatStandsWhere) {
   EXPECT_EQ(Get(red_, lease.lease_id())->age_ns(), 17U);
 }
 
+TEST_F(BrokerAcquireTest, FeaturesReachTheDeviceAndTheClient) {
+  v1::AcquireLeaseRequest request = Want(region_);
+  request.add_features("Size=large");
+  const auto response = broker_->AcquireLease(red_, request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->lease().layout().name(), "test.choosy");
+  EXPECT_THAT(nic_->request(response->lease().lease_id()).features, ElementsAre(1, 0));
+  EXPECT_THAT(response->grant().rx(0).feature_choices(), ElementsAre(1, 0));
+  EXPECT_THAT(response->grant().tx(0).feature_choices(), ElementsAre(1, 0));
+  EXPECT_THAT(Get(red_, response->lease().lease_id())->features(),
+              ElementsAre("Size=large", "Word=hash"));
+  // The ring that they leave out has its place, and nothing in it.
+  ASSERT_EQ(response->grant().rx(0).rings_size(), 2);
+  EXPECT_EQ(response->grant().rx(0).rings(0).ByteSizeLong(), 0u);
+  EXPECT_EQ(response->grant().rx(0).rings(1).slot_count(), 512u);
+  EXPECT_TRUE(response->grant().rx(0).rings(1).counts_for_increments());
+  EXPECT_EQ(response->grant().tx(0).rings(0).slot_count(), 512u);
+}
+
 TEST_F(BrokerAcquireTest, SeveralRegionsStandApart) {
   v1::AcquireLeaseRequest request = Want(region_);
   request.add_region_ids(Region(red_, 0x20000, 0x3000));
@@ -98,6 +117,11 @@ TEST_F(BrokerAcquireTest, RefusesWhatIsMalformed) {
   v1::AcquireLeaseRequest layout = Want(region_);
   layout.set_layout("test.none");
   Refuses(layout, v1::ERROR_REASON_NOT_FOUND);
+  v1::AcquireLeaseRequest features = Want(region_);
+  features.add_features("Size");
+  Refuses(features, v1::ERROR_REASON_MALFORMED);
+  features.set_features(0, "Size=huge");
+  Refuses(features, v1::ERROR_REASON_NOT_FOUND);
   v1::AcquireLeaseRequest roles = Want(region_);
   roles.set_layout("test.simple");
   roles.add_rx_roles("timestamp");

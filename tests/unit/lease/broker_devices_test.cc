@@ -17,7 +17,7 @@ TEST_F(BrokerDevicesTest, DescribesDevicesToAnybody) {
   EXPECT_EQ(nic.name(), "nic0");
   EXPECT_EQ(nic.rx_queues(), 8U);
   EXPECT_EQ(nic.free_tx_queues(), 8U);
-  EXPECT_EQ(nic.layouts_size(), 2);
+  EXPECT_EQ(nic.layouts_size(), 3);
   EXPECT_EQ(nic.mac().size(), 6U);
   EXPECT_TRUE(nic.link_up());
   v1::GetDeviceRequest request;
@@ -53,7 +53,7 @@ TEST_F(BrokerDevicesTest, AdminsChangeDevices) {
 
 TEST_F(BrokerDevicesTest, ServesLayoutsByNameAndDigest) {
   const v1::ListLayoutsResponse list = broker_->ListLayouts();
-  ASSERT_EQ(list.layouts_size(), 2);
+  ASSERT_EQ(list.layouts_size(), 3);
   EXPECT_EQ(list.layouts(0).layout().name(), "test.big");
   EXPECT_EQ(list.layouts(0).devices(0), "nic0");
   v1::GetLayoutRequest by_name;

@@ -13,6 +13,7 @@
 
 #include "daemon/lease/broker.h"
 #include "daemon/policy/error.h"
+#include "tests/support/choosy_layout.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/sample_layouts.h"
 
@@ -47,7 +48,8 @@ class BrokerTest : public ::testing::Test {
     info.default_slots = 512;
     info.offloads = {device::Offload::kRss, device::Offload::kNtuple};
     info.protections = {device::Protection::kDirect};
-    info.layouts = {layout::testing::SimpleLayout(), layout::testing::BigLayout()};
+    info.layouts = {layout::testing::SimpleLayout(), layout::testing::BigLayout(),
+                    layout::testing::ChoosyLayout()};
     return info;
   }
 

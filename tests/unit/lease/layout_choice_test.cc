@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/policy/error.h"
+#include "tests/support/choosy_layout.h"
 #include "tests/support/sample_layouts.h"
 
 namespace qsplit::lease {
@@ -69,6 +70,47 @@ TEST_F(ChooseLayoutTest, RefusesWordsThatAreNoRoles) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("'packet.colour' is no role"));
   EXPECT_FALSE(Choose({.rx_roles = std::vector<std::string>(65, "packet.length")}).ok());
+}
+
+TEST_F(ChooseLayoutTest, FeaturesThatAreAskedForAreChosen) {
+  const std::vector<layout::VerifiedLayout> offered = {layout::testing::SimpleLayout(),
+                                                       layout::testing::ChoosyLayout()};
+  const auto choose = [&](LayoutWish wish) {
+    wish.receive = true;
+    return ChooseLayout(offered, wish);
+  };
+  // The others are the layout's defaults. Naming one leaves out layouts without it.
+  const auto large = choose({.features = {"Size=large"}});
+  ASSERT_TRUE(large.ok()) << large.status();
+  EXPECT_EQ(large->layout.name(), "test.choosy");
+  EXPECT_THAT(large->features, ElementsAre(1, 0));
+  EXPECT_THAT(choose({.name = "test.choosy"})->features, ElementsAre(0, 0));
+  EXPECT_THAT(choose({.name = "test.simple"})->features, IsEmpty());
+  // What they leave out, the layout lacks.
+  const absl::Status marked =
+      choose({.name = "test.choosy", .rx_roles = {"flow.mark"}, .features = {"Word=hash"}})
+          .status();
+  EXPECT_EQ(ReasonOf(marked), v1::ERROR_REASON_MISSING_ROLES) << marked;
+}
+
+TEST_F(ChooseLayoutTest, FeaturesThatALayoutLacksAreRefused) {
+  const std::vector<layout::VerifiedLayout> offered = {layout::testing::SimpleLayout(),
+                                                       layout::testing::ChoosyLayout()};
+  for (const char* words : {"Size=huge", "Colour=red"}) {
+    for (const char* name : {"test.choosy", ""}) {
+      const absl::Status status =
+          ChooseLayout(offered, {.name = name, .receive = true, .features = {words}}).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
+      EXPECT_EQ(policy::DetailOf(status)->field(), "features");
+      EXPECT_EQ(policy::DetailOf(status)->value(), words);
+      EXPECT_THAT(std::string(status.message()),
+                  HasSubstr(*name != 0 ? "it has Size=small|large, Word=hash|mark" : words));
+    }
+  }
+  const absl::Status none =
+      ChooseLayout(offered, {.name = "test.simple", .receive = true, .features = {"Size=large"}})
+          .status();
+  EXPECT_THAT(std::string(none.message()), HasSubstr("it has no features"));
 }
 
 TEST_F(ChooseLayoutTest, ADeviceWithoutLayoutsHasNone) {
