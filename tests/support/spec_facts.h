@@ -30,7 +30,7 @@ struct Fact {
 };
 
 // Expects that descriptor-specs/NAME.qdl compiles, that each field of a fact has exactly the bits
-// of its facts, and that every field with a role has a fact.
+// of its facts, and that every field has a fact, but those that fill reserved bits.
 void CheckFacts(const std::string& name, std::span<const Fact> facts);
 
 }  // namespace qsplit::testing

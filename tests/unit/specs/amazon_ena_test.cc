@@ -98,6 +98,8 @@ constexpr Fact kFacts[] = {
     {"TxDoneExtended", "status", 2, 0xff},
     {"TxDoneExtended", "pass", 3, 0x01},
     {"TxDoneExtended", "timestamp", 8, ~0ull},
+    {"TxDoneExtended", "sub_queue", 4, 0xffff},
+    {"TxDoneExtended", "sq_head", 6, 0xffff},
 };
 
 TEST(SpecFacts, AmazonEna) { CheckFacts("amazon.ena", kFacts); }

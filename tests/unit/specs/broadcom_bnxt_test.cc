@@ -99,6 +99,11 @@ constexpr Fact kFacts[] = {
     {"TxShort", "packet_end", 0, 0x0040},       // TX_BD_SHORT_FLAGS_PACKET_END
     {"TxShort", "length", 2, 0xffff},
     {"TxShort", "address", 8, ~0ull},
+    {"TxShort", "no_completion", 0, 0x0080},
+    {"TxShort", "bd_count", 0, 0x1f00},
+    {"TxShort", "length_hint", 0, 0x6000},
+    {"TxShort", "coalesce_now", 0, 0x8000},
+    {"TxShort", "opaque", 4, 0xffffffff},
     {"TxDone", "type", 0, 0x003f},   // TX_CMPL_TYPE
     {"TxDone", "error", 0, 0x0040},  // TX_CMPL_FLAGS_ERROR
     {"TxDone", "push", 0, 0x0080},   // TX_CMPL_FLAGS_PUSH

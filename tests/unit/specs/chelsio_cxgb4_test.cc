@@ -32,23 +32,45 @@ constexpr Fact kFacts[] = {
     {"RxPacket", "checksum", 10, 0xffff, Word::kBig16},
     {"RxPacket", "vlan_tag", 12, 0xffff, Word::kBig16},
     {"RxPacket", "length", 14, 0xffff, Word::kBig16},
-    {"RxPacket", "udp", 16, 1u << 22, Word::kBig32},  // RXF_UDP
-    {"RxPacket", "tcp", 16, 1u << 23, Word::kBig32},  // RXF_TCP
-    {"RxPacket", "ip4", 16, 1u << 24, Word::kBig32},  // RXF_IP
-    {"RxPacket", "ip6", 16, 1u << 25, Word::kBig32},  // RXF_IP6
-    {"RxPacket", "header_length", 20, 0xffff, Word::kBig16},
+    {"RxPacket", "udp", 16, 1u << 22, Word::kBig32},       // RXF_UDP
+    {"RxPacket", "tcp", 16, 1u << 23, Word::kBig32},       // RXF_TCP
+    {"RxPacket", "ip4", 16, 1u << 24, Word::kBig32},       // RXF_IP
+    {"RxPacket", "ip6", 16, 1u << 25, Word::kBig32},       // RXF_IP6
     {"RxPacket", "mac_error", 22, 1u << 1, Word::kBig16},  // RXERR_MAC
     {"RxPacket", "too_short", 22, 1u << 8, Word::kBig16},  // RXERR_PKT_LEN
     {"RxPacket", "l3_bad", 22, 1u << 12, Word::kBig16},    // RXERR_IPCSUM
     {"RxPacket", "l4_bad", 22, 1u << 13, Word::kBig16},    // RXERR_CSUM
     // struct rsp_ctrl, in the last 16 bytes
     {"RxPacket", "header_buffer", 48, 0xffffffff, Word::kBig32},
-    {"RxPacket", "new_buffer", 52, 1u << 31, Word::kBig32},  // RSPD_NEWBUF
-    {"RxPacket", "payload", 52, 0x7fffffff, Word::kBig32},   // RSPD_LEN
-    {"RxPacket", "gen", 56, 1u << 7},                        // RSPD_GEN
-    {"RxPacket", "type", 56, 0x3 << 4},                      // RSPD_TYPE
+    {"RxPacket", "new_buffer", 52, 1u << 31, Word::kBig32},          // RSPD_NEWBUF
+    {"RxPacket", "payload", 52, 0x7fffffff, Word::kBig32},           // RSPD_LEN
+    {"RxPacket", "gen", 56, 1u << 7},                                // RSPD_GEN
+    {"RxPacket", "type", 56, 0x3 << 4},                              // RSPD_TYPE
+    {"RxPacket", "port_channel", 16, 0xfu << 28, Word::kBig32},      // Linux RX_CHAN
+    {"RxPacket", "merged", 16, 1u << 27, Word::kBig32},              // Linux RXF_LRO
+    {"RxPacket", "fcoe", 16, 1u << 26, Word::kBig32},                // Linux RXF_FCOE
+    {"RxPacket", "syn", 16, 1u << 21, Word::kBig32},                 // Linux RXF_SYN
+    {"RxPacket", "psh", 16, 1u << 20, Word::kBig32},                 // Linux RXF_PSH
+    {"RxPacket", "mac_index", 16, 0x1ff << 8, Word::kBig32},         // Linux RX_MACIDX
+    {"RxPacket", "ethernet_length", 16, 0xff, Word::kBig32},         // Linux RX_T6_ETHHDR_LEN
+    {"RxPacket", "ethernet_length_t5", 16, 0x3f, Word::kBig32},      // Linux RX_T5_ETHHDR_LEN
+    {"RxPacket", "ip_length", 20, 0x3ff << 6, Word::kBig16},         // Linux RX_IPHDR_LEN
+    {"RxPacket", "tcp_length", 20, 0x3f, Word::kBig16},              // Linux RX_TCPHDR_LEN
+    {"RxPacket", "any_error", 22, 1u << 0, Word::kBig16},            // RXERR_OR
+    {"RxPacket", "ip_version_bad", 22, 1u << 2, Word::kBig16},       // RXERR_IPVERS
+    {"RxPacket", "fragment_bad", 22, 1u << 3, Word::kBig16},         // RXERR_FRAG
+    {"RxPacket", "attack", 22, 1u << 4, Word::kBig16},               // RXERR_ATTACK
+    {"RxPacket", "ethernet_header_bad", 22, 1u << 5, Word::kBig16},  // RXERR_ETHHDR_LEN
+    {"RxPacket", "ip_header_bad", 22, 1u << 6, Word::kBig16},        // RXERR_IPHDR_LEN
+    {"RxPacket", "tcp_header_bad", 22, 1u << 7, Word::kBig16},       // RXERR_TCPHDR_LEN
+    {"RxPacket", "tcp_options_bad", 22, 1u << 9, Word::kBig16},      // RXERR_TCP_OPT
+    {"RxPacket", "ping", 22, 1u << 14, Word::kBig16},                // RXERR_PING
+    {"RxPacket", "time", 56, 0xfffffffffffffff, Word::kBig64},       // Linux SGE_TIMESTAMP
     {"Message", "gen", 56, 1u << 7},
     {"Message", "type", 56, 0x3 << 4},
+    {"Message", "rss_opcode", 0, 0xff},
+    {"Message", "opcode", 8, 0xff},
+    {"Message", "queue_id", 52, 0x7fffffff, Word::kBig32},  // RSPD_QID
     // struct ulptx_sge_pair
     {"SgePair", "length_0", 0, 0xffffffff, Word::kBig32},
     {"SgePair", "length_1", 4, 0xffffffff, Word::kBig32},
@@ -81,6 +103,15 @@ constexpr Fact kFacts[] = {
     {"TxPacket", "buffers", 32, 0xffff, Word::kBig32},       // ULPTX_NSGE
     {"TxPacket", "length_0", 36, 0xffffffff, Word::kBig32},
     {"TxPacket", "address_0", 40, ~0ull, Word::kBig64},
+    {"TxPacket", "to_ingress", 4, 1u << 31, Word::kBig32},   // FW_WR_EQUIQ
+    {"TxPacket", "flow_id", 4, 0xfffff << 8, Word::kBig32},  // FW_WR_FLOWID
+    {"TxPacket", "r3", 8, ~0ull, Word::kBig64},
+    {"TxPacket", "timestamp", 16, 1u << 23, Word::kBig32},     // Linux TXPKT_TSTAMP
+    {"TxPacket", "insert_outer", 16, 1u << 21, Word::kBig32},  // Linux TXPKT_INS_OVLAN
+    {"TxPacket", "outer_index", 16, 0x7 << 12, Word::kBig32},  // Linux TXPKT_OVLAN_IDX, below INTF
+    {"TxPacket", "vf_valid", 16, 1u << 11, Word::kBig32},      // Linux TXPKT_VF_VLD
+    {"TxPacket", "virtual_function", 16, 0xff, Word::kBig32},  // Linux TXPKT_VF
+    {"TxPacket", "pack", 20, 0xffff, Word::kBig16},
 };
 
 TEST(SpecFacts, ChelsioCxgb4) { CheckFacts("chelsio.cxgb4", kFacts); }

@@ -38,6 +38,10 @@ constexpr Fact kFacts[] = {
     {"RxDone", "fcs_ok", 14, 0x80},                 // FLAGS_FCS_OK
     {"RxDone", "type", 15, 0x0f},                   // CQ_DESC_TYPE_BITS
     {"RxDone", "color", 15, 0x80},                  // CQ_DESC_COLOR_SHIFT
+    {"RxDone", "fcoe_sof", 12, 0x00ff},             // FCOE_SOF_BITS
+    {"RxDone", "fcoe_eof", 12, 0xff00},             // FCOE_EOF_SHIFT
+    {"RxDone", "fcoe_crc_ok", 14, 0x01},            // FCOE_FC_CRC_OK
+    {"RxDone", "fcoe_encoding_error", 14, 0x02},    // FCOE_ENC_ERROR
     {"RxDoneLarge", "completed_index", 0, 0x0fff},  // CQ_DESC_COMP_NDX_BITS
     {"RxDoneLarge", "ingress_port", 0, 0x1000},     // FLAGS_INGRESS_PORT
     {"RxDoneLarge", "fcoe", 0, 0x2000},             // FLAGS_FCOE
@@ -63,6 +67,10 @@ constexpr Fact kFacts[] = {
     {"RxDoneLarge", "type", 63, 0x0f},                                // CQ_DESC_TYPE_BITS
     {"RxDoneLarge", "color", 63, 0x80},                               // CQ_DESC_COLOR_SHIFT
     {"RxDoneLarge", "completed_index", 15, 0x03, Word::kLittle, 12},  // FETCH_IDX_BITS
+    {"RxDoneLarge", "fcoe_sof", 12, 0x00ff},                          // FCOE_SOF_BITS
+    {"RxDoneLarge", "fcoe_eof", 12, 0xff00},                          // FCOE_EOF_SHIFT
+    {"RxDoneLarge", "fcoe_crc_ok", 14, 0x01},                         // FCOE_FC_CRC_OK
+    {"RxDoneLarge", "fcoe_encoding_error", 14, 0x02},                 // FCOE_ENC_ERROR
     {"TxData", "address", 0, ~0ull},
     {"TxData", "length", 8, 0x3fff},          // WQ_ENET_LEN_BITS
     {"TxData", "loopback", 10, 0x0002},       // WQ_ENET_LOOPBACK_SHIFT
@@ -76,6 +84,8 @@ constexpr Fact kFacts[] = {
     {"TxData", "fcoe_encap", 12, 0x4000},     // WQ_ENET_FLAGS_FCOE_ENCAP_SHIFT
     {"TxData", "insert_vlan", 12, 0x8000},    // WQ_ENET_FLAGS_VLAN_TAG_INSERT_SHIFT
     {"TxData", "vlan_tag", 14, 0xffff},
+    {"TxData", "checksum_offset", 10, 0xfffc},  // WQ_ENET_MSS_SHIFT
+    {"TxData", "checksum_start", 12, 0x03ff},   // WQ_ENET_HDRLEN_BITS
     {"TxDone", "completed_index", 0, 0x0fff},
     {"TxDone", "queue_number", 2, 0x03ff},
     {"TxDone", "type", 15, 0x0f},

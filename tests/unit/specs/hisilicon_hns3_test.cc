@@ -18,40 +18,45 @@ constexpr Fact kFacts[] = {
     {"RxDone", "fragment", 8, 1u << 12},        // FRAG
     {"RxDone", "outer_stripped", 8, 1u << 13},  // STRP_TAGP: 0x3 << 13
     {"RxDone", "inner_stripped", 8, 1u << 14},
-    {"RxDone", "l2_error", 8, 1u << 16},        // L2E
-    {"RxDone", "l3_bad", 8, 1u << 17},          // L3E
-    {"RxDone", "l4_bad", 8, 1u << 18},          // L4E
-    {"RxDone", "truncated", 8, 1u << 19},       // TRUNCATE
-    {"RxDone", "host_only", 8, 1u << 20},       // HOI
-    {"RxDone", "drop_only", 8, 1u << 21},       // DOI
-    {"RxDone", "outer_l3_bad", 8, 1u << 22},    // OL3E
-    {"RxDone", "outer_l4_bad", 8, 1u << 23},    // OL4E
-    {"RxDone", "gro_count", 8, 0x3fu << 24},    // GRO_COUNT
-    {"RxDone", "gro_fixed_id", 8, 1u << 30},    // GRO_FIXID
-    {"RxDone", "gro_ecn", 8, 1u << 31},         // GRO_ECN
-    {"RxDone", "packet_length", 12, 0xffff},    // pkt_len
-    {"RxDone", "size", 14, 0xffff},             // size
-    {"RxDone", "rss_hash", 16, 0xffffffff},     // rss_hash
-    {"RxDone", "fd_id", 20, 0xffff},            // fd_id
-    {"RxDone", "inner_vlan_tag", 22, 0xffff},   // vlan_tag
-    {"RxDone", "outer_dmac", 24, 0x3u << 0},    // ODMAC
-    {"RxDone", "outer_vlan", 24, 0x3u << 2},    // OVLAN
-    {"RxDone", "outer_l3", 24, 0xfu << 4},      // OL3ID
-    {"RxDone", "outer_l4", 24, 0xfu << 8},      // OL4ID
-    {"RxDone", "packet_type", 24, 0xffu << 4},  // PTYPE
-    {"RxDone", "fbhi", 24, 0x3u << 12},         // FBHI
-    {"RxDone", "fbli", 24, 0x3u << 14},         // FBLI
-    {"RxDone", "outer_vlan_tag", 26, 0xffff},   // ot_vlan_tag
-    {"RxDone", "bd_type", 28, 0xfu << 0},       // BDTYPE
-    {"RxDone", "vld", 28, 1u << 4},             // VLD
-    {"RxDone", "udp_zero", 28, 1u << 5},        // UDP0
-    {"RxDone", "extended", 28, 1u << 7},        // EXTEND
-    {"RxDone", "fe", 28, 1u << 8},              // FE
-    {"RxDone", "rule_matched", 28, 1u << 9},    // LUM
-    {"RxDone", "crc_present", 28, 1u << 10},    // CRCP
-    {"RxDone", "checked", 28, 1u << 11},        // L3L4P
-    {"RxDone", "time_valid", 28, 1u << 14},     // TS_VLD
-    {"RxDone", "gro_size", 28, 0x3fffu << 16},  // GRO_SIZE
+    {"RxDone", "l2_error", 8, 1u << 16},         // L2E
+    {"RxDone", "l3_bad", 8, 1u << 17},           // L3E
+    {"RxDone", "l4_bad", 8, 1u << 18},           // L4E
+    {"RxDone", "truncated", 8, 1u << 19},        // TRUNCATE
+    {"RxDone", "host_only", 8, 1u << 20},        // HOI
+    {"RxDone", "drop_only", 8, 1u << 21},        // DOI
+    {"RxDone", "outer_l3_bad", 8, 1u << 22},     // OL3E
+    {"RxDone", "outer_l4_bad", 8, 1u << 23},     // OL4E
+    {"RxDone", "gro_count", 8, 0x3fu << 24},     // GRO_COUNT
+    {"RxDone", "gro_fixed_id", 8, 1u << 30},     // GRO_FIXID
+    {"RxDone", "gro_ecn", 8, 1u << 31},          // GRO_ECN
+    {"RxDone", "packet_length", 12, 0xffff},     // pkt_len
+    {"RxDone", "size", 14, 0xffff},              // size
+    {"RxDone", "rss_hash", 16, 0xffffffff},      // rss_hash
+    {"RxDone", "fd_id", 20, 0xffff},             // fd_id
+    {"RxDone", "inner_vlan_tag", 22, 0xffff},    // vlan_tag
+    {"RxDone", "outer_dmac", 24, 0x3u << 0},     // ODMAC
+    {"RxDone", "outer_vlan", 24, 0x3u << 2},     // OVLAN
+    {"RxDone", "outer_l3", 24, 0xfu << 4},       // OL3ID
+    {"RxDone", "outer_l4", 24, 0xfu << 8},       // OL4ID
+    {"RxDone", "packet_type", 24, 0xffu << 4},   // PTYPE
+    {"RxDone", "fbhi", 24, 0x3u << 12},          // FBHI
+    {"RxDone", "fbli", 24, 0x3u << 14},          // FBLI
+    {"RxDone", "outer_vlan_tag", 26, 0xffff},    // ot_vlan_tag
+    {"RxDone", "bd_type", 28, 0xfu << 0},        // BDTYPE
+    {"RxDone", "vld", 28, 1u << 4},              // VLD
+    {"RxDone", "udp_zero", 28, 1u << 5},         // UDP0
+    {"RxDone", "extended", 28, 1u << 7},         // EXTEND
+    {"RxDone", "fe", 28, 1u << 8},               // FE
+    {"RxDone", "rule_matched", 28, 1u << 9},     // LUM
+    {"RxDone", "crc_present", 28, 1u << 10},     // CRCP
+    {"RxDone", "checked", 28, 1u << 11},         // L3L4P
+    {"RxDone", "time_valid", 28, 1u << 14},      // TS_VLD
+    {"RxDone", "gro_size", 28, 0x3fffu << 16},   // GRO_SIZE
+    {"RxDone", "checksum", 0, 0xffff},           // Linux csum
+    {"RxDone", "time_ns", 0, 0xffffffff},        // Linux ts_nsec
+    {"RxDone", "time_s", 4, 0xffffffff},         // Linux ts_sec
+    {"RxDone", "time_register", 28, 0x3 << 12},  // Linux HNS3_RXD_TSIDX_M
+    {"RxDone", "loopback", 28, 1u << 15},        // Linux HNS3_RXD_LKBK_B
     {"TxData", "address", 0, ~0ull},
     {"TxData", "inner_vlan_tag", 8, 0xffff},          // vlan_tag
     {"TxData", "send_size", 10, 0xffff},              // send_size
@@ -86,6 +91,9 @@ constexpr Fact kFacts[] = {
     {"TxData", "decrement_ttl", 28, 0xfu << 12},     // DECTTL
     {"TxData", "mss", 30, 0x3fff},                   // MSS
     {"TxData", "checksum_by_offset", 30, 1u << 14},  // CKST
+    {"TxData", "outer_l2_length", 21, 0xff},         // Linux ol2_len
+    {"TxData", "outer_l3_length", 22, 0xff},         // Linux ol3_len
+    {"TxData", "outer_l4_length", 23, 0xff},         // Linux ol4_len
 };
 
 TEST(SpecFacts, HisiliconHns3) { CheckFacts("hisilicon.hns3", kFacts); }

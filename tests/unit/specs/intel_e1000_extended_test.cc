@@ -47,6 +47,7 @@ constexpr Fact kFacts[] = {
     {"RxSplitRead", "buffer_address", 8, 0xfffffffffffffffe},
     {"RxSplitRead", "buffer_address_2", 16, ~0ull},
     {"RxSplitRead", "buffer_address_3", 24, ~0ull},
+    {"RxSplitRead", "not_done", 8, 0x1},
     // wb.lower.
     {"RxSplitWriteBack", "rss_type", 0, 0x0000000f},
     {"RxSplitWriteBack", "rss_queue", 0, 0x00001f00},
@@ -95,6 +96,7 @@ constexpr Fact kFacts[] = {
     {"TxLegacy", "ide", 8, 0x80000000},
     {"TxLegacy", "checksum_start", 12, 0x0000ff00},
     {"TxLegacy", "vlan_tag", 12, 0xffff0000},
+    {"TxLegacy", "status", 12, 0xff},
     // struct e1000_context_desc, E1000_TXD_CMD_*, E1000_TXD_DTYP_C.
     {"TxContext", "ip_start", 0, 0x000000ff},
     {"TxContext", "ip_insert_at", 0, 0x0000ff00},
@@ -112,6 +114,7 @@ constexpr Fact kFacts[] = {
     {"TxContext", "ide", 8, 0x80000000},
     {"TxContext", "header_length", 12, 0x0000ff00},
     {"TxContext", "mss", 12, 0xffff0000},
+    {"TxContext", "status", 12, 0xff},
     // struct e1000_data_desc, E1000_TXD_CMD_*, E1000_TXD_DTYP_D, E1000_TXD_POPTS_*,
     // E1000_TXD_EXTCMD_TSTAMP.
     {"TxData", "buffer_address", 0, ~0ull},
@@ -128,6 +131,7 @@ constexpr Fact kFacts[] = {
     {"TxData", "ixsm", 12, 0x00000100},
     {"TxData", "txsm", 12, 0x00000200},
     {"TxData", "vlan_tag", 12, 0xffff0000},
+    {"TxData", "status", 12, 0x0f},
     // E1000_TXD_STAT_*.
     {"TxWriteBack", "dd", 12, 0x00000001},
     {"TxWriteBack", "excess_collisions", 12, 0x00000002},

@@ -127,6 +127,8 @@ constexpr Fact kFacts[] = {
     {"TxData", "l2tag1", 8, 0xffffull << 48},
     // ICE_TXD_QW1_DTYPE_M.
     {"TxWriteBack", "dtype", 8, 0xf},
+    {"TxTime", "descriptor", 0, 0x1fff},  // ICE_TXTIME_TX_DESC_IDX_M
+    {"TxTime", "time", 0, 0xffffe000},    // ICE_TXTIME_STAMP_M
 };
 
 TEST(SpecFacts, IntelIceFlex) { CheckFacts("intel.ice.flex", kFacts); }

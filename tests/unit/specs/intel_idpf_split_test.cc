@@ -87,6 +87,7 @@ constexpr Fact kFacts[] = {
     {"TxTimestampContext", "insert_l2tag2", 8, 0x0040},
     {"TxTimestampContext", "register", 10, 0xc000},
     {"TxTimestampContext", "register", 12, 0xffff, Word::kLittle, 2},
+    {"TxTimestampContext", "mss", 14, 0x7ffc},  // IDPF_TX_DESC_CTX_MSS_M
     // struct idpf_flex_tx_sched_desc, IDPF_TXD_FLEX_FLOW_*.
     {"TxData", "buffer_address", 0, ~0ull},
     {"TxData", "dtype", 8, 0x1f},
@@ -96,6 +97,7 @@ constexpr Fact kFacts[] = {
     {"TxData", "tag", 12, 0xffff},
     {"TxData", "buffer_length", 14, 0x3fff},
     {"TxData", "rxr", 14, 0x4000},
+    {"TxData", "launch_time", 9, 0xffffff},  // Linux ts
     // struct idpf_splitq_tx_compl_desc, IDPF_TXD_COMPLQ_*_M.
     {"TxCompletion", "queue", 0, 0x07ff},
     {"TxCompletion", "type", 0, 0x3800},

@@ -95,6 +95,7 @@ constexpr Fact kFacts[] = {
     {"TxData", "iscsi_order", 12, 0x00001800},
     {"TxData", "total_length", 12, 0xffffc000},
     {"TxData", "payload_length", 12, 0xffffc000},
+    {"TxData", "status", 12, 0xf},
     // E1000_TXD_STAT_DD, E1000_ADVTXD_STAT_SN_CRC.
     {"TxWriteBack", "sequence_seed", 8, 0xffffffff},
     {"TxWriteBack", "dd", 12, 0x00000001},

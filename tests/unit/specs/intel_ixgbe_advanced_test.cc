@@ -10,6 +10,7 @@ namespace {
 constexpr Fact kFacts[] = {
     {"RxRead", "buffer_address", 0, ~0ull},
     {"RxRead", "header_address", 8, 0xfffffffffffffffe},
+    {"RxRead", "not_done", 8, 0x1},
     {"RxWriteBack", "rss_type", 0, 0x0000000f},
     {"RxWriteBack", "ip4", 0, 0x00000010},
     {"RxWriteBack", "ip4_options", 0, 0x00000020},
@@ -61,6 +62,11 @@ constexpr Fact kFacts[] = {
     {"RxWriteBack", "l3_bad", 8, 0x80000000},
     {"RxWriteBack", "length", 12, 0x0000ffff},
     {"RxWriteBack", "vlan_tag", 12, 0xffff0000},
+    {"RxWriteBack", "fcoe_parameter", 4, 0xffffffff},
+    {"RxWriteBack", "filter_id", 4, 0x0000ffff},
+    {"RxWriteBack", "ip_identification", 4, 0x0000ffff},
+    {"RxWriteBack", "fragment_checksum", 4, 0xffff0000},
+    {"RxWriteBack", "fcoe_eof_error", 8, 0x80000000},
     {"TxContext", "ip_length", 0, 0x000001ff},
     {"TxContext", "vlan_tag", 0, 0xffff0000},
     {"TxContext", "mac_length", 0, 0x0000fe00},
@@ -76,6 +82,11 @@ constexpr Fact kFacts[] = {
     {"TxContext", "index", 12, 0x00000070},
     {"TxContext", "l4_length", 12, 0x0000ff00},
     {"TxContext", "mss", 12, 0xffff0000},
+    {"TxContext", "outer_ip_length", 4, 0x00ff0000},  // IXGBE_ADVTXD_OUTER_IPLEN, below TUNNEL_LEN
+    {"TxContext", "tunnel_length", 4, 0xff000000},    // IXGBE_ADVTXD_TUNNEL_LEN
+    {"TxContext", "snap", 8, 0x00000200},
+    {"TxContext", "fcoe", 8, 0x00008000},
+    {"TxContext", "bcntlen", 8, 0x3full << 30},
     {"TxData", "buffer_address", 0, ~0ull},
     {"TxData", "buffer_length", 8, 0x0000ffff},
     {"TxData", "linksec", 8, 0x00040000},
@@ -94,6 +105,9 @@ constexpr Fact kFacts[] = {
     {"TxData", "ipsec", 12, 0x00000400},
     {"TxData", "total_length", 12, 0xffffc000},
     {"TxData", "payload_length", 12, 0xffffc000},
+    {"TxData", "nvgre", 8, 1u << 16},       // IXGBE_ADVTXD_TUNNEL_TYPE_SHIFT
+    {"TxData", "outer_ixsm", 8, 1u << 17},  // IXGBE_ADVTXD_OUTERIPCS_SHIFT
+    {"TxData", "status", 12, 0x0000000f},   // IXGBE_ADVTXD_STAT_DD, _SN_CRC, _RSV
     {"TxWriteBack", "dd", 12, 0x00000001},
 };
 

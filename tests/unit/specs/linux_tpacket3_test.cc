@@ -72,6 +72,7 @@ constexpr Fact kFacts[] = {
     ADDRESS("source_length", sll_halen),
     {"PacketHeader", "source_address", kAddress + offsetof(sockaddr_ll, sll_addr),
      sizeof(sockaddr_ll::sll_addr), Word::kBytes},
+    {"PacketHeader", "gso_tcp", 20, 1u << 8},  // TP_STATUS_GSO_TCP, newer than the header here
     MEMBER("TxFrame", "next_offset", Packet, tp_next_offset),
     MEMBER("TxFrame", "length", Packet, tp_len),
     BITS("TxFrame", "send_request", Packet, tp_status, TP_STATUS_SEND_REQUEST),

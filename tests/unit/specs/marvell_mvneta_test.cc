@@ -20,17 +20,26 @@ constexpr Fact kFacts[] = {
     {"RxPacket", "length", 6, 0xffff},                   // data_size
     {"RxPacket", "buffer_address", 8, 0xffffffff},
     {"RxPacket", "cookie", 16, 0xffffffff},
-    {"TxDescriptor", "l3_offset", 0, 0x7f},        // MVNETA_TX_L3_OFF_SHIFT 0, below IP_HLEN
-    {"TxDescriptor", "ip_length", 0, 0x1f00},      // MVNETA_TX_IP_HLEN_SHIFT 8
-    {"TxDescriptor", "udp", 0, 1u << 16},          // MVNETA_TX_L4_UDP
-    {"TxDescriptor", "ip6", 0, 1u << 17},          // MVNETA_TX_L3_IP6
-    {"TxDescriptor", "ip_checksum", 0, 1u << 18},  // MVNETA_TXD_IP_CSUM
-    {"TxDescriptor", "pad", 0, 1u << 19},          // MVNETA_TXD_Z_PAD
-    {"TxDescriptor", "last", 0, 1u << 20},         // MVNETA_TXD_L_DESC
-    {"TxDescriptor", "first", 0, 1u << 21},        // MVNETA_TXD_F_DESC
-    {"TxDescriptor", "l4_checksum", 0, 1u << 30 | 1u << 31},  // MVNETA_TX_L4_CSUM_FULL, _NOT
-    {"TxDescriptor", "length", 6, 0xffff},                    // data_size
-    {"TxDescriptor", "buffer_address", 8, 0xffffffff},        // buf_phys_addr
+    {"RxPacket", "pnc_info", 4, 0xffff},               // reserved1
+    {"RxPacket", "pnc_flow", 12, 0xffffffff},          // reserved2
+    {"RxPacket", "prefetch", 20, 0xffff},              // reserved3
+    {"RxPacket", "checksum", 22, 0xffff},              // reserved4
+    {"RxPacket", "pnc_extra", 24, 0xffffffff},         // reserved5
+    {"RxPacket", "hardware_command", 28, 0xffffffff},  // reserved6
+    {"TxDescriptor", "l3_offset", 0, 0x7f},            // MVNETA_TX_L3_OFF_SHIFT 0, below IP_HLEN
+    {"TxDescriptor", "ip_length", 0, 0x1f00},          // MVNETA_TX_IP_HLEN_SHIFT 8
+    {"TxDescriptor", "udp", 0, 1u << 16},              // MVNETA_TX_L4_UDP
+    {"TxDescriptor", "ip6", 0, 1u << 17},              // MVNETA_TX_L3_IP6
+    {"TxDescriptor", "ip_checksum", 0, 1u << 18},      // MVNETA_TXD_IP_CSUM
+    {"TxDescriptor", "pad", 0, 1u << 19},              // MVNETA_TXD_Z_PAD
+    {"TxDescriptor", "last", 0, 1u << 20},             // MVNETA_TXD_L_DESC
+    {"TxDescriptor", "first", 0, 1u << 21},            // MVNETA_TXD_F_DESC
+    {"TxDescriptor", "l4_checksum", 0, 1u << 30 | 1u << 31},   // MVNETA_TX_L4_CSUM_FULL, _NOT
+    {"TxDescriptor", "length", 6, 0xffff},                     // data_size
+    {"TxDescriptor", "buffer_address", 8, 0xffffffff},         // buf_phys_addr
+    {"TxDescriptor", "checksum", 4, 0xffff},                   // reserved1
+    {"TxDescriptor", "hardware_command", 12, 0xffffffff},      // reserved2
+    {"MarvellHeader", "switch_tag", 0, 0xffff, Word::kBig16},  // MVNETA_MH_SIZE
 };
 
 TEST(SpecFacts, Mvneta) { CheckFacts("marvell.mvneta", kFacts); }

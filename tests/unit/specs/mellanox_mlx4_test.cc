@@ -58,14 +58,18 @@ constexpr Fact kFacts[] = {
     {"RxCqe", "owner", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_OWNER_MASK},
     {"RxCqe", "is_send", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_IS_SEND_MASK},
     {"RxCqe", "opcode", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_OPCODE_MASK},
+    {"RxCqe", "service_vlan", offsetof(Cqe, vlan_my_qpn), 1u << 30,
+     Word::kBig32},  // Linux MLX4_CQE_SVLAN_PRESENT_MASK
+    {"RxCqe", "g_mlpath_rqpn", offsetof(Cqe, g_mlpath_rqpn), 0xffffffff, Word::kBig32},
+    {"RxCqe", "rlid", offsetof(Cqe, rlid), 0xffff, Word::kBig16},
 
     {"SendWqe", "owner", offsetof(Ctrl, owner_opcode), 1u << 31, Word::kBig32},  // SQ_OWNER_BIT
     {"SendWqe", "inner_l3_checksum", offsetof(Ctrl, owner_opcode), 1u << 28, Word::kBig32},
     {"SendWqe", "inner_l4_checksum", offsetof(Ctrl, owner_opcode), 1u << 27, Word::kBig32},
     {"SendWqe", "opcode", offsetof(Ctrl, owner_opcode), MLX4_CQE_OPCODE_MASK, Word::kBig32},
-    {"SendWqe", "vlan_tag", offsetof(Ctrl, reserved), 0xffff, Word::kBig16},  // Linux vlan_tag
-    {"SendWqe", "insert_vlan", offsetof(Ctrl, reserved) + 2, 1u << 6},        // INS_CVLAN
-    {"SendWqe", "insert_service_vlan", offsetof(Ctrl, reserved) + 2, 1u << 5},
+    {"SendWqe", "vlan_tag", offsetof(Ctrl, reserved), 0xffff, Word::kBig16},    // Linux vlan_tag
+    {"SendWqe", "insert_vlan", offsetof(Ctrl, reserved) + 2, 1u << 6},          // INS_CVLAN
+    {"SendWqe", "insert_service_vlan", offsetof(Ctrl, reserved) + 2, 1u << 7},  // INS_SVLAN
     {"SendWqe", "size", offsetof(Ctrl, fence_size), 0x3f},
     {"SendWqe", "destination_mac_high", offsetof(Ctrl, srcrb_flags16), 0xffff, Word::kBig16},
     {"SendWqe", "strong_order", offsetof(Ctrl, srcrb_flags), MLX4_WQE_CTRL_STRONG_ORDER,
@@ -77,6 +81,13 @@ constexpr Fact kFacts[] = {
     {"SendWqe", "cq_update", offsetof(Ctrl, srcrb_flags), MLX4_WQE_CTRL_CQ_UPDATE, Word::kBig32},
     {"SendWqe", "solicited", offsetof(Ctrl, srcrb_flags), MLX4_WQE_CTRL_SOLICIT, Word::kBig32},
     {"SendWqe", "destination_mac_low", offsetof(Ctrl, imm), 0xffffffff, Word::kBig32},
+    {"SendWqe", "no_event", offsetof(Ctrl, owner_opcode), 1u << 29,
+     Word::kBig32},  // Linux MLX4_WQE_CTRL_NEC
+    {"SendWqe", "round_robin", offsetof(Ctrl, owner_opcode), 1u << 6,
+     Word::kBig32},  // MLX4_WQE_CTRL_RR
+    {"SendWqe", "fence", offsetof(Ctrl, fence_size), MLX4_WQE_CTRL_FENCE},
+    {"SendWqe", "force_loopback", offsetof(Ctrl, srcrb_flags), 1u << 0,
+     Word::kBig32},  // Linux MLX4_WQE_CTRL_FORCE_LOOPBACK
 
     {"TxCqe", "queue_number", offsetof(Cqe, vlan_my_qpn), MLX4_CQE_QPN_MASK, Word::kBig32},
     {"TxCqe", "timestamp", offsetof(Cqe, ts_47_16), 0xffffffff, Word::kBig32, 16},
@@ -86,6 +97,7 @@ constexpr Fact kFacts[] = {
     {"TxCqe", "owner", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_OWNER_MASK},
     {"TxCqe", "is_send", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_IS_SEND_MASK},
     {"TxCqe", "opcode", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_OPCODE_MASK},
+    {"TxCqe", "byte_count", offsetof(Cqe, byte_cnt), 0xffffffff, Word::kBig32},
 };
 
 TEST(SpecFacts, MellanoxMlx4) { CheckFacts("mellanox.mlx4", kFacts); }

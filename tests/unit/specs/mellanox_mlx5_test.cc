@@ -32,6 +32,9 @@ constexpr Fact kFacts[] = {
     {"CqeError", "wqe_counter", offsetof(Error, wqe_counter), 0xffff, Word::kBig16},
     {"CqeError", "opcode", offsetof(Error, op_own), 0xf0},
     {"CqeError", "owner", offsetof(Error, op_own), MLX5_CQE_OWNER_MASK},
+    {"CqeError", "signature", offsetof(Error, signature), 0xff},
+    {"CqeError", "format", offsetof(Error, op_own), 0x3 << 2},
+    {"CqeError", "solicited", offsetof(Error, op_own), 1u << 1},
 
     {"RxCqe", "tunnel", 0, 1u << 0},     // MLX5_CQE_RX_TUNNEL_PACKET of pkt_info
     {"RxCqe", "outer_ip6", 0, 1u << 1},  // MLX5_CQE_RX_OUTER_PACKET of pkt_info
@@ -66,6 +69,17 @@ constexpr Fact kFacts[] = {
     {"RxCqe", "format", offsetof(Cqe, op_own), 0x3 << 2},    // mlx5dv_get_cqe_format
     {"RxCqe", "solicited", offsetof(Cqe, op_own), 1u << 1},  // mlx5dv_get_cqe_se
     {"RxCqe", "owner", offsetof(Cqe, op_own), MLX5_CQE_OWNER_MASK},
+    {"RxCqe", "tls", 0, 0x3 << 3},        // Linux get_cqe_tls_offload
+    {"RxCqe", "lro_abort", 4, 0x3 << 4},  // beside MLX5_CQE_LRO_PUSH_MASK
+    {"RxCqe", "lro_duplicate_acks", 4, 0x0f},
+    {"RxCqe", "lro_min_ttl", 5, 0xff},
+    {"RxCqe", "lro_window", 6, 0xffff, Word::kBig16},       // lro_tcp_win
+    {"RxCqe", "lro_ack", 8, 0xffffffff, Word::kBig32},      // lro_ack_seq_num
+    {"RxCqe", "flow_continues", 4, 1u << 1},                // Linux shampo.match
+    {"RxCqe", "flow_ends", 4, 1u << 2},                     // Linux shampo.flush
+    {"RxCqe", "header_size", 5, 0xff},                      // Linux shampo.header_size
+    {"RxCqe", "header_entry", 6, 0xffff, Word::kBig16},     // Linux shampo.header_entry_index
+    {"RxCqe", "data_offset", 8, 0xffffffff, Word::kBig32},  // Linux shampo.data_offset
 
     {"MiniCqe", "hash", 0, 0xffffffff, Word::kBig32},        // rx_hash_result
     {"MiniCqe", "byte_count", 4, 0xffffffff, Word::kBig32},  // byte_cnt
@@ -90,12 +104,33 @@ constexpr Fact kFacts[] = {
      Word::kBig16},
     {"SendWqe", "vlan_tag", kEth + offsetof(mlx5_wqe_eth_seg, inline_hdr_start), 0xffff,
      Word::kBig16},
+    {"SendWqe", "dci_stream", 9, 0xffff, Word::kBig16},  // dci_stream_channel_id
+    {"SendWqe", "report_event", offsetof(Ctrl, fm_ce_se),
+     1u << 2},                                    // of Linux MLX5_WQE_CTRL_CQ_UPDATE_AND_EQE
+    {"SendWqe", "swp_outer_l4", kEth + 0, 0xff},  // Linux swp_outer_l4_offset
+    {"SendWqe", "swp_outer_l3", kEth + 1, 0xff},
+    {"SendWqe", "swp_inner_l4", kEth + 2, 0xff},
+    {"SendWqe", "swp_inner_l3", kEth + 3, 0xff},
+    {"SendWqe", "service_vlan", kEth + offsetof(mlx5_wqe_eth_seg, cs_flags),
+     1u << 0},                                        // Linux MLX5_ETH_WQE_SVLAN
+    {"SendWqe", "swp_inner_ip6", kEth + 5, 1u << 0},  // Linux MLX5_ETH_WQE_SWP_INNER_L3_IPV6
+    {"SendWqe", "swp_inner_udp", kEth + 5, 1u << 1},
+    {"SendWqe", "swp_outer_ip6", kEth + 5, 1u << 4},
+    {"SendWqe", "swp_outer_udp", kEth + 5, 1u << 5},
+    {"SendWqe", "metadata", kEth + 8, 0xffffffff, Word::kBig32},  // Linux flow_table_metadata
+    {"SendWqe", "insert_trailer", kEth + 12, 1u << 30,
+     Word::kBig32},  // Linux MLX5_ETH_WQE_INSERT_TRAILER
 
     {"TxCqe", "timestamp", offsetof(Cqe, timestamp), ~0ull, Word::kBig64},
     {"TxCqe", "queue_number", offsetof(Cqe, sop_drop_qpn), 0x00ffffff, Word::kBig32},
     {"TxCqe", "wqe_counter", offsetof(Cqe, wqe_counter), 0xffff, Word::kBig16},
     {"TxCqe", "opcode", offsetof(Cqe, op_own), 0xf0},
     {"TxCqe", "owner", offsetof(Cqe, op_own), MLX5_CQE_OWNER_MASK},
+    {"TxCqe", "byte_count", offsetof(Cqe, byte_cnt), 0xffffffff, Word::kBig32},
+    {"TxCqe", "wqe_opcode", offsetof(Cqe, sop_drop_qpn), 0xff000000, Word::kBig32},
+    {"TxCqe", "signature", offsetof(Cqe, signature), 0xff},
+    {"TxCqe", "format", offsetof(Cqe, op_own), 0x3 << 2},
+    {"TxCqe", "solicited", offsetof(Cqe, op_own), 1u << 1},
 };
 
 TEST(SpecFacts, MellanoxMlx5) { CheckFacts("mellanox.mlx5", kFacts); }

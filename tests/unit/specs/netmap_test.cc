@@ -23,6 +23,7 @@ constexpr Fact kFacts[] = {
     {"RxPacket", "more", 6, 0x0020},
     {"RxPacket", "fragments", 6, 0xff00},  // NS_RFRAGS
     {"RxPacket", "pointer", 8, ~0ull},     // ptr
+    {"RxPacket", "sent", 6, 0x0040},       // NS_TXMON
     {"TxSlot", "buffer", 0, 0xffffffff},
     {"TxSlot", "length", 4, 0xffff},
     {"TxSlot", "buffer_changed", 6, 0x0001},

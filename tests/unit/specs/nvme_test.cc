@@ -59,6 +59,7 @@ constexpr Fact kFacts[] = {
     {"SglDescriptor", "address", 0, ~0ull},
     {"SglDescriptor", "length", 8, 0xffffffff},
     {"SglDescriptor", "type", 15, 0xf0},
+    {"SglDescriptor", "subtype", 15, 0x0f},
     // struct nvme_rw_command, NVME_RW_*.
     {"ReadWrite", "namespace", 4, 0xffffffff},
     {"ReadWrite", "metadata", 16, ~0ull},
@@ -79,25 +80,46 @@ constexpr Fact kFacts[] = {
     {"ReadWrite", "reference_tag", 56, 0xffffffff},
     {"ReadWrite", "application_tag", 60, 0xffff},
     {"ReadWrite", "application_mask", 62, 0xffff},
+    {"ReadWrite", "tags_high", 8, ~0ull},        // cdw2, cdw3
+    {"ReadWrite", "directive", 52, 0xffff0000},  // DSPEC
     // struct nvme_dsm_cmd, NVME_DSMGMT_*.
     {"DatasetManagement", "integral_read", 44, 1 << 0},
     {"DatasetManagement", "integral_write", 44, 1 << 1},
     {"DatasetManagement", "deallocate", 44, 1 << 2},
+    {"DatasetManagement", "namespace", 4, 0xffffffff},
+    {"DatasetManagement", "ranges", 40, 0xff},  // NVME_DSM_MAX_RANGES is 256
     // struct nvme_zone_mgmt_send_cmd, nvme_zone_mgmt_recv_cmd.
     {"ZoneSend", "first_block", 40, ~0ull},
     {"ZoneSend", "action", 52, 0xff},
+    {"ZoneSend", "namespace", 4, 0xffffffff},
+    {"ZoneSend", "all", 53, 0x1},  // select_all
     {"ZoneReceive", "dwords", 48, 0xffffffff},
     {"ZoneReceive", "action", 52, 0xff},
     {"ZoneReceive", "which", 53, 0xff},
+    {"ZoneReceive", "namespace", 4, 0xffffffff},
+    {"ZoneReceive", "first_block", 40, ~0ull},
+    {"ZoneReceive", "partial", 54, 0x1},  // NVME_REPORT_ZONE_PARTIAL
     // struct nvme_identify.
     {"Identify", "what", 40, 0xff},
     {"Identify", "controller", 42, 0xffff},
     {"Identify", "command_set", 47, 0xff},
+    {"Identify", "namespace", 4, 0xffffffff},
+    {"Identify", "set_specific", 44, 0xffff},
+    {"Identify", "uuid_index", 56, 0x7f},
     // struct nvme_features.
     {"SetFeatures", "feature", 40, 0xff},
     {"SetFeatures", "save", 40, 1u << 31},
     {"SetFeatures", "value", 44, 0xffffffff},
+    {"SetFeatures", "namespace", 4, 0xffffffff},
+    {"SetFeatures", "dword12", 48, 0xffffffff},
+    {"SetFeatures", "dword13", 52, 0xffffffff},
+    {"SetFeatures", "dword14", 56, 0xffffffff},
+    {"SetFeatures", "dword15", 60, 0xffffffff},
     {"GetFeatures", "feature", 40, 0xff},
+    {"GetFeatures", "namespace", 4, 0xffffffff},
+    {"GetFeatures", "select", 40, 7 << 8},  // SEL
+    {"GetFeatures", "dword11", 44, 0xffffffff},
+    {"GetFeatures", "uuid_index", 56, 0x7f},
     // struct nvme_create_cq, nvme_create_sq, nvme_delete_queue, nvme_abort_cmd.
     {"CreateCompletionQueue", "prp1", 24, ~0ull},
     {"CreateCompletionQueue", "queue_id", 40, 0xffff},
@@ -120,6 +142,12 @@ constexpr Fact kFacts[] = {
     {"GetLogPage", "dwords", 44, 0xffff, Word::kLittle, 16},
     {"GetLogPage", "offset", 48, ~0ull},
     {"GetLogPage", "command_set", 59, 0xff},
+    {"GetLogPage", "namespace", 4, 0xffffffff},
+    {"GetLogPage", "specific", 41, 0x7f},        // lsp
+    {"GetLogPage", "retain", 41, 0x80},          // NVME_LSP_RAE
+    {"GetLogPage", "log_specific", 46, 0xffff},  // LSI
+    {"GetLogPage", "uuid_index", 56, 0x7f},
+    {"GetLogPage", "offset_is_index", 56, 1 << 23},  // OT
     // struct nvme_download_firmware, nvme_directive_cmd, nvme_dbbuf.
     {"FirmwareDownload", "dwords", 40, 0xffffffff},
     {"FirmwareDownload", "offset", 44, 0xffffffff},
@@ -128,6 +156,8 @@ constexpr Fact kFacts[] = {
     {"Directive", "directive_type", 45, 0xff},
     {"Directive", "directive", 46, 0xffff},
     {"Directive", "target_type", 49, 0xff},
+    {"Directive", "namespace", 4, 0xffffffff},
+    {"Directive", "enable", 48, 0x1},  // endir
     {"DoorbellBuffer", "doorbells", 24, ~0ull},
     {"DoorbellBuffer", "event_indices", 32, ~0ull},
     // struct nvme_completion; its status without the phase tag is NVME_SC_*, NVME_STATUS_*.
@@ -141,6 +171,14 @@ constexpr Fact kFacts[] = {
     {"Completion", "retry_delay", 14, 0x1800 << 1},   // NVME_STATUS_CRD
     {"Completion", "more", 14, 0x2000 << 1},          // NVME_STATUS_MORE
     {"Completion", "do_not_retry", 14, 0x4000 << 1},  // NVME_STATUS_DNR
+    {"Completion", "result_high", 4, 0xffffffff},
+    {"Format", "namespace", 4, 0xffffffff},
+    {"Format", "lba_format", 40, 0xf},                        // LBAFL
+    {"Format", "lba_format", 40, 3 << 12, Word::kLittle, 4},  // LBAFU
+    {"Format", "metadata_inline", 40, 1 << 4},                // MSET
+    {"Format", "protection", 40, 7 << 5},                     // PI
+    {"Format", "protection_first", 40, 1 << 8},               // PIL
+    {"Format", "erase", 40, 7 << 9},                          // SES
 };
 
 TEST(SpecFacts, Nvme) {

@@ -57,6 +57,11 @@ constexpr Fact kFacts[] = {
     {"TxExtended", "one_step", 30, 1u << 1},        // TXBD_E_FLAGS_ONE_STEP_PTP
     {"TxExtended", "two_step", 30, 1u << 2},        // TXBD_E_FLAGS_TWO_STEP_PTP
     {"TxExtended", "final", 31, 1u << 7},           // ext.flags, TXBD_FLAGS_F
+    {"TxExtended", "tx_start", 12, 0x01ffffff},     // TXBD_TXSTART_MASK
+    {"TxExtended", "timed", 15, 1u << 1},           // TXBD_FLAGS_TSE
+    {"TxExtended", "written_back", 15, 1u << 2},    // TXBD_FLAGS_W
+    {"TxExtended", "start_valid", 15, 1u << 4},     // TXBD_FLAGS_TXSTART
+    {"TxExtended", "first_final", 15, 1u << 7},     // TXBD_FLAGS_F
     {"TxWriteBack", "timestamp", 0, 0xffffffff},    // wb.tstamp
     {"TxWriteBack", "window_missed", 14, 1u << 7},  // TXBD_STATS_WIN
     {"TxWriteBack", "written_back", 15, 1u << 2},   // TXBD_FLAGS_W

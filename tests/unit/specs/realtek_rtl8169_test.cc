@@ -13,6 +13,7 @@ constexpr Fact kFacts[] = {
     {"RxOwned", "end_of_ring", 0, 1u << 30},  // RingEnd
     {"RxOwned", "own", 0, 1u << 31},          // DescOwn
     {"RxOwned", "address", 8, ~0ull},
+    {"RxOwned", "cleared", 4, 0xffffffff},  // opts2
     {"RxDone", "length", 0, 0x3fff},
     {"RxDone", "tcp_bad", 0, 1u << 14},              // TCPFail
     {"RxDone", "udp_bad", 0, 1u << 15},              // UDPFail

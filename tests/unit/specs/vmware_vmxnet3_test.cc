@@ -13,11 +13,13 @@ constexpr Fact kFacts[] = {
     {"RxHead", "buffer_type", 8, 1u << 14},      // VMXNET3_RXD_BTYPE_SHIFT
     {"RxHead", "descriptor_type", 8, 1u << 15},  // dtype
     {"RxHead", "gen", 8, 1u << 31},              // VMXNET3_RXD_GEN_SHIFT
+    {"RxHead", "ext1", 12, 0xffffffff},
     {"RxBody", "address", 0, ~0ull},
     {"RxBody", "length", 8, 0x00003fff},
     {"RxBody", "buffer_type", 8, 1u << 14},
     {"RxBody", "descriptor_type", 8, 1u << 15},
     {"RxBody", "gen", 8, 1u << 31},
+    {"RxBody", "ext1", 12, 0xffffffff},
     {"RxCompletion", "rx_index", 0, 0x00000fff},      // rxdIdx
     {"RxCompletion", "inner_packet", 0, 1u << 12},    // ext1, bit 0
     {"RxCompletion", "inner_checksum", 0, 1u << 13},  // VMXNET3_RCD_HDR_INNER_SHIFT
@@ -42,6 +44,7 @@ constexpr Fact kFacts[] = {
     {"RxCompletion", "fcs_ok", 12, 1u << 23},               // fcs
     {"RxCompletion", "completion_type", 8, 0x7full << 56},  // VMXNET3_RCD_TYPE_SHIFT, of 8 bytes
     {"RxCompletion", "gen", 8, 1ull << 63},                 // VMXNET3_RCD_GEN_SHIFT, of 8 bytes
+    {"RxCompletion", "ext2", 0, 1u << 31},
     {"RxCompletionLro", "rx_index", 0, 0x00000fff},
     {"RxCompletionLro", "eop", 0, 1u << 14},
     {"RxCompletionLro", "sop", 0, 1u << 15},
@@ -63,6 +66,12 @@ constexpr Fact kFacts[] = {
     {"RxCompletionLro", "fragment", 12, 1u << 22},
     {"RxCompletionLro", "completion_type", 12, 0x7f000000},
     {"RxCompletionLro", "gen", 12, 1u << 31},
+    {"RxCompletionLro", "inner_packet", 0, 1u << 12},
+    {"RxCompletionLro", "inner_checksum", 0, 1u << 13},
+    {"RxCompletionLro", "rss_type", 0, 0x3c000000},
+    {"RxCompletionLro", "not_checked", 0, 1u << 30},
+    {"RxCompletionLro", "ext2", 0, 1u << 31},
+    {"RxCompletionLro", "fcs_ok", 12, 1u << 23},
     {"TxDescriptor", "address", 0, ~0ull},
     {"TxDescriptor", "length", 8, 0x00003fff},
     {"TxDescriptor", "gen", 8, 1u << 14},              // VMXNET3_TXD_GEN_SHIFT
@@ -78,9 +87,17 @@ constexpr Fact kFacts[] = {
     {"TxDescriptor", "completion_request", 12, 1u << 13},  // VMXNET3_TXD_CQ_SHIFT
     {"TxDescriptor", "insert_tag", 12, 1u << 15},          // ti
     {"TxDescriptor", "vlan_tag", 12, 0xffff0000},          // tci
-    {"TxCompletion", "tx_index", 0, 0x00000fff},           // VMXNET3_TCD_TXIDX_SHIFT, _SIZE
+    {"TxDescriptor", "ext2", 12, 1u << 14},
+    {"TxCompletion", "tx_index", 0, 0x00000fff},  // VMXNET3_TCD_TXIDX_SHIFT, _SIZE
     {"TxCompletion", "completion_type", 12, 0x7f000000},
     {"TxCompletion", "gen", 12, 1u << 31},  // VMXNET3_TCD_GEN_SHIFT
+    {"TxCompletion", "ext1", 0, 0xfffff000},
+    {"TxCompletion", "ext2", 4, 0xffffffff},
+    {"TxCompletion", "ext3", 8, 0xffffffff},
+    {"TxInline", "headers", 0, 128, Word::kBytes},  // VMXNET3_HDR_COPY_SIZE
+    {"TimeInfo", "time", 0, (1ull << 56) - 1},      // tsData
+    {"TimeInfo", "time_type", 0, 0xfull << 56},     // tsType
+    {"TimeInfo", "timed", 0, 1ull << 60},           // tsi
 };
 
 TEST(SpecFacts, Vmxnet3) { CheckFacts("vmware.vmxnet3", kFacts); }

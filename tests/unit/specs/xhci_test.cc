@@ -46,6 +46,12 @@ constexpr Fact kFacts[] = {
     {"SetupStage", "interrupt", 12, kInterrupt},
     {"SetupStage", "immediate", 12, kImmediate},
     {"SetupStage", "transfer_type", 12, 3u << 16},  // TRB_TX_TYPE
+    {"SetupStage", "request_type", 0, 0xff},
+    {"SetupStage", "request", 1, 0xff},
+    {"SetupStage", "value", 2, 0xffff},
+    {"SetupStage", "index", 4, 0xffff},
+    {"SetupStage", "data_length", 6, 0xffff},
+    {"SetupStage", "interrupter", 8, kInterrupter},
     {"DataStage", "data", 0, ~0ull},
     {"DataStage", "length", 8, kLength},
     {"DataStage", "td_size", 8, kTdSize},
@@ -53,9 +59,16 @@ constexpr Fact kFacts[] = {
     {"DataStage", "interrupt", 12, kInterrupt},
     {"DataStage", "immediate", 12, kImmediate},
     {"DataStage", "direction_in", 12, 1u << 16},  // TRB_DIR_IN
+    {"DataStage", "immediate_data", 0, 8, Word::kBytes},
+    {"DataStage", "interrupter", 8, kInterrupter},
+    {"DataStage", "evaluate_next", 12, kEvaluateNext},
+    {"DataStage", "interrupt_on_short", 12, kShort},
+    {"DataStage", "no_snoop", 12, kNoSnoop},
     {"StatusStage", "chain", 12, kChain},
     {"StatusStage", "interrupt", 12, kInterrupt},
     {"StatusStage", "direction_in", 12, 1u << 16},
+    {"StatusStage", "interrupter", 8, kInterrupter},
+    {"StatusStage", "evaluate_next", 12, kEvaluateNext},
     {"Isoch", "data", 0, ~0ull},
     {"Isoch", "length", 8, kLength},
     {"Isoch", "chain", 12, kChain},
@@ -65,11 +78,23 @@ constexpr Fact kFacts[] = {
     {"Isoch", "last_burst", 12, 0xfu << 16},  // TRB_TLBPC
     {"Isoch", "frame", 12, 0x7ffu << 20},     // TRB_FRAME_ID
     {"Isoch", "as_soon", 12, 1u << 31},       // TRB_SIA
+    {"Isoch", "immediate_data", 0, 8, Word::kBytes},
+    {"Isoch", "td_size", 8, kTdSize},
+    {"Isoch", "interrupter", 8, kInterrupter},
+    {"Isoch", "evaluate_next", 12, kEvaluateNext},
+    {"Isoch", "interrupt_on_short", 12, kShort},
+    {"Isoch", "no_snoop", 12, kNoSnoop},
+    {"Isoch", "immediate", 12, kImmediate},
     {"EventData", "event_data", 0, ~0ull},
     {"EventData", "chain", 12, kChain},
     {"EventData", "interrupt", 12, kInterrupt},
+    {"EventData", "interrupter", 8, kInterrupter},
+    {"EventData", "evaluate_next", 12, kEvaluateNext},
+    {"EventData", "block_interrupt", 12, kBit9},
     {"TransferNoOp", "chain", 12, kChain},
     {"TransferNoOp", "interrupt", 12, kInterrupt},
+    {"TransferNoOp", "interrupter", 8, kInterrupter},
+    {"TransferNoOp", "evaluate_next", 12, kEvaluateNext},
     {"Link", "segment", 0, kPointer},
     {"Link", "interrupter", 8, kInterrupter},
     {"Link", "toggle", 12, kToggle},
@@ -89,6 +114,7 @@ constexpr Fact kFacts[] = {
     {"SetDequeue", "stream", 8, 0xffffu << 16},  // STREAM_ID_FOR_TRB
     {"SetDequeue", "endpoint", 12, kEndpoint},
     {"SetDequeue", "slot", 12, kSlot},
+    {"SetDequeue", "dequeue_cycle", 0, 0x1},
     {"ForceEvent", "event", 0, kPointer},
     {"ForceEvent", "vf_interrupter", 8, 0x3ffu << 22},     // TRB_TO_VF_INTR_TARGET
     {"ForceEvent", "virtual_function", 12, 0xffu << 16},   // TRB_TO_VF_ID
@@ -99,6 +125,8 @@ constexpr Fact kFacts[] = {
     {"ForceHeader", "packet_type", 0, 0x1f},  // TRB_TO_PACKET_TYPE
     {"ForceHeader", "header_low", 0, 0xffffffe0},
     {"ForceHeader", "port", 12, 0xffu << 24},  // TRB_TO_ROOTHUB_PORT
+    {"ForceHeader", "header_mid", 4, 0xffffffff},
+    {"ForceHeader", "header_high", 8, 0xffffffff},
     {"TransferEvent", "trb_address", 0, ~0ull},
     {"TransferEvent", "data", 0, ~0ull},
     {"TransferEvent", "residual", 8, 0xffffff},  // EVENT_TRB_LEN
@@ -109,14 +137,21 @@ constexpr Fact kFacts[] = {
     {"CommandCompletion", "trb_address", 0, kPointer},
     {"CommandCompletion", "code", 8, kCode},
     {"CommandCompletion", "slot", 12, kSlot},
+    {"CommandCompletion", "parameter", 8, 0xffffff},
+    {"CommandCompletion", "virtual_function", 12, 0xff << 16},
     {"PortStatusChange", "port", 0, 0xffu << 24},  // GET_PORT_ID
     {"PortStatusChange", "code", 8, kCode},
     {"ControllerEvent", "code", 8, kCode},
     {"ControllerEvent", "slot", 12, kSlot},
     {"DoorbellEvent", "code", 8, kCode},
     {"DoorbellEvent", "slot", 12, kSlot},
+    {"DoorbellEvent", "reason", 0, 0x1f},
+    {"DoorbellEvent", "virtual_function", 12, 0xff << 16},
     {"DeviceNotification", "code", 8, kCode},
     {"DeviceNotification", "slot", 12, kSlot},
+    {"DeviceNotification", "notification", 0, 0xf0},
+    {"DeviceNotification", "data", 0, ~0ull << 8},
+    {"SimpleCommand", "slot_type", 12, 0x1f << 16},
 };
 
 TEST(SpecFacts, Xhci) {
