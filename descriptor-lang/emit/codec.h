@@ -31,6 +31,7 @@ struct DecodedField {
   std::string role;
   // The value after its scale, decimal; of a byte array its bytes in hex.
   std::string value;
+  bool is_array = false;
   // What the value is called in its enumeration; empty: nothing.
   std::string meaning;
   // False: the conditions say that it means nothing here, or the writer wrote what it must not.
