@@ -88,6 +88,9 @@ DecodedField DecodeLeaf(const v1::Layout& layout, const Leaf& leaf,
   const std::span<const uint8_t> own = bytes.subspan(leaf.base);
   DecodedField out;
   out.name = leaf.name;
+  out.form = leaf.form;
+  out.field = leaf.index;
+  out.base = leaf.base;
   out.role = text::Cat(field.inverted() ? "not " : "", field.role());
   out.valid = Holds(layout, field.valid_when(), leaf.form, own);
   if (field.parts().empty()) {
