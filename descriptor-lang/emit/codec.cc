@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "descriptor-lang/emit/field_value.h"
+#include "descriptor-lang/emit/part_count.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
 
@@ -27,11 +28,14 @@ struct Leaf {
 constexpr size_t kMaxLeaves = 8192;
 
 // How many of a part there are. Fewer when the bytes end before.
-uint32_t CountOf(const v1::Form& form, const v1::ContainedForm& part,
+uint32_t CountOf(const v1::Layout& layout, const v1::Form& form, const v1::ContainedForm& part,
                  std::span<const uint8_t> bytes) {
   if (!part.has_count_field()) return part.max_count();
   const v1::Field& field = form.fields(static_cast<int>(part.count_field()));
-  const uint64_t count = ValueOf(field, ReadRaw(field, bytes));
+  // A bias may take it below 0.
+  const auto value = static_cast<int64_t>(ValueOf(field, ReadRaw(field, bytes)));
+  const uint64_t count =
+      PartCountOf(layout, form, part).PartsFor(static_cast<uint64_t>(std::max<int64_t>(value, 0)));
   return static_cast<uint32_t>(std::min<uint64_t>(count, part.max_count()));
 }
 
@@ -45,7 +49,7 @@ void AddLeaves(const v1::Layout& layout, uint32_t index, std::span<const uint8_t
   const std::span<const uint8_t> own = bytes.subspan(std::min<size_t>(base, bytes.size()));
   for (const v1::ContainedForm& part : form.contains()) {  // of lower forms: this ends
     const uint32_t size = layout.forms(static_cast<int>(part.form())).size_bytes();
-    const uint32_t count = CountOf(form, part, own);
+    const uint32_t count = CountOf(layout, form, part, own);
     for (uint32_t i = 0; i < count && leaves->size() < kMaxLeaves; ++i) {
       const uint64_t at = base + uint64_t{part.byte_offset()} + uint64_t{i} * part.stride_bytes();
       if (at + size > bytes.size()) break;
@@ -84,9 +88,13 @@ DecodedField DecodeLeaf(const v1::Layout& layout, const Leaf& leaf,
   const std::span<const uint8_t> own = bytes.subspan(leaf.base);
   DecodedField out;
   out.name = leaf.name;
+  out.form = leaf.form;
+  out.field = leaf.index;
+  out.base = leaf.base;
   out.role = text::Cat(field.inverted() ? "not " : "", field.role());
   out.valid = Holds(layout, field.valid_when(), leaf.form, own);
   if (field.parts().empty()) {
+    out.is_array = true;
     out.value = BytesText(ArrayOf(leaf, bytes));
     return out;
   }

@@ -31,11 +31,17 @@ struct DecodedField {
   std::string role;
   // The value after its scale, decimal; of a byte array its bytes in hex.
   std::string value;
+  bool is_array = false;
   // What the value is called in its enumeration; empty: nothing.
   std::string meaning;
   // False: the conditions say that it means nothing here, or the writer wrote what it must not.
   bool valid = true;
   uint64_t raw = 0;
+  // Where it is: field and form are indices into the layout, base the form's first byte in the
+  // whole descriptor.
+  uint32_t form = 0;
+  uint32_t field = 0;
+  uint32_t base = 0;
 };
 
 struct DecodedDescriptor {

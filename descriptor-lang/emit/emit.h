@@ -63,6 +63,16 @@ std::string EmitJson(const VerifiedLayout& layout);
 // The vocabulary of roles, as Markdown: docs/roles.md.
 std::string EmitRoles();
 
+// A row of the page of specs.
+struct SpecRow {
+  VerifiedLayout layout;
+  bool carries_packets = false;
+  // What the layout was compared with, in Markdown.
+  std::string checked;
+};
+// Forms, fields and ring protocols of all specs, as Markdown: docs/specs.md.
+std::string EmitSpecs(std::span<const SpecRow> rows);
+
 }  // namespace qsplit::layout
 
 #endif  // QSPLIT_DESCRIPTOR_LANG_EMIT_EMIT_H_

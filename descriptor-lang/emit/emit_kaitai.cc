@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/part_count.h"
 #include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
@@ -78,63 +79,106 @@ class KaitaiEmitter {
     }
     out_ += "    instances:\n";
     std::set<std::string> words;
-    for (const v1::Field& field : form.fields()) EmitWords(field, words);
-    for (const v1::Field& field : form.fields()) EmitField(form, index, field);
+    for (const v1::Field& field : form.fields()) EmitField(form, index, field, words);
     for (const v1::ContainedForm& part : form.contains()) EmitPart(form, part);
   }
 
-  static std::string WordName(const v1::Bits& part) {
-    return text::Cat("word_", part.byte_offset(), "_u", part.word_bytes(),
-                     part.word_bytes() == 1                    ? ""
-                     : part.byte_order() == v1::BYTE_ORDER_BIG ? "be"
-                                                               : "le");
-  }
+  // An integer of Kaitai's own that some of a field's bits are cut from: at most four bytes, for
+  // Kaitai computes with 32 bits (and with signs) in several languages.
+  struct Piece {
+    std::string word;
+    uint32_t lsb = 0;
+    uint32_t bits = 0;
+  };
 
-  // The words that the field is cut from; three bytes are a word and a byte.
-  void EmitWords(const v1::Field& field, std::set<std::string>& known) {
-    for (const v1::Bits& part : field.parts()) {
-      const std::string name = WordName(part);
-      if (!known.insert(name).second) continue;
-      const uint32_t at = part.byte_offset();
-      if (part.word_bytes() != 3) {
-        text::Append(out_, "      ", name, ":\n        pos: ", at,
-                     "\n        type: ", name.substr(name.find("_u") + 1), "\n");
-        continue;
-      }
-      const bool big = part.byte_order() == v1::BYTE_ORDER_BIG;
-      text::Append(out_, "      ", name, "_a:\n        pos: ", at,
-                   "\n        type: ", big ? "u2be" : "u2le", "\n      ", name,
-                   "_b:\n        pos: ", at + 2, "\n        type: u1\n      ", name,
-                   ":\n        value: ",
-                   big ? text::Cat("(", name, "_a << 8) | ", name, "_b")
-                       : text::Cat(name, "_a | (", name, "_b << 16)"),
-                   "\n");
+  // Declares a word of 1, 2 or 4 bytes when it is new.
+  std::string Word(uint32_t at, uint32_t bytes, v1::ByteOrder order, std::set<std::string>& known) {
+    const std::string type = text::Cat("u", bytes,
+                                       bytes == 1                    ? ""
+                                       : order == v1::BYTE_ORDER_BIG ? "be"
+                                                                     : "le");
+    const std::string name = text::Cat("word_", at, "_", type);
+    if (known.insert(name).second) {
+      text::Append(out_, "      ", name, ":\n        pos: ", at, "\n        type: ", type, "\n");
     }
+    return name;
   }
 
-  void EmitField(const v1::Form& form, uint32_t index, const v1::Field& field) {
-    text::Append(out_, "      ", Id(field.name()), ":\n");
-    if (field.parts().empty()) {
-      text::Append(out_, "        pos: ", field.bytes().byte_offset(),
-                   "\n        size: ", field.bytes().length(), "\n");
+  // The pieces of one part, most significant first. Words of three and eight bytes are two.
+  std::vector<Piece> PiecesOf(const v1::Bits& part, std::set<std::string>& known) {
+    const bool big = part.byte_order() == v1::BYTE_ORDER_BIG;
+    const uint32_t at = part.byte_offset();
+    const uint32_t bytes = part.word_bytes();
+    if (bytes != 3 && bytes != 8) {
+      return {{Word(at, bytes, part.byte_order(), known), part.lsb(), part.bits()}};
+    }
+    // How many of the word's low bits are in its low half.
+    const uint32_t low_bytes = bytes == 8 ? 4 : big ? 1 : 2;
+    const uint32_t high_bytes = bytes - low_bytes;
+    const uint32_t low_bits = 8 * low_bytes;
+    const uint32_t end = part.lsb() + part.bits();
+    std::vector<Piece> pieces;
+    if (end > low_bits) {
+      const uint32_t lsb = part.lsb() > low_bits ? part.lsb() - low_bits : 0;
+      pieces.push_back({Word(big ? at : at + low_bytes, high_bytes, part.byte_order(), known), lsb,
+                        end - low_bits - lsb});
+    }
+    if (part.lsb() < low_bits) {
+      pieces.push_back({Word(big ? at + high_bytes : at, low_bytes, part.byte_order(), known),
+                        part.lsb(), std::min(end, low_bits) - part.lsb()});
+    }
+    return pieces;
+  }
+
+  static uint32_t BitsOf(const std::string& word) { return 8 * (word[word.rfind("_u") + 2] - '0'); }
+
+  void EmitNumber(const v1::Field& field, std::set<std::string>& known) {
+    const v1::Bits& first = field.parts(0);
+    if (first.bits() == 64) {
+      text::Append(out_, "      ", Id(field.name()), ":\n        pos: ", first.byte_offset(),
+                   "\n        type: ", first.byte_order() == v1::BYTE_ORDER_BIG ? "u8be" : "u8le",
+                   "\n");
+      return;
+    }
+    std::vector<Piece> pieces;
+    for (const v1::Bits& part : field.parts()) {
+      for (Piece& piece : PiecesOf(part, known)) pieces.push_back(std::move(piece));
+    }
+    std::vector<std::string> terms;
+    uint32_t left = BitWidth(field);
+    for (const Piece& piece : pieces) {
+      left -= piece.bits;
+      std::string term = piece.word;
+      if (piece.lsb > 0) term = text::Cat("(", term, " >> ", piece.lsb, ")");
+      if (piece.bits < BitsOf(piece.word)) {
+        term = text::Cat("(", term, " & ", LowBits(piece.bits), ")");
+      }
+      // A product, for a shift would lose bits above the 32nd where Kaitai's are so wide.
+      if (left > 0) term = text::Cat(term, " * ", uint64_t{1} << left);
+      terms.push_back(std::move(term));
+    }
+    text::Append(out_, "      ", Id(field.name()), ":\n        value: ", text::Join(terms, " + "),
+                 "\n");
+  }
+
+  void EmitField(const v1::Form& form, uint32_t index, const v1::Field& field,
+                 std::set<std::string>& known) {
+    if (!field.parts().empty()) {
+      EmitNumber(field, known);
     } else {
-      std::vector<std::string> terms;
-      uint32_t left = BitWidth(field);
-      for (const v1::Bits& part : field.parts()) {
-        left -= part.bits();
-        std::string term = WordName(part);
-        if (part.lsb() > 0) term = text::Cat("(", term, " >> ", part.lsb(), ")");
-        if (part.bits() < 8 * part.word_bytes()) {
-          term = text::Cat("(", term, " & ", LowBits(part.bits()), ")");
-        }
-        if (left > 0) term = text::Cat("(", term, " << ", left, ")");
-        terms.push_back(std::move(term));
+      const uint32_t at = field.bytes().byte_offset();
+      text::Append(out_, "      ", Id(field.name()), ":\n        pos: ", at, "\n        ");
+      // Bytes up to the end of the slot lie behind the form.
+      if (uint64_t{at} + field.bytes().length() > form.size_bytes()) {
+        out_ += "size-eos: true\n";
+      } else {
+        text::Append(out_, "size: ", field.bytes().length(), "\n");
       }
-      text::Append(out_, "        value: ", text::Join(terms, " | "), "\n");
-      if (field.has_enumeration()) {
-        const v1::Enumeration& known = layout_.enumerations(static_cast<int>(field.enumeration()));
-        text::Append(out_, "        enum: ", Id(known.name()), "\n");
-      }
+    }
+    if (field.has_enumeration()) {
+      const v1::Enumeration& known_values =
+          layout_.enumerations(static_cast<int>(field.enumeration()));
+      text::Append(out_, "        enum: ", Id(known_values.name()), "\n");
     }
     std::string words = field.role();
     if (const std::string when = ConditionText(layout_, field.valid_when(), index); !when.empty()) {
@@ -145,18 +189,43 @@ class KaitaiEmitter {
     if (!words.empty()) text::Append(out_, "        doc: ", Quoted(words), "\n");
   }
 
-  // Each by its own position: parts may stand further apart than they are long.
   void EmitPart(const v1::Form& form, const v1::ContainedForm& part) {
-    static_cast<void>(form);
     const v1::Form& inner = layout_.forms(static_cast<int>(part.form()));
-    const uint32_t count = std::min(part.max_count(), 16u);
-    for (uint32_t i = 0; i < count; ++i) {
-      const std::string name = part.max_count() == 1 ? part.name() : text::Cat(part.name(), "_", i);
-      text::Append(out_, "      ", Id(name),
-                   ":\n        pos: ", part.byte_offset() + i * part.stride_bytes(),
+    const std::string name = Id(part.name());
+    if (part.max_count() == 1 && !part.has_count_field()) {
+      text::Append(out_, "      ", name, ":\n        pos: ", part.byte_offset(),
                    "\n        size: ", inner.size_bytes(), "\n        type: ", Id(inner.name()),
                    "\n");
+      return;
     }
+    text::Append(
+        out_, "      ", name, ":\n        pos: ", part.byte_offset(),
+        "\n        size: ", std::max(part.stride_bytes(), inner.size_bytes()),
+        "\n        type: ", Id(inner.name()),
+        "\n        repeat: expr\n        repeat-expr: ", Quoted(CountExpression(form, part)), "\n");
+  }
+
+  // How many parts there are, as Decode counts them.
+  std::string CountExpression(const v1::Form& form, const v1::ContainedForm& part) const {
+    if (!part.has_count_field()) return text::Cat(part.max_count());
+    const PartCount count = PartCountOf(layout_, form, part);
+    const v1::Field& field = form.fields(static_cast<int>(part.count_field()));
+    std::string value = Id(field.name());
+    if (field.has_enumeration()) value += ".to_i";
+    if (field.scale().multiplier() > 1) text::Append(value, " * ", field.scale().multiplier());
+    if (field.scale().bias() != 0) text::Append(value, " + ", field.scale().bias());
+    if (field.scale().has_zero_value()) {
+      value = text::Cat("(", Id(field.name()), " == 0 ? ", field.scale().zero_value(), " : ", value,
+                        ")");
+    }
+    std::string parts = value;
+    if (count.own > 0 || count.per_part > 1) {
+      parts = text::Cat("(", value, " - ", count.own, " + ", count.per_part - 1, ") / ",
+                        count.per_part);
+    }
+    const uint64_t most = count.own + uint64_t{part.max_count()} * count.per_part;
+    return text::Cat("(", value, ") <= ", count.own, " ? 0 : (", value, ") > ", most, " ? ",
+                     part.max_count(), " : ", parts);
   }
 
   const VerifiedLayout& verified_;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -15,6 +17,7 @@
 #include "descriptor-lang/emit/emit.h"
 #include "descriptor-lang/passes/compile.h"
 #include "descriptor-lang/source/source_file.h"
+#include "tests/support/spec_list.h"
 
 namespace qsplit::qdl {
 namespace {
@@ -49,23 +52,23 @@ std::vector<std::string> Names(const fs::path& folder) {
   return names;
 }
 
-std::string NameOf(const testing::TestParamInfo<std::string>& info) {
+std::string NameOf(const ::testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;
   std::replace_if(
       name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
   return name;
 }
 
-class Bad : public testing::TestWithParam<std::string> {};
-class Good : public testing::TestWithParam<std::string> {};
-class Spec : public testing::TestWithParam<std::string> {};
+class Bad : public ::testing::TestWithParam<std::string> {};
+class Good : public ::testing::TestWithParam<std::string> {};
+class Spec : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Bad, IsRefusedWithItsNumberAndText) {
   const SourceFile source(GetParam() + ".qdl", Read(kFolder / "bad" / (GetParam() + ".qdl")));
   Diagnostics diagnostics(source);
   EXPECT_FALSE(Compile(source, diagnostics).has_value());
   const std::string text = diagnostics.Render();
-  EXPECT_THAT(text, testing::HasSubstr("error[" + GetParam() + "]"));
+  EXPECT_THAT(text, ::testing::HasSubstr("error[" + GetParam() + "]"));
   ExpectGolden(text, kFolder / "bad" / (GetParam() + ".txt"));
 }
 
@@ -105,9 +108,9 @@ TEST_P(Spec, GivesTheSameBytesAgain) {
   EXPECT_EQ(layout::EmitText(*loaded), layout::EmitText(*first));
 }
 
-INSTANTIATE_TEST_SUITE_P(Qdl, Bad, testing::ValuesIn(Names(kFolder / "bad")), NameOf);
-INSTANTIATE_TEST_SUITE_P(Qdl, Good, testing::ValuesIn(Names(kFolder / "good")), NameOf);
-INSTANTIATE_TEST_SUITE_P(Qdl, Spec, testing::ValuesIn(Names(kRoot / "descriptor-specs")), NameOf);
+INSTANTIATE_TEST_SUITE_P(Qdl, Bad, ::testing::ValuesIn(Names(kFolder / "bad")), NameOf);
+INSTANTIATE_TEST_SUITE_P(Qdl, Good, ::testing::ValuesIn(Names(kFolder / "good")), NameOf);
+INSTANTIATE_TEST_SUITE_P(Qdl, Spec, ::testing::ValuesIn(Names(kRoot / "descriptor-specs")), NameOf);
 
 TEST(Table, EachMessageHasABadAndAGoodFile) {
   for (const DiagnosticInfo& info : AllDiagnostics()) {
@@ -132,6 +135,52 @@ TEST(Table, IsInOrderAndSaysWhatToDo) {
 
 TEST(Roles, PageIsThatOfTheVocabulary) {
   ExpectGolden(layout::EmitRoles(), kRoot / "docs/roles.md");
+}
+
+// The test of a spec's masks and offsets names the spec, and the headers of the page.
+TEST(Specs, AreCheckedAgainstWhatThePageSays) {
+  std::map<std::string, std::string> test_of;
+  for (const fs::directory_entry& entry : fs::directory_iterator(kRoot / "tests/unit/specs")) {
+    if (entry.path().extension() != ".cc") continue;
+    const std::string text = Read(entry.path());
+    for (size_t at = 0; (at = text.find("CheckFacts(\"", at)) != std::string::npos;) {
+      at += std::strlen("CheckFacts(\"");
+      test_of[text.substr(at, text.find('"', at) - at)] = text;
+    }
+  }
+  for (const qsplit::testing::SpecEntry& entry : qsplit::testing::ReadSpecList()) {
+    ASSERT_TRUE(test_of.contains(entry.name)) << entry.name;
+    const std::string& text = test_of[entry.name];
+    const bool by_compiler = entry.checked.find("offsetof") != std::string::npos;
+    EXPECT_EQ(by_compiler, text.find("MEMBER(") != std::string::npos ||
+                               text.find("offsetof(") != std::string::npos)
+        << entry.name;
+    for (size_t at = 0; (at = entry.checked.find('`', at)) != std::string::npos;) {
+      const size_t end = entry.checked.find('`', at + 1);
+      const std::string path = entry.checked.substr(at + 1, end - at - 1);
+      EXPECT_THAT(text, ::testing::HasSubstr(fs::path(path).filename().string())) << entry.name;
+      at = end + 1;
+    }
+  }
+}
+
+TEST(Specs, PageIsThatOfTheLayouts) {
+  std::vector<layout::SpecRow> rows;
+  std::vector<std::string> names;
+  for (const qsplit::testing::SpecEntry& entry : qsplit::testing::ReadSpecList()) {
+    auto layout = CompileSpec(entry.name);
+    ASSERT_TRUE(layout.has_value()) << entry.name;
+    names.push_back(entry.name);
+    // A layout carries packets, or it has nothing to carry them with.
+    bool has_packets = false;
+    for (const v1::Queue& queue : layout->message().queues()) {
+      has_packets = has_packets || queue.direction() != v1::DIRECTION_COMMAND;
+    }
+    EXPECT_EQ(entry.carries_packets, has_packets) << entry.name;
+    rows.push_back({*std::move(layout), entry.carries_packets, entry.checked});
+  }
+  EXPECT_EQ(names, Names(kRoot / "descriptor-specs")) << "tests/unit/specs/checked.txt";
+  ExpectGolden(layout::EmitSpecs(rows), kRoot / "docs/specs.md");
 }
 
 }  // namespace

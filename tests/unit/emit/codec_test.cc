@@ -10,7 +10,9 @@
 #include <iterator>
 #include <random>
 
+#include "dataplane/field_access.h"
 #include "descriptor-lang/emit/field_value.h"
+#include "descriptor-lang/layout/bit_layout.h"
 
 namespace qsplit::layout {
 namespace {
@@ -161,6 +163,133 @@ TEST(Codec, EncodeThenDecodeForEachFormOfEachLayout) {
     }
   }
   EXPECT_GT(forms, 10u);
+}
+
+// Bytes of a form with all its parts.
+size_t BytesWithParts(const v1::Layout& layout, const v1::Form& form) {
+  size_t bytes = form.size_bytes();
+  for (const v1::ContainedForm& part : form.contains()) {
+    const v1::Form& inner = layout.forms(static_cast<int>(part.form()));
+    bytes = std::max<size_t>(bytes, size_t{part.byte_offset()} +
+                                        size_t{part.max_count() - 1} * part.stride_bytes() +
+                                        inner.size_bytes());
+  }
+  return bytes;
+}
+
+// Marks the field's bits; false: some of them were marked already.
+bool Mark(const v1::Field& field, size_t base, std::vector<uint8_t>* marks) {
+  const std::vector<ByteMask> masks = ByteMasks(field);
+  for (const ByteMask& mask : masks) {
+    const size_t at = base + mask.byte;
+    if (at >= marks->size() || ((*marks)[at] & mask.mask) != 0) return false;
+  }
+  for (const ByteMask& mask : masks) (*marks)[base + mask.byte] |= mask.mask;
+  return true;
+}
+
+// A whole descriptor, with its parts: what decoding shows of random bytes gives, all at once,
+// those bytes again, in every bit that a valid field has; and decoding that shows it again.
+TEST(Codec, DecodeThenEncodeForEachFormOfEachLayout) {
+  std::mt19937_64 random(8);
+  size_t forms = 0, parts = 0;
+  for (const std::string& path : AllPaths()) {
+    const VerifiedLayout layout = Load(path);
+    const v1::Layout& message = layout.message();
+    for (uint32_t f = 0; f < static_cast<uint32_t>(message.forms_size()); ++f) {
+      const v1::Form& form = message.forms(static_cast<int>(f));
+      ++forms;
+      for (int run = 0; run < 25; ++run) {
+        std::vector<uint8_t> bytes(BytesWithParts(message, form));
+        for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+        for (const v1::ContainedForm& part : form.contains()) {
+          if (!part.has_count_field()) continue;
+          WriteRaw(form.fields(static_cast<int>(part.count_field())), random() % 5, bytes);
+        }
+        const auto decoded = Decode(layout, f, bytes);
+        ASSERT_TRUE(decoded.ok()) << decoded.status();
+        std::vector<uint8_t> marks(bytes.size(), 0);
+        std::vector<std::string> words;
+        std::vector<const DecodedField*> said;
+        for (const DecodedField& field : decoded->fields) {
+          const v1::Field& known =
+              message.forms(static_cast<int>(field.form)).fields(static_cast<int>(field.field));
+          // Fields of several features lie on the same bits: one of them speaks.
+          if (!field.valid || !Mark(known, field.base, &marks)) continue;
+          words.push_back(field.name + "=" + field.value);
+          said.push_back(&field);
+          parts += field.name.find('.') != std::string::npos ? 1 : 0;
+        }
+        const auto encoded = Encode(layout, f, words);
+        ASSERT_TRUE(encoded.ok()) << path << " " << form.name() << ": " << encoded.status();
+        ASSERT_LE(encoded->size(), bytes.size());
+        for (size_t i = 0; i < bytes.size(); ++i) {
+          const uint8_t got = i < encoded->size() ? (*encoded)[i] : uint8_t{0};
+          ASSERT_EQ(got & marks[i], bytes[i] & marks[i])
+              << path << " " << form.name() << " byte " << i << " of " << HexText(bytes);
+        }
+        const auto again = Decode(layout, f, *encoded);
+        ASSERT_TRUE(again.ok());
+        for (const DecodedField* const field : said) {
+          ASSERT_EQ(Find(*again, field->name).value, field->value)
+              << path << " " << form.name() << "." << field->name;
+        }
+      }
+    }
+  }
+  EXPECT_GT(forms, 100u);
+  EXPECT_GT(parts, 1000u);
+}
+
+// The interpreter of the packet path and the one of these tools are two programs.
+TEST(Decode, ReadsWhatTheDataPlaneReads) {
+  std::mt19937_64 random(9);
+  for (const std::string& path : AllPaths()) {
+    const VerifiedLayout layout = Load(path);
+    for (const v1::Form& form : layout.message().forms()) {
+      // Room for the words that accesses may read.
+      std::vector<uint8_t> bytes((form.size_bytes() + 15) / 8 * 8);
+      for (int run = 0; run < 50; ++run) {
+        for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+        const auto* const memory = reinterpret_cast<const std::byte*>(bytes.data());
+        for (const v1::Field& field : form.fields()) {
+          if (field.parts().empty()) continue;
+          v1::Field plain = field;
+          plain.set_inverted(false);  // tools show the bits as they stand
+          const auto access = dataplane::FieldAccess::Compile(plain, form.size_bytes());
+          ASSERT_TRUE(access.ok()) << path << " " << access.status();
+          const uint64_t raw = ReadRaw(field, bytes);
+          EXPECT_EQ(raw, access->LoadRaw(memory)) << path << " " << field.name();
+          EXPECT_EQ(ValueOf(field, raw), access->Load(memory)) << path << " " << field.name();
+        }
+      }
+    }
+  }
+}
+
+// cxgb4's count is of buffers: one of the descriptor itself, two of each part.
+TEST(Decode, CountsPartsByTheirBuffers) {
+  const VerifiedLayout layout = Named("chelsio.cxgb4");
+  for (uint32_t f = 0; f < static_cast<uint32_t>(layout.message().forms_size()); ++f) {
+    const v1::Form& form = layout.message().forms(static_cast<int>(f));
+    if (form.contains().empty() || !form.contains(0).has_count_field()) continue;
+    const std::string part = form.contains(0).name();
+    for (const uint64_t buffers : {0u, 1u, 2u, 3u, 4u, 5u}) {
+      std::vector<uint8_t> bytes(BytesWithParts(layout.message(), form));
+      WriteRaw(form.fields(static_cast<int>(form.contains(0).count_field())), buffers, bytes);
+      const auto decoded = Decode(layout, f, bytes);
+      ASSERT_TRUE(decoded.ok());
+      const std::string last = part + "[" + std::to_string(buffers / 2) + "].";
+      const std::string before = part + "[" + std::to_string(buffers / 2 - 1) + "].";
+      const auto has = [&](const std::string& prefix) {
+        return std::any_of(
+            decoded->fields.begin(), decoded->fields.end(),
+            [&](const DecodedField& field) { return field.name.starts_with(prefix); });
+      };
+      EXPECT_FALSE(has(last)) << buffers;
+      EXPECT_EQ(has(before), buffers >= 2) << buffers;
+    }
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace qsplit::testing {
 
@@ -25,10 +26,18 @@ struct HeaderRow {
   int (*c_has)(const unsigned char*);
 };
 
+// The sum of all numbers of a form, by the C++ header's accessors.
+struct HeaderSum {
+  const char* form;
+  uint64_t (*sum)(const uint8_t*);
+  uint32_t numbers;
+};
+
 struct Header {
   std::string cpp_digest;
   std::string c_digest;
   std::span<const HeaderRow> rows;
+  std::span<const HeaderSum> sums;
 };
 
 inline std::map<std::string, Header>& Headers() {
@@ -36,9 +45,8 @@ inline std::map<std::string, Header>& Headers() {
   return *headers;
 }
 
-inline bool AddHeader(const char* layout, const char* cpp_digest, const char* c_digest,
-                      std::span<const HeaderRow> rows) {
-  Headers()[layout] = {cpp_digest, c_digest, rows};
+inline bool AddHeader(const char* layout, Header header) {
+  Headers()[layout] = std::move(header);
   return true;
 }
 

@@ -38,9 +38,12 @@ def main():
 
     print(f'#include "{sys.argv[2]}"\n#include "{sys.argv[3]}"\n#include "tests/unit/emit/header_table.h"\n')
     print(f"namespace L = qsplit_layout::{prefix};\n\nnamespace qsplit::testing {{\nnamespace {{")
+    def struct_of(form):
+        return form["name"] if form["name"] in structs else form["name"] + "_"
+
     print("const HeaderRow kRows[] = {")
     for form in layout["forms"]:
-        struct = form["name"] if form["name"] in structs else form["name"] + "_"
+        struct = struct_of(form)
         for field in form["fields"]:
             if not field.get("parts"):  # a byte array
                 continue
@@ -54,7 +57,16 @@ def main():
             print(f"   {in_c(form['name'], 'set_' + f + '_raw')}, {in_c(form['name'], 'set_' + f)},")
             print(f"   {in_c(form['name'], has, False)}}},")
     print("};\n")
-    print(f'const bool kKnown = AddHeader("{name}", L::kDigest, {prefix.upper()}_DIGEST, kRows);')
+    # All numbers of a form in one function, as a program that uses the header would have them inlined.
+    sums = []
+    for form in layout["forms"]:
+        names = [field["name"] for field in form["fields"] if field.get("parts")]
+        values = "".join(f" sum += {in_struct(struct_of(form), name)}(d);" for name in names)
+        print(f"uint64_t SumOf{form['name']}([[maybe_unused]] const uint8_t* d) {{")
+        print(f"  uint64_t sum = 0;{values}\n  return sum;\n}}")
+        sums.append(f'{{"{form["name"]}", SumOf{form["name"]}, {len(names)}}}')
+    print("const HeaderSum kSums[] = {" + ", ".join(sums) + "};\n")
+    print(f'const bool kKnown = AddHeader("{name}", {{L::kDigest, {prefix.upper()}_DIGEST, kRows, kSums}});')
     print("}  // namespace\n}  // namespace qsplit::testing")
 
 
