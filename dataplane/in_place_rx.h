@@ -45,6 +45,7 @@ class InPlaceRxDriver {
       const layout::VerifiedLayout& layout, const QueueView& view, const RxOptions& options);
 
   RxFields Available() const { return available_; }
+  bool NeedsMemory() const { return false; }
   uint32_t Capacity() const { return shape_.capacity; }
   uint32_t Room() const { return shape_.capacity - outstanding_; }
   uint32_t Outstanding() const { return outstanding_; }
@@ -96,7 +97,9 @@ class InPlaceRxDevice {
   uint32_t PrefixBytes() const { return prefix_bytes_; }
   uint32_t CrcBytes() const { return crc_bytes_; }
   uint32_t PeekAvailable();
-  RingFault Fetch(PostedBuffer* out);
+  RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
+  bool PacketMayGoOn() const { return !single_; }
+  void Publish() {}  // each completion is there at once
   bool Complete(const RxResult& result);
   void Skip();
   uint32_t Fetched() const { return fetched_; }
@@ -130,6 +133,7 @@ class InPlaceRxDevice {
   uint32_t complete_ = 0;        // next slot to complete
   uint32_t fetched_ = 0;         // fetched and not completed
   RingFault fault_ = RingFault::kNone;
+  bool single_ = false;  // one descriptor, one packet
   bool in_packet_ = false;
   uint64_t so_far_ = 0;
 };

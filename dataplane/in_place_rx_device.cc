@@ -38,6 +38,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> InPlaceRxDevice::Create(
   if (packet.length() != v1::LENGTH_MEANING_UNSPECIFIED) {
     device->length_meaning_ = packet.length();
   }
+  device->single_ = packet.span() == v1::SPAN_SINGLE;
   device->crc_bytes_ = packet.length_includes_crc_bytes();
   device->prefix_bytes_ = packet.prefix_bytes();
   device->bytes_.resize(s.slot_count);
@@ -51,8 +52,9 @@ uint32_t InPlaceRxDevice::PeekAvailable() {
   return std::min(available, shape_.slot_count - fetched_);
 }
 
-RingFault InPlaceRxDevice::Fetch(PostedBuffer* out) {
+RingFault InPlaceRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packet_bytes*/) {
   if (fault_ != RingFault::kNone) return fault_;
+  if (single_ && !first) return RingFault::kEmpty;
   uint32_t available = 0;
   if (!ReadProducer(&available)) {
     return fault_ = RingFault::kDoorbellOutOfRange;
@@ -76,6 +78,7 @@ RingFault InPlaceRxDevice::Fetch(PostedBuffer* out) {
   out->header_address =
       Iova(post_.header_address.has_value() ? post_.header_address->Load(descriptor.bytes) : 0);
   out->slot = fetch_;
+  out->memory = nullptr;
   bytes_[fetch_] = out->bytes;
   fetch_ = Next(fetch_);
   ++fetch_count_;

@@ -31,6 +31,12 @@ struct RxPacketRules {
   // How many completions the packet has, in the prefix.
   std::optional<FieldAccess> prefix_count;
 
+  // Whether the prefix tells what no completion does.
+  bool PrefixSays() const {
+    return prefix_count.has_value() ||
+           (prefix.has_value() && (prefix->HasLength() || prefix->Fields() != RxFields::None()));
+  }
+
   // UNIMPLEMENTED: packets that hang together in a way that no receive queue of this build has.
   static absl::StatusOr<RxPacketRules> Compile(const QueueScope& scope, RxFields wanted);
   // The field of a complete form that counts the packet's completions; nullopt: it has none.

@@ -1,30 +1,81 @@
 #include "dataplane/rx_device.h"
 
+#include "dataplane/block_rx_device.h"
 #include "dataplane/in_place_rx.h"
+#include "dataplane/ring_rx_device.h"
 
 namespace qsplit::dataplane {
 
 absl::StatusOr<RxDevice> RxDevice::Create(const layout::VerifiedLayout& layout,
                                           const QueueView& view, const RxDeviceOptions& options) {
+  RxDevice device;
   auto in_place = InPlaceRxDevice::Create(layout, view, options);
-  if (!in_place.ok()) return in_place.status();
-  return RxDevice(*std::move(in_place));
+  if (in_place.ok()) {
+    device.in_place_ = *std::move(in_place);
+    return device;
+  }
+  if (!absl::IsUnimplemented(in_place.status())) return in_place.status();
+  auto blocks = BlockRxDevice::Create(layout, view, options);
+  if (blocks.ok()) {
+    device.blocks_ = *std::move(blocks);
+    return device;
+  }
+  if (!absl::IsUnimplemented(blocks.status())) return blocks.status();
+  auto rings = RingRxDevice::Create(layout, view, options);
+  if (!rings.ok()) return rings.status();
+  device.rings_ = *std::move(rings);
+  return device;
 }
 
-RxDevice::RxDevice(std::unique_ptr<InPlaceRxDevice> in_place) : in_place_(std::move(in_place)) {}
+// One branch for each burst.
+template <typename F>
+auto RxDevice::With(F&& f) const {
+  if (in_place_ != nullptr) [[likely]] {
+    return f(*in_place_);
+  }
+  return rings_ != nullptr ? f(*rings_) : f(*blocks_);
+}
+
+RxDevice::RxDevice() = default;
 RxDevice::RxDevice(RxDevice&&) noexcept = default;
 RxDevice& RxDevice::operator=(RxDevice&&) noexcept = default;
 RxDevice::~RxDevice() = default;
 
-RxFields RxDevice::Supported() const { return in_place_->Supported(); }
-uint32_t RxDevice::PrefixBytes() const { return in_place_->PrefixBytes(); }
-uint32_t RxDevice::CrcBytes() const { return in_place_->CrcBytes(); }
-uint32_t RxDevice::PeekAvailable() { return in_place_->PeekAvailable(); }
-RingFault RxDevice::Fetch(PostedBuffer* out) { return in_place_->Fetch(out); }
-bool RxDevice::Complete(const RxResult& result) { return in_place_->Complete(result); }
-void RxDevice::Skip() { in_place_->Skip(); }
-uint32_t RxDevice::Fetched() const { return in_place_->Fetched(); }
-void RxDevice::Unfetch() { in_place_->Unfetch(); }
-void RxDevice::SetNeedWakeup(bool need) { in_place_->SetNeedWakeup(need); }
+RxFields RxDevice::Supported() const {
+  return With([](auto& e) { return e.Supported(); });
+}
+uint32_t RxDevice::PrefixBytes() const {
+  return With([](auto& e) { return e.PrefixBytes(); });
+}
+uint32_t RxDevice::CrcBytes() const {
+  return With([](auto& e) { return e.CrcBytes(); });
+}
+uint32_t RxDevice::PeekAvailable() {
+  return With([](auto& e) { return e.PeekAvailable(); });
+}
+RingFault RxDevice::Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes) {
+  return With([&](auto& e) { return e.Fetch(out, first, packet_bytes); });
+}
+bool RxDevice::PacketMayGoOn() const {
+  return With([](auto& e) { return e.PacketMayGoOn(); });
+}
+bool RxDevice::Complete(const RxResult& result) {
+  return With([&](auto& e) { return e.Complete(result); });
+}
+void RxDevice::Publish() {
+  return With([](auto& e) { return e.Publish(); });
+}
+void RxDevice::Skip() {
+  return With([](auto& e) { return e.Skip(); });
+}
+uint32_t RxDevice::Fetched() const {
+  return With([](auto& e) { return e.Fetched(); });
+}
+void RxDevice::Unfetch() {
+  return With([](auto& e) { return e.Unfetch(); });
+}
+void RxDevice::SetNeedWakeup(bool need) {
+  return With([&](auto& e) { return e.SetNeedWakeup(need); });
+}
 
 }  // namespace qsplit::dataplane

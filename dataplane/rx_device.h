@@ -42,6 +42,9 @@ struct PostedBuffer {
   Iova header_address;
   // The slot that it stood in.
   uint32_t slot = 0;
+  // Where the packet's bytes go in this process, where the layout has packets lie in the ring
+  // itself; else null: at `address`.
+  std::byte* memory = nullptr;
 };
 
 // What to write for the oldest buffer that was fetched and not yet completed.
@@ -55,7 +58,9 @@ struct RxResult {
   RxMetadata meta;
 };
 
+class BlockRxDevice;
 class InPlaceRxDevice;
+class RingRxDevice;
 
 class RxDevice {
  public:
@@ -76,12 +81,20 @@ class RxDevice {
   // Buffers posted and not yet fetched; reads the doorbell. 0 as well when it is out of range:
   // the next Fetch says so.
   uint32_t PeekAvailable();
-  // The next posted buffer. kNone: *out is filled.
-  RingFault Fetch(PostedBuffer* out);
-  // Completes the oldest fetched buffer in place: all words of the descriptor first, the one with
-  // the done bit last, with release. Needs a fetched buffer; without one it does nothing and
-  // returns false.
+  // The next posted buffer for a packet. kNone: *out is filled. first: the packet begins there;
+  // layouts may have other buffers for the rest of it. packet_bytes: of the whole packet, with its
+  // first buffer; 0 if it is not known. kEmpty: nothing posted, no room for its completion, or
+  // PacketMayGoOn is false.
+  RingFault Fetch(PostedBuffer* out, bool first = true, uint32_t packet_bytes = 0);
+  // Whether the layout lets the packet whose buffers are being fetched have one more. False as well
+  // where packets lie in the ring itself and one is longer than a slot.
+  bool PacketMayGoOn() const;
+  // Completes the oldest fetched buffer. The driver sees it now, with the packet's last buffer, or
+  // at Publish, as the layout has it; always whole or not at all. Needs a fetched buffer; without
+  // one it does nothing and returns false.
   bool Complete(const RxResult& result);
+  // Makes all that was completed visible. Once for each burst.
+  void Publish();
   // Passes over the oldest fetched buffer and writes nothing: a completion that never comes, as a
   // broken device's. A driver waits for it for ever. Without a fetched buffer it does nothing.
   void Skip();
@@ -96,8 +109,15 @@ class RxDevice {
   void SetNeedWakeup(bool need);
 
  private:
-  explicit RxDevice(std::unique_ptr<InPlaceRxDevice> in_place);
+  RxDevice();
+  template <typename F>
+  auto With(F&& f) const;
+
+  // Exactly one: descriptors completed in place in one ring are most NICs' way, and the fastest;
+  // rings of any other kind; packets in the ring itself.
   std::unique_ptr<InPlaceRxDevice> in_place_;
+  std::unique_ptr<RingRxDevice> rings_;
+  std::unique_ptr<BlockRxDevice> blocks_;
 };
 
 }  // namespace qsplit::dataplane

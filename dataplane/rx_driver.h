@@ -61,7 +61,9 @@ struct RxCompletion {
   RxMetadata meta;
 };
 
+class BlockRxDriver;
 class InPlaceRxDriver;
+class RingRxDriver;
 
 class RxDriver {
  public:
@@ -76,6 +78,9 @@ class RxDriver {
 
   // Metadata that the layout can give, a subset or not of what was wanted.
   RxFields Available() const;
+  // Whether Post needs RxBuffer::memory: packets, or what they mean, stand where the driver has to
+  // read them itself.
+  bool NeedsMemory() const;
   // The most buffers that can be posted at once.
   uint32_t Capacity() const;
   // How many more buffers can be posted now.
@@ -84,23 +89,33 @@ class RxDriver {
   uint32_t Outstanding() const;
 
   // Writes the next slot. False, and nothing written: no room, or bytes that the layout cannot say.
+  // Layouts with several buffers in a descriptor write it when it is whole, some at Publish at the
+  // latest. Not for layouts with NeedsMemory.
   bool Post(Iova buffer, uint32_t bytes, uint32_t cookie) {
-    const RxBuffer one{buffer, bytes, cookie};
+    const RxBuffer one{buffer, bytes, cookie, nullptr};
     return Post(std::span(&one, 1)) == 1;
   }
-  // Posts the first n, as many as fit; returns n.
+  // Posts the first n, as many as fit and have what they need; returns n.
   uint32_t Post(std::span<const RxBuffer> buffers);
 
   // Gives the posted slots to the device. True: it sleeps; wake it by the grant's event.
   // Without new slots it does nothing and returns false.
   bool Publish();
 
-  // Takes completions in ring order, at most out.size(); returns how many.
+  // Takes completions in ring order, at most out.size(), and tells the device of it; returns how
+  // many.
   uint32_t Poll(std::span<RxCompletion> out);
 
  private:
-  explicit RxDriver(std::unique_ptr<InPlaceRxDriver> in_place);
+  RxDriver();
+  template <typename F>
+  auto With(F&& f) const;
+
+  // Exactly one: descriptors completed in place in one ring are most NICs' way, and the fastest;
+  // rings of any other kind; packets in the ring itself.
   std::unique_ptr<InPlaceRxDriver> in_place_;
+  std::unique_ptr<RingRxDriver> rings_;
+  std::unique_ptr<BlockRxDriver> blocks_;
 };
 
 }  // namespace qsplit::dataplane

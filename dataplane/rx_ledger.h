@@ -38,6 +38,7 @@ class RxLedger {
     return {buffers_.data() + size_t{id} * per_descriptor_, per_descriptor_};
   }
   uint32_t Slots(uint32_t id) const { return entries_[id].slots; }
+  uint32_t Slot(uint32_t id) const { return entries_[id].slot; }
 
   // Outstanding ones; kNone if there is none such.
   uint32_t Oldest() const { return oldest_; }

@@ -177,11 +177,9 @@ absl::StatusOr<RxPost> RxPost::Compile(const QueueScope& scope, uint32_t form, u
     return absl::UnimplementedError(absl::StrCat("form ", message.name(), ": ", post.buffers(),
                                                  " buffers; at most ", kMaxBuffersPerDescriptor));
   }
-  bool each_has_length = true;
-  for (const Place& place : post.places_) {
-    each_has_length = each_has_length && place.length.has_value();
-  }
-  if (!each_has_length) {
+  post.each_has_length_ = std::all_of(post.places_.begin(), post.places_.end(),
+                                      [](const Place& place) { return place.length.has_value(); });
+  if (!post.each_has_length_) {
     if (absl::Status s = CheckQueueBytes(scope, buffer_bytes); !s.ok()) return s;
   }
   post.buffer_bytes_ = buffer_bytes;

@@ -36,6 +36,8 @@ class RxPost {
   uint32_t slots() const { return slots_; }
   // Bytes of the descriptor with its parts, in whole words of 8.
   uint32_t copy_bytes() const { return copy_bytes_; }
+  // Whether each buffer says its own length, and so may be left out.
+  bool each_has_length() const { return each_has_length_; }
   bool has_tag() const { return tag_.has_value(); }
   // The largest tag that fits.
   uint64_t max_tag() const { return tag_.has_value() ? tag_->MaxValue() : UINT64_MAX; }
@@ -80,6 +82,7 @@ class RxPost {
   uint32_t slots_ = 1;
   uint32_t copy_bytes_ = 0;
   uint32_t buffer_bytes_ = 0;
+  bool each_has_length_ = false;
   uint64_t alignment_mask_ = 0;
   uint64_t most_bytes_ = 0;
   DescriptorBytes image_{};

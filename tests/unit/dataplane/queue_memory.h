@@ -44,10 +44,10 @@ class QueueMemory {
   std::vector<RingMemory> rings_;
 };
 
-// Buffers at iovas from kRegionIova on.
+// Buffers at iovas from kIova on: some layouts have 32 bits for them, some count pages.
 class Region {
  public:
-  static constexpr uint64_t kIova = 0x12'3400'0000;
+  static constexpr uint64_t kIova = 0x3400'0000;
 
   explicit Region(size_t bytes) : bytes_(bytes) {}
   std::byte* At(Iova iova) { return bytes_.data() + (iova.value - kIova); }
