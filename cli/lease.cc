@@ -52,6 +52,7 @@ void PrintLease(const v1::Lease& l) {
   sheet.Line("transmit queues", Ranges(l.tx_queues()));
   sheet.Line("in RSS", l.in_rss() ? "yes" : "no");
   sheet.Line("layout", Layout(l.layout()));
+  sheet.Line("features", l.features().empty() ? "none" : absl::StrJoin(l.features(), ", "));
   sheet.Line("protection", Word(l.protection()));
   sheet.Line("held by", absl::StrCat(l.program(), ", pid ", l.pid(), ", uid ", l.uid(),
                                      ", session ", l.session_id()));

@@ -75,6 +75,7 @@ v1::AcquireLeaseRequest RequestOf(const LeaseOptions& options, const DeviceInfo&
   for (const std::string& role : options.rx_roles) request.add_rx_roles(role);
   for (const std::string& role : options.tx_roles) request.add_tx_roles(role);
   request.set_layout(options.layout);
+  for (const std::string& choice : options.features) request.add_features(choice);
   request.set_protection(static_cast<v1::ProtectionMode>(options.protection));
   request.set_rx_buffer_bytes(options.buffer_bytes);
   request.set_join_rss(options.join_rss);
@@ -127,6 +128,7 @@ Lease& Lease::operator=(Lease&&) noexcept = default;
 uint64_t Lease::id() const { return parts_->id(); }
 const std::string& Lease::device() const { return parts_->acquired.lease().device(); }
 const std::string& Lease::layout() const { return parts_->acquired.lease().layout().name(); }
+const std::vector<std::string>& Lease::features() const { return parts_->features; }
 ProtectionMode Lease::protection() const {
   return static_cast<ProtectionMode>(parts_->acquired.lease().protection());
 }

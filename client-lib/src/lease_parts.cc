@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client-lib/src/rx_queue_impl.h"
 #include "client-lib/src/tx_queue_impl.h"
@@ -35,6 +34,7 @@ LeaseParts::LeaseParts(std::shared_ptr<Core> session, v1::AcquireLeaseResponse r
     : core(std::move(session)),
       acquired(std::move(response)),
       roles_in_software(acquired.roles_in_software().begin(), acquired.roles_in_software().end()),
+      features(acquired.lease().features().begin(), acquired.lease().features().end()),
       state(std::make_shared<LeaseState>(id())) {}
 
 LeaseParts::~LeaseParts() {
@@ -135,32 +135,27 @@ absl::StatusOr<SoftwareWork> LeaseParts::SoftwareOf(const LeaseOptions& options)
         options.rx_roles.end()) {
       continue;
     }
-    if (absl::StartsWith(role, "checksum.")) {
-      work.checksums = true;
-    } else if (absl::StartsWith(role, "vlan.")) {
-      work.vlan = true;
-    } else if (role == "hash.value") {
-      v1::GetRssRequest request;
-      request.set_device(acquired.lease().device());
-      v1::GetRssResponse response;
-      if (absl::Status status = core->Call<v1::SteeringService>(&v1::SteeringService::Stub::GetRss,
-                                                                request, &response);
-          !status.ok()) {
-        return status;
-      }
-      const std::string& key = response.rss().key();
-      if (key.size() != work.hash_key.size()) {
-        return absl::InternalError(
-            absl::StrCat("GetRss: the key has ", key.size(), " bytes, not ", work.hash_key.size()));
-      }
-      std::memcpy(work.hash_key.data(), key.data(), key.size());
-      work.hash = true;
-    } else {
+    if (!AddWork(role, &work)) {
       return absl::UnimplementedError(absl::StrCat("Acquire: no layout of ",
                                                    acquired.lease().device(), " has the role ",
                                                    role, ", and this library does not compute it"));
     }
   }
+  if (!work.hash) return work;
+  v1::GetRssRequest request;
+  request.set_device(acquired.lease().device());
+  v1::GetRssResponse response;
+  if (absl::Status status =
+          core->Call<v1::SteeringService>(&v1::SteeringService::Stub::GetRss, request, &response);
+      !status.ok()) {
+    return status;
+  }
+  const std::string& key = response.rss().key();
+  if (key.size() != work.hash_key.size()) {
+    return absl::InternalError(
+        absl::StrCat("GetRss: the key has ", key.size(), " bytes, not ", work.hash_key.size()));
+  }
+  std::memcpy(work.hash_key.data(), key.data(), key.size());
   return work;
 }
 

@@ -36,6 +36,7 @@ class LeaseParts {
   const std::shared_ptr<Core> core;
   const v1::AcquireLeaseResponse acquired;
   std::vector<std::string> roles_in_software;
+  std::vector<std::string> features;
   std::shared_ptr<Region> region;
   std::shared_ptr<LeaseState> state;
   std::unique_ptr<GrantMap> map;

@@ -20,7 +20,62 @@ void Mark(PacketMetadata& meta, PacketField field) {
   meta.computed |= static_cast<uint32_t>(field);
 }
 
+// What of a packet RSS hashes: addresses, and then ports if it has any.
+struct Flow {
+  std::array<uint8_t, 36> bytes;
+  size_t addresses = 0;  // bytes of them; 0: no IP
+  size_t all = 0;
+  HashType of_addresses = HashType::kNone;
+  HashType of_all = HashType::kNone;
+};
+
+Flow FlowOf(const Packet& packet) {
+  Flow flow;
+  const Headers h = ParseHeaders(packet);
+  if (h.l3 != L3Kind::kIp4 && h.l3 != L3Kind::kIp6) return flow;
+  const bool v6 = h.l3 == L3Kind::kIp6;
+  const std::byte* ip = packet.bytes().data() + h.l2_bytes;
+  flow.addresses = v6 ? 32 : 8;
+  std::memcpy(flow.bytes.data(), ip + (v6 ? 8 : 12), flow.addresses);
+  flow.all = flow.addresses;
+  flow.of_addresses = flow.of_all = v6 ? HashType::kIp6 : HashType::kIp4;
+  if (h.l4 != L4Kind::kTcp && h.l4 != L4Kind::kUdp) return flow;
+  std::memcpy(flow.bytes.data() + flow.all, ip + h.l3_bytes, 4);
+  flow.all += 4;
+  if (h.l4 == L4Kind::kTcp) {
+    flow.of_all = v6 ? HashType::kTcp6 : HashType::kTcp4;
+  } else {
+    flow.of_all = v6 ? HashType::kUdp6 : HashType::kUdp4;
+  }
+  return flow;
+}
+
 }  // namespace
+
+bool AddWork(std::string_view role, SoftwareWork* work) {
+  static constexpr struct {
+    std::string_view role;
+    bool SoftwareWork::*work;
+  } kWorks[] = {{"checksum.checked", &SoftwareWork::checksums},
+                {"checksum.l3.bad", &SoftwareWork::checksums},
+                {"checksum.l3.checked", &SoftwareWork::checksums},
+                {"checksum.l3.ok", &SoftwareWork::checksums},
+                {"checksum.l4.bad", &SoftwareWork::checksums},
+                {"checksum.l4.checked", &SoftwareWork::checksums},
+                {"checksum.l4.ok", &SoftwareWork::checksums},
+                {"checksum.udp.checked", &SoftwareWork::checksums},
+                {"hash.type", &SoftwareWork::hash},
+                {"hash.value", &SoftwareWork::hash},
+                {"vlan.present", &SoftwareWork::vlan},
+                {"vlan.stripped", &SoftwareWork::vlan},
+                {"vlan.tci", &SoftwareWork::vlan}};
+  for (const auto& known : kWorks) {
+    if (known.role != role) continue;
+    work->*known.work = true;
+    return true;
+  }
+  return false;
+}
 
 uint32_t ToeplitzHash(const std::array<uint8_t, kHashKeyBytes>& key,
                       std::span<const uint8_t> input) {
@@ -53,27 +108,23 @@ void StripVlan(Packet& packet) {
 
 void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet) {
   PacketMetadata& meta = PacketAccess::meta(packet);
-  if (meta.Has(PacketField::kHash)) return;
-  const Headers h = ParseHeaders(packet);
-  if (h.l3 != L3Kind::kIp4 && h.l3 != L3Kind::kIp6) return;
-  const bool v6 = h.l3 == L3Kind::kIp6;
-  const size_t addresses = v6 ? 32 : 8;
-  const std::byte* ip = packet.bytes().data() + h.l2_bytes;
-  std::array<uint8_t, 36> input;
-  std::memcpy(input.data(), ip + (v6 ? 8 : 12), addresses);
-  size_t size = addresses;
-  meta.hash_type = v6 ? HashType::kIp6 : HashType::kIp4;
-  if (h.l4 == L4Kind::kTcp || h.l4 == L4Kind::kUdp) {
-    std::memcpy(input.data() + size, ip + h.l3_bytes, 4);
-    size += 4;
-    if (h.l4 == L4Kind::kTcp) {
-      meta.hash_type = v6 ? HashType::kTcp6 : HashType::kTcp4;
-    } else {
-      meta.hash_type = v6 ? HashType::kUdp6 : HashType::kUdp4;
-    }
+  const bool given = meta.Has(PacketField::kHash);
+  if (given && meta.Has(PacketField::kHashType)) return;
+  const Flow flow = FlowOf(packet);
+  const std::span<const uint8_t> all(flow.bytes.data(), flow.all);
+  const std::span<const uint8_t> addresses = all.first(flow.addresses);
+  if (!given) {
+    if (all.empty()) return;
+    meta.hash = ToeplitzHash(key, all);
+    meta.hash_type = flow.of_all;
+    Mark(meta, PacketField::kHash);
+  } else if (!all.empty() && meta.hash == ToeplitzHash(key, all)) {
+    meta.hash_type = flow.of_all;
+  } else if (!all.empty() && meta.hash == ToeplitzHash(key, addresses)) {
+    meta.hash_type = flow.of_addresses;
+  } else {
+    meta.hash_type = HashType::kOther;
   }
-  meta.hash = ToeplitzHash(key, std::span(input).first(size));
-  Mark(meta, PacketField::kHash);
   Mark(meta, PacketField::kHashType);
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "qsplit/packet.h"
 
@@ -16,10 +17,14 @@ inline constexpr size_t kHashKeyBytes = 40;
 struct SoftwareWork {
   bool checksums = false;
   bool vlan = false;
-  bool hash = false;
+  bool hash = false;  // its value, or what it is over
   // Of the Toeplitz hash: the device's own.
   std::array<uint8_t, kHashKeyBytes> hash_key{};
 };
+
+// Adds what has to be done for a role that the layout's receive queue lacks. False: the library
+// does not compute it.
+bool AddWork(std::string_view role, SoftwareWork* work);
 
 // Does what `work` says and the device has not done.
 void ComputeMissing(const SoftwareWork& work, Packet& packet);
@@ -30,7 +35,8 @@ uint32_t ToeplitzHash(const std::array<uint8_t, kHashKeyBytes>& key,
 
 // Takes an 802.1Q tag out of the packet and into its metadata, if there is one.
 void StripVlan(Packet& packet);
-// Hashes addresses, and ports of unfragmented TCP and UDP, as RSS does.
+// Hashes addresses, and ports of unfragmented TCP and UDP, as RSS does. Where the device gave a
+// hash and did not say over what, finds out; kOther: over none of these, or with another key.
 void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet);
 
 }  // namespace qsplit::internal

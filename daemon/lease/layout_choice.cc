@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <optional>
-#include <set>
+#include <tuple>
 
 #include "daemon/lease/feature_choice.h"
 #include "daemon/policy/error.h"
@@ -15,91 +15,145 @@ namespace qsplit::lease {
 namespace {
 
 using policy::Error;
+using Names = std::vector<std::string>;
 
 constexpr size_t kMaxRoles = 64;
-constexpr uint32_t kNormalBufferBytes = 2048;
-// Where the layout sets no limit.
-constexpr uint32_t kMostBufferBytes = 1U << 24;
 
-using Names = std::set<std::string, std::less<>>;
+// What client-lib/src/software.cc computes of received packets, and what its Send does.
+constexpr std::string_view kComputed[] = {
+    "checksum.checked", "checksum.l3.bad", "checksum.l3.checked", "checksum.l3.ok",
+    "checksum.l4.bad",  "checksum.l4.ok",  "checksum.l4.checked", "checksum.udp.checked",
+    "hash.type",        "hash.value",      "vlan.present",        "vlan.stripped",
+    "vlan.tci"};
+constexpr std::string_view kDone[] = {"checksum.l3.request", "checksum.l4.request", "vlan.insert",
+                                      "vlan.tci"};
 
-using Choices = std::vector<uint32_t>;
-
-// The roles of a form and of the forms inside it, in a queue that is set up with these choices.
-void AddRoles(const v1::Layout& layout, const Choices& choices, uint32_t form_index, Names& roles) {
-  const v1::Form& form = layout.forms(static_cast<int>(form_index));
-  if (!layout::Applies(form.features(), choices)) return;
-  for (const v1::Field& field : form.fields()) {
-    if (!field.role().empty() && layout::Applies(field.features(), choices)) {
-      roles.insert(field.role());
-    }
-  }
-  // Contained forms have lower indices: this ends.
-  for (const v1::ContainedForm& part : form.contains()) {
-    AddRoles(layout, choices, part.form(), roles);
-  }
-}
-
-Names RolesOf(const v1::Layout& layout, const Choices& choices, const v1::Queue& queue) {
-  Names roles;
-  const bool transmit = queue.direction() == v1::DIRECTION_TRANSMIT;
-  for (const v1::Ring& ring : queue.rings()) {
-    if (!layout::Applies(ring.features(), choices)) continue;
-    for (uint32_t form : ring.complete_forms()) AddRoles(layout, choices, form, roles);
-    if (!transmit) continue;
-    for (uint32_t form : ring.post_forms()) AddRoles(layout, choices, form, roles);
-  }
-  for (const v1::ContextRule& context : queue.contexts()) {
-    AddRoles(layout, choices, context.form(), roles);
-  }
-  return roles;
-}
-
-uint32_t SlotBytes(const v1::Queue& queue, const Choices& choices) {
-  uint32_t bytes = 0;
-  for (const v1::Ring& ring : queue.rings()) {
-    if (layout::Applies(ring.features(), choices)) bytes += ring.slot_bytes();
-  }
-  return bytes;
-}
-
+// A layout, set up in some way.
 struct Candidate {
   const layout::VerifiedLayout* layout = nullptr;
   Choices choices;
   uint32_t slot_bytes = 0;
-  std::vector<std::string> hard;  // missing, and software cannot help
-  std::vector<std::string> soft;  // missing, software can
+  Names hard;                 // missing, and software cannot help
+  Names soft;                 // missing, software can
+  bool hard_receive = false;  // `hard` begins with a receive role
+
+  bool BetterThan(const Candidate& other) const {
+    return std::tuple(hard.size(), soft.size(), slot_bytes) <
+           std::tuple(other.hard.size(), other.soft.size(), other.slot_bytes);
+  }
 };
 
-void Sort(const std::vector<std::string>& wanted, const Names& there, Candidate& candidate) {
-  for (const std::string& role : wanted) {
-    if (there.contains(role)) continue;
-    auto& missing = SoftwareCanCompute(role) ? candidate.soft : candidate.hard;
-    if (std::find(missing.begin(), missing.end(), role) == missing.end()) missing.push_back(role);
-  }
+// A direction in which queues are wanted.
+struct Side {
+  v1::Direction direction;
+  const Names& roles;
+  QueueRoles queue;
+};
+
+void Add(const std::string& role, Names& names) {
+  if (std::find(names.begin(), names.end(), role) == names.end()) names.push_back(role);
 }
+
+// The best way to set one layout up.
+class Search {
+ public:
+  // The layout must outlive this.
+  Search(const layout::VerifiedLayout& layout, const PinnedChoices& pinned, std::vector<Side> sides)
+      : layout_(layout), sides_(std::move(sides)), free_(pinned.size()) {
+    for (const auto& pin : pinned) choices_.push_back(pin.value_or(0));
+    for (const Side& side : sides_) side.queue.MarkFeatures(free_);
+    for (size_t i = 0; i < pinned.size(); ++i) {
+      if (pinned[i]) free_[i] = false;
+    }
+  }
+
+  Candidate Best() {
+    best_ = Judge();
+    tries_ = 1;
+    for (size_t away = 1; away <= choices_.size(); ++away) Vary(0, away);
+    return *std::move(best_);
+  }
+
+ private:
+  // Tries everything with `away` features, from `first` on, away from their defaults.
+  void Vary(size_t first, size_t away) {
+    for (size_t i = first; i < choices_.size() && tries_ < kMaxTries; ++i) {
+      if (!free_[i]) continue;
+      const int count = layout_.message().features(static_cast<int>(i)).choices_size();
+      for (int choice = 1; choice < count && tries_ < kMaxTries; ++choice) {
+        choices_[i] = static_cast<uint32_t>(choice);
+        if (away > 1) {
+          Vary(i + 1, away - 1);
+          continue;
+        }
+        ++tries_;
+        if (Candidate candidate = Judge(); candidate.BetterThan(*best_)) best_ = candidate;
+      }
+      choices_[i] = 0;
+    }
+  }
+
+  Candidate Judge() const {
+    Candidate candidate{.layout = &layout_, .choices = choices_};
+    for (const Side& side : sides_) {
+      candidate.slot_bytes += side.queue.SlotBytes(choices_);
+      for (size_t i = 0; i < side.roles.size(); ++i) {
+        if (side.queue.Has(i, choices_)) continue;
+        const bool soft = SoftwareCanCompute(side.direction, side.roles[i]);
+        Add(side.roles[i], soft ? candidate.soft : candidate.hard);
+        if (!soft && side.direction == v1::DIRECTION_RECEIVE) candidate.hard_receive = true;
+      }
+    }
+    return candidate;
+  }
+
+  const layout::VerifiedLayout& layout_;
+  const std::vector<Side> sides_;
+  std::vector<bool> free_;  // by feature: what is chosen matters, and may be chosen
+  Choices choices_;
+  std::optional<Candidate> best_;
+  int tries_ = 0;
+};
 
 // nullopt: it has no queue of a direction that is wanted.
-std::optional<Candidate> Judge(const layout::VerifiedLayout& layout, const Choices& choices,
-                               const LayoutWish& wish) {
-  Candidate candidate{.layout = &layout, .choices = choices};
-  const struct {
-    bool wanted;
-    v1::Direction direction;
-    const std::vector<std::string>& roles;
-  } sides[] = {{wish.receive, v1::DIRECTION_RECEIVE, wish.rx_roles},
-               {wish.transmit, v1::DIRECTION_TRANSMIT, wish.tx_roles}};
-  for (const auto& side : sides) {
-    if (!side.wanted) continue;
-    const v1::Queue* queue = layout.FindQueue(side.direction);
+std::optional<std::vector<Side>> SidesOf(const layout::VerifiedLayout& layout,
+                                         const LayoutWish& wish) {
+  std::vector<Side> sides;
+  for (const v1::Direction direction : {v1::DIRECTION_RECEIVE, v1::DIRECTION_TRANSMIT}) {
+    const bool receive = direction == v1::DIRECTION_RECEIVE;
+    if (!(receive ? wish.receive : wish.transmit)) continue;
+    const v1::Queue* queue = layout.FindQueue(direction);
     if (queue == nullptr) return std::nullopt;
-    candidate.slot_bytes += SlotBytes(*queue, choices);
-    Sort(side.roles, RolesOf(layout.message(), choices, *queue), candidate);
+    const Names& roles = receive ? wish.rx_roles : wish.tx_roles;
+    sides.push_back({direction, roles, QueueRoles(layout.message(), *queue, roles)});
   }
-  return candidate;
+  return sides;
 }
 
-absl::Status CheckRoles(std::string_view field, const std::vector<std::string>& roles) {
+struct Found {
+  std::optional<Candidate> best;  // it may lack roles
+  bool named = false;             // there is a layout of the name asked for
+  bool featured = false;          // and one with the features asked for
+};
+
+Found Find(std::span<const layout::VerifiedLayout> offered, const LayoutWish& wish,
+           const std::vector<FeatureWish>& features) {
+  Found found;
+  for (const layout::VerifiedLayout& layout : offered) {
+    if (!wish.name.empty() && layout.name() != wish.name) continue;
+    found.named = true;
+    const auto pinned = PinChoices(layout.message(), features);
+    if (!pinned) continue;
+    found.featured = true;
+    auto sides = SidesOf(layout, wish);
+    if (!sides) continue;
+    Candidate candidate = Search(layout, *pinned, *std::move(sides)).Best();
+    if (!found.best || candidate.BetterThan(*found.best)) found.best = std::move(candidate);
+  }
+  return found;
+}
+
+absl::Status CheckRoles(std::string_view field, const Names& roles) {
   if (roles.size() > kMaxRoles) {
     return Error(v1::ERROR_REASON_MALFORMED, field, fmt::format("{}", roles.size()),
                  fmt::format("{}", kMaxRoles),
@@ -113,6 +167,15 @@ absl::Status CheckRoles(std::string_view field, const std::vector<std::string>& 
         fmt::format("'{}' is no role; see the vocabulary, for example packet.length", shown));
   }
   return absl::OkStatus();
+}
+
+absl::Status NoSuchLayout(std::span<const layout::VerifiedLayout> offered, const LayoutWish& wish) {
+  Names names;
+  for (const layout::VerifiedLayout& layout : offered) names.push_back(layout.name());
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
+  const std::string shown = wish.name.substr(0, 64);
+  return Error(v1::ERROR_REASON_NOT_FOUND, "layout", shown, list,
+               fmt::format("the device offers no layout '{}'; it offers {}", shown, list));
 }
 
 absl::Status NoSuchFeatures(std::span<const layout::VerifiedLayout> offered,
@@ -131,136 +194,71 @@ absl::Status NoSuchFeatures(std::span<const layout::VerifiedLayout> offered,
                            wanted));
 }
 
-bool Allowed(const v1::SlotRange& range, uint32_t slots) {
-  return slots >= range.min() && slots <= range.max() &&
-         (slots - range.min()) % std::max(range.step(), 1U) == 0 &&
-         (!range.power_of_two() || std::has_single_bit(slots));
-}
-
-// The highest count that is allowed and not above, else the lowest that is allowed; 0: none is.
-uint32_t Nearest(const v1::SlotRange& range, uint32_t slots) {
-  if (range.power_of_two()) {
-    for (uint32_t n = std::bit_floor(std::min(slots, range.max())); n > 0; n /= 2) {
-      if (Allowed(range, n)) return n;
-    }
-    for (uint32_t n = 1; n != 0 && n <= range.max(); n *= 2) {
-      if (Allowed(range, n)) return n;
-    }
-    return 0;
+std::string Describe(const Candidate& candidate) {
+  Names features;
+  const v1::Layout& layout = candidate.layout->message();
+  for (int i = 0; i < layout.features_size(); ++i) {
+    const uint32_t choice = candidate.choices[static_cast<size_t>(i)];
+    if (choice != 0) features.push_back(NameOfChoice(layout.features(i), choice));
   }
-  if (slots < range.min()) return range.min();
-  const uint32_t step = std::max(range.step(), 1U);
-  const uint32_t capped = std::min(slots, range.max());
-  return range.min() + (capped - range.min()) / step * step;
+  return features.empty()
+             ? candidate.layout->name()
+             : fmt::format("{} with {}", candidate.layout->name(), fmt::join(features, ", "));
 }
 
-std::string Describe(const v1::SlotRange& range) {
-  std::string text = fmt::format("{}..{}", range.min(), range.max());
-  if (range.step() > 1) text += fmt::format(" step {}", range.step());
-  if (range.power_of_two()) text += " powers of two";
-  return text;
+// `nearest` lacks the fewest of the roles that software cannot compute.
+absl::Status MissingRoles(std::span<const layout::VerifiedLayout> offered, const LayoutWish& wish,
+                          const Candidate& nearest) {
+  const std::string list = fmt::format("{}", fmt::join(nearest.hard, ", "));
+  std::string limit;
+  std::string message;
+  if (wish.name.empty() && wish.features.empty()) {
+    message = fmt::format(
+        "no layout of the device has all the roles asked for; {} comes nearest and lacks {}: do "
+        "without, or choose another device",
+        Describe(nearest), list);
+  } else {
+    LayoutWish any = wish;
+    any.name.clear();
+    any.features.clear();
+    const Found other = Find(offered, any, {});
+    const bool there = other.best && other.best->hard.empty();
+    if (there) limit = Describe(*other.best);
+    message = fmt::format("{} lacks {}; {}", Describe(nearest), list,
+                          there ? limit +
+                                      " has all the roles asked for: leave layout and features "
+                                      "to the daemon, or do without"
+                                : "and no other layout of the device has all the roles asked for: "
+                                  "do without, or choose another device");
+  }
+  return Error(v1::ERROR_REASON_MISSING_ROLES, nearest.hard_receive ? "rx_roles" : "tx_roles", list,
+               limit, message);
 }
 
 }  // namespace
 
-bool SoftwareCanCompute(std::string_view role) {
-  return role == "hash.value" || role.starts_with("checksum.") || role.starts_with("vlan.");
+bool SoftwareCanCompute(v1::Direction direction, std::string_view role) {
+  if (direction == v1::DIRECTION_TRANSMIT) {
+    return std::find(std::begin(kDone), std::end(kDone), role) != std::end(kDone);
+  }
+  return std::find(std::begin(kComputed), std::end(kComputed), role) != std::end(kComputed);
 }
 
 absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const layout::VerifiedLayout> offered,
                                           const LayoutWish& wish) {
   if (absl::Status s = CheckRoles("rx_roles", wish.rx_roles); !s.ok()) return s;
   if (absl::Status s = CheckRoles("tx_roles", wish.tx_roles); !s.ok()) return s;
-  auto features = ParseFeatures(wish.features);
+  const auto features = ParseFeatures(wish.features);
   if (!features.ok()) return features.status();
-  bool named = wish.name.empty();
-  bool pinned = features->empty();
-  std::optional<Candidate> best;
-  std::optional<Candidate> nearest;  // of those that lack roles, for the error
-  for (const layout::VerifiedLayout& layout : offered) {
-    if (!wish.name.empty() && layout.name() != wish.name) continue;
-    named = true;
-    const auto pins = PinChoices(layout.message(), *features);
-    if (!pins) continue;
-    pinned = true;
-    Choices choices;
-    for (const auto& pin : *pins) choices.push_back(pin.value_or(0));
-    std::optional<Candidate> candidate = Judge(layout, choices, wish);
-    if (!candidate) continue;
-    if (!candidate->hard.empty()) {
-      if (!nearest || candidate->hard.size() < nearest->hard.size()) nearest = candidate;
-      continue;
-    }
-    if (!best || candidate->soft.size() < best->soft.size() ||
-        (candidate->soft.size() == best->soft.size() && candidate->slot_bytes < best->slot_bytes)) {
-      best = candidate;
-    }
+  const Found found = Find(offered, wish, *features);
+  if (!found.named && !wish.name.empty()) return NoSuchLayout(offered, wish);
+  if (!found.featured && !wish.features.empty()) return NoSuchFeatures(offered, wish);
+  if (!found.best) {
+    return Error(v1::ERROR_REASON_UNSUPPORTED, "layout", wish.name, "",
+                 "no layout that the device offers has queues of the directions asked for");
   }
-  if (best) return LayoutChoice{*best->layout, best->choices, best->soft};
-  if (!named) {
-    std::vector<std::string> names;
-    for (const layout::VerifiedLayout& layout : offered) names.push_back(layout.name());
-    const std::string list = fmt::format("{}", fmt::join(names, ", "));
-    const std::string shown = wish.name.substr(0, 64);
-    return Error(v1::ERROR_REASON_NOT_FOUND, "layout", shown, list,
-                 fmt::format("the device offers no layout '{}'; it offers {}", shown, list));
-  }
-  if (!pinned) return NoSuchFeatures(offered, wish);
-  if (nearest) {
-    const std::string list = fmt::format("{}", fmt::join(nearest->hard, ", "));
-    return Error(v1::ERROR_REASON_MISSING_ROLES, wish.rx_roles.empty() ? "tx_roles" : "rx_roles",
-                 list, "",
-                 fmt::format("no layout {} has the roles {}; do without them or choose another "
-                             "device",
-                             wish.name.empty() ? "of the device" : "of this name", list));
-  }
-  return Error(v1::ERROR_REASON_UNSUPPORTED, "layout", wish.name, "",
-               "no layout that the device offers has queues of the directions asked for");
-}
-
-absl::StatusOr<uint32_t> ChooseSlots(const v1::Queue& queue, uint32_t wanted, uint32_t normal,
-                                     std::string_view field) {
-  uint32_t slots = wanted != 0 ? wanted : normal;
-  if (wanted == 0) {
-    // One count for all rings: each pass settles it for one more.
-    for (int pass = 0; pass < queue.rings_size(); ++pass) {
-      for (const v1::Ring& ring : queue.rings()) slots = Nearest(ring.slots(), slots);
-    }
-  }
-  for (const v1::Ring& ring : queue.rings()) {
-    if (Allowed(ring.slots(), slots)) continue;
-    return Error(
-        v1::ERROR_REASON_OUT_OF_RANGE, field, fmt::format("{}", slots), Describe(ring.slots()),
-        fmt::format("{} slots are not what ring {} of the layout allows, {}; take {}", slots,
-                    ring.name(), Describe(ring.slots()), Nearest(ring.slots(), slots)));
-  }
-  return slots;
-}
-
-absl::StatusOr<uint32_t> ChooseBufferBytes(const v1::Queue& queue, uint32_t wanted) {
-  const v1::BufferRange& range = queue.limits().buffer();
-  if (range.max_bytes() == 0) {  // the layout sets no limit
-    if (wanted <= kMostBufferBytes) return wanted != 0 ? wanted : kNormalBufferBytes;
-    return Error(v1::ERROR_REASON_OUT_OF_RANGE, "rx_buffer_bytes", fmt::format("{}", wanted),
-                 fmt::format("{}", kMostBufferBytes),
-                 fmt::format("receive buffers of {} bytes are too large; take at most {}", wanted,
-                             kMostBufferBytes));
-  }
-  const uint32_t step = std::max(range.step_bytes(), 1U);
-  const uint32_t asked = wanted != 0 ? wanted : kNormalBufferBytes;
-  uint32_t near = range.min_bytes();
-  if (asked > range.min_bytes()) {
-    near += (std::min(asked, range.max_bytes()) - range.min_bytes()) / step * step;
-  }
-  if (range.power_of_two()) near = std::bit_floor(near);
-  if (wanted == 0 || near == wanted) return near;
-  return Error(v1::ERROR_REASON_OUT_OF_RANGE, "rx_buffer_bytes", fmt::format("{}", wanted),
-               fmt::format("{}..{} step {}{}", range.min_bytes(), range.max_bytes(), step,
-                           range.power_of_two() ? " powers of two" : ""),
-               fmt::format("receive buffers of {} bytes are not what the layout allows, {}..{} "
-                           "bytes in steps of {}{}; take {}",
-                           wanted, range.min_bytes(), range.max_bytes(), step,
-                           range.power_of_two() ? ", powers of two" : "", near));
+  if (!found.best->hard.empty()) return MissingRoles(offered, wish, *found.best);
+  return LayoutChoice{*found.best->layout, found.best->choices, found.best->soft};
 }
 
 }  // namespace qsplit::lease

@@ -10,6 +10,7 @@
 #include "daemon/lease/iova.h"
 #include "daemon/lease/layout_choice.h"
 #include "daemon/lease/queue_pick.h"
+#include "daemon/lease/queue_sizes.h"
 #include "daemon/policy/error.h"
 
 namespace qsplit::lease {
@@ -151,7 +152,8 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   queues.join_rss = request.join_rss();
   if (wish.receive) {
     const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_RECEIVE);
-    auto slots = ChooseSlots(queue, request.rx_slots(), here.device.default_slots, "rx_slots");
+    auto slots = ChooseSlots(queue, choice->features, request.rx_slots(), here.device.default_slots,
+                             "rx_slots");
     if (!slots.ok()) return slots.status();
     auto bytes = ChooseBufferBytes(queue, request.rx_buffer_bytes());
     if (!bytes.ok()) return bytes.status();
@@ -160,7 +162,8 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   }
   if (wish.transmit) {
     const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_TRANSMIT);
-    auto slots = ChooseSlots(queue, request.tx_slots(), here.device.default_slots, "tx_slots");
+    auto slots = ChooseSlots(queue, choice->features, request.tx_slots(), here.device.default_slots,
+                             "tx_slots");
     if (!slots.ok()) return slots.status();
     queues.tx_slots = *slots;
   }

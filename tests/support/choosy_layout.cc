@@ -42,7 +42,7 @@ void PointTo(v1::Condition& condition, uint32_t form) {
   }
 }
 
-// A copy of a form that has 16 bytes more; its index.
+// A copy of a form that has 16 bytes more, and all fields whatever is chosen; its index.
 uint32_t Enlarge(v1::Layout& layout, std::string_view from, const char* name) {
   const v1::Form original = layout.forms(FormIndex(layout, from));
   const auto index = static_cast<uint32_t>(layout.forms_size());
@@ -50,7 +50,10 @@ uint32_t Enlarge(v1::Layout& layout, std::string_view from, const char* name) {
   form = original;
   form.set_name(name);
   form.set_size_bytes(original.size_bytes() + 16);
-  for (v1::Field& field : *form.mutable_fields()) PointTo(*field.mutable_valid_when(), index);
+  for (v1::Field& field : *form.mutable_fields()) {
+    field.clear_features();
+    PointTo(*field.mutable_valid_when(), index);
+  }
   return index;
 }
 

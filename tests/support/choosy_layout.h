@@ -1,10 +1,10 @@
 // A layout of a NIC that does not exist with choices to make when a queue is set up: test.simple
 // (sample_layouts.h) with two features on its receive queue.
 //
-//   Word   hash    each completion has a hash and its type
+//   Word   hash    each small completion has a hash and its type
 //          mark    a flow mark in their place
 //   Size   small   ring descriptors, slots of 16 bytes
-//          large   ring large_descriptors, slots of 32 bytes, with a timestamp
+//          large   ring large_descriptors, slots of 32 bytes, with both words and a timestamp
 #ifndef QSPLIT_TESTS_SUPPORT_CHOOSY_LAYOUT_H_
 #define QSPLIT_TESTS_SUPPORT_CHOOSY_LAYOUT_H_
 

@@ -49,14 +49,19 @@ struct LeaseOptions {
   std::shared_ptr<Region> region;
   uint64_t region_offset_bytes = 0;
   // Roles that the program needs, as the vocabulary names them ("hash.value", "timestamp"). The
-  // daemon picks the smallest layout that has them; Acquire fails with UNIMPLEMENTED if there is
-  // none and they cannot be computed in software.
+  // daemon picks the smallest layout that has them, and the choices of its features that bring
+  // them; Acquire fails with UNIMPLEMENTED, and says which are missing, if there is none and the
+  // library cannot do without: it computes hash.value, hash.type, the checksum states and vlan.tci
+  // of received packets, and on sending fills in checksums and puts in VLAN tags.
   std::vector<std::string> rx_roles;
   std::vector<std::string> tx_roles;
   // Verifies checksums in software where the device does not, and marks them as computed.
   bool software_checksums = false;
   // Layout by name; empty: the daemon chooses.
   std::string layout;
+  // Choices of the layout's features that the program insists on, each as "Feature=choice"; the
+  // daemon chooses the others. NOT_FOUND: no layout, or not the one named, has them.
+  std::vector<std::string> features;
   ProtectionMode protection = ProtectionMode::kAny;
   // True: the queues take part in RSS, and so in traffic that no rule takes; needs policy's
   // permission. False: only rules bring packets.
@@ -96,6 +101,8 @@ class Lease {
   uint64_t id() const;
   const std::string& device() const;
   const std::string& layout() const;
+  // What the layout's features were set to: "Feature=choice" for each, in the layout's order.
+  const std::vector<std::string>& features() const;
   ProtectionMode protection() const;
   // Roles asked for that the layout lacks and the library computes.
   const std::vector<std::string>& roles_in_software() const;

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "daemon/policy/error.h"
 #include "tests/support/choosy_layout.h"
 #include "tests/support/sample_layouts.h"
@@ -63,6 +67,153 @@ TEST_F(ChooseLayoutTest, NamesTheRolesThatAreMissing) {
   EXPECT_EQ(missing.code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(ReasonOf(missing), v1::ERROR_REASON_MISSING_ROLES);
   EXPECT_EQ(policy::DetailOf(missing)->value(), "timestamp");
+  EXPECT_EQ(policy::DetailOf(missing)->limit(), "test.big");
+  EXPECT_EQ(missing.message(),
+            "test.simple lacks timestamp; test.big has all the roles asked for: leave layout and "
+            "features to the daemon, or do without");
+  // No layout has both.
+  const absl::Status both = Choose({.rx_roles = {"hash.value", "flow.mark", "timestamp"}}).status();
+  EXPECT_EQ(ReasonOf(both), v1::ERROR_REASON_MISSING_ROLES);
+  EXPECT_EQ(both.message(),
+            "no layout of the device has all the roles asked for; test.simple comes nearest and "
+            "lacks timestamp: do without, or choose another device");
+  const absl::Status named =
+      Choose({.name = "test.big", .rx_roles = {"flow.mark", "timestamp"}}).status();
+  EXPECT_THAT(std::string(named.message()), HasSubstr("no other layout of the device has"));
+  // The field that is at fault, and roles that software computes are not.
+  const absl::Status sending =
+      ChooseLayout(offered_, {.receive = true,
+                              .transmit = true,
+                              .rx_roles = {"checksum.l3.bad"},
+                              .tx_roles = {"timestamp.request", "vlan.insert"}})
+          .status();
+  EXPECT_EQ(policy::DetailOf(sending)->field(), "tx_roles");
+  EXPECT_EQ(policy::DetailOf(sending)->value(), "timestamp.request");
+}
+
+class ChooseFeaturesTest : public ::testing::Test {
+ protected:
+  static absl::StatusOr<LayoutChoice> Choose(const std::vector<std::string>& rx_roles,
+                                             const std::vector<std::string>& features = {}) {
+    const std::vector<layout::VerifiedLayout> offered = {layout::testing::ChoosyLayout()};
+    return ChooseLayout(offered, {.receive = true, .rx_roles = rx_roles, .features = features});
+  }
+};
+
+TEST_F(ChooseFeaturesTest, ThoseThatBringTheRolesInTheSmallestSlots) {
+  EXPECT_THAT(Choose({})->features, ElementsAre(0, 0));
+  EXPECT_THAT(Choose({"hash.value"})->features, ElementsAre(0, 0));
+  EXPECT_THAT(Choose({"flow.mark"})->features, ElementsAre(0, 1));
+  EXPECT_THAT(Choose({"timestamp"})->features, ElementsAre(1, 0));
+  // Large completions have both words: what is chosen for Word brings nothing, and stays.
+  EXPECT_THAT(Choose({"flow.mark", "timestamp"})->features, ElementsAre(1, 0));
+}
+
+TEST_F(ChooseFeaturesTest, WhatSoftwareCanComputeDecidesLast) {
+  // Software computes hashes, so the mark decides; but large slots have both.
+  const auto both = Choose({"hash.value", "flow.mark"});
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_THAT(both->features, ElementsAre(1, 0));
+  EXPECT_THAT(both->roles_in_software, IsEmpty());
+  const auto small = Choose({"hash.value", "flow.mark"}, {"Size=small"});
+  ASSERT_TRUE(small.ok()) << small.status();
+  EXPECT_THAT(small->features, ElementsAre(0, 1));
+  EXPECT_THAT(small->roles_in_software, ElementsAre("hash.value"));
+}
+
+TEST_F(ChooseFeaturesTest, ThoseThatTheClientInsistsOnStay) {
+  EXPECT_THAT(Choose({}, {"Size=large"})->features, ElementsAre(1, 0));
+  EXPECT_THAT(Choose({"hash.value"}, {"Word=mark"})->features, ElementsAre(1, 1))
+      << "large completions have it";
+  const absl::Status status = Choose({"timestamp"}, {"Size=small", "Word=mark"}).status();
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_MISSING_ROLES);
+  EXPECT_EQ(policy::DetailOf(status)->limit(), "test.choosy with Size=large");
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("test.choosy with Word=mark lacks timestamp"));
+}
+
+// `flags` features, each of which brings one role of a list when it is on.
+layout::VerifiedLayout Flags(int flags, const std::vector<std::string>& roles) {
+  v1::Layout message = layout::testing::SimpleMessage();
+  for (int i = 0; i < flags; ++i) {
+    v1::Feature* feature = message.add_features();
+    feature->set_name("F" + std::to_string(100 + i));
+    feature->add_choices("off");
+    feature->add_choices("on");
+  }
+  for (v1::Form& form : *message.mutable_forms()) {
+    if (form.name() != "RxDone") continue;
+    for (v1::Field& field : *form.mutable_fields()) {
+      const auto at = std::find(roles.begin(), roles.end(), field.role());
+      if (at == roles.end()) continue;
+      v1::FeatureChoice* need = field.add_features();
+      need->set_feature(static_cast<uint32_t>(at - roles.begin()));
+      need->set_choice(1);
+    }
+  }
+  auto layout = layout::VerifiedLayout::FromMessage(message);
+  EXPECT_TRUE(layout.ok()) << layout.status();
+  return *std::move(layout);
+}
+
+TEST(ChooseManyFeatures, TheWorkIsBounded) {
+  // Roles that software cannot compute. All 2^7 ways are tried.
+  const std::vector<std::string> roles = {"packet.is_ip4", "packet.is_ip6", "packet.is_tcp",
+                                          "packet.is_udp", "flow.mark",     "packet.length",
+                                          "error"};
+  const std::vector<layout::VerifiedLayout> seven = {Flags(7, roles)};
+  const auto all = ChooseLayout(seven, {.receive = true, .rx_roles = roles});
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_THAT(all->features, ::testing::Each(1));
+  // 32 features of which 7 matter are no more than that.
+  const std::vector<layout::VerifiedLayout> more = {Flags(32, roles)};
+  const auto few = ChooseLayout(more, {.receive = true, .rx_roles = roles});
+  ASSERT_TRUE(few.ok()) << few.status();
+  EXPECT_THAT(few->features, ElementsAre(1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+}
+
+// 32 features that all matter: of the 2^32 ways the first kMaxTries are tried, those with the
+// fewest features away from their defaults.
+TEST(ChooseManyFeatures, OfTooManyWaysTheNearestToTheDefaultsAreTried) {
+  v1::Layout message = layout::testing::SimpleMessage();
+  std::vector<std::string> words;
+  for (int i = 0; i < 32; ++i) {
+    v1::Feature* feature = message.add_features();
+    feature->set_name("F" + std::to_string(100 + i));
+    feature->add_choices("off");
+    feature->add_choices("on");
+    words.push_back(feature->name() + "=on");
+  }
+  for (v1::Form& form : *message.mutable_forms()) {
+    for (v1::Field& field : *form.mutable_fields()) {
+      if (form.name() != "RxDone") continue;
+      const bool pair = field.role() == "flow.mark";
+      if (field.role() != "packet.is_udp" && !pair) continue;
+      // The mark needs two of them, the other all 32.
+      for (uint32_t i = pair ? 30 : 0; i < 32; ++i) {
+        v1::FeatureChoice* need = field.add_features();
+        need->set_feature(i);
+        need->set_choice(1);
+      }
+    }
+  }
+  const auto layout = layout::VerifiedLayout::FromMessage(message);
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  const std::vector<layout::VerifiedLayout> offered = {*layout};
+  const auto two = ChooseLayout(offered, {.receive = true, .rx_roles = {"flow.mark"}});
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_EQ(two->features[30], 1u);
+  EXPECT_EQ(two->features[31], 1u);
+  EXPECT_EQ(std::count(two->features.begin(), two->features.end(), 1u), 2);
+  EXPECT_EQ(
+      ReasonOf(ChooseLayout(offered, {.receive = true, .rx_roles = {"packet.is_udp"}}).status()),
+      v1::ERROR_REASON_MISSING_ROLES);
+  // A client that knows better says so.
+  const auto told =
+      ChooseLayout(offered, {.receive = true, .rx_roles = {"packet.is_udp"}, .features = words});
+  ASSERT_TRUE(told.ok()) << told.status();
+  EXPECT_THAT(told->features, ::testing::Each(1));
 }
 
 TEST_F(ChooseLayoutTest, RefusesWordsThatAreNoRoles) {
@@ -87,9 +238,10 @@ TEST_F(ChooseLayoutTest, FeaturesThatAreAskedForAreChosen) {
   EXPECT_THAT(choose({.name = "test.choosy"})->features, ElementsAre(0, 0));
   EXPECT_THAT(choose({.name = "test.simple"})->features, IsEmpty());
   // What they leave out, the layout lacks.
-  const absl::Status marked =
-      choose({.name = "test.choosy", .rx_roles = {"flow.mark"}, .features = {"Word=hash"}})
-          .status();
+  const absl::Status marked = choose({.name = "test.choosy",
+                                      .rx_roles = {"flow.mark"},
+                                      .features = {"Word=hash", "Size=small"}})
+                                  .status();
   EXPECT_EQ(ReasonOf(marked), v1::ERROR_REASON_MISSING_ROLES) << marked;
 }
 
@@ -118,75 +270,20 @@ TEST_F(ChooseLayoutTest, ADeviceWithoutLayoutsHasNone) {
 }
 
 TEST(SoftwareCanCompute, WhatFollowsFromThePacketsBytes) {
-  EXPECT_TRUE(SoftwareCanCompute("checksum.l4.ok"));
-  EXPECT_TRUE(SoftwareCanCompute("vlan.tci"));
-  EXPECT_TRUE(SoftwareCanCompute("hash.value"));
-  EXPECT_FALSE(SoftwareCanCompute("timestamp"));
-  EXPECT_FALSE(SoftwareCanCompute("flow.mark"));
-}
-
-v1::Queue Rings(std::vector<v1::SlotRange> ranges) {
-  v1::Queue queue;
-  for (const auto& range : ranges) *queue.add_rings()->mutable_slots() = range;
-  return queue;
-}
-v1::SlotRange Range(uint32_t min, uint32_t max, uint32_t step, bool powers) {
-  v1::SlotRange range;
-  range.set_min(min);
-  range.set_max(max);
-  range.set_step(step);
-  range.set_power_of_two(powers);
-  return range;
-}
-
-TEST(ChooseSlots, HoldsToTheLayout) {
-  const v1::Queue stepped = Rings({Range(64, 4096, 8, false)});
-  EXPECT_EQ(ChooseSlots(stepped, 0, 1000, "rx_slots").value(), 1000U);
-  EXPECT_EQ(ChooseSlots(stepped, 0, 1001, "rx_slots").value(), 1000U);
-  EXPECT_EQ(ChooseSlots(stepped, 0, 1, "rx_slots").value(), 64U);
-  EXPECT_EQ(ChooseSlots(stepped, 0, 1U << 31, "rx_slots").value(), 4096U);
-  EXPECT_EQ(ChooseSlots(stepped, 72, 1000, "rx_slots").value(), 72U);
-  const absl::Status odd = ChooseSlots(stepped, 71, 1000, "rx_slots").status();
-  EXPECT_EQ(ReasonOf(odd), v1::ERROR_REASON_OUT_OF_RANGE);
-  EXPECT_EQ(policy::DetailOf(odd)->limit(), "64..4096 step 8");
-  EXPECT_THAT(std::string(odd.message()), HasSubstr("take 64"));
-  EXPECT_FALSE(ChooseSlots(stepped, 4104, 1000, "rx_slots").ok());
-  EXPECT_FALSE(ChooseSlots(stepped, 0xffffffff, 1000, "rx_slots").ok());
-}
-
-TEST(ChooseSlots, PowersOfTwo) {
-  const v1::Queue powers = Rings({Range(8, 4096, 8, true)});
-  EXPECT_EQ(ChooseSlots(powers, 0, 1000, "tx_slots").value(), 512U);
-  EXPECT_FALSE(ChooseSlots(powers, 1000, 1000, "tx_slots").ok());
-  EXPECT_EQ(ChooseSlots(powers, 8, 1000, "tx_slots").value(), 8U);
-}
-
-TEST(ChooseSlots, SuitsAllRings) {
-  const v1::Queue two = Rings({Range(64, 4096, 64, false), Range(8, 256, 1, true)});
-  EXPECT_EQ(ChooseSlots(two, 0, 1000, "rx_slots").value(), 256U);
-  EXPECT_FALSE(ChooseSlots(two, 192, 1000, "rx_slots").ok());
-}
-
-TEST(ChooseBufferBytes, HoldsToTheLayout) {
-  v1::Queue queue;
-  EXPECT_EQ(ChooseBufferBytes(queue, 0).value(), 2048U);
-  EXPECT_EQ(ChooseBufferBytes(queue, 9000).value(), 9000U);
-  EXPECT_FALSE(ChooseBufferBytes(queue, 0xffffffff).ok());
-  auto* range = queue.mutable_limits()->mutable_buffer();
-  range->set_min_bytes(1024);
-  range->set_max_bytes(16384);
-  range->set_step_bytes(1024);
-  EXPECT_EQ(ChooseBufferBytes(queue, 0).value(), 2048U);
-  EXPECT_EQ(ChooseBufferBytes(queue, 16384).value(), 16384U);
-  for (uint32_t bytes : {1U, 1023U, 1025U, 16385U, 0xffffffffU}) {
-    EXPECT_EQ(ReasonOf(ChooseBufferBytes(queue, bytes).status()), v1::ERROR_REASON_OUT_OF_RANGE);
-  }
-  range->set_min_bytes(4096);
-  EXPECT_EQ(ChooseBufferBytes(queue, 0).value(), 4096U);
-  range->set_power_of_two(true);
-  EXPECT_EQ(ChooseBufferBytes(queue, 8192).value(), 8192U);
-  const absl::Status odd = ChooseBufferBytes(queue, 12288).status();
-  EXPECT_THAT(std::string(odd.message()), ::testing::HasSubstr("powers of two; take 8192"));
+  constexpr auto kReceive = v1::DIRECTION_RECEIVE;
+  constexpr auto kTransmit = v1::DIRECTION_TRANSMIT;
+  EXPECT_TRUE(SoftwareCanCompute(kReceive, "checksum.l4.ok"));
+  EXPECT_TRUE(SoftwareCanCompute(kReceive, "vlan.tci"));
+  EXPECT_TRUE(SoftwareCanCompute(kReceive, "hash.value"));
+  EXPECT_TRUE(SoftwareCanCompute(kReceive, "hash.type"));
+  EXPECT_FALSE(SoftwareCanCompute(kReceive, "timestamp"));
+  EXPECT_FALSE(SoftwareCanCompute(kReceive, "flow.mark"));
+  EXPECT_FALSE(SoftwareCanCompute(kReceive, "checksum.value"));
+  EXPECT_FALSE(SoftwareCanCompute(kReceive, "vlan.outer.tci"));
+  EXPECT_TRUE(SoftwareCanCompute(kTransmit, "checksum.l4.request"));
+  EXPECT_TRUE(SoftwareCanCompute(kTransmit, "vlan.insert"));
+  EXPECT_FALSE(SoftwareCanCompute(kTransmit, "segment.size"));
+  EXPECT_FALSE(SoftwareCanCompute(kTransmit, "hash.value"));
 }
 
 }  // namespace
