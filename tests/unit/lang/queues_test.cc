@@ -98,6 +98,17 @@ TEST(Queues, PacketsAndLimits) {
   EXPECT_EQ(queue.limits().min_bytes_per_packet(), 60u);
 }
 
+TEST(Queues, WhatALengthCounts) {
+  for (const auto& [words, meaning] :
+       {std::pair{"", v1::LENGTH_MEANING_BUFFER},
+        std::pair{"length counts buffer", v1::LENGTH_MEANING_BUFFER},
+        std::pair{"length counts packet in first", v1::LENGTH_MEANING_PACKET_IN_FIRST},
+        std::pair{"length counts packet in last", v1::LENGTH_MEANING_PACKET_IN_LAST},
+        std::pair{"length counts residue", v1::LENGTH_MEANING_RESIDUE}}) {
+    EXPECT_EQ(QueueOf(CompileText(SpecWith({.queue = words}))).packet().length(), meaning) << words;
+  }
+}
+
 TEST(Queues, BuffersThatArePowersOfTwo) {
   const Compiled c = CompileText(SpecWith({.queue = "buffers 256..16 KiB powers of two"}));
   EXPECT_TRUE(QueueOf(c).limits().buffer().power_of_two());

@@ -75,6 +75,35 @@ TEST(RingRules, ASequenceBeginsWithItsFirstNumber) {
   EXPECT_EQ(NameOf(c, RingOf(c, 1).fills(0).field()), "Done.kind");
 }
 
+// An event that is there when its word is not all ones: no shipped spec has one, other devices do.
+TEST(RingRules, NotAllOnesIsSaidFieldByField) {
+  const Compiled c = CompileText(R"(layout test.ones
+source "none"
+byte-order little
+descriptor Post 8 bytes { @0 address u64 is buffer.address }
+descriptor Event 4 bytes { @0 u32 { code 31:28  rest 27:16  length 15:0 is packet.length } }
+queue receive {
+  ring work { slots 8  post Post  doorbell register 4 bytes = producer index }
+  ring events {
+    slots 8
+    complete Event when code != 0xf or rest != 0xfff or length != 0xffff
+    fill code = 0xf
+    fill rest = 0xfff
+    fill length = 0xffff
+    completes work in order
+  }
+  packet is one descriptor
+})");
+  ASSERT_TRUE(c.layout.has_value()) << c.text;
+  const v1::Condition& there = RingOf(c, 1).completed().when();
+  ASSERT_EQ(there.any_of_size(), 3);
+  for (const v1::Conjunction& alternative : there.any_of()) {
+    ASSERT_EQ(alternative.all_of_size(), 1);
+    EXPECT_EQ(alternative.all_of(0).operator_(), v1::OPERATOR_NOT_EQUAL);
+  }
+  EXPECT_EQ(RingOf(c, 1).fills_size(), 3);
+}
+
 TEST(RingRules, RulesMayBeCumulativeConditionalAndOfAFeature) {
   const Compiled c = Compiling({.rules = "completes work up to tag number when kind == 1\n"
                                          "completes work in order when kind == 2 with F = b"});

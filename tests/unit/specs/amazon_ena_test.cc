@@ -100,6 +100,8 @@ constexpr Fact kFacts[] = {
     {"TxDoneExtended", "timestamp", 8, ~0ull},
     {"TxDoneExtended", "sub_queue", 4, 0xffff},
     {"TxDoneExtended", "sq_head", 6, 0xffff},
+    {"TxLine", "descriptors", 0, 32, Word::kBytes},  // ENA_ADMIN_LLQ_NUM_DESCS_BEFORE_HEADER_2
+    {"TxLine", "headers", 32, 96, Word::kBytes},     // to ENA_ADMIN_LIST_ENTRY_SIZE_128B
 };
 
 TEST(SpecFacts, AmazonEna) { CheckFacts("amazon.ena", kFacts); }

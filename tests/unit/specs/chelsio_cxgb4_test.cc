@@ -112,6 +112,17 @@ constexpr Fact kFacts[] = {
     {"TxPacket", "vf_valid", 16, 1u << 11, Word::kBig32},      // Linux TXPKT_VF_VLD
     {"TxPacket", "virtual_function", 16, 0xff, Word::kBig32},  // Linux TXPKT_VF
     {"TxPacket", "pack", 20, 0xffff, Word::kBig16},
+    {"SegmentHead", "opcode", 0, 0xffu << 24, Word::kBig32},        // LSO_OPCODE
+    {"SegmentHead", "first_slice", 0, 1u << 23, Word::kBig32},      // LSO_FIRST_SLICE
+    {"SegmentHead", "last_slice", 0, 1u << 22, Word::kBig32},       // LSO_LAST_SLICE
+    {"SegmentHead", "ip6", 0, 1u << 20, Word::kBig32},              // LSO_IPV6
+    {"SegmentHead", "ethernet_extra", 0, 0xf << 16, Word::kBig32},  // LSO_ETHHDR_LEN
+    {"SegmentHead", "ip_length", 0, 0xfff << 4, Word::kBig32},      // LSO_IPHDR_LEN
+    {"SegmentHead", "tcp_length", 0, 0xf, Word::kBig32},            // LSO_TCPHDR_LEN
+    {"SegmentHead", "ip_id_offset", 4, 0xffff, Word::kBig16},       // ipid_ofst
+    {"SegmentHead", "mss", 6, 0xffff, Word::kBig16},
+    {"SegmentHead", "sequence_offset", 8, 0xffffffff, Word::kBig32},  // seqno_offset
+    {"SegmentHead", "length", 12, 0xfffffff, Word::kBig32},           // LSO_T5_XFER_SIZE
 };
 
 TEST(SpecFacts, ChelsioCxgb4) { CheckFacts("chelsio.cxgb4", kFacts); }

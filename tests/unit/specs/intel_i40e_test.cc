@@ -44,6 +44,8 @@ constexpr Fact kFacts[] = {
     {"RxWriteBack", "length", 8, 0x3fffull << 38},
     {"RxWriteBack", "header_length", 8, 0x7ffull << 52},
     {"RxWriteBack", "split_header", 8, 1ull << 63},
+    {"RxWriteBack", "fcoe_context", 0, 0x0fff},        // I40E_RXD_QW0_FCOEINDX_MASK
+    {"RxWriteBack", "fcoe_parameter", 4, 0xffffffff},  // fcoe_param
     // union i40e_32byte_rx_desc, read.
     {"RxLargeRead", "buffer_address", 0, ~0ull},
     {"RxLargeRead", "header_address", 8, 0xfffffffffffffffe},
@@ -94,6 +96,8 @@ constexpr Fact kFacts[] = {
     {"RxLargeWriteBack", "flex_bytes_low", 24, 0xffffffff},
     {"RxLargeWriteBack", "filter_id", 28, 0xffffffff},
     {"RxLargeWriteBack", "flex_bytes_high", 28, 0xffffffff},
+    {"RxLargeWriteBack", "fcoe_context", 0, 0x0fff},        // I40E_RXD_QW0_FCOEINDX_MASK
+    {"RxLargeWriteBack", "fcoe_parameter", 4, 0xffffffff},  // fcoe_param
     // I40E_TXD_CTX_QW0_*_MASK.
     {"TxContext", "outer_ip", 0, 0x00000003},
     {"TxContext", "outer_ip_length", 0, 0x000000fc},

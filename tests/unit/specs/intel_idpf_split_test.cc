@@ -104,6 +104,19 @@ constexpr Fact kFacts[] = {
     {"TxCompletion", "generation", 0, 0x8000},
     {"TxCompletion", "tag", 2, 0xffff},
     {"TxCompletion", "head", 2, 0xffff},
+    {"TxQueued", "buffer_address", 0, ~0ull},
+    {"TxQueued", "dtype", 8, 0x1f},                // IDPF_FLEX_TXD_QW1_DTYPE_M
+    {"TxQueued", "eop", 8, 0x001 << 5},            // IDPF_TX_FLEX_DESC_CMD_EOP
+    {"TxQueued", "rs", 8, 0x002 << 5},             // ..._RS
+    {"TxQueued", "report_event", 8, 0x004 << 5},   // ..._RE
+    {"TxQueued", "insert_l2tag1", 8, 0x008 << 5},  // ..._IL2TAG1
+    {"TxQueued", "dummy", 8, 0x010 << 5},          // ..._DUMMY
+    {"TxQueued", "checksum", 8, 0x020 << 5},       // ..._CS_EN
+    {"TxQueued", "filter_update", 8, 0x040 << 5},  // ..._FILT_AU_EN
+    {"TxQueued", "filter_evict", 8, 0x080 << 5},   // ..._FILT_AU_EVICT
+    {"TxQueued", "l2tag1", 10, 0xffff},
+    {"TxQueued", "l2tag2", 12, 0xffff},
+    {"TxQueued", "buffer_length", 14, 0xffff},  // buf_size
 };
 
 TEST(SpecFacts, IntelIdpfSplit) { CheckFacts("intel.idpf.split", kFacts); }

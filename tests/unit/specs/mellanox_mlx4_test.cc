@@ -98,6 +98,8 @@ constexpr Fact kFacts[] = {
     {"TxCqe", "is_send", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_IS_SEND_MASK},
     {"TxCqe", "opcode", offsetof(Cqe, owner_sr_opcode), MLX4_CQE_OPCODE_MASK},
     {"TxCqe", "byte_count", offsetof(Cqe, byte_cnt), 0xffffffff, Word::kBig32},
+    {"SegmentHead", "mss", offsetof(mlx4_wqe_lso_seg, mss_hdr_size), 0xffff0000, Word::kBig32},
+    {"SegmentHead", "header_length", offsetof(mlx4_wqe_lso_seg, mss_hdr_size), 0x3ff, Word::kBig32},
 };
 
 TEST(SpecFacts, MellanoxMlx4) { CheckFacts("mellanox.mlx4", kFacts); }

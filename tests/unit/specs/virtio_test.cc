@@ -18,6 +18,9 @@ static_assert(sizeof(vring_used_elem) == 8 && sizeof(vring_packed_desc) == 16);
 static_assert(offsetof(vring_avail, ring) == 4 && offsetof(vring_used, ring) == 4);
 static_assert(offsetof(vring_avail, idx) == 2 && offsetof(vring_used, idx) == 2);
 
+constexpr uint32_t kHeader = sizeof(virtio_net_hdr_v1);
+static_assert(sizeof(virtio_net_hdr_v1_hash) == kHeader + 8);
+
 // Without the bit of explicit congestion notification.
 constexpr uint64_t kGsoType = 0xff & ~uint64_t{VIRTIO_NET_HDR_GSO_ECN};
 
@@ -34,6 +37,8 @@ constexpr Fact kHeaders[] = {
     MEMBER("RxHeader", "rsc_segments", virtio_net_hdr_v1, rsc.segments),
     MEMBER("RxHeader", "rsc_acks", virtio_net_hdr_v1, rsc.dup_acks),
     MEMBER("RxHeader", "num_buffers", virtio_net_hdr_v1, num_buffers),
+    {"HashReport", "hash", offsetof(virtio_net_hdr_v1_hash, hash_value) - kHeader, 0xffffffff},
+    {"HashReport", "hash_type", offsetof(virtio_net_hdr_v1_hash, hash_report) - kHeader, 0xffff},
     BITS("TxHeader", "needs_checksum", virtio_net_hdr_v1, flags, VIRTIO_NET_HDR_F_NEEDS_CSUM),
     BITS("TxHeader", "gso_type", virtio_net_hdr_v1, gso_type, kGsoType),
     BITS("TxHeader", "ecn", virtio_net_hdr_v1, gso_type, VIRTIO_NET_HDR_GSO_ECN),
