@@ -1,8 +1,14 @@
-// Each layout that the build compiles out of a spec carries packets of the software NIC: whole, in
-// pieces, tagged, with checksums to fill in. What a layout cannot ask for is left out, and said.
+// Each layout that the build compiles out of a spec, with each choice of its features, carries
+// packets of the software NIC: whole, in pieces, tagged, with checksums to fill in. What a layout
+// cannot ask for is left out.
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "daemon/backend/softnic/checksum.h"
 #include "tests/unit/softnic/nic_fixture.h"
@@ -14,22 +20,61 @@ using dataplane::RxField;
 using dataplane::TxFeature;
 using dataplane::TxRequest;
 
-std::vector<layout::VerifiedLayout> ShippedLayouts() {
-  std::vector<layout::VerifiedLayout> layouts;
+constexpr uint32_t kSlots = 512;  // which every layout has
+
+// A layout with one choice for each of its features.
+struct Setup {
+  layout::VerifiedLayout layout;
+  std::vector<uint32_t> features;
+
+  std::string Name() const {
+    std::string name = layout.name();
+    for (size_t i = 0; i < features.size(); ++i) {
+      const v1::Feature& feature = layout.message().features(static_cast<int>(i));
+      name += "_" + feature.name() + "_" + feature.choices(static_cast<int>(features[i]));
+    }
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return std::isalnum(c) == 0; }, '_');
+    return name;
+  }
+};
+
+// What the build has, but for those without queues for packets, with all combinations of choices.
+std::vector<Setup> ShippedLayouts() {
+  std::vector<Setup> setups;
   for (const auto& entry : std::filesystem::directory_iterator(QSPLIT_LAYOUT_DIR)) {
     if (entry.path().extension() != ".layout") continue;
     std::ifstream file(entry.path(), std::ios::binary);
     std::stringstream bytes;
     bytes << file.rdbuf();
     auto layout = layout::VerifiedLayout::FromBytes(bytes.str());
-    EXPECT_TRUE(layout.ok()) << entry.path() << ": " << layout.status();
-    if (layout.ok()) layouts.push_back(*std::move(layout));
+    if (!layout.ok()) {
+      ADD_FAILURE() << entry.path() << ": " << layout.status();
+      continue;
+    }
+    if (layout->FindQueue(v1::DIRECTION_RECEIVE) == nullptr) continue;
+    std::vector<uint32_t> features(static_cast<size_t>(layout->message().features_size()), 0);
+    while (true) {
+      setups.push_back({*layout, features});
+      size_t at = 0;
+      for (; at < features.size(); ++at) {
+        const auto choices =
+            static_cast<uint32_t>(layout->message().features(static_cast<int>(at)).choices_size());
+        if (++features[at] < choices) break;
+        features[at] = 0;
+      }
+      if (at == features.size()) break;
+    }
   }
-  return layouts;
+  std::sort(setups.begin(), setups.end(),
+            [](const Setup& a, const Setup& b) { return a.Name() < b.Name(); });
+  return setups;
 }
 
-void Carries(const layout::VerifiedLayout& layout) {
-  SCOPED_TRACE(layout.name());
+class ShippedLayouts : public ::testing::TestWithParam<Setup> {};
+
+TEST_P(ShippedLayouts, CarryPackets) {
+  const layout::VerifiedLayout& layout = GetParam().layout;
   SoftNicConfig left;
   left.name = "left";
   left.mac = kLeftMac;
@@ -42,15 +87,14 @@ void Carries(const layout::VerifiedLayout& layout) {
   auto nics = SoftNic::CreateAll({left, right});
   ASSERT_TRUE(nics.ok()) << nics.status();
   SoftNic& to = *nics->at(1);
+  const std::vector<uint32_t>& features = GetParam().features;
   auto sender =
-      NicClient::Open(nics->at(0).get(), layout, {.lease = 1, .tx_queues = {0}, .slots = 256});
-  if (absl::IsUnimplemented(sender.status())) {
-    GTEST_LOG_(INFO) << layout.name() << " is not driven yet: " << sender.status().message();
-    return;
-  }
+      NicClient::Open(nics->at(0).get(), layout,
+                      {.lease = 1, .tx_queues = {0}, .slots = kSlots, .features = features});
   ASSERT_TRUE(sender.ok()) << sender.status();
   auto receiver = NicClient::Open(
-      &to, layout, {.lease = 1, .rx_queues = {0, 1}, .slots = 256, .join_rss = true});
+      &to, layout,
+      {.lease = 1, .rx_queues = {0, 1}, .slots = kSlots, .join_rss = true, .features = features});
   ASSERT_TRUE(receiver.ok()) << receiver.status();
   ASSERT_TRUE(to.SetRss({std::vector<uint32_t>(kRssTableSize, 1), kDefaultRssKey}).ok());
   NicClient& tx = **sender;
@@ -117,10 +161,13 @@ void Carries(const layout::VerifiedLayout& layout) {
   EXPECT_TRUE(tx.CanariesWhole() && rx.CanariesWhole());
 }
 
-TEST(ShippedLayouts, CarryPackets) {
-  const std::vector<layout::VerifiedLayout> layouts = ShippedLayouts();
-  ASSERT_FALSE(layouts.empty()) << "nothing in " << QSPLIT_LAYOUT_DIR;
-  for (const layout::VerifiedLayout& layout : layouts) Carries(layout);
+INSTANTIATE_TEST_SUITE_P(Specs, ShippedLayouts, ::testing::ValuesIn(ShippedLayouts()),
+                         [](const auto& info) { return info.param.Name(); });
+
+TEST(ShippedLayoutsAreThere, AsManyAsSpecsOfNics) {
+  std::set<std::string> names;
+  for (const Setup& setup : ShippedLayouts()) names.insert(setup.layout.name());
+  EXPECT_GE(names.size(), 25u) << "in " << QSPLIT_LAYOUT_DIR;
 }
 
 }  // namespace
