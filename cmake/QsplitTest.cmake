@@ -3,6 +3,8 @@
 #
 #   qsplit_test(NAME n SOURCES a.cc ... [LIBS l ...] [LABEL unit] [TIMEOUT s] [DATA target ...])
 #     A GoogleTest program; each TEST becomes a CTest test "n.Suite.Name".
+#   qsplit_test_code(target)
+#     For a library of tests: compiles it as qsplit_test does its sources.
 #   qsplit_script_test(NAME n COMMAND prog args ... [LABEL l] [TIMEOUT s] [ENV A=b ...]
 #                      [DEPENDS target ...])
 #     A test that is a command. Exit status 77 means skipped.
@@ -71,6 +73,41 @@ function(_qsplit_test_program name)
     QSPLIT_BIN_DIR="${PROJECT_BINARY_DIR}/bin" QSPLIT_LAYOUT_DIR="${QSPLIT_LAYOUT_BUILD_DIR}")
 endfunction()
 
+# True if one of the libraries brings gRPC along.
+function(_qsplit_has_grpc var)
+  set(seen "")
+  set(todo ${ARGN})
+  while(todo)
+    list(POP_FRONT todo library)
+    if(NOT TARGET "${library}" OR library IN_LIST seen OR NOT library MATCHES "^qsplit")
+      continue()
+    endif()
+    list(APPEND seen "${library}")
+    get_target_property(more "${library}" INTERFACE_LINK_LIBRARIES)
+    list(APPEND todo ${more})
+  endwhile()
+  if(qsplit_grpc IN_LIST seen)
+    set(${var} TRUE PARENT_SCOPE)
+  else()
+    set(${var} FALSE PARENT_SCOPE)
+  endif()
+endfunction()
+
+# How the sources of tests are compiled. With a sanitizer unoptimised, in half of the time: what is
+# tested, and what runs long, is in the libraries.
+function(qsplit_test_code target)
+  if(QSPLIT_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+  get_target_property(libraries ${target} LINK_LIBRARIES)
+  _qsplit_has_grpc(grpc ${libraries})
+  if(grpc)
+    qsplit_use_pch(${target} qsplit_grpc_test_pch)
+  else()
+    qsplit_use_pch(${target} qsplit_test_pch)
+  endif()
+endfunction()
+
 function(qsplit_test)
   cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
   if(NOT QSPLIT_TESTS OR QSPLIT_FUZZ)
@@ -84,6 +121,7 @@ function(qsplit_test)
   add_executable(${T_NAME} ${T_SOURCES})
   set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_link_libraries(${T_NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
+  qsplit_test_code(${T_NAME})
   _qsplit_test_program(${T_NAME})
   if(T_DATA)
     add_dependencies(${T_NAME} ${T_DATA})
