@@ -127,7 +127,8 @@ bool RxProgram::SameFlags(const RxMetadata& meta, bool first, bool last, const s
   // No verdict is one as well: none must look like a bad one.
   const RxFields said = meta.present | RxField::kL3Checksum | RxField::kL4Checksum;
   return std::all_of(flags_.begin(), flags_.end(), [&](const Op& op) {
-    return &op == but || (said & op.is) == RxFields::None() || !SpeaksIn(op.position, first, last) ||
+    return &op == but || (said & op.is) == RxFields::None() ||
+           !SpeaksIn(op.position, first, last) ||
            (op.valid.Holds(a) && op.field.Load(a) != 0) ==
                (op.valid.Holds(b) && op.field.Load(b) != 0);
   });
@@ -171,8 +172,9 @@ void RxProgram::MendFlags(uint32_t flags, bool first, bool last, std::byte* desc
   constexpr uint32_t kVerdicts =
       Bit(Kind::kL3Ok) | Bit(Kind::kL3Bad) | Bit(Kind::kL4Ok) | Bit(Kind::kL4Bad);
   for (const Op& op : flags_) {
-    if (op.has_valid && (Bit(op.kind) & kVerdicts) != 0 && !IsOn(op, flags) && SpeaksIn(op.position, first, last) &&
-        op.valid.Holds(descriptor) && op.field.Load(descriptor) != 0) {
+    if (op.has_valid && (Bit(op.kind) & kVerdicts) != 0 && !IsOn(op, flags) &&
+        SpeaksIn(op.position, first, last) && op.valid.Holds(descriptor) &&
+        op.field.Load(descriptor) != 0) {
       op.field.Store(descriptor, 0);
     }
   }
@@ -208,8 +210,8 @@ void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
     DescriptorBytes trial;
     CopyDescriptor(trial.bytes, descriptor, copy_bytes_);
     WriteNumber(op, value, trial.bytes);
-    bool fits =
-        op.valid.Holds(trial.bytes) && SameFlags(meta, first, last, trial.bytes, descriptor, nullptr);
+    bool fits = op.valid.Holds(trial.bytes) &&
+                SameFlags(meta, first, last, trial.bytes, descriptor, nullptr);
     for (size_t k = 0; k < i && fits; ++k) {
       const Op& other = numbers_[k];
       uint64_t unused;

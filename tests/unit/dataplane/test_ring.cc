@@ -107,7 +107,8 @@ std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
     if (layout.FindQueue(direction) == nullptr) continue;
     const TestRing ring(layout, direction, 16);
     absl::Status status;
-    if (direction == v1::DIRECTION_RECEIVE) {  // one ring, in place: the others have tests of their own
+    if (direction ==
+        v1::DIRECTION_RECEIVE) {  // one ring, in place: the others have tests of their own
       status = InPlaceRxDevice::Create(layout, ring.View(), {QueueBufferBytes(layout)}).status();
     } else {
       status = TxDevice::Create(layout, ring.View(), {}).status();
