@@ -116,6 +116,7 @@ absl::Status RingRxDevice::FindWays() {
 
 uint32_t RingRxDevice::PeekAvailable() {
   uint32_t available = 0;
+  if (fault_ != RingFault::kNone) return 0;
   for (RxFetchRing& lane : lanes_) available += lane.Available();
   return available;
 }
@@ -141,12 +142,14 @@ RingFault RingRxDevice::FetchFromSome(bool first, PostedBuffer* out, Piece* piec
 }
 
 RingFault RingRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packet_bytes*/) {
+  if (fault_ != RingFault::kNone) return fault_;
   // Each buffer may need a completion: none is handed out that could not be completed.
   const size_t pending = fetched_count_ + packet_.size();
   if (pending == fetched_.size() || (!first && !PacketMayGoOn())) return RingFault::kEmpty;
   const size_t slots = queued_.size() + (pending + 1) * form_slots_;
   if (!writer_->HasRoom(static_cast<uint32_t>(slots))) {
-    return writer_->fault() != RingFault::kNone ? writer_->fault() : RingFault::kEmpty;
+    fault_ = writer_->fault();
+    return fault_ != RingFault::kNone ? fault_ : RingFault::kEmpty;
   }
   Piece piece;
   RingFault fault = RingFault::kNone;
@@ -156,7 +159,9 @@ RingFault RingRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packet_b
   } else {
     fault = FetchFromSome(first, out, &piece);
   }
-  if (fault != RingFault::kNone) return fault;
+  if (fault != RingFault::kNone) {
+    return fault == RingFault::kEmpty ? fault : fault_ = fault;
+  }
   last_lane_ = piece.lane;
   packet_fetched_ = first ? 1 : packet_fetched_ + 1;
   piece.bytes = out->bytes;

@@ -106,8 +106,9 @@ class RingRxDevice {
   size_t fetched_begin_ = 0;
   uint32_t fetched_count_ = 0;
   std::vector<Piece> packet_;
-  uint32_t last_lane_ = 0;       // that Fetch took from
-  uint64_t packet_fetched_ = 0;  // buffers, since the last first one
+  RingFault fault_ = RingFault::kNone;  // of any ring: the whole queue's
+  uint32_t last_lane_ = 0;              // that Fetch took from
+  uint64_t packet_fetched_ = 0;         // buffers, since the last first one
 
   std::optional<CompressedCompletions> compressed_;
   std::vector<DescriptorBytes> queued_;  // completions that may become a block

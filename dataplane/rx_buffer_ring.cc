@@ -90,6 +90,7 @@ absl::StatusOr<RxBufferRing> RxBufferRing::Create(const QueueShape& queue,
 }
 
 uint32_t RxBufferRing::FreeDescriptors() {
+  if (!SlotsAreFree()) return 0;
   const uint32_t free = ledger_.Free();
   // The ring may be fuller than the ledger: a device takes out of it when it wants.
   return std::min(free,
@@ -104,7 +105,7 @@ uint32_t RxBufferRing::Room() {
 bool RxBufferRing::Put(const RxBuffer& buffer) {
   const uint32_t bytes = post_->Usable(buffer);
   if (bytes == 0 || ledger_.Full() || !writer_->HasRoom(writer_slots_)) return false;
-  if (slots_name_ && !ledger_.SlotsFree(writer_->position().index(), writer_slots_)) return false;
+  if (!SlotsAreFree()) return false;
   RxBuffer& to = waiting_[waiting_count_];
   to = buffer;
   to.bytes = bytes;

@@ -65,6 +65,11 @@ class RxBufferRing {
   RxBufferRing() = default;
   bool WriteDescriptor();
   uint32_t FreeDescriptors();
+  // Whether no completion can mean an older descriptor in the next one's slots: one that a device
+  // passed over keeps them.
+  bool SlotsAreFree() const {
+    return !slots_name_ || ledger_.SlotsFree(writer_->position().index(), writer_slots_);
+  }
 
   uint32_t ring_ = 0;
   uint32_t capacity_ = 0;

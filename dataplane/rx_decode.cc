@@ -35,7 +35,9 @@ void RxProgram::DecodeChecksums(uint32_t seen, uint32_t set, RxMetadata* meta) c
 }
 
 void RxProgram::DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const {
-  if ((seen & (Bit(Kind::kIsIp4) | Bit(Kind::kIsIp6))) != 0) {
+  // Neither of them is known only where both have a flag.
+  constexpr uint32_t kL3 = Bit(Kind::kIsIp4) | Bit(Kind::kIsIp6);
+  if ((set & kL3) != 0 || (seen & kL3) == kL3) {
     meta->l3 = (set & Bit(Kind::kIsIp4)) != 0   ? L3Kind::kIp4
                : (set & Bit(Kind::kIsIp6)) != 0 ? L3Kind::kIp6
                                                 : L3Kind::kOther;
@@ -43,7 +45,8 @@ void RxProgram::DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const
   }
   constexpr uint32_t kL4 =
       Bit(Kind::kIsTcp) | Bit(Kind::kIsUdp) | Bit(Kind::kIsSctp) | Bit(Kind::kIsFragment);
-  if ((seen & kL4) != 0) {
+  constexpr uint32_t kMostL4 = Bit(Kind::kIsTcp) | Bit(Kind::kIsUdp);
+  if ((set & kL4) != 0 || (seen & kMostL4) == kMostL4) {
     const L4Kind kind = (set & Bit(Kind::kIsFragment)) != 0 ? L4Kind::kFragment
                         : (set & Bit(Kind::kIsTcp)) != 0    ? L4Kind::kTcp
                         : (set & Bit(Kind::kIsUdp)) != 0    ? L4Kind::kUdp

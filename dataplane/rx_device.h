@@ -86,8 +86,7 @@ class RxDevice {
   // first buffer; 0 if it is not known. kEmpty: nothing posted, no room for its completion, or
   // PacketMayGoOn is false.
   RingFault Fetch(PostedBuffer* out, bool first = true, uint32_t packet_bytes = 0);
-  // Whether the layout lets the packet whose buffers are being fetched have one more. False as well
-  // where packets lie in the ring itself and one is longer than a slot.
+  // Whether the layout lets the packet whose buffers are being fetched have one more.
   bool PacketMayGoOn() const;
   // Completes the oldest fetched buffer. The driver sees it now, with the packet's last buffer, or
   // at Publish, as the layout has it; always whole or not at all. Needs a fetched buffer; without

@@ -115,20 +115,69 @@ bool RxProgram::Encode(uint64_t length, uint64_t offset, bool first, bool last,
   if (has_offset_) offset_.Store(descriptor, offset);
   if (has_first_) first_.Store(descriptor, first ? 1 : 0);
 
+  const uint32_t flags = FlagsToSay(meta);
+  EncodeFlags(flags, meta, first, last, descriptor);
+  EncodeNumbers(meta, first, last, descriptor);
+  MendFlags(flags, first, last, descriptor);
+  return said;
+}
+
+bool RxProgram::SameFlags(const RxMetadata& meta, bool first, bool last, const std::byte* a,
+                          const std::byte* b, const Op* but) const {
+  // No verdict is one as well: none must look like a bad one.
+  const RxFields said = meta.present | RxField::kL3Checksum | RxField::kL4Checksum;
+  return std::all_of(flags_.begin(), flags_.end(), [&](const Op& op) {
+    return &op == but || (said & op.is) == RxFields::None() ||
+           !SpeaksIn(op.position, first, last) ||
+           (op.valid.Holds(a) && op.field.Load(a) != 0) ==
+               (op.valid.Holds(b) && op.field.Load(b) != 0);
+  });
+}
+
+uint32_t RxProgram::FlagsToSay(const RxMetadata& meta) const {
   uint32_t flags = FlagsOf(meta);
   // A verdict on one of them would be read as one on both: better none.
   if (has_all_checked_ && (flags & Bit(Kind::kAllChecked)) == 0) {
     flags &= ~(Bit(Kind::kL3Bad) | Bit(Kind::kL4Bad));
   }
-  for (const Op& op : flags_) {
-    if (!SpeaksIn(op.position, first, last)) continue;
-    const bool on = (flags & Bit(op.kind)) != 0 && !op.repeats;
-    op.field.Store(descriptor, on ? 1 : 0);
-    if (!on || !op.has_valid || op.valid.Holds(descriptor) || !op.can_validate) continue;
-    for (const FieldStore& store : op.validate) store.field.StoreRaw(descriptor, store.raw);
+  return flags;
+}
+
+void RxProgram::EncodeFlags(uint32_t flags, const RxMetadata& meta, bool first, bool last,
+                            std::byte* descriptor) const {
+  // Two may share a bit: the one that is on wins.
+  for (const bool on : {false, true}) {
+    for (const Op& op : flags_) {
+      if (!SpeaksIn(op.position, first, last) || IsOn(op, flags) != on) continue;
+      op.field.Store(descriptor, on ? 1 : 0);
+    }
   }
-  EncodeNumbers(meta, first, last, descriptor);
-  return said;
+  for (const Op& op : flags_) {
+    if (!IsOn(op, flags) || !op.has_valid || !op.can_validate ||
+        !SpeaksIn(op.position, first, last) || op.valid.Holds(descriptor)) {
+      continue;
+    }
+    // Not at the cost of what another flag says.
+    DescriptorBytes trial;
+    CopyDescriptor(trial.bytes, descriptor, copy_bytes_);
+    for (const FieldStore& store : op.validate) store.field.StoreRaw(trial.bytes, store.raw);
+    if (SameFlags(meta, first, last, trial.bytes, descriptor, &op)) {
+      CopyDescriptor(descriptor, trial.bytes, copy_bytes_);
+    }
+  }
+}
+
+// What a number that was written since makes of the verdicts: none may say what was not meant.
+void RxProgram::MendFlags(uint32_t flags, bool first, bool last, std::byte* descriptor) const {
+  constexpr uint32_t kVerdicts =
+      Bit(Kind::kL3Ok) | Bit(Kind::kL3Bad) | Bit(Kind::kL4Ok) | Bit(Kind::kL4Bad);
+  for (const Op& op : flags_) {
+    if (op.has_valid && (Bit(op.kind) & kVerdicts) != 0 && !IsOn(op, flags) &&
+        SpeaksIn(op.position, first, last) && op.valid.Holds(descriptor) &&
+        op.field.Load(descriptor) != 0) {
+      op.field.Store(descriptor, 0);
+    }
+  }
 }
 
 void RxProgram::WriteNumber(const Op& op, uint64_t value, std::byte* descriptor) {
@@ -161,7 +210,8 @@ void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
     DescriptorBytes trial;
     CopyDescriptor(trial.bytes, descriptor, copy_bytes_);
     WriteNumber(op, value, trial.bytes);
-    bool fits = op.valid.Holds(trial.bytes);
+    bool fits = op.valid.Holds(trial.bytes) &&
+                SameFlags(meta, first, last, trial.bytes, descriptor, nullptr);
     for (size_t k = 0; k < i && fits; ++k) {
       const Op& other = numbers_[k];
       uint64_t unused;

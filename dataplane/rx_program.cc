@@ -112,6 +112,8 @@ absl::StatusOr<RxProgram> RxProgram::Compile(const QueueScope& scope, uint32_t f
                         (op.kind == Kind::kAllChecked && use.wanted.Has(RxField::kL3Checksum));
     if (!wanted) continue;
     op.position = from.field->position();
+    op.is = is;
+    if (op.kind == Kind::kAllChecked) op.is |= RxField::kL3Checksum;
     op.has_valid = !valid->AlwaysTrue();
     if (auto stores = valid->StoresThatMakeItTrue(); stores.ok()) {
       op.validate = *std::move(stores);
@@ -187,7 +189,12 @@ void RxProgram::FindContested() {
       store.field.StoreRaw(bits[i].bytes, store.field.MaxRaw());
     }
   }
+  DescriptorBytes flags{};
+  for (const Op& op : flags_) op.field.StoreRaw(flags.bytes, op.field.MaxRaw());
   for (size_t a = 0; a < numbers_.size(); ++a) {
+    for (uint32_t i = 0; i < copy_bytes_; ++i) {
+      if ((bits[a].bytes[i] & flags.bytes[i]) != std::byte{0}) numbers_[a].contested = true;
+    }
     for (size_t b = 0; b < numbers_.size(); ++b) {
       for (uint32_t i = 0; a != b && i < copy_bytes_; ++i) {
         if ((bits[a].bytes[i] & bits[b].bytes[i]) != std::byte{0}) numbers_[a].contested = true;

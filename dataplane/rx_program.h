@@ -117,11 +117,12 @@ class RxProgram {
     FieldAccess field;
     Condition valid;
     CodeMap codes;
+    RxFields is;  // the members that it speaks of
     // Make `valid` true; for Encode. Absent if that is not known.
     bool can_validate = true;
     std::vector<FieldStore> validate;
-    // Shares bits, its own or those of its condition, with another number: they may exclude each
-    // other.
+    // Shares bits, its own or those of its condition, with another number or a flag: they may
+    // exclude each other.
     bool contested = false;
   };
   static bool KindOf(layout::Role role, Kind* kind, RxFields* field);
@@ -132,6 +133,16 @@ class RxProgram {
   // The raw value of a number's field for this metadata; false if it has none.
   bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
   void FindContested();
+  static bool IsOn(const Op& op, uint32_t flags) {
+    return (flags & (1u << static_cast<uint32_t>(op.kind))) != 0 && !op.repeats;
+  }
+  uint32_t FlagsToSay(const RxMetadata& meta) const;
+  // Whether two descriptors have the same flags but one, as far as the metadata says them.
+  bool SameFlags(const RxMetadata& meta, bool first, bool last, const std::byte* a,
+                 const std::byte* b, const Op* but) const;
+  void EncodeFlags(uint32_t flags, const RxMetadata& meta, bool first, bool last,
+                   std::byte* descriptor) const;
+  void MendFlags(uint32_t flags, bool first, bool last, std::byte* descriptor) const;
   // Writes the number of one op and makes it valid.
   static void WriteNumber(const Op& op, uint64_t value, std::byte* descriptor);
   void EncodeNumbers(const RxMetadata& meta, bool first, bool last, std::byte* descriptor) const;

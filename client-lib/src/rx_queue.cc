@@ -90,7 +90,8 @@ void RxQueueImpl::Refill() {
     for (; n < kBurst && posted + n < room; ++n) {
       const uint32_t buffer = pool_->Take();
       if (buffer == BufferPool::kNone) break;
-      batch[n] = {dataplane::Iova(pool_->iova(buffer)), setup.buffer_bytes, buffer};
+      batch[n] = {dataplane::Iova(pool_->iova(buffer)), setup.buffer_bytes, buffer,
+                  pool_->data(buffer)};
     }
     const uint32_t taken = n == 0 ? 0 : driver.Post(std::span(batch).first(n));
     for (uint32_t i = taken; i < n; ++i) pool_->Give(batch[i].cookie);

@@ -118,9 +118,11 @@ bool NicCore::FetchBuffers(RxQueue& queue, uint32_t bytes) {
       return false;
     }
     dataplane::PostedBuffer buffer;
-    const RingFault fault = queue.ring.Fetch(&buffer);
+    const bool first = pieces_.empty();
+    const RingFault fault = queue.ring.Fetch(&buffer, first, bytes);
     if (fault == RingFault::kEmpty) {
-      queue.stats->drops_no_descriptor.Add();
+      const bool too_long = !first && !queue.ring.PacketMayGoOn();
+      (too_long ? queue.stats->drops_too_long : queue.stats->drops_no_descriptor).Add();
       queue.ring.Unfetch();
       return false;
     }
@@ -129,20 +131,24 @@ bool NicCore::FetchBuffers(RxQueue& queue, uint32_t bytes) {
       return false;
     }
     // What the layout puts before the packet stands in the first buffer.
-    const uint32_t prefix = pieces_.empty() ? queue.ring.PrefixBytes() : 0;
+    const uint32_t prefix = first ? queue.ring.PrefixBytes() : 0;
     if (buffer.bytes <= prefix) {
       Stop(queue, device::FaultKind::kBadDescriptor, buffer.slot, buffer.address.value,
            buffer.bytes);
       return false;
     }
-    const Iommu::Translation to = queue.lease->iommu.Translate(
-        buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
-    if (to.verdict != Iommu::Verdict::kOk) {
-      StopForIommu(queue, to.verdict, buffer.slot, buffer.address.value, buffer.bytes);
-      return false;
+    std::byte* at = buffer.memory;  // in the ring itself, which needs no translation
+    if (at == nullptr) {
+      const Iommu::Translation to = queue.lease->iommu.Translate(
+          buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
+      if (to.verdict != Iommu::Verdict::kOk) {
+        StopForIommu(queue, to.verdict, buffer.slot, buffer.address.value, buffer.bytes);
+        return false;
+      }
+      at = to.at;
     }
     const uint32_t part = std::min(left, buffer.bytes - prefix);
-    pieces_.push_back({to.at + prefix, part, buffer.bytes - prefix});
+    pieces_.push_back({at + prefix, part, buffer.bytes - prefix});
     left -= part;
     if (left == 0) return true;
   }
@@ -200,6 +206,7 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
     queue.ring.Complete(result);
     NoteCompletion(queue);
   }
+  queue.ring.Publish();
   queue.stats->descriptors.Add(pieces_.size());
   queue.stats->packets.Add();
   queue.stats->bytes.Add(bytes);

@@ -112,6 +112,13 @@ std::vector<std::span<std::byte>> QueueMemory::Shared() {
   return shared;
 }
 
+bool QueueMemory::Holds(const std::byte* at, size_t bytes) {
+  for (const std::span<std::byte> span : Shared()) {
+    if (at >= span.data() && at + bytes <= span.data() + span.size()) return true;
+  }
+  return false;
+}
+
 DeviceMemory Region::memory() {
   DeviceMemory memory;
   memory.context = this;

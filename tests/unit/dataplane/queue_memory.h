@@ -28,6 +28,8 @@ class QueueMemory {
   const QueueView& view() const { return view_; }
   // A name of the ring whose guard bytes were written over; empty: none.
   std::string BrokenGuard() const;
+  // Whether all these bytes belong to the slots or cells of one ring.
+  bool Holds(const std::byte* at, size_t bytes);
   // Everything that a peer may write: slots, cells and doorbells, one span for each.
   std::vector<std::span<std::byte>> Shared();
 

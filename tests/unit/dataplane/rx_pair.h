@@ -68,6 +68,8 @@ class RxPair {
   // Device: puts a packet into posted buffers. False: nothing posted for it (given back). Fails the
   // test on faults.
   bool Send(const SentPacket& packet);
+  // The same with a device that may have faults already.
+  void SendIfPossible(const SentPacket& packet);
   // The same, lost: a completion that never comes.
   bool Lose(const SentPacket& packet);
   // Driver: looks once for at most so many completions; whole packets go to `got`. Fails the test
@@ -80,7 +82,8 @@ class RxPair {
     std::byte* at;
     uint32_t bytes;
   };
-  bool Fetch(uint32_t bytes, std::vector<Piece>* pieces);
+  RingFault Fetch(uint32_t bytes, std::vector<Piece>* pieces);
+  void Complete(const SentPacket& packet, const std::vector<Piece>& pieces);
 
   RxCase case_;
   QueueMemory memory_;

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "dataplane/doorbell.h"
-#include "dataplane/queue_shape.h"
+#include "dataplane/in_place_rx.h"
 #include "dataplane/tx_device.h"
 #include "dataplane/tx_driver.h"
 #include "tests/support/sample_layouts.h"
@@ -107,8 +107,9 @@ std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
     if (layout.FindQueue(direction) == nullptr) continue;
     const TestRing ring(layout, direction, 16);
     absl::Status status;
-    if (direction == v1::DIRECTION_RECEIVE) {  // one ring, in place: the others have tests of their own
-      status = ShapeInPlaceQueue(layout, ring.View(), direction).status();
+    if (direction ==
+        v1::DIRECTION_RECEIVE) {  // one ring, in place: the others have tests of their own
+      status = InPlaceRxDevice::Create(layout, ring.View(), {QueueBufferBytes(layout)}).status();
     } else {
       status = TxDevice::Create(layout, ring.View(), {}).status();
     }
