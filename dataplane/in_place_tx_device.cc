@@ -57,7 +57,6 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
   uint32_t segments = 0;
   uint64_t bytes = 0;
   RequestDraft draft;
-  draft.from_packet = program_.from_packet;
   for (uint32_t seen = 0; seen < available; ++seen, slot = Next(slot)) {
     DescriptorBytes descriptor;
     shape_.slots.Read(slot, descriptor.bytes);

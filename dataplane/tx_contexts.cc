@@ -103,7 +103,6 @@ RingFault TxContextMemory::Use(const TxProgram& program, const TxDataForm& data,
     }
     if (index >= places_[i].size() || !places_[i][index].set) continue;
     *draft = places_[i][index].draft;
-    draft->from_packet = program.from_packet;
     // Where the packet's own descriptor has the same bit, it alone decides.
     draft->request.wants.bits &= form.Triggers().bits & ~data.request.Triggers().bits;
     if (form.lifetime == v1::CONTEXT_LIFETIME_PACKET) places_[i][index].set = false;

@@ -250,10 +250,6 @@ absl::StatusOr<TxProgram> TxProgram::Compile(const InPlaceShape& shape) {
     }
     program.data.push_back(*std::move(data));
   }
-  TxFeatures operands;
-  for (const TxContextForm& context : program.contexts) operands |= context.request.Operands();
-  for (const TxDataForm& data : program.data) operands |= data.request.Operands();
-  program.from_packet = TxFeatures(~operands.bits);
   for (TxDataForm& data : program.data) program.AddFeatures(&data);
   if (shape.queue->packet().span() == v1::SPAN_ADJACENT_UNTIL_LAST && program.max_descriptors > 1) {
     program.features |= TxFeature::kScatter;
@@ -268,6 +264,11 @@ std::optional<int> TxProgram::ContextFor(const TxDataForm& form, const TxRequest
     for (const TxFeature feature : kEach) {
       if (!request.wants.Has(feature)) continue;
       const Needed needed = NeedFor(feature, form.request, context);
+      // Who cuts packets fills in the headers of the pieces, asked or not.
+      if (!needed.possible && feature == TxFeature::kL3Checksum &&
+          request.wants.Has(TxFeature::kSegment) && !features.Has(feature)) {
+        continue;
+      }
       if (!needed.possible) return false;
       uses = uses || needed.context;
     }

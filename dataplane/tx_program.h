@@ -31,8 +31,9 @@ struct RequestDraft {
   uint16_t header_bytes = 0;      // all headers together
   uint16_t l3_end = 0;            // last byte of the network header
   uint16_t l4_insert_offset = 0;  // of the transport checksum, from the transport header's start
-  // Features whose offsets no descriptor of the queue can say: the device looks into the packet.
-  TxFeatures from_packet;
+  // Features whose offsets were said, in one way or another. For others the device looks into the
+  // packet.
+  TxFeatures told;
 };
 
 // The part of a form, data or context, that speaks of requests.
@@ -65,6 +66,8 @@ class RequestFields {
     layout::Role role{};
     uint32_t base = 0;
     v1::PacketPosition position = v1::PACKET_POSITION_EACH;
+    // Of these it tells where things are.
+    TxFeatures tells;
     bool has_valid = false;
     FieldAccess field;
     Condition valid;
@@ -170,7 +173,6 @@ struct TxProgram {
   std::vector<TxDataForm> data;
   std::vector<TxContextForm> contexts;
   TxFeatures features;
-  TxFeatures from_packet;        // as RequestDraft says
   uint32_t copy_bytes = 0;       // of an image; whole words of 8
   uint32_t max_descriptors = 0;  // for a packet, contexts included
   uint64_t max_packet_bytes = 0;
