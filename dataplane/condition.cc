@@ -56,7 +56,7 @@ absl::StatusOr<FieldAccess> AccessReference(const v1::Layout& layout,
     return absl::InvalidArgumentError(
         absl::StrCat("no field ", reference.field(), " in ", form.name()));
   }
-  if (form.size_bytes() > kMaxDescriptorBytes) {
+  if (DescriptorBytesOf(form) > kMaxDescriptorBytes) {
     return absl::UnimplementedError(absl::StrCat("form ", form.name(), ": ", form.size_bytes(),
                                                  " bytes; at most ", kMaxDescriptorBytes));
   }

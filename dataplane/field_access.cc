@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::dataplane {
 namespace {
@@ -133,6 +134,17 @@ std::vector<FieldPart> FieldAccess::Parts() const {
   std::vector<FieldPart> parts = {first_};
   parts.insert(parts.end(), rest_.begin(), rest_.end());
   return parts;
+}
+
+uint32_t DescriptorBytesOf(const v1::Form& form) {
+  for (const v1::Field& field : form.fields()) {
+    if (!field.parts().empty() || layout::FindRole(field.role()) != layout::Role::kPacketInline) {
+      continue;
+    }
+    const v1::ByteArray& array = field.bytes();
+    if (array.byte_offset() + array.length() == form.size_bytes()) return array.byte_offset();
+  }
+  return form.size_bytes();
 }
 
 }  // namespace qsplit::dataplane

@@ -118,6 +118,10 @@ class FieldAccess {
 // Forms longer than this are not driven.
 inline constexpr uint32_t kMaxDescriptorBytes = 512;
 
+// Bytes of a form that are driven as a descriptor: all but bytes of the packet (packet.inline) that
+// stand at its end.
+uint32_t DescriptorBytesOf(const v1::Form& form);
+
 // A descriptor in private memory.
 struct alignas(64) DescriptorBytes {
   std::byte bytes[kMaxDescriptorBytes];

@@ -20,6 +20,7 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
     // All constants together: which bits they take and what must stand there.
     DescriptorBytes mask{};
     DescriptorBytes value{};
+    const uint32_t bytes = std::min(DescriptorBytesOf(form), kMaxDescriptorBytes);
     for (const v1::Field& field : form.fields()) {
       if (field.constraint() != v1::CONSTRAINT_CONSTANT ||
           !layout::Applies(field.features(), choices)) {
@@ -27,7 +28,7 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
       }
       if (field.parts().empty()) {  // bytes, each of the constant's value
         const v1::ByteArray& array = field.bytes();
-        const uint32_t end = std::min(array.byte_offset() + array.length(), form.size_bytes());
+        const uint32_t end = std::min(array.byte_offset() + array.length(), bytes);
         for (uint32_t i = array.byte_offset(); i < end; ++i) {
           mask.bytes[i] = std::byte{0xff};
           value.bytes[i] = static_cast<std::byte>(field.constant());
@@ -39,7 +40,7 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
       access->StoreRaw(mask.bytes, access->MaxRaw());
       access->StoreRaw(value.bytes, field.constant());
     }
-    for (uint16_t offset = 0; offset < form.size_bytes(); offset += 8) {
+    for (uint16_t offset = 0; offset < bytes; offset += 8) {
       MaskedWord word{offset, 0, 0};
       std::memcpy(&word.mask, mask.bytes + offset, 8);
       std::memcpy(&word.value, value.bytes + offset, 8);

@@ -7,8 +7,7 @@ namespace qsplit::dataplane {
 namespace {
 
 absl::Status CheckHead(const RingShape& shape) {
-  if (!shape.post_forms.empty() && shape.complete_forms.empty() &&
-      shape.ring->completed().has_cell()) {
+  if (!shape.post_forms.empty() && shape.ring->completed().has_cell()) {
     return absl::OkStatus();
   }
   return absl::UnimplementedError(

@@ -1,5 +1,6 @@
-// Completion by a position alone (Ring.completed.cell of a ring without complete forms): the device
-// only says how far it is, in a cell of memory or a register.
+// Completion by a position (Ring.completed.cell of a ring with post forms): the device says how far
+// it is, in a cell of memory or a register. What it may have written over descriptors that are done
+// (a time) is not looked at here.
 //
 //   HeadWriter (device)   Finish(count) ──► cell ──► Poll ──► finished slots   HeadReader (driver)
 //                         pending counts: Acknowledge, a consumer doorbell, takes them off again

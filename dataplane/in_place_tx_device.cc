@@ -32,12 +32,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
   absl::StatusOr<std::vector<FieldStore>> done = s.done.StoresThatMakeItTrue();
   if (!done.ok()) return done.status();
   for (const FieldStore& store : *done) store.field.StoreRaw(device->done_image_.bytes, store.raw);
-  for (const TxDataForm& data : device->program_.data) {
-    device->needs_context_.push_back(device->program_.NeedsContext(data));
-  }
-  for (const TxContextForm& context : device->program_.contexts) {
-    device->contexts_.emplace_back(context.places);
-  }
+  device->contexts_ = TxContextMemory(device->program_);
   device->slots_.resize(s.slot_count);
   device->reports_.resize(s.slot_count);
   device->segments_.resize(s.slot_count);
@@ -48,54 +43,6 @@ uint32_t InPlaceTxDevice::PeekAvailable() {
   uint32_t available = 0;
   if (fault_ != RingFault::kNone || !ReadProducer(&available)) return 0;
   return available;
-}
-
-RingFault InPlaceTxDevice::TakeContext(size_t which, const std::byte* descriptor) {
-  const TxContextForm& form = program_.contexts[which];
-  uint64_t index = 0;
-  if (form.index.has_value()) index = form.index->Load(descriptor);
-  if (index >= contexts_[which].size()) return Fault(RingFault::kUndefinedContext);
-  if (form.lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
-    // It takes the place of every other such one.
-    for (size_t i = 0; i < contexts_.size(); ++i) {
-      if (program_.contexts[i].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
-        contexts_[i][0].set = false;
-      }
-    }
-  }
-  ContextPlace& place = contexts_[which][index];
-  place.set = true;
-  place.draft = RequestDraft();
-  form.request.Load(descriptor, true, true, &place.draft);
-  return RingFault::kNone;
-}
-
-RingFault InPlaceTxDevice::AddContext(const TxDataForm& data, const std::byte* descriptor,
-                                      RequestDraft* draft) {
-  // What the descriptor itself asks for and cannot say alone.
-  RequestDraft own;
-  data.request.Load(descriptor, true, true, &own);
-  const TxFeatures lacking =
-      own.request.wants & needs_context_[static_cast<size_t>(&data - program_.data.data())];
-  for (size_t i = 0; i < contexts_.size(); ++i) {
-    const TxContextForm& form = program_.contexts[i];
-    const bool operands = (lacking & form.request.Operands()).bits != 0;
-    // A context that belongs to this packet alone enables by its own bits.
-    const bool enables = form.Triggers().bits != 0 && contexts_[i][0].set;
-    if (!operands && !enables) continue;
-    uint64_t index = 0;
-    if (form.index.has_value() && data.context_index.has_value()) {
-      index = data.context_index->Load(descriptor);
-    }
-    if (index >= contexts_[i].size() || !contexts_[i][index].set) continue;
-    *draft = contexts_[i][index].draft;
-    draft->from_packet = program_.from_packet;
-    // Where the packet's own descriptor has the same bit, it alone decides.
-    draft->request.wants.bits &= form.Triggers().bits & ~data.request.Triggers().bits;
-    if (form.lifetime == v1::CONTEXT_LIFETIME_PACKET) contexts_[i][index].set = false;
-    return RingFault::kNone;
-  }
-  return lacking.bits == 0 ? RingFault::kNone : Fault(RingFault::kUndefinedContext);
 }
 
 RingFault InPlaceTxDevice::Fetch(TxWork* out) {
@@ -110,7 +57,6 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
   uint32_t segments = 0;
   uint64_t bytes = 0;
   RequestDraft draft;
-  draft.from_packet = program_.from_packet;
   for (uint32_t seen = 0; seen < available; ++seen, slot = Next(slot)) {
     DescriptorBytes descriptor;
     shape_.slots.Read(slot, descriptor.bytes);
@@ -120,8 +66,9 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     if (which >= program_.data.size()) {
       // A context inside a packet is of no defined form there.
       if (segments != 0) return Fault(RingFault::kUndefinedForm);
-      const RingFault fault = TakeContext(which - program_.data.size(), descriptor.bytes);
-      if (fault != RingFault::kNone) return fault;
+      const RingFault fault =
+          contexts_.Take(program_, which - program_.data.size(), descriptor.bytes);
+      if (fault != RingFault::kNone) return Fault(fault);
       Consume();
       if (++context_slots_ >= shape_.slot_count) context_slots_ = shape_.slot_count - 1;
       continue;
@@ -141,8 +88,8 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     if (bytes > program_.max_packet_bytes) return Fault(RingFault::kBufferLength);
     if (first) {
       // One packet's context, if any, is in place by now.
-      const RingFault fault = AddContext(data, descriptor.bytes, &draft);
-      if (fault != RingFault::kNone) return fault;
+      const RingFault fault = contexts_.Use(program_, data, descriptor.bytes, &draft);
+      if (fault != RingFault::kNone) return Fault(fault);
     }
     if (first || last) {
       data.request.Load(descriptor.bytes, first, last, &draft);

@@ -11,6 +11,7 @@
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
 #include "dataplane/queue_shape.h"
+#include "dataplane/tx_contexts.h"
 #include "dataplane/tx_device.h"
 #include "dataplane/tx_program.h"
 
@@ -32,11 +33,6 @@ class InPlaceTxDevice {
     bool fetched = false;  // and not completed
     bool report = false;   // its completion is to be written
   };
-  // What the driver set up in one place of the device.
-  struct ContextPlace {
-    bool set = false;
-    RequestDraft draft;
-  };
 
   InPlaceTxDevice() = default;
   // Slots published from the one fetched next on; false: the doorbell says nonsense.
@@ -46,10 +42,6 @@ class InPlaceTxDevice {
   }
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   RingFault Fault(RingFault fault) { return fault_ = fault; }
-  // Remembers a context descriptor.
-  RingFault TakeContext(size_t which, const std::byte* descriptor);
-  // Adds the context that a packet's first data descriptor uses, if it uses one.
-  RingFault AddContext(const TxDataForm& data, const std::byte* descriptor, RequestDraft* draft);
   // Consumes one slot.
   void Consume() {
     fetch_ = Next(fetch_);
@@ -62,9 +54,7 @@ class InPlaceTxDevice {
   ProgressReader producer_;
   NotificationSwitch notification_;
   DescriptorBytes done_image_{};
-  // Features for which each data form needs a context.
-  std::vector<TxFeatures> needs_context_;
-  std::vector<std::vector<ContextPlace>> contexts_;  // by context form
+  TxContextMemory contexts_;
 
   std::vector<SlotState> slots_;
   std::vector<bool> reports_;  // of the packet being gathered, by position

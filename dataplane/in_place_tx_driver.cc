@@ -24,9 +24,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
     const auto has_contexts = static_cast<uint32_t>(s.context_forms.empty() ? 0 : 1);
     driver->max_segments_ = std::max(driver->program_.max_descriptors - has_contexts, 1u);
   }
-  for (const TxContextForm& context : driver->program_.contexts) {
-    driver->contexts_.push_back({std::vector<ContextPlace>(context.places), 0});
-  }
+  driver->contexts_ = TxContextPlaces(driver->program_);
   driver->slots_.resize(s.slot_count);
   driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});
   return driver;
@@ -52,42 +50,6 @@ bool InPlaceTxDriver::Supports(const TxRequest& request) const {
   return MakePlan(request).data != nullptr;
 }
 
-uint64_t InPlaceTxDriver::PayloadOf(const TxRequest& request, uint64_t total) {
-  if (!request.wants.Has(TxFeature::kSegment)) return 0;
-  const uint64_t headers =
-      uint64_t{request.l2_header_bytes} + request.l3_header_bytes + request.l4_header_bytes;
-  return total > headers ? total - headers : 0;
-}
-
-uint32_t InPlaceTxDriver::FindContext(const Plan& plan, uint64_t payload, bool* emit,
-                                      DescriptorBytes* image) const {
-  const TxContextForm& form = program_.contexts[static_cast<size_t>(plan.context)];
-  const ContextState& state = contexts_[static_cast<size_t>(plan.context)];
-  *emit = false;
-  const bool each_packet = form.lifetime == v1::CONTEXT_LIFETIME_PACKET;
-  const bool has_payload =
-      form.payload_length.has_value() && plan.request.wants.Has(TxFeature::kSegment);
-  if (!each_packet && !has_payload) {
-    for (uint32_t i = 0; i < state.places.size(); ++i) {
-      if (state.places[i].set && state.places[i].request == plan.request) return i;
-    }
-  }
-  CopyDescriptor(image->bytes, form.image.bytes, program_.copy_bytes);
-  form.request.Store(plan.request, true, true, image->bytes);
-  if (has_payload) form.payload_length->field.Store(image->bytes, payload);
-  // Two requests may need the same context.
-  for (uint32_t i = 0; !each_packet && i < state.places.size(); ++i) {
-    if (form.index.has_value()) form.index->Store(image->bytes, i);
-    if (state.places[i].set &&
-        std::memcmp(state.places[i].image.bytes, image->bytes, program_.copy_bytes) == 0) {
-      return i;
-    }
-  }
-  *emit = true;
-  if (form.index.has_value()) form.index->Store(image->bytes, state.next);
-  return state.next;
-}
-
 PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
                                  uint32_t cookie) {
   const bool plain = request.wants.bits == 0;
@@ -108,7 +70,7 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
   }
   if (total > program_.max_packet_bytes) return PushResult::kTooLong;
   const bool segmented = plan.request.wants.Has(TxFeature::kSegment);
-  const uint64_t payload = PayloadOf(plan.request, total);
+  const uint64_t payload = PayloadBytes(plan.request, total);
   const auto cannot_say = [](const std::optional<PacketLengthField>& field, uint64_t bytes) {
     return field.has_value() && !field->field.CanStore(bytes);
   };
@@ -123,7 +85,7 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
   uint32_t place = 0;
   DescriptorBytes image;
   if (plan.context != TxProgram::kNoContext) {
-    place = FindContext(plan, payload, &emit, &image);
+    place = contexts_.Find(program_, plan.context, plan.request, payload, &emit, &image);
   }
   const auto needed = static_cast<uint32_t>(segments.size() + (emit ? 1 : 0));
   if (needed > program_.max_descriptors) return PushResult::kTooLong;
@@ -132,21 +94,7 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
   if (emit) {
     shape_.slots.Write(produce_, image.bytes);
     Advance({});
-    ContextState& state = contexts_[static_cast<size_t>(plan.context)];
-    // A context that is not indexed takes the place of every other such one.
-    if (program_.contexts[static_cast<size_t>(plan.context)].lifetime !=
-        v1::CONTEXT_LIFETIME_INDEXED) {
-      for (size_t i = 0; i < contexts_.size(); ++i) {
-        if (program_.contexts[i].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
-          contexts_[i].places[0].set = false;
-        }
-      }
-    }
-    ContextPlace& to = state.places[place];
-    to.set = true;
-    to.request = plan.request;
-    CopyDescriptor(to.image.bytes, image.bytes, program_.copy_bytes);
-    state.next = place + 1 == state.places.size() ? 0 : place + 1;
+    contexts_.Remember(program_, plan.context, place, plan.request, image);
   }
   slots_since_report_ += needed;
   const bool report = data.report.has_value() &&

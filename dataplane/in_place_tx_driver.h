@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/queue_shape.h"
+#include "dataplane/tx_contexts.h"
 #include "dataplane/tx_driver.h"
 #include "dataplane/tx_program.h"
 
@@ -46,25 +47,9 @@ class InPlaceTxDriver {
     const TxDataForm* data = nullptr;  // null: it cannot be carried
     int context = TxProgram::kNoContext;
   };
-  // A place for a context in the device, and what stands there.
-  struct ContextPlace {
-    bool set = false;
-    TxRequest request;
-    DescriptorBytes image;
-  };
-  struct ContextState {
-    std::vector<ContextPlace> places;
-    uint32_t next = 0;
-  };
 
   InPlaceTxDriver() = default;
   Plan MakePlan(const TxRequest& request) const;
-  // Bytes behind the headers that segmentation repeats; 0 without segmentation.
-  static uint64_t PayloadOf(const TxRequest& request, uint64_t total);
-  // The place that holds the request's context; `emit` if it must be written first. A context is
-  // built into `image`.
-  uint32_t FindContext(const Plan& plan, uint64_t payload, bool* emit,
-                       DescriptorBytes* image) const;
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   void Advance(const SlotState& state) {
     slots_[produce_] = state;
@@ -82,7 +67,7 @@ class InPlaceTxDriver {
 
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
-  std::vector<ContextState> contexts_;
+  TxContextPlaces contexts_;
   std::vector<SlotState> slots_;
   uint32_t produce_ = 0;             // next slot to write
   uint64_t produced_ = 0;            // free-running

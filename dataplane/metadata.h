@@ -5,6 +5,7 @@
 #ifndef QSPLIT_DATAPLANE_METADATA_H_
 #define QSPLIT_DATAPLANE_METADATA_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "dataplane/types.h"
@@ -148,6 +149,9 @@ struct TxRequest {
 struct TxSegment {
   Iova address;
   uint32_t bytes = 0;
+  // The same bytes as the driver reaches them; only where TxDriver::NeedsMemory says so. Null on
+  // the device's side.
+  const std::byte* memory = nullptr;
 
   friend bool operator==(const TxSegment&, const TxSegment&) = default;
 };

@@ -86,6 +86,16 @@ class PostWriter {
     return index;
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
+  // Writes a descriptor again that Write wrote at this position (as it was before that), with other
+  // values in the image that Write left; not after its Commit.
+  void Rewrite(const RingCursor& at, uint32_t form, const std::byte* image, uint32_t bytes) {
+    const bool hold = held_ && held_slot_ == at.index();
+    forms_.Write(slots_, at, form, image, bytes, hold);
+    if (hold) CopyHeld(form, image);
+    if (bell_bytes_ != 0 && at.count() + forms_.SlotsOf(form, bytes) == at_.count()) {
+      std::memcpy(bell_copy_.bytes, image, bell_bytes_);
+    }
+  }
   // The packet is whole: where bytes decide, what was written since the last Commit is now the
   // device's, all at once. Must stand between the last Write and Publish.
   void Commit() {
@@ -140,7 +150,10 @@ class PostWriter {
     held_ = true;
     held_slot_ = at_.index();
     held_word_ = forms_[form].last_word;
-    const uint32_t offset = held_word_ * slots_.word_bytes();
+    CopyHeld(form, image);
+  }
+  void CopyHeld(uint32_t form, const std::byte* image) {
+    const uint32_t offset = forms_[form].last_word * slots_.word_bytes();
     std::memcpy(held_bytes_.bytes + offset, image + offset, slots_.word_bytes());
   }
 

@@ -22,6 +22,8 @@ std::string_view RingFaultText(RingFault fault) {
       return "request that makes no sense";
     case RingFault::kSlotOutOfRange:
       return "slot out of the table's range";
+    case RingFault::kUnreachable:
+      return "memory that the device cannot reach";
   }
   return "unknown";
 }

@@ -27,6 +27,8 @@ enum class RingFault : uint8_t {
   kBadRequest,
   // A descriptor names a slot of a table that the table does not have.
   kSlotOutOfRange,
+  // What a packet has in the driver's memory beside its bytes is where the device cannot read it.
+  kUnreachable,
 };
 
 // "doorbell out of range" …, for logs and fault reports.

@@ -33,7 +33,7 @@ uint32_t BuffersIn(const RingShape& shape, const v1::Form& form) {
 absl::StatusOr<FormExtent> FormExtent::Compile(const RingShape& shape, uint32_t form) {
   const v1::Form& from = shape.Form(form);
   FormExtent extent;
-  extent.fixed_bytes_ = from.size_bytes();
+  extent.fixed_bytes_ = DescriptorBytesOf(from);
   for (const v1::ContainedForm& contained : from.contains()) {
     if (!contained.appended()) continue;
     const v1::Form& inner = shape.Form(contained.form());
@@ -103,13 +103,14 @@ absl::StatusOr<RingForms> RingForms::Compile(const RingShape& shape,
   }
   for (const uint32_t index : forms) {
     const v1::Form& from = shape.Form(index);
-    if (from.size_bytes() > kMaxDescriptorBytes || from.size_bytes() == 0) {
-      return absl::UnimplementedError(absl::StrCat("form ", from.name(), ": ", from.size_bytes(),
-                                                   " bytes; at most ", kMaxDescriptorBytes));
+    const uint32_t bytes = DescriptorBytesOf(from);
+    if (bytes > kMaxDescriptorBytes || bytes == 0) {
+      return absl::UnimplementedError(
+          absl::StrCat("form ", from.name(), ": ", bytes, " bytes; at most ", kMaxDescriptorBytes));
     }
     RingForm form;
     form.form = index;
-    form.bytes = from.size_bytes();
+    form.bytes = bytes;
     form.slots = std::max(from.slots(), 1u);
     form.slots = std::max(form.slots, (form.bytes - 1) / compiled.slot_bytes_ + 1);
     form.context = std::any_of(shape.queue->contexts().begin(), shape.queue->contexts().end(),

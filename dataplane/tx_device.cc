@@ -1,25 +1,41 @@
 #include "dataplane/tx_device.h"
 
+#include "absl/status/status.h"
 #include "dataplane/in_place_tx_device.h"
+#include "dataplane/ring_tx_device.h"
 
 namespace qsplit::dataplane {
 
 absl::StatusOr<TxDevice> TxDevice::Create(const layout::VerifiedLayout& layout,
                                           const QueueView& view, const TxDeviceOptions& options) {
   auto in_place = InPlaceTxDevice::Create(layout, view, options);
-  if (!in_place.ok()) return in_place.status();
-  return TxDevice(*std::move(in_place));
+  if (in_place.ok()) return TxDevice(*std::move(in_place));
+  if (!absl::IsUnimplemented(in_place.status())) return in_place.status();
+  auto ring = RingTxDevice::Create(layout, view, options);
+  if (!ring.ok()) return ring.status();
+  return TxDevice(*std::move(ring));
 }
 
 TxDevice::TxDevice(std::unique_ptr<InPlaceTxDevice> in_place) : in_place_(std::move(in_place)) {}
+TxDevice::TxDevice(std::unique_ptr<RingTxDevice> ring) : ring_(std::move(ring)) {}
 TxDevice::TxDevice(TxDevice&&) noexcept = default;
 TxDevice& TxDevice::operator=(TxDevice&&) noexcept = default;
 TxDevice::~TxDevice() = default;
 
-TxFeatures TxDevice::Features() const { return in_place_->Features(); }
-uint32_t TxDevice::PeekAvailable() { return in_place_->PeekAvailable(); }
-RingFault TxDevice::Fetch(TxWork* out) { return in_place_->Fetch(out); }
-void TxDevice::Complete(const TxHandle& handle) { in_place_->Complete(handle); }
-void TxDevice::SetNeedWakeup(bool need) { in_place_->SetNeedWakeup(need); }
+TxFeatures TxDevice::Features() const {
+  return in_place_ ? in_place_->Features() : ring_->Features();
+}
+uint32_t TxDevice::PeekAvailable() {
+  return in_place_ ? in_place_->PeekAvailable() : ring_->PeekAvailable();
+}
+RingFault TxDevice::Fetch(TxWork* out) {
+  return in_place_ ? in_place_->Fetch(out) : ring_->Fetch(out);
+}
+void TxDevice::Complete(const TxHandle& handle) {
+  in_place_ ? in_place_->Complete(handle) : ring_->Complete(handle);
+}
+void TxDevice::SetNeedWakeup(bool need) {
+  in_place_ ? in_place_->SetNeedWakeup(need) : ring_->SetNeedWakeup(need);
+}
 
 }  // namespace qsplit::dataplane

@@ -15,6 +15,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/device_memory.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_fault.h"
 #include "dataplane/ring_view.h"
@@ -26,30 +27,41 @@ class VerifiedLayout;
 
 namespace qsplit::dataplane {
 
-struct TxDeviceOptions {};
+struct TxDeviceOptions {
+  // How prefixes of packets and tables of descriptors are read, where the layout has them in the
+  // driver's memory; else it is not used.
+  DeviceMemory memory;
+};
 
-// Names the slots of one fetched packet.
+// Names one fetched packet.
 struct TxHandle {
   uint32_t first_slot = 0;
-  // Slots, context descriptors in front of it included.
+  // Slots, context descriptors in front of it included; of a table those of its chain.
   uint32_t slots = 0;
+  // The device's own name of it.
+  uint32_t record = 0;
+  uint64_t number = 0;
 };
 
 // A packet to send.
 struct TxWork {
-  // At least one; valid until the next Fetch.
+  // Bytes that stood in the ring itself, a private copy, in front of the segments; nearly always
+  // none. These or the segments are at least one; both are valid until the next Fetch.
+  std::span<const std::byte> inline_bytes;
   std::span<const TxSegment> segments;
-  // Sum of the segments' bytes; fits, because a segment's length and their number are bounded.
+  // All bytes; fits, because a segment's length and their number are bounded.
   uint64_t bytes = 0;
   TxRequest request;
   TxHandle handle;
 };
 
 class InPlaceTxDevice;
+class RingTxDevice;
 
 class TxDevice {
  public:
-  // As TxDriver::Create. The ring starts empty with all indices 0.
+  // As TxDriver::Create. The rings start empty with all indices 0. INVALID_ARGUMENT as well: the
+  // layout puts something into the driver's memory, and the options have no way to read it.
   static absl::StatusOr<TxDevice> Create(const layout::VerifiedLayout& layout,
                                          const QueueView& view, const TxDeviceOptions& options);
   TxDevice(TxDevice&&) noexcept;
@@ -63,11 +75,12 @@ class TxDevice {
   // next Fetch says so.
   uint32_t PeekAvailable();
   // The next whole packet. kNone: *out is filled. kEmpty: none, or its last descriptor is not
-  // published yet (nothing is consumed then).
+  // published yet, or there is no room for its completion (nothing is consumed then).
   RingFault Fetch(TxWork* out);
   // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
-  // always; the done word last, with release. Packets may be completed late, but a driver expects
-  // them in order. A handle that Fetch did not give does nothing.
+  // always; the done word last, with release. Packets may be completed late and in any order: where
+  // the layout's completions are in order, they go out when all before them did. A handle that
+  // Fetch did not give, or one for the second time, does nothing.
   void Complete(const TxHandle& handle);
 
   // Before sleeping: sets (clears) the need-wakeup flag, with a full fence behind it. Look at
@@ -76,7 +89,10 @@ class TxDevice {
 
  private:
   explicit TxDevice(std::unique_ptr<InPlaceTxDevice> in_place);
+  explicit TxDevice(std::unique_ptr<RingTxDevice> ring);
+  // One of them: completions over descriptors at a doorbell, and everything else.
   std::unique_ptr<InPlaceTxDevice> in_place_;
+  std::unique_ptr<RingTxDevice> ring_;
 };
 
 }  // namespace qsplit::dataplane

@@ -1,12 +1,15 @@
 // The driver's side of a transmit queue: writes packets into slots, context descriptors before them
-// where a request needs one, rings the doorbell, and learns which packets are sent.
+// where a request needs one, rings the doorbell, and learns which packets are sent. Queues whose
+// device completes descriptors by writing over them have an engine of their own; another one drives
+// every other protocol: heads, own bits, completion rings by tag, index or address, chains in
+// tables.
 //
 //        Push            Publish            (device)            Reclaim
 //   free ----> written  --------> device's ----------> complete -------> free
 //
-// The ring's memory is written by the device too: only done words are read from it, with acquire;
-// cookies come from a private array. Never: allocates after Create, locks, makes a system call,
-// makes a virtual call. One thread at a time for one driver.
+// The rings' memory is written by the device too: only done words, completions and cells are read
+// from it, with acquire; cookies come from a private array. Never: allocates after Create, locks,
+// makes a system call, makes a virtual call. One thread at a time for one driver.
 #ifndef QSPLIT_DATAPLANE_TX_DRIVER_H_
 #define QSPLIT_DATAPLANE_TX_DRIVER_H_
 
@@ -44,10 +47,17 @@ enum class PushResult : uint8_t {
 };
 
 class InPlaceTxDriver;
+class RingTxDriver;
 
 class TxDriver {
  public:
-  // As RxDriver::Create, for the layout's transmit queue.
+  // Bytes of QueueView::scratch that a transmit queue of this layout with these slot counts and
+  // features (all else in the view is not looked at) takes; 0: none. With less, but enough for a
+  // packet, fewer packets can be on their way.
+  static uint32_t ScratchBytes(const layout::VerifiedLayout& layout, const QueueView& view);
+
+  // As RxDriver::Create, for the layout's transmit queue. INVALID_ARGUMENT as well: the view lacks
+  // scratch memory.
   static absl::StatusOr<TxDriver> Create(const layout::VerifiedLayout& layout,
                                          const QueueView& view, const TxOptions& options);
   TxDriver(TxDriver&&) noexcept;
@@ -61,13 +71,20 @@ class TxDriver {
   bool Supports(const TxRequest& request) const;
 
   // The most slots that can be in use, and those free now. A packet takes one for each segment, and
-  // one more for each context descriptor that it needs.
+  // one more for each context descriptor that it needs; or more or fewer, where the layout's
+  // descriptors are longer or hold several segments. No room as well while completions of what is
+  // on its way need all the place that there is for them.
   uint32_t Capacity() const;
   uint32_t Room() const;
   // Most segments for a packet.
   uint32_t MaxSegments() const;
   // Shortest packet that the device takes, in bytes; pad shorter ones. 0: any.
   uint32_t MinPacketBytes() const;
+  // Segments begin at multiples of this, in bytes; a power of two.
+  uint32_t AddressAlignment() const;
+  // True where packets' bytes go into the ring itself: then TxSegment::memory must be set, Push
+  // reads it, and the bytes are the caller's again when Push returns.
+  bool NeedsMemory() const;
   // Packets pushed that have not come back through Reclaim.
   uint32_t Outstanding() const;
 
@@ -83,13 +100,17 @@ class TxDriver {
   // Without anything new it does nothing and returns false.
   bool Publish();
 
-  // Cookies of packets that are sent, in the order of Push, at most cookies.size(); returns how
-  // many. Frees their slots.
+  // Cookies of packets that are sent, at most cookies.size(); returns how many. In the order of
+  // Push, unless the layout's completions name packets one by one: then in the order in which the
+  // device completed them. Each once. Frees their slots.
   uint32_t Reclaim(std::span<uint32_t> cookies);
 
  private:
   explicit TxDriver(std::unique_ptr<InPlaceTxDriver> in_place);
+  explicit TxDriver(std::unique_ptr<RingTxDriver> ring);
+  // One of them.
   std::unique_ptr<InPlaceTxDriver> in_place_;
+  std::unique_ptr<RingTxDriver> ring_;
 };
 
 }  // namespace qsplit::dataplane

@@ -31,8 +31,9 @@ struct RequestDraft {
   uint16_t header_bytes = 0;      // all headers together
   uint16_t l3_end = 0;            // last byte of the network header
   uint16_t l4_insert_offset = 0;  // of the transport checksum, from the transport header's start
-  // Features whose offsets no descriptor of the queue can say: the device looks into the packet.
-  TxFeatures from_packet;
+  // Features whose offsets were said, in one way or another. For others the device looks into the
+  // packet.
+  TxFeatures told;
 };
 
 // The part of a form, data or context, that speaks of requests.
@@ -65,6 +66,8 @@ class RequestFields {
     layout::Role role{};
     uint32_t base = 0;
     v1::PacketPosition position = v1::PACKET_POSITION_EACH;
+    // Of these it tells where things are.
+    TxFeatures tells;
     bool has_valid = false;
     FieldAccess field;
     Condition valid;
@@ -96,10 +99,11 @@ struct PacketLengthField {
                                                    const v1::Field& field);
 };
 
-// A form that carries a buffer.
+// A form that carries bytes of packets.
 struct TxDataForm {
   uint32_t form = 0;
   RequestFields request;
+  // Of the one buffer, in a form that is driven in place.
   FieldAccess address;
   FieldAccess length;
   LastMark last;
@@ -111,8 +115,17 @@ struct TxDataForm {
   std::optional<FieldAccess> context_present;
   // Constants and frame check sequence; [first][last] with their marks.
   DescriptorBytes image[2][2];
-  // Most bytes in one descriptor.
+  // Whether it can be a packet's last, and one of those before.
+  bool may_end = true;
+  bool may_go_on = true;
+  // Most bytes in one buffer.
   uint64_t max_bytes = 0;
+  // Features that it cannot ask for without a context.
+  TxFeatures needs_context;
+
+  // Everything but the buffers: address, length and max_bytes stay as they are. UNIMPLEMENTED: it
+  // can be neither last nor one of those before.
+  static absl::StatusOr<TxDataForm> Compile(const QueueScope& scope, uint32_t form);
 };
 
 // A form that sets a context.
@@ -124,7 +137,14 @@ struct TxContextForm {
   RequestFields request;
   std::optional<FieldAccess> index;
   std::optional<PacketLengthField> payload_length;
+  // Whether the packet's first descriptor says packet.first in its place.
+  bool begins_packet = false;
+  // It stands behind the packet's first descriptor.
+  bool after_first = false;
   DescriptorBytes image;
+
+  static absl::StatusOr<TxContextForm> Compile(const QueueScope& scope, uint32_t form,
+                                               v1::ContextLifetime lifetime, uint32_t contexts);
 
   // Features whose enabling bit a packet takes from here: only of a context that is its alone.
   TxFeatures Triggers() const {
@@ -144,15 +164,15 @@ struct TxProgram {
   // request cannot be carried by that form at all.
   static constexpr int kNoContext = -1;
   std::optional<int> ContextFor(const TxDataForm& form, const TxRequest& request) const;
-  // Features that a descriptor of this form cannot ask for without a context.
-  TxFeatures NeedsContext(const TxDataForm& form) const;
   // Everything that some form can carry, kScatter included.
   TxFeatures Features() const { return features; }
+  // With all contexts in place: adds what this form can carry, and finds out what it cannot carry
+  // alone.
+  void AddFeatures(TxDataForm* form);
 
   std::vector<TxDataForm> data;
   std::vector<TxContextForm> contexts;
   TxFeatures features;
-  TxFeatures from_packet;        // as RequestDraft says
   uint32_t copy_bytes = 0;       // of an image; whole words of 8
   uint32_t max_descriptors = 0;  // for a packet, contexts included
   uint64_t max_packet_bytes = 0;

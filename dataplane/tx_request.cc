@@ -89,7 +89,7 @@ bool FinishRequest(const RequestDraft& draft, TxRequest* request) {
       r.l3_checksum_at = static_cast<uint16_t>(
           std::min<uint32_t>(uint32_t{r.l2_header_bytes} + kL3ChecksumInHeader, UINT16_MAX));
     }
-    const bool from_packet = segment || draft.from_packet.Has(kL3Checksum);
+    const bool from_packet = segment || !draft.told.Has(kL3Checksum);
     if (r.l3_checksum_at == 0 && from_packet) r.l3_checksum_start = 0;
     if (r.l3_checksum_at == 0 && !from_packet) return false;
     if (r.l3_checksum_at < r.l3_checksum_start) return false;
@@ -109,7 +109,7 @@ bool FinishRequest(const RequestDraft& draft, TxRequest* request) {
       r.l4_checksum_start = static_cast<uint16_t>(l4_start);
       r.l4_checksum_at = static_cast<uint16_t>(l4_start + ChecksumInHeader(r.l4));
     }
-    const bool from_packet = segment || draft.from_packet.Has(kL4Checksum);
+    const bool from_packet = segment || !draft.told.Has(kL4Checksum);
     if (r.l4_checksum_at == 0 && from_packet) r.l4_checksum_start = 0;
     if (r.l4_checksum_at == 0 && !from_packet) return false;
     if (r.l4_checksum_at < r.l4_checksum_start) return false;

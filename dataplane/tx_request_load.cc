@@ -20,6 +20,7 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
     const std::byte* const at = descriptor + op.base;
     if (op.has_valid && !op.valid.Holds(at)) continue;
     const uint64_t value = op.field.Load(at);
+    draft->told |= op.tells;
     // Lengths that no packet has become the largest there is, never a small one.
     const auto bytes = static_cast<uint16_t>(std::min<uint64_t>(value, UINT16_MAX));
     const auto want = [&](TxFeature feature) {

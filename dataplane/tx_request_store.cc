@@ -80,6 +80,7 @@ absl::StatusOr<RequestFields> RequestFields::Compile(const QueueScope& scope, ui
     op.role = from.role;
     op.base = base;
     op.position = from.field->position();
+    op.tells = row->essential;
     absl::StatusOr<FieldAccess> field =
         FieldAccess::Compile(*from.field, scope.Form(form).size_bytes());
     if (!field.ok()) return field.status();

@@ -8,9 +8,7 @@
 #include <iterator>
 
 #include "dataplane/doorbell.h"
-#include "dataplane/in_place_rx.h"
-#include "dataplane/tx_device.h"
-#include "dataplane/tx_driver.h"
+#include "dataplane/queue_shape.h"
 #include "tests/support/sample_layouts.h"
 
 namespace qsplit::dataplane::testing {
@@ -80,10 +78,8 @@ uint32_t QueueBufferBytes(const layout::VerifiedLayout& layout) {
   return best;
 }
 
-std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
-  std::vector<NamedLayout> all = {
-      {"simple", std::make_shared<layout::VerifiedLayout>(layout::testing::SimpleLayout())},
-      {"big", std::make_shared<layout::VerifiedLayout>(layout::testing::BigLayout())}};
+std::vector<NamedLayout> ShippedLayouts() {
+  std::vector<NamedLayout> all;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(QSPLIT_LAYOUT_DIR, error)) {
     if (entry.path().extension() != ".layout") continue;
@@ -99,20 +95,24 @@ std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
         name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
     all.push_back({name, std::make_shared<layout::VerifiedLayout>(*layout)});
   }
-  std::sort(all.begin() + 2, all.end(),
+  std::sort(all.begin(), all.end(),
             [](const NamedLayout& a, const NamedLayout& b) { return a.name < b.name; });
+  return all;
+}
+
+std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction) {
+  std::vector<NamedLayout> all = {
+      {"simple", std::make_shared<layout::VerifiedLayout>(layout::testing::SimpleLayout())},
+      {"big", std::make_shared<layout::VerifiedLayout>(layout::testing::BigLayout())}};
+  const std::vector<NamedLayout> shipped = ShippedLayouts();
+  all.insert(all.end(), shipped.begin(), shipped.end());
   std::vector<NamedLayout> driven;
   for (const NamedLayout& candidate : all) {
     const layout::VerifiedLayout& layout = *candidate.layout;
     if (layout.FindQueue(direction) == nullptr) continue;
     const TestRing ring(layout, direction, 16);
-    absl::Status status;
-    if (direction ==
-        v1::DIRECTION_RECEIVE) {  // one ring, in place: the others have tests of their own
-      status = InPlaceRxDevice::Create(layout, ring.View(), {QueueBufferBytes(layout)}).status();
-    } else {
-      status = TxDevice::Create(layout, ring.View(), {}).status();
-    }
+    // One ring, in place: the others have tests of their own.
+    const absl::Status status = ShapeInPlaceQueue(layout, ring.View(), direction).status();
     if (absl::IsUnimplemented(status)) continue;  // another protocol
     driven.push_back(candidate);
   }

@@ -66,7 +66,10 @@ struct NamedLayout {
   std::string name;
   std::shared_ptr<const layout::VerifiedLayout> layout;
 };
-// Those whose receive (transmit) queue this build drives.
+// Every compiled spec in the build tree.
+std::vector<NamedLayout> ShippedLayouts();
+// The samples and those of the specs whose receive (transmit) queue is driven over one ring, in
+// place.
 std::vector<NamedLayout> LayoutsToDrive(v1::Direction direction);
 void PrintTo(const NamedLayout& layout, std::ostream* os);
 

@@ -1,0 +1,132 @@
+// The device's side of a transmit queue of any protocol that the ring layer knows. See tx_device.h
+// for what it promises.
+//
+//   Fetch      private copies of descriptors ──► a whole packet, or nothing consumed ──► a record
+//   Complete   records ──► head, slots or completions; in order where the layout's are in order
+//
+// The driver is hostile: descriptors, cells, tables and prefixes are read once into private copies,
+// chains are no longer than the ring, and no more packets are fetched than their completions have
+// room for. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_RING_TX_DEVICE_H_
+#define QSPLIT_DATAPLANE_RING_TX_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/completion_rules.h"
+#include "dataplane/completion_writer.h"
+#include "dataplane/head_progress.h"
+#include "dataplane/post_reader.h"
+#include "dataplane/ring_tx_program.h"
+#include "dataplane/table_slots.h"
+#include "dataplane/tx_contexts.h"
+#include "dataplane/tx_device.h"
+
+namespace qsplit::dataplane {
+
+class RingTxDevice {
+ public:
+  static absl::StatusOr<std::unique_ptr<RingTxDevice>> Create(const layout::VerifiedLayout& layout,
+                                                              const QueueView& view,
+                                                              const TxDeviceOptions& options);
+
+  TxFeatures Features() const { return program_.requests.features; }
+  uint32_t PeekAvailable();
+  RingFault Fetch(TxWork* out);
+  void Complete(const TxHandle& handle);
+  void SetNeedWakeup(bool need) { posts_->SetNeedWakeup(need); }
+
+ private:
+  // A packet that was fetched.
+  struct Record {
+    bool fetched = false;  // and not completed
+    bool sent = false;     // waits for those before it
+    bool report = true;
+    uint32_t first_slot = 0;
+    uint32_t slots = 0;  // of the ring that is followed
+    uint32_t owed = 0;   // slots of completions to be written
+    uint32_t index = 0;  // first slot of its last descriptor; of a chain's first one
+    uint64_t tag = 0;
+    uint64_t number = 0;
+  };
+  // What a packet's descriptors said.
+  struct Gathered {
+    const TxPost* first = nullptr;
+    const TxPost* last = nullptr;  // if it is another descriptor
+    uint32_t descriptors = 0;
+    uint32_t data = 0;  // of them with bytes
+    uint32_t contexts = 0;
+    uint32_t segments = 0;
+    uint32_t inline_bytes = 0;
+    uint32_t index = 0;
+    uint64_t bytes = 0;
+    uint64_t tag = 0;
+    bool report = false;
+  };
+
+  RingTxDevice() = default;
+  absl::Status Open(const TxDeviceOptions& options);
+  absl::Status OpenTable();
+  absl::Status OpenCompletions();
+
+  // Where a packet broke off, until more is handed over there.
+  bool StillStuck();
+  RingFault GatherRing(Gathered* g);
+  RingFault GatherChain(Gathered* g);
+  // One descriptor; its copy is first_copy_ or copy_.
+  RingFault AddDescriptor(const TxPost& post, const DescriptorBytes& copy, uint32_t bytes,
+                          uint32_t index, bool in_table, Gathered* g);
+  RingFault AddTable(const TxPost& post, const TxSegment& table, Gathered* g);
+  RingFault TakePrefix(Gathered* g, uint32_t* skip);
+  RingFault MakeRequest(const Gathered& g, TxRequest* request);
+  // Completions that a packet needs; false: there is no room for them now.
+  bool ReserveCompletions(const Gathered& g, uint32_t* owed);
+
+  bool InOrder() const { return rings_.how != TxReturn::kEach; }
+  void Emit(const Record& record);
+  void EmitInPlace(const Record& record);
+  void WriteCompletion(uint64_t value, uint32_t advance);
+
+  QueueShape shape_;
+  TxRings rings_;
+  RingTxProgram program_;
+  DeviceMemory memory_;
+  std::optional<PostReader> posts_;
+  std::optional<TableReader> table_;
+  FieldAccess chain_head_;
+  TxContextMemory contexts_;
+
+  std::optional<HeadWriter> head_;
+  std::optional<CompletionWriter> completions_;
+  CompletionRules rules_;
+  uint32_t done_form_ = 0;  // among the completion ring's
+  DescriptorBytes done_image_;
+  uint32_t done_slots_ = 1;
+  bool has_report_ = false;
+
+  std::vector<Record> records_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> order_;  // those fetched, where they complete in order; a ring
+  uint64_t order_begin_ = 0;
+  uint64_t order_end_ = 0;
+  std::vector<uint64_t> addresses_;  // of their buffers, where completions name these; a ring
+  uint64_t addresses_begin_ = 0;
+  uint64_t addresses_end_ = 0;
+  uint64_t fetched_ = 0;  // packets, ever
+  uint32_t owed_ = 0;     // slots of completions to be written
+  uint32_t blocked_ = 0;  // slots of completions that a packet waits for
+  bool is_stuck_ = false;
+  PostReader::Mark stuck_;
+
+  DescriptorBytes first_copy_;
+  DescriptorBytes copy_;
+  std::vector<TxSegment> segments_;
+  std::vector<std::byte> inline_;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_RING_TX_DEVICE_H_

@@ -1,0 +1,163 @@
+// The driver's side of a transmit queue of any protocol that the ring layer knows. See tx_driver.h
+// for what it promises.
+//
+//   Push      contexts and descriptors into the ring, or a chain into the table; a record
+//   Publish   the last packet's report, then everything is the device's at once
+//   Reclaim   heads, slots, completions ──► records ──► cookies
+//
+// The device may write anything into cells and completions: what names no packet that was published
+// is passed over, and a packet comes back once. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_RING_TX_DRIVER_H_
+#define QSPLIT_DATAPLANE_RING_TX_DRIVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/completion_reader.h"
+#include "dataplane/completion_rules.h"
+#include "dataplane/head_progress.h"
+#include "dataplane/post_writer.h"
+#include "dataplane/ring_tx_program.h"
+#include "dataplane/table_slots.h"
+#include "dataplane/tx_contexts.h"
+#include "dataplane/tx_driver.h"
+#include "dataplane/tx_ledger.h"
+
+namespace qsplit::dataplane {
+
+class RingTxDriver {
+ public:
+  static absl::StatusOr<std::unique_ptr<RingTxDriver>> Create(const layout::VerifiedLayout& layout,
+                                                              const QueueView& view,
+                                                              const TxOptions& options);
+
+  TxFeatures Features() const { return program_.requests.features; }
+  bool Supports(const TxRequest& request) const { return MakePlan(request).first != nullptr; }
+  uint32_t Capacity() const { return table_ ? table_->slot_count() : posts_->Capacity(); }
+  uint32_t Room() const;
+  uint32_t MaxSegments() const { return max_segments_; }
+  uint32_t MinPacketBytes() const { return shape_.queue->limits().min_bytes_per_packet(); }
+  uint32_t AddressAlignment() const;
+  uint32_t Outstanding() const { return ledger_.Count(); }
+  bool NeedsMemory() const { return program_.has_inline; }
+  PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
+  bool Publish();
+  uint32_t Reclaim(std::span<uint32_t> cookies);
+
+ private:
+  // Pieces of a packet whose bytes go into a slot themselves.
+  static constexpr uint32_t kMaxInlineSegments = 64;
+  // How a request is carried.
+  struct Plan {
+    TxRequest asked;
+    TxRequest request;              // normalized
+    const TxPost* first = nullptr;  // null: it cannot be carried
+    int context = TxProgram::kNoContext;
+  };
+  // A packet about to be written.
+  struct Packet {
+    const Plan* plan = nullptr;
+    std::span<const TxSegment> segments;
+    uint32_t buffers = 0;      // the prefix is one
+    uint32_t descriptors = 0;  // without a context in front
+    uint32_t slots = 0;        // of them, and of the context
+    uint64_t total = 0;        // bytes
+    uint64_t payload = 0;      // behind the headers that segmentation repeats
+    bool emit = false;         // a context descriptor
+    uint32_t place = 0;        // of the context
+    uint32_t id = 0;
+    bool report = false;
+    uint32_t reporter = 0;  // number of the descriptor that asks for it
+  };
+  // A descriptor whose report is asked for at Publish, if nothing follows.
+  struct Unreported {
+    const FieldAccess* field = nullptr;
+    RingCursor at;
+    uint32_t form = 0;
+    uint32_t bytes = 0;
+    uint32_t id = 0;
+    DescriptorBytes image;
+  };
+
+  RingTxDriver() = default;
+  absl::Status Open(const TxOptions& options);
+  absl::Status OpenReturns();
+  absl::Status OpenPrefixes();
+  absl::Status OpenTable();
+  uint32_t FindMaxSegments() const;
+  Plan MakePlan(const TxRequest& request) const;
+  // Descriptors and slots that so many buffers need; false: more than a packet can ever have.
+  bool Measure(const TxPost& first, uint32_t buffers, uint32_t* descriptors, uint32_t* slots) const;
+  // Everything that can go wrong, before anything is written.
+  PushResult Check(const Plan& plan, std::span<const TxSegment> segments, Packet* packet,
+                   DescriptorBytes* context) const;
+  bool HasRoom(const Packet& packet);
+  bool NeedsContextDescriptor(const Packet& packet) const {
+    return packet.plan->context != TxProgram::kNoContext && packet.plan->context != program_.prefix;
+  }
+  bool AfterFirst(const Packet& packet) const {
+    return packet.emit &&
+           program_.requests.contexts[static_cast<size_t>(packet.plan->context)].after_first;
+  }
+  uint32_t OwedFor(const Packet& packet) const;
+  void WriteContext(const Packet& packet, DescriptorBytes* context);
+  void WritePrefix(const Packet& packet);
+  void WriteInline(const Packet& packet) const;
+  // One descriptor with buffers [begin, begin + count) of the packet.
+  void Fill(const Packet& packet, const TxPost& post, uint32_t number, uint32_t begin,
+            uint32_t count, std::byte* image) const;
+  void WriteRing(const Packet& packet, DescriptorBytes* context, TxLedger::Packet* record);
+  void WriteChain(const Packet& packet, TxLedger::Packet* record);
+  void DecideReport(Packet* packet);
+
+  // Completions.
+  void Poll();
+  void PollHead();
+  void PollInPlace();
+  void PollCompletions();
+  bool IsPublished(uint32_t id) {
+    return id != TxLedger::kNone && ledger_[id].number < published_packets_;
+  }
+  uint32_t Named(const CompletionTarget& target);
+  void CompleteNamed(const CompletionTarget& target, uint32_t id);
+  void Finish(uint32_t id);
+
+  QueueShape shape_;
+  TxRings rings_;
+  RingTxProgram program_;
+  std::optional<PostWriter> posts_;
+  std::optional<TableWriter> table_;
+  std::vector<uint32_t> table_next_;  // of each slot in its chain
+  DescriptorBytes chain_image_;       // of what names a chain
+  FieldAccess chain_head_;
+  TxContextPlaces contexts_;
+  TxLedger ledger_;
+
+  std::optional<HeadReader> head_;
+  std::optional<CompletionReader> completions_;
+  CompletionRules rules_;
+  uint32_t completion_slots_ = 1;              // that one takes at most
+  uint32_t completion_capacity_ = UINT32_MAX;  // slots
+  uint32_t owed_ = 0;                          // slots
+
+  bool has_report_ = false;
+  bool coalesces_ = false;  // a report stands for all before it
+  uint32_t report_every_ = 1;
+  uint32_t most_unreported_ = 1;     // slots
+  uint32_t since_report_ = 0;        // packets
+  uint32_t slots_since_report_ = 0;  // slots
+  Unreported unreported_;
+
+  uint32_t max_segments_ = 0;
+  Plan plain_;  // of a packet without a request
+  Plan last_plan_;
+  uint64_t published_packets_ = 0;
+  uint64_t published_slots_ = 0;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_RING_TX_DRIVER_H_

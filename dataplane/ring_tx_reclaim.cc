@@ -1,0 +1,132 @@
+// How packets come back: see ring_tx_driver.h. What the device wrote may be anything.
+#include "dataplane/ring_tx_driver.h"
+
+namespace qsplit::dataplane {
+
+void RingTxDriver::Finish(uint32_t id) {
+  const TxLedger::Packet& packet = ledger_[id];
+  owed_ -= packet.owed;
+  if (table_) {
+    for (uint32_t slot = packet.first; slot != TableWriter::kNone; slot = table_next_[slot]) {
+      table_->Free(slot);
+    }
+  }
+  // A head tells of slots itself.
+  if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots);
+  ledger_.Finish(id);
+}
+
+void RingTxDriver::PollHead() {
+  if (head_->Poll(published_slots_) != RingFault::kNone) return;
+  const uint64_t finished = head_->finished();
+  for (uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].end_count <= finished;
+       id = ledger_.Oldest()) {
+    Finish(id);
+  }
+  posts_->FreeUpTo(finished);
+  head_->Acknowledge();
+}
+
+void RingTxDriver::PollInPlace() {
+  DescriptorBytes copy;
+  ReadCompletion read;
+  for (;;) {
+    // The next packet that is reported stands for all before it.
+    uint32_t id = ledger_.Oldest();
+    while (IsPublished(id) && rings_.only_where_reported && !ledger_[id].reported) {
+      id = ledger_.Next(id);
+    }
+    if (!IsPublished(id)) return;
+    const RingCursor& at = completions_->position();
+    const uint32_t before = at.DescriptorSlots(at.count(), ledger_[id].last_count);
+    if (before != 0) completions_->Take(before);
+    const RingFault fault = completions_->Read(copy.bytes, &read);
+    // Done is done, whatever else stands there.
+    if (fault != RingFault::kNone && fault != RingFault::kUndefinedForm) return;
+    completions_->Take(1);
+    while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
+    Finish(id);
+  }
+}
+
+uint32_t RingTxDriver::Named(const CompletionTarget& target) {
+  switch (target.key) {
+    case v1::COMPLETION_KEY_TAG:
+      return ledger_.ById(target.value);
+    case v1::COMPLETION_KEY_INDEX:
+      return ledger_.BySlot(target.value);
+    case v1::COMPLETION_KEY_ADDRESS:
+      return ledger_.TakeAddress(target.value, published_packets_);
+    default:
+      return ledger_.Oldest();
+  }
+}
+
+void RingTxDriver::CompleteNamed(const CompletionTarget& target, uint32_t id) {
+  if (target.cumulative) {
+    while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
+    Finish(id);
+    return;
+  }
+  TxLedger::Packet& packet = ledger_[id];
+  if (--packet.pending == 0) {
+    Finish(id);
+  } else {
+    // One of several.
+    packet.owed -= completion_slots_;
+    owed_ -= completion_slots_;
+  }
+}
+
+void RingTxDriver::PollCompletions() {
+  const bool own = rings_.CompletesInOwnSlots();
+  DescriptorBytes copy;
+  ReadCompletion read;
+  for (uint32_t i = 0; i < completions_->slot_count(); ++i) {
+    if (own && !IsPublished(ledger_.Oldest())) break;  // what stands there is not the device's
+    const RingFault fault = completions_->Read(copy.bytes, &read);
+    if (fault == RingFault::kUndefinedForm && !own) {
+      completions_->Take(1);
+      continue;
+    }
+    if (fault != RingFault::kNone) break;
+    CompletionTarget target;
+    uint32_t id = TxLedger::kNone;
+    if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
+        target.ring == rings_.descriptors->ring_index) {
+      id = Named(target);
+      if (!IsPublished(id)) id = TxLedger::kNone;
+    }
+    // Over whose slots it stands, nobody knows: there is no going on from there.
+    if (own && id == TxLedger::kNone) break;
+    completions_->Take(own ? ledger_[id].slots : read.slots);
+    if (id != TxLedger::kNone) CompleteNamed(target, id);
+  }
+  // As many packets are out as completions have room: the device never waits for this.
+  completions_->Publish();
+}
+
+void RingTxDriver::Poll() {
+  switch (rings_.how) {
+    case TxReturn::kHead:
+      PollHead();
+      break;
+    case TxReturn::kInPlace:
+      PollInPlace();
+      break;
+    default:
+      PollCompletions();
+  }
+  if (posts_->SlotsReturnByCell()) posts_->Room();
+}
+
+uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
+  uint32_t count = 0;
+  for (const bool again : {true, false}) {
+    while (count < cookies.size() && ledger_.TakeCookie(&cookies[count])) ++count;
+    if (again && count < cookies.size()) Poll();
+  }
+  return count;
+}
+
+}  // namespace qsplit::dataplane

@@ -1,0 +1,98 @@
+// What a driver remembers of the packets that it gave to the device: their cookies, the slots that
+// they hold, and how a completion finds them, by number, by slot or by a buffer's address.
+//
+//   free ── Add ──► outstanding, in the order of Add ── Finish ──► finished ── TakeCookie ──► free
+//
+// Private memory: nothing here is shared; keys come from a device that may say anything. All memory
+// is taken at construction. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_TX_LEDGER_H_
+#define QSPLIT_DATAPLANE_TX_LEDGER_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace qsplit::dataplane {
+
+class TxLedger {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  struct Packet {
+    uint32_t cookie = 0;
+    uint32_t first = 0;    // index of its first slot; of its first table slot
+    uint32_t slots = 0;    // that come back with it
+    uint32_t pending = 1;  // completions that it still needs
+    uint32_t owed = 0;     // completions that the device may write for it
+    bool reported = true;
+    uint64_t number = 0;      // in the order of Add
+    uint64_t last_count = 0;  // of its last descriptor's first slot, free-running
+    uint64_t end_count = 0;   // behind its last slot
+  };
+
+  TxLedger() = default;
+  // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by,
+  // addresses: buffers that they may be found by; 0: they are not.
+  TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses);
+
+  bool Full() const { return free_.empty(); }
+  uint32_t Count() const { return count_; }  // those whose cookie was not taken
+  // Packets ever added.
+  uint64_t Added() const { return added_; }
+
+  // The number that the next packet gets, which is also its tag. Not when Full.
+  uint32_t NextId() const { return free_.back(); }
+  uint32_t Add(const Packet& packet);
+  Packet& operator[](uint32_t id) { return entries_[id].packet; }
+
+  // Outstanding ones; kNone.
+  uint32_t Oldest() const { return oldest_; }
+  uint32_t Next(uint32_t id) const { return entries_[id].next; }
+  uint32_t ById(uint64_t id) const {
+    return id < entries_.size() && entries_[id].outstanding ? static_cast<uint32_t>(id) : kNone;
+  }
+  // The one that holds this slot, or begins there.
+  void SetSlots(uint32_t id, uint32_t first, uint32_t slots);
+  uint32_t BySlot(uint64_t slot) const;
+  // The oldest one with a buffer there, each buffer once, among packets numbered below `end`.
+  void AddAddress(uint32_t id, uint64_t address);
+  uint32_t TakeAddress(uint64_t address, uint64_t end);
+
+  // It is sent.
+  void Finish(uint32_t id);
+  // Cookies of finished ones, in the order of Finish. False: none is left.
+  bool TakeCookie(uint32_t* cookie);
+
+ private:
+  struct Entry {
+    Packet packet;
+    bool outstanding = false;
+    uint32_t next = kNone;
+    uint32_t previous = kNone;
+  };
+  struct Buffer {
+    uint64_t address = 0;
+    uint32_t id = kNone;
+    uint32_t next = kNone;
+  };
+  uint32_t Bucket(uint64_t address) const {
+    return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> bucket_shift_);
+  }
+
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> free_;
+  uint32_t count_ = 0;
+  uint64_t added_ = 0;
+  uint32_t oldest_ = kNone;
+  uint32_t newest_ = kNone;
+  uint32_t finished_first_ = kNone;
+  uint32_t finished_last_ = kNone;
+  std::vector<uint32_t> by_slot_;
+  std::vector<Buffer> buffers_;
+  std::vector<uint32_t> free_buffers_;
+  std::vector<uint32_t> buckets_;
+  uint32_t bucket_shift_ = 63;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_TX_LEDGER_H_
