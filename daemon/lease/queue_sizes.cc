@@ -53,7 +53,9 @@ absl::StatusOr<uint32_t> ChooseSlots(const v1::Queue& queue, const Choices& choi
                                      uint32_t wanted, uint32_t normal, std::string_view field) {
   std::vector<const v1::Ring*> rings;
   for (const v1::Ring& ring : queue.rings()) {
-    if (layout::Applies(ring.features(), choices)) rings.push_back(&ring);
+    if (!ring.post_forms().empty() && layout::Applies(ring.features(), choices)) {
+      rings.push_back(&ring);
+    }
   }
   uint32_t slots = wanted != 0 ? wanted : normal;
   if (wanted == 0) {

@@ -14,9 +14,10 @@
 
 namespace qsplit::lease {
 
-// Slots for each of a queue's rings that exist with these choices. wanted 0: `normal`, or the
-// nearest count that all of them allow. INVALID_ARGUMENT (OUT_OF_RANGE): a ring does not allow it;
-// `field` names the request's field.
+// Slots for each of a queue's rings that exist with these choices and that the client posts into;
+// how many the others need is the device's to know. wanted 0: `normal`, or the nearest count that
+// all of them allow. INVALID_ARGUMENT (OUT_OF_RANGE): a ring does not allow it; `field` names the
+// request's field.
 absl::StatusOr<uint32_t> ChooseSlots(const v1::Queue& queue, const Choices& choices,
                                      uint32_t wanted, uint32_t normal, std::string_view field);
 

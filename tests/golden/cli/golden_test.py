@@ -9,6 +9,7 @@ A case is a text file:
     # a comment
     @ reader                       first line: the daemon's tenants let us only read (else: operators)
     @ nodaemon                     first line: no daemon
+    @ layout NAME                  first line: what the devices offer (else: system.LAYOUT)
     @ sh LINE                      a line of shell, which must succeed
     @ responder NAME ARGUMENTS     starts qsplit-responder, until it is ready
     @ kill NAME                    SIGKILL, until the daemon has taken its leases back
@@ -80,9 +81,10 @@ def replay(lines):
     """What the case's file would be if what is printed now were right."""
     commands = [line for line in lines if line.startswith(("$ ", "@ ", "#"))]
     how = commands[0].split()[1:] if commands and commands[0].startswith("@ ") else []
-    first = how == ["reader"] or how == ["nodaemon"]
+    first = how[:1] in (["reader"], ["nodaemon"], ["layout"])
     out = []
-    with system.System(tenants="reader" if how == ["reader"] else "admin", daemon=how != ["nodaemon"]) as qsplit:
+    with system.System(tenants="reader" if how == ["reader"] else "admin", daemon=how != ["nodaemon"],
+                       layout=how[1] if how[:1] == ["layout"] else system.LAYOUT) as qsplit:
         for number, line in enumerate(commands):
             out.append(line)
             if line.startswith("$ "):

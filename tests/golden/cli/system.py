@@ -19,20 +19,20 @@ LAYOUT = "intel.e1000.legacy"
 NOBODY = 65534
 PATIENCE = 30  # seconds, for what takes milliseconds
 
-DEVICES = f"""
+DEVICES = """
 [[device]]
 name = "nic0"
 queues = 4
 mac = "02:00:00:00:00:01"
-layouts = ["{LAYOUT}"]
-wire = {{peer = "nic1"}}
+layouts = ["LAYOUT"]
+wire = {peer = "nic1"}
 
 [[device]]
 name = "nic1"
 queues = 2
 mac = "02:00:00:00:00:02"
-layouts = ["{LAYOUT}"]
-wire = {{peer = "nic0"}}
+layouts = ["LAYOUT"]
+wire = {peer = "nic0"}
 """
 # Who runs the test is an operator, or may read and lease nothing.
 TENANTS = {
@@ -44,15 +44,15 @@ TENANTS = {
 class System:
     """A folder with a running daemon in it; a context manager."""
 
-    def __init__(self, tenants="admin", daemon=True):
+    def __init__(self, tenants="admin", daemon=True, layout=LAYOUT):
         self.as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         self.dir = tempfile.mkdtemp(prefix="qsplit-cli-")
         self.programs = {}
         layouts = os.path.join(self.dir, "layouts")
         os.mkdir(layouts)
-        shutil.copy(os.path.join(LAYOUTS, LAYOUT + ".layout"), layouts)
+        shutil.copy(os.path.join(LAYOUTS, layout + ".layout"), layouts)
         with open(os.path.join(self.dir, "qsplitd.toml"), "w", encoding="utf-8") as f:
-            f.write(DEVICES + TENANTS[tenants])
+            f.write(DEVICES.replace("LAYOUT", layout) + TENANTS[tenants])
         if self.as_nobody:
             for path in (self.dir, layouts, os.path.join(self.dir, "qsplitd.toml")):
                 os.chown(path, NOBODY, NOBODY)

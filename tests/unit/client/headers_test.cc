@@ -235,5 +235,44 @@ TEST(Toeplitz, HashesWhatRssHashes) {
   EXPECT_FALSE(arp.hash().has_value());
 }
 
+// A device that gives a hash and does not say over what.
+TEST(Toeplitz, FindsOutWhatAGivenHashIsOver) {
+  std::array<uint8_t, kHashKeyBytes> key;
+  for (size_t i = 0; i < key.size(); ++i) key[i] = static_cast<uint8_t>(i * 37 + 11);
+  TestPool pool;
+  const auto type_of = [&](const std::string& frame, uint32_t hash) {
+    Packet packet = pool.Make(frame);
+    PacketAccess::meta(packet).hash = hash;
+    PacketAccess::meta(packet).present = static_cast<uint32_t>(PacketField::kHash);
+    HashPacket(key, packet);
+    EXPECT_EQ(packet.hash(), hash) << "what the device said stays";
+    EXPECT_FALSE(packet.computed(PacketField::kHash));
+    EXPECT_TRUE(packet.computed(PacketField::kHashType));
+    return packet.hash_type();
+  };
+  const auto hash = [&key](const std::string& input) {
+    return ToeplitzHash(key, {reinterpret_cast<const uint8_t*>(input.data()), input.size()});
+  };
+  const std::string udp4 = Hex(kUdp4);
+  EXPECT_EQ(type_of(udp4, hash(udp4.substr(26, 12))), HashType::kUdp4);
+  EXPECT_EQ(type_of(udp4, hash(udp4.substr(26, 8))), HashType::kIp4) << "addresses alone";
+  EXPECT_EQ(type_of(udp4, 0x12345678), HashType::kOther);
+  const std::string tcp4 = Hex(kTcp4Options);
+  EXPECT_EQ(type_of(tcp4, hash(tcp4.substr(26, 8) + tcp4.substr(38, 4))), HashType::kTcp4);
+  const std::string udp6 = Hex(kUdp6);
+  EXPECT_EQ(type_of(udp6, hash(udp6.substr(22, 36))), HashType::kUdp6);
+  EXPECT_EQ(type_of(udp6, hash(udp6.substr(22, 32))), HashType::kIp6);
+  EXPECT_EQ(type_of(std::string(12, 'x') + Hex("0806") + std::string(46, 'a'), 0),
+            HashType::kOther);
+  // Where it says both, nothing is done.
+  Packet both = pool.Make(udp4);
+  PacketAccess::meta(both).hash_type = HashType::kSctp4;
+  PacketAccess::meta(both).present =
+      static_cast<uint32_t>(PacketField::kHash) | static_cast<uint32_t>(PacketField::kHashType);
+  HashPacket(key, both);
+  EXPECT_EQ(both.hash_type(), HashType::kSctp4);
+  EXPECT_EQ(both.metadata().computed, 0u);
+}
+
 }  // namespace
 }  // namespace qsplit::internal

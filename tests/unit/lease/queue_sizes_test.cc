@@ -19,7 +19,11 @@ v1::ErrorReason ReasonOf(const absl::Status& status) {
 
 v1::Queue Rings(std::vector<v1::SlotRange> ranges) {
   v1::Queue queue;
-  for (const auto& range : ranges) *queue.add_rings()->mutable_slots() = range;
+  for (const auto& range : ranges) {
+    v1::Ring* ring = queue.add_rings();
+    *ring->mutable_slots() = range;
+    ring->add_post_forms(0);
+  }
   return queue;
 }
 v1::SlotRange Range(uint32_t min, uint32_t max, uint32_t step, bool powers) {
@@ -57,6 +61,14 @@ TEST(ChooseSlots, SuitsAllRings) {
   const v1::Queue two = Rings({Range(64, 4096, 64, false), Range(8, 256, 1, true)});
   EXPECT_EQ(ChooseSlots(two, {}, 0, 1000, "rx_slots").value(), 256U);
   EXPECT_FALSE(ChooseSlots(two, {}, 192, 1000, "rx_slots").ok());
+}
+
+TEST(ChooseSlots, RingsInWhichTheDeviceWritesAreItsOwnMatter) {
+  v1::Queue two = Rings({Range(64, 4096, 64, false), Range(8, 256, 1, true)});
+  two.mutable_rings(1)->clear_post_forms();
+  EXPECT_EQ(ChooseSlots(two, {}, 192, 1000, "rx_slots").value(), 192U);
+  two.mutable_rings(0)->clear_post_forms();
+  EXPECT_EQ(ChooseSlots(two, {}, 0, 1000, "rx_slots").value(), 1000U);
 }
 
 TEST(ChooseSlots, LooksAtRingsThatExistOnly) {
