@@ -118,6 +118,7 @@ constexpr Fact kFacts[] = {
     {"SendWqe", "swp_outer_ip6", kEth + 5, 1u << 4},
     {"SendWqe", "swp_outer_udp", kEth + 5, 1u << 5},
     {"SendWqe", "metadata", kEth + 8, 0xffffffff, Word::kBig32},  // Linux flow_table_metadata
+    {"SendWqe", "trailer_header", kEth + 12, 0x7u << 26, Word::kBig32},
     {"SendWqe", "insert_trailer", kEth + 12, 1u << 30,
      Word::kBig32},  // Linux MLX5_ETH_WQE_INSERT_TRAILER
 
