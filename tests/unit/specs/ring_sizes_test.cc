@@ -145,6 +145,7 @@ TEST(RingSizes, NxpEnetc) { CheckRings("nxp.enetc", kNxpEnetc); }
 
 // RTL_MAX_RX_DESC, RTL_MAX_TX_DESC.
 constexpr RingSize kRealtekRtl8169[] = {
+    {"receive", "descriptors_fourth", 4, 4096, 1, 256},
     {"receive", "descriptors", 4, 4096, 1, 256},
     {"transmit", "descriptors", 4, 4096, 1, 256},
 };
