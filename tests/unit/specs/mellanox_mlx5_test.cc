@@ -83,6 +83,8 @@ constexpr Fact kFacts[] = {
 
     {"MiniCqe", "hash", 0, 0xffffffff, Word::kBig32},        // rx_hash_result
     {"MiniCqe", "byte_count", 4, 0xffffffff, Word::kBig32},  // byte_cnt
+    {"MiniCqe", "checksum", 0, 0xffff, Word::kBig16},
+    {"MiniCqe", "stride", 2, 0xffff, Word::kBig16},  // stride_idx
 
     {"SendWqe", "opmod", offsetof(Ctrl, opmod_idx_opcode), 0xff000000, Word::kBig32},
     {"SendWqe", "wqe_index", offsetof(Ctrl, opmod_idx_opcode), 0x00ffff00, Word::kBig32},
