@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -120,6 +121,45 @@ void CheckFacts(const std::string& name, std::span<const Fact> facts) {
           << form.name() << "." << field.name() << " has no fact";
     }
   }
+}
+
+void CheckValues(const std::string& name, std::span<const Value> values) {
+  const std::optional<layout::VerifiedLayout> compiled = CompileSpec(name);
+  if (!compiled.has_value()) return;
+  std::map<std::string, std::map<std::string, uint64_t>> expected;
+  for (const Value& value : values) expected[value.enumeration][value.name] = value.value;
+  for (const v1::Enumeration& enumeration : compiled->message().enumerations()) {
+    const auto there = expected.find(enumeration.name());
+    if (there == expected.end()) continue;
+    std::map<std::string, uint64_t> actual;
+    for (const v1::EnumerationValue& value : enumeration.values()) {
+      actual[value.name()] = value.value();
+    }
+    EXPECT_EQ(actual, there->second) << name << ", " << enumeration.name();
+    expected.erase(there);
+  }
+  for (const auto& [missing, unused] : expected) ADD_FAILURE() << name << " has no " << missing;
+}
+
+void CheckRings(const std::string& name, std::span<const RingSize> rings) {
+  const std::optional<layout::VerifiedLayout> compiled = CompileSpec(name);
+  if (!compiled.has_value()) return;
+  using Size = std::array<uint32_t, 4>;
+  std::map<std::string, Size> expected;
+  for (const RingSize& ring : rings) {
+    expected[std::string(ring.queue) + "." + ring.ring] = {ring.min_slots, ring.max_slots,
+                                                           ring.step, ring.alignment_bytes};
+  }
+  std::map<std::string, Size> actual;
+  for (const v1::Queue& queue : compiled->message().queues()) {
+    for (const v1::Ring& ring : queue.rings()) {
+      const v1::SlotRange& slots = ring.slots();
+      actual[queue.name() + "." + ring.name()] = {slots.min(), slots.max(),
+                                                  slots.power_of_two() ? 0 : slots.step(),
+                                                  ring.alignment_bytes()};
+    }
+  }
+  EXPECT_EQ(actual, expected) << name;
 }
 
 }  // namespace qsplit::testing

@@ -1,5 +1,5 @@
-// Compares specs with what public headers say: masks and offsets, written down a second time in the
-// tests, against the fields of the compiled layout.
+// Compares specs with what public headers say: masks and offsets, values of enumerations and sizes
+// of rings, written down a second time in the tests, against the compiled layout.
 #ifndef QSPLIT_TESTS_SUPPORT_SPEC_FACTS_H_
 #define QSPLIT_TESTS_SUPPORT_SPEC_FACTS_H_
 
@@ -32,6 +32,29 @@ struct Fact {
 // Expects that descriptor-specs/NAME.qdl compiles, that each field of a fact has exactly the bits
 // of its facts, and that every field has a fact, but those that fill reserved bits.
 void CheckFacts(const std::string& name, std::span<const Fact> facts);
+
+// A value of an enumeration.
+struct Value {
+  const char* enumeration;
+  const char* name;
+  uint64_t value;
+};
+
+// Expects that descriptor-specs/NAME.qdl has each of these, and in their enumerations no others.
+void CheckValues(const std::string& name, std::span<const Value> values);
+
+// How many slots a ring may have, and where it may begin.
+struct RingSize {
+  const char* queue;
+  const char* ring;
+  uint32_t min_slots;
+  uint32_t max_slots;
+  uint32_t step;  // 0 for powers of two
+  uint32_t alignment_bytes;
+};
+
+// Expects that descriptor-specs/NAME.qdl has these rings and tables, and no others.
+void CheckRings(const std::string& name, std::span<const RingSize> rings);
 
 }  // namespace qsplit::testing
 

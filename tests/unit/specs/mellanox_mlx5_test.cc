@@ -83,6 +83,8 @@ constexpr Fact kFacts[] = {
 
     {"MiniCqe", "hash", 0, 0xffffffff, Word::kBig32},        // rx_hash_result
     {"MiniCqe", "byte_count", 4, 0xffffffff, Word::kBig32},  // byte_cnt
+    {"MiniCqe", "checksum", 0, 0xffff, Word::kBig16},
+    {"MiniCqe", "stride", 2, 0xffff, Word::kBig16},  // stride_idx
 
     {"SendWqe", "opmod", offsetof(Ctrl, opmod_idx_opcode), 0xff000000, Word::kBig32},
     {"SendWqe", "wqe_index", offsetof(Ctrl, opmod_idx_opcode), 0x00ffff00, Word::kBig32},
@@ -118,6 +120,7 @@ constexpr Fact kFacts[] = {
     {"SendWqe", "swp_outer_ip6", kEth + 5, 1u << 4},
     {"SendWqe", "swp_outer_udp", kEth + 5, 1u << 5},
     {"SendWqe", "metadata", kEth + 8, 0xffffffff, Word::kBig32},  // Linux flow_table_metadata
+    {"SendWqe", "trailer_header", kEth + 12, 0x7u << 26, Word::kBig32},
     {"SendWqe", "insert_trailer", kEth + 12, 1u << 30,
      Word::kBig32},  // Linux MLX5_ETH_WQE_INSERT_TRAILER
 

@@ -58,6 +58,28 @@ constexpr Fact kFacts[] = {
     {"TxOwned", "insert_tag", 4, 1u << 17},  // TxVlanTag
     {"TxOwned", "address", 8, ~0ull},
     {"TxDone", "own", 0, 1u << 31},
+    {"RxOwnedFourth", "address", 0, ~0ull},       // struct rtl_rx_descv4
+    {"RxOwnedFourth", "cleared", 8, 0xffffffff},  // opts2
+    {"RxOwnedFourth", "length", 12, 0x3fff},
+    {"RxOwnedFourth", "end_of_ring", 12, 1u << 30},  // RingEnd_V4
+    {"RxOwnedFourth", "own", 12, 1u << 31},          // DescOwn_V4
+    {"RxDoneFourth", "rss_info", 0, 0xffffffff},     // RSSInfo
+    {"RxDoneFourth", "hash", 4, 0xffffffff},         // RSSResult
+    {"RxDoneFourth", "vlan_tag", 8, 0xffff, Word::kBig16},
+    {"RxDoneFourth", "tagged", 8, 1u << 16},  // RxVlanTag_v4
+    {"RxDoneFourth", "ip4", 8, 1u << 30},     // RxV4F_v4
+    {"RxDoneFourth", "ip6", 8, 1u << 31},     // RxV6F_v4
+    {"RxDoneFourth", "length", 12, 0x3fff},
+    {"RxDoneFourth", "tcp_bad", 12, 1u << 15},        // RxTCPF_v4
+    {"RxDoneFourth", "udp_bad", 12, 1u << 16},        // RxUDPF_v4
+    {"RxDoneFourth", "l3_bad", 12, 1u << 17},         // RxIPF_v4
+    {"RxDoneFourth", "tcp", 12, 1u << 18},            // RxTCPT_v4
+    {"RxDoneFourth", "udp", 12, 1u << 19},            // RxUDPT_v4
+    {"RxDoneFourth", "receive_error", 12, 1u << 22},  // RxRES_V4
+    {"RxDoneFourth", "last", 12, 1u << 28},           // LastFrag_V4
+    {"RxDoneFourth", "first", 12, 1u << 29},          // FirstFrag_V4
+    {"RxDoneFourth", "end_of_ring", 12, 1u << 30},
+    {"RxDoneFourth", "own", 12, 1u << 31},
 };
 
 TEST(SpecFacts, Rtl8169) { CheckFacts("realtek.rtl8169", kFacts); }
