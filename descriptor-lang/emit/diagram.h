@@ -52,7 +52,8 @@ Diagram DrawForm(const v1::Layout& layout, uint32_t form);
 
 // One form as lines of text.
 std::string FormDiagram(const v1::Layout& layout, uint32_t form);
-// One form as an SVG element, and the style that all such elements of a page share.
+// One form as two SVG elements, of which the page's style shows one: rows of 32 bits, and lines of
+// 16 for narrow screens (class narrow); and the style that all such elements of a page share.
 std::string FormSvg(const VerifiedLayout& layout, uint32_t form);
 std::string_view SvgStyle();
 

@@ -5,6 +5,7 @@
 #include "descriptor-lang/emit/diagram.h"
 #include "descriptor-lang/emit/emit.h"
 #include "descriptor-lang/emit/escape.h"
+#include "descriptor-lang/emit/ring_text.h"
 #include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/text.h"
@@ -12,32 +13,34 @@
 namespace qsplit::layout {
 namespace {
 
-// On a narrow screen a table's rows become blocks; pictures keep their size and scroll.
+// On a narrow screen a table's rows become blocks, and pictures have half as many bits in a line.
 constexpr std::string_view kStyle =
     ":root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6876;--line:#d7dde3;--back:#fff;"
     "--pane:#f6f8fa;--link:#0b5cad}"
     "@media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#9aa7b4;--line:#323b45;"
     "--back:#11161b;--pane:#1a2027;--link:#7ab7ff}}"
     "*{box-sizing:border-box}"
-    "body{margin:0 auto;padding:1rem;max-width:60rem;color:var(--ink);background:var(--back);"
+    "body{margin:0 auto;padding:1rem;max-width:72rem;color:var(--ink);background:var(--back);"
     "font:16px/1.5 ui-sans-serif,system-ui,'DejaVu Sans',sans-serif}"
     "a{color:var(--link)}h1{font-size:1.5rem;margin:.2em 0}h2{font-size:1.2rem;margin:2rem 0 .3rem;"
     "border-top:1px solid var(--line);padding-top:1rem}"
     "p{margin:.3em 0}.soft,small{color:var(--soft)}code,pre{font:13px/1.45 ui-monospace,'DejaVu "
-    "Sans "
-    "Mono',monospace}code{overflow-wrap:anywhere}"
-    "pre,.pic{overflow-x:auto;background:var(--pane);border:1px solid "
-    "var(--line);border-radius:6px;"
-    "padding:.7rem;margin:.7rem 0}.pic svg{display:block}"
+    "Sans Mono',monospace}code{overflow-wrap:break-word}"
+    "pre,.pic{overflow-x:auto;background:var(--pane);border:1px solid var(--line);"
+    "border-radius:6px;padding:.7rem;margin:.7rem 0}"
+    ".pic svg{display:block}.pic .narrow{display:none}"
     "nav{display:flex;flex-wrap:wrap;gap:.2rem .9rem;margin:.8rem 0}"
     "table{border-collapse:collapse;width:100%;font-size:14px}"
     "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;"
     "border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:500}"
-    "td.place{white-space:nowrap}"
-    "@media (max-width:44rem){thead{display:none}tr{display:block;padding:.4rem 0;"
+    "td.word{white-space:nowrap}td.soft{overflow-wrap:anywhere;min-width:11rem}"
+    "@media (max-width:62rem){thead{display:none}tr{display:block;padding:.4rem 0;"
     "border-bottom:1px solid var(--line)}td{display:block;border:0;padding:0}"
     "td:empty{display:none}td[data-h]:before{content:attr(data-h) ' ';color:var(--soft)}"
-    "td.place{white-space:normal}}";
+    "td.word{white-space:normal}td.soft{min-width:0}"
+    "td.side{display:inline-block;margin-right:.8em}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere}code{overflow-wrap:anywhere}"
+    ".pic{padding:.4rem}.pic svg{display:none}.pic .narrow{display:block;width:100%;height:auto}}";
 
 class Page {
  public:
@@ -129,7 +132,19 @@ class LayoutPage {
     if (!note.empty()) page_.Add("<p class=\"soft\">", Escape(note), "</p>\n");
     const std::string selector = ConditionText(layout_, form.selector(), index);
     if (!selector.empty()) page_.Add("<p>when ", Code(selector), "</p>\n");
+    if (form.slots() > 1) page_.Add("<p>takes ", form.slots(), " slots</p>\n");
+    if (form.position() != v1::PACKET_POSITION_EACH) {
+      page_.Add("<p>only in ", Word(form.position()), " of a packet</p>\n");
+    }
+    if (!form.features().empty()) {
+      page_.Add("<p>with ", Code(FeatureText(layout_, form.features())), "</p>\n");
+    }
     page_.Add("<div class=\"pic\">", FormSvg(verified_, index), "</div>\n");
+    for (const v1::ContainedForm& part : form.contains()) {
+      const std::string name = Escape(layout_.forms(static_cast<int>(part.form())).name());
+      page_.Add("<p>", Code(text::Cat("@", part.byte_offset())), " <a href=\"#", name, "\">",
+                Escape(part.name()), "</a>: ", Escape(PartText(layout_, form, part)), "</p>\n");
+    }
     if (form.fields().empty()) return;
     page_.Add(
         "<table><thead><tr><th>bits</th><th>field</th><th>role</th><th>value</th>"
@@ -143,23 +158,26 @@ class LayoutPage {
     if (field.position() != v1::PACKET_POSITION_EACH) {
       when = text::Cat("in ", Word(field.position()), when.empty() ? "" : ", ", when);
     }
-    const auto cell = [&](std::string_view head, const std::string& html) {
-      page_.Add("<td data-h=\"", head, "\">", html, "</td>");
+    if (!field.features().empty()) {
+      text::Append(when, when.empty() ? "" : ", ", "with ", FeatureText(layout_, field.features()));
+    }
+    const auto cell = [&](std::string_view head, std::string_view style, const std::string& html) {
+      page_.Add("<td data-h=\"", head, "\"", style, ">", html, "</td>");
     };
-    page_.Add("<tr><td class=\"place\">", Code(Place(field)), "</td><td><strong>",
+    page_.Add("<tr><td class=\"word\">", Code(Place(field)), "</td><td><strong>",
               Escape(field.name()), "</strong></td>");
     const std::string role =
         field.role().empty() ? "" : Code(text::Cat(field.inverted() ? "not " : "", field.role()));
     if (role.empty()) {
       page_.Add("<td></td>");
     } else {
-      cell("is", role);
+      cell("is", " class=\"word\"", role);
     }
     page_.Add("<td>", Escape(ValueText(layout_, field)), "</td>");
     if (when.empty()) {
       page_.Add("<td></td>");
     } else {
-      cell("when", Code(when));
+      cell("when", "", Code(when));
     }
     page_.Add("<td class=\"soft\">",
               Escape(NoteOn(layout_, text::Cat(form.name(), ".", field.name()))), "</td></tr>\n");
@@ -202,9 +220,10 @@ std::string EmitHtmlIndex(std::span<const VerifiedLayout> layouts) {
     int fields = 0;
     for (const v1::Form& form : layout.message().forms()) fields += form.fields_size();
     const std::string name = Escape(layout.name());
-    page.Add("<tr><td class=\"place\"><a href=\"", name, ".html\">", name, "</a></td><td>",
-             Escape(layout.message().documentation().title()), "</td><td data-h=\"descriptors\">",
-             layout.message().forms_size(), "</td><td data-h=\"fields\">", fields, "</td></tr>\n");
+    page.Add("<tr><td class=\"word\"><a href=\"", name, ".html\">", name, "</a></td><td>",
+             Escape(layout.message().documentation().title()),
+             "</td><td class=\"side\" data-h=\"descriptors\">", layout.message().forms_size(),
+             "</td><td class=\"side\" data-h=\"fields\">", fields, "</td></tr>\n");
   }
   page.Add("</tbody></table>\n");
   return page.Finish();

@@ -13,10 +13,14 @@
 namespace qsplit::layout {
 namespace {
 
-// In pixels.
-constexpr uint32_t kBit = 26;
-constexpr uint32_t kLeft = 64;  // bytes' numbers
-constexpr uint32_t kWidth = kLeft + kDiagramBits * kBit + 8;
+// In pixels. Rows of 32 bits; on narrow screens each is two lines of 16.
+struct Measures {
+  uint32_t columns = kDiagramBits;  // of a line
+  uint32_t bit = 26;
+  uint32_t left = 64;  // bytes' numbers
+};
+constexpr Measures kWide;
+constexpr Measures kNarrow = {16, 20, 44};
 constexpr uint32_t kHead = 22;   // bits' numbers
 constexpr uint32_t kTitle = 28;  // of a form, where there are several
 constexpr uint32_t kRow = 30;
@@ -57,36 +61,64 @@ std::string_view ClassOf(std::string_view role) {
   return "other";
 }
 
+// The part of a line that lies in its columns first..first + columns, moved to its left end.
+std::vector<std::vector<DiagramBox>> Cut(const std::vector<std::vector<DiagramBox>>& layers,
+                                         uint32_t first, uint32_t columns) {
+  std::vector<std::vector<DiagramBox>> cut;
+  for (const auto& layer : layers) {
+    std::vector<DiagramBox> boxes;
+    for (DiagramBox box : layer) {
+      const uint32_t begin = std::max(box.column, first);
+      const uint32_t end = std::min(box.column + box.columns, first + columns);
+      if (begin >= end) continue;
+      box.column = begin - first;
+      box.columns = end - begin;
+      boxes.push_back(std::move(box));
+    }
+    if (!boxes.empty()) cut.push_back(std::move(boxes));
+  }
+  if (cut.empty()) cut.emplace_back();
+  return cut;
+}
+
 class SvgPicture {
  public:
-  explicit SvgPicture(const v1::Layout& layout) : layout_(layout) {}
+  SvgPicture(const v1::Layout& layout, const Measures& measures)
+      : layout_(layout), measures_(measures) {}
 
   void Add(uint32_t form, bool titled) {
     const v1::Form& message = layout_.forms(static_cast<int>(form));
     const Diagram diagram = DrawForm(layout_, form);
     if (titled) {
       if (y_ > 0) y_ += 16;
-      Text(kLeft, y_ + 18, "t", "start",
+      Text(measures_.left, y_ + 18, "t", "start",
            text::Cat(message.name(), ", ", message.size_bytes(), " bytes"));
       y_ += kTitle;
     }
-    for (uint32_t column = 0; column < kDiagramBits; ++column) {
-      Text(X(column) + kBit / 2, y_ + kHead - 6, "n", "middle", text::Cat(BitOfColumn(column)));
+    if (Halved()) {
+      y_ += 4;
+    } else {
+      for (uint32_t column = 0; column < kDiagramBits; ++column) {
+        Text(X(column) + measures_.bit / 2, y_ + kHead - 6, "n", "middle",
+             text::Cat(BitOfColumn(column)));
+      }
+      y_ += kHead;
     }
-    y_ += kHead;
     for (const DiagramRow& row : diagram.rows) AddRow(form, diagram, row);
     y_ += 2;
   }
 
   std::string Finish(std::string_view label, std::string_view style) {
-    return text::Cat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"qd\" role=\"img\" ",
-                     "viewBox=\"0 0 ", kWidth, " ", y_ + 4, "\" width=\"", kWidth, "\" height=\"",
-                     y_ + 4, "\" aria-label=\"", Escape(label), "\">", style, "\n", body_,
-                     "</svg>\n");
+    const uint32_t width = X(measures_.columns) + 8;
+    return text::Cat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"qd",
+                     Halved() ? " narrow" : "", "\" role=\"img\" ", "viewBox=\"0 0 ", width, " ",
+                     y_ + 4, "\" width=\"", width, "\" height=\"", y_ + 4, "\" aria-label=\"",
+                     Escape(label), "\">", style, "\n", body_, "</svg>\n");
   }
 
  private:
-  static uint32_t X(uint32_t column) { return kLeft + column * kBit; }
+  bool Halved() const { return measures_.columns < kDiagramBits; }
+  uint32_t X(uint32_t column) const { return measures_.left + column * measures_.bit; }
 
   void Text(uint32_t x, uint32_t y, std::string_view style, std::string_view anchor,
             std::string_view words) {
@@ -95,7 +127,7 @@ class SvgPicture {
   }
 
   // Tall enough for names that must stand upright in narrow boxes.
-  static uint32_t HeightOf(const std::vector<DiagramBox>& layer) {
+  uint32_t HeightOf(const std::vector<DiagramBox>& layer) const {
     uint32_t height = kRow;
     for (const DiagramBox& box : layer) {
       if (Fits(box)) continue;
@@ -103,21 +135,44 @@ class SvgPicture {
     }
     return std::min(height, kTallest);
   }
-  static bool Fits(const DiagramBox& box) {
-    return box.label.size() * kCharacter + 4 <= size_t{box.columns} * kBit;
+  bool Fits(const DiagramBox& box) const {
+    return box.label.size() * kCharacter + 4 <= size_t{box.columns} * measures_.bit;
   }
 
   void AddRow(uint32_t form, const Diagram& diagram, const DiagramRow& row) {
-    Text(kLeft - 8, y_ + 19, "n", "end",
-         row.bytes <= kDiagramBytes
-             ? text::Cat(row.first_byte)
-             : text::Cat(row.first_byte, "–", row.first_byte + row.bytes - 1));
+    const bool folded = row.bytes > kDiagramBytes;
+    const std::string bytes = folded
+                                  ? text::Cat(row.first_byte, "–", row.first_byte + row.bytes - 1)
+                                  : text::Cat(row.first_byte);
     const uint32_t columns = std::min(row.bytes, kDiagramBytes) * 8;
     const uint32_t first = diagram.big_endian ? 0 : kDiagramBits - columns;
-    for (const auto& layer : row.layers) {
+    if (!Halved()) {
+      AddLine(form, row.layers, bytes, "", first, columns);
+      return;
+    }
+    // In memory's order, as rows are.
+    const uint32_t half = measures_.columns;
+    for (uint32_t i = 0; i < (folded ? 1 : kDiagramBits / half); ++i) {
+      const uint32_t from = diagram.big_endian ? i * half : kDiagramBits - (i + 1) * half;
+      const uint32_t begin = std::max(from, first);
+      const uint32_t end = std::min(from + half, first + columns);
+      if (begin >= end) continue;
+      AddLine(form, Cut(row.layers, from, half),
+              folded ? bytes : text::Cat(row.first_byte + i * half / 8),
+              folded ? "" : text::Cat(BitOfColumn(from), ":", BitOfColumn(from + half - 1)),
+              begin - from, end - begin);
+    }
+  }
+
+  // The columns that are there are first..first + columns.
+  void AddLine(uint32_t form, const std::vector<std::vector<DiagramBox>>& layers,
+               std::string_view byte, std::string_view bits, uint32_t first, uint32_t columns) {
+    Text(measures_.left - 6, y_ + (bits.empty() ? 19 : 13), "n", "end", byte);
+    if (!bits.empty()) Text(measures_.left - 6, y_ + 25, "n", "end", bits);
+    for (const auto& layer : layers) {
       const uint32_t height = HeightOf(layer);
       text::Append(body_, "<rect class=\"none\" x=\"", X(first), "\" y=\"", y_, "\" width=\"",
-                   columns * kBit, "\" height=\"", height, "\"/>\n");
+                   columns * measures_.bit, "\" height=\"", height, "\"/>\n");
       for (const DiagramBox& box : layer) AddBox(form, box, height);
       y_ += height;
     }
@@ -128,7 +183,7 @@ class SvgPicture {
         box.field == DiagramBox::kNoField
             ? nullptr
             : &layout_.forms(static_cast<int>(form)).fields(static_cast<int>(box.field));
-    const uint32_t width = box.columns * kBit;
+    const uint32_t width = box.columns * measures_.bit;
     text::Append(body_, "<g><rect class=\"", field == nullptr ? "other" : ClassOf(field->role()),
                  "\" x=\"", X(box.column), "\" y=\"", y_, "\" width=\"", width, "\" height=\"",
                  height, "\"/>");
@@ -163,6 +218,7 @@ class SvgPicture {
   }
 
   const v1::Layout& layout_;
+  const Measures measures_;
   std::string body_;
   uint32_t y_ = 0;
 };
@@ -172,7 +228,7 @@ class SvgPicture {
 std::string_view SvgStyle() { return kStyle; }
 
 std::string EmitSvg(const VerifiedLayout& layout) {
-  SvgPicture picture(layout.message());
+  SvgPicture picture(layout.message(), kWide);
   for (int i = 0; i < layout.message().forms_size(); ++i) {
     picture.Add(static_cast<uint32_t>(i), true);
   }
@@ -180,9 +236,13 @@ std::string EmitSvg(const VerifiedLayout& layout) {
 }
 
 std::string FormSvg(const VerifiedLayout& layout, uint32_t form) {
-  SvgPicture picture(layout.message());
-  picture.Add(form, false);
-  return picture.Finish(layout.message().forms(static_cast<int>(form)).name(), "");
+  std::string out;
+  for (const Measures& measures : {kWide, kNarrow}) {
+    SvgPicture picture(layout.message(), measures);
+    picture.Add(form, false);
+    out += picture.Finish(layout.message().forms(static_cast<int>(form)).name(), "");
+  }
+  return out;
 }
 
 }  // namespace qsplit::layout

@@ -111,13 +111,8 @@ class TextEmitter {
     for (const v1::Field& field : form.fields()) AddField(form, index, field, rows);
     text::Append(out_, Table(rows, "  "));
     for (const v1::ContainedForm& part : form.contains()) {
-      text::Append(out_, "  @", part.byte_offset(), " ", part.name(), ": ");
-      if (part.has_count_field()) {
-        text::Append(out_, form.fields(static_cast<int>(part.count_field())).name(), ", up to ");
-      }
-      text::Append(out_, part.max_count(), " of ", FormName(part.form()), ", every ",
-                   part.stride_bytes(), " bytes", part.appended() ? ", behind the descriptor" : "",
-                   "\n");
+      text::Append(out_, "  @", part.byte_offset(), " ", part.name(), ": ",
+                   PartText(layout_, form, part), "\n");
     }
   }
 
@@ -126,7 +121,10 @@ class TextEmitter {
     const std::string role = text::Cat(field.inverted() ? "not " : "", field.role());
     const std::string_view position =
         field.position() == v1::PACKET_POSITION_EACH ? "" : Word(field.position());
-    const std::string when = ConditionText(layout_, field.valid_when(), index);
+    std::string when = ConditionText(layout_, field.valid_when(), index);
+    if (!field.features().empty()) {
+      text::Append(when, when.empty() ? "" : ", ", "with ", FeatureText(layout_, field.features()));
+    }
     const std::string note(NoteOn(layout_, text::Cat(form.name(), ".", field.name())));
     Row tail = {role, ValueText(layout_, field), std::string(position), when, note};
     if (field.has_bytes()) {

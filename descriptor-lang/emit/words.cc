@@ -265,6 +265,17 @@ std::string ConditionText(const v1::Layout& layout, const v1::Condition& conditi
   return out;
 }
 
+std::string PartText(const v1::Layout& layout, const v1::Form& form,
+                     const v1::ContainedForm& part) {
+  std::string count;
+  if (part.has_count_field()) {
+    count = text::Cat(form.fields(static_cast<int>(part.count_field())).name(), ", up to ");
+  }
+  return text::Cat(count, part.max_count(), " of ",
+                   layout.forms(static_cast<int>(part.form())).name(), ", every ",
+                   part.stride_bytes(), " bytes", part.appended() ? ", behind the descriptor" : "");
+}
+
 std::string FieldName(const v1::Layout& layout, const v1::FieldReference& reference) {
   return text::Cat(FormAt(layout, reference.form()).name(), ".", FieldAt(layout, reference).name());
 }

@@ -32,6 +32,8 @@ std::string_view Word(v1::CellMeaning meaning);       // "producer index", …
 std::string ConditionText(const v1::Layout& layout, const v1::Condition& condition, uint32_t form);
 // What a field's number may be: "= 3", "RssType", "times 16", ….
 std::string ValueText(const v1::Layout& layout, const v1::Field& field);
+// "4 of DataSegment, every 16 bytes", "ds, up to 61 of …".
+std::string PartText(const v1::Layout& layout, const v1::Form& form, const v1::ContainedForm& part);
 // "Form.field".
 std::string FieldName(const v1::Layout& layout, const v1::FieldReference& reference);
 // The note on a path; empty when there is none.
