@@ -19,6 +19,7 @@ namespace {
 
 // Buffers of a pool that receiving leaves alone where it can.
 constexpr uint32_t kKeepBack = 64;
+constexpr uint64_t kScratchGrain = 64;
 
 // The first queue of a direction, as an index into Layout.queues.
 std::optional<uint32_t> QueueOf(const v1::Layout& layout, v1::Direction direction) {
@@ -192,16 +193,20 @@ absl::Status LeaseParts::BuildRx(const layout::VerifiedLayout& layout, uint32_t 
   return absl::OkStatus();
 }
 
-absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t i) {
-  const v1::QueueGrant& grant = acquired.grant().tx(static_cast<int>(i));
-  const std::string what = absl::StrCat("transmit queue ", i);
+absl::StatusOr<dataplane::QueueView> LeaseParts::TxViewOf(const layout::VerifiedLayout& layout,
+                                                          uint32_t i) {
   const std::optional<uint32_t> queue = QueueOf(layout.message(), v1::DIRECTION_TRANSMIT);
   if (!queue.has_value()) return absl::InternalError("the lease's layout has no transmit queue");
-  absl::StatusOr<dataplane::QueueView> view = ViewOf(*map, grant, layout.message(), *queue, what);
-  if (!view.ok()) return view.status();
-  absl::StatusOr<QueueBell> bell = BellOf(grant, what);
+  return ViewOf(*map, acquired.grant().tx(static_cast<int>(i)), layout.message(), *queue,
+                absl::StrCat("transmit queue ", i));
+}
+
+absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t i,
+                                 const dataplane::QueueView& view) {
+  const v1::QueueGrant& grant = acquired.grant().tx(static_cast<int>(i));
+  absl::StatusOr<QueueBell> bell = BellOf(grant, absl::StrCat("transmit queue ", i));
   if (!bell.ok()) return bell.status();
-  absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, *view, {});
+  absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, view, {});
   if (!driver.ok()) return driver.status();
   tx.push_back(std::make_unique<TxQueue>(std::make_unique<TxQueueImpl>(
       *std::move(driver), pools[i], TxQueueImpl::Setup{.bell = *bell, .number = grant.queue()})));
@@ -239,13 +244,33 @@ absl::Status LeaseParts::Build(const LeaseOptions& options, uint32_t buffers_per
                      " bytes of buffers; the region has ", room,
                      "; register a larger one, or set buffers_per_pair"));
   }
+  // A pair's slice: its buffers, and behind them what its transmit queue has to say beside its
+  // rings.
   for (uint64_t i = 0; i < pairs; ++i) {
     const uint64_t at = options.region_offset_bytes + i * bytes_per_pair;
-    pools.push_back(new BufferPool(region->bytes().subspan(at, bytes_per_pair),
-                                   options.buffer_bytes, *iova + at, /*owner=*/this, region));
-  }
-  for (int i = 0; i < tx_count; ++i) {
-    if (absl::Status s = BuildTx(*layout, static_cast<uint32_t>(i)); !s.ok()) return s;
+    dataplane::QueueView view;
+    uint64_t scratch_bytes = 0;
+    if (i < static_cast<uint64_t>(tx_count)) {
+      absl::StatusOr<dataplane::QueueView> of_grant = TxViewOf(*layout, static_cast<uint32_t>(i));
+      if (!of_grant.ok()) return of_grant.status();
+      view = *of_grant;
+      view.scratch_bytes = dataplane::TxDriver::ScratchBytes(*layout, view);
+      scratch_bytes =
+          (uint64_t{view.scratch_bytes} + kScratchGrain - 1) / kScratchGrain * kScratchGrain;
+    }
+    if (scratch_bytes > bytes_per_pair / 2) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Acquire: a transmit queue of layout ", layout->name(), " takes ",
+                       scratch_bytes, " bytes beside its buffers, more than half of a pair's ",
+                       bytes_per_pair, "; set buffers_per_pair higher or tx_slots lower"));
+    }
+    const uint64_t buffer_bytes = bytes_per_pair - scratch_bytes;
+    pools.push_back(new BufferPool(region->bytes().subspan(at, buffer_bytes), options.buffer_bytes,
+                                   *iova + at, /*owner=*/this, region));
+    if (i >= static_cast<uint64_t>(tx_count)) continue;
+    view.scratch = region->bytes().data() + at + buffer_bytes;
+    view.scratch_iova = dataplane::Iova(*iova + at + buffer_bytes);
+    if (absl::Status s = BuildTx(*layout, static_cast<uint32_t>(i), view); !s.ok()) return s;
   }
   for (int i = 0; i < rx_count; ++i) {
     if (absl::Status s = BuildRx(*layout, static_cast<uint32_t>(i), options, *software); !s.ok()) {

@@ -52,7 +52,9 @@ class LeaseParts {
   absl::StatusOr<SoftwareWork> SoftwareOf(const LeaseOptions& options) const;
   absl::Status BuildRx(const layout::VerifiedLayout& layout, uint32_t i,
                        const LeaseOptions& options, const SoftwareWork& software);
-  absl::Status BuildTx(const layout::VerifiedLayout& layout, uint32_t i);
+  absl::StatusOr<dataplane::QueueView> TxViewOf(const layout::VerifiedLayout& layout, uint32_t i);
+  absl::Status BuildTx(const layout::VerifiedLayout& layout, uint32_t i,
+                       const dataplane::QueueView& view);
   bool watched_ = false;
 };
 

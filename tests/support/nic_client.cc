@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
   std::unique_ptr<NicClient> client(new NicClient);
   client->buffer_bytes_ = options.buffer_bytes;
   const uint64_t rx_bytes = uint64_t{options.slots} * options.buffer_bytes;
-  const uint64_t tx_bytes = uint64_t{kTxBuffers} * kTxBufferBytes;
+  const uint64_t tx_bytes = uint64_t{kTxBuffers} * kTxBufferBytes + kScratchBytes;
   client->region_bytes_ =
       RoundUp(rx_bytes * options.rx_queues.size() + tx_bytes * options.tx_queues.size());
   const uint64_t all = client->region_bytes_ + 2 * kCanaryBytes;
@@ -119,11 +119,14 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
     offset += rx_bytes;
   }
   for (const device::QueueGrant& queue : client->grant_.tx) {
+    dataplane::QueueView view = ViewOfGrant(queue, *layout.FindQueue(v1::DIRECTION_TRANSMIT),
+                                            options.features, client->areas_);
+    const uint64_t scratch = offset + uint64_t{kTxBuffers} * kTxBufferBytes;
+    view.scratch = client->region() + scratch;
+    view.scratch_iova = dataplane::Iova(kIova + scratch);
+    view.scratch_bytes = kScratchBytes;
     absl::StatusOr<dataplane::TxDriver> driver =
-        dataplane::TxDriver::Create(layout,
-                                    ViewOfGrant(queue, *layout.FindQueue(v1::DIRECTION_TRANSMIT),
-                                                options.features, client->areas_),
-                                    dataplane::TxOptions{});
+        dataplane::TxDriver::Create(layout, view, dataplane::TxOptions{});
     if (!driver.ok()) return driver.status();
     Tx tx{*std::move(driver), offset, {}};
     for (uint32_t i = 0; i < kTxBuffers; ++i) tx.free.push_back(kTxBuffers - 1 - i);
@@ -138,8 +141,10 @@ void NicClient::Post(size_t queue) {
   Rx& rx = rx_[queue];
   while (!rx.free.empty()) {
     const uint32_t buffer = rx.free.back();
-    const dataplane::Iova at(kIova + rx.offset + uint64_t{buffer} * buffer_bytes_);
-    if (!rx.driver.Post(at, buffer_bytes_, buffer)) break;
+    const uint64_t offset = rx.offset + uint64_t{buffer} * buffer_bytes_;
+    const dataplane::RxBuffer one{dataplane::Iova(kIova + offset), buffer_bytes_, buffer,
+                                  region() + offset};
+    if (rx.driver.Post(std::span(&one, 1)) == 0) break;
     rx.free.pop_back();
   }
   if (rx.driver.Publish()) Wake();
@@ -169,7 +174,7 @@ bool NicClient::Send(size_t queue, std::span<const uint8_t> frame,
   size_t from = 0;
   for (const uint32_t length : lengths) {
     std::memcpy(region() + to, frame.data() + from, length);
-    segments.push_back({dataplane::Iova(kIova + to), length});
+    segments.push_back({dataplane::Iova(kIova + to), length, region() + to});
     from += length;
     to += (length + 3) / 4 * 4;
   }

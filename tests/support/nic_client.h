@@ -1,8 +1,8 @@
 // A client of a device in the test's own process: registers memory, opens queues, drives them with
 // the data plane's driver sides. What a client of the daemon does, without the daemon.
 //
-//   its memfd:   | canary | receive buffers | transmit buffers | canary |
-//                         ^ iova            the region           ^
+//   its memfd:   | canary | receive buffers | transmit buffers | scratch | canary |
+//                         ^ iova                 the region              ^
 #ifndef QSPLIT_TESTS_SUPPORT_NIC_CLIENT_H_
 #define QSPLIT_TESTS_SUPPORT_NIC_CLIENT_H_
 
@@ -44,7 +44,8 @@ class NicClient {
   static constexpr uint64_t kIova = 0x1'0000'0000;
   static constexpr uint64_t kCanaryBytes = 64 * 1024;
   static constexpr uint32_t kTxBufferBytes = 65536;
-  static constexpr uint32_t kTxBuffers = 16;  // for each queue
+  static constexpr uint32_t kTxBuffers = 16;             // for each queue
+  static constexpr uint32_t kScratchBytes = 256 * 1024;  // for each transmit queue
 
   static absl::StatusOr<std::unique_ptr<NicClient>> Open(device::Device* device,
                                                          const layout::VerifiedLayout& layout,

@@ -149,7 +149,7 @@ absl::Status OpenTx(const device::QueueRequest& request, const v1::Queue& of_lay
   StartRings(of_layout, view);
   auto dma = std::make_unique<IommuMemory>(&lease->iommu);
   absl::StatusOr<dataplane::TxDevice> side =
-      dataplane::TxDevice::Create(request.layout, view, dataplane::TxDeviceOptions{});
+      dataplane::TxDevice::Create(request.layout, view, {.memory = dma->View()});
   if (!side.ok()) return side.status();
   auto made = std::make_unique<TxQueue>(*std::move(side));
   made->dma = std::move(dma);

@@ -153,6 +153,9 @@ void NicCore::NoteCompletion(LeasedQueue& queue) {
 
 void NicCore::SignalCompletions() {
   if (completed_.empty()) return;
+  for (LeasedQueue* queue : completed_) {
+    if (!queue->transmit) static_cast<RxQueue*>(queue)->ring.Publish();
+  }
   // Completions before the look at event_request; the client has the same between its own store
   // there and its last look at the ring.
   dataplane::StoresBeforeLoads();

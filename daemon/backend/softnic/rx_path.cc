@@ -206,7 +206,6 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
     queue.ring.Complete(result);
     NoteCompletion(queue);
   }
-  queue.ring.Publish();
   queue.stats->descriptors.Add(pieces_.size());
   queue.stats->packets.Add();
   queue.stats->bytes.Add(bytes);
