@@ -72,6 +72,13 @@ absl::StatusOr<RxBufferRing> RxBufferRing::Create(const QueueShape& queue,
   (ring.table_.has_value() ? ring.table_form_ : ring.form_) = form;
   ring.per_descriptor_ = ring.post_->buffers();
   ring.may_be_partial_ = ring.post_->each_has_length();
+  if (ring.may_be_partial_ && options.packet_bytes != 0 && options.buffer_bytes != 0) {
+    const v1::PacketRule& packet = queue.queue->packet();
+    const uint64_t bytes =
+        uint64_t{options.packet_bytes} + packet.prefix_bytes() + packet.length_includes_crc_bytes();
+    const uint64_t needed = (bytes + options.buffer_bytes - 1) / options.buffer_bytes;
+    ring.per_descriptor_ = static_cast<uint32_t>(std::min<uint64_t>(ring.per_descriptor_, needed));
+  }
   ring.writer_slots_ =
       ring.table_.has_value() ? ring.writer_->forms()[0].slots : ring.post_->slots();
   ring.slots_name_ = NamedBySlot(queue, ring.ring_) && !ring.table_.has_value();

@@ -33,6 +33,9 @@ struct RxOptions {
   // descriptor: Post then refuses smaller buffers and the device uses this many bytes of each.
   // 0: the layout has buffer.length in its post form.
   uint32_t buffer_bytes = 0;
+  // The largest packet that is expected, in bytes; 0: not known. Where a descriptor may have
+  // several buffers, all of which one packet takes, it gets no more of them than this needs.
+  uint32_t packet_bytes = 0;
 };
 
 // A buffer to post.

@@ -202,7 +202,7 @@ void RxProgram::EncodeNumbers(const RxMetadata& meta, bool first, bool last,
     // One statement of an error is enough.
     if (op.kind == Kind::kErrorCode && has_error_flag_) continue;
     if (op.has_valid && !op.can_validate && !op.valid.Holds(descriptor)) continue;
-    if (!op.contested) {
+    if (!op.contested && (!op.needs_flags || op.valid.Holds(descriptor))) {
       WriteNumber(op, value, descriptor);
       continue;
     }

@@ -193,7 +193,7 @@ void RxProgram::FindContested() {
   for (const Op& op : flags_) op.field.StoreRaw(flags.bytes, op.field.MaxRaw());
   for (size_t a = 0; a < numbers_.size(); ++a) {
     for (uint32_t i = 0; i < copy_bytes_; ++i) {
-      if ((bits[a].bytes[i] & flags.bytes[i]) != std::byte{0}) numbers_[a].contested = true;
+      if ((bits[a].bytes[i] & flags.bytes[i]) != std::byte{0}) numbers_[a].needs_flags = true;
     }
     for (size_t b = 0; b < numbers_.size(); ++b) {
       for (uint32_t i = 0; a != b && i < copy_bytes_; ++i) {

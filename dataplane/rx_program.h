@@ -121,9 +121,10 @@ class RxProgram {
     // Make `valid` true; for Encode. Absent if that is not known.
     bool can_validate = true;
     std::vector<FieldStore> validate;
-    // Shares bits, its own or those of its condition, with another number or a flag: they may
+    // Shares bits, its own or those of its condition, with another number (a flag): they may
     // exclude each other.
     bool contested = false;
+    bool needs_flags = false;
   };
   static bool KindOf(layout::Role role, Kind* kind, RxFields* field);
   static uint32_t FlagsOf(const RxMetadata& meta);

@@ -68,7 +68,8 @@ uint32_t BufferBytesFrom(const RxCase& c, uint32_t least) {
   return best;
 }
 
-RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers)
+RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers,
+               uint32_t packet_bytes)
     : case_(c),
       memory_(*c.layout, c.queue, c.choices, slots),
       buffer_bytes_(buffer_bytes),
@@ -77,7 +78,7 @@ RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t 
       region_(size_t{stride_} * buffers),
       posted_(buffers) {
   absl::StatusOr<RxDriver> driver =
-      RxDriver::Create(*c.layout, memory_.view(), {RxFields::All(), buffer_bytes});
+      RxDriver::Create(*c.layout, memory_.view(), {RxFields::All(), buffer_bytes, packet_bytes});
   absl::StatusOr<RxDevice> device =
       RxDevice::Create(*c.layout, memory_.view(), {buffer_bytes, region_.memory()});
   if (!driver.ok() || !device.ok()) {

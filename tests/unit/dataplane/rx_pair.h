@@ -50,8 +50,9 @@ struct GotPacket {
 
 class RxPair {
  public:
-  // Buffers of so many bytes, `buffers` of them in all.
-  RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers);
+  // Buffers of so many bytes, `buffers` of them in all; packet_bytes as RxOptions has it.
+  RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers,
+         uint32_t packet_bytes = 0);
 
   RxDriver& driver() { return *driver_; }
   RxDevice& device() { return *device_; }

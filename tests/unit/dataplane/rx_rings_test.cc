@@ -2,10 +2,30 @@
 // device's side over the same memory.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/unit/dataplane/rx_pair.h"
 
 namespace qsplit::dataplane::testing {
 namespace {
+
+// Specs that have queues of received packets; a new one belongs here as well.
+TEST(RxSpecs, EveryReceiveQueueIsDriven) {
+  std::set<std::string> layouts;
+  for (const RxCase& c : AllRxCases()) {
+    QueueMemory memory(*c.layout, c.queue, c.choices, 16);
+    Region region(4096);
+    const uint32_t bytes = BufferBytesFrom(c, 2048);
+    const absl::Status driver =
+        RxDriver::Create(*c.layout, memory.view(), {RxFields::All(), bytes}).status();
+    const absl::Status device =
+        RxDevice::Create(*c.layout, memory.view(), {bytes, region.memory()}).status();
+    EXPECT_TRUE(driver.ok()) << c.name << ": " << driver;
+    EXPECT_TRUE(device.ok()) << c.name << ": " << device;
+    layouts.insert(c.layout->name());
+  }
+  EXPECT_EQ(layouts.size(), 25u);  // all but those of commands
+}
 
 class RxRings : public ::testing::TestWithParam<RxCase> {
  protected:
@@ -134,6 +154,22 @@ TEST_P(RxRings, MetadataComesOutAsItWentIn) {
     p.got.clear();
   }
   EXPECT_EQ(through, can) << std::hex << through.bits << " of " << can.bits;
+}
+
+TEST_P(RxRings, PacketsOfAKnownSizeTakeNoMoreBuffersThanTheyNeed) {
+  RxPair p(GetParam(), 16, usual(), 256, /*packet_bytes=*/1500);
+  for (uint32_t i = 0; i < 200; ++i) {
+    p.Post(8);
+    p.driver().Publish();
+    ASSERT_TRUE(p.Send(MakePacket(i, 100 + i)));
+    p.device().Publish();
+    while (p.Poll(16) != 0) {
+    }
+    ASSERT_EQ(p.got.size(), 1u);
+    EXPECT_EQ(p.got[0].bytes, MakePacket(i, 100 + i).bytes);
+    EXPECT_LE(p.got[0].buffers, 1u + (1600u + 16) / p.buffer_bytes());
+    p.got.clear();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Specs, RxRings, ::testing::ValuesIn(AllRxCases()),
