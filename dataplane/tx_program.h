@@ -80,6 +80,9 @@ class RequestFields {
   TxFeatures operands_;
   bool names_sctp_ = false;
   bool ip6_is_not_ip4_ = false;  // one bit tells IPv4 from IPv6
+  bool ip4_is_not_ip6_ = false;  // and one IPv6 from IPv4
+  bool tcp_is_not_udp_ = false;  // one bit tells UDP from TCP
+  bool mode_sums_ = true;        // offload.mode says whether to sum, no flag beside it
   bool type_cuts_ = true;        // segment.type says whether to cut, no flag beside it
   std::vector<Op> ops_;          // those with a condition last
 };

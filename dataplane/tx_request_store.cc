@@ -39,7 +39,7 @@ constexpr RoleRow kRows[] = {
     {Role::kPacketL3, kHeaders, false, {}},
     {Role::kPacketIsIp4, kHeaders, false, {}},
     {Role::kPacketIsIp6, kHeaders, false, {}},
-    {Role::kPacketL4, kL4Checksum | kSegment, false, kL4Checksum},
+    {Role::kPacketL4, kL4Checksum | kSegment, false, {}},
     {Role::kPacketIsTcp, kL4Checksum | kSegment, false, {}},
     {Role::kPacketIsUdp, kL4Checksum | kSegment, false, {}},
     {Role::kPacketIsSctp, kL4Checksum | kSegment, false, {}},
@@ -71,6 +71,11 @@ absl::StatusOr<RequestFields> RequestFields::Compile(const QueueScope& scope, ui
   };
   // The flag decides where there is one beside the code.
   compiled.type_cuts_ = !has(Role::kSegmentRequest) && !has(Role::kOffloadMode);
+  compiled.mode_sums_ = !has(Role::kChecksumL4Request);
+  compiled.tcp_is_not_udp_ =
+      has(Role::kPacketIsUdp) && !has(Role::kPacketIsTcp) && !has(Role::kPacketL4);
+  compiled.ip4_is_not_ip6_ =
+      has(Role::kPacketIsIp6) && !has(Role::kPacketIsIp4) && !has(Role::kPacketL3);
   compiled.ip6_is_not_ip4_ =
       has(Role::kPacketIsIp4) && !has(Role::kPacketIsIp6) && !has(Role::kPacketL3);
   for (const RoleField& from : fields) {
@@ -118,6 +123,9 @@ void RequestFields::Append(const RequestFields& more) {
   operands_ |= more.operands_;
   names_sctp_ = names_sctp_ || more.names_sctp_;
   ip6_is_not_ip4_ = ip6_is_not_ip4_ || more.ip6_is_not_ip4_;
+  ip4_is_not_ip6_ = ip4_is_not_ip6_ || more.ip4_is_not_ip6_;
+  tcp_is_not_udp_ = tcp_is_not_udp_ || more.tcp_is_not_udp_;
+  mode_sums_ = mode_sums_ && more.mode_sums_;
   type_cuts_ = type_cuts_ && more.type_cuts_;
   ops_.insert(ops_.end(), more.ops_.begin(), more.ops_.end());
   std::stable_partition(ops_.begin(), ops_.end(), [](const Op& op) { return !op.has_valid; });
