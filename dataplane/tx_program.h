@@ -69,10 +69,12 @@ class RequestFields {
     // Of these it tells where things are.
     TxFeatures tells;
     bool has_valid = false;
+    uint32_t depth = 0;  // of conditions on fields with conditions
     FieldAccess field;
     Condition valid;
     CodeMap codes;
   };
+  void Order();
   // The value of a role for a normalized request; false if the form cannot name it.
   static bool ValueOf(const Op& op, const TxRequest& request, uint64_t* value);
 
@@ -84,7 +86,7 @@ class RequestFields {
   bool tcp_is_not_udp_ = false;  // one bit tells UDP from TCP
   bool mode_sums_ = true;        // offload.mode says whether to sum, no flag beside it
   bool type_cuts_ = true;        // segment.type says whether to cut, no flag beside it
-  std::vector<Op> ops_;          // those with a condition last
+  std::vector<Op> ops_;          // what conditions look at first
 };
 
 // After all Loads of a packet: derives offsets from header lengths and the other way round. False:
