@@ -9,7 +9,8 @@ namespace qsplit::dataplane {
 
 absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
                                                  std::span<const uint32_t> forms,
-                                                 std::span<const uint32_t> choices) {
+                                                 std::span<const uint32_t> choices,
+                                                 uint32_t bytes_to_match) {
   FormMatcher matcher;
   for (const uint32_t index : forms) {
     const v1::Form& form = layout.forms(static_cast<int>(index));
@@ -20,7 +21,7 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
     // All constants together: which bits they take and what must stand there.
     DescriptorBytes mask{};
     DescriptorBytes value{};
-    const uint32_t bytes = std::min(DescriptorBytesOf(form), kMaxDescriptorBytes);
+    const uint32_t bytes = std::min({DescriptorBytesOf(form), bytes_to_match, kMaxDescriptorBytes});
     for (const v1::Field& field : form.fields()) {
       if (field.constraint() != v1::CONSTRAINT_CONSTANT ||
           !layout::Applies(field.features(), choices)) {
@@ -40,6 +41,8 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
       access->StoreRaw(mask.bytes, access->MaxRaw());
       access->StoreRaw(value.bytes, field.constant());
     }
+    std::memset(mask.bytes + bytes, 0, kMaxDescriptorBytes - bytes);
+    std::memset(value.bytes + bytes, 0, kMaxDescriptorBytes - bytes);
     for (uint16_t offset = 0; offset < bytes; offset += 8) {
       MaskedWord word{offset, 0, 0};
       std::memcpy(&word.mask, mask.bytes + offset, 8);

@@ -21,10 +21,12 @@ class FormMatcher {
   static constexpr int kNone = -1;
 
   // For these forms (indices into Layout.forms), tried in this order; of a queue set up with
-  // `choices` (one for each of Layout.features).
+  // `choices` (one for each of Layout.features). Constants behind the first `bytes` bytes are not
+  // looked at.
   static absl::StatusOr<FormMatcher> Compile(const v1::Layout& layout,
                                              std::span<const uint32_t> forms,
-                                             std::span<const uint32_t> choices);
+                                             std::span<const uint32_t> choices,
+                                             uint32_t bytes = kMaxDescriptorBytes);
 
   // Position in `forms` of the first one that the bytes are of; kNone.
   int Match(const std::byte* descriptor) const {

@@ -85,7 +85,8 @@ absl::StatusOr<RingForms::Matcher> RingForms::CompileMatcher(const RingShape& sh
     indices.push_back(forms[i].form);
   }
   absl::StatusOr<FormMatcher> compiled =
-      FormMatcher::Compile(*shape.layout, indices, shape.choices);
+      // By its first slot alone: what stands behind it is read when the form is known.
+      FormMatcher::Compile(*shape.layout, indices, shape.choices, shape.ring->slot_bytes());
   if (!compiled.ok()) return compiled.status();
   matcher.forms = *std::move(compiled);
   return matcher;

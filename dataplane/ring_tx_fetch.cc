@@ -41,10 +41,13 @@ RingFault RingTxDevice::AddTable(const TxPost& post, const TxSegment& table, Gat
 RingFault RingTxDevice::AddDescriptor(const TxPost& post, const DescriptorBytes& copy,
                                       uint32_t bytes, uint32_t index, bool in_table, Gathered* g) {
   if (!in_table) {
-    ++g->data;
+    const bool first = g->data++ == 0;
+    const bool last = program_.span == v1::SPAN_COUNT_IN_FIRST || post.last.IsLast(copy.bytes);
     g->index = index;
-    if (post.tag.has_value()) g->tag = post.tag->field.Load(copy.bytes);
-    if (post.report_at.has_value()) {
+    if (post.tag.has_value() && SpeaksIn(post.tag->position, first, last)) {
+      g->tag = post.tag->field.Load(copy.bytes);
+    }
+    if (post.report_at.has_value() && SpeaksIn(post.report_at->position, first, last)) {
       g->report = g->report || post.report_at->field.Load(copy.bytes) != 0;
     }
   }

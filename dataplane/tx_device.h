@@ -78,9 +78,9 @@ class TxDevice {
   // published yet, or there is no room for its completion (nothing is consumed then).
   RingFault Fetch(TxWork* out);
   // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
-  // always; the done word last, with release. Packets may be completed late and in any order: where
-  // the layout's completions are in order, they go out when all before them did. A handle that
-  // Fetch did not give, or one for the second time, does nothing.
+  // always; the done word last, with release. Packets may be completed late: in the order of Fetch,
+  // or in any order where the layout's completions name packets one by one. A handle that Fetch did
+  // not give, or one for the second time, does nothing.
   void Complete(const TxHandle& handle);
 
   // Before sleeping: sets (clears) the need-wakeup flag, with a full fence behind it. Look at

@@ -69,10 +69,12 @@ class RequestFields {
     // Of these it tells where things are.
     TxFeatures tells;
     bool has_valid = false;
+    uint32_t depth = 0;  // of conditions on fields with conditions
     FieldAccess field;
     Condition valid;
     CodeMap codes;
   };
+  void Order();
   // The value of a role for a normalized request; false if the form cannot name it.
   static bool ValueOf(const Op& op, const TxRequest& request, uint64_t* value);
 
@@ -80,8 +82,11 @@ class RequestFields {
   TxFeatures operands_;
   bool names_sctp_ = false;
   bool ip6_is_not_ip4_ = false;  // one bit tells IPv4 from IPv6
+  bool ip4_is_not_ip6_ = false;  // and one IPv6 from IPv4
+  bool tcp_is_not_udp_ = false;  // one bit tells UDP from TCP
+  bool mode_sums_ = true;        // offload.mode says whether to sum, no flag beside it
   bool type_cuts_ = true;        // segment.type says whether to cut, no flag beside it
-  std::vector<Op> ops_;          // those with a condition last
+  std::vector<Op> ops_;          // what conditions look at first
 };
 
 // After all Loads of a packet: derives offsets from header lengths and the other way round. False:

@@ -73,13 +73,13 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
         if (value != 0 || ip6_is_not_ip4_) r.l3 = value != 0 ? L3Kind::kIp4 : L3Kind::kIp6;
         break;
       case Role::kPacketIsIp6:
-        if (value != 0) r.l3 = L3Kind::kIp6;
+        if (value != 0 || ip4_is_not_ip6_) r.l3 = value != 0 ? L3Kind::kIp6 : L3Kind::kIp4;
         break;
       case Role::kPacketIsTcp:
         if (value != 0) r.l4 = L4Kind::kTcp;
         break;
       case Role::kPacketIsUdp:
-        if (value != 0) r.l4 = L4Kind::kUdp;
+        if (value != 0 || tcp_is_not_udp_) r.l4 = value != 0 ? L4Kind::kUdp : L4Kind::kTcp;
         break;
       case Role::kPacketIsSctp:
         if (value != 0) r.l4 = L4Kind::kSctp;
@@ -119,7 +119,7 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
       case Role::kOffloadMode: {
         const uint8_t code = op.codes.Code(value);
         if (code == codes.mode_segment) r.wants |= kSegment;
-        if (code == codes.mode_checksum) r.wants |= kL4Checksum;
+        if (code == codes.mode_checksum && mode_sums_) r.wants |= kL4Checksum;
         break;
       }
       case Role::kOffloadL3: {

@@ -39,7 +39,7 @@ constexpr RoleRow kRows[] = {
     {Role::kPacketL3, kHeaders, false, {}},
     {Role::kPacketIsIp4, kHeaders, false, {}},
     {Role::kPacketIsIp6, kHeaders, false, {}},
-    {Role::kPacketL4, kL4Checksum | kSegment, false, kL4Checksum},
+    {Role::kPacketL4, kL4Checksum | kSegment, false, {}},
     {Role::kPacketIsTcp, kL4Checksum | kSegment, false, {}},
     {Role::kPacketIsUdp, kL4Checksum | kSegment, false, {}},
     {Role::kPacketIsSctp, kL4Checksum | kSegment, false, {}},
@@ -59,7 +59,29 @@ const RoleRow* FindRow(Role role) {
   return nullptr;
 }
 
+constexpr uint32_t kMaxConditionDepth = 8;
+
+// 0 without a condition; else one more than the deepest field that it looks at.
+uint32_t ConditionDepth(const QueueScope& scope, uint32_t form, const v1::Field& field,
+                        uint32_t most) {
+  uint32_t depth = 0;
+  for (const v1::Conjunction& conjunction : field.valid_when().any_of()) {
+    for (const v1::Comparison& comparison : conjunction.all_of()) {
+      if (comparison.field().form() != form || most == 0) continue;
+      const v1::Field& left = scope.Form(form).fields(static_cast<int>(comparison.field().field()));
+      depth = std::max(depth, 1 + ConditionDepth(scope, form, left, most - 1));
+    }
+  }
+  return depth;
+}
+
 }  // namespace
+
+void RequestFields::Order() {
+  // What conditions look at comes before what they decide.
+  std::stable_sort(ops_.begin(), ops_.end(),
+                   [](const Op& a, const Op& b) { return a.depth < b.depth; });
+}
 
 absl::StatusOr<RequestFields> RequestFields::Compile(const QueueScope& scope, uint32_t form,
                                                      uint32_t base) {
@@ -71,6 +93,11 @@ absl::StatusOr<RequestFields> RequestFields::Compile(const QueueScope& scope, ui
   };
   // The flag decides where there is one beside the code.
   compiled.type_cuts_ = !has(Role::kSegmentRequest) && !has(Role::kOffloadMode);
+  compiled.mode_sums_ = !has(Role::kChecksumL4Request);
+  compiled.tcp_is_not_udp_ =
+      has(Role::kPacketIsUdp) && !has(Role::kPacketIsTcp) && !has(Role::kPacketL4);
+  compiled.ip4_is_not_ip6_ =
+      has(Role::kPacketIsIp6) && !has(Role::kPacketIsIp4) && !has(Role::kPacketL3);
   compiled.ip6_is_not_ip4_ =
       has(Role::kPacketIsIp4) && !has(Role::kPacketIsIp6) && !has(Role::kPacketL3);
   for (const RoleField& from : fields) {
@@ -89,6 +116,7 @@ absl::StatusOr<RequestFields> RequestFields::Compile(const QueueScope& scope, ui
     op.field = *std::move(field);
     op.has_valid = !valid->AlwaysTrue();
     op.valid = *std::move(valid);
+    op.depth = ConditionDepth(scope, form, *from.field, kMaxConditionDepth);
     if (layout::GetRoleInfo(from.role).kind == layout::RoleKind::kCoded) {
       op.codes = CodeMap(*scope.layout, *from.field, from.role);
       if (op.codes.Empty()) continue;
@@ -107,9 +135,7 @@ absl::StatusOr<RequestFields> RequestFields::Compile(const QueueScope& scope, ui
     compiled.operands_ |= row->essential;
     compiled.ops_.push_back(std::move(op));
   }
-  // What conditions look at comes before what they decide.
-  std::stable_partition(compiled.ops_.begin(), compiled.ops_.end(),
-                        [](const Op& op) { return !op.has_valid; });
+  compiled.Order();
   return compiled;
 }
 
@@ -118,9 +144,12 @@ void RequestFields::Append(const RequestFields& more) {
   operands_ |= more.operands_;
   names_sctp_ = names_sctp_ || more.names_sctp_;
   ip6_is_not_ip4_ = ip6_is_not_ip4_ || more.ip6_is_not_ip4_;
+  ip4_is_not_ip6_ = ip4_is_not_ip6_ || more.ip4_is_not_ip6_;
+  tcp_is_not_udp_ = tcp_is_not_udp_ || more.tcp_is_not_udp_;
+  mode_sums_ = mode_sums_ && more.mode_sums_;
   type_cuts_ = type_cuts_ && more.type_cuts_;
   ops_.insert(ops_.end(), more.ops_.begin(), more.ops_.end());
-  std::stable_partition(ops_.begin(), ops_.end(), [](const Op& op) { return !op.has_valid; });
+  Order();
 }
 
 bool RequestFields::ValueOf(const Op& op, const TxRequest& r, uint64_t* value) {

@@ -16,7 +16,15 @@ using dataplane::TxFeature;
 using dataplane::TxRequest;
 
 TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const Setup& with)
-    : driver(std::move(tx_driver)), setup(with), pool_(pool), in_flight_(driver.Capacity()) {}
+    : driver(std::move(tx_driver)),
+      setup(with),
+      pool_(pool),
+      alignment_(driver.AddressAlignment()),
+      in_flight_(driver.Capacity()) {
+  for (size_t i = in_flight_.size(); i > 0; --i) {
+    free_cookies_.push_back(static_cast<uint32_t>(i - 1));
+  }
+}
 
 TxQueueImpl::~TxQueueImpl() {
   // The daemon has stopped the device by now: nothing reads these buffers any more.
@@ -35,7 +43,7 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
   Packet packet;
   const uint32_t size = pool_->buffer_bytes();
   if (bytes == 0 || uint64_t{pool_->free_count()} * size < bytes) return packet;
-  const uint32_t headroom = size >= 2 * kHeadroom ? kHeadroom : 0;
+  const uint32_t headroom = Headroom();
   uint32_t first = BufferPool::kNone;
   uint32_t last = BufferPool::kNone;
   uint32_t segments = 0;
@@ -136,6 +144,16 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
   return true;
 }
 
+bool TxQueueImpl::Fits(const Packet& packet) const {
+  if (packet.segment_count() > std::min(driver.MaxSegments(), kMaxSegments)) return false;
+  if (alignment_ == 1) return true;
+  const BufferPool* pool = PacketAccess::pool(packet);
+  for (uint32_t b = PacketAccess::first(packet); b != BufferPool::kNone; b = pool->link(b).next) {
+    if ((pool->iova(b) + pool->link(b).offset) % alignment_ != 0) return false;
+  }
+  return true;
+}
+
 TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   if (!packet) return Outcome::kRefused;
   TxRequest request;
@@ -146,9 +164,9 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   if (packet.vlan().has_value() && packet.length() < 14) return Outcome::kRefused;
   if (!Prepare(packet, &request) || !Pad(packet)) return Outcome::kLater;
-  const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
-  if (packet.segment_count() > most) {
-    const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - kHeadroom;
+  if (!Fits(packet)) {
+    const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
+    const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - Headroom();
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }
@@ -158,12 +176,13 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   for (uint32_t b = PacketAccess::first(packet); b != BufferPool::kNone; b = pool->link(b).next) {
     const BufferPool::Link& link = pool->link(b);
     if (link.length == 0) continue;
-    segments[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length};
+    segments[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length,
+                     pool->data(b) + link.offset};
   }
   const std::span<const dataplane::TxSegment> span(segments.data(), n);
-  InFlight& slot = in_flight_[next_cookie_];
-  if (slot.pool != nullptr) return Outcome::kLater;  // as many packets as slots are on their way
-  switch (driver.Push(span, request, next_cookie_)) {
+  if (free_cookies_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
+  const uint32_t cookie = free_cookies_.back();
+  switch (driver.Push(span, request, cookie)) {
     case PushResult::kPushed:
       break;
     case PushResult::kNoRoom:
@@ -174,8 +193,8 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   ++counters.packets;
   counters.bytes += packet.length();
-  slot = {pool, PacketAccess::Release(packet)};
-  next_cookie_ = next_cookie_ + 1 == in_flight_.size() ? 0 : next_cookie_ + 1;
+  in_flight_[cookie] = {pool, PacketAccess::Release(packet)};
+  free_cookies_.pop_back();
   return Outcome::kSent;
 }
 
@@ -213,8 +232,11 @@ size_t TxQueueImpl::Reclaim() {
   size_t total = 0;
   while (const uint32_t n = driver.Reclaim(cookies)) {
     for (uint32_t i = 0; i < n; ++i) {
-      InFlight packet = std::exchange(in_flight_[cookies[i] % in_flight_.size()], InFlight{});
-      if (packet.pool != nullptr) packet.pool->GiveChain(packet.first);
+      if (cookies[i] >= in_flight_.size()) continue;
+      const InFlight packet = std::exchange(in_flight_[cookies[i]], InFlight{});
+      if (packet.pool == nullptr) continue;
+      packet.pool->GiveChain(packet.first);
+      free_cookies_.push_back(cookies[i]);
     }
     total += n;
     if (n < cookies.size()) break;
@@ -224,7 +246,8 @@ size_t TxQueueImpl::Reclaim() {
 
 bool TxQueueImpl::CanSend() {
   Reclaim();
-  return driver.Room() >= 2 && pool_->free_count() > 0 && in_flight_[next_cookie_].pool == nullptr;
+  return driver.Room() >= std::min(2u, driver.Capacity()) && pool_->free_count() > 0 &&
+         !free_cookies_.empty();
 }
 
 }  // namespace internal

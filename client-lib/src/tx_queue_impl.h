@@ -42,8 +42,12 @@ class TxQueueImpl {
   enum class Outcome : uint8_t { kSent, kRefused, kLater };
   // More segments than this are copied together.
   static constexpr uint32_t kMaxSegments = 64;
-  // Room in front of what Allocate gives, for a VLAN tag put in by software.
+  // Room in front of what Allocate gives, for a VLAN tag put in by software; none where the device
+  // wants packets to begin at larger multiples.
   static constexpr uint32_t kHeadroom = 64;
+  uint32_t Headroom() const {
+    return pool_->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom : 0;
+  }
 
   Packet AllocateOnce(uint32_t bytes);
   Outcome SendOne(Packet& packet);
@@ -51,17 +55,20 @@ class TxQueueImpl {
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);
   bool Pad(Packet& packet);
+  // Whether the device takes the packet's buffers as they are: how many, and where they begin.
+  bool Fits(const Packet& packet) const;
   // Copies the packet to fresh buffers of this pool, with room for a tag and padding.
   bool CopyHere(Packet& packet, uint32_t bytes);
   void Publish();
 
   BufferPool* pool_;
+  const uint32_t alignment_;  // of segments' addresses, bytes
   struct InFlight {
     BufferPool* pool = nullptr;
     uint32_t first = BufferPool::kNone;
   };
-  std::vector<InFlight> in_flight_;  // by cookie
-  uint32_t next_cookie_ = 0;
+  std::vector<InFlight> in_flight_;     // by cookie
+  std::vector<uint32_t> free_cookies_;  // packets may come back in any order
 };
 
 }  // namespace qsplit::internal

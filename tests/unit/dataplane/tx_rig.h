@@ -51,7 +51,7 @@ struct TxRig {
   explicit TxRig(const TxCase& tx_case, uint32_t slots = 64, TxOptions options = {});
 
   // The view that both sides are made of.
-  QueueView View() const { return view; }
+  const QueueView& View() const { return view; }
   std::vector<uint32_t> ReclaimAll();
 
   PacketMemory packets;
