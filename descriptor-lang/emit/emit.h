@@ -55,9 +55,10 @@ std::string QueueText(const v1::Layout& layout, const v1::Queue& queue);
 //      "word_bytes", "endian", "lsb", "bits", "byte_masks": [[byte, mask], …], "parts": […], …}]}],
 //    "queues": […]}
 // `lsb` counts from the word value's least significant bit; `byte_masks` says which bits of which
-// bytes the field occupies, whatever the byte order, ascending. `parts` is present for every field
-// that is a number, most significant first; a field in one place also has its place directly.
-// Integers above 2^53 are strings. Ends in '\n'.
+// bytes the field occupies, whatever the byte order, ascending. `parts` are most significant first;
+// a field in one place has its place directly as well, one in several places has nulls there. Of a
+// byte array `bytes` is the length, and there are no parts. Integers above 2^53 are strings. Ends in
+// '\n'.
 std::string EmitJson(const VerifiedLayout& layout);
 
 // The vocabulary of roles, as Markdown: docs/roles.md.
