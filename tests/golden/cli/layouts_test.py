@@ -43,20 +43,20 @@ class LayoutsTest(unittest.TestCase):
             self.assertEqual(self.output(f"qsplit layout emit {name} {system.LAYOUT}"), expected, name)
 
     def test_pages_and_their_index(self):
-        self.system.run("mkdir pages")
-        run = self.system.run("qsplit layout emit html -o pages/")
-        self.assertEqual(run.returncode, 0, run.stderr)
-        index = self.output("cat pages/index.html")
-        self.assertIn(f'href="{system.LAYOUT}.html"', index)
-        self.assertEqual(self.output(f"cat pages/{system.LAYOUT}.html"), self.output(f"qdlc {SPEC} --emit html"))
+        run = self.system.run("qsplit layout emit html -o ./")
+        self.assertEqual((run.returncode, run.stderr), (0, f"./{system.LAYOUT}.html\n"))
+        with open(os.path.join(self.system.dir, "index.html"), encoding="utf-8") as index:
+            self.assertIn(f'href="{system.LAYOUT}.html"', index.read())
+        with open(os.path.join(self.system.dir, system.LAYOUT + ".html"), encoding="utf-8") as page:
+            self.assertEqual(page.read(), self.output(f"qdlc {SPEC} --emit html"))
 
     def test_bytes_to_values_and_back(self):
-        hexed = self.output(f"qsplit layout encode {system.LAYOUT} TxLegacy buffer_address=0x10000 length=60 eop=1")
+        hexed = self.output(f"qsplit layout encode {system.LAYOUT} TxLegacy buffer_address=0x10000 buffer_length=60 eop=1")
         decoded = self.system.json(f"qsplit -j layout decode {system.LAYOUT} --form TxLegacy {hexed.strip()}")
         values = {field["name"]: field["value"] for field in decoded["fields"]}
-        self.assertEqual((values["buffer_address"], values["length"], values["eop"]), ("65536", "60", "1"))
+        self.assertEqual((values["buffer_address"], values["buffer_length"], values["eop"]), ("65536", "60", "1"))
         text = self.output(f"qsplit layout decode {system.LAYOUT} --form TxLegacy {hexed.strip()}")
-        self.assertRegex(text, r"length +60 +buffer.length")
+        self.assertRegex(text, r"buffer_length +60 +buffer.length")
 
     def test_json(self):
         expected = json.loads(self.output(f"qdlc {SPEC} --emit json"))
