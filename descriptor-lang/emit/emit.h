@@ -17,6 +17,9 @@ std::string EmitText(const VerifiedLayout& layout);
 // The same with each form's bit diagram above its fields.
 std::string EmitPage(const VerifiedLayout& layout);
 
+// A spec in the language, with the notes: the compiler makes a layout with the same digest of it.
+std::string EmitQdl(const VerifiedLayout& layout);
+
 // Bit diagrams for a terminal: for each form rows of 32 bits with a box for each field, 73 columns
 // wide. A field whose name does not fit into its box gets a letter, explained below the diagram.
 std::string EmitDiagram(const VerifiedLayout& layout);
@@ -55,9 +58,11 @@ std::string QueueText(const v1::Layout& layout, const v1::Queue& queue);
 //      "word_bytes", "endian", "lsb", "bits", "byte_masks": [[byte, mask], …], "parts": […], …}]}],
 //    "queues": […]}
 // `lsb` counts from the word value's least significant bit; `byte_masks` says which bits of which
-// bytes the field occupies, whatever the byte order, ascending. `parts` is present for every field
-// that is a number, most significant first; a field in one place also has its place directly.
-// Integers above 2^53 are strings. Ends in '\n'.
+// bytes the field occupies, whatever the byte order, ascending. `parts` are most significant first;
+// a field in one place has its place directly as well, one in several places has nulls there. Of a
+// byte array `bytes` is the length, and there are no parts. Integers above 2^53 are strings. Ends
+// in
+// '\n'.
 std::string EmitJson(const VerifiedLayout& layout);
 
 // The vocabulary of roles, as Markdown: docs/roles.md.

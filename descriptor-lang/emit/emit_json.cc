@@ -120,13 +120,21 @@ class JsonEmitter {
     Json out;
     out["name"] = field.name();
     out["role"] = field.role();
-    if (field.has_bytes()) {
-      out["byte_offset"] = field.bytes().byte_offset();
-      out["bytes"] = field.bytes().length();
-    } else if (field.parts_size() == 1) {
+    if (field.parts_size() == 1) {
       out.update(Place(field.parts(0)));
     } else {
-      out["bits"] = BitWidth(field);
+      // The keys are there all the same, for readers that ask for them: what has no single word has
+      // no byte order.
+      out.update({{"byte_offset", nullptr},
+                  {"word_bytes", nullptr},
+                  {"endian", nullptr},
+                  {"lsb", nullptr},
+                  {"bits", BitWidth(field)}});
+    }
+    if (field.has_bytes()) {
+      out["byte_offset"] = field.bytes().byte_offset();
+      out["bits"] = 8 * uint64_t{field.bytes().length()};
+      out["bytes"] = field.bytes().length();
     }
     out["byte_masks"] = Json::array();
     for (const ByteMask& mask : ByteMasks(field)) {

@@ -8,6 +8,7 @@ namespace {
 constexpr Output kOutputs[] = {
     {"text", ".txt", "tables of fields, rings and doorbells", EmitText},
     {"diagram", ".diagram.txt", "bit diagrams for a terminal", EmitDiagram},
+    {"qdl", ".qdl", "a spec that compiles to the same layout", EmitQdl},
     {"format", ".format", "as the kernel's tracing format files", EmitTraceFormat},
     {"json", ".json", "every field with its bytes and masks, for programs", EmitJson},
     {"svg", ".svg", "bit diagrams as a picture", EmitSvg},

@@ -108,6 +108,22 @@ TEST_P(Spec, GivesTheSameBytesAgain) {
   EXPECT_EQ(layout::EmitText(*loaded), layout::EmitText(*first));
 }
 
+// Text to layout to text: a layout, written as a spec again, compiles to the same layout, with the
+// same notes.
+TEST_P(Spec, IsItselfAgainAfterItsLayoutIsWrittenAsASpec) {
+  const auto first = CompileSpec(GetParam());
+  ASSERT_TRUE(first.has_value());
+  const std::string spec = layout::EmitQdl(*first);
+  const SourceFile source(GetParam() + ".qdl", spec);
+  Diagnostics diagnostics(source);
+  const auto second = Compile(source, diagnostics);
+  ASSERT_TRUE(second.has_value()) << diagnostics.Render() << spec;
+  EXPECT_EQ(diagnostics.Render(), "");
+  EXPECT_EQ(layout::EmitText(*second), layout::EmitText(*first));
+  EXPECT_EQ(second->digest_hex(), first->digest_hex());
+  EXPECT_EQ(layout::EmitQdl(*second), spec);
+}
+
 INSTANTIATE_TEST_SUITE_P(Qdl, Bad, ::testing::ValuesIn(Names(kFolder / "bad")), NameOf);
 INSTANTIATE_TEST_SUITE_P(Qdl, Good, ::testing::ValuesIn(Names(kFolder / "good")), NameOf);
 INSTANTIATE_TEST_SUITE_P(Qdl, Spec, ::testing::ValuesIn(Names(kRoot / "descriptor-specs")), NameOf);
