@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "dataplane/rx_device.h"
@@ -109,8 +110,13 @@ void RunReceive(const Case& on, Input& in) {
       case 6:
       case 7: {
         PostedBuffer buffer;
-        const RingFault fault = device.Fetch(&buffer);
+        const uint8_t what = in.Byte();
+        const auto packet_bytes = static_cast<uint32_t>(what % 4 == 0 ? 0 : in.Value());
+        const RingFault fault = device.Fetch(&buffer, what % 8 < 4, packet_bytes);
         if (fault == RingFault::kNone) MUST(buffer.bytes > 0);
+        if (fault == RingFault::kNone && buffer.memory != nullptr) {
+          std::memset(buffer.memory, what, buffer.bytes);
+        }
         faults.Check(fault, honest);
         MUST(device.Fetched() <= slots && device.PeekAvailable() <= slots);
         break;
@@ -133,6 +139,8 @@ void RunReceive(const Case& on, Input& in) {
         if (what % 4 == 0) device.Skip();
         if (what % 4 == 1) device.Unfetch();
         if (what % 4 >= 2) device.SetNeedWakeup(what % 4 == 2);
+        if (what >= 0x40) device.Publish();
+        device.PacketMayGoOn();
         break;
       }
       default:

@@ -102,6 +102,18 @@ void ChangeList(Message* message, const FieldDescriptor* field, Input& in) {
   if (what % 3 == 1) reflect.RemoveLast(message, field);
 }
 
+// Mostly one of those that say something, but for names and words.
+const FieldDescriptor* ChooseField(const Message& message, Input& in) {
+  const auto& type = *message.GetDescriptor();
+  std::vector<const FieldDescriptor*> fields;
+  if (in.Byte() % 8 != 0) message.GetReflection()->ListFields(message, &fields);
+  std::erase_if(fields, [](const FieldDescriptor* field) {
+    return field->name() == "name" || field->name() == "documentation";
+  });
+  if (!fields.empty()) return fields[in.Below(fields.size())];
+  return type.field(static_cast<int>(in.Below(static_cast<uint64_t>(type.field_count()))));
+}
+
 }  // namespace
 
 const std::vector<VerifiedLayout>& KnownLayouts() {
@@ -112,17 +124,15 @@ const std::vector<VerifiedLayout>& KnownLayouts() {
 void ChangeLayout(v1::Layout* layout, Input& in) {
   Message* message = layout;
   while (true) {
-    const auto& type = *message->GetDescriptor();
-    const FieldDescriptor* field =
-        type.field(static_cast<int>(in.Below(static_cast<uint64_t>(type.field_count()))));
+    const FieldDescriptor* field = ChooseField(*message, in);
     const Reflection& reflect = *message->GetReflection();
     const bool messages = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (field->is_repeated()) {
       const int size = reflect.FieldSize(*message, field);
-      if (!messages || size == 0 || in.Byte() % 4 == 0) return ChangeList(message, field, in);
+      if (!messages || size == 0 || in.Byte() % 8 == 0) return ChangeList(message, field, in);
       message = reflect.MutableRepeatedMessage(
           message, field, static_cast<int>(in.Below(static_cast<uint64_t>(size))));
-    } else if (in.Byte() % 8 == 0) {
+    } else if (in.Byte() % 16 == 0) {
       return reflect.ClearField(message, field);
     } else if (messages) {
       message = reflect.MutableMessage(message, field);
