@@ -30,6 +30,11 @@ absl::StatusOr<std::unique_ptr<BlockRxDevice>> BlockRxDevice::Create(
   if (!blocks.ok()) return blocks.status();
   device->blocks_ = *std::move(blocks);
   const RingShape& ring = *device->blocks_.ring;
+  const uint64_t fronts = uint64_t{Align(device->blocks_.block_bytes)} +
+                          2 * uint64_t{Align(device->blocks_.packet_bytes)};
+  if (fronts > device->blocks_.slot_bytes) {
+    return absl::UnimplementedError(absl::StrCat(ring.Where(), ": slots too small for packets"));
+  }
   absl::StatusOr<PostReader> reader = PostReader::Create(ring);
   if (!reader.ok()) return reader.status();
   device->reader_ = *std::move(reader);

@@ -1,0 +1,36 @@
+// What is compiled from a layout and run for each descriptor, over bytes that a peer wrote. The
+// input: a layout, a form or a queue of it, the bytes.
+#include <cstdint>
+
+#include "tests/fuzz/access_programs/programs.h"
+#include "tests/fuzz/support/input.h"
+#include "tests/fuzz/support/layouts.h"
+
+namespace {
+
+constexpr size_t kMaxInput = 4096;
+
+}  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  qsplit::fuzz::KnownLayouts();
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace qsplit;        // NOLINT
+  using namespace qsplit::fuzz;  // NOLINT
+  Input in(data, std::min(size, kMaxInput));
+  const auto chosen = ChooseLayout(in);
+  if (!chosen.has_value()) return 0;
+  const v1::Layout& layout = chosen->layout.message();
+  const auto forms = static_cast<uint64_t>(layout.forms_size());
+  const auto queues = static_cast<uint64_t>(layout.queues_size());
+  if (in.Byte() % 2 == 0) {
+    if (forms > 0) RunFields(layout, static_cast<uint32_t>(in.Below(forms)), in);
+  } else if (queues > 0) {
+    const auto queue = static_cast<uint32_t>(in.Below(queues));
+    RunForms(layout, queue, ChooseFeatures(layout, in), in);
+  }
+  return 0;
+}

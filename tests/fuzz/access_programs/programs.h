@@ -1,0 +1,25 @@
+// Programs over one descriptor, each run on bytes that its peer may have written, and compared with
+// the slow way (descriptor-lang/emit/field_value.h), which shares no code with them.
+#ifndef QSPLIT_TESTS_FUZZ_ACCESS_PROGRAMS_PROGRAMS_H_
+#define QSPLIT_TESTS_FUZZ_ACCESS_PROGRAMS_PROGRAMS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "qsplit/v1/layout.pb.h"
+#include "tests/fuzz/support/input.h"
+
+namespace qsplit::fuzz {
+
+// Loads and stores of each field of a form; its selector and the conditions of its fields.
+void RunFields(const v1::Layout& layout, uint32_t form, Input& in);
+// For each ring of a queue: which form the bytes are of, whether the slot has changed hands, and
+// what they say about packets.
+void RunForms(const v1::Layout& layout, uint32_t queue, std::span<const uint32_t> choices,
+              Input& in);
+
+}  // namespace qsplit::fuzz
+
+#endif  // QSPLIT_TESTS_FUZZ_ACCESS_PROGRAMS_PROGRAMS_H_

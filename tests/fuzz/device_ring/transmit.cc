@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <vector>
+
+#include "dataplane/tx_device.h"
+#include "dataplane/tx_driver.h"
+#include "tests/fuzz/device_ring/both_sides.h"
+
+namespace qsplit::fuzz {
+namespace {
+
+using namespace dataplane;  // NOLINT
+
+TxRequest Request(Input& in) {
+  TxRequest request;
+  request.wants = TxFeatures(in.Byte() & 0x3fu);
+  request.l3 = L3Kind(in.Byte() % kL3Kinds);
+  request.l4 = L4Kind(in.Byte() % kL4Kinds);
+  request.l2_header_bytes = in.Byte();
+  request.l3_header_bytes = in.Byte();
+  request.l4_header_bytes = in.Byte();
+  request.vlan_tci = static_cast<uint16_t>(in.Value());
+  request.segment_bytes = static_cast<uint16_t>(in.Value());
+  return request;
+}
+
+// The driver's side, which knows what it pushed.
+class Driver {
+ public:
+  explicit Driver(TxDriver driver) : driver_(std::move(driver)) {}
+
+  void Push(Input& in) {
+    std::vector<TxSegment> segments(1 + in.Byte() % 8);
+    for (TxSegment& segment : segments) {
+      segment.address = QueueMemory::BufferIova(0) + in.Byte() * 16u;
+      segment.bytes = static_cast<uint32_t>(in.Value());
+    }
+    const uint32_t room = driver_.Room();
+    const uint32_t outstanding = driver_.Outstanding();
+    const TxRequest request = in.Byte() % 2 == 0 ? TxRequest() : Request(in);
+    const auto cookie = static_cast<uint32_t>(pushed_.size());
+    if (driver_.Push(segments, request, cookie) == PushResult::kPushed) {
+      pushed_.push_back(true);
+      MUST(driver_.Outstanding() == outstanding + 1);
+    } else {
+      MUST(driver_.Outstanding() == outstanding && driver_.Room() == room);
+    }
+  }
+  void Publish() { driver_.Publish(); }
+  void Reclaim(Input& in) {
+    std::vector<uint32_t> cookies(1 + in.Byte() % 64);
+    const uint32_t before = driver_.Outstanding();
+    const uint32_t count = driver_.Reclaim(cookies);
+    MUST(count <= cookies.size() && driver_.Outstanding() == before - count);
+    for (uint32_t i = 0; i < count; ++i) {
+      // Each packet comes back once, whatever the device says.
+      MUST(cookies[i] < pushed_.size() && pushed_[cookies[i]]);
+      pushed_[cookies[i]] = false;
+    }
+    MUST(driver_.Room() <= driver_.Capacity());
+  }
+
+ private:
+  TxDriver driver_;
+  std::vector<bool> pushed_;  // by cookie, and not come back
+};
+
+void CheckWork(const TxWork& work) {
+  MUST(!work.segments.empty());
+  uint64_t bytes = 0;
+  for (const TxSegment& segment : work.segments) bytes += segment.bytes;
+  MUST(bytes == work.bytes);
+  const TxRequest& r = work.request;
+  MUST(!r.wants.Has(TxFeature::kL3Checksum) || r.l3_checksum_at >= r.l3_checksum_start);
+  MUST(!r.wants.Has(TxFeature::kL4Checksum) || r.l4_checksum_at >= r.l4_checksum_start);
+  MUST(!r.wants.Has(TxFeature::kSegment) || r.segment_bytes > 0);
+}
+
+}  // namespace
+
+void RunTransmit(const Case& on, Input& in) {
+  auto made_driver = TxDriver::Create(on.layout, on.memory.view(), {1u + in.Byte() % 4});
+  auto made_device = TxDevice::Create(on.layout, on.memory.view(), {});
+  if (!made_driver.ok() || !made_device.ok()) return;
+  Driver driver(*std::move(made_driver));
+  TxDevice device = *std::move(made_device);
+  std::vector<TxHandle> handles;
+  bool honest = on.known;
+  Faults faults;
+  while (!in.Empty()) {
+    switch (in.Byte() % 16) {
+      case 0:
+      case 1:
+      case 2:
+        driver.Push(in);
+        break;
+      case 3:
+      case 4:
+        driver.Publish();
+        break;
+      case 5:
+      case 6:
+        driver.Reclaim(in);
+        break;
+      case 7:
+      case 8: {
+        TxWork work;
+        const RingFault fault = device.Fetch(&work);
+        faults.Check(fault, honest);
+        if (fault != RingFault::kNone) break;
+        CheckWork(work);
+        handles.push_back(work.handle);
+        break;
+      }
+      case 9:  // in order
+        if (handles.empty()) break;
+        device.Complete(handles.front());
+        handles.erase(handles.begin());
+        break;
+      case 10:  // again, or in another order: a driver must survive it, it is no honest device
+        if (handles.empty()) break;
+        device.Complete(handles[in.Below(handles.size())]);
+        honest = false;
+        break;
+      case 11:
+        device.PeekAvailable();
+        device.SetNeedWakeup(in.Byte() % 2 == 0);
+        break;
+      default:
+        on.memory.Scribble(in);
+        honest = false;
+    }
+  }
+}
+
+}  // namespace qsplit::fuzz
