@@ -23,7 +23,7 @@ using dataplane::TxRequest;
 constexpr uint32_t kSlots = 512;  // which every layout has
 
 // A layout with one choice for each of its features.
-struct Setup {
+struct Choice {
   layout::VerifiedLayout layout;
   std::vector<uint32_t> features;
 
@@ -40,8 +40,8 @@ struct Setup {
 };
 
 // What the build has, but for those without queues for packets, with all combinations of choices.
-std::vector<Setup> ShippedLayouts() {
-  std::vector<Setup> setups;
+std::vector<Choice> AllChoices() {
+  std::vector<Choice> all;
   for (const auto& entry : std::filesystem::directory_iterator(QSPLIT_LAYOUT_DIR)) {
     if (entry.path().extension() != ".layout") continue;
     std::ifstream file(entry.path(), std::ios::binary);
@@ -55,7 +55,7 @@ std::vector<Setup> ShippedLayouts() {
     if (layout->FindQueue(v1::DIRECTION_RECEIVE) == nullptr) continue;
     std::vector<uint32_t> features(static_cast<size_t>(layout->message().features_size()), 0);
     while (true) {
-      setups.push_back({*layout, features});
+      all.push_back({*layout, features});
       size_t at = 0;
       for (; at < features.size(); ++at) {
         const auto choices =
@@ -66,12 +66,12 @@ std::vector<Setup> ShippedLayouts() {
       if (at == features.size()) break;
     }
   }
-  std::sort(setups.begin(), setups.end(),
-            [](const Setup& a, const Setup& b) { return a.Name() < b.Name(); });
-  return setups;
+  std::sort(all.begin(), all.end(),
+            [](const Choice& a, const Choice& b) { return a.Name() < b.Name(); });
+  return all;
 }
 
-class ShippedLayouts : public ::testing::TestWithParam<Setup> {};
+class ShippedLayouts : public ::testing::TestWithParam<Choice> {};
 
 TEST_P(ShippedLayouts, CarryPackets) {
   const layout::VerifiedLayout& layout = GetParam().layout;
@@ -161,12 +161,12 @@ TEST_P(ShippedLayouts, CarryPackets) {
   EXPECT_TRUE(tx.CanariesWhole() && rx.CanariesWhole());
 }
 
-INSTANTIATE_TEST_SUITE_P(Specs, ShippedLayouts, ::testing::ValuesIn(ShippedLayouts()),
-                         [](const auto& info) { return info.param.Name(); });
+INSTANTIATE_TEST_SUITE_P(Specs, ShippedLayouts, ::testing::ValuesIn(AllChoices()),
+                         [](const auto& each) { return each.param.Name(); });
 
 TEST(ShippedLayoutsAreThere, AsManyAsSpecsOfNics) {
   std::set<std::string> names;
-  for (const Setup& setup : ShippedLayouts()) names.insert(setup.layout.name());
+  for (const Choice& each : AllChoices()) names.insert(each.layout.name());
   EXPECT_GE(names.size(), 25u) << "in " << QSPLIT_LAYOUT_DIR;
 }
 
