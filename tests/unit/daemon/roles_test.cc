@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/backend/softnic/driven_layouts.h"
 #include "daemon/layout_files.h"
 #include "daemon/lease/layout_choice.h"
 #include "daemon/lease/queue_sizes.h"
@@ -115,6 +116,34 @@ TEST_F(RolesTest, WhatNoneHasAndSoftwareCannotComputeIsNamed) {
     EXPECT_THAT(status.error_message(), HasSubstr("choose another device"));
   }
   EXPECT_EQ(broker_->totals().leases, 0u);
+}
+
+// With all layouts that the software NIC drives: what is chosen for a role can also be set up.
+TEST_F(RolesTest, WhatIsChosenCanBeHad) {
+  auto shipped = daemon::LoadLayouts(QSPLIT_LAYOUT_DIR);
+  ASSERT_TRUE(shipped.ok()) << shipped.status();
+  std::vector<std::string> driven;
+  for (const layout::VerifiedLayout& layout : *shipped) {
+    if (softnic::CheckDriven(layout, 512).ok()) driven.push_back(layout.name());
+  }
+  Offer(driven);
+  int had = 0;
+  for (const layout::RoleInfo& role : layout::AllRoles()) {
+    v1::AcquireLeaseResponse response;
+    const grpc::Status status = Ask({std::string(role.name)}, "", &response);
+    if (!status.ok()) {
+      EXPECT_EQ(ReasonOf(status), "ERROR_REASON_MISSING_ROLES")
+          << role.name << ": " << status.error_message();
+      continue;
+    }
+    ++had;
+    v1::ReleaseLeaseRequest release;
+    release.set_lease_id(response.lease().lease_id());
+    v1::ReleaseLeaseResponse released;
+    Context context(token_);
+    ASSERT_TRUE(Stub<v1::LeaseService>()->ReleaseLease(&context, release, &released).ok());
+  }
+  EXPECT_GE(had, 20);
 }
 
 // Of all that are shipped, without a device that drives them.
