@@ -172,7 +172,11 @@ class HostileChains : public ::testing::Test {
     const RingView& available = rig_->View().rings[1];
     std::memcpy(available.slots + 2 * (offered_ % available.slot_count), &head, 2);
     ++offered_;
-    std::memcpy(available.cells[1], &offered_, 2);
+    const v1::Queue& queue = case_.layout->message().queues(static_cast<int>(case_.queue));
+    for (int i = 0; i < queue.rings(1).cells_size(); ++i) {
+      if (queue.rings(1).cells(i).name() != "index") continue;
+      std::memcpy(available.cells[static_cast<size_t>(i)], &offered_, 2);
+    }
   }
   // In the region, behind a header of zeroes.
   static Iova Header() { return Iova(PacketMemory::kIova + 0x10000); }

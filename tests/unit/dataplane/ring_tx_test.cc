@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "dataplane/queue_shape.h"
 #include "tests/unit/dataplane/tx_rig.h"
@@ -222,6 +223,47 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
       EXPECT_GT(requests, 20u);
     }
   }
+}
+
+TEST_P(RingTx, TwoThreadsPassPacketsWithoutALock) {
+  constexpr uint32_t kPackets = 3000;
+  TxRig rig(GetParam(), 32, {4});
+  ASSERT_TRUE(rig.status.ok()) << rig.status;
+  // Where a packet begins says which one it is.
+  const uint64_t step = rig.driver->AddressAlignment() == 1 ? 16 : rig.driver->AddressAlignment();
+  const auto place = [&](uint32_t number) {
+    return Iova(testing::PacketMemory::kIova + rig.packets_begin + number % 200 * step);
+  };
+  std::thread device([&] {
+    TxWork work;
+    for (uint32_t number = 0; number < kPackets;) {
+      const RingFault fault = rig.device->Fetch(&work);
+      if (fault == RingFault::kEmpty) continue;
+      ASSERT_EQ(fault, RingFault::kNone);
+      ASSERT_EQ(work.bytes, 100 + number % 300);
+      if (work.inline_bytes.empty()) {
+        ASSERT_EQ(work.segments[0].address, place(number));
+      }
+      rig.device->Complete(work.handle);
+      ++number;
+    }
+  });
+  uint32_t back = 0;
+  for (uint32_t number = 0; back < kPackets;) {
+    if (number < kPackets) {
+      TxSegment segment{place(number), 100 + number % 300, nullptr};
+      if (rig.driver->NeedsMemory()) segment.memory = rig.packets.At(segment.address);
+      const PushResult pushed = rig.driver->Push(std::span(&segment, 1), TxRequest{}, number);
+      if (pushed == PushResult::kPushed) ++number;
+    }
+    rig.driver->Publish();
+    for (const uint32_t cookie : rig.ReclaimAll()) {
+      EXPECT_EQ(cookie, back);
+      ++back;
+    }
+  }
+  device.join();
+  EXPECT_EQ(rig.rings.BrokenGuard(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, RingTx, ::testing::ValuesIn(testing::AllTxCases()),
