@@ -99,6 +99,15 @@ absl::Status CheckSpan(const v1::Queue& queue) {
 
 }  // namespace
 
+QueueScope ScopeOf(const QueueShape& queue) {
+  QueueScope scope;
+  scope.verified = queue.verified;
+  scope.layout = queue.layout;
+  scope.queue = queue.queue;
+  scope.choices = queue.choices;
+  return scope;
+}
+
 absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& layout,
                                                const QueueView& view, v1::Direction direction) {
   InPlaceShape shape;

@@ -34,6 +34,7 @@ struct QueueScope {
 
   const v1::Form& Form(uint32_t index) const { return layout->forms(static_cast<int>(index)); }
 };
+QueueScope ScopeOf(const QueueShape& queue);
 
 // A ring in which the device completes descriptors by writing over them.
 struct InPlaceShape : QueueScope {

@@ -71,15 +71,6 @@ absl::StatusOr<RxRings> FindRxRings(const QueueShape& queue) {
   return rings;
 }
 
-QueueScope ScopeOf(const QueueShape& queue) {
-  QueueScope scope;
-  scope.verified = queue.verified;
-  scope.layout = queue.layout;
-  scope.queue = queue.queue;
-  scope.choices = queue.choices;
-  return scope;
-}
-
 absl::StatusOr<FieldAccess> TableIndexOf(const QueueScope& scope, uint32_t form) {
   for (const RoleField& field : RoleFields(scope, form)) {
     if (field.role != Role::kTableIndex) continue;

@@ -75,13 +75,4 @@ absl::StatusOr<TxRings> TxRings::Find(const QueueShape& queue) {
   return rings;
 }
 
-QueueScope ScopeOf(const QueueShape& queue) {
-  QueueScope scope;
-  scope.verified = queue.verified;
-  scope.layout = queue.layout;
-  scope.queue = queue.queue;
-  scope.choices = queue.choices;
-  return scope;
-}
-
 }  // namespace qsplit::dataplane

@@ -44,9 +44,6 @@ struct TxRings {
   static absl::StatusOr<TxRings> Find(const QueueShape& queue);
 };
 
-// What forms have to be read with.
-QueueScope ScopeOf(const QueueShape& queue);
-
 }  // namespace qsplit::dataplane
 
 #endif  // QSPLIT_DATAPLANE_TX_RINGS_H_
