@@ -57,4 +57,16 @@ void SlotFills::FillAll(const SlotMemory& slots, RingCursor at) const {
   for (uint32_t slot = 0; slot < at.slot_count(); ++slot) Fill(slots, slot, phase);
 }
 
+absl::Status StartSlots(const RingShape& shape) {
+  if (shape.ring->fills().empty()) return absl::OkStatus();
+  for (const std::vector<uint32_t>* side : {&shape.post_forms, &shape.complete_forms}) {
+    absl::StatusOr<RingForms> forms = RingForms::Compile(shape, *side, nullptr);
+    if (!forms.ok()) return forms.status();
+    absl::StatusOr<SlotFills> fills = SlotFills::Compile(shape, *forms);
+    if (!fills.ok()) return fills.status();
+    fills->FillAll(shape.slots, shape.Begin());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace qsplit::dataplane

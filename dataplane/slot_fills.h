@@ -38,6 +38,10 @@ class SlotFills {
   std::vector<Word> words_;
 };
 
+// Fills a ring as a driver does before its first use, so that a device that looks before there is a
+// driver sees nothing. For whoever makes the queue's memory, before either side is open.
+absl::Status StartSlots(const RingShape& shape);
+
 }  // namespace qsplit::dataplane
 
 #endif  // QSPLIT_DATAPLANE_SLOT_FILLS_H_

@@ -166,7 +166,8 @@ bool NicClient::Send(size_t queue, std::span<const uint8_t> frame,
   if (tx.free.empty() || frame.size() > kTxBufferBytes) return false;
   const uint32_t buffer = tx.free.back();
   const uint64_t offset = tx.offset + uint64_t{buffer} * kTxBufferBytes;
-  // Pieces begin at multiples of 4 bytes, as layouts may ask.
+  // Pieces begin where the layout lets them.
+  const uint64_t alignment = std::max(tx.driver.AddressAlignment(), 4u);
   std::vector<dataplane::TxSegment> segments;
   std::vector<uint32_t> lengths(pieces.begin(), pieces.end());
   if (lengths.empty()) lengths.push_back(static_cast<uint32_t>(frame.size()));
@@ -176,7 +177,7 @@ bool NicClient::Send(size_t queue, std::span<const uint8_t> frame,
     std::memcpy(region() + to, frame.data() + from, length);
     segments.push_back({dataplane::Iova(kIova + to), length, region() + to});
     from += length;
-    to += (length + 3) / 4 * 4;
+    to += (length + alignment - 1) / alignment * alignment;
   }
   if (tx.driver.Push(segments, request, buffer) != dataplane::PushResult::kPushed) return false;
   tx.free.pop_back();

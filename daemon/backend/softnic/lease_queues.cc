@@ -10,6 +10,8 @@
 #include "daemon/linux/eventfd.h"
 #include "daemon/linux/memfd.h"
 #include "dataplane/ring_cells.h"
+#include "dataplane/ring_shape.h"
+#include "dataplane/slot_fills.h"
 
 namespace qsplit::softnic {
 namespace {
@@ -118,18 +120,24 @@ absl::Status MapRings(uint64_t bytes, bool wakeup, LeaseQueues* lease, Grant* gr
   return absl::OkStatus();
 }
 
-void StartRings(const v1::Queue& of_layout, const dataplane::QueueView& view) {
-  for (int r = 0; r < of_layout.rings_size(); ++r) {
-    const dataplane::RingView& ring = view.rings[static_cast<size_t>(r)];
-    if (ring.slots != nullptr) dataplane::StartCells(of_layout.rings(r), ring);
+// The rings' memory as both sides find it.
+absl::Status StartRings(const layout::VerifiedLayout& layout, const v1::Queue& of_layout,
+                        const dataplane::QueueView& view) {
+  absl::StatusOr<dataplane::QueueShape> queue =
+      dataplane::ShapeQueue(layout.message(), of_layout, view);
+  if (!queue.ok()) return queue.status();
+  for (const dataplane::RingShape& ring : queue->rings) {
+    dataplane::StartCells(*ring.ring, ring.view);
+    if (absl::Status status = dataplane::StartSlots(ring); !status.ok()) return status;
   }
+  return absl::OkStatus();
 }
 
 absl::Status OpenRx(const device::QueueRequest& request, const v1::Queue& of_layout,
                     device::QueueGrant* queue, LeaseQueues* lease, Grant* grant) {
   const dataplane::QueueView view =
       ViewOf(*queue, of_layout, request.features, lease->memory.data());
-  StartRings(of_layout, view);
+  if (absl::Status s = StartRings(request.layout, of_layout, view); !s.ok()) return s;
   auto dma = std::make_unique<IommuMemory>(&lease->iommu);
   absl::StatusOr<dataplane::RxDevice> side = dataplane::RxDevice::Create(
       request.layout, view, {.buffer_bytes = queue->rx_buffer_bytes, .memory = dma->View()});
@@ -146,7 +154,7 @@ absl::Status OpenTx(const device::QueueRequest& request, const v1::Queue& of_lay
                     device::QueueGrant* queue, LeaseQueues* lease, Grant* grant) {
   const dataplane::QueueView view =
       ViewOf(*queue, of_layout, request.features, lease->memory.data());
-  StartRings(of_layout, view);
+  if (absl::Status s = StartRings(request.layout, of_layout, view); !s.ok()) return s;
   auto dma = std::make_unique<IommuMemory>(&lease->iommu);
   absl::StatusOr<dataplane::TxDevice> side =
       dataplane::TxDevice::Create(request.layout, view, {.memory = dma->View()});

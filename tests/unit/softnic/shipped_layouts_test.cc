@@ -108,9 +108,8 @@ TEST_P(ShippedLayouts, CarryPackets) {
     const std::optional<Received> got = rx.Receive(1);
     ASSERT_TRUE(got.has_value()) << i;
     EXPECT_EQ(got->bytes, frame) << i;
-    if (got->meta.present.Has(RxField::kL4Checksum)) {
-      EXPECT_EQ(got->meta.l4_checksum, dataplane::ChecksumState::kGood);
-    }
+    // Some layouts can only say that a checksum is bad.
+    EXPECT_NE(got->meta.l4_checksum, dataplane::ChecksumState::kBad);
     ASSERT_TRUE(tx.AwaitSent(0)) << i;
   }
   const Bytes frame = MakeFrame({.dst = kRightMac});
