@@ -36,10 +36,6 @@ absl::StatusOr<std::unique_ptr<BlockRxDriver>> BlockRxDriver::Create(
   driver->post_image_ = *image;
   const uint64_t bytes = uint64_t{ring.slot_count} * driver->blocks_.slot_bytes;
   driver->posted_.resize(std::clamp(bytes / kPacketBytes, kFewestBuffers, kMostBuffers));
-  // All blocks are the device's from the start.
-  while (driver->writer_->HasRoom(1)) driver->writer_->Write(0, driver->post_image_.bytes);
-  driver->writer_->Commit();
-  driver->wake_ = driver->writer_->Publish();
   return driver;
 }
 
@@ -89,10 +85,12 @@ bool BlockRxDriver::OpenBlock() {
 void BlockRxDriver::CloseBlock() {
   in_block_ = false;
   reader_->Take(1);
-  writer_->Free(1);
+  // All blocks are the device's from the start, before anybody writes them: the writer stands where
+  // the reader stood, and counts none.
   writer_->Write(0, post_image_.bytes);
   writer_->Commit();
   wake_ = writer_->Publish() || wake_;
+  writer_->Free(1);
 }
 
 bool BlockRxDriver::NextPacket() {

@@ -303,7 +303,7 @@ void RingRxDevice::CompletePart(const Part& part, uint32_t parts, uint64_t packe
   const Piece& piece = packet_[part.begin];
   const uint32_t advance = own_slots_ ? lanes_[piece.lane].Slots(piece.place.descriptor) : 0;
   uint32_t form = 0;
-  DescriptorBytes image{};
+  DescriptorBytes image;
   if (!ChooseForm(piece.lane, part.first, part.last, meta.present, &form)) {
     if (in_place_) writer_->Skip(advance);
     return;

@@ -139,8 +139,9 @@ bool RingRxDriver::Publish() {
 
 uint32_t RingRxDriver::Poll(std::span<RxCompletion> out) {
   delivery_->Open(out);
-  // A device that writes without end gets no further than one turn of the ring.
-  for (uint32_t i = 0; i < reader_->slot_count() && !delivery_->Full() && TakeOne(); ++i) {
+  // A device that writes without end gets no further than a turn of the ring.
+  const uint64_t end = reader_->position().count() + reader_->slot_count();
+  while (reader_->position().count() < end && !delivery_->Full() && TakeOne()) {
   }
   // The device needs no waking to learn that there is room: it looks when it has a packet.
   static_cast<void>(reader_->Publish());

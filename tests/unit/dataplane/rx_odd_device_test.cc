@@ -282,6 +282,32 @@ TEST_F(Blocks, BytesOutsideOfTheBlock) {
   EXPECT_LT(p.got[0].bytes.size(), 65536u);
 }
 
+TEST(BlocksFirst, PacketsThatCameBeforeTheDriverAreThere) {
+  const RxCase c = CaseOf("linux_tpacket3");
+  QueueMemory memory(*c.layout, c.queue, c.choices, 4);
+  auto device = *RxDevice::Create(*c.layout, memory.view(), {});
+  const SentPacket packet = MakePacket(1, 100);
+  for (int i = 0; i < 2; ++i) {  // two blocks
+    PostedBuffer place;
+    ASSERT_EQ(device.Fetch(&place, true, 100), RingFault::kNone);
+    std::memcpy(place.memory, packet.bytes.data(), 100);
+    RxResult result;
+    result.length = 100;
+    ASSERT_TRUE(device.Complete(result));
+    device.Publish();
+  }
+  auto driver = *RxDriver::Create(*c.layout, memory.view(), {});
+  std::byte bytes[2][2048];
+  const RxBuffer buffers[2] = {{Iova(1), 2048, 0, bytes[0]}, {Iova(2), 2048, 1, bytes[1]}};
+  ASSERT_EQ(driver.Post(buffers), 2u);
+  RxCompletion done[4];
+  ASSERT_EQ(driver.Poll(done), 2u);
+  for (uint32_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(done[i].length, 100u);
+    EXPECT_EQ(std::memcmp(bytes[i], packet.bytes.data(), 100), 0);
+  }
+}
+
 // mellanox.mlx5 with Compression=hash: a title has format 3 in bits 2..3 of byte 63 and the number
 // of completions in the big-endian u32 at 44.
 struct Compressed : ::testing::Test {

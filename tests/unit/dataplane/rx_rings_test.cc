@@ -54,6 +54,14 @@ TEST_P(RxRings, APacketGoesThrough) {
   EXPECT_EQ(p.memory().BrokenGuard(), "");
 }
 
+TEST_P(RxRings, BuffersWithoutMemoryAreRefusedWhereItIsNeeded) {
+  RxPair p(GetParam(), 16, usual(), 4);
+  RxBuffer buffer{Iova(Region::kIova), usual(), 0, nullptr};
+  EXPECT_EQ(p.driver().Post(std::span(&buffer, 1)), p.driver().NeedsMemory() ? 0u : 1u);
+  buffer.memory = p.region().bytes().data();
+  EXPECT_EQ(p.driver().Post(std::span(&buffer, 1)), 1u);
+}
+
 TEST_P(RxRings, BuffersThatFillTheRingComeBackManyTimes) {
   RxPair p(GetParam(), 8, usual(), 4096);
   uint32_t number = 0;
