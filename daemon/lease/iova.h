@@ -10,13 +10,20 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "qsplit/v1/layout.pb.h"
 
 namespace qsplit::lease {
 
-// The first address that is given out: above every address of 32 bits.
-inline constexpr uint64_t kFirstIova = 0x1'0000'0000;
-// All addresses are below.
-inline constexpr uint64_t kIovaEnd = uint64_t{1} << 47;
+// Addresses that may be given out: [first, end).
+struct IovaRange {
+  // Above every address of 32 bits, so that one that is cut short meets nothing.
+  uint64_t first = 0x1'0000'0000;
+  uint64_t end = uint64_t{1} << 47;
+};
+// What descriptors of the layout can name. Those of 32 bits and little more begin at 1 MiB, so that
+// a null address meets nothing.
+IovaRange RangeOf(const v1::Layout& layout);
+
 // What x86 takes for interrupts; no DMA goes there.
 inline constexpr uint64_t kInterruptWindow = 0xfee0'0000;
 inline constexpr uint64_t kInterruptWindowEnd = 0xfef0'0000;
@@ -27,9 +34,9 @@ struct IovaWish {
 };
 
 // One address for each wish, aligned to its page size, ascending, at least a page apart, so that
-// what runs over a region's end meets nothing. RESOURCE_EXHAUSTED: they do not fit below 2^47.
+// what runs over a region's end meets nothing. RESOURCE_EXHAUSTED: they do not fit into the range.
 absl::StatusOr<std::vector<uint64_t>> AssignIovas(std::span<const IovaWish> wishes,
-                                                  uint64_t first = kFirstIova);
+                                                  IovaRange range = {});
 
 }  // namespace qsplit::lease
 

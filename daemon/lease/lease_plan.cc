@@ -83,12 +83,12 @@ absl::StatusOr<device::Protection> ChooseProtection(const v1::AcquireLeaseReques
 }
 
 absl::StatusOr<std::vector<device::RegionMapping>> MapRegions(
-    const std::vector<const region::Region*>& regions) {
+    const std::vector<const region::Region*>& regions, const IovaRange& range) {
   std::vector<IovaWish> wishes;
   for (const region::Region* region : regions) {
     wishes.push_back({region->length_bytes, region->page_bytes});
   }
-  absl::StatusOr<std::vector<uint64_t>> iovas = AssignIovas(wishes);
+  absl::StatusOr<std::vector<uint64_t>> iovas = AssignIovas(wishes, range);
   if (!iovas.ok()) return iovas.status();
   std::vector<device::RegionMapping> mappings;
   for (size_t i = 0; i < regions.size(); ++i) {
@@ -167,7 +167,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
     if (!slots.ok()) return slots.status();
     queues.tx_slots = *slots;
   }
-  auto mappings = MapRegions(here.regions);
+  auto mappings = MapRegions(here.regions, RangeOf(choice->layout.message()));
   if (!mappings.ok()) return mappings.status();
   queues.regions = *std::move(mappings);
   return LeasePlan{std::move(queues), std::move(choice->roles_in_software)};

@@ -41,7 +41,7 @@ struct Received {
 
 class NicClient {
  public:
-  static constexpr uint64_t kIova = 0x1'0000'0000;
+  static constexpr uint64_t kIova = 0x1000'0000;
   static constexpr uint64_t kCanaryBytes = 64 * 1024;
   static constexpr uint32_t kTxBufferBytes = 65536;
   static constexpr uint32_t kTxBuffers = 16;             // for each queue

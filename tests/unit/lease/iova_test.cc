@@ -21,25 +21,25 @@ TEST(AssignIovas, AreAlignedApartAndAbove4GiB) {
 TEST(AssignIovas, AvoidTheInterruptWindow) {
   const IovaWish wishes[] = {{0x100000, 0x1000}, {0x1000, 0x1000}};
   // The first would end inside of the window.
-  auto iovas = AssignIovas(wishes, 0xfed80000);
+  auto iovas = AssignIovas(wishes, {.first = 0xfed80000});
   ASSERT_TRUE(iovas.ok());
   EXPECT_GE((*iovas)[0], kInterruptWindowEnd);
   // It would hold the window whole.
   const IovaWish big[] = {{0x10000000, 0x1000}};
-  iovas = AssignIovas(big, 0xf8000000);
+  iovas = AssignIovas(big, {.first = 0xf8000000});
   ASSERT_TRUE(iovas.ok());
   EXPECT_EQ((*iovas)[0], kInterruptWindowEnd);
   // It ends just before.
   const IovaWish small[] = {{0x1000, 0x1000}};
-  iovas = AssignIovas(small, 0xfedff000);
+  iovas = AssignIovas(small, {.first = 0xfedff000});
   ASSERT_TRUE(iovas.ok());
   EXPECT_EQ((*iovas)[0], 0xfedff000U);
 }
 
 TEST(AssignIovas, StayBelow2To47) {
-  const IovaWish most[] = {{kIovaEnd - kFirstIova, 0x1000}};
+  const IovaWish most[] = {{IovaRange().end - IovaRange().first, 0x1000}};
   EXPECT_TRUE(AssignIovas(most).ok());
-  const IovaWish more[] = {{kIovaEnd - kFirstIova + 0x1000, 0x1000}};
+  const IovaWish more[] = {{IovaRange().end - IovaRange().first + 0x1000, 0x1000}};
   EXPECT_EQ(AssignIovas(more).status().code(), absl::StatusCode::kResourceExhausted);
   const IovaWish huge[] = {{~uint64_t{0} - 0xfff, 0x1000}};
   EXPECT_FALSE(AssignIovas(huge).ok());
@@ -47,6 +47,34 @@ TEST(AssignIovas, StayBelow2To47) {
   EXPECT_FALSE(AssignIovas(two).ok());
   const IovaWish page[] = {{0x1000, uint64_t{1} << 63}};
   EXPECT_FALSE(AssignIovas(page).ok());
+}
+
+v1::Layout WithAddress(std::initializer_list<uint32_t> bits, uint64_t unit) {
+  v1::Layout layout;
+  v1::Field* field = layout.add_forms()->add_fields();
+  field->set_role("buffer.address");
+  for (const uint32_t part : bits) field->add_parts()->set_bits(part);
+  field->mutable_scale()->set_multiplier(unit);
+  return layout;
+}
+
+TEST(RangeOf, IsWhatDescriptorsCanName) {
+  EXPECT_EQ(RangeOf(WithAddress({64}, 1)).end, uint64_t{1} << 47);
+  EXPECT_EQ(RangeOf(WithAddress({64}, 1)).first, uint64_t{1} << 32);
+  EXPECT_EQ(RangeOf(WithAddress({32}, 1)).end, 0xffffffffU);
+  EXPECT_EQ(RangeOf(WithAddress({32}, 1)).first, 0x100000U);
+  EXPECT_EQ(RangeOf(WithAddress({32}, 2048)).end, 0xffffffffULL * 2048);
+  EXPECT_EQ(RangeOf(WithAddress({32, 8}, 1)).end, (uint64_t{1} << 40) - 1);
+  EXPECT_EQ(RangeOf(WithAddress({63}, ~uint64_t{0})).end, uint64_t{1} << 47);
+}
+
+TEST(RangeOf, RegionsBeyondItAreRefused) {
+  const IovaRange range = RangeOf(WithAddress({32}, 1));
+  const IovaWish fits[] = {{0xc000'0000, 0x1000}};
+  ASSERT_TRUE(AssignIovas(fits, range).ok());
+  EXPECT_EQ(AssignIovas(fits, range)->front(), 0x100000U);
+  const IovaWish more[] = {{0xc000'0000, 0x1000}, {0x4000'0000, 0x1000}};
+  EXPECT_EQ(AssignIovas(more, range).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
 }  // namespace
