@@ -1,7 +1,8 @@
 """ctest_summary: what one run of ctest found, label by label, out of its JUnit file.
 
   ctest_summary.py RUN-NAME JUNIT.xml TESTS.json
-                                           one line for each label: run|label|passed|failed|skipped;
+                                           one line for each label:
+                                           run|label|passed|failed|skipped|seconds of all its tests;
                                            TESTS.json is what ctest --show-only=json-v1 prints
   ctest_summary.py --skips JUNIT.xml       the skipped tests with the reason that each gave
   ctest_summary.py --failures JUNIT.xml    the names of the failed tests
@@ -44,14 +45,16 @@ def main():
         failed = case.find("failure") is not None or case.get("status") == "fail"
         output = case.findtext("system-out")
         kind = 1 if failed else 2 if skipped else 0
-        counts.setdefault(labels.get(case.get("name"), "other"), [0, 0, 0])[kind] += 1
+        count = counts.setdefault(labels.get(case.get("name"), "other"), [0, 0, 0, 0.0])
+        count[kind] += 1
+        count[3] += float(case.get("time") or 0)
         if what == "--skips" and kind == 2:
             print(f"{case.get('name')}: {reason(output)}")
         elif what == "--failures" and kind == 1:
             print(case.get("name"))
     if not what.startswith("--"):
-        for label, (passed, failed, skipped) in sorted(counts.items()):
-            print(f"{what}|{label}|{passed}|{failed}|{skipped}")
+        for label, (passed, failed, skipped, seconds) in sorted(counts.items()):
+            print(f"{what}|{label}|{passed}|{failed}|{skipped}|{seconds:.0f}")
 
 
 main()
