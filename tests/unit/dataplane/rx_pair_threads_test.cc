@@ -1,6 +1,6 @@
-// Both sides of receive queues at once, each in its thread, over every spec with every choice of its
-// features; packet bytes are written and read without any other synchronisation than the rings: for
-// the thread sanitizer, and for a count of what went through.
+// Both sides of receive queues at once, each in its thread, over every spec with every choice of
+// its features; packet bytes are written and read without any other synchronisation than the rings:
+// for the thread sanitizer, and for a count of what went through.
 #include <gtest/gtest.h>
 
 #include <thread>
