@@ -2,7 +2,9 @@
 # bench checks package.
 #
 #   qsplit_test(NAME n SOURCES a.cc ... [LIBS l ...] [LABEL unit] [TIMEOUT s] [DATA target ...])
-#     A GoogleTest program; each TEST becomes a CTest test "n.Suite.Name".
+#     A GoogleTest program; each TEST becomes a CTest test "n.Suite.Name" with a process of its own.
+#     WHOLE, and all in builds with a sanitizer, whose processes take long to start: the program is
+#     one CTest test "n".
 #   qsplit_test_code(target)
 #     For a library of tests: compiles it as qsplit_test does its sources.
 #   qsplit_script_test(NAME n COMMAND prog args ... [LABEL l] [TIMEOUT s] [ENV A=b ...]
@@ -109,7 +111,7 @@ function(qsplit_test_code target)
 endfunction()
 
 function(qsplit_test)
-  cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
+  cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL;WHOLE" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
   if(NOT QSPLIT_TESTS OR QSPLIT_FUZZ)
     return()
   endif()
@@ -117,6 +119,9 @@ function(qsplit_test)
     message(FATAL_ERROR "qsplit_test: NAME and SOURCES are needed; not understood: ${T_UNPARSED_ARGUMENTS}")
   endif()
   _qsplit_label(label "${T_LABEL}")
+  if((T_WHOLE OR QSPLIT_SANITIZE) AND NOT T_TIMEOUT)
+    set(T_TIMEOUT 300)
+  endif()
   _qsplit_test_properties(properties "${label}" "${T_TIMEOUT}" "${T_SERIAL}")
   add_executable(${T_NAME} ${T_SOURCES})
   set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
@@ -131,6 +136,12 @@ function(qsplit_test)
       add_dependencies(tests_${one} ${T_NAME})
     endif()
   endforeach()
+  if(T_WHOLE OR QSPLIT_SANITIZE)
+    add_test(NAME ${T_NAME} COMMAND ${T_NAME} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+    set_tests_properties(${T_NAME} PROPERTIES ${properties} LABELS "${label}"
+      ENVIRONMENT "${QSPLIT_SANITIZER_ENV}")
+    return()
+  endif()
   gtest_discover_tests(${T_NAME} TEST_PREFIX "${T_NAME}." WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
     DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
   # Properties that are lists: gtest_discover_tests cannot pass those on.

@@ -11,5 +11,4 @@ if(TARGET qsplit_softnic)
   target_compile_definitions(qsplitd PRIVATE QSPLIT_VERSION="${PROJECT_VERSION}")
   target_link_libraries(qsplitd PRIVATE qsplit_wiring qsplit_ingress qsplit_softnic qsplit_log
     qsplit_linux absl::strings absl::time)
-  qsplit_use_grpc_pch(qsplitd)
 endif()

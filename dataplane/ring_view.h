@@ -33,8 +33,8 @@ struct RingView {
   std::array<std::byte*, kMaxCells> cells{};
   // True where memory stands for registers, as in a device made of software: nobody sees each store
   // to it. Then a doorbell that the layout gives an increment holds the free-running count of slots
-  // instead, as a little-endian u32 at its place and without the doorbell's other terms; and so does
-  // a cell with a pending count.
+  // instead, as a little-endian u32 at its place and without the doorbell's other terms; and so
+  // does a cell with a pending count.
   bool counts_for_increments = false;
   // A u32 that the device's side makes non-zero before it sleeps, native byte order: after a
   // doorbell the driver must then also wake it by a system call. Null: the device never sleeps.
@@ -57,8 +57,8 @@ struct QueueView {
   static constexpr uint32_t kFirstOfDirection = UINT32_MAX;
   uint32_t layout_queue = kFirstOfDirection;
   FeatureChoices features;
-  // Memory of the driver's that the device can read, for what a transmit queue has to say beside its
-  // rings: prefixes of packets, indirect tables. Null where the layout needs none.
+  // Memory of the driver's that the device can read, for what a transmit queue has to say beside
+  // its rings: prefixes of packets, indirect tables. Null where the layout needs none.
   std::byte* scratch = nullptr;
   Iova scratch_iova;
   uint32_t scratch_bytes = 0;

@@ -17,7 +17,7 @@ namespace {
 
 enum class Dialect { kCpp, kC, kBpf };
 
-// "intel.ixgbe.advanced" to "intel_ixgbe_advanced".
+// "maker.family.variant" to "maker_family_variant".
 std::string Underscored(std::string_view name) {
   std::string out(name);
   std::replace(out.begin(), out.end(), '.', '_');

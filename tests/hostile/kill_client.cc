@@ -24,6 +24,7 @@
 #include "qsplit/v1/lease.grpc.pb.h"
 #include "qsplit/v1/region.grpc.pb.h"
 #include "qsplit/v1/steering.grpc.pb.h"
+#include "tests/hostile/ask_again.h"
 #include "tests/hostile/kill_steps.h"
 #include "tests/support/system/traffic.h"
 
@@ -35,6 +36,7 @@ constexpr uint64_t kRegionBytes = 1 << 20;
 std::string runtime_dir;
 uint16_t port = 0;
 int stop_at = -1;
+uint64_t busy = 0;  // answers of a device that was
 // Layouts that the device offers; rounds take turns.
 std::vector<std::string> layouts;
 
@@ -61,12 +63,18 @@ T Check(absl::StatusOr<T> value, const char* what) {
 }
 
 template <typename Stub, typename Request, typename Response>
+absl::Status Ask(const RpcSession& rpc, Stub& stub,
+                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                 const Request& request, Response* response) {
+  grpc::ClientContext context;
+  rpc.PrepareContext(context);
+  return rpc.ToStatus((stub.*method)(&context, request, response));
+}
+template <typename Stub, typename Request, typename Response>
 void Call(const RpcSession& rpc, Stub& stub,
           grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
           const Request& request, Response* response, const char* what) {
-  grpc::ClientContext context;
-  rpc.PrepareContext(context);
-  Check(rpc.ToStatus((stub.*method)(&context, request, response)), what);
+  Check(AskAgain([&] { return Ask(rpc, stub, method, request, response); }, busy), what);
 }
 
 void ConnectSocket() {
@@ -146,7 +154,9 @@ void ByHand(int round) {
   v1::ReleaseLeaseRequest release;
   release.set_lease_id(acquired.lease().lease_id());
   v1::ReleaseLeaseResponse released;
-  Call(*rpc, *leases, &v1::LeaseService::Stub::ReleaseLease, release, &released, "release");
+  Check(
+      OkIfBusy(Ask(*rpc, *leases, &v1::LeaseService::Stub::ReleaseLease, release, &released), busy),
+      "release");
   At("lease released");
   v1::UnregisterRegionRequest unregister;
   unregister.set_region_id(registered.region().region_id());
@@ -185,13 +195,13 @@ void ByLibrary(int round) {
   wanted.rx_queues = wanted.tx_queues = 1 + static_cast<uint32_t>(round % 2);
   wanted.layout = layouts[static_cast<size_t>(round) % layouts.size()];
   wanted.join_rss = round % 2 == 0;
-  Lease lease = Check(device.Acquire(wanted), "acquire");
+  Lease lease = Check(AskAgain([&] { return device.Acquire(wanted); }, busy), "acquire");
   At("library: lease ready");
-  Check(lease.AddRule(absl::StrCat("flow-type udp4 dst-port ", port, " action 0")).status(),
-        "add a rule");
+  const std::string rule = absl::StrCat("flow-type udp4 dst-port ", port, " action 0");
+  Check(AskAgain([&] { return lease.AddRule(rule).status(); }, busy), "add a rule");
   At("library: rule added");
   Traffic(lease, 16);
-  Check(lease.Release(), "release");
+  Check(OkIfBusy(lease.Release(), busy), "release");
   At("library: lease released");
 }
 

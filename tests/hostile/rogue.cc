@@ -6,10 +6,10 @@
 //
 //   rogue RUNTIME_DIR SECONDS SEED
 //
-// Prints "leases=N faults=N told=N kinds=N canary=whole" in the end: faults that the daemon
-// counted, faults that a watch was told of, how many kinds of them, and whether the region that the
-// device may only read is as it was. Exit status: 0, unless the daemon ended or refused what it
-// must not.
+// Prints "leases=N faults=N told=N kinds=N busy=N canary=whole" in the end: faults that the daemon
+// counted, faults that a watch was told of, how many kinds of them, how often the device was too
+// busy to answer, and whether the region that the device may only read is as it was. Exit status:
+// 0, unless the daemon ended or refused what it must not.
 #include <fcntl.h>
 #include <qsplit/qsplit.h>
 #include <qsplit/rpc_session.h>
@@ -38,6 +38,7 @@
 #include "qsplit/v1/lease.grpc.pb.h"
 #include "qsplit/v1/region.grpc.pb.h"
 #include "qsplit/v1/steering.grpc.pb.h"
+#include "tests/hostile/ask_again.h"
 
 namespace qsplit {
 namespace {
@@ -105,10 +106,10 @@ class Rogue {
     for (size_t i = 0; i < kRegionBytes; ++i) whole &= canary_.bytes[i] == CanaryByte(i);
     watch_context_.TryCancel();
     watcher_.join();
-    std::printf("leases=%llu faults=%llu told=%llu kinds=%zu canary=%s\n",
+    std::printf("leases=%llu faults=%llu told=%llu kinds=%zu busy=%llu canary=%s\n",
                 static_cast<unsigned long long>(count_), static_cast<unsigned long long>(faults_),
                 static_cast<unsigned long long>(told_.load()), kinds_.size(),
-                whole ? "whole" : "broken");
+                static_cast<unsigned long long>(busy_), whole ? "whole" : "broken");
   }
 
  private:
@@ -118,9 +119,15 @@ class Rogue {
   void Call(Stub& stub,
             grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
             const Request& request, Response* response, const char* what) {
+    Check(testing::AskAgain([&] { return Ask(stub, method, request, response); }, busy_), what);
+  }
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Ask(Stub& stub,
+                   grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                   const Request& request, Response* response) {
     grpc::ClientContext context;
     rpc_->PrepareContext(context);
-    Check(rpc_->ToStatus((stub.*method)(&context, request, response)), what);
+    return rpc_->ToStatus((stub.*method)(&context, request, response));
   }
 
   Memory Register(bool read_only) {
@@ -267,7 +274,9 @@ class Rogue {
     v1::ReleaseLeaseRequest release;
     release.set_lease_id(id);
     v1::ReleaseLeaseResponse released;
-    Call(*leases_, &v1::LeaseService::Stub::ReleaseLease, release, &released, "release");
+    Check(testing::OkIfBusy(
+              Ask(*leases_, &v1::LeaseService::Stub::ReleaseLease, release, &released), busy_),
+          "release");
     faults_ += got.lease().faults();
     ++count_;
   }
@@ -405,6 +414,7 @@ class Rogue {
   Memory mine_, canary_;
   uint64_t count_ = 0;
   uint64_t faults_ = 0;
+  uint64_t busy_ = 0;
   std::atomic<uint64_t> told_ = 0;
   std::set<int> kinds_;  // the watcher's until it ends
   grpc::ClientContext watch_context_;
