@@ -75,6 +75,34 @@ TEST_F(Qdlc, SameSpecSameBytes) {
   EXPECT_EQ(Read(folder_ / "a"), Read(folder_ / "b"));
 }
 
+// Neither folder nor name of the file, nor the time, go into a layout.
+TEST_F(Qdlc, SameSpecSameBytesFromAnywhere) {
+  size_t specs = 0;
+  for (const auto& entry :
+       fs::directory_iterator(std::string(QSPLIT_SOURCE_DIR) + "/descriptor-specs")) {
+    if (entry.path().extension() != ".qdl") continue;
+    fs::create_directories(folder_ / "here");
+    fs::create_directories(folder_ / "there/below");
+    const std::string name = entry.path().filename();
+    fs::copy_file(entry.path(), folder_ / "here" / name);
+    fs::copy_file(entry.path(), folder_ / "there/below/other.qdl");
+    EXPECT_EQ(Run((folder_ / "here" / name).string() + " -o " + (folder_ / "a").string()).status,
+              0);
+    EXPECT_EQ(Run("\"" + (folder_ / "here/../there/below/other.qdl").string() + "\" -o " +
+                  (folder_ / "b").string())
+                  .status,
+              0);
+    EXPECT_EQ(Read(folder_ / "a"), Read(folder_ / "b")) << name;
+    // And of the build, which is another run in another folder.
+    EXPECT_EQ(Read(folder_ / "a"),
+              Read(std::string(QSPLIT_LAYOUT_DIR) + "/" + entry.path().stem().string() + ".layout"))
+        << name;
+    fs::remove(folder_ / "there/below/other.qdl");
+    ++specs;
+  }
+  EXPECT_GT(specs, 20u);
+}
+
 TEST_F(Qdlc, LeavesTheOldOutputWhenTheSpecIsBad) {
   std::ofstream(folder_ / "x.layout") << "old";
   const Result result = Run(bad_ + " -o " + (folder_ / "x.layout").string());
