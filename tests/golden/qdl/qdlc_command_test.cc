@@ -55,8 +55,8 @@ class Qdlc : public testing::Test {
     return text.str();
   }
 
-  const std::string good_ = std::string(QSPLIT_SOURCE_DIR) + "/tests/golden/qdl/good/QDL0044.qdl";
-  const std::string bad_ = std::string(QSPLIT_SOURCE_DIR) + "/tests/golden/qdl/bad/QDL0044.qdl";
+  const std::string good_ = QSPLIT_SOURCE_DIR "/tests/golden/qdl/good/QDL0044.qdl";
+  const std::string bad_ = QSPLIT_SOURCE_DIR "/tests/golden/qdl/bad/QDL0044.qdl";
   fs::path folder_;
 };
 
@@ -86,12 +86,9 @@ TEST_F(Qdlc, SameSpecSameBytesFromAnywhere) {
     const std::string name = entry.path().filename();
     fs::copy_file(entry.path(), folder_ / "here" / name);
     fs::copy_file(entry.path(), folder_ / "there/below/other.qdl");
-    EXPECT_EQ(Run((folder_ / "here" / name).string() + " -o " + (folder_ / "a").string()).status,
-              0);
-    EXPECT_EQ(Run("\"" + (folder_ / "here/../there/below/other.qdl").string() + "\" -o " +
-                  (folder_ / "b").string())
-                  .status,
-              0);
+    const std::string into = " -o " + folder_.string();
+    EXPECT_EQ(Run((folder_ / "here" / name).string() + into + "/a").status, 0);
+    EXPECT_EQ(Run((folder_ / "here/../there/below/other.qdl").string() + into + "/b").status, 0);
     EXPECT_EQ(Read(folder_ / "a"), Read(folder_ / "b")) << name;
     // And of the build, which is another run in another folder.
     EXPECT_EQ(Read(folder_ / "a"),
