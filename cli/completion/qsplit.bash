@@ -58,7 +58,7 @@ _qsplit() {
                     list=$(_qsplit_names device) ;;
                 "layout show 2" | "layout emit 3" | "layout decode 2" | "layout encode 2")
                     list=$(_qsplit_names layout) ;;
-                "layout emit 2") list="text diagram format json svg c++ c bpf kaitai html" ;;
+                "layout emit 2") list="text diagram qdl format json svg c++ c bpf kaitai html" ;;
                 "layout check 2") COMPREPLY=($(compgen -f -- "$cur")); return ;;
                 "lease show 2" | "lease revoke 2") list=$(_qsplit_names lease) ;;
                 "rule del 3") list=$(_qsplit_names rule 2 "${words[2]}") ;;
@@ -103,7 +103,7 @@ _qsplitd() {
 _qdlc() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     case $prev in
-        --emit) COMPREPLY=($(compgen -W "layout text diagram format json svg c++ c bpf kaitai html roles" -- "$cur")) ;;
+        --emit) COMPREPLY=($(compgen -W "layout text diagram qdl format json svg c++ c bpf kaitai html roles" -- "$cur")) ;;
         --explain) COMPREPLY=() ;;
         -o | --output) COMPREPLY=($(compgen -f -- "$cur")) ;;
         *)

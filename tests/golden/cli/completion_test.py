@@ -55,7 +55,7 @@ class CompletionTest(unittest.TestCase):
     def test_layouts(self):
         self.assertEqual(self.offered("qsplit layout show "), [system.LAYOUT])
         self.assertEqual(self.offered("qsplit layout emit "),
-                         ["text", "diagram", "format", "json", "svg", "c++", "c", "bpf", "kaitai", "html"])
+                         ["text", "diagram", "qdl", "format", "json", "svg", "c++", "c", "bpf", "kaitai", "html"])
         self.assertEqual(self.offered("qsplit layout emit json "), [system.LAYOUT])
         self.assertEqual(self.offered("qsplit layout decode "), [system.LAYOUT])
         self.assertEqual(self.offered("qsplit layout check qsplitd.to"), ["qsplitd.toml"])
@@ -107,7 +107,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.offered("qsplitd --log-level w"), ["warning"])
         self.assertEqual(self.offered("qsplitd --config qsplitd.to"), ["qsplitd.toml"])
         self.assertEqual(self.offered("qdlc --emit "), 
-                         ["layout", "text", "diagram", "format", "json", "svg", "c++", "c", "bpf", "kaitai", "html", "roles"])
+                         ["layout", "text", "diagram", "qdl", "format", "json", "svg", "c++", "c", "bpf", "kaitai", "html", "roles"])
 
 
 unittest.main()

@@ -38,7 +38,7 @@ class LayoutsTest(unittest.TestCase):
         self.assertLessEqual(max(map(len, diagram)), 80)
 
     def test_each_output_is_the_compilers(self):
-        for name in ("diagram", "format", "svg", "c++", "c", "bpf", "kaitai", "html"):
+        for name in ("diagram", "qdl", "format", "svg", "c++", "c", "bpf", "kaitai", "html"):
             expected = self.output(f"qdlc {SPEC} --emit {name}")
             self.assertEqual(self.output(f"qsplit layout emit {name} {system.LAYOUT}"), expected, name)
 

@@ -1,7 +1,7 @@
 """verbs: the objects of qsplit and their verbs."""
 
 OBJECTS = {
-    "device": ["list", "show", "set"], "layout": ["list", "show", "emit", "check"],
+    "device": ["list", "show", "set"], "layout": ["list", "show", "emit", "check", "decode", "encode"],
     "lease": ["list", "show", "revoke"], "region": ["list"], "rule": ["list", "add", "del"],
     "rss": ["show", "set"], "stats": ["show", "watch"], "fault": ["inject"], "policy": ["reload"], "monitor": [],
 }

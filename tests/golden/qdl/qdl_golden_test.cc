@@ -124,6 +124,36 @@ TEST_P(Spec, IsItselfAgainAfterItsLayoutIsWrittenAsASpec) {
   EXPECT_EQ(layout::EmitQdl(*second), spec);
 }
 
+// Descriptors, features and enumerations from last to first, and behind the queues: the same bytes.
+TEST_P(Spec, IsTheSameWhateverTheOrderOfItsStatements) {
+  const auto first = CompileSpec(GetParam());
+  ASSERT_TRUE(first.has_value());
+  const std::string spec = layout::EmitQdl(*first);
+  // Blocks are apart by empty lines; the first is the head.
+  std::vector<std::string> blocks;
+  for (size_t at = 0; at < spec.size();) {
+    const size_t end = std::min(spec.find("\n\n", at), spec.size());
+    blocks.push_back(spec.substr(at, end - at) + "\n\n");
+    at = end + 2;
+  }
+  ASSERT_GT(blocks.size(), 3u);
+  // Order of queues says which is the first of its direction.
+  const auto statements = [](std::string_view word) {
+    return [word](const std::string& block) { return block.starts_with(word); };
+  };
+  const auto queues = std::find_if(blocks.begin(), blocks.end(), statements("queue "));
+  std::reverse(blocks.begin() + 1, queues);
+  std::rotate(blocks.begin() + 1, queues, blocks.end());
+  std::string other;
+  for (const std::string& block : blocks) other += block;
+  ASSERT_NE(other, spec);
+  const SourceFile source(GetParam() + ".qdl", other);
+  Diagnostics diagnostics(source);
+  const auto second = Compile(source, diagnostics);
+  ASSERT_TRUE(second.has_value()) << diagnostics.Render();
+  EXPECT_EQ(second->canonical_bytes(), first->canonical_bytes());
+}
+
 INSTANTIATE_TEST_SUITE_P(Qdl, Bad, ::testing::ValuesIn(Names(kFolder / "bad")), NameOf);
 INSTANTIATE_TEST_SUITE_P(Qdl, Good, ::testing::ValuesIn(Names(kFolder / "good")), NameOf);
 INSTANTIATE_TEST_SUITE_P(Qdl, Spec, ::testing::ValuesIn(Names(kRoot / "descriptor-specs")), NameOf);

@@ -55,8 +55,8 @@ class Qdlc : public testing::Test {
     return text.str();
   }
 
-  const std::string good_ = std::string(QSPLIT_SOURCE_DIR) + "/tests/golden/qdl/good/QDL0044.qdl";
-  const std::string bad_ = std::string(QSPLIT_SOURCE_DIR) + "/tests/golden/qdl/bad/QDL0044.qdl";
+  const std::string good_ = QSPLIT_SOURCE_DIR "/tests/golden/qdl/good/QDL0044.qdl";
+  const std::string bad_ = QSPLIT_SOURCE_DIR "/tests/golden/qdl/bad/QDL0044.qdl";
   fs::path folder_;
 };
 
@@ -73,6 +73,31 @@ TEST_F(Qdlc, SameSpecSameBytes) {
   Run(good_ + " -o " + (folder_ / "a").string());
   Run(good_ + " -o " + (folder_ / "b").string());
   EXPECT_EQ(Read(folder_ / "a"), Read(folder_ / "b"));
+}
+
+// Neither folder nor name of the file, nor the time, go into a layout.
+TEST_F(Qdlc, SameSpecSameBytesFromAnywhere) {
+  size_t specs = 0;
+  for (const auto& entry :
+       fs::directory_iterator(std::string(QSPLIT_SOURCE_DIR) + "/descriptor-specs")) {
+    if (entry.path().extension() != ".qdl") continue;
+    fs::create_directories(folder_ / "here");
+    fs::create_directories(folder_ / "there/below");
+    const std::string name = entry.path().filename();
+    fs::copy_file(entry.path(), folder_ / "here" / name);
+    fs::copy_file(entry.path(), folder_ / "there/below/other.qdl");
+    const std::string into = " -o " + folder_.string();
+    EXPECT_EQ(Run((folder_ / "here" / name).string() + into + "/a").status, 0);
+    EXPECT_EQ(Run((folder_ / "here/../there/below/other.qdl").string() + into + "/b").status, 0);
+    EXPECT_EQ(Read(folder_ / "a"), Read(folder_ / "b")) << name;
+    // And of the build, which is another run in another folder.
+    EXPECT_EQ(Read(folder_ / "a"),
+              Read(std::string(QSPLIT_LAYOUT_DIR) + "/" + entry.path().stem().string() + ".layout"))
+        << name;
+    fs::remove(folder_ / "there/below/other.qdl");
+    ++specs;
+  }
+  EXPECT_GT(specs, 20u);
 }
 
 TEST_F(Qdlc, LeavesTheOldOutputWhenTheSpecIsBad) {
