@@ -29,8 +29,8 @@ namespace qsplit::dataplane {
 struct RxDeviceOptions {
   // Bytes of each buffer, for layouts that set it for the whole queue; as RxOptions::buffer_bytes.
   uint32_t buffer_bytes = 0;
-  // How prefixes and packets get into buffers, where the layout has a prefix with a form; else it
-  // is not used.
+  // How prefixes get into buffers, where the layout has a prefix that says something: Create then
+  // wants `write`. Else it is not used.
   DeviceMemory memory;
 };
 
