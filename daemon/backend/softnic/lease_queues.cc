@@ -11,6 +11,7 @@
 #include "daemon/linux/memfd.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_shape.h"
+#include "dataplane/rx_post.h"
 #include "dataplane/slot_fills.h"
 
 namespace qsplit::softnic {
@@ -66,22 +67,20 @@ absl::StatusOr<uint32_t> ChooseBufferBytes(const layout::VerifiedLayout& layout,
   return bytes;
 }
 
-// The most buffers of a packet.
+// The most buffers of a packet, as far as the ring's device side does not know it better.
 uint32_t MaxBuffers(const v1::Queue& queue, const device::QueueGrant& grant) {
-  uint32_t most = 0;
+  uint32_t descriptors = 0;
   for (size_t r = 0; r < grant.rings.size(); ++r) {
     const v1::Ring& ring = queue.rings(static_cast<int>(r));
     if (ring.post_forms().empty()) continue;
-    most += grant.rings[r].slot_count - std::min(grant.rings[r].slot_count, ring.reserved_slots());
+    descriptors +=
+        grant.rings[r].slot_count - std::min(grant.rings[r].slot_count, ring.reserved_slots());
   }
-  most = std::max(most, 1u) * std::max(queue.packet().buffers_per_descriptor(), 1u);
-  if (queue.packet().span() == v1::SPAN_SINGLE) {
-    most = std::max(queue.packet().buffers_per_descriptor(), 1u);
-  }
+  if (queue.packet().span() == v1::SPAN_SINGLE) return dataplane::kMaxBuffersPerDescriptor;
   if (const uint32_t limit = queue.limits().max_descriptors_per_packet(); limit != 0) {
-    most = std::min(most, limit);
+    descriptors = std::min(descriptors, limit);
   }
-  return most;
+  return std::max(descriptors, 1u) * std::max(queue.packet().buffers_per_descriptor(), 1u);
 }
 
 // The parts that both directions have: the bell and its place in the grant.
