@@ -98,6 +98,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     if (!FinishRequest(draft, &out->request)) return Fault(RingFault::kBadRequest);
     // The handle covers no more than the ring; older contexts need no completion.
     const uint32_t contexts = std::min(context_slots_, shape_.slot_count - segments);
+    out->inline_bytes = {};
     out->segments = std::span<const TxSegment>(segments_.data(), segments);
     out->bytes = bytes;
     out->handle.first_slot =

@@ -74,7 +74,7 @@ absl::Status RingTxDevice::Open(const TxDeviceOptions& options) {
   }
   const uint32_t slots = rings_.descriptors->slot_count;
   segments_.resize(program_.span == v1::SPAN_SINGLE ? most_buffers : size_t{slots} * most_buffers);
-  if (program_.span != v1::SPAN_SINGLE) program_.requests.features |= TxFeature::kScatter;
+  if (segments_.size() > 1) program_.requests.features |= TxFeature::kScatter;
   if (program_.has_inline) inline_.resize(rings_.descriptors->ring->slot_bytes());
   records_.resize(posts_->slot_count());
   for (uint32_t i = posts_->slot_count(); i > 0; --i) free_.push_back(i - 1);

@@ -25,7 +25,7 @@ using dataplane::testing::TxRig;
 
 class TxQueueRings : public testing::TestWithParam<TxCase> {
  protected:
-  static constexpr uint32_t kBuffers = 200;
+  static constexpr uint32_t kBuffers = 160;
   static constexpr uint32_t kBufferBytes = 2048;
 
   void SetUp() override {

@@ -25,8 +25,13 @@ std::vector<TxCase> AllTxCases() {
 
 void PrintTo(const TxCase& tx_case, std::ostream* os) { *os << tx_case.name; }
 
-PacketMemory::PacketMemory() : bytes_(kBytes) {
-  for (size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = static_cast<std::byte>(i * 7 + i / 251);
+PacketMemory::PacketMemory() {
+  static const std::vector<std::byte> kPattern = [] {
+    std::vector<std::byte> pattern(kBytes);
+    for (size_t i = 0; i < kBytes; ++i) pattern[i] = static_cast<std::byte>(i * 7 + i / 251);
+    return pattern;
+  }();
+  bytes_ = kPattern;
 }
 
 DeviceMemory PacketMemory::memory() {

@@ -32,7 +32,7 @@ void PrintTo(const TxCase& tx_case, std::ostream* os);
 class PacketMemory {
  public:
   static constexpr uint64_t kIova = 0x2000'0000;
-  static constexpr uint64_t kBytes = 1u << 20;
+  static constexpr uint64_t kBytes = 1u << 19;
 
   PacketMemory();
   std::byte* At(Iova iova) { return bytes_.data() + (iova.value - kIova); }
