@@ -22,7 +22,7 @@ struct SpecEntry {
 // WORDS`; those that begin with '#' are for readers. The program needs QSPLIT_SOURCE_DIR.
 inline std::vector<SpecEntry> ReadSpecList() {
   std::vector<SpecEntry> entries;
-  const std::string path = std::string(QSPLIT_SOURCE_DIR) + "/tests/unit/specs/checked.txt";
+  const std::string path = QSPLIT_SOURCE_DIR "/tests/unit/specs/checked.txt";
   std::ifstream file(path);
   EXPECT_TRUE(file) << path;
   const auto trimmed = [](std::string words) {

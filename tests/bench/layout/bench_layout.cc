@@ -35,7 +35,7 @@ std::string Read(const std::string& path) {
 }
 
 void Compile(benchmark::State& state, const std::string& name) {
-  const std::string path = std::string(QSPLIT_SOURCE_DIR) + "/descriptor-specs/" + name + ".qdl";
+  const std::string path = QSPLIT_SOURCE_DIR "/descriptor-specs/" + name + ".qdl";
   const std::string text = Read(path);
   for (auto _ : state) {
     const qdl::SourceFile source(path, text);
@@ -47,7 +47,7 @@ void Compile(benchmark::State& state, const std::string& name) {
 }
 
 std::string LayoutBytes(const std::string& name) {
-  return Read(std::string(QSPLIT_LAYOUT_DIR) + "/" + name + ".layout");
+  return Read(QSPLIT_LAYOUT_DIR "/" + name + ".layout");
 }
 
 void Load(benchmark::State& state, const std::string& name) {

@@ -35,7 +35,7 @@ class Qdlc : public testing::Test {
   Result Run(const std::string& arguments) {
     const fs::path err = folder_ / "stderr";
     const std::string command =
-        std::string(QSPLIT_BIN_DIR) + "/qdlc " + arguments + " 2>'" + err.string() + "' </dev/null";
+        QSPLIT_BIN_DIR "/qdlc " + arguments + " 2>'" + err.string() + "' </dev/null";
     Result result;
     FILE* pipe = popen(command.c_str(), "r");
     std::array<char, 4096> buffer;
@@ -78,8 +78,7 @@ TEST_F(Qdlc, SameSpecSameBytes) {
 // Neither folder nor name of the file, nor the time, go into a layout.
 TEST_F(Qdlc, SameSpecSameBytesFromAnywhere) {
   size_t specs = 0;
-  for (const auto& entry :
-       fs::directory_iterator(std::string(QSPLIT_SOURCE_DIR) + "/descriptor-specs")) {
+  for (const auto& entry : fs::directory_iterator(QSPLIT_SOURCE_DIR "/descriptor-specs")) {
     if (entry.path().extension() != ".qdl") continue;
     fs::create_directories(folder_ / "here");
     fs::create_directories(folder_ / "there/below");
@@ -92,7 +91,7 @@ TEST_F(Qdlc, SameSpecSameBytesFromAnywhere) {
     EXPECT_EQ(Read(folder_ / "a"), Read(folder_ / "b")) << name;
     // And of the build, which is another run in another folder.
     EXPECT_EQ(Read(folder_ / "a"),
-              Read(std::string(QSPLIT_LAYOUT_DIR) + "/" + entry.path().stem().string() + ".layout"))
+              Read(QSPLIT_LAYOUT_DIR "/" + entry.path().stem().string() + ".layout"))
         << name;
     fs::remove(folder_ / "there/below/other.qdl");
     ++specs;

@@ -30,7 +30,7 @@ constexpr uint32_t kSlots = 16;  // the fewest that all of them take
 constexpr int kTurns = 40;
 
 layout::VerifiedLayout Load(const std::string& name) {
-  std::ifstream file(std::string(QSPLIT_LAYOUT_DIR) + "/" + name + ".layout", std::ios::binary);
+  std::ifstream file(QSPLIT_LAYOUT_DIR "/" + name + ".layout", std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   return layout::VerifiedLayout::FromBytes(bytes).value();
 }

@@ -26,7 +26,7 @@ VerifiedLayout Load(const std::string& path) {
   return VerifiedLayout::FromBytes(bytes).value();
 }
 VerifiedLayout Named(const std::string& name) {
-  return Load(std::string(QSPLIT_LAYOUT_DIR) + "/" + name + ".layout");
+  return Load(QSPLIT_LAYOUT_DIR "/" + name + ".layout");
 }
 std::vector<std::string> AllPaths() {
   std::vector<std::string> paths;

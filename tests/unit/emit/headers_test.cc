@@ -29,7 +29,7 @@ uint64_t Runs() {
 }
 
 layout::VerifiedLayout Load(const std::string& name) {
-  std::ifstream file(std::string(QSPLIT_LAYOUT_DIR) + "/" + name + ".layout", std::ios::binary);
+  std::ifstream file(QSPLIT_LAYOUT_DIR "/" + name + ".layout", std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   return layout::VerifiedLayout::FromBytes(bytes).value();
 }
@@ -168,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(Layouts, EmittedHeader, ::testing::ValuesIn(Names()),
 TEST(EmittedHeaders, OneForEachSpec) {
   size_t specs = 0;
   for (const auto& entry :
-       std::filesystem::directory_iterator(std::string(QSPLIT_SOURCE_DIR) + "/descriptor-specs")) {
+       std::filesystem::directory_iterator(QSPLIT_SOURCE_DIR "/descriptor-specs")) {
     specs += entry.path().extension() == ".qdl" ? 1 : 0;
   }
   EXPECT_EQ(Headers().size(), specs);

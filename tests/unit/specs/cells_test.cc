@@ -2,6 +2,8 @@
 // bits of if_xdp.h's and virtio_ring.h's flags.
 #include <gtest/gtest.h>
 #include <linux/if_xdp.h>
+// Without what belongs to old drivers, which is no C++.
+#define VIRTIO_RING_NO_LEGACY
 #include <linux/virtio_ring.h>
 
 #include <cstddef>
@@ -14,7 +16,7 @@ namespace qsplit::testing {
 namespace {
 
 layout::VerifiedLayout Load(const std::string& name) {
-  std::ifstream file(std::string(QSPLIT_LAYOUT_DIR) + "/" + name + ".layout", std::ios::binary);
+  std::ifstream file(QSPLIT_LAYOUT_DIR "/" + name + ".layout", std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   return layout::VerifiedLayout::FromBytes(bytes).value();
 }
@@ -40,8 +42,9 @@ TEST(SpecCells, VirtioSplitHasThemWhereTheHeaderHasThem) {
             EXPECT_EQ(cell.offset_bytes(), kIndex) << ring.name();
             break;
           case v1::CELL_MEANING_NO_NOTIFICATION:
-            EXPECT_EQ(cell.mask(), uint64_t{cell.device_writes() ? VRING_USED_F_NO_NOTIFY
-                                                                 : VRING_AVAIL_F_NO_INTERRUPT});
+            EXPECT_EQ(cell.mask(),
+                      static_cast<uint64_t>(cell.device_writes() ? VRING_USED_F_NO_NOTIFY
+                                                                 : VRING_AVAIL_F_NO_INTERRUPT));
             if (!cell.device_writes()) {
               EXPECT_EQ(cell.offset_bytes(), kFlags) << ring.name();
             }
@@ -69,7 +72,7 @@ TEST(SpecCells, AfXdpNeedsAWakeupByTheHeadersBit) {
       for (const v1::IndexCell& cell : ring.cells()) {
         EXPECT_EQ(cell.bytes(), sizeof(uint32_t));
         if (cell.meaning() != v1::CELL_MEANING_NEED_WAKEUP) continue;
-        EXPECT_EQ(cell.mask(), uint64_t{XDP_RING_NEED_WAKEUP});
+        EXPECT_EQ(cell.mask(), static_cast<uint64_t>(XDP_RING_NEED_WAKEUP));
         EXPECT_TRUE(cell.device_writes());
         ++flags;
       }
