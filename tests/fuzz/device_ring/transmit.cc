@@ -26,13 +26,15 @@ TxRequest Request(Input& in) {
 // The driver's side, which knows what it pushed.
 class Driver {
  public:
-  explicit Driver(TxDriver driver) : driver_(std::move(driver)) {}
+  Driver(TxDriver driver, QueueMemory& memory) : driver_(std::move(driver)), memory_(memory) {}
 
   void Push(Input& in) {
     std::vector<TxSegment> segments(1 + in.Byte() % 8);
     for (TxSegment& segment : segments) {
-      segment.address = QueueMemory::BufferIova(0) + in.Byte() * 16u;
-      segment.bytes = static_cast<uint32_t>(in.Value());
+      const uint32_t buffer = in.Byte() % QueueMemory::kBuffers;
+      segment = {QueueMemory::BufferIova(buffer), static_cast<uint32_t>(in.Value()),
+                 memory_.Buffer(buffer)};
+      if (driver_.NeedsMemory()) segment.bytes = std::min(segment.bytes, QueueMemory::kBufferBytes);
     }
     const uint32_t room = driver_.Room();
     const uint32_t outstanding = driver_.Outstanding();
@@ -61,12 +63,13 @@ class Driver {
 
  private:
   TxDriver driver_;
+  QueueMemory& memory_;
   std::vector<bool> pushed_;  // by cookie, and not come back
 };
 
 void CheckWork(const TxWork& work) {
-  MUST(!work.segments.empty());
-  uint64_t bytes = 0;
+  MUST(!work.segments.empty() || !work.inline_bytes.empty());
+  uint64_t bytes = work.inline_bytes.size();
   for (const TxSegment& segment : work.segments) bytes += segment.bytes;
   MUST(bytes == work.bytes);
   const TxRequest& r = work.request;
@@ -79,9 +82,9 @@ void CheckWork(const TxWork& work) {
 
 void RunTransmit(const Case& on, Input& in) {
   auto made_driver = TxDriver::Create(on.layout, on.memory.view(), {1u + in.Byte() % 4});
-  auto made_device = TxDevice::Create(on.layout, on.memory.view(), {});
+  auto made_device = TxDevice::Create(on.layout, on.memory.view(), {on.memory.device_memory()});
   if (!made_driver.ok() || !made_device.ok()) return;
-  Driver driver(*std::move(made_driver));
+  Driver driver(*std::move(made_driver), on.memory);
   TxDevice device = *std::move(made_device);
   std::vector<TxHandle> handles;
   bool honest = on.known;
