@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -45,6 +46,7 @@ namespace {
 
 constexpr uint64_t kRegionBytes = 1 << 20;
 constexpr uint32_t kQueues = 2;
+constexpr uint32_t kScratchBytes = kRegionBytes / 2 / kQueues;  // of a transmit queue
 constexpr size_t kBurst = 64;
 constexpr uint16_t kPort = 6000;
 constexpr absl::Duration kLeaseLife = absl::Milliseconds(40);
@@ -182,9 +184,14 @@ class Rogue {
     const auto direction = transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE;
     uint32_t number = 0;
     while (layout.message().queues(static_cast<int>(number)).direction() != direction) ++number;
-    const dataplane::QueueView view =
+    dataplane::QueueView view =
         Check(internal::ViewOf(loot.map, grant, layout.message(), number, "queue"), "view");
     if (transmit) {
+      // Beside the buffers, in the same memory: what it harms is its own.
+      const uint64_t at = kRegionBytes / 2 + loot.tx.size() * kScratchBytes;
+      view.scratch_bytes = std::min(kScratchBytes, dataplane::TxDriver::ScratchBytes(layout, view));
+      view.scratch = mine_.bytes + at;
+      view.scratch_iova = dataplane::Iova(loot.mine_iova + at);
       loot.tx.push_back(Check(dataplane::TxDriver::Create(layout, view, {}), "transmit"));
     } else {
       loot.rx.push_back(Check(
