@@ -44,7 +44,8 @@ class Driver {
       pushed_.push_back(true);
       MUST(driver_.Outstanding() == outstanding + 1);
     } else {
-      MUST(driver_.Outstanding() == outstanding && driver_.Room() == room);
+      // A look at how far the device is may find more room.
+      MUST(driver_.Outstanding() == outstanding && driver_.Room() >= room);
     }
   }
   void Publish() { driver_.Publish(); }

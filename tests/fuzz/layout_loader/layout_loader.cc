@@ -91,7 +91,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t mos
   if (random() % 2 == 0 || !message.ParseFromArray(data, static_cast<int>(size))) {
     return LLVMFuzzerMutate(data, size, most);
   }
-  for (unsigned int changes = 1 + random() % 3; changes > 0; --changes) {
+  for (auto changes = 1 + random() % 3; changes > 0; --changes) {
     uint8_t choices[64];
     for (uint8_t& choice : choices) choice = static_cast<uint8_t>(random() >> 8);
     qsplit::fuzz::Input in(choices, sizeof choices);
