@@ -122,7 +122,8 @@ TEST(Hostile, LongConditions) {
 }
 
 TEST(Hostile, DeepConditions) {
-  const std::string deep = std::string(100000, '(') + "done" + std::string(100000, ')');
+  std::string deep(100000, '(');
+  deep.append("done").append(100000, ')');
   EXPECT_THAT(InTime(SpecWith({.fields = "@0 a u8 when " + deep})).codes, Contains("QDL0016"));
   EXPECT_THAT(InTime(SpecWith({.fields = "@0 a u8 when " + Repeat("not ", 400000) + "done"})).codes,
               Contains("QDL0016"));
