@@ -219,8 +219,9 @@ int Run(Options& options) {
   absl::StatusOr<Device> device = session->OpenDevice(options.device);
   if (!device.ok()) return Fail(device.status());
   options.mac = device->info().mac;
-  absl::StatusOr<Lease> lease =
-      device->Acquire({.rx_queues = options.queues, .tx_queues = options.queues});
+  // Tags stand beside the bytes, whether the device takes them out or the library.
+  absl::StatusOr<Lease> lease = device->Acquire(
+      {.rx_queues = options.queues, .tx_queues = options.queues, .rx_roles = {"vlan.tci"}});
   if (!lease.ok()) return Fail(lease.status());
   PrintLease(stdout, *lease);
   for (const std::string& rule : RulesOf(options)) {

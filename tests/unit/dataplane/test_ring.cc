@@ -48,6 +48,7 @@ QueueView TestRing::View() const {
   RingView ring;
   ring.slots = self->slots_;
   ring.slot_count = slot_count_;
+  ring.counts_for_increments = true;
   for (size_t i = 0; i < kMaxDoorbells; ++i) {
     ring.producer_doorbells[i] = reinterpret_cast<std::byte*>(&self->cells_[i]);
   }

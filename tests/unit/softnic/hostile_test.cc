@@ -66,7 +66,8 @@ TEST_F(Hostile, TransmitOutsideOfTheRegion) {
   EXPECT_EQ(fault.length_bytes, 64u);
   // One byte before, and one byte past the end.
   EXPECT_EQ(FaultOfSegment(Iova(NicClient::kIova - 1), 64).kind, FaultKind::kUnmapped);
-  const uint64_t end = NicClient::kIova + NicClient::kTxBuffers * NicClient::kTxBufferBytes;
+  const uint64_t end = NicClient::kIova + NicClient::kTxBuffers * NicClient::kTxBufferBytes +
+                       NicClient::kScratchBytes;
   EXPECT_EQ(FaultOfSegment(Iova(end - 63), 64).kind, FaultKind::kUnmapped);
   EXPECT_EQ(FaultOfSegment(Iova(UINT64_MAX - 10), 64).kind, FaultKind::kUnmapped);
   EXPECT_EQ(left().ReadCounters().tx[0].faults, 4u);
