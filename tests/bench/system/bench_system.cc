@@ -52,7 +52,13 @@ void Quantiles(const std::string& what, std::vector<double> ms, const std::strin
 // One client thread sends on nic0 and receives on nic1. Returns packets per second.
 double TransmitToReceive(const Session& session, const std::string& layout, absl::Duration time) {
   LeaseOptions send{.rx_queues = 0, .tx_queues = 1, .tx_slots = kSlots, .layout = layout};
-  LeaseOptions take{.rx_queues = 1, .tx_queues = 0, .rx_slots = kSlots, .layout = layout};
+  // Enough that all slots are posted, where a layout has a ring of its own for buffers behind the
+  // first, or several buffers in a slot.
+  LeaseOptions take{.rx_queues = 1,
+                    .tx_queues = 0,
+                    .rx_slots = kSlots,
+                    .buffers_per_pair = 8 * kSlots,
+                    .layout = layout};
   Lease out = OrDie(OrDie(session.OpenDevice("nic1")).Acquire(send));
   Lease in = OrDie(OrDie(session.OpenDevice("nic0")).Acquire(take));
   OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
@@ -86,7 +92,7 @@ double TransmitToReceive(const Session& session, const std::string& layout, absl
     return received == sent;
   });
   if (received != sent) {
-    std::fprintf(stderr, "error: %llu of %llu packets were lost\n",
+    std::fprintf(stderr, "error: %s: %llu of %llu packets were lost\n", layout.c_str(),
                  static_cast<unsigned long long>(sent - received),
                  static_cast<unsigned long long>(sent));
     std::exit(1);

@@ -69,7 +69,7 @@ uint32_t BufferBytesFrom(const RxCase& c, uint32_t least) {
 }
 
 RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers,
-               uint32_t packet_bytes)
+               uint32_t packet_bytes, RxFields wanted)
     : case_(c),
       memory_(*c.layout, c.queue, c.choices, slots),
       buffer_bytes_(buffer_bytes),
@@ -78,7 +78,7 @@ RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t 
       region_(size_t{stride_} * buffers),
       posted_(buffers) {
   absl::StatusOr<RxDriver> driver =
-      RxDriver::Create(*c.layout, memory_.view(), {RxFields::All(), buffer_bytes, packet_bytes});
+      RxDriver::Create(*c.layout, memory_.view(), {wanted, buffer_bytes, packet_bytes});
   absl::StatusOr<RxDevice> device =
       RxDevice::Create(*c.layout, memory_.view(), {buffer_bytes, region_.memory()});
   if (!driver.ok() || !device.ok()) {
@@ -90,13 +90,16 @@ RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t 
   for (uint32_t i = buffers; i > 0; --i) free_.push_back(i - 1);
 }
 
+RxBuffer RxPair::Buffer(uint32_t number) {
+  const size_t offset = size_t{number} * stride_;
+  return {Iova(Region::kIova + offset), buffer_bytes_, number, region_.bytes().data() + offset};
+}
+
 uint32_t RxPair::Post(uint32_t most) {
   uint32_t done = 0;
   for (; done < most && !free_.empty(); ++done) {
     const uint32_t buffer = free_.back();
-    const size_t offset = size_t{buffer} * stride_;
-    const RxBuffer one{Iova(Region::kIova + offset), buffer_bytes_, buffer,
-                       region_.bytes().data() + offset};
+    const RxBuffer one = Buffer(buffer);
     if (driver_->Post(std::span(&one, 1)) == 0) break;
     free_.pop_back();
     posted_[buffer] = true;

@@ -50,15 +50,18 @@ struct GotPacket {
 
 class RxPair {
  public:
-  // Buffers of so many bytes, `buffers` of them in all; packet_bytes as RxOptions has it.
+  // Buffers of so many bytes, `buffers` of them in all; packet_bytes and wanted as RxOptions has
+  // them.
   RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers,
-         uint32_t packet_bytes = 0);
+         uint32_t packet_bytes = 0, RxFields wanted = RxFields::All());
 
   RxDriver& driver() { return *driver_; }
   RxDevice& device() { return *device_; }
   QueueMemory& memory() { return memory_; }
   Region& region() { return region_; }
   uint32_t buffer_bytes() const { return buffer_bytes_; }
+  // Number `number` of the buffers, which is its cookie: for who posts to the driver himself.
+  RxBuffer Buffer(uint32_t number);
 
   // Driver: posts up to so many free buffers; how many it took. They are with the device after
   // driver().Publish().
