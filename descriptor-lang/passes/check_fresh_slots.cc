@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <set>
+
+#include "descriptor-lang/layout/bit_layout.h"
+#include "descriptor-lang/passes/passes.h"
+
+namespace qsplit::qdl {
+namespace {
+
+// A slot of a ring of completions before the device has written it: zeros, and what the driver
+// fills in.
+class FreshSlot {
+ public:
+  FreshSlot(const Unit& unit, const v1::Ring& ring) : unit_(unit), ring_(ring) {
+    for (const v1::FillValue& fill : ring.fills()) {
+      const uint64_t phase = ring.phase().initial() ^ 1;
+      Store(FieldOf(fill.field()), fill.opposite_phase() ? phase : fill.value());
+    }
+  }
+
+  bool Holds(const v1::Conjunction& alternative) const {
+    return std::all_of(alternative.all_of().begin(), alternative.all_of().end(),
+                       [&](const v1::Comparison& one) { return Holds(one); });
+  }
+
+ private:
+  const v1::Field& FieldOf(const v1::FieldReference& reference) const {
+    return unit_.Field(reference).field;
+  }
+
+  void Store(const v1::Field& field, uint64_t value) {
+    for (const layout::BitPosition bit : layout::BitPositions(field)) {
+      if ((value & 1) != 0) {
+        ones_.insert(bit);
+      } else {
+        ones_.erase(bit);
+      }
+      value >>= 1;
+    }
+  }
+
+  uint64_t Load(const v1::Field& field) const {
+    uint64_t value = 0;
+    uint64_t weight = 1;
+    for (const layout::BitPosition bit : layout::BitPositions(field)) {
+      if (ones_.contains(bit)) value |= weight;
+      weight <<= 1;
+    }
+    return value;
+  }
+
+  uint64_t RightOf(const v1::Comparison& one) const {
+    if (one.has_other()) return Load(FieldOf(one.other()));
+    if (!one.has_state()) return one.constant();
+    return one.state() == v1::RING_STATE_PHASE ? ring_.phase().initial()
+                                               : ring_.sequence().initial();
+  }
+
+  bool Holds(const v1::Comparison& one) const {
+    const uint64_t left = Load(FieldOf(one.field()));
+    const uint64_t right = RightOf(one);
+    switch (one.operator_()) {
+      case v1::OPERATOR_EQUAL:
+        return left == right;
+      case v1::OPERATOR_NOT_EQUAL:
+        return left != right;
+      case v1::OPERATOR_LESS:
+        return left < right;
+      case v1::OPERATOR_LESS_OR_EQUAL:
+        return left <= right;
+      case v1::OPERATOR_GREATER:
+        return left > right;
+      case v1::OPERATOR_GREATER_OR_EQUAL:
+        return left >= right;
+      case v1::OPERATOR_ANY_BITS:
+        return (left & right) != 0;
+      case v1::OPERATOR_NO_BITS:
+        return (left & right) == 0;
+      default:
+        return false;
+    }
+  }
+
+  const Unit& unit_;
+  const v1::Ring& ring_;
+  std::set<layout::BitPosition> ones_;
+};
+
+void CheckRing(Unit& unit, const ast::Ring& tree, const v1::Ring& ring) {
+  if (!ring.completed().has_when() || tree.completions.empty()) return;
+  const ast::Handover& completion = tree.completions.front();
+  if (completion.in_place || !completion.when) return;
+  const FreshSlot fresh(unit, ring);
+  const auto& alternatives = ring.completed().when().any_of();
+  if (std::none_of(alternatives.begin(), alternatives.end(),
+                   [&](const v1::Conjunction& one) { return fresh.Holds(one); })) {
+    return;
+  }
+  const bool starts_with_0 = tree.phase && ring.phase().initial() == 0;
+  unit.diagnostics.Report(
+      Diagnostic::kFreshLooksDone, (*completion.when)->span,
+      {tree.name.text, unit.source.Text((*completion.when)->span),
+       starts_with_0 ? "let the phase start with 1 if the device's does, or " : ""});
+}
+
+}  // namespace
+
+void CheckFreshSlots(Unit& unit) {
+  // A condition over a field that has no place says nothing.
+  if (unit.diagnostics.error_count() > 0) return;
+  for (int i = 0; i < unit.layout.queues_size(); ++i) {
+    const ast::Queue& tree = unit.file.queues[static_cast<size_t>(i)];
+    for (int j = 0; j < unit.layout.queues(i).rings_size(); ++j) {
+      CheckRing(unit, tree.rings[static_cast<size_t>(j)], unit.layout.queues(i).rings(j));
+    }
+  }
+}
+
+}  // namespace qsplit::qdl
