@@ -23,6 +23,14 @@ class FreshSlot {
                        [&](const v1::Comparison& one) { return Holds(one); });
   }
 
+  // Its constants stand there.
+  bool LooksLike(const v1::Form& form) const {
+    return std::all_of(form.fields().begin(), form.fields().end(), [&](const v1::Field& field) {
+      return field.constraint() != v1::CONSTRAINT_CONSTANT || field.has_valid_when() ||
+             !field.features().empty() || field.has_bytes() || Load(field) == field.constant();
+    });
+  }
+
  private:
   const v1::Field& FieldOf(const v1::FieldReference& reference) const {
     return unit_.Field(reference).field;
@@ -86,21 +94,35 @@ class FreshSlot {
   std::set<layout::BitPosition> ones_;
 };
 
-void CheckRing(Unit& unit, const ast::Ring& tree, const v1::Ring& ring) {
-  if (!ring.completed().has_when() || tree.completions.empty()) return;
-  const ast::Handover& completion = tree.completions.front();
-  if (completion.in_place || !completion.when) return;
-  const FreshSlot fresh(unit, ring);
-  const auto& alternatives = ring.completed().when().any_of();
-  if (std::none_of(alternatives.begin(), alternatives.end(),
-                   [&](const v1::Conjunction& one) { return fresh.Holds(one); })) {
-    return;
+// The condition by which the form is completed.
+const ast::Condition* ConditionOf(const ast::Ring& tree, const v1::Form& form) {
+  for (const ast::Handover& completion : tree.completions) {
+    if (!completion.when || completion.in_place) continue;
+    if (std::any_of(completion.forms.begin(), completion.forms.end(),
+                    [&](const ast::Identifier& name) { return name.text == form.name(); })) {
+      return &**completion.when;
+    }
   }
-  const bool starts_with_0 = tree.phase && ring.phase().initial() == 0;
-  unit.diagnostics.Report(
-      Diagnostic::kFreshLooksDone, (*completion.when)->span,
-      {tree.name.text, unit.source.Text((*completion.when)->span),
-       starts_with_0 ? "let the phase start with 1 if the device's does, or " : ""});
+  return nullptr;
+}
+
+void CheckRing(Unit& unit, const ast::Ring& tree, const v1::Ring& ring) {
+  const FreshSlot fresh(unit, ring);
+  const auto looks_like = [&](uint32_t form) { return fresh.LooksLike(unit.forms[form].form); };
+  const bool of_a_form =
+      std::any_of(ring.complete_forms().begin(), ring.complete_forms().end(), looks_like);
+  for (const v1::Conjunction& alternative : ring.completed().when().any_of()) {
+    if (alternative.all_of().empty() || !fresh.Holds(alternative)) continue;
+    const uint32_t form = alternative.all_of(0).field().form();
+    const ast::Condition* when = ConditionOf(tree, unit.forms[form].form);
+    // What is not of this form, but of another one, is asked that one's condition.
+    if (when == nullptr || (of_a_form && !looks_like(form))) continue;
+    const bool starts_with_0 = tree.phase && ring.phase().initial() == 0;
+    unit.diagnostics.Report(
+        Diagnostic::kFreshLooksDone, when->span,
+        {tree.name.text, unit.source.Text(when->span),
+         starts_with_0 ? "let the phase start with 1 if the device's does, or " : ""});
+  }
 }
 
 }  // namespace
