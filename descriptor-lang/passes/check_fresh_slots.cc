@@ -117,11 +117,8 @@ void CheckRing(Unit& unit, const ast::Ring& tree, const v1::Ring& ring) {
     const ast::Condition* when = ConditionOf(tree, unit.forms[form].form);
     // What is not of this form, but of another one, is asked that one's condition.
     if (when == nullptr || (of_a_form && !looks_like(form))) continue;
-    const bool starts_with_0 = tree.phase && ring.phase().initial() == 0;
-    unit.diagnostics.Report(
-        Diagnostic::kFreshLooksDone, when->span,
-        {tree.name.text, unit.source.Text(when->span),
-         starts_with_0 ? "let the phase start with 1 if the device's does, or " : ""});
+    unit.diagnostics.Report(Diagnostic::kFreshLooksDone, when->span,
+                            {tree.name.text, unit.source.Text(when->span)});
   }
 }
 
