@@ -120,7 +120,8 @@ int Explain(const std::string& code) {
   const bool is_error = info->severity == qsplit::qdl::Severity::kError;
   std::cout << qsplit::qdl::DiagnosticCode(info->id) << " (" << (is_error ? "error" : "warning")
             << "): " << info->summary << "\n";
-  if (!info->advice.empty()) std::cout << "What to do: " << info->advice << "\n";
+  // Some advice is all of it about the spec: "{2}".
+  if (info->advice.size() > 3) std::cout << "What to do: " << info->advice << "\n";
   std::cout << "{0}, {1}, … stand for what the message is about.\n";
   return 0;
 }

@@ -2,11 +2,14 @@
 #ifndef QSPLIT_DESCRIPTOR_LANG_TEXT_H_
 #define QSPLIT_DESCRIPTOR_LANG_TEXT_H_
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace qsplit::text {
 
@@ -72,6 +75,38 @@ inline std::string_view Trim(std::string_view text) {
 // Like std::isalpha and std::isdigit, for ASCII whatever the locale.
 constexpr bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Single letters to change, add or take away. Names are short (64 bytes), and the work is bounded
+// by the number of messages.
+inline size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+// The name that `wanted` may have been meant to be: one that it begins, or one that is spelt much
+// like it; empty if there is none.
+inline std::string_view Nearest(std::string_view wanted,
+                                const std::vector<std::string_view>& names) {
+  constexpr size_t kLeastBeginning = 4;
+  std::string_view best;
+  size_t least = wanted.size() / 3 + 1;
+  for (const std::string_view name : names) {
+    const bool begins = wanted.size() >= kLeastBeginning && name.starts_with(wanted);
+    const size_t distance = begins ? 1 : EditDistance(wanted, name);
+    if (distance <= least && (best.empty() || distance < least)) best = name, least = distance;
+  }
+  return best;
+}
 
 }  // namespace qsplit::text
 

@@ -236,18 +236,26 @@ class RingChecker {
   // What holds of bytes that count as completed, compared with what holds of bytes just posted.
   void CheckPostedLooksDone(const ast::Ring& tree, const v1::Ring& ring,
                             const v1::Conjunction& alternative) {
+    const FormUnit& done_form = unit_.forms[alternative.all_of(0).field().form()];
+    if (!AllPlaced(done_form)) return;
     v1::Form completed;
-    *completed.mutable_fields() = unit_.forms[alternative.all_of(0).field().form()].form.fields();
+    *completed.mutable_fields() = done_form.form.fields();
     for (v1::Field& field : *completed.mutable_fields()) field.clear_constraint();
     *completed.mutable_selector()->add_any_of() = alternative;
     const layout::FormIdentity done = layout::IdentityOf(completed);
     for (const ast::Identifier& name : ast::FormsOf(tree.posts)) {
       const FormUnit* form = Find(name);
-      if (form == nullptr) continue;
+      if (form == nullptr || !AllPlaced(*form)) continue;
       if (layout::Exclude(IdentityOfPosted(*form, tree, ring), done, unit_.budget)) continue;
       unit_.ReportMissing(Diagnostic::kPostedLooksDone, name.span,
                           {name.text, unit_.source.Text((*tree.completions.front().when)->span)});
     }
+  }
+
+  // False after an error that was reported for one of its fields.
+  static bool AllPlaced(const FormUnit& form) {
+    return std::all_of(form.fields.begin(), form.fields.end(),
+                       [](const FieldUnit& field) { return field.placed; });
   }
 
   // With what the driver sets to hand it over.
@@ -312,6 +320,7 @@ class RingChecker {
   }
 
   void CheckDirections(const FormList& forms) {
+    if (queue_.direction() == v1::DIRECTION_UNSPECIFIED) return;
     const bool receive = queue_.direction() == v1::DIRECTION_RECEIVE;
     const bool transmit = queue_.direction() == v1::DIRECTION_TRANSMIT;
     const unsigned here = receive    ? layout::kInReceive

@@ -18,6 +18,7 @@ std::optional<layout::VerifiedLayout> Compile(const SourceFile& source, Diagnost
   CheckRoles(unit);
   LowerQueues(unit);
   CheckRings(unit);
+  CheckFreshSlots(unit);
   return Lower(unit);
 }
 

@@ -155,6 +155,7 @@ class HandoverLowering {
       unit_.ReportMissing(
           Diagnostic::kUnknownName, tree.ring.span,
           {"ring of the queue", tree.ring.text, Suggest(tree.ring.text, NamesOf(rings_))});
+      unit_.incomplete = true;
       return;
     }
     v1::CompletionRule rule;

@@ -28,6 +28,8 @@ void CheckRoles(Unit& unit);
 void LowerQueues(Unit& unit);
 // Every ring's slots come back, every descriptor can be told apart, nothing posted looks completed.
 void CheckRings(Unit& unit);
+// A slot of a ring of completions that the device has not written yet does not look completed.
+void CheckFreshSlots(Unit& unit);
 // The canonical layout, verified; nullopt after an error.
 std::optional<layout::VerifiedLayout> Lower(Unit& unit);
 

@@ -1,31 +1,10 @@
 #include "descriptor-lang/passes/unit.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "descriptor-lang/text.h"
 
 namespace qsplit::qdl {
-namespace {
-
-// Names are short (64 bytes) and the work is bounded by the number of messages.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
 bool Exclusive(Unit& unit, const FieldUnit& a, const FieldUnit& b) {
   return layout::Exclude(a.field.features(), b.field.features(), unit.budget) ||
          layout::Exclude(a.facts, b.facts, unit.budget);
@@ -64,6 +43,7 @@ std::optional<uint32_t> FindForm(Unit& unit, const ast::Identifier& name) {
   if (found != unit.form_names.end()) return found->second;
   unit.diagnostics.Report(Diagnostic::kUnknownName, name.span,
                           {"descriptor", name.text, Suggest(name.text, NamesOf(unit.form_names))});
+  unit.incomplete = true;
   return std::nullopt;
 }
 
@@ -87,12 +67,7 @@ std::string BitsText(uint64_t bits) { return text::Cat(bits, bits == 1 ? " bit" 
 
 std::string Suggest(std::string_view wanted, const std::vector<std::string_view>& names) {
   constexpr size_t kMaxListed = 8;
-  std::string_view best;
-  size_t least = wanted.size() / 3 + 1;
-  for (const std::string_view name : names) {
-    const size_t distance = EditDistance(wanted, name);
-    if (distance <= least && (best.empty() || distance < least)) best = name, least = distance;
-  }
+  const std::string_view best = text::Nearest(wanted, names);
   if (!best.empty()) return text::Cat("did you mean `", best, "`?");
   if (names.empty()) return "there are none";
   if (names.size() > kMaxListed) return "check the spelling";

@@ -76,7 +76,8 @@ struct Unit {
   NameIndex feature_names;
   NameIndex form_names;
   std::vector<FormUnit> forms;
-  // True when the parser had to skip something: what is missing then may be what it skipped.
+  // True when the parser had to skip something, or a name led nowhere: what is missing then may be
+  // just that.
   bool incomplete = false;
 
   // In the spec's own order.

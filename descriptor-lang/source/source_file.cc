@@ -37,6 +37,7 @@ size_t CountCharacters(std::string_view text) {
 }
 
 SourceFile::SourceFile(std::string name, std::string_view text) : name_(std::move(name)) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
   truncated_ = text.size() > kMaxSourceBytes;
   text_ = std::string(text.substr(0, kMaxSourceBytes));
   for (size_t at = 0; at < text_.size();) {

@@ -40,7 +40,8 @@ struct Position {
 // One file of text and its line index.
 class SourceFile {
  public:
-  // `name` is what messages call the file. Text beyond kMaxSourceBytes is dropped.
+  // `name` is what messages call the file. A byte order mark in front, and text
+  // beyond kMaxSourceBytes, is dropped.
   SourceFile(std::string name, std::string_view text);
 
   const std::string& name() const { return name_; }

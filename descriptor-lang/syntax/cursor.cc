@@ -1,6 +1,8 @@
 #include "descriptor-lang/syntax/cursor.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "descriptor-lang/text.h"
 
@@ -18,6 +20,20 @@ std::string Describe(const Token& token) {
     default:
       return text::Cat("`", token.text, "`");
   }
+}
+
+// The word, of those in backquotes, that the token may have been meant to be.
+std::string Guess(std::string_view expected, const Token& token) {
+  if (token.kind != TokenKind::kName) return "";
+  std::vector<std::string_view> words;
+  for (size_t at = 0; (at = expected.find('`', at)) != std::string_view::npos;) {
+    const size_t end = expected.find('`', at + 1);
+    if (end == std::string_view::npos) break;
+    words.push_back(expected.substr(at + 1, end - at - 1));
+    at = end + 1;
+  }
+  const std::string_view best = text::Nearest(token.text, words);
+  return best.empty() ? "" : text::Cat("did you mean `", best, "`?");
 }
 
 }  // namespace
@@ -51,7 +67,7 @@ void Cursor::Unexpected(std::string_view what) {
     // At the end of a file the last token tells more than the empty line behind it.
     const Span span =
         AtEnd() && at_ > 0 ? Span{Previous().span.end, Previous().span.end} : token.span;
-    diagnostics_.Report(Diagnostic::kExpected, span, {what, Describe(token)});
+    diagnostics_.Report(Diagnostic::kExpected, span, {what, Describe(token), Guess(what, token)});
   }
   lost_ = true;
 }

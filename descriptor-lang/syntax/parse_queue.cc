@@ -108,6 +108,8 @@ class QueueParser {
       rule.how = v1::SPAN_NEXT_INDEX;
       rule.field = cursor_.ExpectName("the field with the next index");
       if (!cursor_.lost()) ParseUntil(rule);
+    } else if (cursor_.Take("spans")) {
+      cursor_.Unexpected("`descriptors`, `completions` or `buffers`");
     } else {
       cursor_.Unexpected(
           "`is one descriptor`, `spans descriptors`, `spans completions`, `spans buffers` or "

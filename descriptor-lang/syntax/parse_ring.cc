@@ -345,12 +345,19 @@ std::optional<ast::Range> ParseRange(Cursor& cursor, std::string_view what) {
     const auto last = cursor.ExpectNumber("the range's end");
     if (!last) return std::nullopt;
     range.last = *last;
+  } else if (cursor.At("-")) {
+    cursor.Unexpected("`..` and the range's end");
+    return std::nullopt;
   }
   if (cursor.Take("step")) {
     range.step = cursor.ExpectNumber("the range's step");
     if (!range.step) return std::nullopt;
   }
   range.power_of_two = cursor.Take("powers", "of", "two");
+  if (!range.power_of_two && cursor.Peek().text.starts_with("power")) {
+    cursor.Unexpected("`powers of two`");
+    return std::nullopt;
+  }
   return range;
 }
 

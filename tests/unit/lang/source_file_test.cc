@@ -31,6 +31,15 @@ TEST(SourceFile, LinesComeWithoutTheirEnds) {
   EXPECT_EQ(file.Line(99), "");
 }
 
+TEST(SourceFile, AByteOrderMarkInFrontIsNotThere) {
+  const SourceFile file("f",
+                        "\xef\xbb\xbf"
+                        "ab\n");
+  EXPECT_EQ(file.Line(1), "ab");
+  EXPECT_EQ(file.PositionOf(1).column, 2u);
+  EXPECT_FALSE(file.first_invalid_byte().has_value());
+}
+
 TEST(SourceFile, PositionsBehindTheEndAreThoseOfTheEnd) {
   const SourceFile file("f", "ab");
   EXPECT_EQ(file.PositionOf(100).line, 1u);
