@@ -59,6 +59,7 @@ class Driver {
       const uint32_t outstanding = driver_.Outstanding();
       if (!driver_.Poll(&done)) break;
       MUST(done.bytes.size() <= kMaxDescriptorBytes);
+      Touch(done.bytes);
       if (!done.has_command) continue;
       // Each command comes back once, whatever the device says.
       MUST(done.cookie < posted_.size() && posted_[done.cookie]);
@@ -113,6 +114,7 @@ void RunCommands(const Case& on, Input& in) {
         faults.Check(fault, false);
         if (fault != RingFault::kNone) break;
         MUST(command.bytes.size() <= kMaxDescriptorBytes);
+        Touch(command.bytes);
         handles.push_back(command.handle);
         break;
       }

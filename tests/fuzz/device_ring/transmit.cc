@@ -70,6 +70,7 @@ class Driver {
 
 void CheckWork(const TxWork& work) {
   MUST(!work.segments.empty() || !work.inline_bytes.empty());
+  Touch(work.inline_bytes);
   uint64_t bytes = work.inline_bytes.size();
   for (const TxSegment& segment : work.segments) bytes += segment.bytes;
   MUST(bytes == work.bytes);
