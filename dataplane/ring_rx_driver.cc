@@ -98,7 +98,8 @@ uint32_t RingRxDriver::Capacity() const {
 uint32_t RingRxDriver::Room() {
   uint32_t buffers = 0;
   for (RxBufferRing& lane : lanes_) buffers += lane.Room();
-  return buffers;
+  // What waits for the next Poll is not back yet.
+  return std::min(buffers, Capacity() - Outstanding());
 }
 
 uint32_t RingRxDriver::Outstanding() const {
@@ -122,7 +123,7 @@ RxBufferRing* RingRxDriver::LaneToFill() {
 
 uint32_t RingRxDriver::Post(std::span<const RxBuffer> buffers) {
   uint32_t done = 0;
-  for (const RxBuffer& buffer : buffers) {
+  for (const RxBuffer& buffer : buffers.first(std::min<size_t>(buffers.size(), Room()))) {
     if (needs_memory_ && buffer.memory == nullptr) break;
     RxBufferRing* lane = LaneToFill();
     if (lane == nullptr || !lane->Put(buffer)) break;

@@ -35,7 +35,7 @@ class Faults {
   dataplane::RingFault last_{};
 };
 
-// Each runs until the input ends; does nothing where the engines do not drive the layout.
+// Each runs until the input ends; does nothing where no driver drives the layout.
 void RunReceive(const Case& on, Input& in);
 void RunTransmit(const Case& on, Input& in);
 // Any queue, whatever its direction.

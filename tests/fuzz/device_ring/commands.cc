@@ -59,6 +59,7 @@ class Driver {
       const uint32_t outstanding = driver_.Outstanding();
       if (!driver_.Poll(&done)) break;
       MUST(done.bytes.size() <= kMaxDescriptorBytes);
+      Touch(done.bytes);
       if (!done.has_command) continue;
       // Each command comes back once, whatever the device says.
       MUST(done.cookie < posted_.size() && posted_[done.cookie]);
@@ -83,13 +84,16 @@ void RunCommands(const Case& on, Input& in) {
   if (!shape.ok()) return;
   auto made_driver = CommandDriver::Create(*shape);
   auto made_device = CommandDevice::Create(*shape);
-  if (!made_driver.ok() || !made_device.ok()) return;
+  if (!made_driver.ok()) return;
   Driver driver(**made_driver);
-  CommandDevice& device = **made_device;
+  CommandDevice* const device = made_device.ok() ? made_device->get() : nullptr;
   std::vector<Command::Handle> handles;
   Faults faults;
   while (!in.Empty()) {
-    switch (in.Byte() % 16) {
+    uint8_t act = in.Byte() % 16;
+    // Where no software can be the device, only what is hostile is left of it.
+    if (device == nullptr && act >= 7) act = 15;
+    switch (act) {
       case 0:
       case 1:
       case 2:
@@ -106,10 +110,11 @@ void RunCommands(const Case& on, Input& in) {
       case 7:
       case 8: {
         Command command;
-        const RingFault fault = device.Fetch(&command);
+        const RingFault fault = device->Fetch(&command);
         faults.Check(fault, false);
         if (fault != RingFault::kNone) break;
         MUST(command.bytes.size() <= kMaxDescriptorBytes);
+        Touch(command.bytes);
         handles.push_back(command.handle);
         break;
       }
@@ -118,7 +123,7 @@ void RunCommands(const Case& on, Input& in) {
         if (handles.empty()) break;
         const uint64_t which = in.Below(handles.size());
         const Descriptor with = MakeDescriptor(on, false, in);
-        if (device.Complete(handles[which], with.form, with.bytes)) {
+        if (device->Complete(handles[which], with.form, with.bytes)) {
           handles.erase(handles.begin() + static_cast<ptrdiff_t>(which));
         }
         break;
@@ -127,10 +132,10 @@ void RunCommands(const Case& on, Input& in) {
         const uint8_t what = in.Byte();
         if (what % 4 == 0) {
           const Descriptor event = MakeDescriptor(on, false, in);
-          device.Event(event.form, event.bytes);
+          device->Event(event.form, event.bytes);
         }
-        device.Publish();
-        device.SetNeedWakeup(what % 2 == 0);
+        device->Publish();
+        device->SetNeedWakeup(what % 2 == 0);
         break;
       }
       default:

@@ -78,23 +78,25 @@ class Driver {
 
 void RunReceive(const Case& on, Input& in) {
   const uint8_t how = in.Byte();
-  const uint32_t buffer_bytes = how % 2 == 0 ? kBufferBytes : 0;
+  const uint32_t buffer_bytes = how % 8 != 7 ? kBufferBytes : 0;
   RxOptions driver_options;
   driver_options.buffer_bytes = buffer_bytes;
-  if (how % 4 >= 2) driver_options.wanted = RxFields(static_cast<uint32_t>(in.Number(2)));
+  if (how >= 0x80) driver_options.wanted = RxFields(static_cast<uint32_t>(in.Number(2)));
   RxDeviceOptions device_options;
   device_options.buffer_bytes = buffer_bytes;
   device_options.memory = on.memory.device_memory();
   auto made_driver = RxDriver::Create(on.layout, on.memory.view(), driver_options);
-  auto made_device = RxDevice::Create(on.layout, on.memory.view(), device_options);
-  if (!made_driver.ok() || !made_device.ok()) return;
+  auto device = RxDevice::Create(on.layout, on.memory.view(), device_options);
+  if (!made_driver.ok()) return;
   Driver driver(*std::move(made_driver), on.memory);
-  RxDevice device = *std::move(made_device);
   const uint32_t slots = QueueMemory::kMaxBytes;  // no queue has more
   bool honest = on.known;
   Faults faults;
   while (!in.Empty()) {
-    switch (in.Byte() % 16) {
+    uint8_t act = in.Byte() % 16;
+    // Where no software can be the device, only what is hostile is left of it.
+    if (!device.ok() && act >= 6) act = 15;
+    switch (act) {
       case 0:
       case 1:
         driver.Post(in);
@@ -112,35 +114,35 @@ void RunReceive(const Case& on, Input& in) {
         PostedBuffer buffer;
         const uint8_t what = in.Byte();
         const auto packet_bytes = static_cast<uint32_t>(what % 4 == 0 ? 0 : in.Value());
-        const RingFault fault = device.Fetch(&buffer, what % 8 < 4, packet_bytes);
+        const RingFault fault = device->Fetch(&buffer, what % 8 < 4, packet_bytes);
         if (fault == RingFault::kNone) MUST(buffer.bytes > 0);
         if (fault == RingFault::kNone && buffer.memory != nullptr) {
           std::memset(buffer.memory, what, buffer.bytes);
         }
         faults.Check(fault, honest);
-        MUST(device.Fetched() <= slots && device.PeekAvailable() <= slots);
+        MUST(device->Fetched() <= slots && device->PeekAvailable() <= slots);
         break;
       }
       case 8:
       case 9: {
-        const uint32_t fetched = device.Fetched();
+        const uint32_t fetched = device->Fetched();
         RxResult result;
         result.length = static_cast<uint32_t>(in.Value());
         const uint8_t flags = in.Byte();
         result.last = flags % 2 == 0;
         if (flags % 4 >= 2) result.meta = Metadata(in);
-        const bool done = device.Complete(result);
+        const bool done = device->Complete(result);
         MUST(fetched > 0 || !done);
-        MUST(device.Fetched() <= fetched);
+        MUST(device->Fetched() <= fetched);
         break;
       }
       case 10: {
         const uint8_t what = in.Byte();
-        if (what % 4 == 0) device.Skip();
-        if (what % 4 == 1) device.Unfetch();
-        if (what % 4 >= 2) device.SetNeedWakeup(what % 4 == 2);
-        if (what >= 0x40) device.Publish();
-        device.PacketMayGoOn();
+        if (what % 4 == 0) device->Skip();
+        if (what % 4 == 1) device->Unfetch();
+        if (what % 4 >= 2) device->SetNeedWakeup(what % 4 == 2);
+        if (what >= 0x40) device->Publish();
+        device->PacketMayGoOn();
         break;
       }
       default:

@@ -70,6 +70,7 @@ class Driver {
 
 void CheckWork(const TxWork& work) {
   MUST(!work.segments.empty() || !work.inline_bytes.empty());
+  Touch(work.inline_bytes);
   uint64_t bytes = work.inline_bytes.size();
   for (const TxSegment& segment : work.segments) bytes += segment.bytes;
   MUST(bytes == work.bytes);
@@ -83,15 +84,18 @@ void CheckWork(const TxWork& work) {
 
 void RunTransmit(const Case& on, Input& in) {
   auto made_driver = TxDriver::Create(on.layout, on.memory.view(), {1u + in.Byte() % 4});
-  auto made_device = TxDevice::Create(on.layout, on.memory.view(), {on.memory.device_memory()});
-  if (!made_driver.ok() || !made_device.ok()) return;
+  auto device = TxDevice::Create(on.layout, on.memory.view(), {on.memory.device_memory()});
+  TxDriver::ScratchBytes(on.layout, on.memory.view());
+  if (!made_driver.ok()) return;
   Driver driver(*std::move(made_driver), on.memory);
-  TxDevice device = *std::move(made_device);
   std::vector<TxHandle> handles;
   bool honest = on.known;
   Faults faults;
   while (!in.Empty()) {
-    switch (in.Byte() % 16) {
+    uint8_t act = in.Byte() % 16;
+    // Where no software can be the device, only what is hostile is left of it.
+    if (!device.ok() && act >= 7) act = 15;
+    switch (act) {
       case 0:
       case 1:
       case 2:
@@ -108,7 +112,7 @@ void RunTransmit(const Case& on, Input& in) {
       case 7:
       case 8: {
         TxWork work;
-        const RingFault fault = device.Fetch(&work);
+        const RingFault fault = device->Fetch(&work);
         faults.Check(fault, honest);
         if (fault != RingFault::kNone) break;
         CheckWork(work);
@@ -117,17 +121,17 @@ void RunTransmit(const Case& on, Input& in) {
       }
       case 9:  // in order
         if (handles.empty()) break;
-        device.Complete(handles.front());
+        device->Complete(handles.front());
         handles.erase(handles.begin());
         break;
       case 10:  // again, or in another order: a driver must survive it, it is no honest device
         if (handles.empty()) break;
-        device.Complete(handles[in.Below(handles.size())]);
+        device->Complete(handles[in.Below(handles.size())]);
         honest = false;
         break;
       case 11:
-        device.PeekAvailable();
-        device.SetNeedWakeup(in.Byte() % 2 == 0);
+        device->PeekAvailable();
+        device->SetNeedWakeup(in.Byte() % 2 == 0);
         break;
       default:
         on.memory.Scribble(in);

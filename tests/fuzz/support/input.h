@@ -74,6 +74,12 @@ class Input {
   std::span<const uint8_t> rest_;
 };
 
+// Reads all of them, for the sanitizer to see.
+inline void Touch(std::span<const std::byte> bytes) {
+  for (const std::byte& byte : bytes)
+    static_cast<void>(*const_cast<const volatile std::byte*>(&byte));
+}
+
 }  // namespace qsplit::fuzz
 
 #endif  // QSPLIT_TESTS_FUZZ_SUPPORT_INPUT_H_

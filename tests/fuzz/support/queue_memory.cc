@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "dataplane/ring_cells.h"
+#include "dataplane/ring_shape.h"
+#include "dataplane/slot_fills.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
 namespace qsplit::fuzz {
@@ -74,9 +76,8 @@ bool QueueMemory::AddRing(const v1::Ring& ring, RingView* view, Input& in) {
         cell.has_offset_bytes() ? view->slots + place_of(cell) : add(cell.bytes());
   }
   const uint8_t how = in.Byte();
-  view->counts_for_increments = how % 2 == 0;
-  if (how % 4 < 2) view->need_wakeup = add(4);
-  StartCells(ring, *view);
+  view->counts_for_increments = how % 8 != 7;
+  if (how < 0x80) view->need_wakeup = add(4);
   return true;
 }
 
@@ -106,6 +107,13 @@ std::unique_ptr<QueueMemory> QueueMemory::Create(const v1::Layout& layout, uint3
   view.scratch_iova = Iova(kScratchIova);
   view.scratch_bytes = kScratchBytes;
   memory->small_.emplace_back(view.scratch, kScratchBytes);
+  // As whoever makes a queue's memory leaves it.
+  const auto shape = dataplane::ShapeQueue(layout, from, view);
+  if (!shape.ok()) return nullptr;
+  for (const dataplane::RingShape& ring : shape->rings) {
+    StartCells(*ring.ring, ring.view);
+    if (!StartSlots(ring).ok()) return nullptr;
+  }
   return memory;
 }
 

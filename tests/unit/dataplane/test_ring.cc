@@ -52,6 +52,7 @@ QueueView TestRing::View() const {
   for (size_t i = 0; i < kMaxDoorbells; ++i) {
     ring.producer_doorbells[i] = reinterpret_cast<std::byte*>(&self->cells_[i]);
   }
+  ring.counts_for_increments = true;  // memory stands for registers
   if (with_wakeup_) ring.need_wakeup = reinterpret_cast<std::byte*>(&self->need_wakeup_);
   return QueueView::Single(ring);
 }
