@@ -4,31 +4,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "descriptor-lang/layout/compare.h"
 
 namespace qsplit::dataplane {
-
-bool CompareRaw(v1::Operator op, uint64_t left, uint64_t right) {
-  switch (op) {
-    case v1::OPERATOR_EQUAL:
-      return left == right;
-    case v1::OPERATOR_NOT_EQUAL:
-      return left != right;
-    case v1::OPERATOR_LESS:
-      return left < right;
-    case v1::OPERATOR_LESS_OR_EQUAL:
-      return left <= right;
-    case v1::OPERATOR_GREATER:
-      return left > right;
-    case v1::OPERATOR_GREATER_OR_EQUAL:
-      return left >= right;
-    case v1::OPERATOR_ANY_BITS:
-      return (left & right) != 0;
-    case v1::OPERATOR_NO_BITS:
-      return (left & right) == 0;
-    default:
-      return false;
-  }
-}
 
 void AddFieldBytes(const v1::Field& field, uint32_t* first, uint32_t* last) {
   for (const v1::Bits& bits : field.parts()) {
@@ -73,8 +51,8 @@ const v1::Field& FieldOf(const v1::Layout& layout, const v1::FieldReference& ref
 }  // namespace
 
 bool Condition::Test::HoldsSlowly(const std::byte* descriptor) const {
-  return CompareRaw(op, left.LoadRaw(descriptor),
-                    against_field ? right.LoadRaw(descriptor) : constant);
+  return layout::Compare(left.LoadRaw(descriptor), op,
+                         against_field ? right.LoadRaw(descriptor) : constant);
 }
 
 bool Condition::Evaluate(const std::byte* descriptor) const {
@@ -205,7 +183,7 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItTrue() const 
         default:  // ==, <=, >=
           raw = test.constant;
       }
-      possible = possible && raw <= most && CompareRaw(test.op, raw, test.constant);
+      possible = possible && raw <= most && layout::Compare(raw, test.op, test.constant);
     }
     stores.push_back({test.left, raw});
     if (!test.ends_conjunction) continue;

@@ -22,7 +22,6 @@ struct FieldStore {
 };
 
 // What conditions of every kind are compiled with.
-bool CompareRaw(v1::Operator op, uint64_t left, uint64_t right);
 // The field that a condition names, compiled. INVALID_ARGUMENT: there is none. UNIMPLEMENTED: its
 // form is longer than kMaxDescriptorBytes.
 absl::StatusOr<FieldAccess> AccessReference(const v1::Layout& layout,

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "dataplane/condition.h"
+#include "descriptor-lang/layout/compare.h"
 
 namespace qsplit::dataplane {
 namespace {
@@ -34,7 +35,7 @@ bool RingCondition::HoldsTest(const Test& test, const std::byte* descriptor,
   if (test.against == Against::kField) right = test.right.LoadRaw(descriptor);
   if (test.against == Against::kPhase) right = phase;
   if (test.against == Against::kSequence) right = at.sequence();
-  return CompareRaw(test.op, test.left.LoadRaw(descriptor), right);
+  return layout::Compare(test.left.LoadRaw(descriptor), test.op, right);
 }
 
 bool RingCondition::Evaluate(const std::byte* descriptor, const RingCursor& at) const {
@@ -122,7 +123,7 @@ void RingCondition::FindStore(Test* test) {
     default:  // ==, <=, >=
       test->store = test->constant;
   }
-  test->can_store = test->store <= most && CompareRaw(test->op, test->store, test->constant);
+  test->can_store = test->store <= most && layout::Compare(test->store, test->op, test->constant);
 }
 
 void RingCondition::Store(std::byte* descriptor, const RingCursor& at) const {

@@ -3,32 +3,10 @@
 #include <algorithm>
 
 #include "descriptor-lang/layout/bit_layout.h"
+#include "descriptor-lang/layout/compare.h"
 
 namespace qsplit::layout {
 namespace {
-
-bool Compare(uint64_t left, v1::Operator op, uint64_t right) {
-  switch (op) {
-    case v1::OPERATOR_EQUAL:
-      return left == right;
-    case v1::OPERATOR_NOT_EQUAL:
-      return left != right;
-    case v1::OPERATOR_LESS:
-      return left < right;
-    case v1::OPERATOR_LESS_OR_EQUAL:
-      return left <= right;
-    case v1::OPERATOR_GREATER:
-      return left > right;
-    case v1::OPERATOR_GREATER_OR_EQUAL:
-      return left >= right;
-    case v1::OPERATOR_ANY_BITS:
-      return (left & right) != 0;
-    case v1::OPERATOR_NO_BITS:
-      return (left & right) == 0;
-    default:
-      return false;
-  }
-}
 
 bool Holds(const v1::Layout& layout, const v1::Comparison& comparison, uint32_t form,
            std::span<const uint8_t> bytes) {

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "descriptor-lang/layout/bit_layout.h"
+#include "descriptor-lang/layout/compare.h"
 #include "descriptor-lang/passes/passes.h"
 
 namespace qsplit::qdl {
@@ -65,28 +66,7 @@ class FreshSlot {
   }
 
   bool Holds(const v1::Comparison& one) const {
-    const uint64_t left = Load(FieldOf(one.field()));
-    const uint64_t right = RightOf(one);
-    switch (one.operator_()) {
-      case v1::OPERATOR_EQUAL:
-        return left == right;
-      case v1::OPERATOR_NOT_EQUAL:
-        return left != right;
-      case v1::OPERATOR_LESS:
-        return left < right;
-      case v1::OPERATOR_LESS_OR_EQUAL:
-        return left <= right;
-      case v1::OPERATOR_GREATER:
-        return left > right;
-      case v1::OPERATOR_GREATER_OR_EQUAL:
-        return left >= right;
-      case v1::OPERATOR_ANY_BITS:
-        return (left & right) != 0;
-      case v1::OPERATOR_NO_BITS:
-        return (left & right) == 0;
-      default:
-        return false;
-    }
+    return layout::Compare(Load(FieldOf(one.field())), one.operator_(), RightOf(one));
   }
 
   const Unit& unit_;
