@@ -87,18 +87,14 @@ absl::Status RingTxDevice::OpenTable() {
   absl::StatusOr<TableReader> table = TableReader::Create(*rings_.descriptors);
   if (!table.ok()) return table.status();
   table_ = *std::move(table);
-  const QueueScope scope = ScopeOf(shape_);
-  const uint32_t form = posts_->forms()[0].form;
-  for (const RoleField& from : RoleFields(scope, form)) {
-    if (from.role != layout::Role::kTableIndex || posts_->forms().size() != 1) continue;
-    absl::StatusOr<FieldAccess> head =
-        FieldAccess::Compile(*from.field, scope.Form(form).size_bytes());
-    if (!head.ok()) return head.status();
-    chain_head_ = *std::move(head);
-    return absl::OkStatus();
+  if (posts_->forms().size() != 1) {
+    return absl::UnimplementedError(
+        absl::StrCat(rings_.posts->Where(), ": several forms that name chains of a table"));
   }
-  return absl::UnimplementedError(
-      absl::StrCat(rings_.posts->Where(), ": no single form with table.index"));
+  absl::StatusOr<FieldAccess> head = TableIndexOf(ScopeOf(shape_), posts_->forms()[0].form);
+  if (!head.ok()) return head.status();
+  chain_head_ = *std::move(head);
+  return absl::OkStatus();
 }
 
 absl::Status RingTxDevice::OpenCompletions() {

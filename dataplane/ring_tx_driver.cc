@@ -82,22 +82,18 @@ absl::Status RingTxDriver::OpenTable() {
   if (!table.ok()) return table.status();
   table_ = *std::move(table);
   table_next_.assign(table_->slot_count(), TableWriter::kNone);
-  const QueueScope scope = ScopeOf(shape_);
-  const RingForm& form = posts_->forms()[0];
-  absl::StatusOr<DescriptorBytes> image = FormImage(*rings_.posts, form.form);
+  const uint32_t form = posts_->forms()[0].form;
+  absl::StatusOr<DescriptorBytes> image = FormImage(*rings_.posts, form);
   if (!image.ok()) return image.status();
   chain_image_ = *image;
-  for (const RoleField& from : RoleFields(scope, form.form)) {
-    if (from.role != layout::Role::kTableIndex) continue;
-    absl::StatusOr<FieldAccess> head =
-        FieldAccess::Compile(*from.field, scope.Form(form.form).size_bytes());
-    if (!head.ok()) return head.status();
-    if (head->MaxValue() < table_->slot_count() - 1) break;
-    chain_head_ = *std::move(head);
-    return absl::OkStatus();
+  absl::StatusOr<FieldAccess> head = TableIndexOf(ScopeOf(shape_), form);
+  if (!head.ok()) return head.status();
+  if (head->MaxValue() < table_->slot_count() - 1) {
+    return absl::UnimplementedError(
+        absl::StrCat(rings_.posts->Where(), ": its table has slots that it cannot name"));
   }
-  return absl::UnimplementedError(
-      absl::StrCat(rings_.posts->Where(), ": no table.index that can name each slot of the table"));
+  chain_head_ = *std::move(head);
+  return absl::OkStatus();
 }
 
 absl::Status RingTxDriver::OpenReturns() {

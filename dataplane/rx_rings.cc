@@ -71,15 +71,6 @@ absl::StatusOr<RxRings> FindRxRings(const QueueShape& queue) {
   return rings;
 }
 
-absl::StatusOr<FieldAccess> TableIndexOf(const QueueScope& scope, uint32_t form) {
-  for (const RoleField& field : RoleFields(scope, form)) {
-    if (field.role != Role::kTableIndex) continue;
-    return FieldAccess::Compile(*field.field, scope.Form(form).size_bytes());
-  }
-  return absl::UnimplementedError(
-      absl::StrCat("form ", scope.Form(form).name(), ": names no slot of a table"));
-}
-
 absl::StatusOr<std::vector<RxCompletionForm>> CompileRxCompletions(const QueueScope& scope,
                                                                    const RingShape& ring,
                                                                    const RingForms& forms,

@@ -39,9 +39,6 @@ struct RxRings {
 // packets.
 absl::StatusOr<RxRings> FindRxRings(const QueueShape& queue);
 
-// The field of a form that names a slot of a table.
-absl::StatusOr<FieldAccess> TableIndexOf(const QueueScope& scope, uint32_t form);
-
 // A form of a completion.
 struct RxCompletionForm {
   v1::PacketPosition position = v1::PACKET_POSITION_EACH;

@@ -24,6 +24,15 @@ absl::StatusOr<RingForms> TableForms(const RingShape& shape) {
 
 }  // namespace
 
+absl::StatusOr<FieldAccess> TableIndexOf(const QueueScope& scope, uint32_t form) {
+  for (const RoleField& field : RoleFields(scope, form)) {
+    if (field.role != layout::Role::kTableIndex) continue;
+    return FieldAccess::Compile(*field.field, scope.Form(form).size_bytes());
+  }
+  return absl::UnimplementedError(
+      absl::StrCat("form ", scope.Form(form).name(), ": names no slot of a table"));
+}
+
 absl::StatusOr<TableWriter> TableWriter::Create(const RingShape& shape) {
   absl::StatusOr<RingForms> forms = TableForms(shape);
   if (!forms.ok()) return forms.status();

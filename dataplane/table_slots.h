@@ -11,11 +11,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/queue_shape.h"
 #include "dataplane/ring_fault.h"
 #include "dataplane/ring_forms.h"
 #include "dataplane/ring_shape.h"
 
 namespace qsplit::dataplane {
+
+// The field of a form that names a slot of a table.
+absl::StatusOr<FieldAccess> TableIndexOf(const QueueScope& scope, uint32_t form);
 
 // The driver's side.
 class TableWriter {
