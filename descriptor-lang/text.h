@@ -93,7 +93,7 @@ inline size_t EditDistance(std::string_view a, std::string_view b) {
 }
 
 // The name that `wanted` may have been meant to be: one that it begins, or one that is spelt much
-// like it; empty if there is none.
+// like it; empty if there is none, or if `wanted` is longer than names are.
 inline std::string_view Nearest(std::string_view wanted,
                                 const std::vector<std::string_view>& names) {
   constexpr size_t kLeastBeginning = 4;
