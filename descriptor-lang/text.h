@@ -76,8 +76,7 @@ inline std::string_view Trim(std::string_view text) {
 constexpr bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// Single letters to change, add or take away. Names are short (64 bytes), and the work is bounded
-// by the number of messages.
+// Single letters to change, add or take away. Takes time like the product of both lengths.
 inline size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -94,10 +93,12 @@ inline size_t EditDistance(std::string_view a, std::string_view b) {
 }
 
 // The name that `wanted` may have been meant to be: one that it begins, or one that is spelt much
-// like it; empty if there is none.
+// like it; empty if there is none, or if `wanted` is longer than names are.
 inline std::string_view Nearest(std::string_view wanted,
                                 const std::vector<std::string_view>& names) {
   constexpr size_t kLeastBeginning = 4;
+  constexpr size_t kLongest = 64;
+  if (wanted.size() > kLongest) return {};
   std::string_view best;
   size_t least = wanted.size() / 3 + 1;
   for (const std::string_view name : names) {

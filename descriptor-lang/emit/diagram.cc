@@ -100,10 +100,10 @@ class Drawing {
       box.column = left.column;
       box.columns = high - low;
       box.field = index;
-      box.label = field.name();
-      if (box.columns != width) {
-        text::Append(box.label, "[", high - 1, high - 1 == low ? "" : text::Cat(":", low), "]");
-      }
+      box.value_bits = width;
+      box.low_bit = low;
+      box.name = field.name();
+      box.MakeLabel();
       if (left.row < diagram_.rows.size()) Place(left.row, std::move(box));
       high = low;
     }
@@ -120,7 +120,7 @@ class Drawing {
       box.column = SpotOf(8 * (diagram_.big_endian ? byte : byte + here - 1) + 7).column;
       box.field = field;
       box.part = part;
-      box.label = name;
+      box.name = box.label = name;
       Place(row, std::move(box));
       byte += here;
     }
@@ -178,6 +178,13 @@ class Drawing {
 };
 
 }  // namespace
+
+void DiagramBox::MakeLabel() {
+  label = name;
+  if (columns == value_bits) return;
+  const uint32_t high_bit = low_bit + columns - 1;
+  text::Append(label, "[", high_bit, high_bit == low_bit ? "" : text::Cat(":", low_bit), "]");
+}
 
 Diagram DrawForm(const v1::Layout& layout, uint32_t form) {
   return Drawing(layout, layout.forms(static_cast<int>(form))).Run();

@@ -25,8 +25,16 @@ struct DiagramBox {
   uint32_t field = kNoField;
   // Index into Form.contains, for parts inside the form.
   uint32_t part = kNoField;
-  // The field's name, with the value's bits where only some of them stand here: "address[31:0]".
+  // For a number: its bits in all, and which of them stands at the box's right end. 0 bits: bytes,
+  // or a part.
+  uint32_t value_bits = 0;
+  uint32_t low_bit = 0;
+  std::string name;
+  // The name, with the value's bits where only some of them stand here: "address[31:0]".
   std::string label;
+
+  // From name, columns, value_bits and low_bit.
+  void MakeLabel();
 
   static constexpr uint32_t kNoField = UINT32_MAX;
 };

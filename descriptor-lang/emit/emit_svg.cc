@@ -71,8 +71,10 @@ std::vector<std::vector<DiagramBox>> Cut(const std::vector<std::vector<DiagramBo
       const uint32_t begin = std::max(box.column, first);
       const uint32_t end = std::min(box.column + box.columns, first + columns);
       if (begin >= end) continue;
+      box.low_bit += box.column + box.columns - end;
       box.column = begin - first;
       box.columns = end - begin;
+      if (box.value_bits > 0) box.MakeLabel();
       boxes.push_back(std::move(box));
     }
     if (!boxes.empty()) cut.push_back(std::move(boxes));

@@ -69,6 +69,25 @@ TEST(Diagram, HasEachBitOfEachFieldOnce) {
   }
 }
 
+// A telephone's lines have 16 bits: each says which ones of a longer number.
+TEST(Svg, PartsOfANumberSayWhichBitsTheyAre) {
+  size_t seen = 0;
+  for (const VerifiedLayout& layout : All()) {
+    for (int f = 0; f < layout.message().forms_size(); ++f) {
+      const std::string svg = FormSvg(layout, static_cast<uint32_t>(f));
+      for (const v1::Field& field : layout.message().forms(f).fields()) {
+        if (field.parts_size() != 1 || BitWidth(field) != 64 || field.name().size() > 20) continue;
+        if (field.parts(0).byte_offset() % kDiagramBytes != 0) continue;
+        for (const char* bits : {"[63:48]", "[47:32]", "[31:16]", "[15:0]", "[63:32]", "[31:0]"}) {
+          EXPECT_THAT(svg, HasSubstr(field.name() + bits)) << layout.name();
+        }
+        ++seen;
+      }
+    }
+  }
+  EXPECT_GT(seen, 20u);
+}
+
 TEST(Diagram, FitsATerminal) {
   for (const VerifiedLayout& layout : All()) {
     const std::string text = EmitDiagram(layout);

@@ -11,6 +11,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Recovery, ErrorsInEveryStatementComeInOneRun) {
   const Compiled c = CompileText(R"(layout Bad.Name
@@ -84,6 +85,28 @@ TEST(Recovery, AnEmptyFileSaysWhatIsMissing) {
 TEST(Recovery, WhatWasSkippedIsNotSaidToBeMissing) {
   const Compiled c = CompileText(SpecWith({.doorbell = "doorbel wakeup"}));
   EXPECT_THAT(c.codes, ElementsAre("QDL0011"));
+}
+
+TEST(Recovery, MisspelledWordsAreSuggested) {
+  EXPECT_THAT(CompileText(SpecWith({.doorbell = "doorbel wakeup"})).text,
+              HasSubstr("did you mean `doorbell`?"));
+  EXPECT_THAT(CompileText(SpecWith({.packet = "packet spans main until last"})).text,
+              AllOf(HasSubstr("expected `descriptors`, `completions` or `buffers`, found `main`"),
+                    Not(HasSubstr("did you mean"))));
+  // A word of a million letters is no misspelt one, and costs no time.
+  EXPECT_THAT(CompileText(SpecWith({.doorbell = std::string(500'000, 'd') + " wakeup"})).text,
+              Not(HasSubstr("did you mean")));
+}
+
+TEST(Recovery, AQueueOfNoDirectionHasNoWrongRoles) {
+  const Compiled c = CompileText(
+      "layout a.b\nsource \"x\"\nbyte-order little\n"
+      "descriptor Post 8 bytes {\n @0 address u64 is buffer.address\n}\n"
+      "descriptor Done 8 bytes {\n @0 u8 {\n done 0\n last 1 is packet.last\n }\n}\n"
+      "queue recieve {\n ring main {\n slots 8\n post Post when address\n"
+      " complete Done in place when done\n }\n packet spans descriptors until last\n}\n");
+  EXPECT_THAT(c.codes, ElementsAre("QDL0011"));
+  EXPECT_THAT(c.text, HasSubstr("did you mean `receive`?"));
 }
 
 TEST(Recovery, MisspelledNamesAreSuggested) {
