@@ -108,7 +108,8 @@ class QueueParser {
       rule.how = v1::SPAN_NEXT_INDEX;
       rule.field = cursor_.ExpectName("the field with the next index");
       if (!cursor_.lost()) ParseUntil(rule);
-    } else if (cursor_.Take("spans")) {
+    } else if (cursor_.At("spans") && cursor_.Peek(1).line == cursor_.Peek().line) {
+      cursor_.Advance();
       cursor_.Unexpected("`descriptors`, `completions` or `buffers`");
     } else {
       cursor_.Unexpected(
