@@ -33,6 +33,11 @@ absl::StatusOr<VerifiedLayout> Fetch(Context& context, const std::string& name) 
 }  // namespace
 
 absl::StatusOr<VerifiedLayout> LoadLayout(const std::string& path) {
+  if (absl::EndsWith(path, ".qdl")) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is a spec; compile it first: qdlc ",
+                                                   path, " -o ", path.substr(0, path.size() - 4),
+                                                   ".layout"));
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat(path, " cannot be read"));
   // A byte more than is read shows that the file is too long; a folder cannot be read at all.
@@ -53,7 +58,10 @@ absl::StatusOr<VerifiedLayout> LoadLayout(const std::string& path) {
 }
 
 absl::StatusOr<VerifiedLayout> GetLayout(Context& context, const std::string& name) {
-  if (absl::StrContains(name, "/") || absl::EndsWith(name, ".layout")) return LoadLayout(name);
+  if (absl::StrContains(name, "/") || absl::EndsWith(name, ".layout") ||
+      absl::EndsWith(name, ".qdl")) {
+    return LoadLayout(name);
+  }
   return Fetch(context, name);
 }
 
