@@ -102,6 +102,12 @@ class RingTxDriver {
     return packet.emit &&
            program_.requests.contexts[static_cast<size_t>(packet.plan->context)].after_first;
   }
+  // What a descriptor of the packet is written with. Measure saw to it that there is one for the
+  // rest where a packet has several.
+  const TxPost& PostOf(const Packet& packet, uint32_t number) const {
+    const TxPost* const rest = program_.Rest();
+    return number == 0 || rest == nullptr ? *packet.plan->first : *rest;
+  }
   uint32_t OwedFor(const Packet& packet) const;
   void WriteContext(const Packet& packet, DescriptorBytes* context);
   void WritePrefix(const Packet& packet);

@@ -183,7 +183,7 @@ void RingTxDriver::WriteRing(const Packet& packet, DescriptorBytes* context,
   DescriptorBytes image;
   uint32_t begin = 0;
   for (uint32_t number = 0; number < packet.descriptors; ++number) {
-    const TxPost& post = number == 0 ? *packet.plan->first : *program_.Rest();
+    const TxPost& post = PostOf(packet, number);
     const uint32_t count = std::min(packet.buffers - begin, post.max_buffers);
     Fill(packet, post, number, begin, count, image.bytes);
     begin += count;
@@ -214,7 +214,7 @@ void RingTxDriver::WriteChain(const Packet& packet, TxLedger::Packet* record) {
   record->first = slot;
   record->slots = 1;  // of the ring that names it
   for (uint32_t number = 0; number < packet.descriptors; ++number) {
-    const TxPost& post = number == 0 ? *packet.plan->first : *program_.Rest();
+    const TxPost& post = PostOf(packet, number);
     const uint32_t count = std::min(packet.buffers - begin, post.max_buffers);
     Fill(packet, post, number, begin, count, image.bytes);
     begin += count;

@@ -163,7 +163,7 @@ absl::Status Serve(Lease& lease, uint32_t i, const Options& options, Answered& a
   std::array<Packet, 32> packets;
   while (!stop_requested && lease.ok()) {
     if (!options.busy_poll) {
-      const absl::Status status = rx.Wait(absl::Milliseconds(200));
+      absl::Status status = rx.Wait(absl::Milliseconds(200));
       if (absl::IsDeadlineExceeded(status)) continue;
       if (!status.ok()) return status;
     }

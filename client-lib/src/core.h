@@ -34,7 +34,7 @@ class Core {
     for (absl::Duration pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
       grpc::ClientContext context;
       rpc->PrepareContext(context, deadline - absl::Now());
-      const absl::Status status = rpc->ToStatus((stub.get()->*method)(&context, request, response));
+      absl::Status status = rpc->ToStatus((stub.get()->*method)(&context, request, response));
       if (!absl::IsUnavailable(status) || !IsNotReady(status) || absl::Now() + pause > deadline) {
         return status;
       }

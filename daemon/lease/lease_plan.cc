@@ -85,6 +85,7 @@ absl::StatusOr<device::Protection> ChooseProtection(const v1::AcquireLeaseReques
 absl::StatusOr<std::vector<device::RegionMapping>> MapRegions(
     const std::vector<const region::Region*>& regions, const IovaRange& range) {
   std::vector<IovaWish> wishes;
+  wishes.reserve(regions.size());
   for (const region::Region* region : regions) {
     wishes.push_back({region->length_bytes, region->page_bytes});
   }

@@ -97,7 +97,7 @@ class KaitaiEmitter {
                                        bytes == 1                    ? ""
                                        : order == v1::BYTE_ORDER_BIG ? "be"
                                                                      : "le");
-    const std::string name = text::Cat("word_", at, "_", type);
+    std::string name = text::Cat("word_", at, "_", type);
     if (known.insert(name).second) {
       text::Append(out_, "      ", name, ":\n        pos: ", at, "\n        type: ", type, "\n");
     }
