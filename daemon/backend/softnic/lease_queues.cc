@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/backend/softnic/ring_plan.h"
+#include "daemon/backend/common/ring_plan.h"
 #include "daemon/linux/eventfd.h"
 #include "daemon/linux/memfd.h"
 #include "dataplane/ring_cells.h"
@@ -17,7 +17,12 @@
 namespace qsplit::softnic {
 namespace {
 
+using backend::RingPlan;
+using backend::ViewOf;
 using device::Grant;
+
+// Above every address that lease/ gives to regions: where the device sees slots.
+constexpr uint64_t kRingIova = uint64_t{1} << 56;
 
 constexpr uint32_t kDefaultBufferBytes = 2048;
 
@@ -188,7 +193,7 @@ absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
   }
   lease.iommu = *std::move(iommu);
 
-  RingPlan plan(request.layout, request.features);
+  RingPlan plan(request.layout, request.features, {.iova = kRingIova});
   uint32_t buffer_bytes = 0;
   for (const uint32_t number : request.rx_queues) {
     absl::StatusOr<uint32_t> bytes =

@@ -31,7 +31,8 @@ uint64_t MonotonicNs() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-NicCore::NicCore(const SoftNicConfig& config, Parts parts, Worker* worker, EventMailer* mailer)
+NicCore::NicCore(const SoftNicConfig& config, Parts parts, Worker* worker,
+                 backend::EventMailer* mailer)
     : mac_(config.mac),
       worker_(worker),
       mailer_(mailer),

@@ -21,10 +21,10 @@
 #include <string>
 #include <vector>
 
+#include "daemon/backend/common/event_mailer.h"
 #include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/config.h"
 #include "daemon/backend/softnic/counters.h"
-#include "daemon/backend/softnic/event_mailer.h"
 #include "daemon/backend/softnic/flow_table.h"
 #include "daemon/backend/softnic/lease_queues.h"
 #include "daemon/backend/softnic/packet.h"
@@ -68,7 +68,7 @@ class NicCore {
   };
 
   // Any thread, before it is added to its worker.
-  NicCore(const SoftNicConfig& config, Parts parts, Worker* worker, EventMailer* mailer);
+  NicCore(const SoftNicConfig& config, Parts parts, Worker* worker, backend::EventMailer* mailer);
 
   // Joins and leaves the worker. Detach also takes it off its peer's wire.
   void Attach();
@@ -140,7 +140,7 @@ class NicCore {
 
   const device::MacAddress mac_;
   Worker* const worker_;
-  EventMailer* const mailer_;
+  backend::EventMailer* const mailer_;
   std::optional<linux_sys::Tap> wire_;
   std::optional<linux_sys::Tap> representor_;
   NicCore* peer_ = nullptr;

@@ -15,12 +15,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/backend/common/ring_plan.h"
 #include "daemon/backend/vfio/function_access.h"
 #include "daemon/device/device.h"
 #include "descriptor-lang/layout/verified_layout.h"
@@ -32,6 +34,8 @@ namespace qsplit::vfio {
 struct DrivenLayout {
   std::string name;
   std::vector<std::pair<std::string, std::string>> choices;
+  // Where the hardware wants cells that the layout leaves to the grant; static data.
+  std::span<const backend::FixedCell> fixed_cells;
 };
 
 // How packets find their queue, where a function can do one or the other.
@@ -62,6 +66,8 @@ struct DriverFacts {
   uint32_t rss_table_size = 0;  // a power of two; 0: no RSS
   uint32_t rule_capacity = 0;
   uint32_t default_slots = 512;
+  // False: stopping one queue stops all, so that the function cannot be shared between leases.
+  bool queues_stop_alone = true;
   uint32_t max_mtu_bytes = 1500;
   std::vector<device::Offload> offloads;
   std::vector<DrivenLayout> layouts;

@@ -3,8 +3,8 @@
 // The wish is what SetRss gave, or an even spread; the effective table is the wish with every entry
 // of a queue that is out of RSS spread over those that are in it. A queue that comes back gets its
 // entries back. Pure logic; one thread at a time.
-#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_RSS_H_
-#define QSPLIT_DAEMON_BACKEND_SOFTNIC_RSS_H_
+#ifndef QSPLIT_DAEMON_BACKEND_COMMON_RSS_H_
+#define QSPLIT_DAEMON_BACKEND_COMMON_RSS_H_
 
 #include <array>
 #include <cstdint>
@@ -13,23 +13,29 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "daemon/backend/softnic/config.h"
-#include "daemon/backend/softnic/toeplitz.h"
 #include "daemon/device/device.h"
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
+
+using RssKey = std::array<uint8_t, device::kRssKeyBytes>;
+
+// The key of the published test vectors, every NIC's habit.
+extern const RssKey kDefaultRssKey;
 
 class Rss {
  public:
-  using Table = std::array<uint32_t, kRssTableSize>;
+  using Table = std::vector<uint32_t>;
 
-  explicit Rss(uint32_t queues) : outside_(queues, false) {}
+  // entries: of the table, a power of two. inside: whether queues take part before anybody has
+  // said so.
+  Rss(uint32_t queues, uint32_t entries, bool inside)
+      : entries_(entries), outside_(queues, !inside) {}
 
   // Takes queues out of RSS, gives them back.
   void Leave(std::span<const uint32_t> queues);
   void Return(std::span<const uint32_t> queues);
 
-  // An empty table: spread evenly. INVALID_ARGUMENT: not kRssTableSize entries, an entry that is no
+  // An empty table: spread evenly. INVALID_ARGUMENT: another number of entries, an entry that is no
   // queue, or one that is out of RSS.
   absl::Status Set(const device::RssConfig& config);
 
@@ -37,11 +43,12 @@ class Rss {
   const RssKey& key() const { return key_; }
 
  private:
+  uint32_t entries_;
   std::vector<bool> outside_;  // by queue
   std::optional<Table> wish_;
   RssKey key_ = kDefaultRssKey;
 };
 
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend
 
-#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_RSS_H_
+#endif  // QSPLIT_DAEMON_BACKEND_COMMON_RSS_H_

@@ -1,10 +1,10 @@
-#include "daemon/backend/softnic/rss.h"
+#include "daemon/backend/common/rss.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
 namespace {
 
 using device::kNoQueue;
@@ -14,7 +14,7 @@ long Count(const Rss::Table& table, uint32_t queue) {
 }
 
 TEST(Rss, SpreadsOverWhatIsInside) {
-  Rss rss(4);
+  Rss rss(4, 128, true);
   for (uint32_t queue = 0; queue < 4; ++queue) EXPECT_EQ(Count(rss.Effective(), queue), 32);
   rss.Leave(std::vector<uint32_t>{1, 3});
   EXPECT_EQ(Count(rss.Effective(), 0), 64);
@@ -26,7 +26,7 @@ TEST(Rss, SpreadsOverWhatIsInside) {
 }
 
 TEST(Rss, AWishComesBackWithItsQueue) {
-  Rss rss(4);
+  Rss rss(4, 128, true);
   device::RssConfig config;
   config.indirection.assign(128, 2);
   config.indirection[5] = 1;
@@ -43,7 +43,7 @@ TEST(Rss, AWishComesBackWithItsQueue) {
 }
 
 TEST(Rss, RefusesWrongTables) {
-  Rss rss(4);
+  Rss rss(4, 128, true);
   const Rss::Table before = rss.Effective();
   device::RssConfig config;
   config.indirection.assign(64, 0);
@@ -58,4 +58,4 @@ TEST(Rss, RefusesWrongTables) {
 }
 
 }  // namespace
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend

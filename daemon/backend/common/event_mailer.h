@@ -4,8 +4,8 @@
 // Post: any thread, waits for nothing but a short lock; events beyond the limit are counted and
 // lost, faults first of all never more than one for each queue. SetEvents: any thread; when it
 // returns, the old listener is not running and is not called again.
-#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_EVENT_MAILER_H_
-#define QSPLIT_DAEMON_BACKEND_SOFTNIC_EVENT_MAILER_H_
+#ifndef QSPLIT_DAEMON_BACKEND_COMMON_EVENT_MAILER_H_
+#define QSPLIT_DAEMON_BACKEND_COMMON_EVENT_MAILER_H_
 
 #include <condition_variable>
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 #include "daemon/device/device.h"
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
 
 class EventMailer {
  public:
@@ -44,6 +44,6 @@ class EventMailer {
   std::thread thread_;
 };
 
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend
 
-#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_EVENT_MAILER_H_
+#endif  // QSPLIT_DAEMON_BACKEND_COMMON_EVENT_MAILER_H_

@@ -1,10 +1,10 @@
-#include "daemon/backend/softnic/event_mailer.h"
+#include "daemon/backend/common/event_mailer.h"
 
 #include <pthread.h>
 
 #include <utility>
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
 namespace {
 
 constexpr size_t kMaxFaults = 1024;
@@ -65,4 +65,4 @@ void EventMailer::Run() {
   }
 }
 
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend

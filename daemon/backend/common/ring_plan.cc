@@ -1,4 +1,4 @@
-#include "daemon/backend/softnic/ring_plan.h"
+#include "daemon/backend/common/ring_plan.h"
 
 #include <algorithm>
 #include <bit>
@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
 namespace {
 
 using device::Place;
@@ -151,7 +151,7 @@ absl::StatusOr<RingGrant> RingPlan::PlaceRing(const v1::Ring& ring, uint32_t slo
       ring.consumer_doorbells_size() > dataplane::kMaxDoorbells ||
       ring.cells_size() > dataplane::kMaxCells) {
     return absl::UnimplementedError(absl::StrCat(
-        "ring ", ring.name(), " has more doorbells or cells than the software NIC drives"));
+        "ring ", ring.name(), " has more doorbells or cells than the data plane drives"));
   }
   RingGrant out;
   out.slot_count = slots;
@@ -168,6 +168,11 @@ absl::StatusOr<RingGrant> RingPlan::PlaceRing(const v1::Ring& ring, uint32_t slo
 
   // Room in front of the slots for the cells that stand there.
   uint64_t lead = 0;
+  for (const FixedCell& cell : options_.fixed_cells) {
+    if (cell.of_ring == ring.name() && cell.offset_bytes < 0) {
+      lead = std::max(lead, static_cast<uint64_t>(-cell.offset_bytes));
+    }
+  }
   for (const v1::IndexCell& cell : ring.cells()) {
     if (cell.has_offset_bytes() && !cell.behind_slots() && cell.offset_bytes() < 0) {
       lead = std::max(lead, static_cast<uint64_t>(-cell.offset_bytes()));
@@ -181,9 +186,13 @@ absl::StatusOr<RingGrant> RingPlan::PlaceRing(const v1::Ring& ring, uint32_t slo
   if (absl::Status status = PlaceCells(ring, slots_at, slot_bytes, &end, &out); !status.ok()) {
     return status;
   }
+  for (const FixedCell& cell : options_.fixed_cells) {
+    if (cell.of_ring != ring.name() || !cell.behind_slots) continue;
+    end = std::max(end, slots_at + slot_bytes + static_cast<uint64_t>(cell.offset_bytes) + 8);
+  }
   slots_bytes_ = RoundUp(end, kPageBytes);
   // A receive ring's device never sleeps on it: packets wake it.
-  if (transmit && !ring.post_forms().empty()) {
+  if (options_.sleeps && transmit && !ring.post_forms().empty()) {
     out.need_wakeup = Place{0, TakeCells(4, kCacheLineBytes)};
   }
   if (out.need_wakeup || AnyWakeup(ring)) {
@@ -191,6 +200,29 @@ absl::StatusOr<RingGrant> RingPlan::PlaceRing(const v1::Ring& ring, uint32_t slo
     needs_wakeup_ = true;
   }
   return out;
+}
+
+void RingPlan::PlaceFixedCells(const v1::Queue& queue, device::QueueGrant* grant) {
+  const auto index_of = [&queue](std::string_view ring) {
+    int r = 0;
+    while (r < queue.rings_size() && queue.rings(r).name() != ring) ++r;
+    return r;
+  };
+  for (const FixedCell& fixed : options_.fixed_cells) {
+    const int r = index_of(fixed.ring);
+    const int of = index_of(fixed.of_ring);
+    if (r == queue.rings_size() || of == queue.rings_size()) continue;  // the other direction's
+    const RingGrant& there = grant->rings[static_cast<size_t>(of)];
+    RingGrant& ring = grant->rings[static_cast<size_t>(r)];
+    if (there.slot_count == 0 || ring.slot_count == 0) continue;
+    for (int c = 0; c < queue.rings(r).cells_size(); ++c) {
+      if (queue.rings(r).cells(c).name() != fixed.cell) continue;
+      uint64_t from = there.slots.offset_bytes;
+      if (fixed.behind_slots) from += uint64_t{there.slot_count} * queue.rings(of).slot_bytes();
+      ring.cells[static_cast<size_t>(c)] = {
+          kAtSlots, static_cast<uint64_t>(static_cast<int64_t>(from) + fixed.offset_bytes)};
+    }
+  }
 }
 
 absl::Status RingPlan::AddQueue(const v1::Queue& queue, uint32_t number, uint32_t asked_slots,
@@ -210,7 +242,8 @@ absl::Status RingPlan::AddQueue(const v1::Queue& queue, uint32_t number, uint32_
     if (!ring.ok()) return ring.status();
     grant.rings.push_back(*std::move(ring));
   }
-  grant.event_request = Place{0, TakeCells(4, kCacheLineBytes)};
+  PlaceFixedCells(queue, &grant);
+  if (options_.sleeps) grant.event_request = Place{0, TakeCells(4, kCacheLineBytes)};
   (transmit ? tx : rx).push_back(std::move(grant));
   return absl::OkStatus();
 }
@@ -222,7 +255,7 @@ uint64_t RingPlan::Finish() {
       for (RingGrant& ring : queue.rings) {
         if (ring.slot_count == 0) continue;
         ring.slots.offset_bytes += base;
-        ring.iova = kRingIova + ring.slots.offset_bytes;
+        ring.iova = options_.iova + ring.slots.offset_bytes;
         for (Place& cell : ring.cells) {
           if (cell.area == kAtSlots) cell = {0, cell.offset_bytes + base};
         }
@@ -266,4 +299,4 @@ dataplane::QueueView ViewOf(const device::QueueGrant& grant, const v1::Queue& qu
   return view;
 }
 
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend
