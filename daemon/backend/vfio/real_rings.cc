@@ -82,8 +82,8 @@ absl::StatusOr<std::unique_ptr<RealRings>> RealRings::Make(HostedFunction& funct
 
 RealRings::~RealRings() {
   if (iova_ == 0) return;
-  if (mapped_) (void)function_.UnmapDma(iova_, bytes());
-  function_.iovas().Give(iova_);
+  // Addresses that the kernel would not unmap are never used again.
+  if (!mapped_ || function_.UnmapDma(iova_, bytes()).ok()) function_.iovas().Give(iova_);
 }
 
 absl::Status RealRings::Start(NicDriver& driver) {

@@ -52,8 +52,10 @@ absl::StatusOr<std::unique_ptr<RegionMaps>> RegionMaps::Make(
 
 RegionMaps::~RegionMaps() {
   for (const MappedRegion& region : regions_) {
-    (void)function_.UnmapDma(region.device_iova, region.bytes);
-    function_.iovas().Give(region.device_iova);
+    // Addresses that the kernel would not unmap are never used again.
+    if (function_.UnmapDma(region.device_iova, region.bytes).ok()) {
+      function_.iovas().Give(region.device_iova);
+    }
   }
 }
 
