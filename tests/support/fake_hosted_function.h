@@ -66,9 +66,7 @@ class FakeHostedFunction : public vfio::HostedFunction {
   vfio::BarFacts bar(uint32_t index) const override {
     return index == 0 ? vfio::BarFacts{0, kBarBytes} : vfio::BarFacts{};
   }
-  std::byte* bar_memory(uint32_t index) override {
-    return index == 0 ? bar_bytes.data() : nullptr;
-  }
+  std::byte* bar_memory(uint32_t index) override { return index == 0 ? bar_bytes.data() : nullptr; }
   std::shared_ptr<const linux_sys::OwnedFd> device_fd() const override { return device_fd_; }
   void Close() override {
     open = false;
