@@ -1,13 +1,13 @@
 """A test that boots one guest and runs some cases in it; one script is both ends of it.
 
-    from case import run
+    from case import check, run
     from machine import Machine, e1000e, peer
 
     MACHINE = Machine((e1000e("nic", wire=1), peer("kernel", wire=1)))
 
     def answers(guest):
         '''a client answers ping'''
-        ...check("ping", ...)
+        check(...)
 
     run(__file__, MACHINE, [answers], seconds=60)
 
@@ -26,6 +26,8 @@ import traceback
 
 import faults
 import guest as host_guest
+from inside import SHARED, Absent, Expected, Guest
+from system import check, failures, wait_until  # noqa: F401: wait_until is for tests
 from where import BUILD, Missing
 
 INSIDE = "QSPLIT_VM_INSIDE"
@@ -81,9 +83,6 @@ def keep(out, name):
 
 
 def run_inside(cases):
-    from inside import SHARED, Absent, Expected, Guest
-    from system import check, failures
-
     skipped = []
     for case in cases:
         what = (case.__doc__ or case.__name__).strip()

@@ -9,10 +9,9 @@ import json
 import mmap
 import os
 import struct
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.environ["QSPLIT_SOURCE_DIR"], "tests/support/system"))
+import where  # noqa: F401: makes tests/support/system known
 
 import faults
 from pci import Function

@@ -1,5 +1,6 @@
 """Where the tree, its build and its programs are. CTest says so; by hand it is the release build."""
 import os
+import sys
 
 SOURCE = os.environ.get("QSPLIT_SOURCE_DIR") or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -11,6 +12,9 @@ ENVIRONMENT = {
     "QSPLIT_BIN_DIR": os.environ.get("QSPLIT_BIN_DIR") or os.path.join(BINARY, "bin"),
     "QSPLIT_LAYOUT_DIR": os.environ.get("QSPLIT_LAYOUT_DIR") or os.path.join(BINARY, "share/qsplit/layouts"),
 }
+for name, value in ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
+sys.path.insert(0, os.path.join(SOURCE, "tests/support/system"))
 
 
 class Missing(Exception):
