@@ -6,7 +6,8 @@ import time
 from case import check, run, wait_until
 from machine import Machine, e1000e, igb, peer, virtio
 
-MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=2), virtio("virtio", wire=3), peer("kernel", wire=2)))
+MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=2), virtio("virtio", wire=3), peer("kernel", wire=2)),
+                  host_wires=((2, "10.77.0.1"),))
 
 
 def groups(guest):
@@ -33,7 +34,8 @@ def wires(guest):
     """the kernel's NIC reaches what is on its wire"""
     guest.kernel_peer("e1000e", "10.77.0.1/24")
     netns = guest.kernel_peer("kernel", "10.77.0.2/24")
-    guest.ping("e1000e answers", "10.77.0.1", netns, count=20)
+    guest.ping("e1000e answers the guest's kernel", "10.77.0.1", netns, count=20)
+    guest.host_is_answered("e1000e answers a process on the host", wire=2)
 
 
 def software_nic(guest):

@@ -64,7 +64,8 @@ def verdict(ended):
         print(f"FAILED: {ended.why}; the kernel said:\n{ended.text('console')}")
         return 1
     if ended.status not in (0, 77):
-        print(f"FAILED: the cases ended with status {ended.status}; the kernel's log:\n{ended.text('kernel.log')}")
+        print(f"FAILED: the cases ended with status {ended.status}; the end of the kernel's log:")
+        print(*ended.text("kernel.log").splitlines()[-15:], sep="\n")
         return 1
     claimed = json.loads(ended.text("claimed.json"))
     found = faults.read(ended.out)
@@ -79,7 +80,7 @@ def keep(out, name):
     shutil.rmtree(kept, ignore_errors=True)
     os.makedirs(os.path.dirname(kept), exist_ok=True)
     shutil.copytree(out, kept, ignore=shutil.ignore_patterns("wire*.qemu", "wire*.host"))
-    print(f"all of it is kept in {kept}")
+    print(f"this, the kernel's log and the rest are kept in {kept}")
 
 
 def run_inside(cases):
@@ -106,6 +107,8 @@ def run_inside(cases):
     with open(f"{SHARED}/claimed.json", "w") as file:
         json.dump(Expected.claimed, file)
     if failures:
+        with open(f"{SHARED}/lspci", "w") as file:
+            subprocess.run(["lspci", "-nnvk"], stdout=file, stderr=subprocess.STDOUT)
         print(f"{len(failures)} did not hold:", *failures, sep="\n  ")
         return 1
     return 77 if skipped else 0

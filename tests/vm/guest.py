@@ -21,6 +21,7 @@ import sys
 import time
 
 import kernel
+from host_wire import HostWire
 from where import BINARY, ENVIRONMENT, SOURCE
 
 HIDDEN = ("/tmp", "/run", "/dev")
@@ -47,6 +48,7 @@ def boot(machine, argv, out, seconds, environment=None):
     write(out, machine, argv, environment or {})
     command = machine.command(vmlinux, initramfs, out)
     began = time.monotonic()
+    hosts = [HostWire(out, wire, address) for wire, address in machine.host_wires]
     with open(f"{out}/console", "wb") as console, open(f"{out}/output", "ab"):
         # The kernel ends the guest if this process is killed.
         qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL,
@@ -60,6 +62,8 @@ def boot(machine, argv, out, seconds, environment=None):
         finally:
             qemu.kill()
             qemu.wait()
+            for host in hosts:
+                host.close()
     ended = Ended(None, out, time.monotonic() - began, why)
     status = ended.text("status").strip()
     if not why and status:

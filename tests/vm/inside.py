@@ -14,6 +14,7 @@ import time
 import where  # noqa: F401: makes tests/support/system known
 
 import faults
+from host_wire import answered_file
 from pci import Function
 from system import System, check, wait_until
 
@@ -56,6 +57,10 @@ class Guest(System):
         for words in ("link set lo up", f"addr add {address} dev {dev}", f"link set {dev} up"):
             self.call("ip", "-n", name, *words.split())
         return name
+
+    def host_is_answered(self, what, wire, seconds=10):
+        """Checks that the process on the host at that wire's end had its pings answered."""
+        return check(what, wait_until(lambda: os.path.exists(answered_file(SHARED, wire)), seconds))
 
     def serve(self, devices, steer='"any"', more=""):
         """Starts qsplitd with these [[device]] sections. Raises NotReady, with its log, if it refuses."""
