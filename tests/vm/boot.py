@@ -30,6 +30,19 @@ def virtual_functions(guest):
     check("each alone in its group", all(vf.group_members() == [vf.address] for vf in vfs))
 
 
+def refused_dma(guest):
+    """DMA to an address that nothing maps is refused, and seen"""
+    nic = guest.nic("e1000e")
+    nic.unbind()
+    nic.set_bus_master()
+    with guest.faults() as seen, nic.registers() as registers:
+        # A transmit ring of 8 descriptors at an address that is nobody's, then one descriptor to fetch:
+        # 82574 datasheet 10.2.6, TDBAL, TDBAH, TDLEN, TDH, TCTL.EN, TDT.
+        for offset, value in ((0x3800, 0xDEAD0000), (0x3804, 0), (0x3808, 128), (0x3810, 0), (0x400, 2), (0x3818, 1)):
+            registers[offset] = value
+    check("the read at the ring's base", seen.of(nic, write=False, address=0xDEAD0000), "; ".join(map(str, seen.all)))
+
+
 def wires(guest):
     """the kernel's NIC reaches what is on its wire"""
     guest.kernel_peer("e1000e", "10.77.0.1/24")
@@ -64,4 +77,4 @@ wire = { tap = "wire0", netns = "world" }
 
 
 if __name__ == "__main__":
-    run(__file__, MACHINE, [groups, virtual_functions, wires, software_nic], seconds=90)
+    run(__file__, MACHINE, [groups, virtual_functions, refused_dma, wires, software_nic], seconds=120)

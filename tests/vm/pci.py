@@ -1,5 +1,7 @@
 """PCI functions of the guest: groups, drivers, VFs; what the kernel says of them in /sys."""
+import ctypes
 import glob
+import mmap
 import os
 import time
 
@@ -61,6 +63,19 @@ class Function:
             write(f"{self.path}/driver_override", "\n")
             self.probe()
 
+    def set_bus_master(self):
+        """What a driver does to let it do DMA: the command register's bits for memory and bus master."""
+        write(f"{self.path}/enable", "1")
+        with open(f"{self.path}/config", "r+b", buffering=0) as config:
+            config.seek(4)
+            command = int.from_bytes(config.read(2), "little") | 6
+            config.seek(4)
+            config.write(command.to_bytes(2, "little"))
+
+    def registers(self):
+        """Its BAR 0, while no driver has it."""
+        return Registers(f"{self.path}/resource0")
+
     def vfs(self):
         found = sorted(glob.glob(f"{self.path}/virtfn*"), key=lambda path: int(path.rsplit("virtfn")[-1]))
         return [Function(os.path.basename(os.readlink(path))) for path in found]
@@ -74,3 +89,26 @@ class Function:
                 break
             time.sleep(0.01)
         return self.vfs()
+
+
+class Registers:
+    """32-bit registers by their offset in bytes, each one store or load."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        with open(self.path, "r+b", buffering=0) as file:
+            self.memory = mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size)
+        self.words = (ctypes.c_uint32 * (len(self.memory) // 4)).from_buffer(self.memory)
+        return self
+
+    def __exit__(self, *_):
+        del self.words
+        self.memory.close()
+
+    def __getitem__(self, offset):
+        return self.words[offset // 4]
+
+    def __setitem__(self, offset, value):
+        self.words[offset // 4] = value
