@@ -72,7 +72,8 @@ RawRing::RawRing(const layout::VerifiedLayout& layout, const dataplane::QueueVie
       ring_(&layout.message()
                  .queues(static_cast<int>(view.layout_queue))
                  .rings(static_cast<int>(ring))),
-      view_(view.rings[ring]) {}
+      view_(view.rings[ring]),
+      choices_(view.features.choice.begin(), view.features.choice.end()) {}
 
 std::vector<std::byte> RawRing::Bytes() const {
   return {view_.slots, view_.slots + size_t{view_.slot_count} * ring_->slot_bytes()};
@@ -90,53 +91,48 @@ uint64_t RawRing::Rung() const {
                              bell.byte_order() == v1::BYTE_ORDER_BIG);
 }
 
-const v1::Form* RawRing::FormAt(uint32_t index, const dataplane::FeatureChoices& choices) const {
-  const std::vector<uint32_t> chosen(choices.choice.begin(), choices.choice.end());
+const v1::Form* RawRing::FormAt(uint32_t index) const {
   DescriptorBytes copy{};
   std::memcpy(copy.bytes, slot(index), ring_->slot_bytes());
   // Later forms first: the tests' layouts put contexts there, whose marks are the strictest.
   for (int i = ring_->post_forms_size() - 1; i >= 0; --i) {
     const uint32_t form = ring_->post_forms(i);
-    if (!layout::Applies(layout_.message().forms(static_cast<int>(form)).features(), chosen)) {
+    if (!layout::Applies(layout_.message().forms(static_cast<int>(form)).features(), choices_)) {
       continue;
     }
     const auto matcher =
-        *dataplane::FormMatcher::Compile(layout_.message(), std::span(&form, 1), chosen);
+        *dataplane::FormMatcher::Compile(layout_.message(), std::span(&form, 1), choices_);
     if (matcher.Match(copy.bytes) == 0) return &layout_.message().forms(static_cast<int>(form));
   }
   return nullptr;
 }
 
-const v1::Field* RawRing::Find(std::string_view role, const v1::Form** form) const {
-  for (const uint32_t index : ring_->post_forms()) {
-    *form = &layout_.message().forms(static_cast<int>(index));
-    for (const v1::Field& field : (*form)->fields()) {
-      if (field.role() == role) return &field;
-    }
+const v1::Field* RawRing::Find(std::string_view role, const v1::Form& form) const {
+  for (const v1::Field& field : form.fields()) {
+    if (field.role() == role && layout::Applies(field.features(), choices_)) return &field;
   }
   return nullptr;
 }
 
-bool RawRing::Put(std::string_view role, uint64_t value, std::byte* slot) const {
-  const v1::Form* form = nullptr;
-  const v1::Field* field = Find(role, &form);
-  if (field == nullptr) return false;
-  return FieldAccess::Compile(*field, form->size_bytes())->Store(slot, value);
+bool RawRing::Put(std::string_view role, uint64_t value, uint32_t index) const {
+  const v1::Form* form = FormAt(index);
+  const v1::Field* field = form == nullptr ? nullptr : Find(role, *form);
+  return field != nullptr &&
+         FieldAccess::Compile(*field, form->size_bytes())->Store(slot(index), value);
 }
 
-std::optional<uint64_t> RawRing::Get(std::string_view role, const std::byte* slot) const {
-  const v1::Form* form = nullptr;
-  const v1::Field* field = Find(role, &form);
+std::optional<uint64_t> RawRing::Get(std::string_view role, uint32_t index) const {
+  const v1::Form* form = FormAt(index);
+  const v1::Field* field = form == nullptr ? nullptr : Find(role, *form);
   if (field == nullptr) return std::nullopt;
-  return FieldAccess::Compile(*field, form->size_bytes())->Load(slot);
+  return FieldAccess::Compile(*field, form->size_bytes())->Load(slot(index));
 }
 
-std::string RawRing::Escapes(const AddressPair& addresses, const dataplane::FeatureChoices& choices,
-                             uint64_t bytes_without_length) const {
+std::string RawRing::Escapes(const AddressPair& addresses, uint64_t bytes_without_length) const {
   const std::vector<std::byte> nothing(ring_->slot_bytes());
   for (uint32_t i = 0; i < view_.slot_count; ++i) {
     if (std::memcmp(slot(i), nothing.data(), nothing.size()) == 0) continue;
-    const v1::Form* form = FormAt(i, choices);
+    const v1::Form* form = FormAt(i);
     if (form == nullptr) return absl::StrCat("slot ", i, ": of no form");
     std::optional<uint64_t> address;
     uint64_t bytes = bytes_without_length;

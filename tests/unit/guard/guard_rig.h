@@ -34,19 +34,25 @@ using dataplane::testing::TxRig;
 // The queues of the compiled specs that a guard takes, with each choice of features.
 std::vector<RxCase> GuardedRxCases();
 std::vector<TxCase> GuardedTxCases();
+// The first ring of the queue that exists with these choices.
+template <typename Case>
+uint32_t UsedRing(const Case& c) {
+  const std::vector<uint32_t> chosen(c.choices.choice.begin(), c.choices.choice.end());
+  const v1::Queue& queue = c.layout->message().queues(static_cast<int>(c.queue));
+  for (int i = 0; i < queue.rings_size(); ++i) {
+    if (layout::Applies(queue.rings(i).features(), chosen)) return static_cast<uint32_t>(i);
+  }
+  return 0;
+}
 // Those whose device completes descriptors by writing over them.
 template <typename Case>
-std::vector<Case> InPlace(const std::vector<Case>& all) {
-  std::vector<Case> some;
-  for (const Case& one : all) {
-    const v1::Queue& queue = one.layout->message().queues(static_cast<int>(one.queue));
-    if (queue.rings(0).producer_doorbells(0).terms(0).source() ==
-            v1::DOORBELL_SOURCE_PRODUCER_INDEX &&
-        queue.rings(0).completed().has_when()) {
-      some.push_back(one);
-    }
-  }
-  return some;
+std::vector<Case> InPlace(std::vector<Case> cases) {
+  std::erase_if(cases, [](const Case& c) {
+    const v1::Queue& queue = c.layout->message().queues(static_cast<int>(c.queue));
+    const v1::Ring& ring = queue.rings(static_cast<int>(UsedRing(c)));
+    return !ring.posted().doorbell() || !ring.completed().has_when();
+  });
+  return cases;
 }
 template <typename Case>
 std::string CaseName(const ::testing::TestParamInfo<Case>& info) {
@@ -78,22 +84,23 @@ class RawRing {
   uint64_t Rung() const;
 
   // The form whose bytes stand in a slot, among those that the driver posts; nullptr: none.
-  const v1::Form* FormAt(uint32_t index, const dataplane::FeatureChoices& choices) const;
-  // The first field of a role in any post form that has it, in that form. False: there is none.
-  bool Put(std::string_view role, uint64_t value, std::byte* slot) const;
-  std::optional<uint64_t> Get(std::string_view role, const std::byte* slot) const;
+  const v1::Form* FormAt(uint32_t index) const;
+  // The field of a role in the form that stands in a slot. False (nullopt): it has none, or one of
+  // too few bits.
+  bool Put(std::string_view role, uint64_t value, uint32_t index) const;
+  std::optional<uint64_t> Get(std::string_view role, uint32_t index) const;
 
   // Which slots hold a buffer that the device may not reach, so far as descriptors of post forms
   // stand there; slots of zeros only hold none. Empty: none does.
-  std::string Escapes(const AddressPair& addresses, const dataplane::FeatureChoices& choices,
-                      uint64_t bytes_without_length) const;
+  std::string Escapes(const AddressPair& addresses, uint64_t bytes_without_length) const;
 
  private:
-  const v1::Field* Find(std::string_view role, const v1::Form** form) const;
+  const v1::Field* Find(std::string_view role, const v1::Form& form) const;
 
   const layout::VerifiedLayout& layout_;
   const v1::Ring* ring_;
   dataplane::RingView view_;
+  std::vector<uint32_t> choices_;
 };
 
 // A receive queue. Half of the buffers stand in one region, half in another.
