@@ -1,29 +1,18 @@
 // Counters that the worker's thread adds to and any thread reads.
 //
-// One writer for each counter, so adding is a load and a store, not a locked instruction. Reading
-// gives each counter as it was at some recent moment; no two need be of the same moment.
+// Reading gives each counter as it was at some recent moment; no two need be of the same moment.
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_COUNTERS_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_COUNTERS_H_
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
+#include "daemon/device/counter.h"
 #include "daemon/device/device.h"
 
 namespace qsplit::softnic {
 
-class Counter {
- public:
-  void Add(uint64_t n = 1) {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  void Clear() { value_.store(0, std::memory_order_relaxed); }
-  uint64_t Read() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
+using device::Counter;
 
 // As device::QueueCounters. On a cache line of its own.
 struct alignas(64) QueueStats {

@@ -1,0 +1,79 @@
+// What the engines behind GuardedQueue have in common, one for each way in which rings work:
+// in_place_rx_guard, in_place_tx_guard (completions over descriptors), table_guard (chains in a
+// table, two index rings), phase_guard (one ring with a phase).
+//
+// See guarded_queue.h for what all of them promise. One thread at a time.
+#ifndef QSPLIT_DAEMON_GUARD_QUEUE_GUARD_H_
+#define QSPLIT_DAEMON_GUARD_QUEUE_GUARD_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "daemon/guard/guarded_queue.h"
+#include "daemon/guard/rate_limit.h"
+#include "daemon/guard/region_map.h"
+#include "dataplane/ring_view.h"
+#include "descriptor-lang/layout/verified_layout.h"
+
+namespace qsplit::guard {
+
+// What an engine is made of.
+struct QueueParts {
+  const layout::VerifiedLayout& layout;
+  v1::Direction direction;
+  const dataplane::QueueView& shadow;
+  const dataplane::QueueView& real;
+  RegionMap regions;
+  GuardOptions options;
+};
+
+class QueueGuard {
+ public:
+  virtual ~QueueGuard() = default;
+
+  // Client to device; what is wrong calls Stop. Not called any more after that.
+  virtual uint32_t Forward(uint32_t budget) = 0;
+  // Device to client.
+  virtual uint32_t Return(uint32_t budget) = 0;
+  virtual void SetNeedWakeup(bool need) = 0;
+  virtual bool HasWork() = 0;
+
+  const std::optional<QueueFault>& fault() const { return fault_; }
+  bool stopped() const { return fault_.has_value(); }
+  const GuardCounters& counters() const { return counters_; }
+  void SetRateLimit(TokenBuckets* buckets) { buckets_ = buckets; }
+
+ protected:
+  void Stop(device::FaultKind kind, uint32_t slot, uint64_t iova = 0, uint64_t length_bytes = 0) {
+    fault_ = {kind, slot, iova, length_bytes};
+    counters_.faults.Add();
+  }
+  void StopForAddress(RegionMap::Verdict verdict, uint32_t slot, uint64_t iova,
+                      uint64_t length_bytes) {
+    Stop(verdict == RegionMap::Verdict::kReadOnly ? device::FaultKind::kReadOnly
+                                                  : device::FaultKind::kUnmapped,
+         slot, iova, length_bytes);
+  }
+  // Whether the rate limit makes a packet wait.
+  bool MustWait() {
+    if (buckets_ == nullptr || buckets_->Allows()) [[likely]] {
+      return false;
+    }
+    counters_.limited.Add();
+    return true;
+  }
+  void TakeTokens(uint64_t bytes) {
+    if (buckets_ != nullptr) buckets_->Take(bytes);
+  }
+
+  GuardCounters counters_;
+
+ private:
+  std::optional<QueueFault> fault_;
+  TokenBuckets* buckets_ = nullptr;
+};
+
+}  // namespace qsplit::guard
+
+#endif  // QSPLIT_DAEMON_GUARD_QUEUE_GUARD_H_
