@@ -156,10 +156,12 @@ class NicDriver {
   virtual void ReadCounters(device::DeviceCounters* counters) = 0;
 };
 
-// The driver for a function with these PCI numbers; nullptr: there is none. Whatever else is
-// needed of the function is read from it in Start.
+// The driver for a function with these PCI numbers; nullptr: there is none. Making it touches
+// nothing: whatever is needed of the function is read from it in Start.
 std::unique_ptr<NicDriver> MakeDriver(uint16_t vendor_id, uint16_t device_id, bool is_vf,
                                       FunctionAccess& function);
+// Whether there is one.
+bool KnowsFunction(uint16_t vendor_id, uint16_t device_id, bool is_vf);
 
 }  // namespace qsplit::vfio
 
