@@ -212,7 +212,7 @@ uint32_t TableGuard::Return(uint32_t budget) {
   uint32_t seen = 0;
   uint32_t returned = 0;
   uint64_t bytes = 0;
-  for (; seen < budget; ++seen) {
+  for (; seen < budget && done_writer_->HasRoom(1); ++seen) {
     DescriptorBytes copy;
     ReadCompletion read;
     const RingFault fault = done_->Read(copy.bytes, &read);
