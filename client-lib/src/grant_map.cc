@@ -271,7 +271,8 @@ absl::StatusOr<dataplane::QueueView> ViewOf(GrantMap& map, const v1::QueueGrant&
   dataplane::QueueView view;
   std::copy(choices->begin(), choices->end(), view.features.choice.begin());
   view.ring_count = static_cast<uint32_t>(queue.rings_size());
-  view.queue_number = dataplane::QueueIndex(grant.queue());
+  view.queue_number =
+      dataplane::QueueIndex(grant.has_doorbell_number() ? grant.doorbell_number() : grant.queue());
   view.layout_queue = layout_queue;
   for (int i = 0; i < queue.rings_size(); ++i) {
     absl::StatusOr<dataplane::RingView> ring =

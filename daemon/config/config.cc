@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -43,8 +44,24 @@ class CrossCheck {
     return names;
   }
 
+  void CheckVf(size_t i) {
+    const VfioSection& vfio = config_.devices[i].vfio;
+    const auto found = by_name_.find(vfio.vf_of);
+    if (found == by_name_.end()) {
+      Device(i).Error("vf_of", absl::StrCat("no device '", vfio.vf_of,
+                                            "'; devices: ", absl::StrJoin(DeviceNames(), ", ")));
+    } else if (vfio.vf >= config_.devices[found->second].vfio.vfs) {
+      Device(i).Error("vf", absl::StrCat("device '", vfio.vf_of, "' has ",
+                                         config_.devices[found->second].vfio.vfs,
+                                         " VFs, from number 0; see its 'vfs'"));
+    } else if (!vfs_.emplace(found->second, vfio.vf).second) {
+      Device(i).Error("vf", "another device is this VF already");
+    }
+  }
+
   void CheckDevice(size_t i) {
     const DeviceSection& device = config_.devices[i];
+    if (!device.vfio.vf_of.empty()) CheckVf(i);
     if (device.wire.kind == WireKind::kTap)
       CheckNetdev(i, "wire", device.wire.tap, device.wire.netns);
     if (!device.representor.empty())
@@ -100,6 +117,7 @@ class CrossCheck {
   Diagnostics& diagnostics_;
   std::map<std::string, size_t> by_name_;
   std::set<std::string> netdevs_;
+  std::set<std::pair<size_t, uint32_t>> vfs_;
 };
 
 TenantSection OwnTenant(uint32_t uid) {

@@ -52,11 +52,30 @@ struct Wire {
   std::string peer;   // kPeer: name of the other device
 };
 
+enum class VfioMode : uint8_t { kDirect, kGuarded };
+
+// What a [[device]] with backend = "vfio" says besides. Exactly one of `function`, `netdev` and
+// `vf_of` is set.
+struct VfioSection {
+  std::string function;  // PCI address, "0000:01:00.0"
+  std::string netdev;    // name of the kernel's interface of the function
+  std::string vf_of;     // device whose VF this is
+  uint32_t vf = 0;       // which of them
+  bool allow_active = false;
+  std::optional<VfioMode> mode;    // absent: direct for a VF, guarded else
+  std::optional<uint32_t> queues;  // at most so many of each direction
+  bool pools = false;              // steering = "pools": by MAC and VLAN; else by RSS and rules
+  uint32_t vfs = 0;                // of a PF: virtual functions to have
+  std::optional<uint16_t> vlan;    // of a VF: tag that its packets get and lose
+  std::string vf_token;            // UUID that another holder of the PF has set
+};
+
 // [[device]]
 struct DeviceSection {
   std::string name;
-  std::string backend = "softnic";
-  std::vector<std::string> layouts;  // empty: all loaded ones for packets
+  std::string backend = "softnic";  // or "vfio"
+  VfioSection vfio;
+  std::vector<std::string> layouts;  // empty: all loaded ones that the device drives
   uint32_t rx_queues = 8;
   uint32_t tx_queues = 8;
   std::optional<std::array<uint8_t, 6>> mac;  // absent: made from the name

@@ -21,6 +21,24 @@ std::string WireText(const Wire& wire) {
   return "none";
 }
 
+std::string VfioText(const DeviceSection& device) {
+  const VfioSection& vfio = device.vfio;
+  std::string text = absl::StrCat(device.name, ": vfio, ");
+  if (!vfio.function.empty()) absl::StrAppend(&text, "function ", vfio.function);
+  if (!vfio.netdev.empty()) absl::StrAppend(&text, "netdev ", vfio.netdev);
+  if (!vfio.vf_of.empty()) absl::StrAppend(&text, "VF ", vfio.vf, " of ", vfio.vf_of);
+  absl::StrAppend(&text, ", mode ",
+                  !vfio.mode                        ? "by its kind"
+                  : *vfio.mode == VfioMode::kDirect ? "direct"
+                                                    : "guarded",
+                  ", steering ", vfio.pools ? "pools" : "rss", ", mtu ", device.mtu_bytes);
+  if (vfio.queues) absl::StrAppend(&text, ", at most ", *vfio.queues, " queues");
+  if (vfio.vfs != 0) absl::StrAppend(&text, ", ", vfio.vfs, " VFs");
+  if (vfio.allow_active) absl::StrAppend(&text, ", even if the host uses it");
+  return absl::StrCat(text, ", layouts ",
+                      device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
+}
+
 std::string WhoText(const TenantSection& tenant) {
   if (tenant.everybody) return "everybody";
   std::vector<std::string> parts;
@@ -59,6 +77,10 @@ std::string Describe(const Config& config) {
       daemon.runtime_dir, daemon.rpc_socket_mode, config.limits.rpc_connections,
       config.limits.rpc_connections_per_uid);
   for (const DeviceSection& device : config.devices) {
+    if (device.backend == "vfio") {
+      out << "device         " << VfioText(device) << "\n";
+      continue;
+    }
     out << absl::StrFormat(
         "device         %s: %s, %d rx and %d tx queues, mtu %d, wire %s, representor %s, layouts "
         "%s\n",

@@ -12,16 +12,6 @@ constexpr uint32_t kMaxQueues = 64;
 constexpr uint32_t kMaxMtu = 9216;
 constexpr uint32_t kMaxSlots = 32768;
 
-// What the kernel takes as a netdev's name (IFNAMSIZ is 16), and no pattern.
-bool IsNetdevName(std::string_view text) {
-  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
-         });
-}
-constexpr std::string_view kNetdevRule =
-    "no netdev name; allowed: 1..15 characters, no / : % space";
-
 void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
   const toml::table* table = device.Table("wire");
   if (table == nullptr) return;
@@ -44,8 +34,46 @@ void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
   reader.Finish();
 }
 
+// The keys of backend = "softnic".
+void ReadSoftNic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& out) {
+  for (const std::string_view key : {"function", "netdev", "vf_of", "mode", "allow_active"}) {
+    if (reader.Has(key)) reader.Error(key, "a software NIC has none; set backend = \"vfio\"");
+  }
+  if (auto queues = reader.Integer("queues", 1, kMaxQueues)) {
+    out.rx_queues = out.tx_queues = static_cast<uint32_t>(*queues);
+    for (const std::string_view key : {"rx_queues", "tx_queues"}) {
+      if (reader.Has(key)) reader.Error(key, "'queues' sets both already; give one or the other");
+    }
+  }
+  if (auto queues = reader.Integer("rx_queues", 1, kMaxQueues)) {
+    out.rx_queues = static_cast<uint32_t>(*queues);
+  }
+  if (auto queues = reader.Integer("tx_queues", 1, kMaxQueues)) {
+    out.tx_queues = static_cast<uint32_t>(*queues);
+  }
+  if (auto worker = reader.String("worker")) {
+    if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
+    out.worker = *worker;
+  }
+  if (auto representor = reader.String("representor")) {
+    if (!IsNetdevName(*representor)) reader.Error("representor", kNetdevRule);
+    out.representor = *representor;
+  }
+  if (auto netns = reader.String("representor_netns")) {
+    if (!reader.Has("representor")) reader.Error("representor_netns", "there is no 'representor'");
+    out.representor_netns = *netns;
+  }
+  ReadWire(reader, diagnostics, out.wire);
+}
+
 }  // namespace
 
+bool IsNetdevName(std::string_view text) {
+  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
+         });
+}
 bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -74,23 +102,11 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   } else if (!reader.Has("name")) {
     reader.Missing("name", kNameRule);
   }
-  if (auto backend = reader.OneOf("backend", {"softnic"})) out.backend = *backend;
+  if (auto backend = reader.OneOf("backend", {"softnic", "vfio"})) out.backend = *backend;
   if (auto layouts = reader.Strings("layouts")) out.layouts = *layouts;
   if (auto layout = reader.String("layout")) {
     out.layouts = {*layout};
     if (reader.Has("layouts")) reader.Error("layouts", "'layout' names the only one; drop either");
-  }
-  if (auto queues = reader.Integer("queues", 1, kMaxQueues)) {
-    out.rx_queues = out.tx_queues = static_cast<uint32_t>(*queues);
-    for (const std::string_view key : {"rx_queues", "tx_queues"}) {
-      if (reader.Has(key)) reader.Error(key, "'queues' sets both already; give one or the other");
-    }
-  }
-  if (auto queues = reader.Integer("rx_queues", 1, kMaxQueues)) {
-    out.rx_queues = static_cast<uint32_t>(*queues);
-  }
-  if (auto queues = reader.Integer("tx_queues", 1, kMaxQueues)) {
-    out.tx_queues = static_cast<uint32_t>(*queues);
   }
   if (auto text = reader.String("mac")) {
     out.mac = ParseMac(*text);
@@ -107,20 +123,12 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
       reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
     }
   }
-  if (auto worker = reader.String("worker")) {
-    if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
-    out.worker = *worker;
-  }
   if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
-  if (auto representor = reader.String("representor")) {
-    if (!IsNetdevName(*representor)) reader.Error("representor", kNetdevRule);
-    out.representor = *representor;
+  if (out.backend == "vfio") {
+    ReadVfio(reader, out);
+  } else {
+    ReadSoftNic(reader, diagnostics, out);
   }
-  if (auto netns = reader.String("representor_netns")) {
-    if (!reader.Has("representor")) reader.Error("representor_netns", "there is no 'representor'");
-    out.representor_netns = *netns;
-  }
-  ReadWire(reader, diagnostics, out.wire);
   reader.Finish();
 }
 

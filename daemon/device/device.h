@@ -4,9 +4,13 @@
 //
 // A Device is control only: no call here moves a packet. Calls may come from any thread, one at a
 // time or together; an implementation serializes what it must, and no call waits for a client.
-// Every call returns within 50 ms or fails with UNAVAILABLE. Calls never throw, never trust a
-// number from a client (the caller checked it, the device checks it again against its own state),
-// and change nothing when they fail.
+// Calls never throw, never trust a number from a client (the caller checked it, the device checks
+// it again against its own state), and change nothing when they fail.
+//
+// OpenQueues and CloseQueues may take long, for they pin and unpin a client's memory: the broker
+// makes these calls without its lock, and of one device one at a time. Every other call may come
+// while one of these is under way, must not wait for it, and returns within 50 ms or fails with
+// UNAVAILABLE.
 //
 // What a device lacks it answers with UNIMPLEMENTED and a message that says why.
 #ifndef QSPLIT_DAEMON_DEVICE_DEVICE_H_
@@ -48,7 +52,24 @@ enum class Offload : uint8_t {
   kRxTimestamp,
 };
 
-// What never changes while the device is owned.
+// What a device can be set up with of what a layout lets choose: for each of Layout.features a mask
+// of choices, bit i for Feature.choices[i]. A fact of the hardware, such as a chip's variant,
+// leaves one bit. No mask is 0.
+using AllowedChoices = std::vector<uint64_t>;
+
+// A PCI function, for people. Never vendor or device ids.
+struct PciFacts {
+  std::string address;  // "0000:01:00.0"
+  std::optional<uint32_t> iommu_group;
+  std::vector<std::string> group_members;  // the others: address, and the driver behind a space
+  std::string kernel_driver;               // that it had; empty: none
+  std::string mode;                        // "direct", "guarded"
+  std::string physical_function;           // address, of a virtual function; else empty
+  uint32_t virtual_functions = 0;          // that it has
+};
+
+// What never changes while the device is owned. One that cannot be used has no queues, and
+// DeviceState::trouble says why; Broker::ReplaceDevice puts another in its place later.
 struct DeviceInfo {
   std::string name;
   std::string backend;
@@ -60,9 +81,19 @@ struct DeviceInfo {
   uint32_t default_slots = 0;
   std::vector<Offload> offloads;
   std::vector<Protection> protections;
+  // Those of `protections` in which QueueRequest::limit is kept.
+  std::vector<Protection> rate_limit_modes;
   std::vector<layout::VerifiedLayout> layouts;  // of equally small ones the first is taken
-  std::string wire;                             // for people
-  std::string representor;                      // netdev name, empty: none
+  // One for each of `layouts`; empty: every choice of each.
+  std::vector<AllowedChoices> allowed;
+  // One lease takes all of the device, however few queues it asks for.
+  bool whole_function_only = false;
+  // Addresses that the IOMMU translates, [iova_first, iova_end); absent: no limit.
+  std::optional<uint64_t> iova_first;
+  std::optional<uint64_t> iova_end;
+  std::optional<PciFacts> pci;
+  std::string wire;         // for people
+  std::string representor;  // netdev name, empty: none
 };
 
 // What changes.
@@ -74,7 +105,7 @@ struct DeviceState {
   bool promiscuous = false;
   bool all_multicast = false;
   std::vector<MacAddress> multicast;
-  std::string trouble;  // empty: none
+  std::string trouble;  // what holds it back, in a sentence; empty: nothing
 
   bool operator==(const DeviceState&) const = default;
 };
@@ -97,6 +128,19 @@ struct RegionMapping {
   bool device_writable = true;
 };
 
+// How fast the transmit queues of one lease, taken together, may send: token buckets, one of
+// packets and one of bytes (without frame check sequences). A rate of 0 is no limit; a burst, the
+// bucket's depth, is not 0 where its rate is not.
+struct RateLimit {
+  uint64_t tx_packets_per_second = 0;
+  uint64_t tx_bytes_per_second = 0;
+  uint64_t burst_packets = 0;
+  uint64_t burst_bytes = 0;
+
+  bool any() const { return tx_packets_per_second != 0 || tx_bytes_per_second != 0; }
+  bool operator==(const RateLimit&) const = default;
+};
+
 struct QueueRequest {
   LeaseId lease = 0;
   layout::VerifiedLayout layout;
@@ -111,6 +155,7 @@ struct QueueRequest {
   Protection protection = Protection::kDirect;
   std::vector<RegionMapping> regions;
   bool join_rss = false;
+  RateLimit limit;  // none, but in DeviceInfo::rate_limit_modes
 };
 
 // The grant in the device's words: as qsplit.v1.Grant, without what the request says already.
@@ -149,6 +194,8 @@ struct QueueGrant {
   std::optional<uint32_t> event_fd;
   std::optional<Place> event_request;
   uint32_t rx_buffer_bytes = 0;
+  // What doorbells and descriptors store as the queue's number, where that is not `queue`.
+  std::optional<uint32_t> doorbell_number;
 };
 struct Grant {
   std::vector<GrantFd> fds;
@@ -240,7 +287,8 @@ class Device {
   virtual absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) = 0;
   // Undoes it: stops the queues, unmaps all, gives the queues back to RSS. Rules that point at the
   // queues must have been removed. When it returns, the device touches none of the memory. Works
-  // for a lease that OpenQueues has never seen: nothing happens.
+  // for a lease that OpenQueues has never seen: nothing happens. UNAVAILABLE: the device
+  // is busy; the broker asks again, and does not ask for other leases until then.
   virtual absl::Status CloseQueues(LeaseId lease) = 0;
 
   // The location must be free / taken.

@@ -182,6 +182,7 @@ v1::Lease Broker::State::ToProto(const LeaseRecord& lease) const {
   for (uint32_t location : lease.room->rules.LocationsOf(lease.id)) to.add_rules(location);
   for (const auto& region : lease.queues.regions) to.add_region_ids(region.region);
   const int64_t age = absl::ToInt64Nanoseconds(clock() - lease.acquired);
+  if (lease.queues.limit.any()) *to.mutable_limit() = lease::ToProto(lease.queues.limit);
   to.set_age_ns(static_cast<uint64_t>(std::max<int64_t>(age, 0)));
   return to;
 }

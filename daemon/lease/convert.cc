@@ -84,6 +84,18 @@ v1::FaultKind ToProto(device::FaultKind kind) {
   return v1::FAULT_KIND_UNSPECIFIED;
 }
 
+v1::PciFunction ToProto(const device::PciFacts& pci) {
+  v1::PciFunction to;
+  to.set_address(pci.address);
+  if (pci.iommu_group) to.set_iommu_group(*pci.iommu_group);
+  for (const std::string& member : pci.group_members) to.add_group_members(member);
+  to.set_kernel_driver(pci.kernel_driver);
+  to.set_mode(pci.mode);
+  to.set_physical_function(pci.physical_function);
+  to.set_virtual_functions(pci.virtual_functions);
+  return to;
+}
+
 void Fill(const device::Place& place, v1::Place* to) {
   to->set_area(place.area);
   to->set_offset_bytes(place.offset_bytes);
@@ -109,6 +121,7 @@ void Fill(const device::QueueGrant& queue, const std::vector<uint32_t>& features
   if (queue.event_fd) to->set_event_descriptor(*queue.event_fd);
   if (queue.event_request) Fill(*queue.event_request, to->mutable_event_request());
   to->set_rx_buffer_bytes(queue.rx_buffer_bytes);
+  if (queue.doorbell_number) to->set_doorbell_number(*queue.doorbell_number);
   for (uint32_t choice : features) to->add_feature_choices(choice);
 }
 
@@ -135,6 +148,15 @@ v1::ProtectionMode ToProto(device::Protection protection) {
       return v1::PROTECTION_MODE_KERNEL;
   }
   return v1::PROTECTION_MODE_UNSPECIFIED;
+}
+
+v1::RateLimit ToProto(const device::RateLimit& limit) {
+  v1::RateLimit to;
+  to.set_tx_packets_per_second(limit.tx_packets_per_second);
+  to.set_tx_bytes_per_second(limit.tx_bytes_per_second);
+  to.set_burst_packets(limit.burst_packets);
+  to.set_burst_bytes(limit.burst_bytes);
+  return to;
 }
 
 std::optional<device::Protection> FromProto(v1::ProtectionMode mode) {
@@ -195,6 +217,11 @@ v1::Device ToProto(const device::DeviceInfo& info, const device::DeviceState& st
   device.set_wire(info.wire);
   device.set_representor(info.representor);
   device.set_default_slots(info.default_slots);
+  if (info.pci) *device.mutable_pci() = ToProto(*info.pci);
+  device.set_whole_function_only(info.whole_function_only);
+  for (device::Protection mode : info.rate_limit_modes) {
+    device.add_rate_limit_modes(ToProto(mode));
+  }
   SetState(state, device);
   return device;
 }

@@ -23,6 +23,7 @@ namespace qsplit::lease {
 
 v1::LayoutReference ToProto(const layout::VerifiedLayout& layout);
 v1::ProtectionMode ToProto(device::Protection protection);
+v1::RateLimit ToProto(const device::RateLimit& limit);
 // nullopt: unspecified or unknown.
 std::optional<device::Protection> FromProto(v1::ProtectionMode mode);
 std::optional<device::InjectedFault> FromProto(v1::InjectedFault fault);

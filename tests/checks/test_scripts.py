@@ -1,7 +1,9 @@
 """The scripts' own words: help, usage errors, and a set-up that is asked twice."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -43,6 +45,21 @@ class Scripts(unittest.TestCase):
         shown = run("setup", "--check")
         self.assertEqual(shown.returncode, 0, shown.stdout)
         self.assertIn("nothing to do", shown.stdout)
+
+    def test_optional_packages_are_missed_loudly(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(os.path.join(ROOT, "scripts"), folder + "/scripts")
+            os.mkdir(folder + "/none")
+            with open(folder + "/apt.conf", "w", encoding="utf-8") as conf:
+                conf.write(f'Dir::Etc::sourceparts "{folder}/none"; Dir::Etc::sourcelist "/dev/null";\n')
+            shown = subprocess.run(
+                [folder + "/scripts/setup"],
+                env={**os.environ, "APT_CONFIG": folder + "/apt.conf"},
+                capture_output=True, text=True, check=False,
+            )
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("no linux-image-6.12-amd64 can be had here", shown.stderr)
+            self.assertIn("will skip", shown.stderr)
 
 
 if __name__ == "__main__":

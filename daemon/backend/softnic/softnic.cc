@@ -37,7 +37,7 @@ SoftNic::SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_
     : name_(config.name),
       mac_(config.mac),
       worker_(std::move(worker)),
-      rss_(config.rx_queues),
+      rss_(config.rx_queues, kRssTableSize, /*inside=*/true),
       settings_{.mtu_bytes = config.mtu_bytes},
       mailer_([this] { return State(); }),
       core_(config, std::move(parts), worker_.get(), &mailer_) {}
@@ -104,9 +104,9 @@ absl::Status SoftNic::Set(const device::DeviceSettings& settings) {
 
 void SoftNic::SetEvents(device::DeviceEvents events) { mailer_.SetEvents(std::move(events)); }
 
-std::shared_ptr<const RssTable> SoftNic::TableOf(const Rss& rss) {
+std::shared_ptr<const RssTable> SoftNic::TableOf(const backend::Rss& rss) {
   auto table = std::make_shared<RssTable>(rss.key());
-  table->queue = rss.Effective();
+  std::ranges::copy(rss.Effective(), table->queue.begin());
   return table;
 }
 
@@ -155,7 +155,7 @@ absl::StatusOr<device::Grant> SoftNic::OpenQueues(const device::QueueRequest& re
   if (!made.ok()) return made.status();
   const std::lock_guard lock(mutex_);
   if (absl::Status status = CheckFree(request); !status.ok()) return status;
-  Rss rss = rss_;
+  backend::Rss rss = rss_;
   if (!request.join_rss) rss.Leave(request.rx_queues);
   absl::Status status =
       worker_->Run([this, &queues = made->queues, table = TableOf(rss)]() mutable {
@@ -174,7 +174,7 @@ absl::Status SoftNic::CloseQueues(device::LeaseId lease) {
   const std::lock_guard lock(mutex_);
   const auto open = leases_.find(lease);
   if (open == leases_.end()) return absl::OkStatus();
-  Rss rss = rss_;
+  backend::Rss rss = rss_;
   if (!open->second.in_rss) rss.Return(open->second.rx_queues);
   absl::Status status = worker_->Run([this, lease, &closed, table = TableOf(rss)]() mutable {
     closed = core_.CloseLease(lease, std::move(table));
@@ -245,13 +245,13 @@ std::vector<device::RuleCounters> SoftNic::ReadRuleCounters() const {
 
 absl::StatusOr<device::RssConfig> SoftNic::GetRss() const {
   const std::lock_guard lock(mutex_);
-  const Rss::Table table = rss_.Effective();
+  const backend::Rss::Table table = rss_.Effective();
   return device::RssConfig{{table.begin(), table.end()}, rss_.key()};
 }
 
 absl::Status SoftNic::SetRss(const device::RssConfig& config) {
   const std::lock_guard lock(mutex_);
-  Rss rss = rss_;
+  backend::Rss rss = rss_;
   if (absl::Status status = rss.Set(config); !status.ok()) return status;
   absl::Status status =
       worker_->Run([this, table = TableOf(rss)]() mutable { core_.SetRss(std::move(table)); });

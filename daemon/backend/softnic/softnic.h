@@ -15,11 +15,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/backend/common/event_mailer.h"
+#include "daemon/backend/common/rss.h"
+#include "daemon/backend/common/worker.h"
 #include "daemon/backend/softnic/config.h"
-#include "daemon/backend/softnic/event_mailer.h"
 #include "daemon/backend/softnic/nic_core.h"
-#include "daemon/backend/softnic/rss.h"
-#include "daemon/backend/softnic/worker.h"
 #include "daemon/device/device.h"
 #include "daemon/linux/reaper.h"
 
@@ -69,7 +69,7 @@ class SoftNic : public device::Device {
   absl::Status CheckFree(const device::QueueRequest& request) const;
   absl::Status InstallRules(const std::map<uint32_t, device::FlowRule>& rules,
                             const uint32_t* fresh_location);
-  static std::shared_ptr<const RssTable> TableOf(const Rss& rss);
+  static std::shared_ptr<const RssTable> TableOf(const backend::Rss& rss);
 
   const std::string name_;
   const device::MacAddress mac_;
@@ -77,14 +77,14 @@ class SoftNic : public device::Device {
   const std::shared_ptr<Worker> worker_;
 
   mutable std::mutex mutex_;  // control calls, one at a time
-  Rss rss_;
+  backend::Rss rss_;
   std::map<device::LeaseId, OpenLease> leases_;
   std::map<uint32_t, device::FlowRule> rules_;  // by location
 
   mutable std::mutex settings_mutex_;  // held for copies only
   NicSettings settings_;
 
-  EventMailer mailer_;
+  backend::EventMailer mailer_;
   NicCore core_;
   linux_sys::Reaper reaper_;  // of leases with much memory
 };

@@ -10,16 +10,15 @@
 #include <cstdint>
 #include <span>
 
+#include "daemon/backend/common/rss.h"
 #include "daemon/backend/softnic/packet.h"
 #include "daemon/device/device.h"
 #include "dataplane/types.h"
 
 namespace qsplit::softnic {
 
-using RssKey = std::array<uint8_t, device::kRssKeyBytes>;
-
-// The key of the published test vectors, every NIC's habit.
-extern const RssKey kDefaultRssKey;
+using backend::kDefaultRssKey;
+using backend::RssKey;
 
 class Toeplitz {
  public:

@@ -1,0 +1,335 @@
+#include "daemon/backend/vfio/vfio_device.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/vfio/direct_lease.h"
+#include "daemon/backend/vfio/guarded_lease.h"
+#include "daemon/linux/eventfd.h"
+
+namespace qsplit::vfio {
+namespace {
+
+using device::Protection;
+
+// Calls but OpenQueues and CloseQueues return within 50 ms.
+constexpr auto kPatience = std::chrono::milliseconds(40);
+// How long OpenQueues waits for a function that is being reset after another lease.
+constexpr auto kReadyPatience = std::chrono::seconds(3);
+
+absl::Status CheckNumbers(const std::vector<uint32_t>& queues, uint32_t limit, const char* what) {
+  for (size_t i = 0; i < queues.size(); ++i) {
+    if (queues[i] >= limit || (i != 0 && queues[i] <= queues[i - 1])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " queue ", queues[i], "; the device has ", limit));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool Meet(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
+  return std::any_of(a.begin(), a.end(), [&b](uint32_t queue) {
+    return std::find(b.begin(), b.end(), queue) != b.end();
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Create(
+    VfioConfig config, std::unique_ptr<HostedFunction> function, std::unique_ptr<NicDriver> driver,
+    std::shared_ptr<void> ownership) {
+  std::unique_ptr<VfioDevice> device(new VfioDevice(std::move(config), std::move(function),
+                                                    std::move(driver), std::move(ownership)));
+  absl::StatusOr<linux_sys::OwnedFd> wake = linux_sys::CreateEventFd();
+  if (!wake.ok()) return wake.status();
+  device->wake_ = *std::move(wake);
+  {
+    const std::lock_guard lock(device->control_);
+    if (absl::Status status = device->BringUp(); !status.ok()) return status;
+  }
+  if (absl::Status status = device->FillInfo(); !status.ok()) return status;
+  if (absl::Status status = device->StartGuard(); !status.ok()) return status;
+  device->caretaker_ = std::thread([self = device.get()] { self->Care(); });
+  return device;
+}
+
+VfioDevice::VfioDevice(VfioConfig config, std::unique_ptr<HostedFunction> function,
+                       std::unique_ptr<NicDriver> driver, std::shared_ptr<void> ownership)
+    : config_(std::move(config)),
+      mailer_([this] { return State(); }),
+      ownership_(std::move(ownership)),
+      function_(std::move(function)),
+      driver_(std::move(driver)) {}
+
+VfioDevice::~VfioDevice() {
+  mailer_.SetEvents({});
+  stop_.store(true, std::memory_order_relaxed);
+  if (wake_.valid()) linux_sys::SignalEventFd(wake_.get());
+  if (caretaker_.joinable()) caretaker_.join();
+  const std::lock_guard lock(control_);
+  for (auto& [id, lease] : leases_) (void)lease->Stop(*driver_);
+  if (ready_) driver_->Stop();
+  leases_.clear();
+  if (worker_ != nullptr) worker_->RunAlways([this] { worker_->Remove(guard_.get()); });
+  worker_.reset();
+  function_->Close();
+}
+
+absl::Status VfioDevice::StartGuard() {
+  if (config_.protection != Protection::kGuarded) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<backend::Worker>> worker =
+      backend::Worker::Start(config_.name, config_.cpu);
+  if (!worker.ok()) return worker.status();
+  worker_ = *std::move(worker);
+  guard_ = std::make_unique<GuardPoller>(
+      [this](const device::Fault& fault) { mailer_.PostFault(fault); });
+  worker_->RunAlways([this] {
+    worker_->Add(guard_.get());
+    // Completions wake a worker that sleeps.
+    const std::optional<uint32_t> other = driver_->OtherVector();
+    for (uint32_t i = 0; i < vector_events_.size(); ++i) {
+      if (other != i) worker_->WatchWakeup(vector_events_[i]->get(), &interrupts_);
+    }
+  });
+  return absl::OkStatus();
+}
+
+absl::Status VfioDevice::FillInfo() {
+  facts_ = driver_->facts();
+  absl::StatusOr<std::vector<OfferedLayout>> offered = OfferedLayouts(facts_, config_.layouts);
+  if (!offered.ok()) return offered.status();
+  offered_ = *std::move(offered);
+  const uint32_t cap = config_.queues.value_or(UINT32_MAX);
+  info_.name = config_.name;
+  info_.backend = "vfio";
+  info_.rx_queues = std::min(facts_.rx_queues, cap);
+  info_.tx_queues = std::min(facts_.tx_queues, cap);
+  info_.numa_node = config_.numa_node;
+  info_.rule_capacity = facts_.rule_capacity;
+  info_.rss_table_size = facts_.rss_table_size;
+  info_.default_slots = config_.slots.value_or(facts_.default_slots);
+  info_.offloads = facts_.offloads;
+  info_.protections = {config_.protection};
+  if (config_.protection == Protection::kGuarded) info_.rate_limit_modes = {Protection::kGuarded};
+  for (const OfferedLayout& layout : offered_) {
+    info_.layouts.push_back(layout.layout);
+    info_.allowed.push_back(layout.allowed);
+  }
+  info_.whole_function_only =
+      config_.protection == Protection::kDirect || !facts_.leased_whole_because.empty();
+  info_.iova_end = function_->iovas().end();
+  info_.pci = config_.pci;
+  info_.wire = facts_.family;
+  if (!facts_.steering.empty()) absl::StrAppend(&info_.wire, "; rules: ", facts_.steering);
+  const std::lock_guard lock(control_);
+  rss_ = backend::Rss(info_.rx_queues, info_.rss_table_size, /*inside=*/false);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<VfioDevice::Lock> VfioDevice::TryLock() const {
+  Lock lock(control_, std::defer_lock);
+  if (!lock.try_lock_for(kPatience)) {
+    return absl::UnavailableError("the device is busy with another lease; try again");
+  }
+  return lock;
+}
+
+absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
+                                      const OfferedLayout** layout) const {
+  if (request.protection != config_.protection) {
+    return absl::UnimplementedError(absl::StrCat(
+        "device '", info_.name, "' is set up for ",
+        config_.protection == Protection::kDirect ? "direct" : "guarded", " leases only"));
+  }
+  const auto offered = std::find_if(offered_.begin(), offered_.end(),
+                                    [&](const auto& one) { return one.layout == request.layout; });
+  if (offered == offered_.end()) {
+    return absl::NotFoundError(absl::StrCat("device '", info_.name, "' does not offer the layout ",
+                                            request.layout.name()));
+  }
+  *layout = &*offered;
+  absl::Status status = CheckChoices(*offered, request.features);
+  status.Update(CheckNumbers(request.rx_queues, info_.rx_queues, "receive"));
+  status.Update(CheckNumbers(request.tx_queues, info_.tx_queues, "transmit"));
+  if (!status.ok()) return status;
+  for (const auto& [id, lease] : leases_) {
+    if (id == request.lease) {
+      return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
+    }
+    if (info_.whole_function_only) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "the function is leased whole to another client",
+          facts_.leased_whole_because.empty() ? "" : ": ", facts_.leased_whole_because));
+    }
+    if (Meet(lease->request().rx_queues, request.rx_queues) ||
+        Meet(lease->request().tx_queues, request.tx_queues)) {
+      return absl::ResourceExhaustedError("one of the queues is taken");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<device::Grant> VfioDevice::OpenQueues(const device::QueueRequest& request) {
+  Lock lock(control_);
+  // The former lease's function is being reset.
+  ready_changed_.wait_for(lock, kReadyPatience, [this] { return ready_; });
+  if (!ready_) {
+    const std::string trouble = State().trouble;
+    return absl::UnavailableError(
+        absl::StrCat("device '", info_.name,
+                     "': ", trouble.empty() ? "the function is being reset; try again" : trouble));
+  }
+  const OfferedLayout* layout = nullptr;
+  if (absl::Status status = CheckRequest(request, &layout); !status.ok()) return status;
+  const LeaseParts parts{.function = *function_,
+                         .driver = *driver_,
+                         .layout = *layout,
+                         .default_slots = info_.default_slots,
+                         .vector_events = vector_events_};
+  const bool direct = config_.protection == Protection::kDirect;
+  absl::StatusOr<std::unique_ptr<OpenLease>> made =
+      direct ? DirectLease::Make(parts, request)
+             : GuardedLease::Make(parts, request, *worker_, *guard_);
+  if (!made.ok()) return made.status();
+  OpenLease& lease = *leases_.emplace(request.lease, *std::move(made)).first->second;
+  // Nobody else is there to take what reaches a function that is leased whole.
+  if (direct || request.join_rss) rss_.Return(request.rx_queues);
+  if (absl::Status status = ApplySteering(); !status.ok()) {
+    rss_.Leave(request.rx_queues);
+    (void)lease.Stop(*driver_);
+    leases_.erase(request.lease);
+    return status;
+  }
+  return lease.TakeGrant();
+}
+
+absl::Status VfioDevice::CloseQueues(device::LeaseId id) {
+  const Lock lock(control_);
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return absl::OkStatus();
+  OpenLease& lease = *found->second;
+  rss_.Leave(lease.request().rx_queues);
+  // What does not confirm that it has stopped meets an address space without the lease's memory.
+  ApplySteering().IgnoreError();
+  const absl::Status stopped = lease.Stop(*driver_);
+  const bool direct = config_.protection == Protection::kDirect;
+  if (direct) {
+    driver_->Stop();
+    ready_ = false;
+  }
+  leases_.erase(found);
+  if (direct) {
+    function_->Close();
+    linux_sys::SignalEventFd(wake_.get());
+  } else if (!stopped.ok()) {
+    Trouble(absl::StrCat("a queue did not stop (", stopped.message(),
+                         "); its memory is unmapped; restart qsplitd to reset the device"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VfioDevice::ApplySteering() {
+  if (info_.rss_table_size == 0) return absl::OkStatus();
+  return driver_->SetRss({rss_.Effective(), rss_.key()});
+}
+
+absl::Status VfioDevice::Set(const device::DeviceSettings& settings) {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (!ready_) return absl::UnavailableError("the function is being reset; try again");
+  if (absl::Status status = driver_->Set(settings); !status.ok()) return status;
+  if (settings.mtu_bytes) settings_.mtu_bytes = settings.mtu_bytes;
+  if (settings.promiscuous) settings_.promiscuous = settings.promiscuous;
+  if (settings.all_multicast) settings_.all_multicast = settings.all_multicast;
+  if (settings.multicast) settings_.multicast = settings.multicast;
+  Look();
+  return absl::OkStatus();
+}
+
+void VfioDevice::SetEvents(device::DeviceEvents events) { mailer_.SetEvents(std::move(events)); }
+
+device::DeviceState VfioDevice::State() const {
+  const std::lock_guard lock(state_mutex_);
+  return state_;
+}
+
+absl::Status VfioDevice::AddRule(const device::FlowRule& rule) {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (!ready_) return absl::UnavailableError("the function is being reset; try again");
+  if (!rule.action.drops() && rule.action.queue >= info_.rx_queues) {
+    return absl::InvalidArgumentError(absl::StrCat("a rule for receive queue ", rule.action.queue,
+                                                   "; the device has ", info_.rx_queues));
+  }
+  if (rule.location >= info_.rule_capacity) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rule location ", rule.location, "; the device has ", info_.rule_capacity));
+  }
+  if (rules_.contains(rule.location)) {
+    return absl::AlreadyExistsError(absl::StrCat("rule location ", rule.location, " is taken"));
+  }
+  if (absl::Status status = driver_->AddRule(rule); !status.ok()) return status;
+  rules_[rule.location] = rule;
+  return absl::OkStatus();
+}
+
+absl::Status VfioDevice::RemoveRule(uint32_t location) {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (rules_.erase(location) == 0) {
+    return absl::NotFoundError(absl::StrCat("no rule at location ", location));
+  }
+  // A function that was reset has no rules; those in the table are put back when it is ready.
+  return ready_ ? driver_->RemoveRule(location) : absl::OkStatus();
+}
+
+// The hardware counts for queues, not for rules.
+std::vector<device::RuleCounters> VfioDevice::ReadRuleCounters() const { return {}; }
+
+absl::StatusOr<device::RssConfig> VfioDevice::GetRss() const {
+  if (info_.rss_table_size == 0) {
+    return absl::UnimplementedError(absl::StrCat("a ", facts_.family, " has no RSS table"));
+  }
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  return device::RssConfig{rss_.Effective(), rss_.key()};
+}
+
+absl::Status VfioDevice::SetRss(const device::RssConfig& config) {
+  if (info_.rss_table_size == 0) {
+    return absl::UnimplementedError(absl::StrCat("a ", facts_.family, " has no RSS table"));
+  }
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (!ready_) return absl::UnavailableError("the function is being reset; try again");
+  const backend::Rss before = rss_;
+  absl::Status status = rss_.Set(config);
+  if (status.ok()) status = ApplySteering();
+  if (!status.ok()) rss_ = before;
+  return status;
+}
+
+device::DeviceCounters VfioDevice::ReadCounters() const {
+  const absl::StatusOr<Lock> lock = TryLock();
+  device::DeviceCounters now;
+  now.rx.resize(info_.rx_queues);
+  now.tx.resize(info_.tx_queues);
+  if (lock.ok() && ready_) {
+    driver_->ReadCounters(&now);
+    now.rx.resize(info_.rx_queues);
+    now.tx.resize(info_.tx_queues);
+    for (const auto& [id, lease] : leases_) lease->AddCounters(&now);
+    const std::lock_guard state_lock(state_mutex_);
+    counters_ = std::move(now);
+  }
+  const std::lock_guard state_lock(state_mutex_);
+  return counters_;
+}
+
+absl::Status VfioDevice::Inject(const device::Injection&) {
+  return absl::UnimplementedError("faults are injected into software NICs only");
+}
+
+}  // namespace qsplit::vfio

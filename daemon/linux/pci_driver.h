@@ -1,0 +1,55 @@
+// Which driver a PCI function has, and how many virtual functions it shows: what is written in
+// sysfs.
+//
+// Each call reads what is there first, writes only what is to change, and waits until the kernel
+// shows it: for `patience` at most, even where the write never returns (patient_write.h). Needs
+// root. One thread at a time for each function.
+#ifndef QSPLIT_DAEMON_LINUX_PCI_DRIVER_H_
+#define QSPLIT_DAEMON_LINUX_PCI_DRIVER_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "daemon/linux/pci_address.h"
+#include "daemon/linux/pci_function.h"
+
+namespace qsplit::linux_sys {
+
+inline constexpr absl::Duration kDriverPatience = absl::Seconds(5);
+
+struct PciSysfs {
+  std::string root = kSysfs;
+  absl::Duration patience = kDriverPatience;
+};
+
+// What to restore.
+struct FormerDriver {
+  std::string driver;           // empty: none
+  std::string driver_override;  // empty: none
+};
+
+// Gives the function to `driver` by driver_override, unbind and drivers_probe.
+//   NOT_FOUND            no such function
+//   FAILED_PRECONDITION  no such driver is loaded; or it did not take the function
+//   DEADLINE_EXCEEDED    the driver that has it does not let go; it still may, later. The
+//                        driver_override is what it was
+absl::Status BindDriver(const PciAddress& address, const std::string& driver,
+                        const PciSysfs& sysfs = {});
+
+// Gives the function back to its former driver. Errors as BindDriver; FAILED_PRECONDITION too
+// where the former driver is not loaded any more: the function is without a driver then.
+absl::Status RestoreDriver(const PciAddress& address, const FormerDriver& former,
+                           const PciSysfs& sysfs = {});
+
+// Turns `count` virtual functions on, after all that were on are off; no driver of the kernel takes
+// them by itself.
+//   OUT_OF_RANGE         more than the device has
+//   FAILED_PRECONDITION  it has none, or its driver does not turn them on
+//   DEADLINE_EXCEEDED    somebody holds one of those that are to go off
+absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysfs& sysfs = {});
+
+}  // namespace qsplit::linux_sys
+
+#endif  // QSPLIT_DAEMON_LINUX_PCI_DRIVER_H_

@@ -1,0 +1,92 @@
+"""Boots a guest, runs one command in it, and has back what that said.
+
+The command runs as the guest's root, by chroot in the host's own tree, read only, so that programs built
+on the host are there, with fresh /tmp, /run and /dev/shm. The folder `out` is /run/vm in the guest:
+
+    command      a shell script, from the host
+    plan.json    the machine's NICs, from the host
+    kept         folders of the host's tree that the fresh ones would hide, from the host
+    output       what the command printed, as it prints it
+    status       its exit status; not there if the guest did not end by itself
+    kernel.log   the guest kernel's log
+    console      what the kernel said before; a panic is here
+    faults.txt   a line for each DMA that the IOMMU refused, from QEMU: faults.py
+"""
+import dataclasses
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+import kernel
+from host_wire import HostWire
+from where import BINARY, ENVIRONMENT, SOURCE
+
+HIDDEN = ("/tmp", "/run", "/dev")
+
+
+@dataclasses.dataclass
+class Ended:
+    status: int | None  # None: it did not end by itself
+    out: str
+    seconds: float
+    why: str = ""  # it did not end by itself
+
+    def text(self, name):
+        try:
+            with open(os.path.join(self.out, name), errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+
+def boot(machine, argv, out, seconds, environment=None):
+    """Runs argv in a guest of this machine; it is killed after that many seconds. Raises Missing."""
+    vmlinux, initramfs = kernel.prepared()
+    write(out, machine, argv, environment or {})
+    command = machine.command(vmlinux, initramfs, out)
+    began = time.monotonic()
+    hosts = [HostWire(out, wire, address) for wire, address in machine.host_wires]
+    with open(f"{out}/console", "wb") as console, open(f"{out}/output", "ab"):
+        # The kernel ends the guest if this process is killed.
+        qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL,
+                                stdout=console, stderr=subprocess.STDOUT)
+        why = ""
+        try:
+            if qemu.wait(seconds):
+                why = f"QEMU ended with status {qemu.returncode}"
+        except subprocess.TimeoutExpired:
+            why = f"the guest did not end within {seconds} s"
+        finally:
+            qemu.kill()
+            qemu.wait()
+            for host in hosts:
+                host.close()
+    ended = Ended(None, out, time.monotonic() - began, why)
+    status = ended.text("status").strip()
+    if not why and status:
+        ended.status = int(status)
+    elif not why:
+        ended.why = "the guest went down before the command had ended"
+    return ended
+
+
+def write(out, machine, argv, environment):
+    variables = {**ENVIRONMENT, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                 "HOME": "/tmp", "LANG": "C.UTF-8", **environment}
+    with open(f"{out}/command", "w") as file:
+        for name, value in variables.items():
+            file.write(f"export {name}={shlex.quote(value)}\n")
+        file.write(f"cd {shlex.quote(SOURCE)} && exec {shlex.join(argv)}\n")
+    with open(f"{out}/plan.json", "w") as file:
+        json.dump(machine.plan(), file)
+    with open(f"{out}/kept", "w") as file:
+        for folder in sorted({os.path.realpath(SOURCE), os.path.realpath(BINARY)}):
+            if folder.startswith(HIDDEN):
+                file.write(folder + "\n")
+
+
+def python(*argv):
+    return [sys.executable, "-B", *argv]

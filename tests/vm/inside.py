@@ -1,0 +1,131 @@
+"""What a case has inside of the guest: its NICs, wires, a qsplitd, faults and canaries.
+
+A Guest lives for one case. In the end its programs are gone, its namespaces too, and every NIC is back
+with the kernel's driver. tests/support/system/system.py has what it shares with other tests: `check`,
+starting programs and unprivileged ones, ping, UDP, `qsplit`.
+"""
+import ctypes
+import json
+import mmap
+import os
+import struct
+import time
+
+import where  # noqa: F401: makes tests/support/system known
+
+import faults
+from host_wire import answered_file
+from pci import Function
+from system import System, check, wait_until
+
+SHARED = "/run/vm"  # guest.py's folder
+
+
+class Absent(Exception):
+    """This machine's QEMU has no such NIC: the case is skipped."""
+
+
+class Guest(System):
+    def __init__(self):
+        super().__init__()
+        with open(f"{SHARED}/plan.json") as file:
+            self.plan = json.load(file)
+        self.namespaces = []
+
+    def facts(self, name):
+        for nic in self.plan["nics"]:
+            if nic["name"] == name:
+                if nic["absent"]:
+                    raise Absent(f"this QEMU has no {nic['model']}")
+                return nic
+        raise KeyError(f"no NIC {name} in this test's machine")
+
+    def mac(self, name):
+        return self.facts(name)["mac"]
+
+    def nic(self, name):
+        """The PCI function of a NIC."""
+        port = f"/sys/bus/pci/devices/{self.facts(name)['root_port']}"
+        return Function(next(f for f in sorted(os.listdir(port)) if f.startswith("0000:") and ":pcie" not in f))
+
+    def kernel_peer(self, name, address):
+        """Gives a kernel's NIC a namespace of its own, named like it, with this address. Returns the namespace."""
+        dev = wait_until(self.nic(name).netdev)
+        self.call("ip", "netns", "add", name)
+        self.namespaces.append(name)
+        self.call("ip", "link", "set", dev, "netns", name)
+        for words in ("link set lo up", f"addr add {address} dev {dev}", f"link set {dev} up"):
+            self.call("ip", "-n", name, *words.split())
+        return name
+
+    def host_is_answered(self, what, wire, seconds=10):
+        """Checks that the process on the host at that wire's end had its pings answered."""
+        return check(what, wait_until(lambda: os.path.exists(answered_file(SHARED, wire)), seconds))
+
+    def serve(self, devices, steer='"any"', more=""):
+        """Starts qsplitd with these [[device]] sections. Raises NotReady, with its log, if it refuses."""
+        self.configure(f"{devices}{self.tenant}steer = {steer}\n{more}")
+        self.start_daemon()
+
+    def faults(self):
+        return Expected(SHARED)
+
+    def close(self):
+        super().close()
+        for name in self.namespaces:
+            self.call("ip", "netns", "delete", name)
+        self.namespaces = []
+        for nic in self.plan["nics"]:
+            if not nic["absent"]:
+                self.nic(nic["name"]).to_kernel()
+
+
+class Expected:
+    """Faults that a case provokes: `with guest.faults() as seen:`, afterwards `seen.all` are those of the
+    block. Faults outside of such a block fail the case."""
+
+    claimed = 0  # of all cases; the host compares it with the file when the guest is gone
+
+    def __init__(self, folder, quiet_seconds=0.2):
+        self.folder, self.quiet_seconds = folder, quiet_seconds
+        self.all = []
+
+    def __enter__(self):
+        self.before = len(faults.read(self.folder))
+        return self
+
+    def __exit__(self, *_):
+        count = -1
+        while count != (count := len(faults.read(self.folder))):
+            time.sleep(self.quiet_seconds)
+        self.all = faults.read(self.folder)[self.before:]
+        Expected.claimed += len(self.all)
+
+    def of(self, function, write=None, address=None):
+        """Those by this function; into (True) or from (False) memory; at this iova's page."""
+        return [f for f in self.all if f.source == function.address and write in (None, f.write) and
+                (address is None or f.address >> 12 == address >> 12)]
+
+
+class Canary:
+    """A page that nothing may write: locked memory of this process, and where it stands for a device that
+    has no IOMMU before it."""
+
+    SIZE = mmap.PAGESIZE
+
+    def __init__(self, byte=0xC5):
+        self.memory = mmap.mmap(-1, self.SIZE, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        self.pattern = bytes([byte]) * self.SIZE
+        self.memory[:] = self.pattern
+        self.virtual = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        ctypes.CDLL(None, use_errno=True).mlock(ctypes.c_void_p(self.virtual), ctypes.c_size_t(self.SIZE))
+
+    def physical(self):
+        """Its address on the memory bus: /proc/PID/pagemap, Documentation/admin-guide/mm/pagemap.rst."""
+        with open("/proc/self/pagemap", "rb", buffering=0) as file:
+            file.seek(self.virtual // mmap.PAGESIZE * 8)
+            entry = struct.unpack("Q", file.read(8))[0]
+        return (entry & (1 << 55) - 1) * mmap.PAGESIZE
+
+    def check(self, what):
+        return check(what, self.memory[:] == self.pattern, "a page that nothing may write")
