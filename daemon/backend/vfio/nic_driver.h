@@ -70,9 +70,6 @@ struct DriverFacts {
   std::vector<device::Offload> offloads;
   std::vector<DrivenLayout> layouts;
   std::string steering;  // for people: what rules there can be
-  // Empty: several leases may share the function. Else one lease has it at a time, and why, for
-  // people: stopping or starving a queue would harm the others.
-  std::string leased_whole_because;
 };
 
 // One ring of a queue, at the addresses by which the function reaches it.
