@@ -6,13 +6,15 @@
 //
 //   lease [rss]                takes one receive and one transmit queue
 //   rule WORDS…                brings traffic, in ethtool's words
-//   receive ADDRESS BYTES      fills the receive ring with buffers there
+//   receive ADDRESS BYTES N    posts N buffers there, or as many as there is room for
 //   send {ADDRESS BYTES}…      one packet of these pieces
-//   race GOOD BAD BYTES MS     posts good addresses both ways, while another thread exchanges good
-//                              and bad ones in the rings as fast as it can
+//   race GOOD BAD BYTES MS     posts good addresses both ways, packets of BYTES, while another
+//   thread
+//                              exchanges good and bad ones in the rings as fast as it can
 //   poll                       what came back
 //   faults MS                  waits so long for a fault that the daemon counts and tells of
-//   whole                      whether its memory that nobody may write is as it was
+//   refill                     makes its own memory what it was
+//   whole                      whether that, and the memory that nobody may write, is as it was
 //   peek REGION OFFSET BYTES   of the VFIO device that the grant has: registers by the number of
 //   poke REGION OFFSET BYTES VALUE     their BAR, configuration space as 7
 //   release                    gives the lease back, and keeps all that came with it
@@ -56,7 +58,7 @@ using testing::Memory;
 
 constexpr uint64_t kMineBytes = 512 << 10;
 constexpr uint64_t kReadOnlyBytes = 64 << 10;
-constexpr uint32_t kFrameBytes = 128;
+constexpr uint64_t kBufferBytes = 2048;
 constexpr size_t kBurst = 64;
 
 struct Options {
@@ -125,10 +127,7 @@ class DmaRogue {
       *memory = *std::move(made);
       for (size_t i = 0; i < bytes; ++i) memory->bytes[i] = PatternByte(i);
     }
-    // To everybody, from nobody, of the type for experiments.
-    constexpr std::array<uint8_t, 14> kHeader = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02,
-                                                 0,    0,    0,    0,    0x66, 0x88, 0xb5};
-    std::memcpy(mine_.bytes.data(), kHeader.data(), kHeader.size());
+    Refill();
     watch_.emplace(client_);
     return absl::OkStatus();
   }
@@ -148,9 +147,10 @@ class DmaRogue {
     absl::StatusOr<std::string> answer = absl::InvalidArgumentError(absl::StrCat("deed ", line));
     if (deed == "lease") answer = Lease(rest == "rss");
     if (deed == "whole") answer = Whole();
+    if (deed == "refill") answer = Refill();
     if (lease_ == nullptr && !answer.ok()) return Error(answer.status());
     if (deed == "rule") answer = Done(client_.AddRule(lease_->id(), rest));
-    if (deed == "receive" && numbers.size() == 2) answer = Receive(numbers[0], numbers[1]);
+    if (deed == "receive" && numbers.size() == 3) answer = Receive(numbers);
     if (deed == "send" && numbers.size() >= 2) answer = Send(numbers);
     if (deed == "race" && numbers.size() == 4) answer = Race(numbers);
     if (deed == "poll") answer = Poll();
@@ -208,21 +208,21 @@ class DmaRogue {
     }
   }
 
-  uint64_t PostAll(uint64_t address, uint64_t bytes) {
+  uint64_t Post(uint64_t address, uint64_t bytes, uint64_t count) {
     dataplane::RxDriver& rx = lease_->rx[0];
     uint64_t posted = 0;
     // What the layout has the driver read in a buffer is read in ours, wherever the device is sent.
     const dataplane::RxBuffer one{dataplane::Iova(address), static_cast<uint32_t>(bytes), 0,
                                   mine_.bytes.data()};
-    while (rx.Room() > 0 && rx.Post(std::span(&one, 1)) == 1) ++posted;
+    while (posted < count && rx.Room() > 0 && rx.Post(std::span(&one, 1)) == 1) ++posted;
     if (rx.Publish()) lease_->Wake();
     return posted;
   }
-  absl::StatusOr<std::string> Receive(uint64_t address, uint64_t bytes) {
-    return absl::StrCat("{\"posted\": ", PostAll(address, bytes), "}");
+  std::string Receive(const std::vector<uint64_t>& numbers) {
+    return absl::StrCat("{\"posted\": ", Post(numbers[0], numbers[1], numbers[2]), "}");
   }
 
-  absl::StatusOr<std::string> Send(const std::vector<uint64_t>& numbers) {
+  std::string Send(const std::vector<uint64_t>& numbers) {
     std::vector<dataplane::TxSegment> pieces;
     for (size_t i = 0; i + 1 < numbers.size(); i += 2) {
       pieces.push_back(
@@ -234,7 +234,7 @@ class DmaRogue {
         "{\"pushed\": ", result == dataplane::PushResult::kPushed ? "true" : "false", "}");
   }
 
-  absl::StatusOr<std::string> Race(const std::vector<uint64_t>& numbers) {
+  std::string Race(const std::vector<uint64_t>& numbers) {
     const uint64_t good = numbers[0], bad = numbers[1], bytes = numbers[2];
     const absl::Time until = absl::Now() + absl::Milliseconds(numbers[3]);
     std::atomic<bool> stop = false;
@@ -248,7 +248,7 @@ class DmaRogue {
                                      mine_.bytes.data()};
     dataplane::TxDriver& tx = lease_->tx[0];
     while (absl::Now() < until) {
-      posted += PostAll(good, bytes);
+      posted += Post(good, kBufferBytes, kBurst);
       for (size_t i = 0; i < kBurst / 4; ++i) {
         if (tx.Push(std::span(&piece, 1), {}, 0) == dataplane::PushResult::kPushed) ++pushed;
       }
@@ -275,7 +275,7 @@ class DmaRogue {
     return exchanged;
   }
 
-  absl::StatusOr<std::string> Poll() {
+  std::string Poll() {
     std::array<uint32_t, kBurst> cookies;
     std::array<dataplane::RxCompletion, kBurst> completions;
     uint64_t received = 0, sent = 0;
@@ -294,12 +294,26 @@ class DmaRogue {
                         ", \"iova\": ", told.first.iova(), "}");
   }
 
-  absl::StatusOr<std::string> Whole() {
-    bool whole = true;
+  std::byte MineByte(size_t at) const {
+    // To everybody, from nobody, of the type for experiments.
+    constexpr std::array<uint8_t, 14> kHeader = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02,
+                                                 0,    0,    0,    0,    0x66, 0x88, 0xb5};
+    return at < kHeader.size() ? std::byte{kHeader[at]} : PatternByte(at);
+  }
+  std::string Refill() {
+    for (size_t i = 0; i < kMineBytes / 2; ++i) mine_.bytes[i] = MineByte(i);
+    return "{}";
+  }
+  std::string Whole() const {
+    bool mine = true, others = true;
+    for (size_t i = 0; i < kMineBytes / 2; ++i) mine &= mine_.bytes[i] == MineByte(i);
     for (const Memory* memory : {&readonly_, &canary_}) {
-      for (size_t i = 0; i < memory->bytes.size(); ++i) whole &= memory->bytes[i] == PatternByte(i);
+      for (size_t i = 0; i < memory->bytes.size(); ++i) {
+        others &= memory->bytes[i] == PatternByte(i);
+      }
     }
-    return absl::StrCat("{\"whole\": ", whole ? "true" : "false", "}");
+    return absl::StrCat("{\"mine\": ", mine ? "true" : "false",
+                        ", \"whole\": ", others ? "true" : "false", "}");
   }
 
   // VFIO_DEVICE_GET_REGION_INFO of linux/vfio.h says where a region stands in the descriptor.
@@ -320,9 +334,9 @@ class DmaRogue {
     return absl::StrCat("{\"value\": ", bytes, "}");
   }
 
-  absl::StatusOr<std::string> Drop() {
+  std::string Drop() {
     lease_.reset();
-    return std::string("{}");
+    return "{}";
   }
 
   const Options options_;

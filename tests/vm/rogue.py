@@ -1,0 +1,198 @@
+"""What the cases of rogue_direct.py and rogue_guarded.py share: the program that points a device at memory
+that is not its own, its victims, and the wire's other end.
+
+The rogue and its victim are tests/hostile/dma_rogue.cc, as uid 65534. A victim's memory, the pages of Kernel
+and what the rogue gave for reading only are the canaries: whatever happens, they stay as they are, and no
+frame on the wire holds bytes of them.
+"""
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+
+from case import check, wait_until
+from inside import SHARED, Canary, Expected
+from system import TESTS
+
+MINE = 512 << 10  # bytes of a rogue's own region
+CANARY = 1 << 20  # and of a victim's
+PAGE = 4096
+BUFFER = 2048
+FRAME = 1400  # bytes of a frame that the wire sends
+NOWHERE = 0xDEAD0000  # nothing has this address, in no address space
+SECRET = b"the victim's own"  # its pattern
+KERNEL_BYTE = 0xC5
+CLONE_NEWNET = 0x40000000
+
+OTHER = '''
+[[device]]
+name = "other0"
+wire = { peer = "other1" }
+[[device]]
+name = "other1"
+wire = { peer = "other0" }
+'''
+
+
+class Died(Exception):
+    """The rogue has ended: what it did was too much."""
+
+
+class Rogue:
+    """A client that does what it is told, and says what came of it."""
+
+    def __init__(self, guest, name, device, mode, canary_bytes=0, pattern="a rogue's memory"):
+        self.name = name
+        self.program = guest.start_ready(
+            [TESTS + "/dma_rogue", "--device", device, "--mode", mode, "--canary-bytes", str(canary_bytes),
+             "--pattern", pattern], name, drop=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def try_do(self, *words):
+        """The answer to a deed."""
+        try:
+            self.program.stdin.write((" ".join(map(str, words)) + "\n").encode())
+            self.program.stdin.flush()
+            line = self.program.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            raise Died(f"{self.name} ended with status {self.program.wait()}")
+        return json.loads(line)
+
+    def do(self, *words):
+        answer = self.try_do(*words)
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {' '.join(map(str, words))}: {answer['error']}")
+        return answer
+
+    def close(self):
+        self.program.stdin.close()
+        self.program.wait()
+
+
+def victim(guest, device, mode):
+    """Another client with memory in a lease of its own."""
+    made = Rogue(guest, "victim", device, mode, CANARY, SECRET.decode())
+    made.lease = made.do("lease")
+    return made
+
+
+class Kernel:
+    """Memory of the kernel's, or as good as that: a locked page of this process (uid 0), and where the
+    kernel's own code stands."""
+
+    def __init__(self):
+        self.canary = Canary(KERNEL_BYTE)
+        with open("/proc/iomem") as file:
+            code = next(line for line in file if "Kernel code" in line)
+        self.addresses = (self.canary.physical(), int(code.split("-")[0], 16))
+
+
+@contextlib.contextmanager
+def namespace(name):
+    """Sockets made within belong to that network namespace; setns(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{name}", os.O_RDONLY)
+    try:
+        if libc.setns(there, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        yield
+    finally:
+        libc.setns(here, CLONE_NEWNET)
+        os.close(here)
+        os.close(there)
+
+
+class Wire:
+    """The other end of the wire: the kernel's NIC, in a namespace of its own, and raw frames through it."""
+
+    ADDRESS = "10.77.0.1"
+
+    def __init__(self, guest, nic="kernel"):
+        dev = wait_until(guest.nic(nic).netdev)
+        self.netns = guest.kernel_peer(nic, self.ADDRESS + "/24")
+        self.mac = bytes.fromhex(guest.mac(nic).replace(":", ""))
+        with namespace(self.netns):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.socket.bind((dev, 0))
+            # packet(7): everybody's frames, but not our own.
+            self.socket.setsockopt(263, 1, struct.pack("iHH8s", socket.if_nametoindex(dev), 1, 0, b""))
+            self.socket.setsockopt(263, 23, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.setblocking(False)
+
+    def flood(self, mac, count):
+        """Frames that are long enough to run over a buffer's end."""
+        frame = (mac + self.mac + b"\x88\xb5").ljust(FRAME, b"wire")
+        for _ in range(count):
+            with contextlib.suppress(BlockingIOError):
+                self.socket.send(frame)
+
+    def received(self):
+        """All frames since the last look."""
+        frames = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frames.append(self.socket.recv(65536))
+        return frames
+
+    def close(self):
+        self.socket.close()
+
+
+def mac_of(guest, device):
+    """The device's address, when its link is up."""
+    state = wait_until(lambda: next((d for d in guest.qsplit("device", "list")["devices"]
+                                     if d["name"] == device and d.get("linkUp")), None))
+    if not state:
+        raise RuntimeError(f"{device} has no link: {guest.qsplit('device', 'show', device)}")
+    return base64.b64decode(state["mac"])
+
+
+def faults_soon():
+    """A block whose faults are expected, without much waiting behind it."""
+    return Expected(SHARED, quiet_seconds=0.05)
+
+
+def leaks(frames):
+    """Those that hold what nobody has sent."""
+    return [f for f in frames if SECRET in f or bytes([KERNEL_BYTE]) * 16 in f]
+
+
+def receive_until(rogue, wire, mac, done, seconds=5.0):
+    """Sends frames, a few at a time, until done() or all that was posted is used up."""
+    end = time.monotonic() + seconds
+    while not (result := done()) and time.monotonic() < end:
+        wire.flood(mac, 4)
+        time.sleep(0.01)
+        rogue.do("poll")
+    return result
+
+
+def all_whole(what, kernel, *clients):
+    """The canaries, in one line."""
+    broken = [c.name for c in clients if not c.do("whole")["whole"]]
+    if kernel.canary.memory[:] != kernel.canary.pattern:
+        broken.append("the kernel's page")
+    return check(what, not broken, f"broken: {broken}" if broken else "")
+
+
+def answers_again(guest, wire, device, name, *more):
+    """A fresh client on the same queue."""
+    mac = mac_of(guest, device)
+    address = "10.77.0.10"
+    guest.responder(f"responder-{name}", address, 4242, *more, device=device)
+    guest.call("ip", "-n", wire.netns, "neigh", "replace", address, "lladdr", mac.hex(":"), "nud", "permanent",
+               "dev", guest_dev(guest, wire))
+    return guest.ping(f"the next client of {name} answers ping", address, wire.netns, count=10)
+
+
+def guest_dev(guest, wire):
+    shown = subprocess.run(["ip", "-j", "-n", wire.netns, "link"], capture_output=True, text=True, check=True)
+    return next(link["ifname"] for link in json.loads(shown.stdout) if link["ifname"] != "lo")

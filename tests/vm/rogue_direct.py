@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""vm.rogue_direct: functions leased whole to a program that points them at memory that is not its own. The
+IOMMU refuses each such access, seen in its trace, by the function that was leased and no other; all canaries
+stay whole."""
+from case import check, run
+from machine import Machine, e1000e, igb, peer, virtio
+from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, Kernel, Rogue, Wire, all_whole,
+                   answers_again, faults_soon, leaks, mac_of, receive_until, victim)
+
+MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
+                   peer("kernel", wire=1)))
+
+CONFIG = 7  # VFIO's number of configuration space
+COMMAND, BUS_MASTER = 4, 6
+LITTLE, BIG = 0, 32
+
+
+class Chip:
+    """The registers that a rogue uses; it holds the function's descriptor, so that all are open to it."""
+
+    def __init__(self, rx_base, tx_base, again=()):
+        self.rx_base, self.tx_base, self.again = rx_base, tx_base, again
+        self.lasts = True  # goes on after DMA that was refused
+
+    def set_base(self, rogue, transmit, address):
+        base = self.tx_base if transmit else self.rx_base
+        rogue.do("poke", 0, base, 4, address & 0xFFFFFFFF)
+        rogue.do("poke", 0, base + 4, 4, address >> 32)
+
+    def enable(self, rogue, lease):
+        """Does what a driver does after a reset, to have the queue of a lease that is over."""
+        self.set_base(rogue, True, lease["rings"][1]["iova"])
+        for offset, value in self.again:
+            rogue.try_do("poke", 0, offset, 4, value)
+
+
+class Virtio:
+    """Virtio 1.2, 4.1.4.3: the common configuration; QEMU has it at the beginning of BAR 4, the notifications
+    at 0x3000, 4 bytes for each queue (4.1.4.4)."""
+    lasts = False
+
+    def set_base(self, rogue, transmit, address):
+        queue = int(transmit)
+        self.write(rogue, (
+            (20, 1, 0), (20, 1, 1), (20, 1, 3),  # device_status: reset, acknowledged, driver
+            (8, 4, 1), (12, 4, 3), (20, 1, 11),  # VERSION_1 and ACCESS_PLATFORM
+            (22, 2, queue), (24, 2, 64),  # queue_select, queue_size
+            *((at + half, 4, address >> 8 * half & 0xFFFFFFFF) for at in (32, 40, 48) for half in (0, 4)),
+            (28, 2, 1), (20, 1, 15), (0x3000 + 4 * queue, 2, queue)))
+
+    def enable(self, rogue, lease):
+        self.set_base(rogue, True, lease["rings"][0]["iova"])
+
+    @staticmethod
+    def write(rogue, registers):
+        for offset, size, value in registers:
+            rogue.try_do("poke", 4, offset, size, value)
+
+
+# 82576 datasheet 8.1: RDBAL, TDBAL of queue 0; TDLEN, TXDCTL.ENABLE, TCTL.EN, TDT.
+IGB = Chip(0xC000, 0xE000, ((0xE008, 4096), (0xE028, 1 << 25), (0x400, 2), (0xE018, 4)))
+# 82576 datasheet 8.28: those of a VF.
+IGB_VF = Chip(0x2800, 0x3800, ((0x3808, 4096), (0x3828, 1 << 25), (0x3818, 4)))
+# 82574 datasheet 10.2: the same, of queue 0.
+E1000E = Chip(0x2800, 0x3800, ((0x3808, 4096), (0x3828, 1 << 25), (0x400, 2), (0x3818, 4)))
+
+
+class Attack:
+    """One rogue on one function."""
+
+    def __init__(self, guest, function, chip, prey="other0"):
+        self.guest, self.function, self.chip = guest, function, chip
+        self.kernel = Kernel()
+        self.wire = Wire(guest)
+        self.victim = victim(guest, prey, "direct")
+        self.rogue = Rogue(guest, "rogue", "nic0", "direct")
+        self.take_lease()
+
+    def take_lease(self):
+        self.rogue.do("drop") if hasattr(self, "lease") else None
+        self.lease = self.rogue.do("lease")
+        self.mac = mac_of(self.guest, "nic0")
+
+    def refused(self, what, first, deed, write=None, pages=1, strict=True):
+        """The deed, and what the IOMMU said: at least one refusal, all by this function and of these pages."""
+        if not self.chip.lasts and getattr(self, "used", False):
+            self.take_lease()
+        self.used = True
+        inside = lambda fault: first // PAGE <= fault.address // PAGE < first // PAGE + pages  # noqa: E731
+        with faults_soon() as seen:
+            deed(lambda: any(inside(f) for f in seen.now()))
+        mine = [f for f in seen.all if f.source == self.function.address and write in (None, f.write) and inside(f)]
+        others = [f for f in seen.all if f.source != self.function.address or strict and not inside(f)]
+        check(what, mine and not others, f"{len(mine)} refused, {mine[0]}" if mine and not others else
+              f"{len(seen.all)} refused: {'; '.join(map(str, (others or seen.all)[:4]))}")
+        all_whole(f"{what}: memory is as it was", self.kernel, self.rogue, self.victim)
+
+    def receive(self, what, address, first=None, pages=1):
+        def deed(seen):
+            self.rogue.do("receive", address, BUFFER, 16)
+            receive_until(self.rogue, self.wire, self.mac, seen)
+            if self.chip.lasts:  # uses up what was posted, so that the next deed begins with nothing
+                for _ in range(8):
+                    self.wire.flood(self.mac, 4)
+                    self.rogue.do("poll")
+        self.refused(f"receive into {what}", first or address, deed, True, pages)
+
+    def send(self, what, address, size=FRAME, first=None, pages=1, before=()):
+        def deed(seen):
+            self.rogue.do("send", *before, address, size)
+            receive_until(self.rogue, self.wire, self.mac, seen)
+        self.refused(f"send from {what}", first or address, deed, False, pages)
+
+    def targets(self):
+        theirs = self.victim.lease["canary"] + CANARY // 2
+        check("the victim's address is none of the rogue's", theirs > self.lease["readonly"] + (64 << 10))
+        yield "an address that nothing has", NOWHERE
+        yield "another client's region, by its address", theirs
+        yield "a page of the kernel's", self.kernel.addresses[0]
+        yield "the kernel's code", self.kernel.addresses[1]
+
+    def all(self):
+        for what, address in self.targets():
+            self.receive(what, address)
+            self.send(what, address)
+        self.receive("memory for reading only", self.lease["readonly"], pages=16)
+        end = self.lease["mine"] + MINE
+        self.receive("a buffer that runs out of the region", end - 256, end)
+        self.send("a buffer that runs out of the region", end - 64, first=end)
+        self.send("a chain that runs out of the region", end - 64, first=end, before=(self.lease["mine"], 64))
+        self.race()
+        self.bases()
+        self.unmapped()
+        self.rogue.close()
+        check("nothing of it went out", not leaks(self.wire.received()))
+
+    def race(self):
+        deed = lambda seen: (self.rogue.do("race", self.lease["mine"], NOWHERE, 256, 30),  # noqa: E731
+                             self.wire.flood(self.mac, 16))
+        self.refused("addresses that change while the device reads them", NOWHERE, deed)
+
+    def bases(self):
+        for transmit in (True, False):
+            self.take_lease()
+            self.used = False
+            target = self.kernel.addresses[0]
+
+            def deed(seen, transmit=transmit):
+                self.chip.set_base(self.rogue, transmit, target)
+                self.rogue.do("send", self.lease["mine"], 64) if transmit else \
+                    self.rogue.do("receive", self.lease["mine"], BUFFER, 16)
+                receive_until(self.rogue, self.wire, self.mac, seen)
+            # What it takes for descriptors are zeros: it goes on to address 0, refused as well.
+            self.refused(f"a {'transmit' if transmit else 'receive'} ring in the kernel's memory", target, deed,
+                         pages=8, strict=False)
+
+    def unmapped(self):
+        """The lease is over, its buffers still posted; the rogue holds the function, and does all it can."""
+        self.take_lease()
+        rogue, ring = self.rogue, self.lease["rings"][1]["iova"]
+        rogue.do("refill")
+        rogue.do("receive", self.lease["mine"], BUFFER, 64)
+        rogue.do("release")
+        with faults_soon() as seen:
+            self.wire.flood(self.mac, 64)
+            try:
+                rogue.try_do("poke", CONFIG, COMMAND, 2, BUS_MASTER)
+                self.chip.enable(rogue, self.lease)
+                self.wire.flood(self.mac, 64)
+                whole = rogue.do("whole")
+                rogue.try_do("send", self.lease["mine"], 64)
+            except Died as died:
+                print(f"  {died}")
+        check("receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
+        others = [f for f in seen.all if f.source != self.function.address]
+        check("a queue brought up again after the lease, without its memory", not others and
+              any(ring // PAGE <= f.address // PAGE < ring // PAGE + 8 for f in seen.all),
+              f"{len(seen.all)} refused" + (f", {seen.all[0]}" if seen.all else ""))
+
+
+def section(function, more=""):
+    return f'[[device]]\nname = "nic0"\nbackend = "vfio"\nfunction = "{function}"\nmode = "direct"\n{more}\n'
+
+
+def attack(guest, name, chip):
+    function = guest.nic(name)
+    guest.serve(section(function) + OTHER)
+    made = Attack(guest, function, chip)
+    made.all()
+    answers_again(guest, made.wire, "nic0", name)
+
+
+def e1000e_whole(guest):
+    """e1000e, direct"""
+    attack(guest, "e1000e", E1000E)
+
+
+def igb_whole(guest):
+    """igb PF, direct"""
+    attack(guest, "pf", IGB)
+
+
+def igb_vf(guest):
+    """igb VF, direct; the victim has its sister"""
+    host = guest.nic("host")
+    guest.call("ip", "link", "set", host.netdev(), "up")
+    function, sister = host.set_vfs(2)
+    for number in (0, 1):
+        guest.call("ip", "link", "set", host.netdev(), "vf", str(number), "mac", f"52:54:00:00:01:0{number + 1}")
+    guest.serve(section(function) + section(sister).replace("nic0", "nic1"))
+    made = Attack(guest, function, IGB_VF, prey="nic1")
+    made.all()
+    answers_again(guest, made.wire, "nic0", "the VF")
+
+
+def virtio_whole(guest):
+    """virtio-net, direct"""
+    attack(guest, "virtio", Virtio())
+
+
+if __name__ == "__main__":
+    run(__file__, MACHINE, [e1000e_whole, igb_whole, igb_vf, virtio_whole], seconds=200)
