@@ -1,4 +1,4 @@
-"""What the cases of rogue_direct.py and rogue_guarded.py share: the program that points a device at memory
+"""What the cases of rogue_direct.py, rogue_guarded.py and two_clients.py share: the program that points a device at memory
 that is not its own, its victims, and the wire's other end.
 
 The rogue and its victim are tests/hostile/dma_rogue.cc, as uid 65534. A victim's memory, the pages of Kernel
@@ -13,8 +13,10 @@ import os
 import socket
 import struct
 import subprocess
+import threading
 import time
 
+import faults
 from case import check, wait_until
 from inside import SHARED, Canary, Expected
 from system import TESTS
@@ -52,17 +54,24 @@ class Rogue:
             [TESTS + "/dma_rogue", "--device", device, "--mode", mode, "--canary-bytes", str(canary_bytes),
              "--pattern", pattern], name, drop=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def try_do(self, *words):
-        """The answer to a deed."""
+    def tell(self, *words):
+        """Lets it do a deed."""
         try:
             self.program.stdin.write((" ".join(map(str, words)) + "\n").encode())
             self.program.stdin.flush()
-            line = self.program.stdout.readline()
         except BrokenPipeError:
-            line = b""
+            pass  # hear() says it
+
+    def hear(self):
+        """What came of it."""
+        line = self.program.stdout.readline()
         if not line:
             raise Died(f"{self.name} ended with status {self.program.wait()}")
         return json.loads(line)
+
+    def try_do(self, *words):
+        self.tell(*words)
+        return self.hear()
 
     def do(self, *words):
         answer = self.try_do(*words)
@@ -115,14 +124,14 @@ class Wire:
     ADDRESS = "10.77.0.1"
 
     def __init__(self, guest, nic="kernel"):
-        dev = wait_until(guest.nic(nic).netdev)
+        self.dev = wait_until(guest.nic(nic).netdev)
         self.netns = guest.kernel_peer(nic, self.ADDRESS + "/24")
         self.mac = bytes.fromhex(guest.mac(nic).replace(":", ""))
         with namespace(self.netns):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.socket.bind((dev, 0))
+            self.socket.bind((self.dev, 0))
             # packet(7): everybody's frames, but not our own.
-            self.socket.setsockopt(263, 1, struct.pack("iHH8s", socket.if_nametoindex(dev), 1, 0, b""))
+            self.socket.setsockopt(263, 1, struct.pack("iHH8s", socket.if_nametoindex(self.dev), 1, 0, b""))
             self.socket.setsockopt(263, 23, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.socket.setblocking(False)
@@ -142,8 +151,53 @@ class Wire:
                 frames.append(self.socket.recv(65536))
         return frames
 
-    def close(self):
+    def neighbour(self, guest, address, mac):
+        guest.call("ip", "-n", self.netns, "neigh", "replace", address, "lladdr", mac, "nud", "permanent", "dev",
+                   self.dev)
+
+
+class Stream(threading.Thread):
+    """Numbered datagrams to somebody who answers each, at a bounded rate; every one must come back."""
+
+    def __init__(self, wire, address, port, per_second, local_port=0):
+        super().__init__()
+        with namespace(wire.netns):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((Wire.ADDRESS, local_port))
+        self.socket.connect((address, port))
+        self.pause = 1 / per_second
+        self.sent, self.missing, self.over = 0, set(), False
+        self.start()
+
+    def run(self):
+        due = time.monotonic()
+        while not self.over:
+            self.missing.add(self.sent)
+            self.socket.send(struct.pack("!Q", self.sent).ljust(64, b"s"))
+            self.sent += 1
+            due += self.pause
+            self.collect(due)
+
+    def collect(self, until):
+        while (left := until - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            with contextlib.suppress(TimeoutError):
+                self.missing.discard(struct.unpack("!Q", self.socket.recv(2048)[:8])[0])
+
+    def ended(self, seconds=5.0):
+        """Ends it; whether all came back."""
+        self.over = True
+        self.join()
+        end = time.monotonic() + seconds
+        while self.missing and time.monotonic() < end:
+            self.collect(time.monotonic() + 0.05)
         self.socket.close()
+        return not self.missing
+
+    def check(self, what):
+        whole = self.ended()
+        return check(what, self.sent and whole, f"{self.sent - len(self.missing)} of {self.sent} came back" +
+                     (f"; lost: {sorted(self.missing)[:10]}" if self.missing else ""))
 
 
 def mac_of(guest, device):
@@ -155,9 +209,14 @@ def mac_of(guest, device):
     return base64.b64decode(state["mac"])
 
 
-def faults_soon():
+class FaultsSoon(Expected):
     """A block whose faults are expected, without much waiting behind it."""
-    return Expected(SHARED, quiet_seconds=0.05)
+
+    def __init__(self):
+        super().__init__(SHARED, quiet_seconds=0.05)
+
+    def now(self):
+        return faults.read(self.folder)[self.before:]
 
 
 def leaks(frames):
@@ -183,16 +242,10 @@ def all_whole(what, kernel, *clients):
     return check(what, not broken, f"broken: {broken}" if broken else "")
 
 
-def answers_again(guest, wire, device, name, *more):
+def answers_again(guest, wire, device, name, mac, *more):
     """A fresh client on the same queue."""
-    mac = mac_of(guest, device)
+    mac_of(guest, device)  # the link is up
     address = "10.77.0.10"
-    guest.responder(f"responder-{name}", address, 4242, *more, device=device)
-    guest.call("ip", "-n", wire.netns, "neigh", "replace", address, "lladdr", mac.hex(":"), "nud", "permanent",
-               "dev", guest_dev(guest, wire))
+    guest.responder(f"next-of-{name}", address, 4242, *more, device=device)
+    wire.neighbour(guest, address, mac)
     return guest.ping(f"the next client of {name} answers ping", address, wire.netns, count=10)
-
-
-def guest_dev(guest, wire):
-    shown = subprocess.run(["ip", "-j", "-n", wire.netns, "link"], capture_output=True, text=True, check=True)
-    return next(link["ifname"] for link in json.loads(shown.stdout) if link["ifname"] != "lo")

@@ -4,8 +4,8 @@ IOMMU refuses each such access, seen in its trace, by the function that was leas
 stay whole."""
 from case import check, run
 from machine import Machine, e1000e, igb, peer, virtio
-from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, Kernel, Rogue, Wire, all_whole,
-                   answers_again, faults_soon, leaks, mac_of, receive_until, victim)
+from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire,
+                   all_whole, answers_again, leaks, mac_of, receive_until, victim)
 
 MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
                    peer("kernel", wire=1)))
@@ -87,7 +87,7 @@ class Attack:
             self.take_lease()
         self.used = True
         inside = lambda fault: first // PAGE <= fault.address // PAGE < first // PAGE + pages  # noqa: E731
-        with faults_soon() as seen:
+        with FaultsSoon() as seen:
             deed(lambda: any(inside(f) for f in seen.now()))
         mine = [f for f in seen.all if f.source == self.function.address and write in (None, f.write) and inside(f)]
         others = [f for f in seen.all if f.source != self.function.address or strict and not inside(f)]
@@ -161,7 +161,7 @@ class Attack:
         rogue.do("refill")
         rogue.do("receive", self.lease["mine"], BUFFER, 64)
         rogue.do("release")
-        with faults_soon() as seen:
+        with FaultsSoon() as seen:
             self.wire.flood(self.mac, 64)
             try:
                 rogue.try_do("poke", CONFIG, COMMAND, 2, BUS_MASTER)
@@ -187,7 +187,7 @@ def attack(guest, name, chip):
     guest.serve(section(function) + OTHER)
     made = Attack(guest, function, chip)
     made.all()
-    answers_again(guest, made.wire, "nic0", name)
+    answers_again(guest, made.wire, "nic0", name, made.mac.hex(":"))
 
 
 def e1000e_whole(guest):
@@ -210,7 +210,7 @@ def igb_vf(guest):
     guest.serve(section(function) + section(sister).replace("nic0", "nic1"))
     made = Attack(guest, function, IGB_VF, prey="nic1")
     made.all()
-    answers_again(guest, made.wire, "nic0", "the VF")
+    answers_again(guest, made.wire, "nic0", "the VF", made.mac.hex(":"))
 
 
 def virtio_whole(guest):

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""vm.rogue_guarded: clients that share a function, one of which gives its shadow rings addresses that are not
+its own. The guard refuses each: a fault for its owner, none at the IOMMU, all canaries whole, and an honest
+client on another queue loses nothing."""
+import faults
+from case import check, run
+from inside import SHARED
+from machine import Machine, e1000e, igb, peer, virtio
+from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, Kernel, Rogue, Stream, Wire, all_whole, answers_again,
+                   leaks, mac_of, victim)
+
+MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)))
+
+UNMAPPED, READ_ONLY = "FAULT_KIND_UNMAPPED", "FAULT_KIND_READ_ONLY"
+ROGUE_MAC, HONEST_MAC = "02:00:00:00:66:01", "02:00:00:00:66:02"
+HONEST = "10.77.0.20"
+# Where the daemon maps clients' regions for a function that they share: each from a multiple of this on. A
+# rogue may know that, and guesses.
+FIRST_REGION, REGION_STEP = 1 << 32, 2 << 20
+RACES = 4
+
+
+class Attack:
+    """One rogue on one queue pair of a shared function. `pools`: the function finds queues by MAC; else by
+    hash, and the rogue's is the only one in RSS."""
+
+    def __init__(self, guest, pools, prey):
+        self.guest, self.pools = guest, pools
+        self.kernel = Kernel()
+        self.wire = Wire(guest)
+        self.victim = victim(guest, prey, "guarded" if prey == "nic0" else "direct")
+        self.rogue = Rogue(guest, "rogue", "nic0", "guarded")
+        self.mac = bytes.fromhex(ROGUE_MAC.replace(":", "")) if pools else mac_of(guest, "nic0")
+
+    def take_lease(self):
+        self.rogue.do("drop") if hasattr(self, "lease") else None
+        self.lease = self.rogue.do("lease", *([] if self.pools else ["rss"]))
+        if self.pools:
+            self.rogue.do("rule", f"flow-type ether dst {ROGUE_MAC} action 0")
+
+    def refused(self, what, transmit, kinds, address, *deed):
+        """The deed, and the fault that its owner is told of."""
+        before = len(faults.read(SHARED))
+        self.take_lease()
+        self.rogue.do(*deed)
+        self.wire.flood(self.mac, 4)
+        told = self.rogue.do("faults", 3000)
+        fits = told["kind"] in kinds and told["transmit"] == transmit and (address is None or told["iova"] == address)
+        check(what, told["counted"] and told["told"] and fits, told)
+        check(f"{what}: the device was never told", len(faults.read(SHARED)) == before)
+        all_whole(f"{what}: memory is as it was", self.kernel, self.rogue, self.victim)
+        self.rogue.do("release")
+
+    def receive(self, what, address, kind=UNMAPPED):
+        self.refused(f"receive into {what}", False, [kind], address, "receive", address, BUFFER, 4)
+
+    def send(self, what, address, size=FRAME, before=()):
+        self.refused(f"send from {what}", True, [UNMAPPED], address, "send", *before, address, size)
+
+    def guesses(self):
+        """Where the device may see another client's region."""
+        return [FIRST_REGION + n * REGION_STEP + CANARY * 3 // 4 for n in range(4)]
+
+    def all(self):
+        self.take_lease()
+        lease = self.lease
+        theirs = self.victim.lease["canary"] + CANARY // 2
+        check("the victim's address is none of the rogue's", theirs > lease["readonly"] + (64 << 10))
+        end = lease["mine"] + MINE
+        for what, address in (("an address that nothing has", NOWHERE), ("another client's region", theirs),
+                              ("a page of the kernel's", self.kernel.addresses[0]),
+                              ("the kernel's code", self.kernel.addresses[1]),
+                              ("a buffer that runs out of the region", end - 64)):
+            self.receive(what, address)
+            self.send(what, address)
+        for n, address in enumerate(self.guesses()):
+            (self.receive if n % 2 else self.send)(f"another client's region, as the device may see it ({n})", address)
+        self.receive("memory for reading only", lease["readonly"], READ_ONLY)
+        self.send("a chain that runs out of the region", end - 64, before=(lease["mine"], 64))
+        for n, bad in enumerate((NOWHERE, *self.guesses()[:RACES - 1])):
+            self.race(n, bad)
+        self.unmapped()
+        self.rogue.close()
+        check("nothing of it went out", not leaks(self.wire.received()))
+
+    def race(self, n, bad):
+        """Addresses that change while the guard reads them: good ones go on, bad ones are refused, in between
+        there is nothing."""
+        before = len(faults.read(SHARED))
+        self.take_lease()
+        good = self.lease["mine"]
+        self.rogue.tell("race", good, bad, 256, 60)
+        for _ in range(8):
+            self.wire.flood(self.mac, 8)
+        done = self.rogue.hear()
+        told = self.rogue.do("faults", 0)
+        check(f"addresses that change while the guard reads them ({n})",
+              done["exchanged"] and (not told["counted"] or told["kind"] == UNMAPPED) and
+              len(faults.read(SHARED)) == before, {**done, **told})
+        all_whole(f"addresses that change ({n}): memory is as it was", self.kernel, self.rogue, self.victim)
+        self.rogue.do("release")
+
+    def unmapped(self):
+        """The lease is over, its buffers still posted; the rogue has the shadow rings, and goes on."""
+        self.take_lease()
+        self.rogue.do("receive", self.lease["mine"], BUFFER, 64)
+        self.rogue.do("refill")
+        self.rogue.do("release")
+        self.wire.flood(self.mac, 64)
+        self.rogue.do("send", self.lease["mine"], 64)
+        self.rogue.do("receive", self.lease["mine"], BUFFER, 64)
+        self.wire.flood(self.mac, 64)
+        whole = self.rogue.do("whole")
+        check("receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
+
+
+def section(function, more):
+    return f'[[device]]\nname = "nic0"\nbackend = "vfio"\nfunction = "{function}"\nmode = "guarded"\n{more}\n'
+
+
+def igb_pools(guest):
+    """igb PF, guarded, between a victim and an honest client"""
+    guest.serve(section(guest.nic("igb"), 'steering = "pools"'))
+    mac_of(guest, "nic0")  # the link is up
+    attack = Attack(guest, True, "nic0")
+    guest.responder("honest", HONEST, 4242, "--rule", f"flow-type ether dst {HONEST_MAC} action 0")
+    attack.wire.neighbour(guest, HONEST, HONEST_MAC)
+    stream = Stream(attack.wire, HONEST, 4242, per_second=200)
+    attack.all()
+    stream.check("the honest client loses nothing")
+    answers_again(guest, attack.wire, "nic0", "igb", ROGUE_MAC, "--rule", f"flow-type ether dst {ROGUE_MAC} action 0")
+
+
+def e1000e_rss(guest):
+    """e1000e, guarded, beside a victim"""
+    guest.serve(section(guest.nic("e1000e"), ""))
+    attack = Attack(guest, False, "nic0")
+    attack.all()
+    answers_again(guest, attack.wire, "nic0", "e1000e", attack.mac.hex(":"))
+
+
+def virtio_one(guest):
+    """virtio-net, guarded"""
+    guest.serve(section(guest.nic("virtio"), "") + OTHER)
+    attack = Attack(guest, False, "other0")
+    attack.all()
+    answers_again(guest, attack.wire, "nic0", "virtio-net", attack.mac.hex(":"))
+
+
+if __name__ == "__main__":
+    run(__file__, MACHINE, [igb_pools, e1000e_rss, virtio_one], seconds=200)
