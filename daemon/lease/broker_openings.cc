@@ -103,6 +103,7 @@ absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
   if (!plan.ok()) return plan;
   const LeaseId id = next_lease++;
   plan->queues.lease = id;
+  plan->queues.holder_pid = peer.pid;
   // Before they run: all that is counted from now on is this lease's.
   room.Rebase(plan->queues, room.device->ReadCounters());
   room.Take(plan->queues);

@@ -118,7 +118,7 @@ absl::Status VfioDevice::FillInfo() {
     info_.allowed.push_back(layout.allowed);
   }
   info_.whole_function_only =
-      config_.protection == Protection::kDirect || !facts_.leased_whole_because.empty();
+      config_.protection == Protection::kDirect || !facts_.queues_stop_alone;
   info_.iova_end = function_->iovas().end();
   info_.pci = config_.pci;
   info_.wire = facts_.family;
@@ -161,7 +161,7 @@ absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
     if (info_.whole_function_only) {
       return absl::ResourceExhaustedError(absl::StrCat(
           "the function is leased whole to another client",
-          facts_.leased_whole_because.empty() ? "" : ": ", facts_.leased_whole_because));
+          facts_.queues_stop_alone ? "" : "; this hardware stops all of its queues or none"));
     }
     if (Meet(lease->request().rx_queues, request.rx_queues) ||
         Meet(lease->request().tx_queues, request.tx_queues)) {
