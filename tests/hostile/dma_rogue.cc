@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -41,13 +42,14 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "tests/hostile/raw_client.h"
 
@@ -59,6 +61,8 @@ using testing::Memory;
 constexpr uint64_t kMineBytes = 512 << 10;
 constexpr uint64_t kReadOnlyBytes = 64 << 10;
 constexpr uint64_t kBufferBytes = 2048;
+// Of a frame to everybody, from nobody, of the type for experiments.
+constexpr char kHeader[] = "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x66\x88\xb5";
 constexpr size_t kBurst = 64;
 
 struct Options {
@@ -118,6 +122,9 @@ class DmaRogue {
 
   absl::Status Start() {
     if (absl::Status status = client_.Open(options_.device); !status.ok()) return status;
+    while (pattern_.size() < std::max(kMineBytes, options_.canary_bytes)) {
+      pattern_ += options_.pattern;
+    }
     for (auto [memory, bytes, read_only] :
          {std::tuple(&mine_, kMineBytes, false), std::tuple(&readonly_, kReadOnlyBytes, true),
           std::tuple(&canary_, options_.canary_bytes, false)}) {
@@ -125,8 +132,10 @@ class DmaRogue {
       absl::StatusOr<Memory> made = client_.Register(bytes, read_only);
       if (!made.ok()) return made.status();
       *memory = *std::move(made);
-      for (size_t i = 0; i < bytes; ++i) memory->bytes[i] = PatternByte(i);
+      std::memcpy(memory->bytes.data(), pattern_.data(), bytes);
     }
+    mine_pattern_.assign(pattern_, 0, kMineBytes / 2);
+    mine_pattern_.replace(0, sizeof kHeader - 1, kHeader, sizeof kHeader - 1);
     Refill();
     watch_.emplace(client_);
     return absl::OkStatus();
@@ -163,11 +172,10 @@ class DmaRogue {
   }
 
  private:
-  std::byte PatternByte(size_t at) const {
-    return static_cast<std::byte>(options_.pattern[at % options_.pattern.size()]);
-  }
   static std::string Error(const absl::Status& status) {
-    return absl::StrCat("{\"error\": \"", absl::Utf8SafeCEscape(status.ToString()), "\"}");
+    const std::string text =
+        absl::StrReplaceAll(status.ToString(), {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", " "}});
+    return absl::StrCat("{\"error\": \"", text, "\"}");
   }
   static absl::StatusOr<std::string> Done(const absl::Status& status) {
     if (!status.ok()) return status;
@@ -240,7 +248,8 @@ class DmaRogue {
     std::atomic<bool> stop = false;
     uint64_t exchanged = 0, posted = 0, pushed = 0, completed = 0;
     std::thread vandal([&] {
-      while (!stop) exchanged += Exchange(good, bad);
+      std::minstd_rand random;
+      while (!stop) exchanged += Exchange(good, bad, random);
     });
     std::array<uint32_t, kBurst> cookies;
     std::array<dataplane::RxCompletion, kBurst> completions;
@@ -260,14 +269,14 @@ class DmaRogue {
     return absl::StrCat("{\"posted\": ", posted, ", \"pushed\": ", pushed,
                         ", \"completed\": ", completed, ", \"exchanged\": ", exchanged, "}");
   }
-  // Each word of a ring that is one address becomes the other one.
-  uint64_t Exchange(uint64_t good, uint64_t bad) {
+  // Words of a ring that are one address become the other one, as chance has it.
+  uint64_t Exchange(uint64_t good, uint64_t bad, std::minstd_rand& random) {
     uint64_t exchanged = 0;
     for (const std::span<std::byte> slots : lease_->slots) {
       for (size_t at = 0; at + sizeof(uint64_t) <= slots.size(); at += sizeof(uint64_t)) {
         auto* word = reinterpret_cast<uint64_t*>(&slots[at]);
         const uint64_t now = __atomic_load_n(word, __ATOMIC_RELAXED);
-        if (now != good && now != bad) continue;
+        if ((now != good && now != bad) || random() % 2 == 0) continue;
         __atomic_store_n(word, now == good ? bad : good, __ATOMIC_RELAXED);
         ++exchanged;
       }
@@ -294,23 +303,16 @@ class DmaRogue {
                         ", \"iova\": ", told.first.iova(), "}");
   }
 
-  std::byte MineByte(size_t at) const {
-    // To everybody, from nobody, of the type for experiments.
-    constexpr std::array<uint8_t, 14> kHeader = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02,
-                                                 0,    0,    0,    0,    0x66, 0x88, 0xb5};
-    return at < kHeader.size() ? std::byte{kHeader[at]} : PatternByte(at);
-  }
   std::string Refill() {
-    for (size_t i = 0; i < kMineBytes / 2; ++i) mine_.bytes[i] = MineByte(i);
+    std::memcpy(mine_.bytes.data(), mine_pattern_.data(), mine_pattern_.size());
     return "{}";
   }
   std::string Whole() const {
-    bool mine = true, others = true;
-    for (size_t i = 0; i < kMineBytes / 2; ++i) mine &= mine_.bytes[i] == MineByte(i);
+    const bool mine = std::memcmp(mine_.bytes.data(), mine_pattern_.data(), kMineBytes / 2) == 0;
+    bool others = true;
     for (const Memory* memory : {&readonly_, &canary_}) {
-      for (size_t i = 0; i < memory->bytes.size(); ++i) {
-        others &= memory->bytes[i] == PatternByte(i);
-      }
+      if (memory->bytes.empty()) continue;
+      others &= std::memcmp(memory->bytes.data(), pattern_.data(), memory->bytes.size()) == 0;
     }
     return absl::StrCat("{\"mine\": ", mine ? "true" : "false",
                         ", \"whole\": ", others ? "true" : "false", "}");
@@ -342,6 +344,8 @@ class DmaRogue {
   const Options options_;
   testing::RawClient client_;
   Memory mine_, readonly_, canary_;
+  std::string pattern_;       // what stands in all of them
+  std::string mine_pattern_;  // with a frame's header
   std::optional<FaultWatch> watch_;
   std::unique_ptr<testing::RawLease> lease_;
 };

@@ -25,7 +25,7 @@ MINE = 512 << 10  # bytes of a rogue's own region
 CANARY = 1 << 20  # and of a victim's
 PAGE = 4096
 BUFFER = 2048
-FRAME = 1400  # bytes of a frame that the wire sends
+FRAME = 128  # bytes of a frame that the wire sends; e1000e is refused each 4 of them
 NOWHERE = 0xDEAD0000  # nothing has this address, in no address space
 SECRET = b"the victim's own"  # its pattern
 KERNEL_BYTE = 0xC5
@@ -137,8 +137,8 @@ class Wire:
         self.socket.setblocking(False)
 
     def flood(self, mac, count):
-        """Frames that are long enough to run over a buffer's end."""
-        frame = (mac + self.mac + b"\x88\xb5").ljust(FRAME, b"wire")
+        """So many frames."""
+        frame = (mac + self.mac + b"\x88\xb5").ljust(FRAME, b"w")
         for _ in range(count):
             with contextlib.suppress(BlockingIOError):
                 self.socket.send(frame)
@@ -203,7 +203,7 @@ class Stream(threading.Thread):
 def mac_of(guest, device):
     """The device's address, when its link is up."""
     state = wait_until(lambda: next((d for d in guest.qsplit("device", "list")["devices"]
-                                     if d["name"] == device and d.get("linkUp")), None))
+                                     if d["name"] == device and d.get("link_up")), None))
     if not state:
         raise RuntimeError(f"{device} has no link: {guest.qsplit('device', 'show', device)}")
     return base64.b64decode(state["mac"])

@@ -2,6 +2,8 @@
 """vm.rogue_direct: functions leased whole to a program that points them at memory that is not its own. The
 IOMMU refuses each such access, seen in its trace, by the function that was leased and no other; all canaries
 stay whole."""
+import time
+
 from case import check, run
 from machine import Machine, e1000e, igb, peer, virtio
 from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire,
@@ -10,9 +12,9 @@ from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, Faul
 MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
                    peer("kernel", wire=1)))
 
+FEW = 4  # buffers
 CONFIG = 7  # VFIO's number of configuration space
 COMMAND, BUS_MASTER = 4, 6
-LITTLE, BIG = 0, 32
 
 
 class Chip:
@@ -77,7 +79,8 @@ class Attack:
         self.take_lease()
 
     def take_lease(self):
-        self.rogue.do("drop") if hasattr(self, "lease") else None
+        for deed in ("release", "drop"):  # of a former one
+            self.rogue.try_do(deed)
         self.lease = self.rogue.do("lease")
         self.mac = mac_of(self.guest, "nic0")
 
@@ -97,12 +100,11 @@ class Attack:
 
     def receive(self, what, address, first=None, pages=1):
         def deed(seen):
-            self.rogue.do("receive", address, BUFFER, 16)
+            self.rogue.do("receive", address, BUFFER, FEW)
             receive_until(self.rogue, self.wire, self.mac, seen)
             if self.chip.lasts:  # uses up what was posted, so that the next deed begins with nothing
-                for _ in range(8):
-                    self.wire.flood(self.mac, 4)
-                    self.rogue.do("poll")
+                self.wire.flood(self.mac, 2 * FEW)
+                self.rogue.do("poll")
         self.refused(f"receive into {what}", first or address, deed, True, pages)
 
     def send(self, what, address, size=FRAME, first=None, pages=1, before=()):
@@ -125,7 +127,7 @@ class Attack:
             self.send(what, address)
         self.receive("memory for reading only", self.lease["readonly"], pages=16)
         end = self.lease["mine"] + MINE
-        self.receive("a buffer that runs out of the region", end - 256, end)
+        self.receive("a buffer that runs out of the region", end - 64, end)
         self.send("a buffer that runs out of the region", end - 64, first=end)
         self.send("a chain that runs out of the region", end - 64, first=end, before=(self.lease["mine"], 64))
         self.race()
@@ -135,8 +137,13 @@ class Attack:
         check("nothing of it went out", not leaks(self.wire.received()))
 
     def race(self):
-        deed = lambda seen: (self.rogue.do("race", self.lease["mine"], NOWHERE, 256, 30),  # noqa: E731
-                             self.wire.flood(self.mac, 16))
+        def deed(seen):
+            self.rogue.tell("race", self.lease["mine"], NOWHERE, 64, 50)
+            for _ in range(16):
+                self.wire.flood(self.mac, 1)
+                time.sleep(0.003)
+            self.rogue.hear()
+            self.wire.flood(self.mac, FEW)
         self.refused("addresses that change while the device reads them", NOWHERE, deed)
 
     def bases(self):

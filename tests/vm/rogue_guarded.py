@@ -33,7 +33,8 @@ class Attack:
         self.mac = bytes.fromhex(ROGUE_MAC.replace(":", "")) if pools else mac_of(guest, "nic0")
 
     def take_lease(self):
-        self.rogue.do("drop") if hasattr(self, "lease") else None
+        for deed in ("release", "drop"):  # of a former one
+            self.rogue.try_do(deed)
         self.lease = self.rogue.do("lease", *([] if self.pools else ["rss"]))
         if self.pools:
             self.rogue.do("rule", f"flow-type ether dst {ROGUE_MAC} action 0")
