@@ -156,6 +156,7 @@ struct QueueRequest {
   std::vector<RegionMapping> regions;
   bool join_rss = false;
   RateLimit limit;  // none, but in DeviceInfo::rate_limit_modes
+  int32_t holder_pid = 0;  // who gets the grant, for people
 };
 
 // The grant in the device's words: as qsplit.v1.Grant, without what the request says already.

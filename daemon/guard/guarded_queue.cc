@@ -2,14 +2,39 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "daemon/guard/in_place_rx_guard.h"
 #include "daemon/guard/in_place_tx_guard.h"
+#include "daemon/guard/phase_guard.h"
 #include "daemon/guard/queue_guard.h"
+#include "daemon/guard/table_guard.h"
+#include "dataplane/ring_shape.h"
 
 namespace qsplit::guard {
 namespace {
 
+// Slot i of one ring stands for slot i of the other.
+absl::Status CheckSameSlots(const dataplane::QueueShape& shadow, const dataplane::QueueView& real) {
+  for (const dataplane::RingShape& ring : shadow.rings) {
+    const uint32_t behind = real.rings[ring.ring_index].slot_count;
+    if (behind == ring.slot_count) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        ring.Where(), ": ", ring.slot_count, " slots in front of a guard, ", behind, " behind it"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<QueueGuard>> MakeGuard(QueueParts parts) {
+  if (parts.direction != v1::DIRECTION_RECEIVE && parts.direction != v1::DIRECTION_TRANSMIT) {
+    return absl::UnimplementedError("a guard checks queues of packets, not of commands");
+  }
+  absl::StatusOr<dataplane::QueueShape> shape =
+      dataplane::ShapeQueue(parts.layout, parts.shadow, parts.direction);
+  if (!shape.ok()) return shape.status();
+  if (absl::Status status = CheckSameSlots(*shape, parts.real); !status.ok()) return status;
+  if (TableGuard::Fits(*shape)) return TableGuard::Create(std::move(parts));
+  if (PhaseGuard::Fits(*shape)) return PhaseGuard::Create(std::move(parts));
   return parts.direction == v1::DIRECTION_RECEIVE ? InPlaceRxGuard::Create(std::move(parts))
                                                   : InPlaceTxGuard::Create(std::move(parts));
 }

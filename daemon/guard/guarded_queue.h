@@ -57,11 +57,16 @@ struct GuardOptions {
   // descriptors must say address 0.
   uint32_t rx_header_bytes = 0;
   // Transmit: the largest packet that leaves in one piece, and the largest one that the device cuts
-  // into segments, in bytes; 0: the layout's limit.
+  // into segments, in bytes; 0: the layout's limit. Where the descriptors do not tell which it will
+  // be, the second one counts.
   uint64_t max_packet_bytes = 0;
   uint64_t max_segmented_bytes = 0;
   // Transmit: the smallest segments that the device may be asked to cut, in bytes.
   uint32_t min_segment_bytes = 1;
+  // The longest buffer in one descriptor, in bytes, and the most descriptors for a packet; 0: the
+  // layout's limits.
+  uint64_t max_buffer_bytes = 0;
+  uint32_t max_descriptors = 0;
 };
 
 // Why a queue was stopped.

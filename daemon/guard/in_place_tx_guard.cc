@@ -60,6 +60,8 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> InPlaceTxGuard::Create(QueueParts pa
   if (!program.ok()) return program.status();
   guard->program_ = *std::move(program);
   guard->contexts_ = dataplane::TxContextMemory(guard->program_);
+  guard->max_descriptors_ = MostDescriptors(limits, parts.options, guard->program_.max_descriptors);
+  guard->max_buffer_bytes_ = Limit(parts.options.max_buffer_bytes, 0);
   absl::StatusOr<dataplane::ProgressReader> producer =
       dataplane::ProgressReader::OfProducerDoorbells(s.ring_shape);
   if (!producer.ok()) return producer.status();
@@ -122,7 +124,7 @@ bool InPlaceTxGuard::CheckContext(size_t context, std::byte* copy) {
   if (program_.contexts[context].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
     context_payload_ = Said(program_.contexts[context].payload_length, true, true, copy);
   }
-  if (packet_.descriptors + 1 >= program_.max_descriptors) {
+  if (packet_.descriptors + 1 >= max_descriptors_) {
     return Refuse(FaultKind::kEndlessChain);
   }
   return true;
@@ -131,7 +133,7 @@ bool InPlaceTxGuard::CheckContext(size_t context, std::byte* copy) {
 bool InPlaceTxGuard::CheckBuffer(const TxDataForm& data, bool last, std::byte* copy) {
   const uint64_t iova = data.address.Load(copy);
   const uint64_t bytes = data.length.Load(copy);
-  if (bytes == 0 || bytes > data.max_bytes) {
+  if (bytes == 0 || bytes > data.max_bytes || bytes > max_buffer_bytes_) {
     return Refuse(FaultKind::kBadDescriptor, iova, bytes);
   }
   uint64_t device_iova = 0;
@@ -145,7 +147,7 @@ bool InPlaceTxGuard::CheckBuffer(const TxDataForm& data, bool last, std::byte* c
   }
   ++packet_.buffers;
   packet_.bytes += bytes;
-  if (!last && packet_.descriptors + 1 >= program_.max_descriptors) {
+  if (!last && packet_.descriptors + 1 >= max_descriptors_) {
     return Refuse(FaultKind::kEndlessChain, iova, packet_.bytes);
   }
   return true;

@@ -83,6 +83,8 @@ class InPlaceTxGuard final : public QueueGuard {
   RegionMap regions_;
   uint32_t slot_bytes_ = 0;
   uint64_t min_segment_bytes_ = 0;
+  uint32_t max_descriptors_ = 0;
+  uint64_t max_buffer_bytes_ = 0;
   uint64_t min_bytes_ = 0;
   uint64_t max_bytes_ = 0;
   uint64_t max_segmented_bytes_ = 0;

@@ -8,11 +8,16 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "daemon/guard/descriptor_mask.h"
 #include "daemon/guard/guarded_queue.h"
 #include "daemon/guard/rate_limit.h"
 #include "daemon/guard/region_map.h"
+#include "dataplane/field_access.h"
+#include "dataplane/queue_shape.h"
+#include "dataplane/ring_forms.h"
 #include "dataplane/ring_view.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
@@ -27,6 +32,17 @@ struct QueueParts {
   RegionMap regions;
   GuardOptions options;
 };
+
+// Limits of the layout and the device together.
+uint64_t LongestPacket(const v1::Limits& limits, const GuardOptions& options);
+uint32_t MostDescriptors(const v1::Limits& limits, const GuardOptions& options,
+                         uint32_t slot_count);
+// For completions in a ring of their own forms: which bits go to the client, and the field that
+// says how many bytes came, if one does; by position among `forms`.
+absl::Status CompileCompletions(const dataplane::QueueScope& scope,
+                                const dataplane::RingForms& forms,
+                                std::vector<DescriptorMask>* kept,
+                                std::vector<std::optional<dataplane::FieldAccess>>* length);
 
 class QueueGuard {
  public:

@@ -11,9 +11,10 @@ class LeaseService final : public v1::LeaseService::CallbackService {
   grpc::ServerUnaryReactor* AcquireLease(grpc::CallbackServerContext* context,
                                          const v1::AcquireLeaseRequest* request,
                                          v1::AcquireLeaseResponse* response) override {
-    return Unary(
-        "AcquireLease", parts_.broker, context, *request, response,
-        [&](lease::SessionId caller) { return parts_.broker.AcquireLease(caller, *request); });
+    return LateUnary("AcquireLease", parts_.broker, context, *request, response,
+                     [&](lease::SessionId caller, lease::Answer<v1::AcquireLeaseResponse> done) {
+                       parts_.broker.AcquireLease(caller, *request, std::move(done));
+                     });
   }
 
   grpc::ServerUnaryReactor* GetLease(grpc::CallbackServerContext* context,
@@ -34,9 +35,10 @@ class LeaseService final : public v1::LeaseService::CallbackService {
   grpc::ServerUnaryReactor* ReleaseLease(grpc::CallbackServerContext* context,
                                          const v1::ReleaseLeaseRequest* request,
                                          v1::ReleaseLeaseResponse* response) override {
-    return Unary(
-        "ReleaseLease", parts_.broker, context, *request, response,
-        [&](lease::SessionId caller) { return parts_.broker.ReleaseLease(caller, *request); });
+    return LateUnary("ReleaseLease", parts_.broker, context, *request, response,
+                     [&](lease::SessionId caller, lease::Answer<v1::ReleaseLeaseResponse> done) {
+                       parts_.broker.ReleaseLease(caller, *request, std::move(done));
+                     });
   }
 
   grpc::ServerWriteReactor<v1::WatchLeasesResponse>* WatchLeases(

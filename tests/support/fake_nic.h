@@ -48,7 +48,7 @@ class FakeNic : public vfio::NicDriver {
     if (refuse_queue == Key{setup.transmit, setup.queue}) {
       return absl::UnavailableError("the queue does not start");
     }
-    running[{setup.transmit, setup.queue}] = setup;
+    running.insert_or_assign(Key{setup.transmit, setup.queue}, setup);
     vfio::QueuePlaces places;
     places.rings.resize(setup.rings.size());
     for (size_t r = 0; r < setup.rings.size(); ++r) {

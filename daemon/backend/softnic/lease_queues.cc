@@ -8,6 +8,8 @@
 #include "daemon/backend/common/ring_memory.h"
 #include "daemon/backend/common/ring_plan.h"
 #include "daemon/linux/eventfd.h"
+#include "dataplane/queue_shape.h"
+#include "dataplane/rx_post.h"
 
 namespace qsplit::softnic {
 namespace {

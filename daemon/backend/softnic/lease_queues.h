@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daemon/backend/common/worker.h"
 #include "daemon/backend/softnic/counters.h"
 #include "daemon/backend/softnic/iommu.h"
 #include "daemon/backend/softnic/iommu_memory.h"
@@ -58,7 +59,9 @@ struct TxQueue : LeasedQueue {
   uint32_t incomplete_slots = 0;
 };
 
-struct LeaseQueues {
+struct LeaseQueues final : backend::Wakeable {
+  void Woken() override;
+
   device::LeaseId id = 0;
   // Destroyed last to first: the queues before the memory that they point to.
   Iommu iommu;

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "daemon/backend/softnic/worker.h"
+#include "daemon/backend/common/worker.h"
 #include "daemon/linux/eventfd.h"
 #include "dataplane/barriers.h"
 
@@ -24,12 +24,6 @@ constexpr size_t kTapFrameBytes = 65536 + 64;
 constexpr size_t kMaxPieces = 4096;
 
 }  // namespace
-
-uint64_t MonotonicNs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 NicCore::NicCore(const SoftNicConfig& config, Parts parts, Worker* worker,
                  backend::EventMailer* mailer)
@@ -186,8 +180,8 @@ void NicCore::DisarmWakeups() {
   for (TxQueue* queue : active_tx_) queue->ring.SetNeedWakeup(false);
 }
 
-void NicCore::NoteWakeup(LeaseQueues& lease) {
-  for (const auto& queue : lease.tx) {
+void LeaseQueues::Woken() {
+  for (const auto& queue : tx) {
     if (!queue->stopped && queue->ring.PeekAvailable() != 0) queue->stats->wakeups.Add();
   }
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "daemon/backend/common/event_mailer.h"
+#include "daemon/backend/common/worker.h"
 #include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/config.h"
 #include "daemon/backend/softnic/counters.h"
@@ -34,16 +35,9 @@
 
 namespace qsplit::softnic {
 
-class Worker;
+using backend::Worker;
 
-uint64_t MonotonicNs();
-inline void CpuRelax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
+using backend::MonotonicNs;
 
 // What Set changes.
 struct NicSettings {
@@ -60,7 +54,7 @@ struct RssTable {
   std::array<uint32_t, kRssTableSize> queue;
 };
 
-class NicCore {
+class NicCore : public backend::Poller {
  public:
   struct Parts {
     std::optional<linux_sys::Tap> wire;         // absent with a peer
@@ -75,14 +69,10 @@ class NicCore {
   void Detach();
   static void Connect(NicCore* a, NicCore* b);
 
-  // One burst over everything. True: something happened.
-  bool Poll(uint64_t now_ns);
-  // Rings the bells of clients that asked for an event and got a completion.
-  void SignalCompletions();
-  // Before sleep: tells clients to wake us. True: there is work after all.
-  bool ArmWakeups();
-  void DisarmWakeups();
-  static void NoteWakeup(LeaseQueues& lease);
+  bool Poll(uint64_t now_ns) override;
+  void SignalCompletions() override;
+  bool ArmWakeups() override;
+  void DisarmWakeups() override;
 
   // Commands.
   void OpenLease(std::unique_ptr<LeaseQueues> lease, std::shared_ptr<const RssTable> rss);

@@ -17,9 +17,9 @@
 #include "absl/status/statusor.h"
 #include "daemon/backend/common/event_mailer.h"
 #include "daemon/backend/common/rss.h"
+#include "daemon/backend/common/worker.h"
 #include "daemon/backend/softnic/config.h"
 #include "daemon/backend/softnic/nic_core.h"
-#include "daemon/backend/softnic/worker.h"
 #include "daemon/device/device.h"
 #include "daemon/linux/reaper.h"
 

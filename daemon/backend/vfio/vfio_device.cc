@@ -50,6 +50,7 @@ absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Create(
     if (absl::Status status = device->BringUp(); !status.ok()) return status;
   }
   if (absl::Status status = device->FillInfo(); !status.ok()) return status;
+  if (absl::Status status = device->StartGuard(); !status.ok()) return status;
   device->caretaker_ = std::thread([self = device.get()] { self->Care(); });
   return device;
 }
@@ -57,10 +58,10 @@ absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Create(
 VfioDevice::VfioDevice(VfioConfig config, std::unique_ptr<HostedFunction> function,
                        std::unique_ptr<NicDriver> driver, std::shared_ptr<void> ownership)
     : config_(std::move(config)),
+      mailer_([this] { return State(); }),
       ownership_(std::move(ownership)),
       function_(std::move(function)),
-      driver_(std::move(driver)),
-      mailer_([this] { return State(); }) {}
+      driver_(std::move(driver)) {}
 
 VfioDevice::~VfioDevice() {
   mailer_.SetEvents({});
@@ -71,16 +72,32 @@ VfioDevice::~VfioDevice() {
   for (auto& [id, lease] : leases_) (void)lease->Stop(*driver_);
   if (ready_) driver_->Stop();
   leases_.clear();
+  if (worker_ != nullptr) worker_->RunAlways([this] { worker_->Remove(guard_.get()); });
+  worker_.reset();
   function_->Close();
+}
+
+absl::Status VfioDevice::StartGuard() {
+  if (config_.protection != Protection::kGuarded) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<backend::Worker>> worker =
+      backend::Worker::Start(config_.name, config_.cpu);
+  if (!worker.ok()) return worker.status();
+  worker_ = *std::move(worker);
+  guard_ = std::make_unique<GuardPoller>(
+      [this](const device::Fault& fault) { mailer_.PostFault(fault); });
+  worker_->RunAlways([this] {
+    worker_->Add(guard_.get());
+    // Completions wake a worker that sleeps.
+    const std::optional<uint32_t> other = driver_->OtherVector();
+    for (uint32_t i = 0; i < vector_events_.size(); ++i) {
+      if (other != i) worker_->WatchWakeup(vector_events_[i]->get(), &interrupts_);
+    }
+  });
+  return absl::OkStatus();
 }
 
 absl::Status VfioDevice::FillInfo() {
   facts_ = driver_->facts();
-  if (config_.protection == Protection::kGuarded && !facts_.queues_stop_alone) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a ", facts_.family, " stops all queues or none, so that leases cannot share it; set mode ",
-        "= \"direct\""));
-  }
   absl::StatusOr<std::vector<OfferedLayout>> offered = OfferedLayouts(facts_, config_.layouts);
   if (!offered.ok()) return offered.status();
   offered_ = *std::move(offered);
@@ -100,7 +117,8 @@ absl::Status VfioDevice::FillInfo() {
     info_.layouts.push_back(layout.layout);
     info_.allowed.push_back(layout.allowed);
   }
-  info_.whole_function_only = config_.protection == Protection::kDirect;
+  info_.whole_function_only =
+      config_.protection == Protection::kDirect || !facts_.queues_stop_alone;
   info_.iova_end = function_->iovas().end();
   info_.pci = config_.pci;
   info_.wire = facts_.family;
@@ -141,7 +159,9 @@ absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
       return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
     }
     if (info_.whole_function_only) {
-      return absl::ResourceExhaustedError("the function is leased whole to another client");
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "the function is leased whole to another client",
+          facts_.queues_stop_alone ? "" : "; this hardware stops all of its queues or none"));
     }
     if (Meet(lease->request().rx_queues, request.rx_queues) ||
         Meet(lease->request().tx_queues, request.tx_queues)) {
@@ -169,11 +189,18 @@ absl::StatusOr<device::Grant> VfioDevice::OpenQueues(const device::QueueRequest&
                          .default_slots = info_.default_slots,
                          .vector_events = vector_events_};
   const bool direct = config_.protection == Protection::kDirect;
+  if (direct && config_.on_handed) {
+    absl::Status noted = config_.on_handed(request.lease, request.holder_pid);
+    if (!noted.ok()) return noted;
+  }
+  last_holder_pid_ = request.holder_pid;
   absl::StatusOr<std::unique_ptr<OpenLease>> made =
       direct ? DirectLease::Make(parts, request)
-             : GuardedLease::Make(parts, request, *guard_,
-                                  [this](const device::Fault& fault) { mailer_.PostFault(fault); });
-  if (!made.ok()) return made.status();
+             : GuardedLease::Make(parts, request, *worker_, *guard_);
+  if (!made.ok()) {
+    if (direct && config_.on_free) config_.on_free();
+    return made.status();
+  }
   OpenLease& lease = *leases_.emplace(request.lease, *std::move(made)).first->second;
   // Nobody else is there to take what reaches a function that is leased whole.
   if (direct || request.join_rss) rss_.Return(request.rx_queues);

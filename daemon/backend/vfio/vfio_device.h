@@ -12,7 +12,9 @@
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_VFIO_DEVICE_H_
 #define QSPLIT_DAEMON_BACKEND_VFIO_VFIO_DEVICE_H_
 
+#include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,7 +27,9 @@
 #include "absl/status/statusor.h"
 #include "daemon/backend/common/event_mailer.h"
 #include "daemon/backend/common/rss.h"
+#include "daemon/backend/common/worker.h"
 #include "daemon/backend/vfio/driver_choices.h"
+#include "daemon/backend/vfio/guard_poller.h"
 #include "daemon/backend/vfio/hosted_function.h"
 #include "daemon/backend/vfio/nic_driver.h"
 #include "daemon/backend/vfio/open_lease.h"
@@ -43,13 +47,16 @@ struct VfioConfig {
   std::vector<layout::VerifiedLayout> layouts;  // that may be offered
   device::PciFacts pci;
   int32_t numa_node = -1;
+  // Before a client gets the function's descriptor; not OK: it does not get it. And when nobody has
+  // it any more. Null: nobody needs to know.
+  std::function<absl::Status(device::LeaseId lease, int32_t pid)> on_handed;
+  std::function<void()> on_free;
 };
 
 class VfioDevice : public device::Device {
  public:
   // Brings the function up. `ownership` goes last: it gives the function back to its former driver.
-  // Errors of the driver's; FAILED_PRECONDITION: guarded mode, and the hardware cannot stop a queue
-  // alone.
+  // Errors of the driver's; NOT_FOUND: no layout of the driver's is loaded.
   static absl::StatusOr<std::unique_ptr<VfioDevice>> Create(
       VfioConfig config, std::unique_ptr<HostedFunction> function,
       std::unique_ptr<NicDriver> driver, std::shared_ptr<void> ownership);
@@ -77,6 +84,7 @@ class VfioDevice : public device::Device {
   // All with control_ held, but for FillInfo and Care.
   absl::Status BringUp();
   absl::Status FillInfo();
+  absl::Status StartGuard();
   absl::Status MakeVectors();
   absl::Status CheckRequest(const device::QueueRequest& request,
                             const OfferedLayout** layout) const;
@@ -91,29 +99,35 @@ class VfioDevice : public device::Device {
   absl::StatusOr<Lock> TryLock() const;
 
   const VfioConfig config_;
+  backend::EventMailer mailer_;
   const std::shared_ptr<void> ownership_;
   device::DeviceInfo info_;
   std::vector<OfferedLayout> offered_;
   DriverFacts facts_;
 
   mutable std::timed_mutex control_;
-  // Each outlives what stands below it.
+  // Each outlives what stands below it. worker_: null in direct mode.
   const std::unique_ptr<HostedFunction> function_;
   const std::unique_ptr<NicDriver> driver_;
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> vector_events_;
+  // Interrupts wake the worker, who then looks at all rings.
+  struct Interrupts final : backend::Wakeable {
+    void Woken() override {}
+  } interrupts_;
+  std::unique_ptr<GuardPoller> guard_;
+  std::shared_ptr<backend::Worker> worker_;
   std::map<device::LeaseId, std::unique_ptr<OpenLease>> leases_;
   std::map<uint32_t, device::FlowRule> rules_;
   backend::Rss rss_{0, 0, false};
   device::DeviceSettings settings_;  // what Set has changed so far
   bool ready_ = false;
+  int32_t last_holder_pid_ = 0;  // of a direct lease
   std::condition_variable_any ready_changed_;
 
   mutable std::mutex state_mutex_;  // held for copies only
   device::DeviceState state_;
   mutable device::DeviceCounters counters_;  // as last read
-  backend::EventMailer mailer_;
-
-  linux_sys::OwnedFd wake_;  // an eventfd of the caretaker's
+  linux_sys::OwnedFd wake_;                  // an eventfd of the caretaker's
   std::atomic<bool> stop_{false};
   std::thread caretaker_;
 };

@@ -31,7 +31,7 @@ TEST(Cases, AreThoseOfTheDevicesThatTheGuestsHave) {
   for (const RxCase& c : testing::GuardedRxCases()) receive.insert(c.layout->name());
   for (const TxCase& c : testing::GuardedTxCases()) transmit.insert(c.layout->name());
   for (const char* name : {"intel.igb.advanced", "intel.e1000.legacy", "intel.e1000.extended",
-                           "intel.ixgbe.advanced"}) {
+                           "intel.ixgbe.advanced", "virtio.split", "virtio.packed"}) {
     EXPECT_TRUE(receive.contains(name)) << name;
     EXPECT_TRUE(transmit.contains(name)) << name;
   }

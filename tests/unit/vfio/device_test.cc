@@ -57,17 +57,19 @@ class VfioDeviceTest : public testing::Test {
 
   device::QueueRequest Request(device::LeaseId lease, uint32_t queue) {
     auto memory = linux_sys::CreateSealedMemfd("region", kRegionBytes);
-    device::QueueRequest request;
-    request.lease = lease;
-    request.layout = device_->info().layouts.at(0);
-    request.rx_queues = {queue};
-    request.tx_queues = {queue};
-    request.rx_slots = request.tx_slots = 128;
-    request.protection = device_->info().protections.at(0);
-    request.regions = {{.region = 1,
-                        .memory = std::make_shared<linux_sys::OwnedFd>(*std::move(memory)),
-                        .length_bytes = kRegionBytes,
-                        .iova = kRegionIova}};
+    const std::vector<device::RegionMapping> regions = {
+        {.region = 1,
+         .memory = std::make_shared<linux_sys::OwnedFd>(*std::move(memory)),
+         .length_bytes = kRegionBytes,
+         .iova = kRegionIova}};
+    device::QueueRequest request{.lease = lease,
+                                 .layout = device_->info().layouts.at(0),
+                                 .rx_queues = {queue},
+                                 .tx_queues = {queue},
+                                 .rx_slots = 128,
+                                 .tx_slots = 128,
+                                 .protection = device_->info().protections.at(0),
+                                 .regions = regions};
     return request;
   }
 
@@ -214,15 +216,23 @@ TEST_F(VfioDeviceTest, MemoryOfAQueueThatDoesNotStopIsUnmappedAllTheSame) {
   EXPECT_NE(device_->State().trouble.find("RXDCTL"), std::string::npos);
 }
 
-TEST_F(VfioDeviceTest, HardwareThatStopsAllQueuesTogetherIsNotShared) {
+TEST_F(VfioDeviceTest, HardwareThatCannotBeSharedHasOneGuardedLeaseAtATime) {
+  auto function = std::make_unique<FakeHostedFunction>();
   auto nic = std::make_unique<FakeNic>();
+  function_ = function.get();
   nic->facts_.queues_stop_alone = false;
   VfioConfig config;
   config.name = "nic0";
   config.layouts = {Shipped("intel.igb.advanced")};
-  const auto made = VfioDevice::Create(std::move(config), std::make_unique<FakeHostedFunction>(),
-                                       std::move(nic), nullptr);
-  EXPECT_EQ(made.status().code(), absl::StatusCode::kFailedPrecondition);
+  auto made = VfioDevice::Create(std::move(config), std::move(function), std::move(nic), nullptr);
+  ASSERT_TRUE(made.ok()) << made.status();
+  device_ = *std::move(made);
+  ASSERT_TRUE(device_->OpenQueues(Request(1, 0)).ok());
+  const absl::Status second = device_->OpenQueues(Request(2, 1)).status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(second.message().find("all of its queues or none"), std::string::npos);
+  ASSERT_TRUE(device_->CloseQueues(1).ok());
+  EXPECT_TRUE(device_->OpenQueues(Request(3, 1)).ok());
 }
 
 TEST_F(VfioDeviceTest, TellsOfTheLink) {

@@ -1,4 +1,4 @@
-#include "daemon/backend/softnic/worker.h"
+#include "daemon/backend/common/worker.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -8,15 +8,15 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <ctime>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "daemon/backend/softnic/nic_core.h"
 #include "daemon/linux/errno_status.h"
 #include "daemon/linux/eventfd.h"
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
 namespace {
 
 constexpr absl::Duration kCommandPatience = absl::Milliseconds(45);
@@ -24,6 +24,12 @@ constexpr uint64_t kSpinNs = 50'000;
 constexpr int kSleepMs = 10;
 
 }  // namespace
+
+uint64_t MonotonicNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
 
 struct Worker::Command {
   enum class State : uint8_t { kQueued, kRunning, kDone, kCancelled };
@@ -103,7 +109,7 @@ absl::Status Worker::RunUntil(std::function<void()> work, absl::Time deadline) {
     return absl::OkStatus();
   }
   command->state = State::kCancelled;
-  return absl::UnavailableError("the software NIC's thread is busy; try again");
+  return absl::UnavailableError("the device's thread is busy; try again");
 }
 
 void Worker::RunCommands() {
@@ -131,9 +137,9 @@ void Worker::RunCommands() {
   }
 }
 
-void Worker::Add(NicCore* nic) { nics_.push_back(nic); }
+void Worker::Add(Poller* poller) { pollers_.push_back(poller); }
 
-void Worker::Remove(NicCore* nic) { std::erase(nics_, nic); }
+void Worker::Remove(Poller* poller) { std::erase(pollers_, poller); }
 
 void Worker::WatchReadable(int fd) {
   epoll_event event{};
@@ -141,10 +147,10 @@ void Worker::WatchReadable(int fd) {
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
-void Worker::WatchWakeup(int fd, LeaseQueues* lease) {
+void Worker::WatchWakeup(int fd, Wakeable* whom) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
-  event.data.ptr = lease;
+  event.data.ptr = whom;
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -156,8 +162,8 @@ void Worker::Loop() {
     RunCommands();
     const uint64_t now_ns = MonotonicNs();
     bool worked = false;
-    for (NicCore* nic : nics_) worked |= nic->Poll(now_ns);
-    for (NicCore* nic : nics_) nic->SignalCompletions();
+    for (Poller* poller : pollers_) worked |= poller->Poll(now_ns);
+    for (Poller* poller : pollers_) poller->SignalCompletions();
     if (worked || busy_at_ns == 0) {
       busy_at_ns = now_ns;
     } else if (now_ns - busy_at_ns >= kSpinNs) {
@@ -171,7 +177,7 @@ void Worker::Loop() {
 
 void Worker::Sleep() {
   bool work = false;
-  for (NicCore* nic : nics_) work |= nic->ArmWakeups();
+  for (Poller* poller : pollers_) work |= poller->ArmWakeups();
   std::array<epoll_event, 64> events;
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                  work ? 0 : kSleepMs);
@@ -180,10 +186,10 @@ void Worker::Sleep() {
     if (what == this) {
       linux_sys::ClearEventFd(bell_.get());
     } else if (what != nullptr) {
-      NicCore::NoteWakeup(*static_cast<LeaseQueues*>(what));
+      static_cast<Wakeable*>(what)->Woken();
     }
   }
-  for (NicCore* nic : nics_) nic->DisarmWakeups();
+  for (Poller* poller : pollers_) poller->DisarmWakeups();
 }
 
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend

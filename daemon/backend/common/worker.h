@@ -1,13 +1,14 @@
-// The thread that is one or more software NICs.
+// A thread that moves packets for one or more pollers: software NICs, guards.
 //
 //   control threads --Run(closure)--> [ commands ]          (a lock, but not on the packet path)
 //                                          v
-//     loop:  commands, a burst of each NIC, events  -->  nothing for 50 us  -->  sleep in epoll
+//     loop:  commands, a burst of each poller, events  -->  nothing for 50 us  -->  sleep in epoll
 //
 // Before it sleeps it says so in every ring (need_wakeup), looks once more, and then waits for a
-// tap, a client's wakeup, a command, or 10 ms. Only this thread touches what NicCore has.
-#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_WORKER_H_
-#define QSPLIT_DAEMON_BACKEND_SOFTNIC_WORKER_H_
+// tap, an interrupt, a client's wakeup, a command, or 10 ms. Only this thread touches what pollers
+// have.
+#ifndef QSPLIT_DAEMON_BACKEND_COMMON_WORKER_H_
+#define QSPLIT_DAEMON_BACKEND_COMMON_WORKER_H_
 
 #include <atomic>
 #include <cstdint>
@@ -24,17 +25,46 @@
 #include "absl/time/time.h"
 #include "daemon/linux/owned_fd.h"
 
-namespace qsplit::softnic {
+namespace qsplit::backend {
 
-class NicCore;
-struct LeaseQueues;
+uint64_t MonotonicNs();
+inline void CpuRelax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// What a worker has work from. All on the worker's thread; one indirect call for each burst.
+class Poller {
+ public:
+  virtual ~Poller() = default;
+
+  // One burst over everything. True: something happened.
+  virtual bool Poll(uint64_t now_ns) = 0;
+  // Rings the bells of clients that asked for an event and got a completion.
+  virtual void SignalCompletions() = 0;
+  // Before sleep: tells clients to wake us. True: there is work after all.
+  virtual bool ArmWakeups() = 0;
+  virtual void DisarmWakeups() = 0;
+};
+
+// What is told that its descriptor woke the worker.
+class Wakeable {
+ public:
+  virtual void Woken() = 0;
+
+ protected:
+  ~Wakeable() = default;
+};
 
 class Worker {
  public:
   // Starts the thread. INVALID_ARGUMENT: no such cpu.
   static absl::StatusOr<std::shared_ptr<Worker>> Start(const std::string& name,
                                                        std::optional<uint32_t> cpu);
-  // Ends the thread; all NICs have been removed.
+  // Ends the thread; all pollers have been removed.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -45,13 +75,13 @@ class Worker {
   // The same, however long it takes.
   void RunAlways(std::function<void()> command);
 
-  // The rest: on the worker's thread, inside of commands and NICs.
-  void Add(NicCore* nic);
-  void Remove(NicCore* nic);
-  // Wakes the worker when `fd` has something to read. `lease`: whose wakeup it is; then the fd is
-  // never read, each write wakes. Remove it before it is closed.
+  // The rest: on the worker's thread, inside of commands and pollers.
+  void Add(Poller* poller);
+  void Remove(Poller* poller);
+  // Wakes the worker when `fd` has something to read. With `whom`, who is told: the fd is never
+  // read, each write wakes. Remove it before it is closed.
   void WatchReadable(int fd);
-  void WatchWakeup(int fd, LeaseQueues* lease);
+  void WatchWakeup(int fd, Wakeable* whom);
   void Unwatch(int fd);
 
  private:
@@ -65,7 +95,7 @@ class Worker {
 
   const linux_sys::OwnedFd epoll_;
   const linux_sys::OwnedFd bell_;  // an eventfd for commands
-  std::vector<NicCore*> nics_;     // worker's thread
+  std::vector<Poller*> pollers_;   // worker's thread
   std::mutex mutex_;
   std::vector<std::shared_ptr<Command>> commands_;
   std::atomic<bool> has_commands_{false};
@@ -73,6 +103,6 @@ class Worker {
   std::thread thread_;
 };
 
-}  // namespace qsplit::softnic
+}  // namespace qsplit::backend
 
-#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_WORKER_H_
+#endif  // QSPLIT_DAEMON_BACKEND_COMMON_WORKER_H_
