@@ -1,6 +1,7 @@
 // Virtqueues: where their parts are, and when a stop is one.
 #include <gmock/gmock.h>
 
+#include "daemon/backend/common/ring_plan.h"
 #include "tests/unit/vfio/virtio_net/fake_virtio.h"
 
 namespace qsplit::vfio::virtio_net {
@@ -61,6 +62,36 @@ TEST_F(VirtioNetTest, FixedCellsAreWhereTheDeviceHasThem) {
   ASSERT_EQ(split.size(), 1u);
   EXPECT_EQ(split[0].of_ring, "used");
   EXPECT_EQ(split[0].offset_bytes, -4);
+}
+
+// And so the back end's plan of a lease's rings is one that the driver takes.
+TEST_F(VirtioNetTest, ThePlanOfTheBackEndIsTaken) {
+  fake.offered |= kRingPacked;
+  Start();
+  for (const DrivenLayout& driven : driver->facts().layouts) {
+    const layout::VerifiedLayout layout = Layout(driven.name);
+    backend::RingPlan plan(
+        layout, {0, 0}, {.iova = 0x40000000, .sleeps = false, .fixed_cells = driven.fixed_cells});
+    ASSERT_TRUE(plan.AddQueue(*layout.FindQueue(v1::DIRECTION_RECEIVE), 0, 0, 256).ok());
+    ASSERT_TRUE(plan.AddQueue(*layout.FindQueue(v1::DIRECTION_TRANSMIT), 0, 64, 256).ok());
+    plan.Finish();
+    for (const bool transmit : {false, true}) {
+      QueueSetup setup{
+          .transmit = transmit, .queue = 0, .layout = layout, .features = {0, 0}, .rings = {}};
+      for (const device::RingGrant& ring : (transmit ? plan.tx : plan.rx)[0].rings) {
+        RingSetup& out = setup.rings.emplace_back();
+        out.slots_iova = ring.iova;
+        out.slot_count = ring.slot_count;
+        for (const device::Place& cell : ring.cells) {
+          out.cell_iovas.push_back(0x40000000 + cell.offset_bytes);
+        }
+      }
+      const auto places = driver->StartQueue(setup);
+      EXPECT_TRUE(places.ok()) << driven.name << ": " << places.status();
+    }
+    EXPECT_TRUE(driver->StopQueue(false, 0).ok());
+    EXPECT_TRUE(driver->StopQueue(true, 0).ok());
+  }
 }
 
 TEST_F(VirtioNetTest, TheOtherFormatIsAgreedOnWhileNoQueueRuns) {
