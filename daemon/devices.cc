@@ -50,7 +50,8 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.mtu_bytes = section.mtu_bytes;
   nic.rx_queues = section.rx_queues;
   nic.tx_queues = section.tx_queues;
-  auto picked = DrivenLayouts(layouts, section.layouts, section.slots);
+  nic.default_slots = section.slots.value_or(nic.default_slots);
+  auto picked = DrivenLayouts(layouts, section.layouts, nic.default_slots);
   if (!picked.ok()) {
     return absl::Status(picked.status().code(),
                         absl::StrCat("device '", section.name, "': ", picked.status().message()));
@@ -70,7 +71,6 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.representor_netns = section.representor_netns;
   nic.worker = section.worker;
   nic.cpu = section.cpu;
-  nic.default_slots = section.slots;
   if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
   return nic;
 }

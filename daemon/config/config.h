@@ -80,9 +80,9 @@ struct DeviceSection {
   uint32_t tx_queues = 8;
   std::optional<std::array<uint8_t, 6>> mac;  // absent: made from the name
   uint32_t mtu_bytes = 1500;
-  uint32_t slots = 512;         // of a ring, when the client names none
-  std::string worker;           // devices of one worker share its thread; empty: one of its own
-  std::optional<uint32_t> cpu;  // that the thread is pinned to
+  std::optional<uint32_t> slots;  // of a ring, when the client names none; absent: the back end's
+  std::string worker;             // devices of one worker share its thread; empty: one of its own
+  std::optional<uint32_t> cpu;    // that the thread is pinned to
   Wire wire;
   std::string representor;        // netdev; empty: none
   std::string representor_netns;  // network namespace of it; empty: the daemon's

@@ -119,7 +119,7 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   if (auto mtu = reader.Integer("mtu", 68, kMaxMtu)) out.mtu_bytes = static_cast<uint32_t>(*mtu);
   if (auto slots = reader.Integer("slots", 8, kMaxSlots)) {
     out.slots = static_cast<uint32_t>(*slots);
-    if ((out.slots & (out.slots - 1)) != 0) {
+    if ((*slots & (*slots - 1)) != 0) {
       reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
     }
   }
