@@ -21,6 +21,29 @@ std::string WireText(const Wire& wire) {
   return "none";
 }
 
+std::string SoftnicText(const DeviceSection& device) {
+  return absl::StrFormat("%d rx and %d tx queues, wire %s, representor %s", device.rx_queues,
+                         device.tx_queues, WireText(device.wire),
+                         device.representor.empty() ? "none" : device.representor);
+}
+
+std::string VfioText(const VfioSection& vfio) {
+  const std::string which =
+      !vfio.function.empty() ? "function " + vfio.function
+      : !vfio.netdev.empty()
+          ? "the function of netdev " + vfio.netdev
+          : absl::StrCat("virtual function ", vfio.vf.value_or(0), " of ", vfio.vf_of);
+  const char* mode = !vfio.mode ? "guarded, or direct if it is a virtual function"
+                     : *vfio.mode == VfioMode::kDirect ? "direct"
+                                                       : "guarded";
+  return absl::StrCat(
+      which, ", ", mode, ", ", vfio.queues ? absl::StrCat("at most ", *vfio.queues) : "all",
+      " queues, steering by ", vfio.steering == VfioSteering::kPools ? "pools" : "rss",
+      vfio.vfs > 0 ? absl::StrCat(", ", vfio.vfs, " virtual functions") : "",
+      vfio.vf_token.empty() ? "" : ", with a VF token",
+      vfio.allow_active ? ", even if it is in use" : "");
+}
+
 std::string WhoText(const TenantSection& tenant) {
   if (tenant.everybody) return "everybody";
   std::vector<std::string> parts;
@@ -41,6 +64,10 @@ std::string QuotaText(const Quotas& quotas) {
   add("regions", quotas.regions);
   add("region_bytes", quotas.region_bytes);
   add("rules", quotas.rules);
+  add("tx_packets_per_second", quotas.tx_packets_per_second);
+  add("tx_bytes_per_second", quotas.tx_bytes_per_second);
+  add("burst_packets", quotas.burst_packets);
+  add("burst_bytes", quotas.burst_bytes);
   return parts.empty() ? "no quotas" : absl::StrJoin(parts, ", ");
 }
 
@@ -60,10 +87,8 @@ std::string Describe(const Config& config) {
       config.limits.rpc_connections_per_uid);
   for (const DeviceSection& device : config.devices) {
     out << absl::StrFormat(
-        "device         %s: %s, %d rx and %d tx queues, mtu %d, wire %s, representor %s, layouts "
-        "%s\n",
-        device.name, device.backend, device.rx_queues, device.tx_queues, device.mtu_bytes,
-        WireText(device.wire), device.representor.empty() ? "none" : device.representor,
+        "device         %s: %s, %s, mtu %d, layouts %s\n", device.name, device.backend,
+        device.vfio ? VfioText(*device.vfio) : SoftnicText(device), device.mtu_bytes,
         device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
   }
   for (const TenantSection& tenant : config.tenants) {

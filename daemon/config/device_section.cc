@@ -12,16 +12,6 @@ constexpr uint32_t kMaxQueues = 64;
 constexpr uint32_t kMaxMtu = 9216;
 constexpr uint32_t kMaxSlots = 32768;
 
-// What the kernel takes as a netdev's name (IFNAMSIZ is 16), and no pattern.
-bool IsNetdevName(std::string_view text) {
-  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
-         });
-}
-constexpr std::string_view kNetdevRule =
-    "no netdev name; allowed: 1..15 characters, no / : % space";
-
 void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
   const toml::table* table = device.Table("wire");
   if (table == nullptr) return;
@@ -46,6 +36,14 @@ void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
 
 }  // namespace
 
+bool IsNetdevName(std::string_view text) {
+  // IFNAMSIZ is 16.
+  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
+         });
+}
+
 bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -66,20 +64,10 @@ std::optional<std::array<uint8_t, 6>> ParseMac(std::string_view text) {
   return mac;
 }
 
-void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out) {
-  TableReader reader(table, "device", diagnostics);
-  if (auto name = reader.String("name")) {
-    if (!IsName(*name)) reader.Error("name", absl::StrCat("no name; ", kNameRule.data()));
-    out.name = *name;
-  } else if (!reader.Has("name")) {
-    reader.Missing("name", kNameRule);
-  }
-  if (auto backend = reader.OneOf("backend", {"softnic"})) out.backend = *backend;
-  if (auto layouts = reader.Strings("layouts")) out.layouts = *layouts;
-  if (auto layout = reader.String("layout")) {
-    out.layouts = {*layout};
-    if (reader.Has("layouts")) reader.Error("layouts", "'layout' names the only one; drop either");
-  }
+namespace {
+
+// What only a software NIC has.
+void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& out) {
   if (auto queues = reader.Integer("queues", 1, kMaxQueues)) {
     out.rx_queues = out.tx_queues = static_cast<uint32_t>(*queues);
     for (const std::string_view key : {"rx_queues", "tx_queues"}) {
@@ -91,6 +79,45 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   }
   if (auto queues = reader.Integer("tx_queues", 1, kMaxQueues)) {
     out.tx_queues = static_cast<uint32_t>(*queues);
+  }
+  if (auto worker = reader.String("worker")) {
+    if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
+    out.worker = *worker;
+  }
+  if (auto representor = reader.String("representor")) {
+    if (!IsNetdevName(*representor)) reader.Error("representor", kNetdevRule);
+    out.representor = *representor;
+  }
+  if (auto netns = reader.String("representor_netns")) {
+    if (!reader.Has("representor")) reader.Error("representor_netns", "there is no 'representor'");
+    out.representor_netns = *netns;
+  }
+  ReadWire(reader, diagnostics, out.wire);
+}
+
+// Keys of other back ends than the device's.
+void Refuse(TableReader& reader, std::initializer_list<std::string_view> keys,
+            std::string_view problem) {
+  for (const std::string_view key : keys) {
+    if (reader.Node(key) != nullptr) reader.Error(key, problem);
+  }
+}
+
+}  // namespace
+
+void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out) {
+  TableReader reader(table, "device", diagnostics);
+  if (auto name = reader.String("name")) {
+    if (!IsName(*name)) reader.Error("name", absl::StrCat("no name; ", kNameRule.data()));
+    out.name = *name;
+  } else if (!reader.Has("name")) {
+    reader.Missing("name", kNameRule);
+  }
+  if (auto backend = reader.OneOf("backend", {"softnic", "vfio"})) out.backend = *backend;
+  if (auto layouts = reader.Strings("layouts")) out.layouts = *layouts;
+  if (auto layout = reader.String("layout")) {
+    out.layouts = {*layout};
+    if (reader.Has("layouts")) reader.Error("layouts", "'layout' names the only one; drop either");
   }
   if (auto text = reader.String("mac")) {
     out.mac = ParseMac(*text);
@@ -107,20 +134,18 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
       reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
     }
   }
-  if (auto worker = reader.String("worker")) {
-    if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
-    out.worker = *worker;
-  }
   if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
-  if (auto representor = reader.String("representor")) {
-    if (!IsNetdevName(*representor)) reader.Error("representor", kNetdevRule);
-    out.representor = *representor;
+  if (out.backend == "vfio") {
+    ReadVfio(reader, out.vfio.emplace());
+    Refuse(reader, {"rx_queues", "tx_queues", "worker", "wire", "representor", "representor_netns"},
+           "only a device with backend = \"softnic\" has this; drop it");
+  } else {
+    ReadSoftnic(reader, diagnostics, out);
+    Refuse(reader,
+           {"function", "netdev", "vf_of", "vf", "mode", "allow_active", "steering", "vfs",
+            "vf_token"},
+           "only a device with backend = \"vfio\" has this; drop it, or name that back end");
   }
-  if (auto netns = reader.String("representor_netns")) {
-    if (!reader.Has("representor")) reader.Error("representor_netns", "there is no 'representor'");
-    out.representor_netns = *netns;
-  }
-  ReadWire(reader, diagnostics, out.wire);
   reader.Finish();
 }
 
