@@ -80,7 +80,7 @@ TEST(IgbBringUp, SaysWhatTheHardwareHas) {
   StartedPf pf;
   const vfio::DriverFacts& facts = pf.driver->facts();
   EXPECT_EQ(facts.family, "82576 PF");
-  EXPECT_EQ(facts.rx_queues, 16u);
+  EXPECT_EQ(facts.rx_queues, 15u);  // one is for drops
   EXPECT_EQ(facts.tx_queues, 16u);
   EXPECT_EQ(facts.vectors, 10u);
   EXPECT_EQ(facts.rss_table_size, 128u);
@@ -89,7 +89,8 @@ TEST(IgbBringUp, SaysWhatTheHardwareHas) {
   EXPECT_EQ(facts.layouts[0].name, "intel.igb.advanced");
   StartedPf i350(test::kI350);
   EXPECT_EQ(i350.driver->facts().family, "I350 PF");
-  EXPECT_EQ(i350.driver->facts().rx_queues, 8u);
+  EXPECT_EQ(i350.driver->facts().rx_queues, 7u);
+  EXPECT_EQ(i350.driver->facts().tx_queues, 8u);
   // 8 queues that each take tags and CRC out.
   for (uint32_t i = 0; i < 8; ++i) {
     EXPECT_EQ(i350.pf.Reg(Dvmolr(i)), kDvmolrStripVlan | kDvmolrStripCrc);

@@ -33,23 +33,26 @@ TEST(IgbInterrupts, EachQueueHasTheVectorThatItIsSaidToHave) {
   StartedPf it;
   EXPECT_EQ(it.driver->OtherVector(), 0u);
   for (uint32_t queue = 0; queue < 16; ++queue) {
-    const auto vector = it.driver->VectorOf(false, queue);
+    const auto vector = it.driver->VectorOf(true, queue);
     ASSERT_TRUE(vector.has_value());
     EXPECT_GE(*vector, 1u);
     EXPECT_LE(*vector, 9u);
-    EXPECT_EQ(it.driver->VectorOf(true, queue), vector);
+    if (queue < 15) {
+      EXPECT_EQ(it.driver->VectorOf(false, queue), vector);
+    }
     const uint32_t byte = queue < 8 ? 0 : 2;
     EXPECT_EQ(IvarByte(it.pf, queue % 8, byte), *vector | 0x80) << queue;
     EXPECT_EQ(IvarByte(it.pf, queue % 8, byte + 1), *vector | 0x80) << queue;
   }
-  EXPECT_FALSE(it.driver->VectorOf(false, 16).has_value());
+  EXPECT_FALSE(it.driver->VectorOf(false, 15).has_value());
+  EXPECT_FALSE(it.driver->VectorOf(true, 16).has_value());
 }
 
 TEST(IgbInterrupts, TheI350PairsNeighbours) {
   StartedPf it(test::kI350);
   for (uint32_t queue = 0; queue < 8; ++queue) {
     const uint32_t byte = queue % 2 * 2;
-    const uint32_t entry = *it.driver->VectorOf(false, queue) | 0x80;
+    const uint32_t entry = *it.driver->VectorOf(true, queue) | 0x80;
     EXPECT_EQ(IvarByte(it.pf, queue / 2, byte), entry) << queue;
     EXPECT_EQ(IvarByte(it.pf, queue / 2, byte + 1), entry) << queue;
   }

@@ -125,7 +125,8 @@ TEST(IgbQueues, RefusesWhatTheHardwareDoesNotTake) {
     EXPECT_THAT(std::string(places.status().message()), testing::HasSubstr(says));
     EXPECT_TRUE(it.pf.bar.log.empty()) << says;
   };
-  refused(SetupOf(false, 16), "there are 16");
+  refused(SetupOf(false, 15), "there are 15");
+  refused(SetupOf(true, 16), "there are 16");
   refused(SetupOf(false, 0, "big"), "LoopbackTag");
   refused(SetupOf(false, 0, "little", "checksum"), "Dword1");
   refused(SetupOf(true, 0, "little", "hash", "head"), "Done");
@@ -155,8 +156,8 @@ TEST(IgbQueues, TheI350HasTagsOfLoopedPacketsInNetworkOrder) {
   StartedPf it(test::kI350);
   EXPECT_EQ(it.driver->StartQueue(SetupOf(false, 0, "little")).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(it.driver->StartQueue(SetupOf(false, 7, "big")).ok());
-  EXPECT_EQ(it.driver->StartQueue(SetupOf(false, 8, "big")).status().code(),
+  EXPECT_TRUE(it.driver->StartQueue(SetupOf(false, 6, "big")).ok());
+  EXPECT_EQ(it.driver->StartQueue(SetupOf(false, 7, "big")).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
