@@ -42,6 +42,7 @@ class PhyLock {
       }
       ReleaseSemaphore();
       if (held_) return true;
+      if (function_.Now() >= deadline) return false;
       function_.Sleep(absl::Milliseconds(5));
     }
     return false;

@@ -13,18 +13,13 @@ constexpr uint32_t kEtherTypeQueues = 8;
 
 }  // namespace
 
-void FlowFilters::Clear() {
+void FlowFilters::Start(uint32_t drop_queue) {
+  drop_queue_ = drop_queue;
   tuples_.clear();
   ethers_.clear();
 }
 
-uint32_t FlowFilters::QueueOf(const device::FlowAction& action) const {
-  return action.drops() ? drop_queue_ : action.queue;
-}
-
-absl::Status FlowFilters::Add(RegisterWindow& registers, const device::FlowRule& rule,
-                              uint32_t drop_queue) {
-  drop_queue_ = drop_queue;
+absl::Status FlowFilters::Add(RegisterWindow& registers, const device::FlowRule& rule) {
   return rule.match.type == device::FlowType::kEther ? AddEther(registers, rule)
                                                      : AddTuple(registers, rule);
 }
@@ -94,18 +89,6 @@ absl::Status FlowFilters::Remove(RegisterWindow& registers, uint32_t location) {
   return absl::OkStatus();
 }
 
-void FlowFilters::SetDropQueue(RegisterWindow& registers, uint32_t drop_queue) {
-  if (drop_queue == drop_queue_) return;
-  drop_queue_ = drop_queue;
-  for (uint32_t i = 0; i < tuples_.size(); ++i) {
-    if (tuples_[i].action.drops()) WriteTuple(registers, i, tuples_[i]);
-  }
-}
-
-bool FlowFilters::drops_any() const {
-  return std::ranges::any_of(tuples_, [](const Tuple& tuple) { return tuple.action.drops(); });
-}
-
 void FlowFilters::WriteTuple(RegisterWindow& registers, uint32_t filter, const Tuple& tuple) const {
   // Off while its parts do not belong together; FTQF, which switches it on, comes last.
   registers.Write32(Ftqf(filter), 0);
@@ -114,7 +97,8 @@ void FlowFilters::WriteTuple(RegisterWindow& registers, uint32_t filter, const T
   registers.Write32(Spqf(filter), tuple.filter.spqf);
   registers.Write32(Imir(filter), tuple.filter.imir);
   registers.Write32(Imirext(filter), tuple.filter.imirext);
-  registers.Write32(Ftqf(filter), tuple.filter.ftqf | QueueOf(tuple.action) << kFtqfQueueShift);
+  const uint32_t queue = tuple.action.drops() ? drop_queue_ : tuple.action.queue;
+  registers.Write32(Ftqf(filter), tuple.filter.ftqf | queue << kFtqfQueueShift);
 }
 
 }  // namespace qsplit::vfio::igb

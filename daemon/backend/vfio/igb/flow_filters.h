@@ -25,14 +25,11 @@ class FlowFilters {
  public:
   explicit FlowFilters(Chip chip) : chip_(chip) {}
 
-  // After a reset, which has disabled them all.
-  void Clear();
+  // After a reset, which has disabled them all. drop_queue: one that is never enabled.
+  void Start(uint32_t drop_queue);
   // UNIMPLEMENTED, RESOURCE_EXHAUSTED as NicDriver::AddRule.
-  absl::Status Add(RegisterWindow& registers, const device::FlowRule& rule, uint32_t drop_queue);
+  absl::Status Add(RegisterWindow& registers, const device::FlowRule& rule);
   absl::Status Remove(RegisterWindow& registers, uint32_t location);
-  // What is dropped goes to this queue from now on.
-  void SetDropQueue(RegisterWindow& registers, uint32_t drop_queue);
-  bool drops_any() const;
 
  private:
   struct Tuple {
@@ -49,7 +46,6 @@ class FlowFilters {
   absl::Status AddTuple(RegisterWindow& registers, const device::FlowRule& rule);
   absl::Status AddEther(RegisterWindow& registers, const device::FlowRule& rule);
   void WriteTuple(RegisterWindow& registers, uint32_t filter, const Tuple& tuple) const;
-  uint32_t QueueOf(const device::FlowAction& action) const;
 
   Chip chip_;
   uint32_t drop_queue_ = 0;

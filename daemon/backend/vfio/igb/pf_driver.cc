@@ -80,7 +80,6 @@ absl::Status PfDriver::Start(const DriverSettings& settings) {
   promiscuous_ = false;
   hashes_.clear();
   all_multicast_ = false;
-  started_rx_ = 0;
   FillFacts(settings);
   // 8.2.3: firmware leaves the port to a driver.
   registers_->Write32(kCtrlExt, registers_->Read32(kCtrlExt) | kCtrlExtDriverLoaded);
@@ -100,7 +99,8 @@ absl::Status PfDriver::Start(const DriverSettings& settings) {
 void PfDriver::FillFacts(const DriverSettings& settings) {
   facts_ = {};
   facts_.family = model_.family;
-  facts_.rx_queues = facts_.tx_queues = map_.count();
+  facts_.rx_queues = map_.rx_count();
+  facts_.tx_queues = map_.count();
   facts_.vectors = PfVectors(map_.first_pool);
   facts_.rss_table_size = kRetaEntries;
   facts_.max_mtu_bytes = kMaxMtuBytes;
@@ -117,7 +117,8 @@ void PfDriver::FillFacts(const DriverSettings& settings) {
     facts_.rule_capacity = kFlowFilterCapacity;
     facts_.steering = absl::StrCat(
         model_.chip == Chip::k82576 ? "8 IPv4 5-tuples" : "8 protocols and destination ports",
-        ", 8 EtherTypes, then RSS; what has no hash to queue 0");
+        ", 8 EtherTypes, then RSS; what has no hash to queue 0; receive queue ", map_.drop_queue(),
+        " is kept for drops");
   }
 }
 
@@ -132,8 +133,11 @@ void PfDriver::StartReceive() {
   // 7.1.10, 8.10.14: checksums of IP, TCP, UDP and SCTP are checked; the hash stands in the
   // descriptor.
   registers.Write32(kRxcsum, kRxcsumIp | kRxcsumL4 | kRxcsumSctp | kRxcsumHash);
-  // 7.1.6: a queue without buffers drops, as SRRCTL says once a queue has been started.
+  // 7.1.6: a queue without buffers drops, and holds up no other; so does one that is not enabled.
   registers.Write32(kQde, (1u << model_.queues) - 1);
+  for (uint32_t i = 0; i < model_.queues; ++i) {
+    registers.Write32(kPfBank.Rx(i) + kSrrctl, kSrrctlAdvancedOneBuffer | kSrrctlDropEnable);
+  }
   registers.Write32(kCtrl, registers.Read32(kCtrl) | kCtrlVlanMode);
   if (model_.chip == Chip::kI350) {
     // What VMOLR says in the 82576, for each queue; of VFs too.
@@ -141,11 +145,6 @@ void PfDriver::StartReceive() {
       registers.Write32(Dvmolr(i), kDvmolrStripVlan | kDvmolrStripCrc);
     }
   }
-  rss_ = {};
-  rss_.indirection.assign(kRetaEntries, device::kNoQueue);
-  drop_queue_ = UnusedQueue(std::nullopt);
-  filters_.Clear();
-  WriteRssKey(registers, rss_.key);
   if (pooled()) {
     registers.Write32(kRlpml, kMaxFrameBytes);  // each pool has a length of its own
     registers.Write32(kVfre, map_.pool_mask());
@@ -154,8 +153,10 @@ void PfDriver::StartReceive() {
     WriteReta(registers, {});
   } else {
     registers.Write32(kRlpml, FrameBytes(mtu_bytes_));
-    // All entries are to be dropped, and a queue is free for that.
-    WriteRss().IgnoreError();
+    filters_.Start(map_.drop_queue());
+    RetaQueues nowhere;
+    nowhere.fill(static_cast<uint8_t>(map_.drop_queue()));
+    WriteReta(registers, nowhere);
     registers.Write32(kMrqc, kMrqcRss | kHashedFields);
   }
   // 4.5.9.1: last.
@@ -196,8 +197,8 @@ LinkState PfDriver::Link() {
   return LinkOf(status);
 }
 
-std::optional<uint32_t> PfDriver::VectorOf(bool /*transmit*/, uint32_t queue) const {
-  if (queue >= map_.count()) return std::nullopt;
+std::optional<uint32_t> PfDriver::VectorOf(bool transmit, uint32_t queue) const {
+  if (queue >= map_.count(transmit)) return std::nullopt;
   return VectorOfQueue(map_.Hardware(queue), facts_.vectors);
 }
 
@@ -210,68 +211,20 @@ void PfDriver::Service() {
   vfs_.Service(*registers_);
 }
 
+absl::Status PfDriver::CheckQueue(bool transmit, uint32_t queue) const {
+  if (queue < map_.count(transmit)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(transmit ? "transmit" : "receive", " queue ",
+                                                 queue, ": there are ", map_.count(transmit)));
+}
+
 absl::StatusOr<QueuePlaces> PfDriver::StartQueue(const QueueSetup& setup) {
-  if (setup.queue >= map_.count()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("queue ", setup.queue, ": there are ", map_.count()));
-  }
-  if (!setup.transmit) {
-    if (absl::Status status = KeepDropsFrom(setup.queue); !status.ok()) return status;
-  }
-  absl::StatusOr<QueuePlaces> places =
-      queues_.Start(*registers_, map_.Hardware(setup.queue), setup);
-  if (places.ok() && !setup.transmit) started_rx_ |= 1u << setup.queue;
-  return places;
+  if (absl::Status status = CheckQueue(setup.transmit, setup.queue); !status.ok()) return status;
+  return queues_.Start(*registers_, map_.Hardware(setup.queue), setup);
 }
 
 absl::Status PfDriver::StopQueue(bool transmit, uint32_t queue) {
-  if (queue >= map_.count()) {
-    return absl::InvalidArgumentError(absl::StrCat("queue ", queue, ": there are ", map_.count()));
-  }
-  absl::Status status = queues_.Stop(*registers_, transmit, map_.Hardware(queue));
-  if (status.ok() && !transmit) {
-    started_rx_ &= ~(1u << queue);
-    if (!drop_queue_.has_value()) drop_queue_ = queue;
-  }
-  return status;
-}
-
-std::optional<uint32_t> PfDriver::UnusedQueue(std::optional<uint32_t> but) const {
-  for (uint32_t queue = map_.count(); queue-- > 0;) {
-    if (queue != but && (started_rx_ >> queue & 1) == 0) return queue;
-  }
-  return std::nullopt;
-}
-
-absl::Status PfDriver::KeepDropsFrom(uint32_t queue) {
-  if (pooled() || drop_queue_ != queue) return absl::OkStatus();
-  const std::optional<uint32_t> other = UnusedQueue(queue);
-  const bool drops =
-      std::ranges::find(rss_.indirection, device::kNoQueue) != rss_.indirection.end() ||
-      filters_.drops_any();
-  if (!other.has_value() && drops) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("receive queue ", queue, " is the last one that packets can be dropped in; ",
-                     "RSS entries without a queue and rules that drop need one"));
-  }
-  drop_queue_ = other;
-  if (!other.has_value()) return absl::OkStatus();
-  filters_.SetDropQueue(*registers_, *other);
-  return WriteRss();
-}
-
-absl::Status PfDriver::WriteRss() {
-  RetaQueues queues{};
-  for (size_t i = 0; i < queues.size(); ++i) {
-    const uint32_t queue = rss_.indirection[i];
-    if (queue == device::kNoQueue && !drop_queue_.has_value()) {
-      return absl::ResourceExhaustedError(
-          "all receive queues are in use; none is left to drop packets in");
-    }
-    queues[i] = static_cast<uint8_t>(queue == device::kNoQueue ? *drop_queue_ : queue);
-  }
-  WriteReta(*registers_, queues);
-  return absl::OkStatus();
+  if (absl::Status status = CheckQueue(transmit, queue); !status.ok()) return status;
+  return queues_.Stop(*registers_, transmit, map_.Hardware(queue));
 }
 
 absl::Status PfDriver::SetRss(const device::RssConfig& config) {
@@ -280,37 +233,29 @@ absl::Status PfDriver::SetRss(const device::RssConfig& config) {
         absl::StrCat(config.indirection.size(), " entries: the table has ", kRetaEntries));
   }
   for (const uint32_t queue : config.indirection) {
-    if (queue != device::kNoQueue && queue >= map_.count()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("queue ", queue, ": there are ", map_.count()));
-    }
+    if (queue == device::kNoQueue) continue;
+    if (absl::Status status = CheckQueue(false, queue); !status.ok()) return status;
   }
   if (pooled()) {
     absl::Status status = pools_.SetRss(*registers_, config);
     if (status.ok()) WriteRctl();
     return status;
   }
-  const device::RssConfig before = rss_;
-  rss_ = config;
-  if (absl::Status status = WriteRss(); !status.ok()) {
-    rss_ = before;
-    return status;
+  RetaQueues queues{};
+  for (size_t i = 0; i < queues.size(); ++i) {
+    const uint32_t queue = config.indirection[i];
+    queues[i] = static_cast<uint8_t>(queue == device::kNoQueue ? map_.drop_queue() : queue);
   }
-  WriteRssKey(*registers_, rss_.key);
+  WriteRssKey(*registers_, config.key);
+  WriteReta(*registers_, queues);
   return absl::OkStatus();
 }
 
 absl::Status PfDriver::AddRule(const device::FlowRule& rule) {
-  if (!rule.action.drops() && rule.action.queue >= map_.count()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("queue ", rule.action.queue, ": there are ", map_.count()));
+  if (!rule.action.drops()) {
+    if (absl::Status status = CheckQueue(false, rule.action.queue); !status.ok()) return status;
   }
-  if (pooled()) return pools_.AddRule(*registers_, rule);
-  if (rule.action.drops() && !drop_queue_.has_value()) {
-    return absl::ResourceExhaustedError(
-        "all receive queues are in use; none is left to drop packets in");
-  }
-  return filters_.Add(*registers_, rule, drop_queue_.value_or(0));
+  return pooled() ? pools_.AddRule(*registers_, rule) : filters_.Add(*registers_, rule);
 }
 
 absl::Status PfDriver::RemoveRule(uint32_t location) {

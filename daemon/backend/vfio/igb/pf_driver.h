@@ -48,16 +48,12 @@ class PfDriver final : public NicDriver {
 
  private:
   absl::Status CheckSettings(const DriverSettings& settings) const;
+  absl::Status CheckQueue(bool transmit, uint32_t queue) const;
   // In the order of 4.5.2, after the reset.
   void StartReceive();
   void StartTransmit();
   void FillFacts(const DriverSettings& settings);
   void WriteRctl();
-  absl::Status WriteRss();
-  // Gives what is dropped to another queue than `queue`, if it goes there. RESOURCE_EXHAUSTED:
-  // something is dropped, and there is no other.
-  absl::Status KeepDropsFrom(uint32_t queue);
-  std::optional<uint32_t> UnusedQueue(std::optional<uint32_t> but) const;
   bool pooled() const { return map_.pooled; }
 
   const Model& model_;
@@ -81,10 +77,6 @@ class PfDriver final : public NicDriver {
   bool promiscuous_ = false;
   std::vector<uint16_t> hashes_;  // of multicast addresses
   bool all_multicast_ = false;
-  // Without pools: the table as it was asked for, who uses receive queues, where drops go.
-  device::RssConfig rss_;
-  uint32_t started_rx_ = 0;  // a bit for each queue
-  std::optional<uint32_t> drop_queue_;
 };
 
 }  // namespace qsplit::vfio::igb

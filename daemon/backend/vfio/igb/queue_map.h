@@ -20,7 +20,13 @@ struct QueueMap {
   uint32_t queues_per_pool = 1;  // pooled
 
   uint32_t pools() const { return kPools - first_pool; }
+  // Of each direction; of the receive queues the last one is kept for what is to be dropped, where
+  // the hardware's tables need a queue to say so.
   uint32_t count() const { return pooled ? pools() * queues_per_pool : queues; }
+  uint32_t rx_count() const { return pooled ? count() : queues - 1; }
+  uint32_t count(bool transmit) const { return transmit ? count() : rx_count(); }
+  // Never enabled. Not pooled.
+  uint32_t drop_queue() const { return queues - 1; }
   uint32_t Hardware(uint32_t queue) const {
     if (!pooled) return queue;
     return PoolOf(queue) + kPools * (queue / pools());

@@ -1,8 +1,8 @@
 // RSS: which queue a packet's hash chooses (7.1.1.7).
 //
-// What is to be dropped is sent to a receive queue that is not enabled, where packets end (8.10.8):
-// the hardware's table cannot say "none". The caller names such a queue. What has no hash, as ARP,
-// is sent to queue 0 of the device or of the pool. One thread at a time.
+// What is to be dropped is sent to a receive queue that is never enabled, where packets end: the
+// hardware's table cannot say "none" (QueueMap::drop_queue). What has no hash, as ARP, goes to
+// queue 0 of the device or of the pool. One thread at a time.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_IGB_RSS_H_
 #define QSPLIT_DAEMON_BACKEND_VFIO_IGB_RSS_H_
 

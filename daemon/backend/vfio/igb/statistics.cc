@@ -34,6 +34,7 @@ void PoolCounters::Read(const RegisterWindow& registers) {
 }
 
 void PfStatistics::Start(const RegisterWindow& registers, const QueueMap& map, bool per_queue) {
+  rx_queues_ = map.rx_count();
   queues_.clear();
   for (uint32_t queue = 0; queue < map.count(); ++queue) {
     queues_.push_back({.hardware = map.Hardware(queue)});
@@ -78,14 +79,17 @@ void PfStatistics::Read(const RegisterWindow& registers, device::DeviceCounters*
   counters->wire_tx_bytes += wire_.wire_tx_bytes;
   counters->drops_wire += wire_.drops_wire;
   counters->drops_malformed += wire_.drops_malformed;
-  counters->rx.resize(std::max(counters->rx.size(), queues_.size()));
+  counters->rx.resize(std::max<size_t>(counters->rx.size(), rx_queues_));
   counters->tx.resize(std::max(counters->tx.size(), queues_.size()));
   for (size_t i = 0; i < queues_.size(); ++i) {
-    counters->rx[i].drops_no_descriptor += queues_[i].drops_no_descriptor;
+    (i < rx_queues_ ? counters->rx[i].drops_no_descriptor : counters->drops_rule) +=
+        queues_[i].drops_no_descriptor;
   }
   for (size_t i = 0; i < pools_.size(); ++i) {
-    counters->rx[i].packets += pools_[i].rx_packets();
-    counters->rx[i].bytes += pools_[i].rx_bytes();
+    if (i < rx_queues_) {
+      counters->rx[i].packets += pools_[i].rx_packets();
+      counters->rx[i].bytes += pools_[i].rx_bytes();
+    }
     counters->tx[i].packets += pools_[i].tx_packets();
     counters->tx[i].bytes += pools_[i].tx_bytes();
   }

@@ -49,7 +49,8 @@ class PfStatistics {
   void Accumulate(const RegisterWindow& registers);
 
   device::DeviceCounters wire_;  // of it: the wire's and the drops
-  std::vector<QueueTotals> queues_;
+  uint32_t rx_queues_ = 0;
+  std::vector<QueueTotals> queues_;  // of receive; what is behind rx_queues_ was to be dropped
   std::vector<PoolCounters> pools_;
 };
 
