@@ -194,7 +194,7 @@ def attack(guest, name, chip):
     guest.serve(section(function) + OTHER)
     made = Attack(guest, function, chip)
     made.all()
-    answers_again(guest, made.wire, "nic0", name, made.mac.hex(":"))
+    answers_again(guest, made.wire, "nic0", name, made.mac.hex(":"), "--rss")
 
 
 def e1000e_whole(guest):
@@ -217,7 +217,7 @@ def igb_vf(guest):
     guest.serve(section(function) + section(sister).replace("nic0", "nic1"))
     made = Attack(guest, function, IGB_VF, prey="nic1")
     made.all()
-    answers_again(guest, made.wire, "nic0", "the VF", made.mac.hex(":"))
+    answers_again(guest, made.wire, "nic0", "the VF", made.mac.hex(":"), "--rss")
 
 
 def virtio_whole(guest):

@@ -124,12 +124,12 @@ def igb_pools(guest):
     guest.serve(section(guest.nic("igb"), 'steering = "pools"'))
     mac_of(guest, "nic0")  # the link is up
     attack = Attack(guest, True, "nic0")
-    guest.responder("honest", HONEST, 4242, "--rule", f"flow-type ether dst {HONEST_MAC} action 0")
+    guest.responder("honest", HONEST, 4242, "--mac", HONEST_MAC)
     attack.wire.neighbour(guest, HONEST, HONEST_MAC)
     stream = Stream(attack.wire, HONEST, 4242, per_second=200)
     attack.all()
     stream.check("the honest client loses nothing")
-    answers_again(guest, attack.wire, "nic0", "igb", ROGUE_MAC, "--rule", f"flow-type ether dst {ROGUE_MAC} action 0")
+    answers_again(guest, attack.wire, "nic0", "igb", ROGUE_MAC, "--mac", ROGUE_MAC)
 
 
 def e1000e_rss(guest):
@@ -137,7 +137,7 @@ def e1000e_rss(guest):
     guest.serve(section(guest.nic("e1000e"), ""))
     attack = Attack(guest, False, "nic0")
     attack.all()
-    answers_again(guest, attack.wire, "nic0", "e1000e", attack.mac.hex(":"))
+    answers_again(guest, attack.wire, "nic0", "e1000e", attack.mac.hex(":"), "--rss")
 
 
 def virtio_one(guest):
@@ -145,7 +145,7 @@ def virtio_one(guest):
     guest.serve(section(guest.nic("virtio"), "") + OTHER)
     attack = Attack(guest, False, "other0")
     attack.all()
-    answers_again(guest, attack.wire, "nic0", "virtio-net", attack.mac.hex(":"))
+    answers_again(guest, attack.wire, "nic0", "virtio-net", attack.mac.hex(":"), "--rss")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def by_mac(guest):
     guest.serve(section(guest, "pools"))
     mac_of(guest, "nic0")  # the link is up
     wire = Wire(guest)
-    guest.responder("honest", HONEST, PORT, "--rule", f"flow-type ether dst {HONEST_MAC} action 0")
+    guest.responder("honest", HONEST, PORT, "--mac", HONEST_MAC)
     wire.neighbour(guest, HONEST, HONEST_MAC)
     stream = Stream(wire, HONEST, PORT, PER_SECOND)
     storm(guest, wire, stream, f"flow-type ether dst {HOSTILE_MAC} action 0",
@@ -82,7 +82,7 @@ def by_hash(guest):
     guest.serve(section(guest, "rss"))
     mac = mac_of(guest, "nic0")
     wire = Wire(guest)
-    guest.responder("honest", HONEST, PORT, "--join-rss")
+    guest.responder("honest", HONEST, PORT, "--rss")
     wire.neighbour(guest, HONEST, mac.hex(":"))
     stream = Stream(wire, HONEST, PORT, PER_SECOND, local_port=honest_port(guest, wire))
     storm(guest, wire, stream, "rss", mac)
