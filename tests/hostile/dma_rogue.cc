@@ -64,6 +64,7 @@ constexpr uint64_t kBufferBytes = 2048;
 // Of a frame to everybody, from nobody, of the type for experiments.
 constexpr char kHeader[] = "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x66\x88\xb5";
 constexpr size_t kBurst = 64;
+constexpr absl::Duration kPatience = absl::Seconds(5);
 
 struct Options {
   std::string runtime_dir;
@@ -246,7 +247,8 @@ class DmaRogue {
     const uint64_t good = numbers[0], bad = numbers[1], bytes = numbers[2];
     const absl::Time until = absl::Now() + absl::Milliseconds(numbers[3]);
     std::atomic<bool> stop = false;
-    uint64_t exchanged = 0, posted = 0, pushed = 0, completed = 0;
+    std::atomic<uint64_t> exchanged = 0;
+    uint64_t posted = 0, pushed = 0, completed = 0;
     std::thread vandal([&] {
       std::minstd_rand random;
       while (!stop) exchanged += Exchange(good, bad, random);
@@ -256,7 +258,8 @@ class DmaRogue {
     const dataplane::TxSegment piece{dataplane::Iova(good), static_cast<uint32_t>(bytes),
                                      mine_.bytes.data()};
     dataplane::TxDriver& tx = lease_->tx[0];
-    while (absl::Now() < until) {
+    // A loaded machine may not have let the vandal begin.
+    while (absl::Now() < until || (exchanged == 0 && absl::Now() < until + kPatience)) {
       posted += Post(good, kBufferBytes, kBurst);
       for (size_t i = 0; i < kBurst / 4; ++i) {
         if (tx.Push(std::span(&piece, 1), {}, 0) == dataplane::PushResult::kPushed) ++pushed;
@@ -267,7 +270,7 @@ class DmaRogue {
     stop = true;
     vandal.join();
     return absl::StrCat("{\"posted\": ", posted, ", \"pushed\": ", pushed,
-                        ", \"completed\": ", completed, ", \"exchanged\": ", exchanged, "}");
+                        ", \"completed\": ", completed, ", \"exchanged\": ", exchanged.load(), "}");
   }
   // Words of a ring that are one address become the other one, as chance has it.
   uint64_t Exchange(uint64_t good, uint64_t bad, std::minstd_rand& random) {

@@ -7,7 +7,7 @@ import time
 from case import check, run
 from machine import Machine, e1000e, igb, peer, virtio
 from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire,
-                   all_whole, answers_again, leaks, mac_of, receive_until, victim)
+                   answers_again, broken, leaks, mac_of, receive_until, victim)
 
 MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
                    peer("kernel", wire=1)))
@@ -94,9 +94,10 @@ class Attack:
             deed(lambda: any(inside(f) for f in seen.now()))
         mine = [f for f in seen.all if f.source == self.function.address and write in (None, f.write) and inside(f)]
         others = [f for f in seen.all if f.source != self.function.address or strict and not inside(f)]
-        check(what, mine and not others, f"{len(mine)} refused, {mine[0]}" if mine and not others else
-              f"{len(seen.all)} refused: {'; '.join(map(str, (others or seen.all)[:4]))}")
-        all_whole(f"{what}: memory is as it was", self.kernel, self.rogue, self.victim)
+        harmed = broken(self.kernel, self.rogue, self.victim)
+        check(what, mine and not others and not harmed,
+              f"{len(mine)} refused, {mine[0]}, memory is as it was" if mine and not others and not harmed else
+              f"broken: {harmed}; {len(seen.all)} refused: {'; '.join(map(str, (others or seen.all)[:4]))}")
 
     def receive(self, what, address, first=None, pages=1):
         def deed(seen):

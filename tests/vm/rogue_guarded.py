@@ -6,7 +6,7 @@ import faults
 from case import check, run
 from inside import SHARED
 from machine import Machine, e1000e, igb, peer, virtio
-from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, Kernel, Rogue, Stream, Wire, all_whole, answers_again,
+from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, Kernel, Rogue, Stream, Wire, answers_again, broken,
                    leaks, mac_of, victim)
 
 MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)))
@@ -47,10 +47,16 @@ class Attack:
         self.wire.flood(self.mac, 4)
         told = self.rogue.do("faults", 3000)
         fits = told["kind"] in kinds and told["transmit"] == transmit and (address is None or told["iova"] == address)
-        check(what, told["counted"] and told["told"] and fits, told)
-        check(f"{what}: the device was never told", len(faults.read(SHARED)) == before)
-        all_whole(f"{what}: memory is as it was", self.kernel, self.rogue, self.victim)
+        self.check(what, told["counted"] and told["told"] and fits, before, told)
         self.rogue.do("release")
+
+    def check(self, what, held, faults_before, said):
+        """That, and that the device was never told of it, and memory is as it was."""
+        seen = faults.read(SHARED)[faults_before:]
+        harmed = broken(self.kernel, self.rogue, self.victim)
+        said = " ".join(f"{name} {value}" for name, value in said.items())
+        check(what, held and not seen and not harmed,
+              said if not seen and not harmed else f"broken: {harmed}; faults: {seen[:4]}; {said}")
 
     def receive(self, what, address, kind=UNMAPPED):
         self.refused(f"receive into {what}", False, [kind], address, "receive", address, BUFFER, 4)
@@ -95,10 +101,8 @@ class Attack:
             self.wire.flood(self.mac, 8)
         done = self.rogue.hear()
         told = self.rogue.do("faults", 0)
-        check(f"addresses that change while the guard reads them ({n})",
-              done["exchanged"] and (not told["counted"] or told["kind"] == UNMAPPED) and
-              len(faults.read(SHARED)) == before, {**done, **told})
-        all_whole(f"addresses that change ({n}): memory is as it was", self.kernel, self.rogue, self.victim)
+        self.check(f"addresses that change while the guard reads them ({n})",
+                   done["exchanged"] and (not told["counted"] or told["kind"] == UNMAPPED), before, {**done, **told})
         self.rogue.do("release")
 
     def unmapped(self):
