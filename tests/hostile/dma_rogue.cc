@@ -4,6 +4,7 @@
 //
 //   dma_rogue --device NAME --mode direct|guarded [--canary-bytes N] [--pattern TEXT]
 //
+//   device                     whether its link is up, and its address
 //   lease [rss]                takes one receive and one transmit queue
 //   rule WORDS…                brings traffic, in ethtool's words
 //   receive ADDRESS BYTES N    posts N buffers there, or as many as there is room for
@@ -48,6 +49,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
@@ -155,6 +157,7 @@ class DmaRogue {
       numbers.push_back(std::strtoull(word.c_str(), nullptr, 0));
     }
     absl::StatusOr<std::string> answer = absl::InvalidArgumentError(absl::StrCat("deed ", line));
+    if (deed == "device") answer = DeviceNow();
     if (deed == "lease") answer = Lease(rest == "rss");
     if (deed == "whole") answer = Whole();
     if (deed == "refill") answer = Refill();
@@ -181,6 +184,13 @@ class DmaRogue {
   static absl::StatusOr<std::string> Done(const absl::Status& status) {
     if (!status.ok()) return status;
     return std::string("{}");
+  }
+
+  absl::StatusOr<std::string> DeviceNow() {
+    const absl::StatusOr<v1::Device> device = client_.GetDevice();
+    if (!device.ok()) return device.status();
+    return absl::StrCat("{\"link\": ", device->link_up() ? "true" : "false", ", \"mac\": \"",
+                        absl::BytesToHexString(device->mac()), "\"}");
   }
 
   absl::StatusOr<std::string> Lease(bool join_rss) {

@@ -35,18 +35,15 @@ RawClient::RawClient(const std::string& runtime_dir, const std::string& program)
 
 absl::Status RawClient::Open(const std::string& device) {
   if (absl::Status status = rpc_->OpenSession(); !status.ok()) return status;
-  v1::GetDeviceRequest get;
-  get.set_name(device);
-  v1::GetDeviceResponse got;
-  absl::Status status = Call(*v1::DeviceService::NewStub(rpc_->channel()),
-                             &v1::DeviceService::Stub::GetDevice, get, &got);
-  if (!status.ok()) return status;
+  device_ = device;
+  const absl::StatusOr<v1::Device> got = GetDevice();
+  if (!got.ok()) return got.status();
   const auto layouts = v1::LayoutService::NewStub(rpc_->channel());
-  for (const auto& reference : got.device().layouts()) {
+  for (const auto& reference : got->layouts()) {
     v1::GetLayoutRequest request;
     request.set_name(reference.name());
     v1::GetLayoutResponse response;
-    status = Call(*layouts, &v1::LayoutService::Stub::GetLayout, request, &response);
+    absl::Status status = Call(*layouts, &v1::LayoutService::Stub::GetLayout, request, &response);
     if (!status.ok()) return status;
     absl::StatusOr<layout::VerifiedLayout> layout =
         layout::VerifiedLayout::FromBytes(response.layout());
@@ -54,6 +51,16 @@ absl::Status RawClient::Open(const std::string& device) {
     layouts_.push_back(*std::move(layout));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Device> RawClient::GetDevice() {
+  v1::GetDeviceRequest request;
+  request.set_name(device_);
+  v1::GetDeviceResponse response;
+  absl::Status status = Call(*v1::DeviceService::NewStub(rpc_->channel()),
+                             &v1::DeviceService::Stub::GetDevice, request, &response);
+  if (!status.ok()) return status;
+  return response.device();
 }
 
 absl::StatusOr<Memory> RawClient::Register(uint64_t bytes, bool read_only) {

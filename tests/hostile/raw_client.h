@@ -68,6 +68,7 @@ class RawClient {
 
   // Opens the session and gets the device's layouts.
   absl::Status Open(const std::string& device);
+  absl::StatusOr<v1::Device> GetDevice();
   const std::vector<layout::VerifiedLayout>& layouts() const { return layouts_; }
   RpcSession& rpc() { return *rpc_; }
   v1::LeaseService::Stub& leases() { return *leases_; }
@@ -110,6 +111,7 @@ class RawClient {
 
   std::shared_ptr<RpcSession> rpc_;
   std::unique_ptr<v1::LeaseService::Stub> leases_;
+  std::string device_;
   std::vector<layout::VerifiedLayout> layouts_;
   std::atomic<uint64_t> busy_ = 0;
 };

@@ -4,10 +4,10 @@
 // event and wakeup cells at any moment, wakes the device for nothing, and punches holes into the
 // memory under the device. Again and again, with a new lease each time.
 //
-//   rogue RUNTIME_DIR SECONDS SEED [DEVICE QUEUES TRAFFIC]
+//   rogue RUNTIME_DIR SECONDS SEED [DEVICE QUEUES TRAFFIC [--ready-fd FD]]
 //
 // DEVICE is nic0, QUEUES 2, of either direction, unless it is told; TRAFFIC a rule in ethtool's
-// words, or "rss" to share what no rule takes.
+// words, or "rss" to share what no rule takes. Writes "ready" to FD when it has its first lease.
 //
 // Prints "leases=N faults=N told=N kinds=N busy=N canary=whole" in the end: faults that the daemon
 // counted, faults that a watch was told of, how many kinds of them, how often the device was too
@@ -47,6 +47,7 @@ struct Target {
   std::string device = "nic0";
   uint32_t queues = 2;  // of either direction
   std::string traffic;  // "rss", or a rule; empty: one port's, to each queue in turn
+  int ready_fd = -1;
 };
 
 void Check(const absl::Status& status, const char* what) {
@@ -122,6 +123,9 @@ class Rogue {
       Check(client_.AddRule(loot.id(), target_.traffic), "add a rule");
     }
 
+    if (count_ == 0 && target_.ready_fd >= 0 && ::write(target_.ready_fd, "ready\n", 6) == 6) {
+      ::close(target_.ready_fd);
+    }
     std::atomic<bool> stop = false;
     // How often something is wrong, 1 in so many: from hardly ever to always.
     const uint64_t mercy = uint64_t{1} << (random_() % 12);
@@ -272,13 +276,16 @@ class Rogue {
 }  // namespace qsplit
 
 int main(int argc, char** argv) {
-  if (argc != 4 && argc != 7) return 2;
+  if (argc != 4 && argc != 7 && argc != 9) return 2;
   // A wakeup that is written past its limit must not end us.
   ::signal(SIGPIPE, SIG_IGN);
   qsplit::Target target;
-  if (argc == 7) {
-    target = {argv[4], static_cast<uint32_t>(std::strtoul(argv[5], nullptr, 0)), argv[6]};
+  if (argc >= 7) {
+    target.device = argv[4];
+    target.queues = static_cast<uint32_t>(std::strtoul(argv[5], nullptr, 0));
+    target.traffic = argv[6];
   }
+  if (argc == 9) target.ready_fd = std::atoi(argv[8]);
   qsplit::Rogue rogue(argv[1], std::strtoull(argv[3], nullptr, 0), std::move(target));
   rogue.Run(absl::Seconds(std::atof(argv[2])));
   return 0;

@@ -5,7 +5,6 @@ The rogue and its victim are tests/hostile/dma_rogue.cc, as uid 65534. A victim'
 and what the rogue gave for reading only are the canaries: whatever happens, they stay as they are, and no
 frame on the wire holds bytes of them.
 """
-import base64
 import contextlib
 import ctypes
 import json
@@ -78,6 +77,13 @@ class Rogue:
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {' '.join(map(str, words))}: {answer['error']}")
         return answer
+
+    def mac(self):
+        """The device's address, when its link is up."""
+        state = wait_until(lambda: (now := self.do("device"))["link"] and now)
+        if not state:
+            raise RuntimeError(f"no link: {self.do('device')}")
+        return bytes.fromhex(state["mac"])
 
     def close(self):
         self.program.stdin.close()
@@ -159,6 +165,8 @@ class Wire:
 class Stream(threading.Thread):
     """Numbered datagrams to somebody who answers each, at a bounded rate; every one must come back."""
 
+    WINDOW = 64
+
     def __init__(self, wire, address, port, per_second, local_port=0):
         super().__init__()
         with namespace(wire.netns):
@@ -172,13 +180,17 @@ class Stream(threading.Thread):
     def run(self):
         due = time.monotonic()
         while not self.over:
+            self.socket.settimeout(5)
             self.missing.add(self.sent)
             self.socket.send(struct.pack("!Q", self.sent).ljust(64, b"s"))
             self.sent += 1
-            due += self.pause
-            self.collect(due)
+            # A loaded machine makes it slower, never faster; what is on its way is bounded too.
+            due = max(due, time.monotonic()) + self.pause
+            while self.collect(due) or len(self.missing) >= self.WINDOW and not self.over:
+                due = max(due, time.monotonic() + self.pause)
 
     def collect(self, until):
+        """Takes answers until then."""
         while (left := until - time.monotonic()) > 0:
             self.socket.settimeout(left)
             with contextlib.suppress(TimeoutError):
@@ -200,23 +212,34 @@ class Stream(threading.Thread):
                      (f"; lost: {sorted(self.missing)[:10]}" if self.missing else ""))
 
 
-def mac_of(guest, device):
-    """The device's address, when its link is up."""
-    state = wait_until(lambda: next((d for d in guest.qsplit("device", "list")["devices"]
-                                     if d["name"] == device and d.get("link_up")), None))
-    if not state:
-        raise RuntimeError(f"{device} has no link: {guest.qsplit('device', 'show', device)}")
-    return base64.b64decode(state["mac"])
+def link_is_up(guest, device="nic0"):
+    return wait_until(lambda: guest.qsplit("device", "show", device)["device"].get("link_up"))
 
 
 class FaultsSoon(Expected):
-    """A block whose faults are expected, without much waiting behind it."""
+    """A block whose faults are expected, without much waiting behind it; reads what is new alone."""
 
     def __init__(self):
-        super().__init__(SHARED, quiet_seconds=0.05)
+        super().__init__(SHARED)
+        self.path = f"{SHARED}/{faults.FILE}"
+
+    def __enter__(self):
+        self.before = os.path.getsize(self.path) if os.path.exists(self.path) else 0
+        return self
+
+    def __exit__(self, *_):
+        count = -1
+        while count != (count := len(self.now())):
+            time.sleep(0.03)
+        self.all = self.now()
+        Expected.claimed += len(self.all)
 
     def now(self):
-        return faults.read(self.folder)[self.before:]
+        if not os.path.exists(self.path):
+            return []
+        with open(self.path) as file:
+            file.seek(self.before)
+            return [faults.parse(match) for match in faults.LINE.finditer(file.read())]
 
 
 def leaks(frames):
@@ -242,7 +265,6 @@ def broken(kernel, *clients):
 
 def answers_again(guest, wire, device, name, mac, *more):
     """A fresh client on the same queue."""
-    mac_of(guest, device)  # the link is up
     address = "10.77.0.10"
     guest.responder(f"next-of-{name}", address, 4242, *more, device=device)
     wire.neighbour(guest, address, mac)

@@ -7,7 +7,7 @@ import time
 from case import check, run
 from machine import Machine, e1000e, igb, peer, virtio
 from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire,
-                   answers_again, broken, leaks, mac_of, receive_until, victim)
+                   answers_again, broken, leaks, receive_until, victim)
 
 MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
                    peer("kernel", wire=1)))
@@ -20,8 +20,9 @@ COMMAND, BUS_MASTER = 4, 6
 class Chip:
     """The registers that a rogue uses; it holds the function's descriptor, so that all are open to it."""
 
-    def __init__(self, rx_base, tx_base, again=()):
+    def __init__(self, rx_base, tx_base, again, next_client=()):
         self.rx_base, self.tx_base, self.again = rx_base, tx_base, again
+        self.next_client = next_client  # how the responder has its packets
         self.lasts = True  # goes on after DMA that was refused
 
     def set_base(self, rogue, transmit, address):
@@ -40,6 +41,7 @@ class Virtio:
     """Virtio 1.2, 4.1.4.3: the common configuration; QEMU has it at the beginning of BAR 4, the notifications
     at 0x3000, 4 bytes for each queue (4.1.4.4)."""
     lasts = False
+    next_client = ()
 
     def set_base(self, rogue, transmit, address):
         queue = int(transmit)
@@ -60,7 +62,7 @@ class Virtio:
 
 
 # 82576 datasheet 8.1: RDBAL, TDBAL of queue 0; TDLEN, TXDCTL.ENABLE, TCTL.EN, TDT.
-IGB = Chip(0xC000, 0xE000, ((0xE008, 4096), (0xE028, 1 << 25), (0x400, 2), (0xE018, 4)))
+IGB = Chip(0xC000, 0xE000, ((0xE008, 4096), (0xE028, 1 << 25), (0x400, 2), (0xE018, 4)), ["--rss"])
 # 82576 datasheet 8.28: those of a VF.
 IGB_VF = Chip(0x2800, 0x3800, ((0x3808, 4096), (0x3828, 1 << 25), (0x3818, 4)))
 # 82574 datasheet 10.2: the same, of queue 0.
@@ -82,7 +84,7 @@ class Attack:
         for deed in ("release", "drop"):  # of a former one
             self.rogue.try_do(deed)
         self.lease = self.rogue.do("lease")
-        self.mac = mac_of(self.guest, "nic0")
+        self.mac = self.rogue.mac()
 
     def refused(self, what, first, deed, write=None, pages=1, strict=True):
         """The deed, and what the IOMMU said: at least one refusal, all by this function and of these pages."""
@@ -195,7 +197,7 @@ def attack(guest, name, chip):
     guest.serve(section(function) + OTHER)
     made = Attack(guest, function, chip)
     made.all()
-    answers_again(guest, made.wire, "nic0", name, made.mac.hex(":"), "--rss")
+    answers_again(guest, made.wire, "nic0", name, made.mac.hex(":"), *chip.next_client)
 
 
 def e1000e_whole(guest):
@@ -218,7 +220,7 @@ def igb_vf(guest):
     guest.serve(section(function) + section(sister).replace("nic0", "nic1"))
     made = Attack(guest, function, IGB_VF, prey="nic1")
     made.all()
-    answers_again(guest, made.wire, "nic0", "the VF", made.mac.hex(":"), "--rss")
+    answers_again(guest, made.wire, "nic0", "the VF", made.mac.hex(":"))
 
 
 def virtio_whole(guest):

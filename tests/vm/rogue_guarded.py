@@ -7,7 +7,7 @@ from case import check, run
 from inside import SHARED
 from machine import Machine, e1000e, igb, peer, virtio
 from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, Kernel, Rogue, Stream, Wire, answers_again, broken,
-                   leaks, mac_of, victim)
+                   leaks, victim)
 
 MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)))
 
@@ -30,7 +30,9 @@ class Attack:
         self.wire = Wire(guest)
         self.victim = victim(guest, prey, "guarded" if prey == "nic0" else "direct")
         self.rogue = Rogue(guest, "rogue", "nic0", "guarded")
-        self.mac = bytes.fromhex(ROGUE_MAC.replace(":", "")) if pools else mac_of(guest, "nic0")
+        self.mac = self.rogue.mac()
+        if pools:
+            self.mac = bytes.fromhex(ROGUE_MAC.replace(":", ""))
 
     def take_lease(self):
         for deed in ("release", "drop"):  # of a former one
@@ -126,7 +128,6 @@ def section(function, more):
 def igb_pools(guest):
     """igb PF, guarded, between a victim and an honest client"""
     guest.serve(section(guest.nic("igb"), 'steering = "pools"'))
-    mac_of(guest, "nic0")  # the link is up
     attack = Attack(guest, True, "nic0")
     guest.responder("honest", HONEST, 4242, "--mac", HONEST_MAC)
     attack.wire.neighbour(guest, HONEST, HONEST_MAC)

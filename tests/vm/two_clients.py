@@ -10,7 +10,7 @@ import faults
 from case import check, run, wait_until
 from inside import SHARED
 from machine import Machine, igb, peer
-from rogue import Rogue, Stream, Wire, mac_of
+from rogue import Rogue, Stream, Wire, link_is_up
 from system import TESTS
 
 MACHINE = Machine((igb("igb", wire=1), peer("kernel", wire=1)))
@@ -36,12 +36,11 @@ def storm(guest, wire, stream, traffic, mac):
     print(f"  seed {seed}; set QSPLIT_TEST_SEED to have it again", flush=True)
     dice = random.Random(seed)
     before = faults.read(SHARED)
+    alone = 0
     regions = len(guest.qsplit("region", "list").get("regions", []))
-    worked = 0
     for n in range(KILLS):
-        hostile = guest.start([TESTS + "/rogue", guest.run, "60", str(dice.randrange(1 << 32)), "nic0", "1", traffic],
-                              f"hostile-{n}", drop=True)
-        worked += bool(wait_until(lambda: hostile.poll() is not None or "rogue" in programs(guest), 5))
+        hostile = guest.await_ready([TESTS + "/rogue", guest.run, "60", str(dice.randrange(1 << 32)), "nic0", "1",
+                                     traffic], f"hostile-{n}", drop=True)
         end = time.monotonic() + dice.uniform(*LIFE_SECONDS)
         while time.monotonic() < end:
             wire.flood(mac, 2)
@@ -49,9 +48,10 @@ def storm(guest, wire, stream, traffic, mac):
         alive = hostile.poll() is None
         hostile.kill()
         hostile.wait()
+        alone += not alive
         if not alive:
-            check(f"hostile client {n} was there until it was killed", False, guest.log(f"hostile-{n}"))
-    check(f"{KILLS} hostile clients were at work when they were killed", worked == KILLS, worked)
+            print(guest.log(f"hostile-{n}"))
+    check(f"{KILLS} hostile clients were at work until they were killed", not alone)
     gone = wait_until(lambda: programs(guest).count("rogue") == 0, 5)
     check("no lease of theirs is left", gone, programs(guest))
     left = len(guest.qsplit("region", "list").get("regions", []))
@@ -68,7 +68,7 @@ def section(guest, steering):
 def by_mac(guest):
     """pools: each client has an address of its own"""
     guest.serve(section(guest, "pools"))
-    mac_of(guest, "nic0")  # the link is up
+    link_is_up(guest)
     wire = Wire(guest)
     guest.responder("honest", HONEST, PORT, "--mac", HONEST_MAC)
     wire.neighbour(guest, HONEST, HONEST_MAC)
@@ -80,17 +80,17 @@ def by_mac(guest):
 def by_hash(guest):
     """RSS: both share one address"""
     guest.serve(section(guest, "rss"))
-    mac = mac_of(guest, "nic0")
+    other = Rogue(guest, "silent", "nic0", "guarded")
+    mac = other.mac()
     wire = Wire(guest)
     guest.responder("honest", HONEST, PORT, "--rss")
     wire.neighbour(guest, HONEST, mac.hex(":"))
-    stream = Stream(wire, HONEST, PORT, PER_SECOND, local_port=honest_port(guest, wire))
+    stream = Stream(wire, HONEST, PORT, PER_SECOND, local_port=honest_port(guest, wire, other))
     storm(guest, wire, stream, "rss", mac)
 
 
-def honest_port(guest, wire):
+def honest_port(guest, wire, other):
     """One whose flow is hashed to the honest client while another is in RSS too: that one answers nothing."""
-    other = Rogue(guest, "silent", "nic0", "guarded")
     other.do("lease", "rss")
     answered = []
     for port in range(20000, 20008):
