@@ -37,9 +37,9 @@ class InPlaceRxGuard final : public QueueGuard {
   struct PostForm {
     WordPattern<kWords> pattern;
     std::array<uint64_t, kWords> kept{};
-    WordField address;
+    WordAddress address;
     WordField length;  // not there: buffer_bytes
-    WordField header_address;
+    WordAddress header_address;
     uint64_t buffer_bytes = 0;
     uint64_t header_bytes = 0;
     uint64_t max_bytes = 0;
@@ -48,7 +48,7 @@ class InPlaceRxGuard final : public QueueGuard {
   // Those that the device writes over it.
   struct CompleteForm {
     std::array<uint64_t, kWords> kept{};
-    WordField address;  // the client's again
+    WordAddress address;  // the client's again
     WordField length;
     WordField last;
   };
@@ -61,7 +61,7 @@ class InPlaceRxGuard final : public QueueGuard {
   absl::Status CompilePost(const GuardOptions& options);
   absl::Status CompileCompletion();
   // Checks private words and turns them into what the device may see. False: stopped.
-  bool Check(const PostForm& form, uint64_t* words);
+  [[gnu::always_inline]] bool Check(const PostForm& form, uint64_t* words);
   bool CheckHeader(const PostForm& form, uint64_t* words);
   // Posted and not yet forwarded. False: the doorbell says what cannot be.
   bool ReadPosted(uint32_t* ahead) const {

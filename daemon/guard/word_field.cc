@@ -12,32 +12,61 @@ constexpr uint32_t kWordBits = 64;
 
 uint64_t Ones(uint32_t bits) { return bits >= kWordBits ? UINT64_MAX : (uint64_t{1} << bits) - 1; }
 
-}  // namespace
+absl::Status Refuse(const v1::Form& form, const v1::Field& field, absl::string_view why) {
+  return absl::UnimplementedError(absl::StrCat("form ", form.name(), ", field ", field.name(), ": ",
+                                               why, " cannot be guarded in its place"));
+}
 
-absl::StatusOr<WordField> WordField::Compile(const v1::Form& form, const v1::Field& field) {
-  const auto refuse = [&](absl::string_view why) {
-    return absl::UnimplementedError(absl::StrCat("form ", form.name(), ", field ", field.name(),
-                                                 ": ", why, " cannot be guarded in its place"));
-  };
-  if (field.parts_size() != 1) return refuse("a field in parts");
+// The field's bits, and the power of two of its unit.
+absl::StatusOr<WordField> CompileBits(const v1::Form& form, const v1::Field& field,
+                                      uint32_t* scale) {
+  if (field.parts_size() != 1) return Refuse(form, field, "a field in parts");
   const v1::Bits& part = field.parts(0);
   if (part.byte_order() == v1::BYTE_ORDER_BIG && part.word_bytes() > 1) {
-    return refuse("a big-endian number");
+    return Refuse(form, field, "a big-endian number");
   }
-  if (field.inverted() || field.is_signed()) return refuse("an inverted or signed number");
+  if (field.inverted() || field.is_signed()) {
+    return Refuse(form, field, "an inverted or signed number");
+  }
   const uint64_t multiplier = field.has_scale() ? field.scale().multiplier() : 1;
   if (field.has_scale() && (!std::has_single_bit(multiplier) || field.scale().bias() != 0 ||
                             field.scale().has_zero_value())) {
-    return refuse("a number of this scale");
+    return Refuse(form, field, "a number of this scale");
   }
+  *scale = static_cast<uint32_t>(std::countr_zero(multiplier));
   const uint32_t bit = 8 * part.byte_offset() + part.lsb();
   WordField compiled;
   compiled.mask = Ones(part.bits());
   compiled.word = static_cast<uint8_t>(bit / kWordBits);
   compiled.shift = static_cast<uint8_t>(bit % kWordBits);
-  compiled.scale = static_cast<uint8_t>(std::countr_zero(multiplier));
-  if (compiled.shift + part.bits() > kWordBits) return refuse("a number over a word's border");
+  if (compiled.shift + part.bits() > kWordBits) {
+    return Refuse(form, field, "a number over a word's border");
+  }
   return compiled;
+}
+
+}  // namespace
+
+absl::StatusOr<WordField> WordField::Compile(const v1::Form& form, const v1::Field& field) {
+  uint32_t scale = 0;
+  absl::StatusOr<WordField> compiled = CompileBits(form, field, &scale);
+  if (compiled.ok() && scale != 0) return Refuse(form, field, "a number of this scale");
+  return compiled;
+}
+
+absl::StatusOr<WordAddress> WordAddress::Compile(const v1::Form& form, const v1::Field& field) {
+  uint32_t scale = 0;
+  absl::StatusOr<WordField> bits = CompileBits(form, field, &scale);
+  if (!bits.ok()) return bits.status();
+  if (scale != bits->shift) return Refuse(form, field, "an address in shifted bits");
+  WordAddress compiled;
+  compiled.mask = bits->mask << bits->shift;
+  compiled.word = bits->word;
+  return compiled;
+}
+
+absl::Status WordAddress::CheckReach(const RegionMap& regions) const {
+  return regions.CheckReach(mask, mask & (~mask + 1));
 }
 
 absl::StatusOr<WordCondition> WordCondition::CompileDone(const dataplane::InPlaceShape& shape) {

@@ -8,34 +8,44 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/guard/region_map.h"
 #include "dataplane/barriers.h"
 #include "dataplane/queue_shape.h"
 #include "qsplit/v1/layout.pb.h"
 
 namespace qsplit::guard {
 
-// A number in one word: its bits, times a power of two.
+// A number in one word.
 struct WordField {
   uint64_t mask = 0;  // at bit 0; 0: the field is not there
   uint8_t word = 0;
   uint8_t shift = 0;
-  uint8_t scale = 0;
 
-  // UNIMPLEMENTED: in parts, over a word's border, big-endian, signed, inverted, with another
-  // scale.
+  // UNIMPLEMENTED: in parts, over a word's border, big-endian, signed, inverted, scaled.
   static absl::StatusOr<WordField> Compile(const v1::Form& form, const v1::Field& field);
 
   bool there() const { return mask != 0; }
-  uint64_t MaxValue() const { return mask << scale; }
-  uint64_t Get(const uint64_t* words) const { return ((words[word] >> shift) & mask) << scale; }
-  // False, and nothing stored: the field cannot say the value.
-  bool Put(uint64_t* words, uint64_t value) const {
-    const uint64_t raw = value >> scale;
-    if (raw > mask || raw << scale != value) return false;
-    words[word] = (words[word] & ~(mask << shift)) | raw << shift;
-    return true;
+  uint64_t Get(const uint64_t* words) const { return (words[word] >> shift) & mask; }
+};
+
+// An address in one word, whose bits stand where they stand in the address.
+struct WordAddress {
+  uint64_t mask = 0;  // 0: the field is not there
+  uint8_t word = 0;
+
+  // UNIMPLEMENTED: as WordField, and bits that stand elsewhere.
+  static absl::StatusOr<WordAddress> Compile(const v1::Form& form, const v1::Field& field);
+
+  bool there() const { return mask != 0; }
+  uint64_t Get(const uint64_t* words) const { return words[word] & mask; }
+  // address: one that the field can say; see CheckReach.
+  void Set(uint64_t* words, uint64_t address) const {
+    words[word] = (words[word] & ~mask) | address;
   }
+  // Whether it can say the device's address for each of the client's. INVALID_ARGUMENT: not so.
+  absl::Status CheckReach(const RegionMap& regions) const;
 };
 
 // When a slot is completed: by bits of one word, written last.
