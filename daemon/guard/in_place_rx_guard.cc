@@ -63,7 +63,8 @@ absl::Status InPlaceRxGuard<kWords>::CompilePost(const GuardOptions& options) {
   for (const uint64_t limit : {uint64_t{limits.buffer().max_bytes()}, options.max_buffer_bytes}) {
     if (limit != 0) post_.max_bytes = std::min(post_.max_bytes, limit);
   }
-  post_.pattern = WordPattern<kWords>(*pattern, *kept, rings_.done);
+  post_.pattern = WordPattern<kWords>(*pattern);
+  post_.may_look_done = post_.pattern.MayLook(rings_.done, *kept);
   std::copy_n(kept->words.begin(), kWords, post_.kept.begin());
   return absl::OkStatus();
 }
@@ -136,7 +137,7 @@ inline bool InPlaceRxGuard<kWords>::Check(const PostForm& form, uint64_t* words)
     return false;
   }
   // A slot that looks completed already would come back before the device had it.
-  if (form.pattern.may_look_done() && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
+  if (form.may_look_done && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
     Stop(FaultKind::kBadDescriptor, forward_, iova, bytes);
     return false;
   }

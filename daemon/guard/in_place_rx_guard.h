@@ -7,6 +7,7 @@
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_RX_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_IN_PLACE_RX_GUARD_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,7 +18,7 @@
 #include "daemon/guard/in_place_rings.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
-#include "dataplane/condition.h"
+#include "daemon/guard/word_pattern.h"
 
 namespace qsplit::guard {
 
@@ -36,6 +37,7 @@ class InPlaceRxGuard final : public QueueGuard {
   // The form that offers a buffer.
   struct PostForm {
     WordPattern<kWords> pattern;
+    bool may_look_done = true;
     std::array<uint64_t, kWords> kept{};
     WordAddress address;
     WordField length;  // not there: buffer_bytes

@@ -51,7 +51,8 @@ absl::Status InPlaceTxGuard<kWords>::CompileData(size_t position, const GuardOpt
       any |= *kept;
     }
   }
-  form.pattern = WordPattern<kWords>(*pattern, any, rings_.done);
+  form.pattern = WordPattern<kWords>(*pattern);
+  form.may_look_done = form.pattern.MayLook(rings_.done, any);
   absl::StatusOr<DescriptorMask> requests = DescriptorMask::OfRequests(shape, index);
   if (!requests.ok()) return requests.status();
   std::copy_n(requests->words.begin(), kWords, form.requests.begin());
@@ -93,7 +94,7 @@ absl::Status InPlaceTxGuard<kWords>::CompileContext(size_t position) {
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, true, true);
   if (!kept.ok()) return kept.status();
   ContextForm form;
-  form.pattern = WordPattern<kWords>(*pattern, *kept, rings_.done);
+  form.pattern = WordPattern<kWords>(*pattern);
   std::copy_n(kept->words.begin(), kWords, form.kept.begin());
   contexts_.push_back(std::move(form));
   return absl::OkStatus();
@@ -171,7 +172,7 @@ inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckData(s
     return Step::kStopped;
   }
   // A slot that looks completed already would come back before the device had it.
-  if (form.pattern.may_look_done() && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
+  if (form.may_look_done && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
     return StopHere(FaultKind::kBadDescriptor);
   }
   if (first && last && asks == 0) [[likely]] {

@@ -24,6 +24,7 @@
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/tx_packet_check.h"
 #include "daemon/guard/word_field.h"
+#include "daemon/guard/word_pattern.h"
 #include "dataplane/tx_program.h"
 
 namespace qsplit::guard {
@@ -43,6 +44,7 @@ class InPlaceTxGuard final : public QueueGuard {
   // A form that carries bytes.
   struct DataForm {
     WordPattern<kWords> pattern;
+    bool may_look_done = true;
     std::array<uint64_t, kWords> kept[2][2]{};  // [first][last]
     std::array<uint64_t, kWords> requests{};
     WordAddress address;

@@ -69,31 +69,40 @@ absl::Status WordAddress::CheckReach(const RegionMap& regions) const {
   return regions.CheckReach(mask, mask & (~mask + 1));
 }
 
-absl::StatusOr<WordCondition> WordCondition::CompileDone(const dataplane::InPlaceShape& shape) {
-  const v1::Condition& when = shape.ring->completed().when();
+absl::StatusOr<WordCondition> WordCondition::Compile(const v1::Layout& layout,
+                                                     const v1::Condition& when,
+                                                     const std::string& where) {
   const absl::Status refused = absl::UnimplementedError(
-      absl::StrCat(shape.ring_shape.Where(), ": completions other than by flags in one word"));
+      absl::StrCat(where, ": slots change hands otherwise than by flags in one word"));
   if (when.any_of_size() == 0) return refused;
   WordCondition compiled;
   // Each conjunction is about another form; all of them must be about the same bits.
   for (int i = 0; i < when.any_of_size(); ++i) {
     WordCondition one;
     for (const v1::Comparison& comparison : when.any_of(i).all_of()) {
-      const v1::Form& form = shape.Form(comparison.field().form());
+      const v1::Form& form = layout.forms(static_cast<int>(comparison.field().form()));
       absl::StatusOr<WordField> flag =
           WordField::Compile(form, form.fields(static_cast<int>(comparison.field().field())));
-      if (!flag.ok() || flag->mask != 1 || comparison.right_case() != v1::Comparison::kConstant ||
-          comparison.constant() > 1 || (one.mask != 0 && one.word != flag->word)) {
+      const bool equal = comparison.operator_() == v1::OPERATOR_EQUAL;
+      const bool of_phase = comparison.right_case() == v1::Comparison::kState &&
+                            comparison.state() == v1::RING_STATE_PHASE;
+      const bool constant =
+          comparison.right_case() == v1::Comparison::kConstant && comparison.constant() <= 1;
+      if (!flag.ok() || flag->mask != 1 || !(of_phase || constant) ||
+          !(equal || comparison.operator_() == v1::OPERATOR_NOT_EQUAL) ||
+          (one.mask != 0 && one.word != flag->word)) {
         return refused;
       }
-      const bool equal = comparison.operator_() == v1::OPERATOR_EQUAL;
-      if (!equal && comparison.operator_() != v1::OPERATOR_NOT_EQUAL) return refused;
       one.word = flag->word;
       one.mask |= uint64_t{1} << flag->shift;
-      if ((comparison.constant() == 1) == equal) one.value |= uint64_t{1} << flag->shift;
+      for (const uint64_t phase : {0, 1}) {
+        const uint64_t right = of_phase ? phase : comparison.constant();
+        one.value[phase] |= (equal ? right : 1 - right) << flag->shift;
+      }
     }
     if (i == 0) compiled = one;
-    if (one.mask != compiled.mask || one.value != compiled.value || one.word != compiled.word) {
+    if (one.mask != compiled.mask || one.value[0] != compiled.value[0] ||
+        one.value[1] != compiled.value[1] || one.word != compiled.word) {
       return refused;
     }
   }

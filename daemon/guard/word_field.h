@@ -7,12 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daemon/guard/region_map.h"
 #include "dataplane/barriers.h"
-#include "dataplane/queue_shape.h"
 #include "qsplit/v1/layout.pb.h"
 
 namespace qsplit::guard {
@@ -48,16 +48,21 @@ struct WordAddress {
   absl::Status CheckReach(const RegionMap& regions) const;
 };
 
-// When a slot is completed: by bits of one word, written last.
+// When a slot has changed hands: by flags of one word, each of a constant or of the ring's phase.
 struct WordCondition {
   uint64_t mask = 0;
-  uint64_t value = 0;
+  uint64_t value[2] = {0, 0};  // by phase
   uint32_t word = 0;
 
-  // UNIMPLEMENTED: not of flags in one word.
-  static absl::StatusOr<WordCondition> CompileDone(const dataplane::InPlaceShape& shape);
+  // UNIMPLEMENTED: not by flags of one word, the same in all forms. where: of the ring, for
+  // messages.
+  static absl::StatusOr<WordCondition> Compile(const v1::Layout& layout, const v1::Condition& when,
+                                               const std::string& where);
 
-  bool Holds(uint64_t in_word) const { return (in_word & mask) == value; }
+  bool Holds(uint64_t in_word, uint32_t phase = 0) const {
+    return (in_word & mask) == value[phase];
+  }
+  uint64_t Sign(uint64_t in_word, uint32_t phase) const { return (in_word & ~mask) | value[phase]; }
 };
 
 // The slots of a ring, each of kWords words. Shared with the other side: words are read and written
@@ -77,12 +82,18 @@ class WordSlots {
   void Store(uint32_t slot, const uint64_t* words) const {
     for (size_t i = 0; i < kWords; ++i) dataplane::StoreRelaxed<uint64_t>(At(slot, i), words[i]);
   }
+  void StoreAllBut(uint32_t slot, const uint64_t* words, size_t but) const {
+    for (size_t i = 0; i < kWords; ++i) {
+      if (i != but) dataplane::StoreRelaxed<uint64_t>(At(slot, i), words[i]);
+    }
+  }
+  void StoreRelease(uint32_t slot, size_t word, uint64_t value) const {
+    dataplane::StoreRelease<uint64_t>(At(slot, word), value);
+  }
   // Word `last` after all others, with release.
   void StoreWithLast(uint32_t slot, const uint64_t* words, size_t last) const {
-    for (size_t i = 0; i < kWords; ++i) {
-      if (i != last) dataplane::StoreRelaxed<uint64_t>(At(slot, i), words[i]);
-    }
-    dataplane::StoreRelease<uint64_t>(At(slot, last), words[last]);
+    StoreAllBut(slot, words, last);
+    StoreRelease(slot, last, words[last]);
   }
 
  private:
