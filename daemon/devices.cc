@@ -50,7 +50,8 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.mtu_bytes = section.mtu_bytes;
   nic.rx_queues = section.rx_queues;
   nic.tx_queues = section.tx_queues;
-  auto picked = DrivenLayouts(layouts, section.layouts, section.slots);
+  nic.default_slots = section.slots.value_or(nic.default_slots);
+  auto picked = DrivenLayouts(layouts, section.layouts, nic.default_slots);
   if (!picked.ok()) {
     return absl::Status(picked.status().code(),
                         absl::StrCat("device '", section.name, "': ", picked.status().message()));
@@ -70,7 +71,6 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.representor_netns = section.representor_netns;
   nic.worker = section.worker;
   nic.cpu = section.cpu;
-  nic.default_slots = section.slots;
   if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
   return nic;
 }
@@ -78,12 +78,12 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
 absl::StatusOr<vfio::FunctionPlan> FunctionOf(const config::Config& config,
                                               const config::DeviceSection& section,
                                               const std::vector<layout::VerifiedLayout>& layouts) {
-  const config::VfioSection& of_file = section.vfio;
+  const config::VfioSection& of_file = *section.vfio;
   vfio::FunctionPlan plan;
   plan.name = section.name;
   plan.function = of_file.function.empty() ? of_file.netdev : of_file.function;
   plan.vf_of = of_file.vf_of;
-  plan.vf = of_file.vf;
+  plan.vf = of_file.vf.value_or(0);
   plan.allow_active = of_file.allow_active;
   if (of_file.mode) {
     plan.protection = *of_file.mode == config::VfioMode::kDirect ? device::Protection::kDirect
@@ -99,15 +99,17 @@ absl::StatusOr<vfio::FunctionPlan> FunctionOf(const config::Config& config,
     plan.vfs[vf].mac = MacOf(absl::StrCat(section.name, ".vf", vf));
   }
   for (const config::DeviceSection& other : config.devices) {
-    if (other.vfio.vf_of != section.name) continue;
-    vfio::VfSetting& vf = plan.vfs[other.vfio.vf];
+    if (!other.vfio || other.vfio->vf_of != section.name) continue;
+    vfio::VfSetting& vf = plan.vfs[other.vfio->vf.value_or(0)];
     vf.mac = other.mac.value_or(MacOf(other.name));
-    vf.vlan = other.vfio.vlan.value_or(0);
+    vf.vlan = other.vfio->vlan.value_or(0);
   }
   // Its PF says what its address is.
   if (plan.vf_of.empty()) plan.device.driver.mac = section.mac;
   plan.device.driver.mtu_bytes = section.mtu_bytes;
-  plan.device.driver.steering = of_file.pools ? vfio::Steering::kPools : vfio::Steering::kRss;
+  plan.device.driver.steering = of_file.steering == config::VfioSteering::kPools
+                                    ? vfio::Steering::kPools
+                                    : vfio::Steering::kRss;
   plan.device.queues = of_file.queues;
   plan.device.slots = section.slots;
   plan.device.cpu = section.cpu;
@@ -140,7 +142,7 @@ absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
   std::vector<vfio::FunctionPlan> vfs;
   for (const config::DeviceSection& section : config.devices) {
     parts->names.push_back(section.name);
-    if (section.backend == "vfio") {
+    if (section.vfio) {
       auto function = FunctionOf(config, section, layouts);
       if (!function.ok()) return function.status();
       (function->vf_of.empty() ? parts->functions : vfs).push_back(*std::move(function));

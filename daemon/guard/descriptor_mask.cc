@@ -78,16 +78,17 @@ absl::Status CheckSize(const v1::Form& form) {
       " bytes, or with parts inside, cannot be guarded; they need a function of their own"));
 }
 
+// Adds a field's raw value, or all of its bits.
+void AddBits(const FieldAccess& field, uint64_t raw, DescriptorMask* mask) {
+  DescriptorBytes bits{};
+  field.StoreRaw(bits.bytes, raw);
+  for (size_t i = 0; i < mask->words.size(); ++i) mask->words[i] |= LoadWord(bits.bytes, i);
+}
+
 absl::Status AddField(const v1::Form& form, const v1::Field& field, DescriptorMask* mask) {
   absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, form.size_bytes());
   if (!access.ok()) return access.status();
-  DescriptorBytes ones{};
-  access->StoreRaw(ones.bytes, access->MaxRaw());
-  for (size_t i = 0; i < mask->words.size(); ++i) {
-    uint64_t word;
-    std::memcpy(&word, ones.bytes + 8 * i, sizeof word);
-    mask->words[i] |= word;
-  }
+  AddBits(*access, access->MaxRaw(), mask);
   return absl::OkStatus();
 }
 
@@ -102,7 +103,6 @@ absl::StatusOr<DescriptorMask> DescriptorMask::OfPost(const QueueScope& scope, u
     if (!layout::Applies(field.features(), scope.choices)) continue;
     if (field.constraint() == v1::CONSTRAINT_IGNORED) continue;
     if (field.parts().empty()) {
-      if (field.constraint() == v1::CONSTRAINT_CONSTANT && field.constant() == 0) continue;
       return Refuse(message, field, "bytes that are no number cannot be checked by a guard");
     }
     const auto role = layout::FindRole(field.role());
@@ -152,6 +152,34 @@ absl::StatusOr<DescriptorMask> DescriptorMask::OfRequests(const QueueScope& scop
     if (absl::Status status = AddField(message, field, &mask); !status.ok()) return status;
   }
   return mask;
+}
+
+absl::StatusOr<DescriptorPattern> DescriptorPattern::Of(const QueueScope& scope, uint32_t form) {
+  DescriptorPattern pattern;
+  const v1::Form& message = scope.Form(form);
+  if (absl::Status status = CheckSize(message); !status.ok()) return status;
+  absl::StatusOr<dataplane::Condition> selector =
+      dataplane::Condition::Compile(*scope.layout, message.selector());
+  if (!selector.ok()) return selector.status();
+  pattern.selector = *std::move(selector);
+  for (const v1::Field& field : message.fields()) {
+    if (field.constraint() != v1::CONSTRAINT_CONSTANT ||
+        !layout::Applies(field.features(), scope.choices)) {
+      continue;
+    }
+    if (field.parts().empty()) {
+      return Refuse(message, field, "bytes that are no number cannot be checked by a guard");
+    }
+    absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, message.size_bytes());
+    if (!access.ok()) return access.status();
+    AddBits(*access, access->MaxRaw(), &pattern.mask);
+    AddBits(*access, field.constant(), &pattern.value);
+  }
+  return pattern;
+}
+
+absl::Status DescriptorPattern::DemandZero(const v1::Form& form, const v1::Field& field) {
+  return AddField(form, field, &mask);
 }
 
 }  // namespace qsplit::guard

@@ -11,12 +11,32 @@
 #include <cstring>
 
 #include "absl/status/statusor.h"
+#include "dataplane/condition.h"
 #include "dataplane/queue_shape.h"
 
 namespace qsplit::guard {
 
 // Longer descriptors are not guarded.
 inline constexpr uint32_t kMaxGuardedBytes = 64;
+
+// Words of a private copy.
+inline uint64_t LoadWord(const std::byte* descriptor, size_t word) {
+  uint64_t value;
+  std::memcpy(&value, descriptor + 8 * word, sizeof value);
+  return value;
+}
+inline void StoreWord(std::byte* descriptor, size_t word, uint64_t value) {
+  std::memcpy(descriptor + 8 * word, &value, sizeof value);
+}
+template <typename F>
+inline void EachWord(uint32_t bytes, F&& f) {
+  if (bytes == 16) [[likely]] {  // most NICs; unrolled
+    f(size_t{0});
+    f(size_t{1});
+    return;
+  }
+  for (size_t i = 0; i < bytes / 8; ++i) f(i);
+}
 
 struct DescriptorMask {
   std::array<uint64_t, kMaxGuardedBytes / 8> words{};
@@ -38,24 +58,22 @@ struct DescriptorMask {
     for (size_t i = 0; i < words.size(); ++i) words[i] |= other.words[i];
     return *this;
   }
-  // bytes: a multiple of 8, at most kMaxGuardedBytes, as of the next two.
+  // bytes: a multiple of 8, at most kMaxGuardedBytes.
   void Apply(std::byte* descriptor, uint32_t bytes) const {
-    for (uint32_t i = 0; i < bytes / 8; ++i) {
-      uint64_t word;
-      std::memcpy(&word, descriptor + 8 * i, sizeof word);
-      word &= words[i];
-      std::memcpy(descriptor + 8 * i, &word, sizeof word);
-    }
+    EachWord(bytes,
+             [&](size_t i) { StoreWord(descriptor, i, LoadWord(descriptor, i) & words[i]); });
   }
-  bool AnyOf(const std::byte* descriptor, uint32_t bytes) const {
-    uint64_t any = 0;
-    for (uint32_t i = 0; i < bytes / 8; ++i) {
-      uint64_t word;
-      std::memcpy(&word, descriptor + 8 * i, sizeof word);
-      any |= word & words[i];
-    }
-    return any != 0;
-  }
+};
+
+// What a private copy must hold to be of a form: its constants and its selector.
+struct DescriptorPattern {
+  DescriptorMask mask;
+  DescriptorMask value;
+  dataplane::Condition selector;
+
+  static absl::StatusOr<DescriptorPattern> Of(const dataplane::QueueScope& scope, uint32_t form);
+  // Demands 0 of a field as well.
+  absl::Status DemandZero(const v1::Form& form, const v1::Field& field);
 };
 
 }  // namespace qsplit::guard

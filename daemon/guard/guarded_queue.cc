@@ -35,8 +35,21 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> MakeGuard(QueueParts parts) {
   if (absl::Status status = CheckSameSlots(*shape, parts.real); !status.ok()) return status;
   if (TableGuard::Fits(*shape)) return TableGuard::Create(std::move(parts));
   if (PhaseGuard::Fits(*shape)) return PhaseGuard::Create(std::move(parts));
-  return parts.direction == v1::DIRECTION_RECEIVE ? InPlaceRxGuard::Create(std::move(parts))
-                                                  : InPlaceTxGuard::Create(std::move(parts));
+  absl::StatusOr<InPlaceRings> rings = InPlaceRings::Compile(parts);
+  if (!rings.ok()) return rings.status();
+  const bool receive = parts.direction == v1::DIRECTION_RECEIVE;
+  switch (rings->shadow.ring->slot_bytes()) {
+    case 16:
+      return receive ? InPlaceRxGuard<2>::Create(std::move(parts), *std::move(rings))
+                     : InPlaceTxGuard<2>::Create(std::move(parts), *std::move(rings));
+    case 32:
+      return receive ? InPlaceRxGuard<4>::Create(std::move(parts), *std::move(rings))
+                     : InPlaceTxGuard<4>::Create(std::move(parts), *std::move(rings));
+    default:
+      return absl::UnimplementedError(absl::StrCat(rings->shadow.ring_shape.Where(), ": slots of ",
+                                                   rings->shadow.ring->slot_bytes(),
+                                                   " bytes; a guard takes 16 or 32"));
+  }
 }
 
 }  // namespace

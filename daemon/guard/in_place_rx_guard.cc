@@ -4,168 +4,164 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/in_place_rx.h"
 
 namespace qsplit::guard {
 
-using dataplane::DescriptorBytes;
-using dataplane::FieldAccess;
-using dataplane::InPlaceShape;
 using dataplane::RoleField;
 using device::FaultKind;
 using layout::Role;
 
-absl::StatusOr<std::unique_ptr<QueueGuard>> InPlaceRxGuard::Create(QueueParts parts) {
-  std::unique_ptr<InPlaceRxGuard> guard(new InPlaceRxGuard(std::move(parts.regions)));
-  for (const bool real : {false, true}) {
-    absl::StatusOr<InPlaceShape> shape = dataplane::ShapeInPlaceQueue(
-        parts.layout, real ? parts.real : parts.shadow, v1::DIRECTION_RECEIVE);
-    if (!shape.ok()) return shape.status();
-    (real ? guard->real_ : guard->shadow_) = *std::move(shape);
-  }
-  const InPlaceShape& s = guard->shadow_;
-  guard->slot_bytes_ = s.ring->slot_bytes();
-  if (s.slots.word_bytes() != 8 || guard->real_.slots.word_bytes() != 8) {
-    return absl::UnimplementedError(absl::StrCat(s.ring_shape.Where(), ": slots of ",
-                                                 guard->slot_bytes_, " bytes, not of whole words"));
-  }
-  absl::StatusOr<dataplane::ProgressReader> producer =
-      dataplane::ProgressReader::OfProducerDoorbells(s.ring_shape);
-  if (!producer.ok()) return producer.status();
-  guard->producer_ = *producer;
-  absl::StatusOr<dataplane::NotificationSwitch> notification =
-      dataplane::NotificationSwitch::Compile(s.ring_shape);
-  if (!notification.ok()) return notification.status();
-  guard->notification_ = *notification;
-  absl::StatusOr<dataplane::Doorbells> doorbells =
-      dataplane::Doorbells::OfProducer(guard->real_.ring_shape);
-  if (!doorbells.ok()) return doorbells.status();
-  guard->doorbells_ = *doorbells;
+template <size_t kWords>
+absl::StatusOr<std::unique_ptr<QueueGuard>> InPlaceRxGuard<kWords>::Create(QueueParts parts,
+                                                                           InPlaceRings rings) {
+  std::unique_ptr<InPlaceRxGuard> guard(
+      new InPlaceRxGuard(std::move(rings), std::move(parts.regions)));
   if (absl::Status status = guard->CompilePost(parts.options); !status.ok()) return status;
   if (absl::Status status = guard->CompileCompletion(); !status.ok()) return status;
   return guard;
 }
 
-absl::Status InPlaceRxGuard::CompilePost(const GuardOptions& options) {
-  if (shadow_.post_forms.size() != 1 || shadow_.only_where_reported) {
-    return absl::UnimplementedError(
-        absl::StrCat(shadow_.ring_shape.Where(),
-                     ": a guard checks receive rings of one form, completed always"));
+template <size_t kWords>
+absl::Status InPlaceRxGuard<kWords>::CompilePost(const GuardOptions& options) {
+  const dataplane::InPlaceShape& shape = rings_.shadow;
+  if (shape.post_forms.size() != 1 || shape.only_where_reported) {
+    return absl::UnimplementedError(absl::StrCat(
+        shape.ring_shape.Where(), ": a guard checks receive rings of one form, always completed"));
   }
-  absl::StatusOr<dataplane::FormMatcher> matcher =
-      dataplane::FormMatcher::Compile(*shadow_.layout, shadow_.post_forms, shadow_.choices);
-  if (!matcher.ok()) return matcher.status();
-  matcher_ = *std::move(matcher);
-  absl::StatusOr<DescriptorMask> kept =
-      DescriptorMask::OfPost(shadow_, shadow_.post_forms.front(), true, true);
+  // Refuses what no driver drives.
+  absl::StatusOr<dataplane::RxPostForm> driven = dataplane::RxPostForm::Compile(shape);
+  if (!driven.ok()) return driven.status();
+  absl::Status status = dataplane::CheckBufferBytes(shape, *driven, options.rx_buffer_bytes);
+  if (!status.ok()) return status;
+  post_.alignment_mask = driven->alignment_mask;
+  post_.buffer_bytes = options.rx_buffer_bytes;
+  post_.header_bytes = options.rx_header_bytes;
+  const uint32_t index = shape.post_forms.front();
+  const v1::Form& form = shape.Form(index);
+  absl::StatusOr<DescriptorPattern> pattern = DescriptorPattern::Of(shape, index);
+  if (!pattern.ok()) return pattern.status();
+  absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, true, true);
   if (!kept.ok()) return kept.status();
-  kept_ = *kept;
-  absl::StatusOr<dataplane::RxPostForm> post = dataplane::RxPostForm::Compile(shadow_);
-  if (!post.ok()) return post.status();
-  post_ = *std::move(post);
-  buffer_bytes_ = options.rx_buffer_bytes;
-  header_bytes_ = options.rx_header_bytes;
-  return dataplane::CheckBufferBytes(shadow_, post_, buffer_bytes_);
-}
-
-absl::Status InPlaceRxGuard::CompileCompletion() {
-  for (const uint32_t form : shadow_.complete_forms) {
-    absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(shadow_, form);
-    if (!kept.ok()) return kept.status();
-    completion_kept_ |= *kept;
-    absl::StatusOr<dataplane::LastMark> last = dataplane::LastMark::Compile(shadow_, form);
-    if (!last.ok()) return last.status();
-    last_ = *std::move(last);
-    for (const RoleField& from : dataplane::RoleFields(shadow_, form)) {
-      if (from.role == Role::kHeaderAddress) {
-        return absl::UnimplementedError(
-            absl::StrCat("form ", shadow_.Form(form).name(), ", field ", from.field->name(),
-                         ": a guard cannot give back an address of headers"));
-      }
-      if (from.role != Role::kBufferAddress && from.role != Role::kPacketLength) continue;
-      absl::StatusOr<FieldAccess> field =
-          FieldAccess::Compile(*from.field, shadow_.Form(form).size_bytes());
-      if (!field.ok()) return field.status();
-      (from.role == Role::kBufferAddress ? completion_address_ : length_) = *field;
+  for (const RoleField& from : dataplane::RoleFields(shape, index)) {
+    if (from.role == Role::kHeaderAddress && options.rx_header_bytes == 0) {
+      // The device uses no such buffers: none is named.
+      if (status = pattern->DemandZero(form, *from.field); !status.ok()) return status;
+    } else if (from.role == Role::kBufferAddress || from.role == Role::kHeaderAddress) {
+      absl::StatusOr<WordAddress> address = WordAddress::Compile(form, *from.field);
+      if (!address.ok()) return address.status();
+      if (status = address->CheckReach(regions_); !status.ok()) return status;
+      (from.role == Role::kBufferAddress ? post_.address : post_.header_address) = *address;
+    } else if (from.role == Role::kBufferLength) {
+      absl::StatusOr<WordField> length = WordField::Compile(form, *from.field);
+      if (!length.ok()) return length.status();
+      post_.length = *length;
     }
   }
-  if (completion_address_.has_value() && shadow_.complete_forms.size() != 1) {
-    return absl::UnimplementedError(absl::StrCat(
-        shadow_.ring_shape.Where(), ": several completions with addresses cannot be guarded"));
+  const v1::Limits& limits = shape.queue->limits();
+  post_.max_bytes = post_.length.there() ? post_.length.mask : post_.buffer_bytes;
+  for (const uint64_t limit : {uint64_t{limits.buffer().max_bytes()}, options.max_buffer_bytes}) {
+    if (limit != 0) post_.max_bytes = std::min(post_.max_bytes, limit);
   }
-  if (completion_address_.has_value()) posted_iova_.resize(shadow_.slot_count);
+  post_.pattern = WordPattern<kWords>(*pattern, *kept, rings_.done);
+  std::copy_n(kept->words.begin(), kWords, post_.kept.begin());
   return absl::OkStatus();
 }
 
-bool InPlaceRxGuard::Check(uint32_t slot, std::byte* copy) {
-  if (matcher_.Match(copy) == dataplane::FormMatcher::kNone) {
-    Stop(FaultKind::kBadDescriptor, slot);
-    return false;
-  }
-  kept_.Apply(copy, slot_bytes_);
-  const uint64_t iova = post_.address.Load(copy);
-  uint64_t bytes = buffer_bytes_;
-  if (post_.length.has_value()) {
-    bytes = post_.length->Load(copy);
-    const uint64_t most = shadow_.queue->limits().buffer().max_bytes();
-    if (bytes == 0 || bytes > UINT32_MAX || (most != 0 && bytes > most)) {
-      Stop(FaultKind::kBadDescriptor, slot, iova, bytes);
-      return false;
+template <size_t kWords>
+absl::Status InPlaceRxGuard<kWords>::CompileCompletion() {
+  const dataplane::InPlaceShape& shape = rings_.shadow;
+  for (const uint32_t index : shape.complete_forms) {
+    absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(shape, index);
+    if (!kept.ok()) return kept.status();
+    for (size_t i = 0; i < kWords; ++i) complete_.kept[i] |= kept->words[i];
+    for (const RoleField& from : dataplane::RoleFields(shape, index)) {
+      if (from.role == Role::kHeaderAddress ||
+          (from.role == Role::kBufferAddress && shape.complete_forms.size() != 1)) {
+        return absl::UnimplementedError(
+            absl::StrCat("form ", shape.Form(index).name(), ", field ", from.field->name(),
+                         ": a guard cannot make this address the client's again"));
+      }
+      if (from.role == Role::kBufferAddress) {
+        absl::StatusOr<WordAddress> address = WordAddress::Compile(shape.Form(index), *from.field);
+        if (!address.ok()) return address.status();
+        complete_.address = *address;
+      } else if (from.role == Role::kPacketLength || from.role == Role::kPacketLast) {
+        // Only counted: where it is not to be had so, it is not.
+        absl::StatusOr<WordField> field = WordField::Compile(shape.Form(index), *from.field);
+        if (!field.ok()) continue;
+        (from.role == Role::kPacketLength ? complete_.length : complete_.last) = *field;
+      }
     }
   }
+  if (complete_.address.there()) posted_iova_.resize(shape.slot_count);
+  return absl::OkStatus();
+}
+
+template <size_t kWords>
+bool InPlaceRxGuard<kWords>::CheckHeader(const PostForm& form, uint64_t* words) {
+  const uint64_t iova = form.header_address.Get(words);
   uint64_t device_iova = 0;
-  const RegionMap::Verdict verdict = regions_.Translate(iova, bytes, true, &device_iova);
+  const RegionMap::Verdict verdict =
+      regions_.Translate(iova, form.header_bytes, true, &device_iova);
   if (verdict != RegionMap::Verdict::kReachable) {
-    StopForAddress(verdict, slot, iova, bytes);
+    StopForAddress(verdict, forward_, iova, form.header_bytes);
     return false;
   }
-  if ((iova & post_.alignment_mask) != 0 || !post_.address.Store(copy, device_iova)) {
-    Stop(FaultKind::kBadDescriptor, slot, iova, bytes);
-    return false;
-  }
-  if (post_.header_address.has_value()) {
-    const uint64_t header = post_.header_address->Load(copy);
-    if (header_bytes_ == 0) {
-      if (header != 0) {
-        Stop(FaultKind::kBadDescriptor, slot, header);
-        return false;
-      }
-    } else {
-      const RegionMap::Verdict reach =
-          regions_.Translate(header, header_bytes_, true, &device_iova);
-      if (reach != RegionMap::Verdict::kReachable) {
-        StopForAddress(reach, slot, header, header_bytes_);
-        return false;
-      }
-      if (!post_.header_address->Store(copy, device_iova)) {
-        Stop(FaultKind::kBadDescriptor, slot, header, header_bytes_);
-        return false;
-      }
-    }
-  }
-  // A slot that looks completed already would give it back before the device had it.
-  if (shadow_.done.Holds(copy)) {
-    Stop(FaultKind::kBadDescriptor, slot, iova, bytes);
-    return false;
-  }
-  if (!posted_iova_.empty()) posted_iova_[slot] = iova;
+  form.header_address.Set(words, device_iova);
   return true;
 }
 
-uint32_t InPlaceRxGuard::Forward(uint32_t budget) {
+template <size_t kWords>
+inline bool InPlaceRxGuard<kWords>::Check(const PostForm& form, uint64_t* words) {
+  if (!form.pattern.Matches(words)) [[unlikely]] {
+    Stop(FaultKind::kBadDescriptor, forward_);
+    return false;
+  }
+  for (size_t i = 0; i < kWords; ++i) words[i] &= form.kept[i];
+  const uint64_t iova = form.address.Get(words);
+  const uint64_t bytes = form.length.there() ? form.length.Get(words) : form.buffer_bytes;
+  if (bytes - 1 >= form.max_bytes || (iova & form.alignment_mask) != 0) [[unlikely]] {
+    Stop(FaultKind::kBadDescriptor, forward_, iova, bytes);
+    return false;
+  }
+  uint64_t device_iova = 0;
+  const RegionMap::Verdict verdict = regions_.Translate(iova, bytes, true, &device_iova);
+  if (verdict != RegionMap::Verdict::kReachable) [[unlikely]] {
+    StopForAddress(verdict, forward_, iova, bytes);
+    return false;
+  }
+  form.address.Set(words, device_iova);
+  if (form.header_address.there() && !CheckHeader(form, words)) [[unlikely]] {
+    return false;
+  }
+  // A slot that looks completed already would come back before the device had it.
+  if (form.pattern.may_look_done() && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
+    Stop(FaultKind::kBadDescriptor, forward_, iova, bytes);
+    return false;
+  }
+  if (!posted_iova_.empty()) posted_iova_[forward_] = iova;
+  return true;
+}
+
+template <size_t kWords>
+uint32_t InPlaceRxGuard<kWords>::Forward(uint32_t budget) {
   uint32_t ahead = 0;
-  if (!ReadPosted(&ahead)) {
+  if (!ReadPosted(&ahead)) [[unlikely]] {
     Stop(FaultKind::kBadIndex, forward_);
     return 0;
   }
   const uint32_t most = std::min(ahead, budget);
   uint32_t forwarded = 0;
   while (forwarded < most && !MustWait()) {
-    DescriptorBytes copy;
-    shadow_.slots.Read(forward_, copy.bytes, slot_bytes_);
-    if (!Check(forward_, copy.bytes)) break;
-    real_.slots.Write(forward_, copy.bytes, slot_bytes_);
+    uint64_t words[kWords];
+    for (size_t i = 0; i < kWords; ++i) words[i] = shadow_.Load(forward_, i);
+    if (!Check(post_, words)) [[unlikely]] {
+      break;
+    }
+    real_.Store(forward_, words);
     TakeTokens(0);
-    forward_ = Next(forward_);
+    forward_ = rings_.Next(forward_);
     ++forwarded;
   }
   if (forwarded == 0) return 0;
@@ -176,31 +172,33 @@ uint32_t InPlaceRxGuard::Forward(uint32_t budget) {
   state.index = forward_;
   state.count = forward_count_;
   state.added = forwarded;
-  doorbells_.Ring(state);
+  rings_.doorbells.Ring(state);
   return forwarded;
 }
 
-uint32_t InPlaceRxGuard::Return(uint32_t budget) {
+template <size_t kWords>
+uint32_t InPlaceRxGuard<kWords>::Return(uint32_t budget) {
   const uint32_t most = std::min(with_device_, budget);
+  const uint32_t done_word = rings_.done.word;
+  uint32_t slot = consume_;
   uint32_t returned = 0;
   uint64_t packets = 0;
   uint64_t bytes = 0;
-  for (; returned < most; ++returned) {
-    DescriptorBytes copy;
+  for (; returned < most; ++returned, slot = rings_.Next(slot)) {
     // Acquire: pairs with the device's store of that word; the rest is its as well.
-    real_.slots.ReadWordAcquire(consume_, real_.done_word, copy.bytes);
-    if (!real_.done.Holds(copy.bytes)) break;
-    real_.slots.ReadAllBut(consume_, real_.done_word, copy.bytes, slot_bytes_);
-    completion_kept_.Apply(copy.bytes, slot_bytes_);
-    if (completion_address_.has_value()) {
-      completion_address_->Store(copy.bytes, posted_iova_[consume_]);
+    const uint64_t done = real_.LoadAcquire(slot, done_word);
+    if (!rings_.done.Holds(done)) break;
+    uint64_t words[kWords];
+    for (size_t i = 0; i < kWords; ++i) {
+      words[i] = (i == done_word ? done : real_.Load(slot, i)) & complete_.kept[i];
     }
-    if (last_.IsLast(copy.bytes)) ++packets;
-    if (length_.has_value()) bytes += length_->Load(copy.bytes);
-    shadow_.slots.WriteWithLast(consume_, shadow_.done_word, copy.bytes, slot_bytes_);
-    consume_ = Next(consume_);
+    if (complete_.address.there()) complete_.address.Set(words, posted_iova_[slot]);
+    packets += complete_.last.there() ? complete_.last.Get(words) : 1;
+    bytes += complete_.length.Get(words);
+    shadow_.StoreWithLast(slot, words, done_word);
   }
   if (returned == 0) return 0;
+  consume_ = slot;
   with_device_ -= returned;
   counters_.completions.Add(returned);
   counters_.packets.Add(packets);
@@ -208,14 +206,15 @@ uint32_t InPlaceRxGuard::Return(uint32_t budget) {
   return returned;
 }
 
-bool InPlaceRxGuard::HasWork() {
+template <size_t kWords>
+bool InPlaceRxGuard<kWords>::HasWork() {
   uint32_t ahead = 0;
   // What cannot be is work too: Forward finds it out.
   if (!stopped() && (!ReadPosted(&ahead) || ahead != 0)) return true;
-  if (with_device_ == 0) return false;
-  DescriptorBytes copy;
-  real_.slots.ReadWordAcquire(consume_, real_.done_word, copy.bytes);
-  return real_.done.Holds(copy.bytes);
+  return with_device_ != 0 && rings_.done.Holds(real_.LoadAcquire(consume_, rings_.done.word));
 }
+
+template class InPlaceRxGuard<2>;
+template class InPlaceRxGuard<4>;
 
 }  // namespace qsplit::guard

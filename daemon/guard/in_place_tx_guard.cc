@@ -7,241 +7,198 @@
 
 namespace qsplit::guard {
 
-using dataplane::DescriptorBytes;
-using dataplane::FormMatcher;
-using dataplane::InPlaceShape;
-using dataplane::PacketLengthField;
-using dataplane::RingFault;
-using dataplane::TxDataForm;
-using dataplane::TxFeature;
-using dataplane::TxRequest;
 using device::FaultKind;
+using layout::Role;
 
-namespace {
-
-// The smaller of two limits of which 0 is none.
-uint64_t Limit(uint64_t a, uint64_t b) {
-  return std::min(a == 0 ? UINT64_MAX : a, b == 0 ? UINT64_MAX : b);
-}
-
-// What a field says about the packet's length; nullopt: nothing here.
-std::optional<uint64_t> Said(const std::optional<PacketLengthField>& field, bool first, bool last,
-                             const std::byte* copy) {
-  if (!field.has_value() || !dataplane::SpeaksIn(field->position, first, last) ||
-      !field->valid.Holds(copy)) {
-    return std::nullopt;
+template <size_t kWords>
+absl::StatusOr<std::unique_ptr<QueueGuard>> InPlaceTxGuard<kWords>::Create(QueueParts parts,
+                                                                           InPlaceRings rings) {
+  std::unique_ptr<InPlaceTxGuard> guard(
+      new InPlaceTxGuard(std::move(rings), std::move(parts.regions)));
+  const dataplane::InPlaceShape& shape = guard->rings_.shadow;
+  absl::StatusOr<TxPacketCheck> packet = TxPacketCheck::Compile(shape, parts.options);
+  if (!packet.ok()) return packet.status();
+  guard->packet_ = *std::move(packet);
+  guard->max_descriptors_ = MostDescriptors(shape.queue->limits(), parts.options, shape.capacity);
+  for (size_t i = 0; i < shape.post_forms.size(); ++i) {
+    if (absl::Status status = guard->CompileData(i, parts.options); !status.ok()) return status;
   }
-  return field->field.Load(copy);
-}
-
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<QueueGuard>> InPlaceTxGuard::Create(QueueParts parts) {
-  std::unique_ptr<InPlaceTxGuard> guard(new InPlaceTxGuard(std::move(parts.regions)));
-  for (const bool real : {false, true}) {
-    absl::StatusOr<InPlaceShape> shape = dataplane::ShapeInPlaceQueue(
-        parts.layout, real ? parts.real : parts.shadow, v1::DIRECTION_TRANSMIT);
-    if (!shape.ok()) return shape.status();
-    (real ? guard->real_ : guard->shadow_) = *std::move(shape);
+  for (size_t i = 0; i < shape.context_forms.size(); ++i) {
+    if (absl::Status status = guard->CompileContext(i); !status.ok()) return status;
   }
-  const InPlaceShape& s = guard->shadow_;
-  guard->slot_bytes_ = s.ring->slot_bytes();
-  if (s.slots.word_bytes() != 8 || guard->real_.slots.word_bytes() != 8) {
-    return absl::UnimplementedError(absl::StrCat(s.ring_shape.Where(), ": slots of ",
-                                                 guard->slot_bytes_, " bytes, not of whole words"));
+  for (const uint32_t form : shape.complete_forms) {
+    absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(shape, form);
+    if (!kept.ok()) return kept.status();
+    for (size_t i = 0; i < kWords; ++i) guard->completion_kept_[i] |= kept->words[i];
   }
-  guard->min_segment_bytes_ = parts.options.min_segment_bytes;
-  const v1::Limits& limits = s.queue->limits();
-  guard->min_bytes_ = limits.min_bytes_per_packet();
-  guard->max_bytes_ = Limit(limits.max_bytes_per_packet(), parts.options.max_packet_bytes);
-  guard->max_segmented_bytes_ =
-      Limit(limits.max_bytes_per_packet(), parts.options.max_segmented_bytes);
-  absl::StatusOr<dataplane::TxProgram> program = dataplane::TxProgram::Compile(s);
-  if (!program.ok()) return program.status();
-  guard->program_ = *std::move(program);
-  guard->contexts_ = dataplane::TxContextMemory(guard->program_);
-  guard->max_descriptors_ = MostDescriptors(limits, parts.options, guard->program_.max_descriptors);
-  guard->max_buffer_bytes_ = Limit(parts.options.max_buffer_bytes, 0);
-  absl::StatusOr<dataplane::ProgressReader> producer =
-      dataplane::ProgressReader::OfProducerDoorbells(s.ring_shape);
-  if (!producer.ok()) return producer.status();
-  guard->producer_ = *producer;
-  absl::StatusOr<dataplane::NotificationSwitch> notification =
-      dataplane::NotificationSwitch::Compile(s.ring_shape);
-  if (!notification.ok()) return notification.status();
-  guard->notification_ = *notification;
-  absl::StatusOr<dataplane::Doorbells> doorbells =
-      dataplane::Doorbells::OfProducer(guard->real_.ring_shape);
-  if (!doorbells.ok()) return doorbells.status();
-  guard->doorbells_ = *doorbells;
-  if (absl::Status status = guard->CompileForms(); !status.ok()) return status;
-  guard->reports_.resize(s.slot_count);
+  guard->reports_.resize(shape.slot_count);
   return guard;
 }
 
-absl::Status InPlaceTxGuard::CompileForms() {
-  std::vector<uint32_t> forms = shadow_.post_forms;
-  forms.insert(forms.end(), shadow_.context_forms.begin(), shadow_.context_forms.end());
-  absl::StatusOr<FormMatcher> matcher =
-      FormMatcher::Compile(*shadow_.layout, forms, shadow_.choices);
-  if (!matcher.ok()) return matcher.status();
-  matcher_ = *std::move(matcher);
-  for (const uint32_t form : shadow_.post_forms) {
-    DataMasks masks;
-    for (const bool first : {false, true}) {
-      for (const bool last : {false, true}) {
-        absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shadow_, form, first, last);
-        if (!kept.ok()) return kept.status();
-        masks.kept[first][last] = *kept;
-      }
+template <size_t kWords>
+absl::Status InPlaceTxGuard<kWords>::CompileData(size_t position, const GuardOptions& options) {
+  const dataplane::InPlaceShape& shape = rings_.shadow;
+  const uint32_t index = shape.post_forms[position];
+  DataForm form;
+  absl::StatusOr<DescriptorPattern> pattern = DescriptorPattern::Of(shape, index);
+  if (!pattern.ok()) return pattern.status();
+  DescriptorMask any;
+  for (const bool first : {false, true}) {
+    for (const bool last : {false, true}) {
+      absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, first, last);
+      if (!kept.ok()) return kept.status();
+      std::copy_n(kept->words.begin(), kWords, form.kept[first][last].begin());
+      any |= *kept;
     }
-    absl::StatusOr<DescriptorMask> requests = DescriptorMask::OfRequests(shadow_, form);
-    if (!requests.ok()) return requests.status();
-    masks.requests = *requests;
-    data_masks_.push_back(masks);
   }
-  for (const uint32_t form : shadow_.context_forms) {
-    absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shadow_, form, true, true);
-    if (!kept.ok()) return kept.status();
-    context_masks_.push_back(*kept);
+  form.pattern = WordPattern<kWords>(*pattern, any, rings_.done);
+  absl::StatusOr<DescriptorMask> requests = DescriptorMask::OfRequests(shape, index);
+  if (!requests.ok()) return requests.status();
+  std::copy_n(requests->words.begin(), kWords, form.requests.begin());
+  for (const dataplane::RoleField& from : dataplane::RoleFields(shape, index)) {
+    if (from.role == Role::kBufferAddress) {
+      absl::StatusOr<WordAddress> address = WordAddress::Compile(shape.Form(index), *from.field);
+      if (!address.ok()) return address.status();
+      if (absl::Status status = address->CheckReach(regions_); !status.ok()) return status;
+      form.address = *address;
+    }
+    WordField* to = nullptr;
+    if (from.role == Role::kBufferLength) to = &form.length;
+    if (from.role == Role::kPacketLength && !form.length.there()) to = &form.length;
+    if (from.role == Role::kPacketLast) to = &form.last;
+    if (from.role == Role::kReportRequest && shape.only_where_reported) to = &form.report;
+    if (to == nullptr) continue;
+    absl::StatusOr<WordField> field = WordField::Compile(shape.Form(index), *from.field);
+    if (!field.ok()) return field.status();
+    *to = *field;
   }
-  for (const uint32_t form : shadow_.complete_forms) {
-    absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(shadow_, form);
-    if (!kept.ok()) return kept.status();
-    completion_kept_ |= *kept;
+  if (!form.last.there() && shape.queue->packet().span() != v1::SPAN_SINGLE) {
+    return absl::UnimplementedError(
+        absl::StrCat("form ", shape.Form(index).name(), ": a guard needs packet.last in it"));
   }
+  form.max_bytes = packet_.program().data[position].max_bytes;
+  if (options.max_buffer_bytes != 0) {
+    form.max_bytes = std::min(form.max_bytes, options.max_buffer_bytes);
+  }
+  data_.push_back(std::move(form));
   return absl::OkStatus();
 }
 
-bool InPlaceTxGuard::CheckContext(size_t context, std::byte* copy) {
-  // Inside of a packet it has no meaning.
-  if (packet_.buffers != 0) return Refuse(FaultKind::kBadDescriptor);
-  context_masks_[context].Apply(copy, slot_bytes_);
-  if (contexts_.Take(program_, context, copy) != RingFault::kNone) {
-    return Refuse(FaultKind::kBadDescriptor);
-  }
-  // Of one that holds until the next comes.
-  if (program_.contexts[context].lifetime != v1::CONTEXT_LIFETIME_INDEXED) {
-    context_payload_ = Said(program_.contexts[context].payload_length, true, true, copy);
-  }
-  if (packet_.descriptors + 1 >= max_descriptors_) {
-    return Refuse(FaultKind::kEndlessChain);
-  }
-  return true;
+template <size_t kWords>
+absl::Status InPlaceTxGuard<kWords>::CompileContext(size_t position) {
+  const dataplane::InPlaceShape& shape = rings_.shadow;
+  const uint32_t index = shape.context_forms[position];
+  absl::StatusOr<DescriptorPattern> pattern = DescriptorPattern::Of(shape, index);
+  if (!pattern.ok()) return pattern.status();
+  absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, true, true);
+  if (!kept.ok()) return kept.status();
+  ContextForm form;
+  form.pattern = WordPattern<kWords>(*pattern, *kept, rings_.done);
+  std::copy_n(kept->words.begin(), kWords, form.kept.begin());
+  contexts_.push_back(std::move(form));
+  return absl::OkStatus();
 }
 
-bool InPlaceTxGuard::CheckBuffer(const TxDataForm& data, bool last, std::byte* copy) {
-  const uint64_t iova = data.address.Load(copy);
-  const uint64_t bytes = data.length.Load(copy);
-  if (bytes == 0 || bytes > data.max_bytes || bytes > max_buffer_bytes_) {
-    return Refuse(FaultKind::kBadDescriptor, iova, bytes);
+template <size_t kWords>
+typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckContext(uint64_t* words) {
+  size_t which = 0;
+  while (which < contexts_.size() && !contexts_[which].pattern.Matches(words)) ++which;
+  // Of no form; inside of a packet a context has no meaning either.
+  if (which == contexts_.size() || packet_.begun()) return StopHere(FaultKind::kBadDescriptor);
+  const ContextForm& form = contexts_[which];
+  for (size_t i = 0; i < kWords; ++i) words[i] &= form.kept[i];
+  if (!packet_.TakeContext(which, AsBytes(words)) || rings_.done.Holds(words[rings_.done.word])) {
+    return StopHere(FaultKind::kBadDescriptor);
+  }
+  if (descriptors_ + 1 >= max_descriptors_) return StopHere(FaultKind::kEndlessChain);
+  return Step::kMore;
+}
+
+template <size_t kWords>
+inline uint64_t InPlaceTxGuard<kWords>::CheckBuffer(const DataForm& form, uint64_t* words) {
+  const uint64_t iova = form.address.Get(words);
+  const uint64_t bytes = form.length.Get(words);
+  if (bytes - 1 >= form.max_bytes) [[unlikely]] {
+    StopHere(FaultKind::kBadDescriptor, iova, bytes);
+    return 0;
   }
   uint64_t device_iova = 0;
   const RegionMap::Verdict verdict = regions_.Translate(iova, bytes, false, &device_iova);
-  if (verdict != RegionMap::Verdict::kReachable) {
+  if (verdict != RegionMap::Verdict::kReachable) [[unlikely]] {
     StopForAddress(verdict, forward_, iova, bytes);
-    return false;
+    return 0;
   }
-  if (!data.address.Store(copy, device_iova)) {
-    return Refuse(FaultKind::kBadDescriptor, iova, bytes);
-  }
-  ++packet_.buffers;
-  packet_.bytes += bytes;
-  if (!last && packet_.descriptors + 1 >= max_descriptors_) {
-    return Refuse(FaultKind::kEndlessChain, iova, packet_.bytes);
-  }
-  return true;
+  form.address.Set(words, device_iova);
+  return bytes;
 }
 
-bool InPlaceTxGuard::BeginPacket(const TxDataForm& data, const DescriptorMask& requests, bool last,
-                                 const std::byte* copy) {
-  packet_.total_bytes = Said(data.total_length, true, last, copy);
-  packet_.payload_bytes = Said(data.payload_length, true, last, copy);
-  packet_.asks = requests.AnyOf(copy, slot_bytes_);
-  if (!packet_.asks) [[likely]] {
-    return true;
-  }
-  packet_.draft = {};
-  if (contexts_.Use(program_, data, copy, &packet_.draft) != RingFault::kNone) {
-    return Refuse(FaultKind::kBadPacket);
-  }
-  return true;
+template <size_t kWords>
+inline void InPlaceTxGuard<kWords>::AddReport() {
+  uint32_t at = report_head_ + report_count_++;
+  if (at >= rings_.shadow.slot_count) at -= rings_.shadow.slot_count;
+  reports_[at] = forward_;
 }
 
-bool InPlaceTxGuard::EndPacket() {
-  const bool as_said = packet_.total_bytes.value_or(packet_.bytes) == packet_.bytes;
-  const bool fits =
-      packet_.asks ? RequestFits() : packet_.bytes >= min_bytes_ && packet_.bytes <= max_bytes_;
-  return as_said && fits ? true : Refuse(FaultKind::kBadPacket, 0, packet_.bytes);
-}
-
-bool InPlaceTxGuard::RequestFits() const {
-  TxRequest request;
-  if (!FinishRequest(packet_.draft, &request)) return false;
-  const uint64_t bytes = packet_.bytes;
-  const bool cuts = request.wants.Has(TxFeature::kSegment);
-  if (bytes < min_bytes_ || bytes > (cuts ? max_segmented_bytes_ : max_bytes_)) return false;
-  // Checksums begin and end up inside of the packet.
-  const auto inside = [&](uint16_t start, uint16_t at) {
-    return start < bytes && uint64_t{at} + sizeof(uint16_t) <= bytes;
-  };
-  if ((cuts || request.wants.Has(TxFeature::kL4Checksum)) &&
-      !inside(request.l4_checksum_start, request.l4_checksum_at)) {
-    return false;
+template <size_t kWords>
+typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckPart(size_t position, bool first,
+                                                                        bool last, bool asks,
+                                                                        uint64_t bytes,
+                                                                        const uint64_t* words) {
+  if (first && !packet_.Begin(position, last, asks, AsBytes(words))) {
+    return StopHere(FaultKind::kBadPacket);
   }
-  if (request.wants.Has(TxFeature::kL3Checksum) &&
-      !inside(request.l3_checksum_start, request.l3_checksum_at)) {
-    return false;
+  packet_.Add(position, first, last, bytes, AsBytes(words));
+  if (!last && descriptors_ + 1 >= max_descriptors_) {
+    return StopHere(FaultKind::kEndlessChain, 0, packet_.bytes());
   }
-  if (!cuts) return true;
-  const uint64_t payload = dataplane::PayloadBytes(request, bytes);
-  if (payload == 0 || request.segment_bytes < min_segment_bytes_) return false;
-  if (request.l4_header_bytes == 0) return true;  // the device finds the headers itself
-  return packet_.payload_bytes.value_or(payload) == payload &&
-         context_payload_.value_or(payload) == payload;
-}
-
-InPlaceTxGuard::Step InPlaceTxGuard::Check(std::byte* copy) {
-  const int match = matcher_.Match(copy);
-  const auto which = static_cast<size_t>(match);
-  bool last = false;
-  bool report = false;
-  if (match == FormMatcher::kNone) {
-    Refuse(FaultKind::kBadDescriptor);
-    return Step::kStopped;
-  }
-  if (which < program_.data.size()) [[likely]] {
-    const TxDataForm& data = program_.data[which];
-    const DataMasks& masks = data_masks_[which];
-    const bool first = packet_.buffers == 0;
-    last = data.last.IsLast(copy);
-    masks.kept[first][last].Apply(copy, slot_bytes_);
-    if (first && !BeginPacket(data, masks.requests, last, copy)) return Step::kStopped;
-    if (!CheckBuffer(data, last, copy)) return Step::kStopped;
-    if (packet_.asks && (first || last)) data.request.Load(copy, first, last, &packet_.draft);
-    if (last && !EndPacket()) return Step::kStopped;
-    report = !shadow_.only_where_reported || data.report->Load(copy) != 0;
-  } else if (!CheckContext(which - program_.data.size(), copy)) {
-    return Step::kStopped;
-  }
-  // A slot that looks completed already would give it back before the device had it.
-  if (shadow_.done.Holds(copy)) {
-    Refuse(FaultKind::kBadDescriptor);
-    return Step::kStopped;
-  }
-  if (report) {
-    uint32_t at = report_head_ + report_count_++;
-    if (at >= shadow_.slot_count) at -= shadow_.slot_count;
-    reports_[at] = forward_;
-  }
-  ++packet_.descriptors;
+  if (last && !packet_.End()) return StopHere(FaultKind::kBadPacket, 0, packet_.bytes());
   return last ? Step::kWhole : Step::kMore;
 }
 
-uint32_t InPlaceTxGuard::Forward(uint32_t budget) {
+template <size_t kWords>
+inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckData(size_t position,
+                                                                               uint64_t* words) {
+  const DataForm& form = data_[position];
+  const bool first = !packet_.begun();
+  const bool last = !form.last.there() || form.last.Get(words) != 0;
+  uint64_t asks = 0;
+  for (size_t i = 0; i < kWords; ++i) {
+    words[i] &= form.kept[first][last][i];
+    asks |= words[i] & form.requests[i];
+  }
+  const uint64_t bytes = CheckBuffer(form, words);
+  if (bytes == 0) [[unlikely]] {
+    return Step::kStopped;
+  }
+  // A slot that looks completed already would come back before the device had it.
+  if (form.pattern.may_look_done() && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
+    return StopHere(FaultKind::kBadDescriptor);
+  }
+  if (first && last && asks == 0) [[likely]] {
+    if (!packet_.IsGoodAlone(position, bytes, AsBytes(words))) [[unlikely]] {
+      return StopHere(FaultKind::kBadPacket, 0, bytes);
+    }
+    if (!form.report.there() || form.report.Get(words) != 0) AddReport();
+    return Step::kWhole;
+  }
+  const Step step = CheckPart(position, first, last, asks != 0, bytes, words);
+  if (step != Step::kStopped && (!form.report.there() || form.report.Get(words) != 0)) AddReport();
+  return step;
+}
+
+template <size_t kWords>
+inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::Check(uint64_t* words) {
+  for (size_t i = 0; i < data_.size(); ++i) {
+    if (data_[i].pattern.Matches(words)) return CheckData(i, words);
+  }
+  return CheckContext(words);
+}
+
+template <size_t kWords>
+uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
   uint32_t ahead = 0;
-  if (!ReadPosted(&ahead)) {
-    Refuse(FaultKind::kBadIndex);
+  if (!ReadPosted(&ahead)) [[unlikely]] {
+    StopHere(FaultKind::kBadIndex);
     return 0;
   }
   const uint32_t most = std::min(ahead, budget);
@@ -250,28 +207,30 @@ uint32_t InPlaceTxGuard::Forward(uint32_t budget) {
   uint64_t bytes = 0;
   dataplane::DoorbellState whole;
   for (; seen < most; ++seen) {
-    if (packet_.descriptors == 0 && MustWait()) break;
-    DescriptorBytes copy;
-    shadow_.slots.Read(forward_, copy.bytes, slot_bytes_);
-    const Step step = Check(copy.bytes);
-    if (step == Step::kStopped) break;
-    real_.slots.Write(forward_, copy.bytes, slot_bytes_);
-    forward_ = Next(forward_);
+    if (descriptors_ == 0 && MustWait()) break;
+    uint64_t words[kWords];
+    for (size_t i = 0; i < kWords; ++i) words[i] = shadow_.Load(forward_, i);
+    const Step step = Check(words);
+    if (step == Step::kStopped) [[unlikely]] {
+      break;
+    }
+    real_.Store(forward_, words);
+    forward_ = rings_.Next(forward_);
     ++forward_count_;
     ++in_use_;
+    ++descriptors_;
     if (step == Step::kMore) continue;
     ++packets;
-    bytes += packet_.bytes;
-    TakeTokens(packet_.bytes);
-    packet_.descriptors = packet_.buffers = 0;
-    packet_.bytes = 0;
+    bytes += packet_.bytes();
+    TakeTokens(packet_.bytes());
+    descriptors_ = 0;
     whole.index = forward_;
     whole.count = forward_count_;
   }
   if (packets != 0) {
     whole.added = static_cast<uint32_t>(whole.count - published_count_);
     published_count_ = whole.count;
-    doorbells_.Ring(whole);
+    rings_.doorbells.Ring(whole);
     counters_.packets.Add(packets);
     counters_.bytes.Add(bytes);
   }
@@ -279,38 +238,46 @@ uint32_t InPlaceTxGuard::Forward(uint32_t budget) {
   return seen;
 }
 
-bool InPlaceTxGuard::OldestReportIsDone(std::byte* copy) const {
-  if (report_count_ == 0) return false;
-  // Acquire: pairs with the device's store of that word; the rest is its as well.
-  real_.slots.ReadWordAcquire(reports_[report_head_], real_.done_word, copy);
-  return real_.done.Holds(copy);
+template <size_t kWords>
+bool InPlaceTxGuard<kWords>::OldestReportIsDone() const {
+  return report_count_ != 0 &&
+         rings_.done.Holds(real_.LoadAcquire(reports_[report_head_], rings_.done.word));
 }
 
-uint32_t InPlaceTxGuard::Return(uint32_t budget) {
+template <size_t kWords>
+uint32_t InPlaceTxGuard<kWords>::Return(uint32_t budget) {
+  const uint32_t slot_count = rings_.shadow.slot_count;
+  const uint32_t done_word = rings_.done.word;
   uint32_t returned = 0;
-  DescriptorBytes copy;
-  while (returned < budget && OldestReportIsDone(copy.bytes)) {
+  for (; returned < budget && report_count_ != 0; ++returned) {
     const uint32_t slot = reports_[report_head_];
-    real_.slots.ReadAllBut(slot, real_.done_word, copy.bytes, slot_bytes_);
-    completion_kept_.Apply(copy.bytes, slot_bytes_);
+    // Acquire: pairs with the device's store of that word; the rest is its as well.
+    const uint64_t done = real_.LoadAcquire(slot, done_word);
+    if (!rings_.done.Holds(done)) break;
+    uint64_t words[kWords];
+    for (size_t i = 0; i < kWords; ++i) {
+      words[i] = (i == done_word ? done : real_.Load(slot, i)) & completion_kept_[i];
+    }
     // All slots up to this one are the client's again, before it can see so.
-    in_use_ -= (slot >= consume_ ? slot - consume_ : slot + shadow_.slot_count - consume_) + 1;
-    consume_ = Next(slot);
-    if (++report_head_ == shadow_.slot_count) report_head_ = 0;
+    in_use_ -= (slot >= consume_ ? slot - consume_ : slot + slot_count - consume_) + 1;
+    consume_ = rings_.Next(slot);
+    if (++report_head_ == slot_count) report_head_ = 0;
     --report_count_;
-    shadow_.slots.WriteWithLast(slot, shadow_.done_word, copy.bytes, slot_bytes_);
-    ++returned;
+    shadow_.StoreWithLast(slot, words, done_word);
   }
   if (returned != 0) counters_.completions.Add(returned);
   return returned;
 }
 
-bool InPlaceTxGuard::HasWork() {
+template <size_t kWords>
+bool InPlaceTxGuard<kWords>::HasWork() {
   uint32_t ahead = 0;
   // What cannot be is work too: Forward finds it out.
   if (!stopped() && (!ReadPosted(&ahead) || ahead != 0)) return true;
-  DescriptorBytes copy;
-  return OldestReportIsDone(copy.bytes);
+  return OldestReportIsDone();
 }
+
+template class InPlaceTxGuard<2>;
+template class InPlaceTxGuard<4>;
 
 }  // namespace qsplit::guard

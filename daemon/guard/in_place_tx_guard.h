@@ -12,95 +12,90 @@
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_TX_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_IN_PLACE_TX_GUARD_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/guard/descriptor_mask.h"
+#include "daemon/guard/in_place_rings.h"
 #include "daemon/guard/queue_guard.h"
-#include "dataplane/doorbell.h"
-#include "dataplane/form_match.h"
-#include "dataplane/queue_shape.h"
-#include "dataplane/ring_cells.h"
-#include "dataplane/tx_contexts.h"
+#include "daemon/guard/tx_packet_check.h"
+#include "daemon/guard/word_field.h"
 #include "dataplane/tx_program.h"
 
 namespace qsplit::guard {
 
+// kWords: 8-byte words of a slot.
+template <size_t kWords>
 class InPlaceTxGuard final : public QueueGuard {
  public:
-  static absl::StatusOr<std::unique_ptr<QueueGuard>> Create(QueueParts parts);
+  static absl::StatusOr<std::unique_ptr<QueueGuard>> Create(QueueParts parts, InPlaceRings rings);
 
   uint32_t Forward(uint32_t budget) override;
   uint32_t Return(uint32_t budget) override;
-  void SetNeedWakeup(bool need) override { notification_.Set(need, forward_count_); }
+  void SetNeedWakeup(bool need) override { rings_.notification.Set(need, forward_count_); }
   bool HasWork() override;
 
  private:
-  explicit InPlaceTxGuard(RegionMap regions) : regions_(std::move(regions)) {}
-  absl::Status CompileForms();
-  // Each checks a private copy and turns it into what the device may see. False: stopped.
+  // A form that carries bytes.
+  struct DataForm {
+    WordPattern<kWords> pattern;
+    std::array<uint64_t, kWords> kept[2][2]{};  // [first][last]
+    std::array<uint64_t, kWords> requests{};
+    WordAddress address;
+    WordField length;
+    WordField last;    // not there: every descriptor is a packet
+    WordField report;  // not there: every descriptor is reported
+    uint64_t max_bytes = 0;
+  };
+  struct ContextForm {
+    WordPattern<kWords> pattern;
+    std::array<uint64_t, kWords> kept{};
+  };
+  // What a descriptor did.
   enum class Step : uint8_t { kStopped, kMore, kWhole };
-  Step Check(std::byte* copy);
-  bool CheckContext(size_t context, std::byte* copy);
-  bool CheckBuffer(const dataplane::TxDataForm& data, bool last, std::byte* copy);
-  // Of a packet's first descriptor: remembers what must hold of the whole.
-  bool BeginPacket(const dataplane::TxDataForm& data, const DescriptorMask& requests, bool last,
-                   const std::byte* copy);
-  bool EndPacket();
-  bool RequestFits() const;
+
+  InPlaceTxGuard(InPlaceRings rings, RegionMap regions)
+      : rings_(std::move(rings)),
+        regions_(std::move(regions)),
+        shadow_(rings_.shadow.view.slots),
+        real_(rings_.real.view.slots) {}
+  absl::Status CompileData(size_t position, const GuardOptions& options);
+  absl::Status CompileContext(size_t position);
+  // Each checks private words and turns them into what the device may see.
+  [[gnu::always_inline]] Step Check(uint64_t* words);
+  [[gnu::always_inline]] Step CheckData(size_t position, uint64_t* words);
+  Step CheckContext(uint64_t* words);
+  // Of a packet with several descriptors or a request.
+  Step CheckPart(size_t position, bool first, bool last, bool asks, uint64_t bytes,
+                 const uint64_t* words);
+  // The buffer's bytes; 0: stopped.
+  [[gnu::always_inline]] uint64_t CheckBuffer(const DataForm& form, uint64_t* words);
+  [[gnu::always_inline]] void AddReport();
   bool ReadPosted(uint32_t* ahead) const {
-    return producer_.Read({forward_, shadow_.slot_count, forward_count_}, 0, shadow_.slot_count,
-                          ahead) &&
-           *ahead <= shadow_.capacity - in_use_;
+    return rings_.ReadPosted(forward_, forward_count_, in_use_, ahead);
   }
-  bool OldestReportIsDone(std::byte* copy) const;
-  uint32_t Next(uint32_t slot) const { return slot + 1 == shadow_.slot_count ? 0 : slot + 1; }
-  bool Refuse(device::FaultKind kind, uint64_t iova = 0, uint64_t length_bytes = 0) {
+  bool OldestReportIsDone() const;
+  Step StopHere(device::FaultKind kind, uint64_t iova = 0, uint64_t length_bytes = 0) {
     Stop(kind, forward_, iova, length_bytes);
-    return false;
+    return Step::kStopped;
   }
 
-  // What the packet that is coming in has so far, contexts in front of it included.
-  struct Packet {
-    uint32_t descriptors = 0;
-    uint32_t buffers = 0;
-    uint64_t bytes = 0;
-    bool asks = false;  // for an offload
-    dataplane::RequestDraft draft;
-    std::optional<uint64_t> total_bytes;    // as the descriptors say
-    std::optional<uint64_t> payload_bytes;  // as the descriptors say, behind the headers
-  };
-  struct DataMasks {
-    DescriptorMask kept[2][2];  // [first][last]
-    DescriptorMask requests;
-  };
-
-  dataplane::InPlaceShape shadow_;
-  dataplane::InPlaceShape real_;
+  const InPlaceRings rings_;
   RegionMap regions_;
-  uint32_t slot_bytes_ = 0;
-  uint64_t min_segment_bytes_ = 0;
+  const WordSlots<kWords> shadow_;
+  const WordSlots<kWords> real_;
   uint32_t max_descriptors_ = 0;
-  uint64_t max_buffer_bytes_ = 0;
-  uint64_t min_bytes_ = 0;
-  uint64_t max_bytes_ = 0;
-  uint64_t max_segmented_bytes_ = 0;
-  dataplane::TxProgram program_;
-  dataplane::ProgressReader producer_;
-  dataplane::NotificationSwitch notification_;
-  dataplane::Doorbells doorbells_;
-  dataplane::FormMatcher matcher_;  // data forms, then contexts
-  std::vector<DataMasks> data_masks_;
-  std::vector<DescriptorMask> context_masks_;
-  dataplane::TxContextMemory contexts_;
-  // The payload that the last context announced.
-  std::optional<uint64_t> context_payload_;
-  DescriptorMask completion_kept_;
+  std::vector<DataForm> data_;
+  std::vector<ContextForm> contexts_;
+  TxPacketCheck packet_;
+  std::array<uint64_t, kWords> completion_kept_{};
 
-  Packet packet_;
+  // Of the packet that is coming in, contexts in front of it included.
+  uint32_t descriptors_ = 0;
   uint32_t forward_ = 0;          // next slot to look at
   uint64_t forward_count_ = 0;    // free-running
   uint64_t published_count_ = 0;  // free-running; up to where the device knows
@@ -111,6 +106,9 @@ class InPlaceTxGuard final : public QueueGuard {
   uint32_t report_head_ = 0;
   uint32_t report_count_ = 0;
 };
+
+extern template class InPlaceTxGuard<2>;
+extern template class InPlaceTxGuard<4>;
 
 }  // namespace qsplit::guard
 

@@ -43,4 +43,16 @@ absl::Status CompileCompletions(const dataplane::QueueScope& scope,
   return absl::OkStatus();
 }
 
+void QueueGuard::Stop(device::FaultKind kind, uint32_t slot, uint64_t iova, uint64_t length_bytes) {
+  fault_ = {kind, slot, iova, length_bytes};
+  counters_.faults.Add();
+}
+
+void QueueGuard::StopForAddress(RegionMap::Verdict verdict, uint32_t slot, uint64_t iova,
+                                uint64_t length_bytes) {
+  Stop(verdict == RegionMap::Verdict::kReadOnly ? device::FaultKind::kReadOnly
+                                                : device::FaultKind::kUnmapped,
+       slot, iova, length_bytes);
+}
+
 }  // namespace qsplit::guard

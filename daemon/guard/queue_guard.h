@@ -61,16 +61,9 @@ class QueueGuard {
   void SetRateLimit(TokenBuckets* buckets) { buckets_ = buckets; }
 
  protected:
-  void Stop(device::FaultKind kind, uint32_t slot, uint64_t iova = 0, uint64_t length_bytes = 0) {
-    fault_ = {kind, slot, iova, length_bytes};
-    counters_.faults.Add();
-  }
+  void Stop(device::FaultKind kind, uint32_t slot, uint64_t iova = 0, uint64_t length_bytes = 0);
   void StopForAddress(RegionMap::Verdict verdict, uint32_t slot, uint64_t iova,
-                      uint64_t length_bytes) {
-    Stop(verdict == RegionMap::Verdict::kReadOnly ? device::FaultKind::kReadOnly
-                                                  : device::FaultKind::kUnmapped,
-         slot, iova, length_bytes);
-  }
+                      uint64_t length_bytes);
   // Whether the rate limit makes a packet wait.
   bool MustWait() {
     if (buckets_ == nullptr || buckets_->Allows()) [[likely]] {

@@ -13,7 +13,14 @@ class LeaseService final : public v1::LeaseService::CallbackService {
                                          v1::AcquireLeaseResponse* response) override {
     return LateUnary("AcquireLease", parts_.broker, context, *request, response,
                      [&](lease::SessionId caller, lease::Answer<v1::AcquireLeaseResponse> done) {
-                       parts_.broker.AcquireLease(caller, *request, std::move(done));
+                       parts_.broker.AcquireLease(
+                           caller, *request,
+                           [this, context, caller, done = std::move(done)](auto answer) {
+                             if (answer.ok() && context->IsCancelled()) {
+                               GiveBack(caller, answer->lease().lease_id());
+                             }
+                             done(std::move(answer));
+                           });
                      });
   }
 
@@ -54,6 +61,13 @@ class LeaseService final : public v1::LeaseService::CallbackService {
   }
 
  private:
+  // A lease whose client no longer waited for it, and so never hears of it.
+  void GiveBack(lease::SessionId caller, lease::LeaseId lease) {
+    v1::ReleaseLeaseRequest request;
+    request.set_lease_id(lease);
+    parts_.broker.ReleaseLease(caller, request, [](const auto&) {});
+  }
+
   ServiceParts& parts_;
 };
 

@@ -57,8 +57,8 @@ struct BrokerOptions {
   session::Clock clock;
   session::RandomSource random;
   size_t max_sessions = 4096;
-  // A device has not let go of a lease: Maintain has work. On the caller's thread, without a lock;
-  // must not call the broker.
+  // A device has not let go of a lease: Maintain has work. On the caller's thread or a device's,
+  // without a lock; must not call the broker.
   std::function<void()> on_left;
   // Takes descriptors that clients had, to close them: the last close of a large memfd takes its
   // time. Called likewise. Null: the broker closes them itself.

@@ -68,18 +68,22 @@ void Broker::State::Open(SessionId caller, const v1::AcquireLeaseRequest& reques
   }
   auto grant = device->OpenQueues(plan->queues);
   const LeaseId id = plan->queues.lease;
-  bool close = false;
+  absl::Status wrong;
   {
     Locked lock(*this);
     LeaseRecord& lease = leases.at(id);
     auto response = Opened(lease, *plan, std::move(grant));
-    close = !response.ok() && lease.held;
-    if (!response.ok() && !close) Forget(id);
-    if (close) ++room.closings;
-    Answered(done, response.ok() ? std::move(response) : InCall(kCall, response.status()));
+    if (response.ok()) return Answered(done, std::move(response));
+    wrong = InCall(kCall, response.status());
+    if (!lease.held) {
+      Forget(id);
+      return Answered(done, wrong);
+    }
+    ++room.closings;
   }
   // At once, before whatever waits for this device.
-  if (close) Close(id);
+  Close(id);
+  done(wrong);
 }
 
 absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,

@@ -25,7 +25,7 @@ absl::Status CheckPolicy(const v1::AcquireLeaseRequest& request, const Circumsta
                              here.device.name));
   }
   if (here.device.rx_queues == 0 && here.device.tx_queues == 0) {
-    return Error(v1::ERROR_REASON_NOT_READY, "device", here.device.name, "",
+    return Error(v1::ERROR_REASON_UNUSABLE, "device", here.device.name, "",
                  fmt::format("device {} cannot be used: {}", here.device.name,
                              here.trouble.empty() ? "it has no queues" : here.trouble));
   }

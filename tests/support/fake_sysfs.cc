@@ -83,11 +83,13 @@ std::string FakeSysfs::Folder(const std::string& address) const {
 
 void FakeSysfs::AddDriver(const std::string& name, Driver how) {
   const std::string folder = "bus/pci/drivers/" + name;
-  fs::create_directories(root_ + "/" + folder);
+  {
+    const std::lock_guard lock(mutex_);
+    drivers_[name] = how;
+  }
+  if (!fs::create_directories(root_ + "/" + folder)) return;
   AddPipe(folder + "/unbind", "unbind " + name, how != Driver::kStuck);
   AddPipe(folder + "/bind", "bind " + name, true);
-  const std::lock_guard lock(mutex_);
-  drivers_[name] = how;
 }
 
 void FakeSysfs::AddFunction(const std::string& address, const FakePciFunction& function) {

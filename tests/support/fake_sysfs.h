@@ -39,6 +39,7 @@ class FakeSysfs {
   const std::string& root() const { return root_; }
 
   enum class Driver { kWilling, kStuck, kTakesNothing };
+  // Again: from now on it is like this, though stuck only from the first time on.
   void AddDriver(const std::string& name, Driver how = Driver::kWilling);
   // The group's other functions are those that were added with its number.
   void AddFunction(const std::string& address, const FakePciFunction& function);

@@ -3,15 +3,9 @@
 #include <memory>
 
 #include "daemon/backend/vfio/e1000e/e1000e.h"
-#if __has_include("daemon/backend/vfio/igb/igb.h")
 #include "daemon/backend/vfio/igb/igb.h"
-#define HAS_igb
-#endif
 #include "daemon/backend/vfio/nic_driver.h"
-#if __has_include("daemon/backend/vfio/virtio_net/virtio_net.h")
 #include "daemon/backend/vfio/virtio_net/virtio_net.h"
-#define HAS_virtio_net
-#endif
 
 namespace qsplit::vfio {
 namespace {
@@ -41,14 +35,10 @@ std::unique_ptr<NicDriver> MakeDriver(uint16_t vendor_id, uint16_t device_id, bo
                                       FunctionAccess& function) {
   std::unique_ptr<NicDriver> driver;
   if (vendor_id == kIntel) {
-#ifdef HAS_igb
     driver = MakeIgb(device_id, is_vf, function);
-#endif
     if (driver == nullptr && !is_vf) driver = MakeE1000e(device_id, function);
   } else if (vendor_id == kRedHat && !is_vf) {
-#ifdef HAS_virtio_net
     driver = MakeVirtioNet(device_id, function);
-#endif
   }
   return driver;
 }

@@ -72,7 +72,7 @@ TEST_F(BrokerReplaceTest, ADeviceWithoutQueuesIsThereAndSaysWhy) {
   EXPECT_EQ(broker_->GetStats(kNobody, stats)->stats().queues_size(), 0);
   const absl::Status status = AcquireEth(red).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_READY);
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_UNUSABLE);
   EXPECT_EQ(status.message(),
             "AcquireLease: device eth0 cannot be used: the IOMMU group 12 has a function that is "
             "not ours: 0000:01:00.1");

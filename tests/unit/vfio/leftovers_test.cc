@@ -21,14 +21,19 @@ using ::testing::Not;
 class Leftovers : public OwnershipHost {
  protected:
   // Takes it as a daemon that then crashes: nothing is given back.
-  void TakeAndCrash(const std::string& name) {
-    auto taken = Take(name);
-    ASSERT_TRUE(taken.ok()) << taken.status();
-    held_ = true;  // or its end would give it back
-    taken = absl::CancelledError();
+  void TakeAndCrash(const std::vector<std::string>& names) {
+    {
+      std::vector<TakenFunction> all;
+      for (const std::string& name : names) {
+        auto taken = Take(name);
+        ASSERT_TRUE(taken.ok()) << taken.status();
+        all.push_back(*std::move(taken));
+      }
+      held_ = true;  // or its end would give it back
+    }
     held_ = false;
     Restart();
-    ASSERT_EQ(sysfs_.DriverOf(kPf), "vfio-pci");
+    for (const std::string& name : names) ASSERT_EQ(sysfs_.DriverOf(name), "vfio-pci");
   }
   std::vector<absl::Status> UndoAll(const std::set<linux_sys::PciAddress>& kept = {}) {
     return UndoLeftovers(*journal_, kept, host_);
@@ -59,7 +64,7 @@ class Client {
 
 TEST_F(Leftovers, ATakenFunctionGoesBackAtTheNextStart) {
   AddPf();
-  TakeAndCrash(kPf);
+  TakeAndCrash({kPf});
   EXPECT_THAT(UndoAll(), IsEmpty());
   EXPECT_EQ(sysfs_.DriverOf(kPf), "igb");
   EXPECT_EQ(sysfs_.OverrideOf(kPf), "");
@@ -69,7 +74,7 @@ TEST_F(Leftovers, ATakenFunctionGoesBackAtTheNextStart) {
 
 TEST_F(Leftovers, AFunctionThatIsKeptIsTakenAgainWithItsFormerState) {
   AddPf();
-  TakeAndCrash(kPf);
+  TakeAndCrash({kPf});
   const auto before = sysfs_.Writes();
   EXPECT_THAT(UndoAll({kPfAddress}), IsEmpty());
   std::filesystem::remove(sysfs_.root() + "/class/net/eth0");  // it went with its driver
@@ -89,7 +94,7 @@ TEST_F(Leftovers, AClientThatStillHoldsItIsNamedUntilItEnds) {
   AddPf();
   Client client;
   ASSERT_TRUE(NoteClient(kPfAddress, 42, client.pid(), *journal_, host_).ok());
-  TakeAndCrash(kPf);
+  TakeAndCrash({kPf});
   held_ = true;
   const auto left = UndoAll();
   ASSERT_EQ(left.size(), 1u);
@@ -112,7 +117,7 @@ TEST_F(Leftovers, AnotherProcessWithAClientsNumberIsNotTakenForIt) {
   Client other;
   ClientHold hold{kPfAddress, 42, other.pid(), *linux_sys::ProcessStart(other.pid()) + 1};
   ASSERT_TRUE(journal_->Add(ClientHold::kKind, hold.ToFields()).ok());
-  TakeAndCrash(kPf);
+  TakeAndCrash({kPf});
   held_ = true;
   const auto left = UndoAll();
   ASSERT_EQ(left.size(), 1u);
@@ -122,7 +127,7 @@ TEST_F(Leftovers, AnotherProcessWithAClientsNumberIsNotTakenForIt) {
 
 TEST_F(Leftovers, AFunctionThatIsGoneIsForgotten) {
   AddPf();
-  TakeAndCrash(kPf);
+  TakeAndCrash({kPf});
   sysfs_.RemoveFunction(kPf);
   EXPECT_THAT(UndoAll(), IsEmpty());
   EXPECT_THAT(journal_->Records(), IsEmpty());
@@ -130,7 +135,7 @@ TEST_F(Leftovers, AFunctionThatIsGoneIsForgotten) {
 
 TEST_F(Leftovers, AFunctionThatSomebodyHasReboundKeepsThatDriver) {
   AddPf();
-  TakeAndCrash(kPf);
+  TakeAndCrash({kPf});
   sysfs_.SetDriver(kPf, "nvme");
   EXPECT_THAT(UndoAll(), IsEmpty());
   EXPECT_EQ(sysfs_.DriverOf(kPf), "nvme");
@@ -167,9 +172,7 @@ TEST_F(Leftovers, FormerVfsComeBack) {
 TEST_F(Leftovers, WhatWasTakenLastGoesBackFirst) {
   AddPf();
   sysfs_.AddFunction("0000:02:00.0", {.driver = "igb", .group = 8});
-  auto other = Take("0000:02:00.0");
-  ASSERT_TRUE(other.ok()) << other.status();
-  TakeAndCrash(kPf);
+  TakeAndCrash({"0000:02:00.0", kPf});
   const size_t before = sysfs_.Writes().size();
   EXPECT_THAT(UndoLeftovers(*journal_, {}, host_), IsEmpty());
   const auto writes = sysfs_.Writes();
