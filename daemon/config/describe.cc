@@ -22,12 +22,13 @@ std::string WireText(const Wire& wire) {
 }
 
 std::string SoftnicText(const DeviceSection& device) {
-  return absl::StrFormat("%d rx and %d tx queues, wire %s, representor %s", device.rx_queues,
-                         device.tx_queues, WireText(device.wire),
+  return absl::StrFormat("%d rx and %d tx queues, mtu %d, wire %s, representor %s",
+                         device.rx_queues, device.tx_queues, device.mtu_bytes,
+                         WireText(device.wire),
                          device.representor.empty() ? "none" : device.representor);
 }
 
-std::string VfioText(const VfioSection& vfio) {
+std::string VfioText(const VfioSection& vfio, uint32_t mtu_bytes) {
   const std::string which =
       !vfio.function.empty() ? "function " + vfio.function
       : !vfio.netdev.empty()
@@ -41,7 +42,7 @@ std::string VfioText(const VfioSection& vfio) {
       " queues, steering by ", vfio.steering == VfioSteering::kPools ? "pools" : "rss",
       vfio.vfs > 0 ? absl::StrCat(", ", vfio.vfs, " virtual functions") : "",
       vfio.vf_token.empty() ? "" : ", with a VF token",
-      vfio.allow_active ? ", even if it is in use" : "");
+      vfio.allow_active ? ", even if it is in use" : "", ", mtu ", mtu_bytes);
 }
 
 std::string WhoText(const TenantSection& tenant) {
@@ -87,8 +88,8 @@ std::string Describe(const Config& config) {
       config.limits.rpc_connections_per_uid);
   for (const DeviceSection& device : config.devices) {
     out << absl::StrFormat(
-        "device         %s: %s, %s, mtu %d, layouts %s\n", device.name, device.backend,
-        device.vfio ? VfioText(*device.vfio) : SoftnicText(device), device.mtu_bytes,
+        "device         %s: %s, %s, layouts %s\n", device.name, device.backend,
+        device.vfio ? VfioText(*device.vfio, device.mtu_bytes) : SoftnicText(device),
         device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
   }
   for (const TenantSection& tenant : config.tenants) {

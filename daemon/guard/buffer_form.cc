@@ -1,58 +1,72 @@
 #include "daemon/guard/buffer_form.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/guard/descriptor_mask.h"
 #include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::guard {
 
-using dataplane::FieldAccess;
 using dataplane::QueueScope;
 using dataplane::RoleField;
 using layout::Role;
 
+namespace {
+
+absl::Status TwoBuffers(const v1::Form& form, const v1::Field& field) {
+  return absl::UnimplementedError(absl::StrCat("form ", form.name(), ", field ", field.name(),
+                                               ": a guard checks one buffer in each descriptor"));
+}
+
+}  // namespace
+
 absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t form,
-                                               v1::Direction direction,
-                                               const GuardOptions& options) {
+                                               v1::Direction direction, const GuardOptions& options,
+                                               const RegionMap& regions) {
   const v1::Form& message = scope.Form(form);
+  if (message.size_bytes() != kChainWords * sizeof(uint64_t)) {
+    return absl::UnimplementedError(absl::StrCat(
+        "form ", message.name(), ": ", message.size_bytes(), " bytes; a guard takes chains of 16"));
+  }
   BufferForm compiled;
+  absl::StatusOr<DescriptorPattern> pattern = DescriptorPattern::Of(scope, form);
+  if (!pattern.ok()) return pattern.status();
+  compiled.pattern_ = WordPattern<kChainWords>(*pattern);
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(scope, form, true, true);
   if (!kept.ok()) return kept.status();
-  compiled.kept_ = *kept;
-  compiled.copy_bytes_ = (message.size_bytes() + 7) / 8 * 8;
+  std::copy_n(kept->words.begin(), kChainWords, compiled.kept_.begin());
   compiled.device_writes_ = direction == v1::DIRECTION_RECEIVE;
   bool has_address = false;
   bool has_length = false;
   for (const RoleField& from : dataplane::RoleFields(scope, form)) {
-    absl::StatusOr<FieldAccess> field = FieldAccess::Compile(*from.field, message.size_bytes());
+    // What must be so is no choice of the client's; phases are the ring's.
+    if (from.field->constraint() == v1::CONSTRAINT_CONSTANT || from.role == Role::kPhase) continue;
+    if (from.role == Role::kBufferAddress) {
+      absl::StatusOr<WordAddress> address = WordAddress::Compile(message, *from.field);
+      if (!address.ok()) return address.status();
+      if (absl::Status status = address->CheckReach(regions); !status.ok()) return status;
+      if (std::exchange(has_address, true)) return TwoBuffers(message, *from.field);
+      compiled.address_ = *address;
+      continue;
+    }
+    absl::StatusOr<WordField> field = WordField::Compile(message, *from.field);
     if (!field.ok()) return field.status();
-    // What must be so is no choice of the client's.
-    const bool constant = from.field->constraint() == v1::CONSTRAINT_CONSTANT;
     switch (from.role) {
-      case Role::kBufferAddress:
-      case Role::kBufferLength: {
-        bool& has = from.role == Role::kBufferAddress ? has_address : has_length;
-        if (has) {
-          return absl::UnimplementedError(
-              absl::StrCat("form ", message.name(), ", field ", from.field->name(),
-                           ": a guard checks one buffer in each descriptor"));
-        }
-        has = true;
-        (from.role == Role::kBufferAddress ? compiled.address_ : compiled.length_) = *field;
+      case Role::kBufferLength:
+        if (std::exchange(has_length, true)) return TwoBuffers(message, *from.field);
+        compiled.length_ = *field;
         break;
-      }
       case Role::kNextPresent:
-        if (!constant) compiled.next_present_ = *field;
+        compiled.next_present_ = *field;
         break;
       case Role::kNextIndex:
         compiled.next_index_ = *field;
         break;
       case Role::kTag:
         compiled.tag_ = *field;
-        break;
-      case Role::kPhase:
         break;
       default:
         return absl::UnimplementedError(absl::StrCat("form ", message.name(), ", field ",
@@ -68,7 +82,7 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
   const auto lower = [&](uint64_t limit) {
     if (limit != 0) compiled.max_bytes_ = std::min(compiled.max_bytes_, limit);
   };
-  compiled.max_bytes_ = std::min<uint64_t>(compiled.length_.MaxValue(), UINT32_MAX);
+  compiled.max_bytes_ = std::min<uint64_t>(compiled.length_.mask, UINT32_MAX);
   lower(limits.max_bytes_per_descriptor());
   lower(options.max_buffer_bytes);
   if (compiled.device_writes_) {

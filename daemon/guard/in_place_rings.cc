@@ -18,7 +18,8 @@ absl::StatusOr<InPlaceRings> InPlaceRings::Compile(const QueueParts& parts) {
     }
     (real ? rings.real : rings.shadow) = *std::move(shape);
   }
-  absl::StatusOr<WordCondition> done = WordCondition::CompileDone(rings.shadow);
+  absl::StatusOr<WordCondition> done = WordCondition::Compile(
+      *rings.shadow.layout, rings.shadow.ring->completed().when(), rings.shadow.ring_shape.Where());
   if (!done.ok()) return done.status();
   rings.done = *done;
   absl::StatusOr<dataplane::ProgressReader> producer =

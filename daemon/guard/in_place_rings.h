@@ -6,16 +6,11 @@
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_RINGS_H_
 #define QSPLIT_DAEMON_GUARD_IN_PLACE_RINGS_H_
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/statusor.h"
-#include "daemon/guard/descriptor_mask.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
-#include "dataplane/condition.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/ring_cells.h"
@@ -40,38 +35,6 @@ struct InPlaceRings {
     return producer.Read({at, shadow.slot_count, count}, 0, shadow.slot_count, ahead) &&
            *ahead <= shadow.capacity - in_use;
   }
-};
-
-// A form's constants, in words.
-template <size_t kWords>
-class WordPattern {
- public:
-  WordPattern() = default;
-  // kept: what will be left of a descriptor.
-  WordPattern(const DescriptorPattern& pattern, const DescriptorMask& kept,
-              const WordCondition& done)
-      : selects_(!pattern.selector.AlwaysTrue()), selector_(pattern.selector) {
-    std::copy_n(pattern.mask.words.begin(), kWords, mask_.begin());
-    std::copy_n(pattern.value.words.begin(), kWords, value_.begin());
-    // Of the bits that say so, those that the client chooses.
-    const uint64_t free = done.mask & kept.words[done.word] & ~mask_[done.word];
-    may_look_done_ = free != 0 || done.Holds(value_[done.word] & kept.words[done.word]);
-  }
-
-  bool Matches(const uint64_t* words) const {
-    uint64_t differ = 0;
-    for (size_t i = 0; i < kWords; ++i) differ |= (words[i] & mask_[i]) ^ value_[i];
-    return differ == 0 && (!selects_ || selector_.Holds(AsBytes(words)));
-  }
-  // Whether a descriptor of the form may look completed.
-  bool may_look_done() const { return may_look_done_; }
-
- private:
-  std::array<uint64_t, kWords> mask_{};
-  std::array<uint64_t, kWords> value_{};
-  bool selects_ = false;
-  bool may_look_done_ = true;
-  dataplane::Condition selector_;
 };
 
 }  // namespace qsplit::guard

@@ -44,26 +44,27 @@ absl::Status InPlaceRxGuard<kWords>::CompilePost(const GuardOptions& options) {
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, true, true);
   if (!kept.ok()) return kept.status();
   for (const RoleField& from : dataplane::RoleFields(shape, index)) {
-    WordField* to = nullptr;
-    if (from.role == Role::kBufferAddress) to = &post_.address;
-    if (from.role == Role::kBufferLength) to = &post_.length;
-    if (from.role == Role::kHeaderAddress && options.rx_header_bytes != 0) {
-      to = &post_.header_address;
-    } else if (from.role == Role::kHeaderAddress) {
+    if (from.role == Role::kHeaderAddress && options.rx_header_bytes == 0) {
       // The device uses no such buffers: none is named.
       if (status = pattern->DemandZero(form, *from.field); !status.ok()) return status;
+    } else if (from.role == Role::kBufferAddress || from.role == Role::kHeaderAddress) {
+      absl::StatusOr<WordAddress> address = WordAddress::Compile(form, *from.field);
+      if (!address.ok()) return address.status();
+      if (status = address->CheckReach(regions_); !status.ok()) return status;
+      (from.role == Role::kBufferAddress ? post_.address : post_.header_address) = *address;
+    } else if (from.role == Role::kBufferLength) {
+      absl::StatusOr<WordField> length = WordField::Compile(form, *from.field);
+      if (!length.ok()) return length.status();
+      post_.length = *length;
     }
-    if (to == nullptr) continue;
-    absl::StatusOr<WordField> field = WordField::Compile(form, *from.field);
-    if (!field.ok()) return field.status();
-    *to = *field;
   }
   const v1::Limits& limits = shape.queue->limits();
-  post_.max_bytes = post_.length.there() ? post_.length.MaxValue() : post_.buffer_bytes;
+  post_.max_bytes = post_.length.there() ? post_.length.mask : post_.buffer_bytes;
   for (const uint64_t limit : {uint64_t{limits.buffer().max_bytes()}, options.max_buffer_bytes}) {
     if (limit != 0) post_.max_bytes = std::min(post_.max_bytes, limit);
   }
-  post_.pattern = WordPattern<kWords>(*pattern, *kept, rings_.done);
+  post_.pattern = WordPattern<kWords>(*pattern);
+  post_.may_look_done = post_.pattern.MayLook(rings_.done, *kept);
   std::copy_n(kept->words.begin(), kWords, post_.kept.begin());
   return absl::OkStatus();
 }
@@ -82,17 +83,16 @@ absl::Status InPlaceRxGuard<kWords>::CompileCompletion() {
             absl::StrCat("form ", shape.Form(index).name(), ", field ", from.field->name(),
                          ": a guard cannot make this address the client's again"));
       }
-      WordField* to = nullptr;
-      if (from.role == Role::kBufferAddress) to = &complete_.address;
-      if (from.role == Role::kPacketLength) to = &complete_.length;
-      if (from.role == Role::kPacketLast) to = &complete_.last;
-      if (to == nullptr) continue;
-      absl::StatusOr<WordField> field = WordField::Compile(shape.Form(index), *from.field);
-      if (field.ok()) {
-        *to = *field;
-      } else if (from.role == Role::kBufferAddress) {
-        return field.status();
-      }  // else it is not counted
+      if (from.role == Role::kBufferAddress) {
+        absl::StatusOr<WordAddress> address = WordAddress::Compile(shape.Form(index), *from.field);
+        if (!address.ok()) return address.status();
+        complete_.address = *address;
+      } else if (from.role == Role::kPacketLength || from.role == Role::kPacketLast) {
+        // Only counted: where it is not to be had so, it is not.
+        absl::StatusOr<WordField> field = WordField::Compile(shape.Form(index), *from.field);
+        if (!field.ok()) continue;
+        (from.role == Role::kPacketLength ? complete_.length : complete_.last) = *field;
+      }
     }
   }
   if (complete_.address.there()) posted_iova_.resize(shape.slot_count);
@@ -109,10 +109,7 @@ bool InPlaceRxGuard<kWords>::CheckHeader(const PostForm& form, uint64_t* words) 
     StopForAddress(verdict, forward_, iova, form.header_bytes);
     return false;
   }
-  if (!form.header_address.Put(words, device_iova)) {
-    Stop(FaultKind::kBadDescriptor, forward_, iova, form.header_bytes);
-    return false;
-  }
+  form.header_address.Set(words, device_iova);
   return true;
 }
 
@@ -135,15 +132,12 @@ inline bool InPlaceRxGuard<kWords>::Check(const PostForm& form, uint64_t* words)
     StopForAddress(verdict, forward_, iova, bytes);
     return false;
   }
-  if (!form.address.Put(words, device_iova)) [[unlikely]] {
-    Stop(FaultKind::kBadDescriptor, forward_, iova, bytes);
-    return false;
-  }
+  form.address.Set(words, device_iova);
   if (form.header_address.there() && !CheckHeader(form, words)) [[unlikely]] {
     return false;
   }
   // A slot that looks completed already would come back before the device had it.
-  if (form.pattern.may_look_done() && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
+  if (form.may_look_done && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
     Stop(FaultKind::kBadDescriptor, forward_, iova, bytes);
     return false;
   }
@@ -199,7 +193,7 @@ uint32_t InPlaceRxGuard<kWords>::Return(uint32_t budget) {
     for (size_t i = 0; i < kWords; ++i) {
       words[i] = (i == done_word ? done : real_.Load(slot, i)) & complete_.kept[i];
     }
-    if (complete_.address.there()) complete_.address.Put(words, posted_iova_[slot]);
+    if (complete_.address.there()) complete_.address.Set(words, posted_iova_[slot]);
     packets += complete_.last.there() ? complete_.last.Get(words) : 1;
     bytes += complete_.length.Get(words);
     shadow_.StoreWithLast(slot, words, done_word);

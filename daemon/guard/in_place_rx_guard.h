@@ -7,6 +7,7 @@
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_RX_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_IN_PLACE_RX_GUARD_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,7 +18,7 @@
 #include "daemon/guard/in_place_rings.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
-#include "dataplane/condition.h"
+#include "daemon/guard/word_pattern.h"
 
 namespace qsplit::guard {
 
@@ -36,10 +37,11 @@ class InPlaceRxGuard final : public QueueGuard {
   // The form that offers a buffer.
   struct PostForm {
     WordPattern<kWords> pattern;
+    bool may_look_done = true;
     std::array<uint64_t, kWords> kept{};
-    WordField address;
+    WordAddress address;
     WordField length;  // not there: buffer_bytes
-    WordField header_address;
+    WordAddress header_address;
     uint64_t buffer_bytes = 0;
     uint64_t header_bytes = 0;
     uint64_t max_bytes = 0;
@@ -48,7 +50,7 @@ class InPlaceRxGuard final : public QueueGuard {
   // Those that the device writes over it.
   struct CompleteForm {
     std::array<uint64_t, kWords> kept{};
-    WordField address;  // the client's again
+    WordAddress address;  // the client's again
     WordField length;
     WordField last;
   };
@@ -61,7 +63,7 @@ class InPlaceRxGuard final : public QueueGuard {
   absl::Status CompilePost(const GuardOptions& options);
   absl::Status CompileCompletion();
   // Checks private words and turns them into what the device may see. False: stopped.
-  bool Check(const PostForm& form, uint64_t* words);
+  [[gnu::always_inline]] bool Check(const PostForm& form, uint64_t* words);
   bool CheckHeader(const PostForm& form, uint64_t* words);
   // Posted and not yet forwarded. False: the doorbell says what cannot be.
   bool ReadPosted(uint32_t* ahead) const {

@@ -51,13 +51,19 @@ absl::Status InPlaceTxGuard<kWords>::CompileData(size_t position, const GuardOpt
       any |= *kept;
     }
   }
-  form.pattern = WordPattern<kWords>(*pattern, any, rings_.done);
+  form.pattern = WordPattern<kWords>(*pattern);
+  form.may_look_done = form.pattern.MayLook(rings_.done, any);
   absl::StatusOr<DescriptorMask> requests = DescriptorMask::OfRequests(shape, index);
   if (!requests.ok()) return requests.status();
   std::copy_n(requests->words.begin(), kWords, form.requests.begin());
   for (const dataplane::RoleField& from : dataplane::RoleFields(shape, index)) {
+    if (from.role == Role::kBufferAddress) {
+      absl::StatusOr<WordAddress> address = WordAddress::Compile(shape.Form(index), *from.field);
+      if (!address.ok()) return address.status();
+      if (absl::Status status = address->CheckReach(regions_); !status.ok()) return status;
+      form.address = *address;
+    }
     WordField* to = nullptr;
-    if (from.role == Role::kBufferAddress) to = &form.address;
     if (from.role == Role::kBufferLength) to = &form.length;
     if (from.role == Role::kPacketLength && !form.length.there()) to = &form.length;
     if (from.role == Role::kPacketLast) to = &form.last;
@@ -88,7 +94,7 @@ absl::Status InPlaceTxGuard<kWords>::CompileContext(size_t position) {
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, true, true);
   if (!kept.ok()) return kept.status();
   ContextForm form;
-  form.pattern = WordPattern<kWords>(*pattern, *kept, rings_.done);
+  form.pattern = WordPattern<kWords>(*pattern);
   std::copy_n(kept->words.begin(), kWords, form.kept.begin());
   contexts_.push_back(std::move(form));
   return absl::OkStatus();
@@ -110,29 +116,21 @@ typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckContext(uint6
 }
 
 template <size_t kWords>
-inline bool InPlaceTxGuard<kWords>::CheckBuffer(const DataForm& form, bool last, uint64_t* words) {
+inline uint64_t InPlaceTxGuard<kWords>::CheckBuffer(const DataForm& form, uint64_t* words) {
   const uint64_t iova = form.address.Get(words);
   const uint64_t bytes = form.length.Get(words);
   if (bytes - 1 >= form.max_bytes) [[unlikely]] {
     StopHere(FaultKind::kBadDescriptor, iova, bytes);
-    return false;
+    return 0;
   }
   uint64_t device_iova = 0;
   const RegionMap::Verdict verdict = regions_.Translate(iova, bytes, false, &device_iova);
   if (verdict != RegionMap::Verdict::kReachable) [[unlikely]] {
     StopForAddress(verdict, forward_, iova, bytes);
-    return false;
+    return 0;
   }
-  if (!form.address.Put(words, device_iova)) [[unlikely]] {
-    StopHere(FaultKind::kBadDescriptor, iova, bytes);
-    return false;
-  }
-  packet_.AddBytes(bytes);
-  if (!last && descriptors_ + 1 >= max_descriptors_) [[unlikely]] {
-    StopHere(FaultKind::kEndlessChain, iova, packet_.bytes());
-    return false;
-  }
-  return true;
+  form.address.Set(words, device_iova);
+  return bytes;
 }
 
 template <size_t kWords>
@@ -140,6 +138,22 @@ inline void InPlaceTxGuard<kWords>::AddReport() {
   uint32_t at = report_head_ + report_count_++;
   if (at >= rings_.shadow.slot_count) at -= rings_.shadow.slot_count;
   reports_[at] = forward_;
+}
+
+template <size_t kWords>
+typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckPart(size_t position, bool first,
+                                                                        bool last, bool asks,
+                                                                        uint64_t bytes,
+                                                                        const uint64_t* words) {
+  if (first && !packet_.Begin(position, last, asks, AsBytes(words))) {
+    return StopHere(FaultKind::kBadPacket);
+  }
+  packet_.Add(position, first, last, bytes, AsBytes(words));
+  if (!last && descriptors_ + 1 >= max_descriptors_) {
+    return StopHere(FaultKind::kEndlessChain, 0, packet_.bytes());
+  }
+  if (last && !packet_.End()) return StopHere(FaultKind::kBadPacket, 0, packet_.bytes());
+  return last ? Step::kWhole : Step::kMore;
 }
 
 template <size_t kWords>
@@ -153,22 +167,24 @@ inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckData(s
     words[i] &= form.kept[first][last][i];
     asks |= words[i] & form.requests[i];
   }
-  if (first && !packet_.Begin(position, last, asks != 0, AsBytes(words))) [[unlikely]] {
-    return StopHere(FaultKind::kBadPacket);
-  }
-  packet_.Add(position, first, last, AsBytes(words));
-  if (!CheckBuffer(form, last, words)) [[unlikely]] {
+  const uint64_t bytes = CheckBuffer(form, words);
+  if (bytes == 0) [[unlikely]] {
     return Step::kStopped;
   }
-  if (last && !packet_.End()) [[unlikely]] {
-    return StopHere(FaultKind::kBadPacket, 0, packet_.bytes());
-  }
   // A slot that looks completed already would come back before the device had it.
-  if (form.pattern.may_look_done() && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
+  if (form.may_look_done && rings_.done.Holds(words[rings_.done.word])) [[unlikely]] {
     return StopHere(FaultKind::kBadDescriptor);
   }
-  if (!form.report.there() || form.report.Get(words) != 0) AddReport();
-  return last ? Step::kWhole : Step::kMore;
+  if (first && last && asks == 0) [[likely]] {
+    if (!packet_.IsGoodAlone(position, bytes, AsBytes(words))) [[unlikely]] {
+      return StopHere(FaultKind::kBadPacket, 0, bytes);
+    }
+    if (!form.report.there() || form.report.Get(words) != 0) AddReport();
+    return Step::kWhole;
+  }
+  const Step step = CheckPart(position, first, last, asks != 0, bytes, words);
+  if (step != Step::kStopped && (!form.report.there() || form.report.Get(words) != 0)) AddReport();
+  return step;
 }
 
 template <size_t kWords>

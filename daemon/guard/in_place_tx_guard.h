@@ -24,6 +24,7 @@
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/tx_packet_check.h"
 #include "daemon/guard/word_field.h"
+#include "daemon/guard/word_pattern.h"
 #include "dataplane/tx_program.h"
 
 namespace qsplit::guard {
@@ -43,9 +44,10 @@ class InPlaceTxGuard final : public QueueGuard {
   // A form that carries bytes.
   struct DataForm {
     WordPattern<kWords> pattern;
+    bool may_look_done = true;
     std::array<uint64_t, kWords> kept[2][2]{};  // [first][last]
     std::array<uint64_t, kWords> requests{};
-    WordField address;
+    WordAddress address;
     WordField length;
     WordField last;    // not there: every descriptor is a packet
     WordField report;  // not there: every descriptor is reported
@@ -66,11 +68,15 @@ class InPlaceTxGuard final : public QueueGuard {
   absl::Status CompileData(size_t position, const GuardOptions& options);
   absl::Status CompileContext(size_t position);
   // Each checks private words and turns them into what the device may see.
-  Step Check(uint64_t* words);
-  Step CheckData(size_t position, uint64_t* words);
+  [[gnu::always_inline]] Step Check(uint64_t* words);
+  [[gnu::always_inline]] Step CheckData(size_t position, uint64_t* words);
   Step CheckContext(uint64_t* words);
-  bool CheckBuffer(const DataForm& form, bool last, uint64_t* words);
-  void AddReport();
+  // Of a packet with several descriptors or a request.
+  Step CheckPart(size_t position, bool first, bool last, bool asks, uint64_t bytes,
+                 const uint64_t* words);
+  // The buffer's bytes; 0: stopped.
+  [[gnu::always_inline]] uint64_t CheckBuffer(const DataForm& form, uint64_t* words);
+  [[gnu::always_inline]] void AddReport();
   bool ReadPosted(uint32_t* ahead) const {
     return rings_.ReadPosted(forward_, forward_count_, in_use_, ahead);
   }

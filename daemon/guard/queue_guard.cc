@@ -1,7 +1,9 @@
 #include "daemon/guard/queue_guard.h"
 
 #include <algorithm>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::guard {
@@ -23,24 +25,28 @@ uint32_t MostDescriptors(const v1::Limits& limits, const GuardOptions& options,
   return most;
 }
 
-absl::Status CompileCompletions(const dataplane::QueueScope& scope,
-                                const dataplane::RingForms& forms,
-                                std::vector<DescriptorMask>* kept,
-                                std::vector<std::optional<dataplane::FieldAccess>>* length) {
-  for (uint32_t i = 0; i < forms.size(); ++i) {
-    absl::StatusOr<DescriptorMask> mask = DescriptorMask::OfCompletion(scope, forms[i].form);
-    if (!mask.ok()) return mask.status();
-    kept->push_back(*mask);
-    length->emplace_back();
-    for (const dataplane::RoleField& from : dataplane::RoleFields(scope, forms[i].form)) {
-      if (from.role != layout::Role::kPacketLength) continue;
-      absl::StatusOr<dataplane::FieldAccess> field =
-          dataplane::FieldAccess::Compile(*from.field, scope.Form(forms[i].form).size_bytes());
-      if (!field.ok()) return field.status();
-      length->back() = *std::move(field);
-    }
+absl::Status RoleInWord(const dataplane::QueueScope& scope, uint32_t form, layout::Role role,
+                        bool needed, WordField* field) {
+  const v1::Form& message = scope.Form(form);
+  for (const dataplane::RoleField& from : dataplane::RoleFields(scope, form)) {
+    if (from.role == role) return Into(WordField::Compile(message, *from.field), field);
   }
-  return absl::OkStatus();
+  if (!needed) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("form ", message.name(), ": a guard needs ",
+                                               std::string(layout::RoleName(role)), " in it"));
+}
+
+bool CompletesBy(const dataplane::RingShape& ring, v1::CompletionKey key, uint32_t target) {
+  bool any = false;
+  for (const v1::CompletionRule& rule : ring.ring->completes()) {
+    if (!layout::Applies(rule.features(), ring.choices)) continue;
+    if (any || rule.key() != key || rule.ring() != target || rule.cumulative() ||
+        rule.when().any_of_size() > 0) {
+      return false;
+    }
+    any = true;
+  }
+  return any;
 }
 
 void QueueGuard::Stop(device::FaultKind kind, uint32_t slot, uint64_t iova, uint64_t length_bytes) {

@@ -8,17 +8,18 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include "absl/status/status.h"
-#include "daemon/guard/descriptor_mask.h"
+#include "absl/status/statusor.h"
 #include "daemon/guard/guarded_queue.h"
 #include "daemon/guard/rate_limit.h"
 #include "daemon/guard/region_map.h"
-#include "dataplane/field_access.h"
+#include "daemon/guard/word_field.h"
 #include "dataplane/queue_shape.h"
-#include "dataplane/ring_forms.h"
+#include "dataplane/ring_shape.h"
 #include "dataplane/ring_view.h"
+#include "descriptor-lang/layout/roles.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
 namespace qsplit::guard {
@@ -37,12 +38,18 @@ struct QueueParts {
 uint64_t LongestPacket(const v1::Limits& limits, const GuardOptions& options);
 uint32_t MostDescriptors(const v1::Limits& limits, const GuardOptions& options,
                          uint32_t slot_count);
-// For completions in a ring of their own forms: which bits go to the client, and the field that
-// says how many bytes came, if one does; by position among `forms`.
-absl::Status CompileCompletions(const dataplane::QueueScope& scope,
-                                const dataplane::RingForms& forms,
-                                std::vector<DescriptorMask>* kept,
-                                std::vector<std::optional<dataplane::FieldAccess>>* length);
+// The field of a role in a form. UNIMPLEMENTED: needed, and not there, or not within a word. Left
+// as it is where it is not needed and not there.
+absl::Status RoleInWord(const dataplane::QueueScope& scope, uint32_t form, layout::Role role,
+                        bool needed, WordField* field);
+// Whether completions in a ring name what they complete in ring number `target` in that way alone.
+bool CompletesBy(const dataplane::RingShape& ring, v1::CompletionKey key, uint32_t target);
+// Moves what was made to its place; the status.
+template <typename T>
+absl::Status Into(absl::StatusOr<T> made, T* place) {
+  if (made.ok()) *place = *std::move(made);
+  return made.status();
+}
 
 class QueueGuard {
  public:

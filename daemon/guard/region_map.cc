@@ -36,6 +36,20 @@ absl::StatusOr<RegionMap> RegionMap::Create(std::span<const GuardedRegion> regio
 
 std::span<const GuardedRegion> RegionMap::regions() const { return std::span(regions_).subspan(1); }
 
+absl::Status RegionMap::CheckReach(uint64_t max_value, uint64_t step) const {
+  for (const GuardedRegion& region : regions()) {
+    if (region.device_iova + (region.bytes - 1) <= max_value &&
+        (region.device_iova - region.iova) % step == 0) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "region at iova %#x: the layout's descriptors cannot say the device's address %#x for it "
+        "(up to %#x, in steps of %d)",
+        region.iova, region.device_iova, max_value, step));
+  }
+  return absl::OkStatus();
+}
+
 RegionMap::Verdict RegionMap::Search(uint64_t iova, uint64_t bytes, bool device_writes,
                                      uint64_t* device_iova) {
   const auto behind = std::upper_bound(

@@ -43,6 +43,10 @@ class RegionMap {
     return Search(iova, bytes, device_writes, device_iova);
   }
 
+  // Whether a field that says addresses up to max_value in steps of `step` (a power of two) can say
+  // the device's for each of the client's that it can say. INVALID_ARGUMENT: not in some region.
+  absl::Status CheckReach(uint64_t max_value, uint64_t step) const;
+
   // Ascending by iova.
   std::span<const GuardedRegion> regions() const;
 

@@ -4,20 +4,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/guard/descriptor_mask.h"
 #include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::guard {
 
-using dataplane::CompletionTarget;
-using dataplane::DescriptorBytes;
-using dataplane::FetchedDescriptor;
-using dataplane::FieldAccess;
 using dataplane::QueueScope;
 using dataplane::QueueShape;
-using dataplane::ReadCompletion;
-using dataplane::RingFault;
 using dataplane::RingShape;
-using dataplane::RoleField;
 using device::FaultKind;
 using layout::Role;
 
@@ -52,143 +46,196 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> TableGuard::Create(QueueParts parts)
   const Rings shadow = Rings::Of(guard->shadow_);
   const Rings real = Rings::Of(guard->real_);
   const v1::Queue& queue = *guard->shadow_.queue;
-  const v1::Limits& limits = queue.limits();
   guard->device_writes_ = parts.direction == v1::DIRECTION_RECEIVE;
   guard->prefix_bytes_ = queue.packet().prefix_bytes();
-  guard->min_bytes_ = std::max<uint64_t>(limits.min_bytes_per_packet(), 1);
-  guard->max_bytes_ = LongestPacket(limits, parts.options);
-  guard->max_descriptors_ = MostDescriptors(limits, parts.options, shadow.table->slot_count);
-  guard->table_slots_ = shadow.table->slot_count;
-  if (absl::Status status = guard->CompileRings(shadow, real, parts.options); !status.ok()) {
-    return status;
+  guard->min_bytes_ = std::max<uint64_t>(queue.limits().min_bytes_per_packet(), 1);
+  guard->max_bytes_ = LongestPacket(queue.limits(), parts.options);
+  guard->max_descriptors_ =
+      MostDescriptors(queue.limits(), parts.options, shadow.table->slot_count);
+  for (absl::Status status :
+       {guard->CompileNames(shadow, real), guard->CompileTable(shadow, real, parts.options),
+        guard->CompileDone(shadow, real)}) {
+    if (!status.ok()) return status;
   }
-  guard->slots_.resize(guard->table_slots_);
   return guard;
 }
 
-absl::Status TableGuard::CompileRings(const Rings& shadow, const Rings& real,
-                                      const GuardOptions& options) {
-  const QueueScope scope = dataplane::ScopeOf(shadow_);
-  const auto into = [](auto made, auto* to) {
-    if (made.ok()) *to = *std::move(made);
-    return made.status();
-  };
-  const v1::Direction direction = shadow_.queue->direction();
-  for (absl::Status status :
-       {into(dataplane::PostReader::Create(*shadow.names), &names_),
-        into(dataplane::TableReader::Create(*shadow.table), &table_),
-        into(dataplane::CompletionWriter::Create(*shadow.done), &done_writer_),
-        into(dataplane::PostWriter::Create(*real.names), &names_writer_),
-        into(dataplane::CompletionReader::Create(*real.done), &done_),
-        into(dataplane::EventRequest::Compile(*real.names), &interrupts_)}) {
-    if (!status.ok()) return status;
-  }
-  if (absl::Status status =
-          into(dataplane::CompletionRules::Compile(real_, *real.done, done_->forms()), &rules_);
-      !status.ok()) {
-    return status;
-  }
-  if (names_->forms().size() != 1) {
+absl::Status TableGuard::CompileNames(const Rings& shadow, const Rings& real) {
+  const RingShape& ring = *shadow.names;
+  if (ring.post_forms.size() != 1 || !ring.ring->posted().has_cell() ||
+      ring.ring->slot_bytes() > sizeof(uint64_t) || ring.ring->fills_size() > 0 ||
+      ring.slot_count != shadow.table->slot_count) {
     return absl::UnimplementedError(
-        absl::StrCat(shadow.names->Where(), ": a guard reads names of one form"));
+        absl::StrCat(ring.Where(),
+                     ": a guard reads as many names as the table has slots, of at most 8 bytes, "
+                     "up to an index cell"));
   }
+  const uint32_t cell = ring.ring->posted().cell();
+  const QueueScope scope = dataplane::ScopeOf(shadow_);
+  // Nothing but the name is kept.
   absl::StatusOr<DescriptorMask> kept =
-      DescriptorMask::OfPost(scope, names_->forms()[0].form, true, true);
-  if (!kept.ok()) return kept.status();
-  if (absl::Status status = into(dataplane::TableIndexOf(scope, names_->forms()[0].form), &name_);
-      !status.ok()) {
-    return status;
+      DescriptorMask::OfPost(scope, ring.post_forms.front(), true, true);
+  absl::Status status = kept.status();
+  if (status.ok()) {
+    status = RoleInWord(scope, ring.post_forms.front(), Role::kTableIndex, true, &name_);
   }
-  real_table_ = real.table->slots;
-  descriptor_bytes_ = shadow.table->ring->slot_bytes();
-  for (uint32_t i = 0; i < table_->forms().size(); ++i) {
-    absl::StatusOr<BufferForm> form =
-        BufferForm::Compile(scope, table_->forms()[i].form, direction, options);
-    if (!form.ok()) return form.status();
-    forms_.push_back(*std::move(form));
+  if (status.ok()) status = Into(dataplane::ProgressReader::OfCell(ring, cell), &posted_);
+  if (status.ok()) status = Into(dataplane::NotificationSwitch::Compile(ring), &notification_);
+  if (status.ok()) {
+    status = Into(dataplane::ProgressWriter::OfCell(*real.names, cell), &real_posted_);
   }
-  return CompileCompletions(scope, done_->forms(), &done_kept_, &done_length_);
+  if (status.ok()) status = Into(dataplane::Doorbells::OfProducer(*real.names), &doorbells_);
+  if (status.ok()) status = Into(dataplane::EventRequest::Compile(*real.names), &interrupts_);
+  shadow_names_ = {ring.slots, ring.ring->slot_bytes()};
+  real_names_ = {real.names->slots, ring.ring->slot_bytes()};
+  names_at_ = ring.Begin();
+  return status;
 }
 
-bool TableGuard::CheckChain(uint64_t head, uint32_t* descriptors, uint64_t* bytes) {
+absl::Status TableGuard::CompileTable(const Rings& shadow, const Rings& real,
+                                      const GuardOptions& options) {
+  const QueueScope scope = dataplane::ScopeOf(shadow_);
+  for (const RingShape* ring : {shadow.table, real.table}) {
+    if (ring->slots.word_bytes() == sizeof(uint64_t) &&
+        ring->ring->slot_bytes() == kChainWords * sizeof(uint64_t)) {
+      continue;
+    }
+    return absl::UnimplementedError(
+        absl::StrCat(ring->Where(), ": slots of ", ring->ring->slot_bytes(),
+                     " bytes; a guard takes tables of 16, aligned to 8"));
+  }
+  for (const uint32_t index : shadow.table->post_forms) {
+    absl::StatusOr<BufferForm> form =
+        BufferForm::Compile(scope, index, shadow_.queue->direction(), options, regions_);
+    if (!form.ok()) return form.status();
+    if (form->has_next_present() != form->has_next_index() || form->has_tag()) {
+      return absl::UnimplementedError(absl::StrCat("form ", scope.Form(index).name(),
+                                                   ": a guard follows chains by next.present and "
+                                                   "next.index, without tags"));
+    }
+    forms_.push_back(*std::move(form));
+  }
+  shadow_table_ = WordSlots<kChainWords>(shadow.table->view.slots);
+  real_table_ = WordSlots<kChainWords>(real.table->view.slots);
+  slots_.resize(shadow.table->slot_count);
+  return absl::OkStatus();
+}
+
+absl::Status TableGuard::CompileDone(const Rings& shadow, const Rings& real) {
+  const RingShape& ring = *shadow.done;
+  if (ring.complete_forms.size() != 1 || !ring.ring->completed().has_cell() ||
+      ring.ring->slot_bytes() > sizeof(uint64_t) || ring.ring->fills_size() > 0 ||
+      ring.ring->consumer_doorbells_size() > 0 || ring.slot_count < shadow.table->slot_count ||
+      !CompletesBy(ring, v1::COMPLETION_KEY_INDEX, shadow.table->ring_index)) {
+    return absl::UnimplementedError(
+        absl::StrCat(ring.Where(),
+                     ": a guard reads completions of at most 8 bytes, up to an index cell, which "
+                     "name slots of the table, as many as that has, and are not acknowledged"));
+  }
+  const uint32_t cell = ring.ring->completed().cell();
+  const uint32_t form = ring.complete_forms.front();
+  const QueueScope scope = dataplane::ScopeOf(shadow_);
+  absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(scope, form);
+  absl::Status status = kept.status();
+  if (status.ok()) status = RoleInWord(scope, form, Role::kTableIndex, true, &done_name_);
+  if (status.ok()) status = RoleInWord(scope, form, Role::kPacketLength, false, &done_length_);
+  if (status.ok()) {
+    status = Into(dataplane::ProgressReader::OfCell(*real.done, cell), &completed_);
+  }
+  if (status.ok()) {
+    status = Into(dataplane::ProgressWriter::OfCell(ring, cell), &shadow_completed_);
+  }
+  if (!status.ok()) return status;
+  done_kept_ = kept->words[0];
+  shadow_done_ = {ring.slots, ring.ring->slot_bytes()};
+  real_done_ = {real.done->slots, ring.ring->slot_bytes()};
+  done_at_ = real.done->Begin();
+  told_at_ = ring.Begin();
+  return absl::OkStatus();
+}
+
+uint32_t TableGuard::CheckChain(uint64_t head, uint64_t* bytes) {
   uint64_t slot = head;
   uint32_t before = kNone;
-  for (*descriptors = 0;; ++*descriptors) {
-    if (slot >= table_slots_) {
+  for (uint32_t descriptors = 0;; ++descriptors) {
+    if (slot >= slots_.size()) [[unlikely]] {
       Stop(FaultKind::kBadIndex, static_cast<uint32_t>(std::min<uint64_t>(slot, UINT32_MAX)));
-      return false;
+      return 0;
     }
     const auto at = static_cast<uint32_t>(slot);
-    if (*descriptors == max_descriptors_) {
+    if (descriptors == max_descriptors_) [[unlikely]] {
       Stop(FaultKind::kEndlessChain, at, 0, *bytes);
-      return false;
+      return 0;
     }
     // In this chain already, or in another one.
-    if (slots_[at].with_device) {
-      Stop(*descriptors == 0 ? FaultKind::kBadIndex : FaultKind::kEndlessChain, at);
-      return false;
+    if (slots_[at].with_device) [[unlikely]] {
+      Stop(descriptors == 0 ? FaultKind::kBadIndex : FaultKind::kEndlessChain, at);
+      return 0;
     }
-    DescriptorBytes copy;
-    uint32_t form = 0;
-    if (table_->Read(slot, *descriptors == 0, copy.bytes, &form) != RingFault::kNone) {
+    uint64_t words[kChainWords];
+    for (size_t i = 0; i < kChainWords; ++i) words[i] = shadow_table_.Load(at, i);
+    size_t which = 0;
+    while (which < forms_.size() && !forms_[which].Matches(words)) ++which;
+    if (which == forms_.size()) [[unlikely]] {
       Stop(FaultKind::kBadDescriptor, at);
-      return false;
+      return 0;
     }
-    const CheckedBuffer buffer = forms_[form].Check(copy.bytes, &regions_);
-    if (!buffer.good) {
+    const BufferForm& form = forms_[which];
+    const CheckedBuffer buffer = form.Check(words, &regions_);
+    if (!buffer.good) [[unlikely]] {
       Stop(buffer.kind, at, buffer.iova, buffer.bytes);
-      return false;
+      return 0;
     }
-    real_table_.Write(at, copy.bytes, descriptor_bytes_);
-    slots_[at] = {true, *descriptors == 0, kNone};
+    real_table_.Store(at, words);
+    slots_[at] = {true, descriptors == 0, kNone};
     if (before != kNone) slots_[before].next = at;
     before = at;
     *bytes += buffer.bytes;
-    if (!forms_[form].HasNext(copy.bytes)) break;
-    slot = forms_[form].NextIndex(copy.bytes);
+    if (!form.HasNext(words)) return descriptors + 1;
+    slot = form.NextIndex(words);
   }
-  ++*descriptors;
-  return true;
 }
 
 uint32_t TableGuard::Forward(uint32_t budget) {
+  uint32_t ahead = 0;
+  if (!posted_.Read(names_at_, 0, names_at_.slot_count(), &ahead)) [[unlikely]] {
+    Stop(FaultKind::kBadIndex, names_at_.index());
+    return 0;
+  }
   uint32_t forwarded = 0;
   uint64_t packets = 0;
   uint64_t all_bytes = 0;
-  while (forwarded < budget && !MustWait()) {
-    DescriptorBytes copy;
-    FetchedDescriptor fetched;
-    const RingFault fault = names_->Next(copy.bytes, &fetched);
-    if (fault == RingFault::kEmpty) break;
-    if (fault != RingFault::kNone) {
-      Stop(FaultKind::kBadIndex, names_->position().index());
-      break;
-    }
-    const uint64_t head = name_.Load(copy.bytes);
-    uint32_t descriptors = 0;
+  for (; packets < ahead && forwarded < budget && !MustWait(); ++packets) {
+    const uint64_t entry = shadow_names_.Load(names_at_.index());
+    const uint64_t head = name_.Get(&entry);
     uint64_t bytes = 0;
-    if (!CheckChain(head, &descriptors, &bytes)) break;
-    const auto at = static_cast<uint32_t>(head);
-    const bool fits = device_writes_ ||
-                      (bytes >= prefix_bytes_ + min_bytes_ && bytes - prefix_bytes_ <= max_bytes_);
-    if (!fits) {
-      Stop(FaultKind::kBadPacket, at, 0, bytes);
+    const uint32_t descriptors = CheckChain(head, &bytes);
+    if (descriptors == 0) [[unlikely]] {
       break;
     }
-    // As many names as slots of the table can be on their way, and each has one of its own.
-    if (!names_writer_->HasRoom(1)) {
-      Stop(FaultKind::kBadIndex, at);
-      break;
+    if (!device_writes_) {
+      if (bytes < prefix_bytes_ + min_bytes_ || bytes - prefix_bytes_ > max_bytes_) [[unlikely]] {
+        Stop(FaultKind::kBadPacket, static_cast<uint32_t>(head), 0, bytes);
+        break;
+      }
+      bytes -= prefix_bytes_;
+      all_bytes += bytes;
     }
-    names_writer_->Write(0, copy.bytes);
-    names_writer_->Commit();
-    TakeTokens(device_writes_ ? 0 : bytes - prefix_bytes_);
+    // As many names as slots of the table are on their way at most, for each has one of its own: no
+    // name is written over one that the device may not have read.
+    real_names_.Store(names_at_.index(), head << name_.shift);
+    names_at_.NextSlot();
+    TakeTokens(device_writes_ ? 0 : bytes);
     forwarded += descriptors;
-    ++packets;
-    all_bytes += bytes - (device_writes_ ? 0 : prefix_bytes_);
   }
   if (packets == 0) return 0;
-  names_writer_->Publish();
+  real_posted_.Store(names_at_);
+  dataplane::DoorbellState state;
+  state.index = names_at_.index();
+  state.count = names_at_.count();
+  state.added = static_cast<uint32_t>(names_at_.count() - published_count_);
+  published_count_ = names_at_.count();
+  doorbells_.Ring(state);
   counters_.descriptors.Add(forwarded);
   if (!device_writes_) {
     counters_.packets.Add(packets);
@@ -197,47 +244,34 @@ uint32_t TableGuard::Forward(uint32_t budget) {
   return forwarded;
 }
 
-uint32_t TableGuard::FreeChain(uint64_t head) {
-  if (head >= table_slots_ || !slots_[head].with_device || !slots_[head].head) return 0;
-  uint32_t freed = 0;
-  for (auto slot = static_cast<uint32_t>(head); slot != kNone; ++freed) {
+bool TableGuard::FreeChain(uint64_t head) {
+  if (head >= slots_.size() || !slots_[head].with_device || !slots_[head].head) return false;
+  for (auto slot = static_cast<uint32_t>(head); slot != kNone;) {
     const uint32_t next = slots_[slot].next;
     slots_[slot] = {};
     slot = next;
   }
-  return freed;
+  return true;
 }
 
 uint32_t TableGuard::Return(uint32_t budget) {
-  uint32_t seen = 0;
+  uint32_t ahead = 0;
+  if (!completed_.Read(done_at_, 0, done_at_.slot_count(), &ahead) || ahead == 0) return 0;
+  const uint32_t most = std::min(ahead, budget);
   uint32_t returned = 0;
   uint64_t bytes = 0;
-  for (; seen < budget && done_writer_->HasRoom(1); ++seen) {
-    DescriptorBytes copy;
-    ReadCompletion read;
-    const RingFault fault = done_->Read(copy.bytes, &read);
-    if (fault == RingFault::kUndefinedForm) {
-      done_->Take(1);
-      continue;
-    }
-    if (fault != RingFault::kNone) break;
-    done_->Take(read.slots);
-    CompletionTarget target;
+  for (uint32_t i = 0; i < most; ++i) {
+    const uint64_t entry = real_done_.Load(done_at_.index()) & done_kept_;
+    done_at_.NextSlot();
     // A completion of nothing that the device has says nothing to the client.
-    if (!rules_->Find(read.form, copy.bytes, done_->position(), &target) ||
-        target.key != v1::COMPLETION_KEY_INDEX || FreeChain(target.value) == 0) {
-      continue;
-    }
-    names_->Done(1);
-    names_writer_->Free(1);
-    done_kept_[read.form].Apply(copy.bytes, (read.bytes + 7) / 8 * 8);
-    if (done_length_[read.form].has_value()) bytes += done_length_[read.form]->Load(copy.bytes);
-    done_writer_->Write(read.form, copy.bytes, read.bytes);
+    if (!FreeChain(done_name_.Get(&entry))) continue;
+    bytes += done_length_.Get(&entry);
+    shadow_done_.Store(told_at_.index(), entry);
+    told_at_.NextSlot();
     ++returned;
   }
-  if (seen == 0) return 0;
-  done_->Publish();
-  done_writer_->Publish();
+  // Release: the entries are there before the cell says so.
+  shadow_completed_.Store(told_at_);
   counters_.completions.Add(returned);
   if (device_writes_) {
     counters_.packets.Add(returned);
@@ -247,16 +281,17 @@ uint32_t TableGuard::Return(uint32_t budget) {
 }
 
 void TableGuard::SetNeedWakeup(bool need) {
-  interrupts_.Want(need, done_->position().count());
-  names_->SetNeedWakeup(need);
+  interrupts_.Want(need, done_at_.count());
+  notification_.Set(need, names_at_.count());
 }
 
 bool TableGuard::HasWork() {
+  uint32_t ahead = 0;
   // What cannot be is work too: Forward finds it out.
-  if (!stopped() && (names_->Available() != 0 || names_->fault() != RingFault::kNone)) return true;
-  DescriptorBytes copy;
-  ReadCompletion read;
-  return done_->Read(copy.bytes, &read) == RingFault::kNone;
+  if (!stopped() && (!posted_.Read(names_at_, 0, names_at_.slot_count(), &ahead) || ahead != 0)) {
+    return true;
+  }
+  return completed_.Read(done_at_, 0, done_at_.slot_count(), &ahead) && ahead != 0;
 }
 
 }  // namespace qsplit::guard

@@ -12,20 +12,17 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/guard/buffer_form.h"
 #include "daemon/guard/queue_guard.h"
-#include "dataplane/completion_reader.h"
-#include "dataplane/completion_rules.h"
-#include "dataplane/completion_writer.h"
-#include "dataplane/post_reader.h"
-#include "dataplane/post_writer.h"
+#include "daemon/guard/word_field.h"
+#include "dataplane/doorbell.h"
 #include "dataplane/ring_cells.h"
+#include "dataplane/ring_cursor.h"
 #include "dataplane/ring_shape.h"
-#include "dataplane/table_slots.h"
+#include "dataplane/slot_memory.h"
 
 namespace qsplit::guard {
 
@@ -41,6 +38,7 @@ class TableGuard final : public QueueGuard {
   bool HasWork() override;
 
  private:
+  static constexpr uint32_t kNone = UINT32_MAX;
   // The rings by what they are for.
   struct Rings {
     const dataplane::RingShape* table = nullptr;
@@ -49,14 +47,37 @@ class TableGuard final : public QueueGuard {
 
     static Rings Of(const dataplane::QueueShape& queue);
   };
-  static constexpr uint32_t kNone = UINT32_MAX;
+  // Entries of a ring of names, each of at most one word.
+  struct Entries {
+    dataplane::SlotMemory slots;
+    uint32_t bytes = 0;
+
+    // The copies have room for what no entry has, so that the compiler sees that it fits.
+    uint64_t Load(uint32_t slot) const {
+      uint64_t entry[2] = {};
+      slots.Read(slot, reinterpret_cast<std::byte*>(entry), bytes);
+      return entry[0];
+    }
+    void Store(uint32_t slot, uint64_t value) const {
+      const uint64_t entry[2] = {value, 0};
+      slots.Write(slot, AsBytes(entry), bytes);
+    }
+  };
+  // By slot of the table.
+  struct Slot {
+    bool with_device = false;
+    bool head = false;
+    uint32_t next = kNone;  // behind it in its chain
+  };
 
   explicit TableGuard(RegionMap regions) : regions_(std::move(regions)) {}
-  absl::Status CompileRings(const Rings& shadow, const Rings& real, const GuardOptions& options);
-  // Checks the chain and stores it into the real table. False: stopped.
-  bool CheckChain(uint64_t head, uint32_t* descriptors, uint64_t* bytes);
-  // Gives the chain's slots back; how many. 0: no chain of the device's begins there.
-  uint32_t FreeChain(uint64_t head);
+  absl::Status CompileNames(const Rings& shadow, const Rings& real);
+  absl::Status CompileTable(const Rings& shadow, const Rings& real, const GuardOptions& options);
+  absl::Status CompileDone(const Rings& shadow, const Rings& real);
+  // Checks the chain and stores it into the real table; its descriptors, 0: stopped.
+  uint32_t CheckChain(uint64_t head, uint64_t* bytes);
+  // Gives the chain's slots back. False: no chain of the device's begins there.
+  bool FreeChain(uint64_t head);
 
   // Kept for their layouts.
   dataplane::QueueShape shadow_;
@@ -67,32 +88,33 @@ class TableGuard final : public QueueGuard {
   uint64_t min_bytes_ = 0;
   uint64_t max_bytes_ = 0;
   uint32_t max_descriptors_ = 0;
-  uint32_t table_slots_ = 0;
-  uint32_t descriptor_bytes_ = 0;
 
-  // Shadow.
-  std::optional<dataplane::PostReader> names_;
-  std::optional<dataplane::TableReader> table_;
-  std::optional<dataplane::CompletionWriter> done_writer_;
-  dataplane::FieldAccess name_;
-  // Real.
-  dataplane::SlotMemory real_table_;
-  std::optional<dataplane::PostWriter> names_writer_;
-  std::optional<dataplane::CompletionReader> done_;
-  std::optional<dataplane::CompletionRules> rules_;
+  // Names: both rings go on together.
+  dataplane::ProgressReader posted_;
+  Entries shadow_names_;
+  Entries real_names_;
+  WordField name_;
+  dataplane::RingCursor names_at_;
+  dataplane::ProgressWriter real_posted_;
+  dataplane::Doorbells doorbells_;
+  dataplane::NotificationSwitch notification_;
   dataplane::EventRequest interrupts_;
+  uint64_t published_count_ = 0;
 
-  std::vector<BufferForm> forms_;  // of the table
-  std::vector<DescriptorMask> done_kept_;
-  std::vector<std::optional<dataplane::FieldAccess>> done_length_;
-
-  // By slot of the table: whose it is, and what comes behind it. kNone: nothing.
-  struct Slot {
-    bool with_device = false;
-    bool head = false;
-    uint32_t next = kNone;
-  };
+  WordSlots<kChainWords> shadow_table_;
+  WordSlots<kChainWords> real_table_;
+  std::vector<BufferForm> forms_;
   std::vector<Slot> slots_;
+
+  dataplane::ProgressReader completed_;
+  Entries real_done_;
+  Entries shadow_done_;
+  uint64_t done_kept_ = 0;
+  WordField done_name_;
+  WordField done_length_;
+  dataplane::RingCursor done_at_;  // in the real ring
+  dataplane::RingCursor told_at_;  // in the shadow
+  dataplane::ProgressWriter shadow_completed_;
 };
 
 }  // namespace qsplit::guard

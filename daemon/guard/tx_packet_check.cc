@@ -24,6 +24,9 @@ absl::StatusOr<TxPacketCheck> TxPacketCheck::Compile(const dataplane::InPlaceSha
   if (!program.ok()) return program.status();
   check.program_ = *std::move(program);
   check.contexts_ = dataplane::TxContextMemory(check.program_);
+  for (const dataplane::TxDataForm& form : check.program_.data) {
+    check.says_total_ = check.says_total_ || form.total_length.has_value();
+  }
   const v1::Limits& limits = shape.queue->limits();
   check.min_bytes_ = limits.min_bytes_per_packet();
   check.max_bytes_ = Limit(limits.max_bytes_per_packet(), options.max_packet_bytes);
@@ -42,10 +45,21 @@ bool TxPacketCheck::TakeContext(size_t context, const std::byte* copy) {
   return true;
 }
 
-bool TxPacketCheck::BeginRequest(size_t form, bool last, const std::byte* copy) {
+bool TxPacketCheck::Begin(size_t form, bool last, bool asks, const std::byte* copy) {
+  begun_ = true;
+  bytes_ = 0;
+  asks_ = asks;
+  total_bytes_ = Said(program_.data[form].total_length, last, copy);
+  if (!asks) return true;
   payload_bytes_ = Said(program_.data[form].payload_length, last, copy);
   draft_ = {};
   return contexts_.Use(program_, program_.data[form], copy, &draft_) == RingFault::kNone;
+}
+
+bool TxPacketCheck::End() {
+  begun_ = false;
+  if (!IsOrUnsaid(total_bytes_, bytes_) || bytes_ < min_bytes_) return false;
+  return asks_ ? RequestFits() : bytes_ <= max_bytes_;
 }
 
 bool TxPacketCheck::RequestFits() const {

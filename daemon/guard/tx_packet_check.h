@@ -2,7 +2,7 @@
 // descriptors say and devices take, and that what it asks for makes sense together with the context
 // that it names. A device that is asked for nonsense may stop for all of its users.
 //
-//   Begin (first descriptor) ──► AddBytes … ──► Add (first, last) ──► End
+//   Begin (first descriptor) ──► Add (each) ──► End (last); or IsGoodAlone
 //   TakeContext, in between packets
 //
 // Private memory; descriptors are private copies that a hostile client wrote. Never allocates after
@@ -34,31 +34,24 @@ class TxPacketCheck {
   // not there.
   bool TakeContext(size_t context, const std::byte* copy);
 
-  // Whether a packet has begun; its bytes so far.
+  // Whether a packet has begun; bytes of the present or the last one.
   bool begun() const { return begun_; }
   uint64_t bytes() const { return bytes_; }
   // A packet's first descriptor, of a data form (position in program().data). asks: it has one of
   // the bits that ask for more than to be sent. False: for what no context was set up.
-  bool Begin(size_t form, bool last, bool asks, const std::byte* copy) {
-    begun_ = true;
-    bytes_ = 0;
-    asks_ = asks;
-    total_bytes_ = Said(program_.data[form].total_length, last, copy);
-    if (!asks) [[likely]] {
-      return true;
-    }
-    return BeginRequest(form, last, copy);
-  }
-  void AddBytes(uint64_t bytes) { bytes_ += bytes; }
-  // A packet's first or last descriptor.
-  void Add(size_t form, bool first, bool last, const std::byte* copy) {
+  bool Begin(size_t form, bool last, bool asks, const std::byte* copy);
+  // Each descriptor of a packet, the first one too.
+  void Add(size_t form, bool first, bool last, uint64_t bytes, const std::byte* copy) {
+    bytes_ += bytes;
     if (asks_ && (first || last)) program_.data[form].request.Load(copy, first, last, &draft_);
   }
-  // False: it must not be sent.
-  bool End() {
-    begun_ = false;
-    if (!IsOrUnsaid(total_bytes_, bytes_) || bytes_ < min_bytes_) return false;
-    return asks_ ? RequestFits() : bytes_ <= max_bytes_;
+  // Of the last one: false: the packet must not be sent.
+  bool End();
+  // The same for a packet of one descriptor that asks for nothing.
+  bool IsGoodAlone(size_t form, uint64_t bytes, const std::byte* copy) {
+    bytes_ = bytes;
+    return bytes >= min_bytes_ && bytes <= max_bytes_ &&
+           (!says_total_ || IsOrUnsaid(Said(program_.data[form].total_length, true, copy), bytes));
   }
 
  private:
@@ -73,11 +66,11 @@ class TxPacketCheck {
     return field->field.Load(copy);
   }
   static bool IsOrUnsaid(uint64_t said, uint64_t is) { return said == is || said == kUnsaid; }
-  bool BeginRequest(size_t form, bool last, const std::byte* copy);
   bool RequestFits() const;
 
   dataplane::TxProgram program_;
   dataplane::TxContextMemory contexts_;
+  bool says_total_ = false;  // some form says how long a packet is
   uint64_t min_bytes_ = 0;
   uint64_t max_bytes_ = 0;
   uint64_t max_segmented_bytes_ = 0;

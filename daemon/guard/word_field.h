@@ -7,47 +7,62 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/guard/region_map.h"
 #include "dataplane/barriers.h"
-#include "dataplane/queue_shape.h"
 #include "qsplit/v1/layout.pb.h"
 
 namespace qsplit::guard {
 
-// A number in one word: its bits, times a power of two.
+// A number in one word.
 struct WordField {
   uint64_t mask = 0;  // at bit 0; 0: the field is not there
   uint8_t word = 0;
   uint8_t shift = 0;
-  uint8_t scale = 0;
 
-  // UNIMPLEMENTED: in parts, over a word's border, big-endian, signed, inverted, with another
-  // scale.
+  // UNIMPLEMENTED: in parts, over a word's border, big-endian, signed, inverted, scaled.
   static absl::StatusOr<WordField> Compile(const v1::Form& form, const v1::Field& field);
 
   bool there() const { return mask != 0; }
-  uint64_t MaxValue() const { return mask << scale; }
-  uint64_t Get(const uint64_t* words) const { return ((words[word] >> shift) & mask) << scale; }
-  // False, and nothing stored: the field cannot say the value.
-  bool Put(uint64_t* words, uint64_t value) const {
-    const uint64_t raw = value >> scale;
-    if (raw > mask || raw << scale != value) return false;
-    words[word] = (words[word] & ~(mask << shift)) | raw << shift;
-    return true;
-  }
+  uint64_t Get(const uint64_t* words) const { return (words[word] >> shift) & mask; }
 };
 
-// When a slot is completed: by bits of one word, written last.
+// An address in one word, whose bits stand where they stand in the address.
+struct WordAddress {
+  uint64_t mask = 0;  // 0: the field is not there
+  uint8_t word = 0;
+
+  // UNIMPLEMENTED: as WordField, and bits that stand elsewhere.
+  static absl::StatusOr<WordAddress> Compile(const v1::Form& form, const v1::Field& field);
+
+  bool there() const { return mask != 0; }
+  uint64_t Get(const uint64_t* words) const { return words[word] & mask; }
+  // address: one that the field can say; see CheckReach.
+  void Set(uint64_t* words, uint64_t address) const {
+    words[word] = (words[word] & ~mask) | address;
+  }
+  // Whether it can say the device's address for each of the client's. INVALID_ARGUMENT: not so.
+  absl::Status CheckReach(const RegionMap& regions) const;
+};
+
+// When a slot has changed hands: by flags of one word, each of a constant or of the ring's phase.
 struct WordCondition {
   uint64_t mask = 0;
-  uint64_t value = 0;
+  uint64_t value[2] = {0, 0};  // by phase
   uint32_t word = 0;
 
-  // UNIMPLEMENTED: not of flags in one word.
-  static absl::StatusOr<WordCondition> CompileDone(const dataplane::InPlaceShape& shape);
+  // UNIMPLEMENTED: not by flags of one word, the same in all forms. where: of the ring, for
+  // messages.
+  static absl::StatusOr<WordCondition> Compile(const v1::Layout& layout, const v1::Condition& when,
+                                               const std::string& where);
 
-  bool Holds(uint64_t in_word) const { return (in_word & mask) == value; }
+  bool Holds(uint64_t in_word, uint32_t phase = 0) const {
+    return (in_word & mask) == value[phase];
+  }
+  uint64_t Sign(uint64_t in_word, uint32_t phase) const { return (in_word & ~mask) | value[phase]; }
 };
 
 // The slots of a ring, each of kWords words. Shared with the other side: words are read and written
@@ -67,12 +82,18 @@ class WordSlots {
   void Store(uint32_t slot, const uint64_t* words) const {
     for (size_t i = 0; i < kWords; ++i) dataplane::StoreRelaxed<uint64_t>(At(slot, i), words[i]);
   }
+  void StoreAllBut(uint32_t slot, const uint64_t* words, size_t but) const {
+    for (size_t i = 0; i < kWords; ++i) {
+      if (i != but) dataplane::StoreRelaxed<uint64_t>(At(slot, i), words[i]);
+    }
+  }
+  void StoreRelease(uint32_t slot, size_t word, uint64_t value) const {
+    dataplane::StoreRelease<uint64_t>(At(slot, word), value);
+  }
   // Word `last` after all others, with release.
   void StoreWithLast(uint32_t slot, const uint64_t* words, size_t last) const {
-    for (size_t i = 0; i < kWords; ++i) {
-      if (i != last) dataplane::StoreRelaxed<uint64_t>(At(slot, i), words[i]);
-    }
-    dataplane::StoreRelease<uint64_t>(At(slot, last), words[last]);
+    StoreAllBut(slot, words, last);
+    StoreRelease(slot, last, words[last]);
   }
 
  private:

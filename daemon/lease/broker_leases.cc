@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <future>
+#include <memory>
 #include <utility>
 
 #include "daemon/lease/broker.h"
@@ -17,9 +18,10 @@ using policy::InCall;
 // Waits for the answer of a method that has one.
 template <typename Response, typename Begin>
 absl::StatusOr<Response> Await(Begin begin) {
-  std::promise<absl::StatusOr<Response>> answer;
-  begin([&answer](absl::StatusOr<Response> response) { answer.set_value(std::move(response)); });
-  return answer.get_future().get();
+  // Shared: who gives the answer is not through with it when we have it.
+  const auto answer = std::make_shared<std::promise<absl::StatusOr<Response>>>();
+  begin([answer](absl::StatusOr<Response> response) { answer->set_value(std::move(response)); });
+  return answer->get_future().get();
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #ifndef QSPLIT_DAEMON_LEASE_LAYOUT_OFFER_H_
 #define QSPLIT_DAEMON_LEASE_LAYOUT_OFFER_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 

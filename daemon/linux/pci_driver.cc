@@ -163,7 +163,7 @@ absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysf
     if (!status.ok()) return status;
   }
   const auto set = [&](uint32_t wanted) {
-    const absl::Status written = change.WriteOwn("sriov_numvfs", absl::StrCat(wanted));
+    absl::Status written = change.WriteOwn("sriov_numvfs", absl::StrCat(wanted));
     if (written.ok()) return written;
     if (absl::IsDeadlineExceeded(written)) {
       return absl::DeadlineExceededError(

@@ -32,11 +32,13 @@ class PhyLock {
     }
   }
 
+  // False: firmware keeps the PHY. Our own bit, if it is set, was left by whoever had the function
+  // before: a port has one driver.
   bool Take() {
     const absl::Time deadline = function_.Now() + kSemaphoreLimit;
     while (TakeSemaphore(deadline)) {
       const uint32_t sync = registers_.Read32(kSwFwSync);
-      if ((sync & (bit_ | bit_ << kSwFwFirmwareShift)) == 0) {
+      if ((sync & bit_ << kSwFwFirmwareShift) == 0) {
         registers_.Write32(kSwFwSync, sync | bit_);
         held_ = true;
       }
@@ -52,8 +54,10 @@ class PhyLock {
   // First among drivers (SMBI reads as 0 once, then as 1), then against firmware (SWESMBI stays
   // only when firmware has not got it).
   bool TakeSemaphore(absl::Time deadline) {
-    while ((registers_.Read32(kSwsm) & kSwsmSemaphore) != 0) {
-      if (function_.Now() >= deadline) return false;
+    // Nobody keeps SMBI for so long on purpose: a driver that died, or a client that wants this
+    // port to stay down, has. It is taken from them (as Linux does, clear_semaphore_once).
+    const absl::Time patience = function_.Now() + kSemaphoreLimit / 4;
+    while ((registers_.Read32(kSwsm) & kSwsmSemaphore) != 0 && function_.Now() < patience) {
       function_.Sleep(absl::Microseconds(50));
     }
     while (true) {
@@ -65,10 +69,7 @@ class PhyLock {
     ReleaseSemaphore();
     return false;
   }
-  void ReleaseSemaphore() {
-    registers_.Write32(kSwsm,
-                       registers_.Read32(kSwsm) & ~(kSwsmSemaphore | kSwsmFirmwareSemaphore));
-  }
+  void ReleaseSemaphore() { registers_.Write32(kSwsm, 0); }
 
   FunctionAccess& function_;
   RegisterWindow& registers_;

@@ -41,7 +41,7 @@ void StartInterrupts(RegisterWindow& registers, Chip chip, const QueueMap& map, 
   }
   registers.Write32(kIvarMisc, (kOtherVector | kIvarValid) << kIvarMiscOtherShift);
 
-  registers.Write32(Eitr(kOtherVector), 0);
+  registers.Write32(Eitr(kOtherVector), kOtherModerationUs << kEitrIntervalShift);
   for (uint32_t vector = 1; vector < vectors; ++vector) {
     registers.Write32(Eitr(vector), kModerationUs << kEitrIntervalShift);
   }

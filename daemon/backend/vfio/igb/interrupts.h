@@ -17,6 +17,8 @@ namespace qsplit::vfio::igb {
 inline constexpr uint32_t kOtherVector = 0;
 // Between two messages of a vector: short against a person, long against a packet.
 inline constexpr uint32_t kModerationUs = 20;
+// Likewise of the other one: a VF that floods its mailbox costs this often at most.
+inline constexpr uint32_t kOtherModerationUs = 1000;
 
 // 7.3.2: how many vectors the PF has beside the VFs: 10 in the EEPROM's default (MSIX_N), and with
 // VFs, whose three each are taken from the 25 causes' end, what those leave.

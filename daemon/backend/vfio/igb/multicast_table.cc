@@ -8,6 +8,7 @@ uint16_t MulticastHash(const device::MacAddress& mac) {
 
 void MulticastTable::Start(RegisterWindow& registers) {
   owners_ = {};
+  written_.fill(~0u);  // each word is to be written
   Write(registers);
 }
 
@@ -24,10 +25,12 @@ void MulticastTable::SetAll(RegisterWindow& registers, uint32_t owner) {
   Write(registers);
 }
 
-void MulticastTable::Write(RegisterWindow& registers) const {
+void MulticastTable::Write(RegisterWindow& registers) {
   for (uint32_t i = 0; i < kMtaWords; ++i) {
     uint32_t word = 0;
     for (const Words& words : owners_) word |= words[i];
+    if (word == written_[i]) continue;
+    written_[i] = word;
     registers.Write32(Mta(i), word);
   }
 }

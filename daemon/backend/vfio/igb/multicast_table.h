@@ -33,9 +33,11 @@ class MulticastTable {
 
  private:
   using Words = std::array<uint32_t, kMtaWords>;
-  void Write(RegisterWindow& registers) const;
+  // The words that have changed.
+  void Write(RegisterWindow& registers);
 
   std::array<Words, kPools + 1> owners_{};
+  Words written_{};
 };
 
 }  // namespace qsplit::vfio::igb

@@ -83,7 +83,6 @@ absl::Status PfDriver::Start(const DriverSettings& settings) {
   FillFacts(settings);
   // 8.2.3: firmware leaves the port to a driver.
   registers_->Write32(kCtrlExt, registers_->Read32(kCtrlExt) | kCtrlExtDriverLoaded);
-  function_.SetBusMaster(true);
 
   // 4.5.2: link, statistics, receive, transmit, then interrupts.
   if (absl::Status status = StartLink(function_, *registers_); !status.ok()) return status;
@@ -91,6 +90,7 @@ absl::Status PfDriver::Start(const DriverSettings& settings) {
   StartReceive();
   StartTransmit();
   if (absl::Status status = vfs_.Start(*registers_, settings.vfs); !status.ok()) return status;
+  function_.SetBusMaster(true);
   StartInterrupts(*registers_, model_.chip, map_, facts_.vectors);
   started_ = true;
   return absl::OkStatus();
@@ -139,6 +139,8 @@ void PfDriver::StartReceive() {
     registers.Write32(kPfBank.Rx(i) + kSrrctl, kSrrctlAdvancedOneBuffer | kSrrctlDropEnable);
   }
   registers.Write32(kCtrl, registers.Read32(kCtrl) | kCtrlVlanMode);
+  // Queues of VFs that are no more are the PF's again (Linux igb_disable_sriov).
+  if (map_.first_pool == 0) registers.Write32(kIovctl, kIovctlReuseVfQueues);
   if (model_.chip == Chip::kI350) {
     // What VMOLR says in the 82576, for each queue; of VFs too.
     for (uint32_t i = 0; i < model_.queues; ++i) {

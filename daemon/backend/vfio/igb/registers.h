@@ -164,6 +164,8 @@ inline constexpr uint32_t kTxTail = 0x18, kTxdctl = 0x28, kTdwbal = 0x38, kTdwba
 
 // 8.14 Virtualization.
 inline constexpr uint32_t kPools = 8;
+inline constexpr uint32_t kIovctl = 0x5bbc;
+inline constexpr uint32_t kIovctlReuseVfQueues = 1u << 0;
 inline constexpr uint32_t kVtCtl = 0x581c;
 inline constexpr uint32_t kVtCtlDefaultPoolShift = 7;
 inline constexpr uint32_t kVtCtlNoDefaultPool = 1u << 29;

@@ -92,10 +92,11 @@ void VfHost::ServeMailbox(RegisterWindow& registers, uint32_t vf) {
   registers.Write32(kMbvficr, 1u << vf);
   MailboxWords words;
   for (uint32_t i = 0; i < words.size(); ++i) words[i] = registers.Read32(Mailbox(vf) + 4 * i);
-  registers.Write32(Pfmailbox(vf), kPfmailboxAcknowledge);  // gives the mailbox back as well
-
   const VfRequest request = ParseVfMessage(words);
-  if (request.kind == Kind::kNone) return;
+  if (request.kind == Kind::kNone) {
+    registers.Write32(Pfmailbox(vf), kPfmailboxAcknowledge);
+    return;
+  }
   const bool granted = Grant(registers, vf, request);
   MailboxWords answer = {words[0] & (kMessageKindMask | 0xffu << kMessageInfoShift)};
   answer[0] |= granted ? kMessageAck : kMessageNack;
@@ -106,9 +107,9 @@ void VfHost::ServeMailbox(RegisterWindow& registers, uint32_t vf) {
   } else if (vfs_[vf].clear_to_send) {
     answer[0] |= kMessageCts;
   }
-  if (!TakeMailbox(registers, vf)) return;
   for (uint32_t i = 0; i < length; ++i) registers.Write32(Mailbox(vf) + 4 * i, answer[i]);
-  registers.Write32(Pfmailbox(vf), kPfmailboxStatus);
+  // Read, answered, and given back: the VF cannot take the mailbox in between.
+  registers.Write32(Pfmailbox(vf), kPfmailboxAcknowledge | kPfmailboxStatus);
 }
 
 bool VfHost::Grant(RegisterWindow& registers, uint32_t vf, const VfRequest& request) {

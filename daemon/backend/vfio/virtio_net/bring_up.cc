@@ -65,12 +65,10 @@ absl::Status Driver::Start(const DriverSettings& settings) {
   absl::StatusOr<Transport> transport = Transport::Find(function_);
   if (!transport.ok()) return transport.status();
   transport_ = *std::move(transport);
-  // Its memory is shared with the device only where there is a control queue, and lives until the
-  // function is closed.
-  packed_offered_ = true;
   absl::Status status = Handshake(/*packed=*/true);
   if (status.ok()) status = Learn(settings);
   if (status.ok() && Has(kNetControlQueue)) {
+    // Anew each time: such memory lives until the function is closed, which it may have been.
     absl::StatusOr<DmaMemory> memory = function_.AllocateDma(ControlQueue::kMemoryBytes);
     status = memory.status();
     if (status.ok()) control_.emplace(*memory);
@@ -188,9 +186,7 @@ absl::Status Driver::Learn(const DriverSettings& settings) {
   if (!IsUnicast(mac_)) {
     return absl::InvalidArgumentError("the device's MAC address is no unicast address; set one");
   }
-  const uint32_t slots = virtqueues_[0].max_slots;  // before facts_ says anything
   facts_ = Facts();
-  facts_.default_slots = std::bit_floor(std::min(slots, 512u));
   if (settings.mtu_bytes > facts_.max_mtu_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("the MTU of ", settings.mtu_bytes,
                                                    " bytes is more than the device's ",
@@ -214,6 +210,7 @@ DriverFacts Driver::Facts() const {
   facts.tx_queues = facts.rx_queues;
   facts.vectors = facts_.vectors;
   facts.rss_table_size = rss_entries_;
+  facts.default_slots = std::bit_floor(std::min(virtqueues_[0].max_slots, facts.default_slots));
   // Without RSS the device alone knows which queue a packet comes to, and it is not another lease's
   // business.
   facts.queues_stop_alone = Has(kRingReset) && (facts.rx_queues == 1 || rss_entries_ != 0);

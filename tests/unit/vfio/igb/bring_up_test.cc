@@ -144,12 +144,23 @@ TEST(IgbBringUp, FailsWhenFirmwareKeepsThePhy) {
   EXPECT_LT(pf.now - absl::UnixEpoch(), absl::Seconds(1));
 }
 
+TEST(IgbBringUp, TakesThePhyFromAClientThatKeptIt) {
+  FakePf pf;
+  // SMBI always reads as taken until it is written, and the port's bit is set.
+  pf.bar.Poke(kSwsm, kSwsmSemaphore);
+  pf.bar.Poke(kSwFwSync, 0x02);
+  auto driver = vfio::MakeIgb(test::k82576, false, pf);
+  EXPECT_TRUE(driver->Start({}).ok());
+  EXPECT_EQ(pf.Reg(kSwFwSync), 0u);
+}
+
 TEST(IgbBringUp, FailsWhenThePhyDoesNotAnswer) {
   FakePf pf;
   pf.phy_answers = false;
   auto driver = vfio::MakeIgb(test::k82576, false, pf);
   EXPECT_EQ(driver->Start({}).code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(pf.Reg(kSwFwSync), 0u);
+  EXPECT_FALSE(pf.bus_master);
 }
 
 TEST(IgbBringUp, FailsWhenResetNeverEnds) {
