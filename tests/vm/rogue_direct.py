@@ -167,7 +167,7 @@ class Attack:
     def unmapped(self):
         """The lease is over, its buffers still posted; the rogue holds the function, and does all it can."""
         self.take_lease()
-        rogue, ring = self.rogue, self.lease["rings"][1]["iova"]
+        rogue, rings = self.rogue, sorted(ring["iova"] for ring in self.lease["rings"])
         rogue.do("refill")
         rogue.do("receive", self.lease["mine"], BUFFER, 64)
         rogue.do("release")
@@ -183,8 +183,8 @@ class Attack:
                 print(f"  {died}")
         check("receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
         others = [f for f in seen.all if f.source != self.function.address]
-        check("a queue brought up again after the lease, without its memory", not others and
-              any(ring // PAGE <= f.address // PAGE < ring // PAGE + 8 for f in seen.all),
+        check("a queue brought up again after the lease is without its memory", not others and
+              any(rings[0] // PAGE <= f.address // PAGE < rings[-1] // PAGE + 8 for f in seen.all),
               f"{len(seen.all)} refused" + (f", {seen.all[0]}" if seen.all else ""))
 
 

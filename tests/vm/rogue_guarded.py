@@ -21,24 +21,24 @@ RACES = 4
 
 
 class Attack:
-    """One rogue on one queue pair of a shared function. `pools`: the function finds queues by MAC; else by
-    hash, and the rogue's is the only one in RSS."""
+    """One rogue on one queue pair of a function. `steering` brings it traffic: "pools" by an address of its own,
+    "rss" as the only one there, "" since there is one queue pair."""
 
-    def __init__(self, guest, pools, prey):
-        self.guest, self.pools = guest, pools
+    def __init__(self, guest, steering, prey):
+        self.guest, self.steering = guest, steering
         self.kernel = Kernel()
         self.wire = Wire(guest)
         self.victim = victim(guest, prey, "guarded" if prey == "nic0" else "direct")
         self.rogue = Rogue(guest, "rogue", "nic0", "guarded")
         self.mac = self.rogue.mac()
-        if pools:
+        if steering == "pools":
             self.mac = bytes.fromhex(ROGUE_MAC.replace(":", ""))
 
     def take_lease(self):
         for deed in ("release", "drop"):  # of a former one
             self.rogue.try_do(deed)
-        self.lease = self.rogue.do("lease", *([] if self.pools else ["rss"]))
-        if self.pools:
+        self.lease = self.rogue.do("lease", *(["rss"] if self.steering == "rss" else []))
+        if self.steering == "pools":
             self.rogue.do("rule", f"flow-type ether dst {ROGUE_MAC} action 0")
 
     def refused(self, what, transmit, kinds, address, *deed):
@@ -128,7 +128,7 @@ def section(function, more):
 def igb_pools(guest):
     """igb PF, guarded, between a victim and an honest client"""
     guest.serve(section(guest.nic("igb"), 'steering = "pools"'))
-    attack = Attack(guest, True, "nic0")
+    attack = Attack(guest, "pools", "nic0")
     guest.responder("honest", HONEST, 4242, "--mac", HONEST_MAC)
     attack.wire.neighbour(guest, HONEST, HONEST_MAC)
     stream = Stream(attack.wire, HONEST, 4242, per_second=200)
@@ -140,7 +140,7 @@ def igb_pools(guest):
 def e1000e_rss(guest):
     """e1000e, guarded, beside a victim"""
     guest.serve(section(guest.nic("e1000e"), ""))
-    attack = Attack(guest, False, "nic0")
+    attack = Attack(guest, "rss", "nic0")
     attack.all()
     answers_again(guest, attack.wire, "nic0", "e1000e", attack.mac.hex(":"), "--rss")
 
@@ -148,9 +148,9 @@ def e1000e_rss(guest):
 def virtio_one(guest):
     """virtio-net, guarded"""
     guest.serve(section(guest.nic("virtio"), "") + OTHER)
-    attack = Attack(guest, False, "other0")
+    attack = Attack(guest, "", "other0")
     attack.all()
-    answers_again(guest, attack.wire, "nic0", "virtio-net", attack.mac.hex(":"), "--rss")
+    answers_again(guest, attack.wire, "nic0", "virtio-net", attack.mac.hex(":"))
 
 
 if __name__ == "__main__":
