@@ -17,7 +17,8 @@ import time
 
 import faults
 from case import check, wait_until
-from inside import SHARED, Canary, Expected
+from host_wire import with_checksum
+from inside import SHARED, Absent, Canary, Expected
 from system import TESTS
 
 MINE = 512 << 10  # bytes of a rogue's own region
@@ -29,15 +30,6 @@ NOWHERE = 0xDEAD0000  # nothing has this address, in no address space
 SECRET = b"the victim's own"  # its pattern
 KERNEL_BYTE = 0xC5
 CLONE_NEWNET = 0x40000000
-
-OTHER = '''
-[[device]]
-name = "other0"
-wire = { peer = "other1" }
-[[device]]
-name = "other1"
-wire = { peer = "other0" }
-'''
 
 
 class Died(Exception):
@@ -128,6 +120,7 @@ class Wire:
     """The other end of the wire: the kernel's NIC, in a namespace of its own, and raw frames through it."""
 
     ADDRESS = "10.77.0.1"
+    FROM, TO = socket.inet_aton("10.77.0.3"), socket.inet_aton("10.77.0.4")
 
     def __init__(self, guest, nic="kernel"):
         self.dev = wait_until(guest.nic(nic).netdev)
@@ -141,13 +134,16 @@ class Wire:
             self.socket.setsockopt(263, 23, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.socket.setblocking(False)
+        self.flow = 0
 
     def flood(self, mac, count):
-        """So many frames."""
-        frame = (mac + self.mac + b"\x88\xb5").ljust(FRAME, b"w")
+        """So many datagrams, each of another flow."""
         for _ in range(count):
+            self.flow = (self.flow + 1) % 1024
+            udp = struct.pack("!HHHH", 1024 + self.flow, 9, FRAME - 34, 0).ljust(FRAME - 34, b"w")
+            header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + self.FROM + self.TO
             with contextlib.suppress(BlockingIOError):
-                self.socket.send(frame)
+                self.socket.send(mac + self.mac + b"\x08\0" + with_checksum(header, 10) + udp)
 
     def received(self):
         """All frames since the last look."""
@@ -263,9 +259,28 @@ def broken(kernel, *clients):
     return names if kernel.canary.memory[:] == kernel.canary.pattern else [*names, "the kernel's page"]
 
 
-def answers_again(guest, wire, device, name, mac, *more):
+def answers_again(guest, wire, device, mac, *more):
     """A fresh client on the same queue."""
     address = "10.77.0.10"
-    guest.responder(f"next-of-{name}", address, 4242, *more, device=device)
-    wire.neighbour(guest, address, mac)
-    return guest.ping(f"the next client of {name} answers ping", address, wire.netns, count=10)
+    responder = guest.responder(f"next-of-{device}", address, 4242, *more, device=device)
+    wire.neighbour(guest, address, mac.hex(":"))
+    guest.ping(f"{device}: the next client answers ping", address, wire.netns, count=10)
+    responder.terminate()
+    responder.wait()
+
+
+def section(device, function, mode, more=""):
+    return (f'[[device]]\nname = "{device}"\nbackend = "vfio"\nfunction = "{function}"\nmode = "{mode}"\n'
+            f'{more}\n')
+
+
+def present(guest, *names):
+    """Those NICs that this QEMU has, and why others are not there."""
+    found, why = [], []
+    for name in names:
+        try:
+            guest.nic(name)
+            found.append(name)
+        except Absent as absent:
+            why.append(str(absent))
+    return found, why

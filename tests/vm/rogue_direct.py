@@ -5,9 +5,10 @@ stay whole."""
 import time
 
 from case import check, run
+from inside import Absent
 from machine import Machine, e1000e, igb, peer, virtio
-from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, OTHER, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire,
-                   answers_again, broken, leaks, receive_until, victim)
+from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire, answers_again,
+                   broken, leaks, present, receive_until, section, victim)
 
 MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
                    peer("kernel", wire=1)))
@@ -72,12 +73,11 @@ E1000E = Chip(0x2800, 0x3800, ((0x3808, 4096), (0x3828, 1 << 25), (0x400, 2), (0
 class Attack:
     """One rogue on one function."""
 
-    def __init__(self, guest, function, chip, prey="other0"):
-        self.guest, self.function, self.chip = guest, function, chip
-        self.kernel = Kernel()
-        self.wire = Wire(guest)
-        self.victim = victim(guest, prey, "direct")
-        self.rogue = Rogue(guest, "rogue", "nic0", "direct")
+    def __init__(self, guest, wire, kernel, victim, device, function, chip):
+        self.device, self.function, self.chip = device, function, chip
+        self.kernel, self.wire, self.victim = kernel, wire, victim
+        self.rogue = Rogue(guest, f"rogue-of-{device}", device, "direct")
+        self.used = False  # the lease, for an attack
         self.take_lease()
 
     def take_lease(self):
@@ -88,7 +88,7 @@ class Attack:
 
     def refused(self, what, first, deed, write=None, pages=1, strict=True):
         """The deed, and what the IOMMU said: at least one refusal, all by this function and of these pages."""
-        if not self.chip.lasts and getattr(self, "used", False):
+        if not self.chip.lasts and self.used:
             self.take_lease()
         self.used = True
         inside = lambda fault: first // PAGE <= fault.address // PAGE < first // PAGE + pages  # noqa: E731
@@ -97,7 +97,7 @@ class Attack:
         mine = [f for f in seen.all if f.source == self.function.address and write in (None, f.write) and inside(f)]
         others = [f for f in seen.all if f.source != self.function.address or strict and not inside(f)]
         harmed = broken(self.kernel, self.rogue, self.victim)
-        check(what, mine and not others and not harmed,
+        check(f"{self.device}: {what}", mine and not others and not harmed,
               f"{len(mine)} refused, {mine[0]}, memory is as it was" if mine and not others and not harmed else
               f"broken: {harmed}; {len(seen.all)} refused: {'; '.join(map(str, (others or seen.all)[:4]))}")
 
@@ -118,7 +118,7 @@ class Attack:
 
     def targets(self):
         theirs = self.victim.lease["canary"] + CANARY // 2
-        check("the victim's address is none of the rogue's", theirs > self.lease["readonly"] + (64 << 10))
+        check(f"{self.device}: the victim's address is none of the rogue's", theirs > self.lease["readonly"] + (64 << 10))
         yield "an address that nothing has", NOWHERE
         yield "another client's region, by its address", theirs
         yield "a page of the kernel's", self.kernel.addresses[0]
@@ -137,7 +137,7 @@ class Attack:
         self.bases()
         self.unmapped()
         self.rogue.close()
-        check("nothing of it went out", not leaks(self.wire.received()))
+        check(f"{self.device}: nothing of it went out", not leaks(self.wire.received()))
 
     def race(self):
         def deed(seen):
@@ -181,52 +181,41 @@ class Attack:
                 rogue.try_do("send", self.lease["mine"], 64)
             except Died as died:
                 print(f"  {died}")
-        check("receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
+        check(f"{self.device}: receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
         others = [f for f in seen.all if f.source != self.function.address]
-        check("a queue brought up again after the lease is without its memory", not others and
+        check(f"{self.device}: a queue brought up again after the lease is without its memory", not others and
               any(rings[0] // PAGE <= f.address // PAGE < rings[-1] // PAGE + 8 for f in seen.all),
               f"{len(seen.all)} refused" + (f", {seen.all[0]}" if seen.all else ""))
 
 
-def section(function, more=""):
-    return f'[[device]]\nname = "nic0"\nbackend = "vfio"\nfunction = "{function}"\nmode = "direct"\n{more}\n'
+CHIPS = {"e1000e": E1000E, "virtio": Virtio(), "pf": IGB, "vf": IGB_VF}
 
 
-def attack(guest, name, chip):
-    function = guest.nic(name)
-    guest.serve(section(function) + OTHER)
-    made = Attack(guest, function, chip)
-    made.all()
-    answers_again(guest, made.wire, "nic0", name, made.mac.hex(":"), *chip.next_client)
-
-
-def e1000e_whole(guest):
-    """e1000e, direct"""
-    attack(guest, "e1000e", E1000E)
-
-
-def igb_whole(guest):
-    """igb PF, direct"""
-    attack(guest, "pf", IGB)
-
-
-def igb_vf(guest):
-    """igb VF, direct; the victim has its sister"""
-    host = guest.nic("host")
-    guest.call("ip", "link", "set", host.netdev(), "up")
-    function, sister = host.set_vfs(2)
-    for number in (0, 1):
-        guest.call("ip", "link", "set", host.netdev(), "vf", str(number), "mac", f"52:54:00:00:01:0{number + 1}")
-    guest.serve(section(function) + section(sister).replace("nic0", "nic1"))
-    made = Attack(guest, function, IGB_VF, prey="nic1")
-    made.all()
-    answers_again(guest, made.wire, "nic0", "the VF", made.mac.hex(":"))
-
-
-def virtio_whole(guest):
-    """virtio-net, direct"""
-    attack(guest, "virtio", Virtio())
+def functions_leased_whole(guest):
+    """a rogue has all of e1000e, virtio-net, an igb PF, an igb VF; its victim has another function"""
+    found, absent = present(guest, "e1000e", "virtio", "pf", "host")
+    functions = {name: guest.nic(name) for name in found if name != "host"}
+    config = ""
+    if "host" in found:  # the kernel's igb has the PF of these VFs
+        host = guest.nic("host")
+        guest.call("ip", "link", "set", host.netdev(), "up")
+        functions["vf"], sister = host.set_vfs(2)
+        for number in (0, 1):
+            guest.call("ip", "link", "set", host.netdev(), "vf", str(number), "mac", f"52:54:00:00:01:0{number + 1}")
+        config = section("other", sister, "direct")
+    else:
+        config = '[[device]]\nname = "other"\nwire = { peer = "end" }\n[[device]]\nname = "end"\nwire = { peer = "other" }\n'
+    guest.serve(config + "".join(section(name, function, "direct") for name, function in functions.items()))
+    wire, kernel, prey = Wire(guest), Kernel(), victim(guest, "other", "direct")
+    for name, function in functions.items():
+        began = time.monotonic()
+        attack = Attack(guest, wire, kernel, prey, name, function, CHIPS[name])
+        attack.all()
+        answers_again(guest, wire, name, attack.mac, *attack.chip.next_client)
+        print(f"  {name}: {time.monotonic() - began:.1f} s", flush=True)
+    if absent:
+        raise Absent(absent[0])
 
 
 if __name__ == "__main__":
-    run(__file__, MACHINE, [e1000e_whole, igb_whole, igb_vf, virtio_whole], seconds=200)
+    run(__file__, MACHINE, [functions_leased_whole], seconds=300)
