@@ -1,5 +1,5 @@
-"""What the cases of rogue_direct.py, rogue_guarded.py and two_clients.py share: the program that points a device at memory
-that is not its own, its victims, and the wire's other end.
+"""What the cases of rogue_direct.py, rogue_guarded.py and two_clients.py share: the program that points a
+device at memory that is not its own, its victims, and the wire's other end.
 
 The rogue and its victim are tests/hostile/dma_rogue.cc, as uid 65534. A victim's memory, the pages of Kernel
 and what the rogue gave for reading only are the canaries: whatever happens, they stay as they are, and no
@@ -206,10 +206,6 @@ class Stream(threading.Thread):
         whole = self.ended()
         return check(what, self.sent and whole, f"{self.sent - len(self.missing)} of {self.sent} came back" +
                      (f"; lost: {sorted(self.missing)[:10]}" if self.missing else ""))
-
-
-def link_is_up(guest, device="nic0"):
-    return wait_until(lambda: guest.qsplit("device", "show", device)["device"].get("link_up"))
 
 
 class FaultsSoon(Expected):

@@ -118,7 +118,8 @@ class Attack:
 
     def targets(self):
         theirs = self.victim.lease["canary"] + CANARY // 2
-        check(f"{self.device}: the victim's address is none of the rogue's", theirs > self.lease["readonly"] + (64 << 10))
+        check(f"{self.device}: the victim's address is none of the rogue's",
+              theirs > self.lease["readonly"] + (64 << 10))
         yield "an address that nothing has", NOWHERE
         yield "another client's region, by its address", theirs
         yield "a page of the kernel's", self.kernel.addresses[0]
@@ -168,9 +169,9 @@ class Attack:
         """The lease is over, its buffers still posted; the rogue holds the function, and does all it can."""
         self.take_lease()
         rogue, rings = self.rogue, sorted(ring["iova"] for ring in self.lease["rings"])
-        rogue.do("refill")
         rogue.do("receive", self.lease["mine"], BUFFER, 64)
         rogue.do("release")
+        rogue.do("refill")
         with FaultsSoon() as seen:
             self.wire.flood(self.mac, 64)
             try:
@@ -181,13 +182,22 @@ class Attack:
                 rogue.try_do("send", self.lease["mine"], 64)
             except Died as died:
                 print(f"  {died}")
-        check(f"{self.device}: receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
+        check(f"{self.device}: receive into what was unmapped just now: memory is as it was",
+              whole["mine"] and whole["whole"])
         others = [f for f in seen.all if f.source != self.function.address]
         check(f"{self.device}: a queue brought up again after the lease is without its memory", not others and
               any(rings[0] // PAGE <= f.address // PAGE < rings[-1] // PAGE + 8 for f in seen.all),
               f"{len(seen.all)} refused" + (f", {seen.all[0]}" if seen.all else ""))
 
 
+SOFTWARE_NICS = '''
+[[device]]
+name = "other"
+wire = { peer = "end" }
+[[device]]
+name = "end"
+wire = { peer = "other" }
+'''
 CHIPS = {"e1000e": E1000E, "virtio": Virtio(), "pf": IGB, "vf": IGB_VF}
 
 
@@ -204,7 +214,7 @@ def functions_leased_whole(guest):
             guest.call("ip", "link", "set", host.netdev(), "vf", str(number), "mac", f"52:54:00:00:01:0{number + 1}")
         config = section("other", sister, "direct")
     else:
-        config = '[[device]]\nname = "other"\nwire = { peer = "end" }\n[[device]]\nname = "end"\nwire = { peer = "other" }\n'
+        config = SOFTWARE_NICS
     guest.serve(config + "".join(section(name, function, "direct") for name, function in functions.items()))
     wire, kernel, prey = Wire(guest), Kernel(), victim(guest, "other", "direct")
     for name, function in functions.items():

@@ -112,14 +112,15 @@ class Attack:
         """The lease is over, its buffers still posted; the rogue has the shadow rings, and goes on."""
         self.take_lease()
         self.rogue.do("receive", self.lease["mine"], BUFFER, 64)
-        self.rogue.do("refill")
         self.rogue.do("release")
+        self.rogue.do("refill")
         self.wire.flood(self.mac, 64)
         self.rogue.do("send", self.lease["mine"], 64)
         self.rogue.do("receive", self.lease["mine"], BUFFER, 64)
         self.wire.flood(self.mac, 64)
         whole = self.rogue.do("whole")
-        check(f"{self.device}: receive into what was unmapped just now: memory is as it was", whole["mine"] and whole["whole"])
+        check(f"{self.device}: receive into what was unmapped just now: memory is as it was",
+              whole["mine"] and whole["whole"])
 
 
 def functions_shared(guest):
