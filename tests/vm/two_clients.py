@@ -17,7 +17,7 @@ from system import TESTS
 
 MACHINE = Machine((igb("pools", wire=1), igb("rss", wire=1), peer("kernel", wire=1)))
 
-KILLS = 20  # on each PF
+KILLS = 12  # on each PF
 LIFE_SECONDS = (0.0, 0.4)  # of a hostile client, from its first lease on
 PORT, PER_SECOND = 4242, 300
 ADDRESS = {"pools": "10.77.0.20", "rss": "10.77.0.21"}  # of the honest clients
