@@ -3,6 +3,7 @@
 #ifndef QSPLIT_TESTS_SUPPORT_FAKE_HOSTED_FUNCTION_H_
 #define QSPLIT_TESTS_SUPPORT_FAKE_HOSTED_FUNCTION_H_
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <vector>
@@ -70,7 +71,6 @@ class FakeHostedFunction : public vfio::HostedFunction {
   std::shared_ptr<const linux_sys::OwnedFd> device_fd() const override { return device_fd_; }
   void Close() override {
     open = false;
-    mapped.clear();
     device_fd_.reset();
   }
   absl::Status Reopen() override {
@@ -87,7 +87,7 @@ class FakeHostedFunction : public vfio::HostedFunction {
   std::vector<int> vector_fds;
   uint32_t refuse_maps_after = UINT32_MAX;
   std::atomic<bool> held_elsewhere{false};
-  bool open = true;
+  std::atomic<bool> open{true};
   std::atomic<int> reopened{0};
 
  private:

@@ -48,7 +48,7 @@ class HostedFunction : public FunctionAccess {
   virtual std::shared_ptr<const linux_sys::OwnedFd> device_fd() const = 0;
 
   // Ends all mappings and this process's own use of the function, but keeps it from others: after
-  // it only Reopen is called. Whoever else has the descriptor keeps what he has of it.
+  // it only Close and Reopen are called. Whoever else has the descriptor keeps what he has of it.
   virtual void Close() = 0;
   // UNAVAILABLE: somebody still holds the descriptor or a mapping of it. Otherwise the function has
   // been reset, and is as new.

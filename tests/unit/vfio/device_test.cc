@@ -129,7 +129,7 @@ TEST_F(VfioDeviceTest, AFunctionIsFreeWhenItsLastHolderIsGone) {
   function_->held_elsewhere = true;
   ASSERT_TRUE(device_->CloseQueues(1).ok());
   EXPECT_TRUE(function_->mapped.empty());
-  EXPECT_FALSE(function_->open);
+  EXPECT_TRUE(Eventually([&] { return !function_->open; }));
   EXPECT_TRUE(Eventually([&] { return !device_->State().trouble.empty(); }));
   EXPECT_NE(device_->State().trouble.find("still holds"), std::string::npos);
   EXPECT_EQ(function_->reopened, 0);
