@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import json
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -24,6 +25,7 @@ from system import TESTS
 MINE = 512 << 10  # bytes of a rogue's own region
 CANARY = 1 << 20  # and of a victim's
 PAGE = 4096
+PATIENCE_SECONDS = 60
 BUFFER = 2048
 FRAME = 128  # bytes of a frame that the wire sends; e1000e is refused each 4 of them
 NOWHERE = 0xDEAD0000  # nothing has this address, in no address space
@@ -54,7 +56,9 @@ class Rogue:
             pass  # hear() says it
 
     def hear(self):
-        """What came of it."""
+        """What came of it; nothing that it does takes long."""
+        if not select.select([self.program.stdout], [], [], PATIENCE_SECONDS)[0]:
+            raise RuntimeError(f"{self.name} has not answered for {PATIENCE_SECONDS} s")
         line = self.program.stdout.readline()
         if not line:
             raise Died(f"{self.name} ended with status {self.program.wait()}")
