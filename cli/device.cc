@@ -2,71 +2,13 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "cli/context.h"
-#include "cli/table.h"
+#include "cli/device_text.h"
 #include "cli/usage.h"
-#include "cli/words.h"
 #include "qsplit/v1/device.grpc.pb.h"
 
 namespace qsplit::cli {
 namespace {
-
-std::string Queues(uint32_t free, uint32_t all) { return absl::StrCat(free, "/", all); }
-
-void PrintDevices(const v1::ListDevicesResponse& response) {
-  using enum Table::Align;
-  Table table({{"DEVICE"},
-               {"BACKEND"},
-               {"LINK"},
-               {"MAC"},
-               {"MTU", kRight},
-               {"RX FREE", kRight},
-               {"TX FREE", kRight},
-               {"RULES", kRight},
-               {"WIRE"},
-               {"REPRESENTOR"}});
-  for (const v1::Device& d : response.devices()) {
-    table.Row({d.name(), d.backend(), d.link_up() ? "up" : "down", Mac(d.mac()),
-               absl::StrCat(d.mtu_bytes()), Queues(d.free_rx_queues(), d.rx_queues()),
-               Queues(d.free_tx_queues(), d.tx_queues()),
-               absl::StrCat(d.rules(), "/", d.rule_capacity()), d.wire(),
-               d.representor().empty() ? "-" : d.representor()});
-  }
-  table.Print();
-}
-
-void PrintDevice(const v1::Device& d) {
-  Sheet sheet;
-  sheet.Line("device", d.name());
-  sheet.Line("back end", d.backend());
-  sheet.Line("link", absl::StrCat(d.link_up() ? "up" : "down",
-                                  d.link_mbps() > 0 ? absl::StrCat(", ", d.link_mbps(), " Mbit/s")
-                                                    : std::string()));
-  sheet.Line("wire", d.wire());
-  sheet.Line("representor", d.representor().empty() ? "none" : d.representor());
-  sheet.Line("mac", Mac(d.mac()));
-  sheet.Line("mtu", absl::StrCat(d.mtu_bytes(), " bytes"));
-  sheet.Line("promiscuous", d.promiscuous() ? "on" : "off");
-  sheet.Line("all multicast", d.all_multicast() ? "on" : "off");
-  for (const std::string& address : d.multicast()) sheet.Line("multicast", Mac(address));
-  sheet.Line("numa node", d.numa_node() < 0 ? "none" : absl::StrCat(d.numa_node()));
-  sheet.Line("receive queues", absl::StrCat(d.free_rx_queues(), " free of ", d.rx_queues()));
-  sheet.Line("transmit queues", absl::StrCat(d.free_tx_queues(), " free of ", d.tx_queues()));
-  sheet.Line("slots by default", absl::StrCat(d.default_slots()));
-  sheet.Line("rules", absl::StrCat(d.rules(), " of ", d.rule_capacity()));
-  sheet.Line("protection",
-             absl::StrJoin(d.protection_modes(), ", ", [](std::string* out, int mode) {
-               *out += Word(static_cast<v1::ProtectionMode>(mode));
-             }));
-  sheet.Line("offloads", absl::StrJoin(d.offloads(), ", ", [](std::string* out, int offload) {
-               *out += Word(static_cast<v1::Offload>(offload));
-             }));
-  for (const auto& layout : d.layouts()) sheet.Line("layout", Layout(layout));
-  if (!d.trouble().empty()) sheet.Line("trouble", d.trouble());
-  sheet.Print();
-}
 
 struct SetOptions {
   std::string device;
@@ -86,7 +28,7 @@ void AddDeviceVerbs(CLI::App& app, Context& context) {
               return context.Stub<v1::DeviceService>()->ListDevices(rpc, {}, out);
             });
             if (!status.ok()) return status;
-            context.wants_json() ? context.PrintJson(response) : PrintDevices(response);
+            context.wants_json() ? context.PrintJson(response) : DeviceTable(response).Print();
             return status;
           });
 
@@ -100,7 +42,8 @@ void AddDeviceVerbs(CLI::App& app, Context& context) {
               return context.Stub<v1::DeviceService>()->GetDevice(rpc, request, out);
             });
             if (!status.ok()) return status;
-            context.wants_json() ? context.PrintJson(response) : PrintDevice(response.device());
+            context.wants_json() ? context.PrintJson(response)
+                                 : DeviceSheet(response.device()).Print();
             return status;
           })
       ->add_option("DEVICE", *name, "the device's name")

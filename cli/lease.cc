@@ -3,11 +3,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "cli/context.h"
-#include "cli/table.h"
+#include "cli/lease_text.h"
 #include "cli/usage.h"
-#include "cli/words.h"
 #include "qsplit/v1/admin.grpc.pb.h"
 #include "qsplit/v1/lease.grpc.pb.h"
 
@@ -22,47 +20,6 @@ absl::Status List(Context& context, v1::ListLeasesResponse* response) {
   });
 }
 
-void PrintLeases(const v1::ListLeasesResponse& response) {
-  using enum Table::Align;
-  Table table({{"LEASE", kRight},
-               {"DEVICE"},
-               {"RX"},
-               {"TX"},
-               {"STATE"},
-               {"RULES", kRight},
-               {"FAULTS", kRight},
-               {"UID", kRight},
-               {"PID", kRight},
-               {"PROGRAM"},
-               {"AGE", kRight}});
-  for (const v1::Lease& l : response.leases()) {
-    table.Row({absl::StrCat(l.lease_id()), l.device(), Ranges(l.rx_queues()), Ranges(l.tx_queues()),
-               Word(l.state()), absl::StrCat(l.rules_size()), absl::StrCat(l.faults()),
-               absl::StrCat(l.uid()), absl::StrCat(l.pid()), l.program(), Age(l.age_ns())});
-  }
-  table.Print();
-}
-
-void PrintLease(const v1::Lease& l) {
-  Sheet sheet;
-  sheet.Line("lease", absl::StrCat(l.lease_id()));
-  sheet.Line("state", Word(l.state()));
-  sheet.Line("device", l.device());
-  sheet.Line("receive queues", Ranges(l.rx_queues()));
-  sheet.Line("transmit queues", Ranges(l.tx_queues()));
-  sheet.Line("in RSS", l.in_rss() ? "yes" : "no");
-  sheet.Line("layout", Layout(l.layout()));
-  sheet.Line("features", l.features().empty() ? "none" : absl::StrJoin(l.features(), ", "));
-  sheet.Line("protection", Word(l.protection()));
-  sheet.Line("held by", absl::StrCat(l.program(), ", pid ", l.pid(), ", uid ", l.uid(),
-                                     ", session ", l.session_id()));
-  sheet.Line("age", Age(l.age_ns()));
-  sheet.Line("faults", absl::StrCat(l.faults()));
-  sheet.Line("rules", Ranges(l.rules()));
-  sheet.Line("regions", absl::StrJoin(l.region_ids(), ","));
-  sheet.Print();
-}
-
 }  // namespace
 
 void AddLeaseVerbs(CLI::App& app, Context& context) {
@@ -74,7 +31,7 @@ void AddLeaseVerbs(CLI::App& app, Context& context) {
             v1::ListLeasesResponse response;
             auto status = List(context, &response);
             if (!status.ok()) return status;
-            context.wants_json() ? context.PrintJson(response) : PrintLeases(response);
+            context.wants_json() ? context.PrintJson(response) : LeaseTable(response).Print();
             return status;
           });
 
@@ -86,7 +43,7 @@ void AddLeaseVerbs(CLI::App& app, Context& context) {
             if (!status.ok()) return status;
             for (const v1::Lease& lease : response.leases()) {
               if (lease.lease_id() != *shown) continue;
-              context.wants_json() ? context.PrintJson(lease) : PrintLease(lease);
+              context.wants_json() ? context.PrintJson(lease) : LeaseSheet(lease).Print();
               return absl::OkStatus();
             }
             return absl::NotFoundError(absl::StrCat(

@@ -42,7 +42,8 @@ class Monitor {
             absl::StrCat("device ", d.name(), ": link ", d.link_up() ? "up" : "down", ", mtu ",
                          d.mtu_bytes(), d.promiscuous() ? ", promiscuous" : "", ", free queues rx ",
                          d.free_rx_queues(), "/", d.rx_queues(), " tx ", d.free_tx_queues(), "/",
-                         d.tx_queues(), ", rules ", d.rules()));
+                         d.tx_queues(), ", rules ", d.rules(),
+                         d.trouble().empty() ? "" : absl::StrCat(", ", d.trouble())));
     }
     End(reader->Finish());
   }

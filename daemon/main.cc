@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +21,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "daemon/backend/softnic/driven_layouts.h"
-#include "daemon/backend/softnic/softnic.h"
 #include "daemon/config/config.h"
+#include "daemon/devices.h"
 #include "daemon/ingress/broker_sessions.h"
 #include "daemon/ingress/fd_channel.h"
 #include "daemon/ingress/rpc_server.h"
@@ -63,72 +63,11 @@ absl::StatusOr<config::Config> ReadConfig(const Options& options) {
   return config;
 }
 
-// A locally administered address out of the device's name: the same at every start.
-device::MacAddress MacOf(const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  device::MacAddress mac{0x02};
-  for (size_t i = 1; i < mac.size(); ++i) mac[i] = static_cast<uint8_t>(hash >> (8 * i));
-  return mac;
-}
-
-// What the software NIC drives of `names`, which must be all; or, without names, of all that are
-// loaded.
-absl::StatusOr<std::vector<layout::VerifiedLayout>> DrivenLayouts(
-    const std::vector<layout::VerifiedLayout>& loaded, const std::vector<std::string>& names,
-    uint32_t slots) {
-  auto picked = PickLayouts(loaded, names);
-  if (!picked.ok()) return picked;
-  std::vector<layout::VerifiedLayout> driven;
-  for (const layout::VerifiedLayout& layout : *picked) {
-    const absl::Status status = softnic::CheckDriven(layout, slots);
-    if (status.ok()) {
-      driven.push_back(layout);
-    } else if (!names.empty() || !absl::IsUnimplemented(status)) {
-      return status;
-    }
-  }
-  return driven;
-}
-
-absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
-    const config::DeviceSection& section, const std::vector<layout::VerifiedLayout>& layouts) {
-  softnic::SoftNicConfig nic;
-  nic.name = section.name;
-  nic.mac = section.mac.value_or(MacOf(section.name));
-  nic.mtu_bytes = section.mtu_bytes;
-  nic.rx_queues = section.rx_queues;
-  nic.tx_queues = section.tx_queues;
-  auto picked = DrivenLayouts(layouts, section.layouts, section.slots);
-  if (!picked.ok()) {
-    return absl::Status(picked.status().code(),
-                        absl::StrCat("device '", section.name, "': ", picked.status().message()));
-  }
-  nic.layouts = *std::move(picked);
-  switch (section.wire.kind) {
-    case config::WireKind::kTap:
-      nic.wire = softnic::TapWire{.name = section.wire.tap, .netns = section.wire.netns};
-      break;
-    case config::WireKind::kPeer:
-      nic.wire = softnic::PeerWire{section.wire.peer};
-      break;
-    case config::WireKind::kNone:
-      break;
-  }
-  nic.representor = section.representor;
-  nic.representor_netns = section.representor_netns;
-  nic.worker = section.worker;
-  nic.cpu = section.cpu;
-  nic.default_slots = section.slots;
-  if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
-  return nic;
-}
-
 // All that can be checked before anything is opened.
 struct Plan {
   config::Config config;
   std::vector<layout::VerifiedLayout> layouts;
-  std::vector<softnic::SoftNicConfig> nics;
+  std::optional<DevicePlan> devices;
   std::shared_ptr<const policy::Policy> policy;
 };
 
@@ -140,11 +79,9 @@ absl::StatusOr<Plan> MakePlan(const Options& options) {
   auto layouts = LoadLayouts(plan.config.daemon.layouts_dir);
   if (!layouts.ok()) return layouts.status();
   plan.layouts = *std::move(layouts);
-  for (const config::DeviceSection& section : plan.config.devices) {
-    auto nic = SoftNicOf(section, plan.layouts);
-    if (!nic.ok()) return nic.status();
-    plan.nics.push_back(*std::move(nic));
-  }
+  auto devices = DevicePlan::Make(plan.config, plan.layouts);
+  if (!devices.ok()) return devices.status();
+  plan.devices = *std::move(devices);
   auto policy = PolicyOf(plan.config);
   if (!policy.ok()) return policy.status();
   plan.policy = *std::move(policy);
@@ -180,12 +117,10 @@ class PolicyReloader {
   std::mutex mutex_;
 };
 
-absl::StatusOr<lease::BrokerOptions> BrokerOptionsOf(Plan& plan, int wake_fd,
-                                                     linux_sys::Reaper& reaper) {
-  auto nics = softnic::SoftNic::CreateAll(plan.nics);
-  if (!nics.ok()) return nics.status();
+lease::BrokerOptions BrokerOptionsOf(const Plan& plan, Devices& devices, int wake_fd,
+                                     linux_sys::Reaper& reaper) {
   lease::BrokerOptions options;
-  for (auto& nic : *nics) options.devices.push_back(std::move(nic));
+  options.devices = devices.Take();
   options.layouts = plan.layouts;
   options.policy = plan.policy;
   options.clock = [] { return absl::Now(); };
@@ -232,9 +167,10 @@ absl::Status Run(const Options& options, Plan plan) {
   auto wake = linux_sys::CreateEventFd();
   if (!wake.ok()) return wake.status();
   linux_sys::Reaper reaper;
-  auto broker_options = BrokerOptionsOf(plan, wake->get(), reaper);
-  if (!broker_options.ok()) return broker_options.status();
-  lease::Broker broker(*std::move(broker_options));
+  const size_t device_count = plan.devices->size();
+  auto devices = Devices::Open(*std::move(plan.devices), daemon.runtime_dir);
+  if (!devices.ok()) return devices.status();
+  lease::Broker broker(BrokerOptionsOf(plan, **devices, wake->get(), reaper));
   PolicyReloader reloader(options, broker);
   auto rpc = ingress::RpcServer::Start(
       {.path = daemon.runtime_dir + "/qsplitd.sock",
@@ -260,7 +196,7 @@ absl::Status Run(const Options& options, Plan plan) {
   log::Info("ready", {{"version", QSPLIT_VERSION},
                       {"pid", getpid()},
                       {"runtime_dir", daemon.runtime_dir},
-                      {"devices", plan.nics.size()},
+                      {"devices", device_count},
                       {"layouts", plan.layouts.size()},
                       {"tenants", plan.config.tenants.size()},
                       {"descriptors", descriptors.value_or(0)}});
@@ -271,7 +207,11 @@ absl::Status Run(const Options& options, Plan plan) {
     if (auto told = linux_sys::SignalReadyFd(options.ready_fd); !told.ok()) return told;
   }
 
+  (*devices)->Watch([&broker](std::shared_ptr<device::Device> device) {
+    return broker.ReplaceDevice(std::move(device));
+  });
   Serve(signals->get(), wake->get(), broker, reloader);
+  (*devices)->StopWatching();
 
   // From here on a second signal ends the process at once.
   linux_sys::UnblockSignals({SIGTERM, SIGINT});

@@ -1,5 +1,6 @@
 #include "daemon/policy_of_config.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,27 @@ policy::Quota QuotaOf(const config::Quotas& given) {
   quota.max_region_bytes = given.region_bytes.value_or(quota.max_region_bytes);
   quota.max_rules = given.rules.value_or(quota.max_rules);
   return quota;
+}
+
+// How much a bucket holds where the file does not say: what 10 ms bring, and at least a burst of 32
+// packets, or of one packet that the device cuts into segments.
+constexpr uint64_t kBurstsPerSecond = 100;
+constexpr uint64_t kLeastBurstPackets = 32;
+constexpr uint64_t kLeastBurstBytes = 128 << 10;
+
+device::RateLimit LimitOf(const config::Quotas& given) {
+  device::RateLimit limit;
+  limit.tx_packets_per_second = given.tx_packets_per_second.value_or(0);
+  limit.tx_bytes_per_second = given.tx_bytes_per_second.value_or(0);
+  if (given.tx_packets_per_second) {
+    limit.burst_packets = given.burst_packets.value_or(
+        std::max(kLeastBurstPackets, *given.tx_packets_per_second / kBurstsPerSecond));
+  }
+  if (given.tx_bytes_per_second) {
+    limit.burst_bytes = given.burst_bytes.value_or(
+        std::max(kLeastBurstBytes, *given.tx_bytes_per_second / kBurstsPerSecond));
+  }
+  return limit;
 }
 
 // An operator is bound by the device alone, unless the file says otherwise.
@@ -51,6 +73,7 @@ absl::StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const config::Con
     tenant.devices = section.devices;
     tenant.may_join_rss = section.may_join_rss;
     tenant.quota = QuotaOf(section.admin ? Unlimited(section.quotas) : section.quotas);
+    tenant.limit = LimitOf(section.quotas);
     tenant.scope.any = section.steer_any;
     for (size_t i = 0; i < section.steer.size(); ++i) {
       auto match = steering::ToMatch(section.steer[i], absl::StrCat("steer[", i, "]"));

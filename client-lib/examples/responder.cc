@@ -21,6 +21,8 @@ struct Options {
   bool no_icmp = false;
   bool busy_poll = false;
   std::vector<std::string> rules;
+  std::string mac_text;
+  bool rss = false;
   uint64_t count = 0;
   int ready_fd = -1;
   Mac mac{};
@@ -190,7 +192,14 @@ absl::Status Serve(Lease& lease, uint32_t i, const Options& options, Answered& a
   return lease.status();
 }
 
+// What brings it its packets. Where a device steers by MAC address alone, by its own.
 std::vector<std::string> RulesOf(const Options& options) {
+  if (options.rss) return options.rules;
+  if (!options.mac_text.empty()) {
+    std::vector<std::string> rules = {"flow-type ether dst " + options.mac_text + " action 0"};
+    rules.insert(rules.end(), options.rules.begin(), options.rules.end());
+    return rules;
+  }
   const std::string ip = options.ip.text();
   const char* v = options.ip.v6 ? "6" : "4";
   std::vector<std::string> rules;
@@ -218,13 +227,20 @@ int Run(Options& options) {
   if (!session.ok()) return Fail(session.status());
   absl::StatusOr<Device> device = session->OpenDevice(options.device);
   if (!device.ok()) return Fail(device.status());
-  options.mac = device->info().mac;
+  if (options.mac_text.empty()) options.mac = device->info().mac;
   // Tags stand beside the bytes, whether the device takes them out or the library.
-  absl::StatusOr<Lease> lease = device->Acquire(
-      {.rx_queues = options.queues, .tx_queues = options.queues, .rx_roles = {"vlan.tci"}});
+  absl::StatusOr<Lease> lease = device->Acquire({.rx_queues = options.queues,
+                                                 .tx_queues = options.queues,
+                                                 .rx_roles = {"vlan.tci"},
+                                                 .join_rss = options.rss});
   if (!lease.ok()) return Fail(lease.status());
   PrintLease(stdout, *lease);
-  for (const std::string& rule : RulesOf(options)) {
+  std::vector<std::string> rules = RulesOf(options);
+  if (device->info().rule_capacity == 0) {
+    std::printf("rules: the device has none; all that reaches it is for whoever leases it\n");
+    rules = options.rules;
+  }
+  for (const std::string& rule : rules) {
     if (absl::Status status = AddAndPrint(stdout, *lease, rule); !status.ok()) return Fail(status);
   }
   std::printf("ready: %s answers as uid %u\n", options.ip.text().c_str(), ::getuid());
@@ -262,7 +278,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app(
       "Answers ping, UDP and, if asked to, ARP on queues of its own.\n"
-      "Adds the rules that bring it these packets; they go when it does.",
+      "Adds the rules that bring it these packets, where the device has any; they go when it does.",
       "qsplit-responder");
   app.footer(
       "Examples:\n"
@@ -286,6 +302,10 @@ int main(int argc, char** argv) {
   app.add_flag("--no-icmp", options.no_icmp, "Do not take ping");
   app.add_option("--rule", options.rules, "Another rule, in ethtool's words; repeatable")
       ->take_all();
+  app.add_option("--mac", options.mac_text,
+                 "Answer as this MAC address, and take what is sent to it instead of what is for "
+                 "the IP address and port");
+  app.add_flag("--rss", options.rss, "Take its share of RSS instead of adding rules");
   app.add_flag("--busy-poll", options.busy_poll, "Never sleep");
   app.add_option("--count", options.count, "Stop after so many answers [never]");
   app.add_option("--ready-fd", options.ready_fd, "Write \"ready\" to this descriptor when it is");
@@ -301,6 +321,15 @@ int main(int argc, char** argv) {
     return 2;
   }
   options.ip = *ip;
+  if (!options.mac_text.empty()) {
+    const std::optional<Mac> mac = ParseMac(options.mac_text);
+    if (!mac.has_value()) {
+      std::fprintf(stderr, "--mac '%s' is no MAC address such as 02:00:00:00:00:01\n",
+                   options.mac_text.c_str());
+      return 2;
+    }
+    options.mac = *mac;
+  }
   StopOnSignals();
   return Run(options);
 }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "client-lib/src/layout_cache.h"
 #include "client-lib/src/lease_watcher.h"
 #include "qsplit/error.h"
 #include "qsplit/rpc_session.h"
@@ -43,6 +44,7 @@ class Core {
   }
 
   const std::shared_ptr<RpcSession> rpc;
+  LayoutCache layouts;
   LeaseWatcher watcher;  // last: its thread uses the session
 
  private:

@@ -70,7 +70,15 @@ absl::StatusOr<GrantMap> GrantMap::Map(const v1::Grant& grant, std::vector<Owned
         return Bad(name, " has access ", static_cast<int>(area.access()));
     }
     const int fd = map.descriptors_[area.descriptor_index()].get();
-    if (map.kinds_[area.descriptor_index()] == v1::GRANT_DESCRIPTOR_KIND_MEMORY) {
+    const v1::GrantDescriptorKind kind = map.kinds_[area.descriptor_index()];
+    if (kind != v1::GRANT_DESCRIPTOR_KIND_MEMORY && kind != v1::GRANT_DESCRIPTOR_KIND_SOCKET &&
+        kind != v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE) {
+      return Bad(name, " is of descriptor ", area.descriptor_index(), ", whose kind ",
+                 static_cast<int>(kind), " has nothing to map");
+    }
+    // The kernel knows how far a socket's rings and a device's windows reach; a memfd's mapping may
+    // reach past its end.
+    if (kind == v1::GRANT_DESCRIPTOR_KIND_MEMORY) {
       // Touching a page past the end of a memfd would be SIGBUS.
       struct stat facts;
       if (::fstat(fd, &facts) != 0) return absl::ErrnoToStatus(errno, "grant: fstat");
@@ -84,13 +92,27 @@ absl::StatusOr<GrantMap> GrantMap::Map(const v1::Grant& grant, std::vector<Owned
                                  absl::StrCat("grant: mapping ", name, ", ", length, " bytes"));
     }
     map.areas_.push_back({static_cast<std::byte*>(memory), length, (protection & PROT_READ) != 0,
-                          (protection & PROT_WRITE) != 0});
+                          (protection & PROT_WRITE) != 0,
+                          kind == v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE});
   }
   return map;
 }
 
 GrantMap::~GrantMap() {
   for (const Mapped& area : areas_) ::munmap(area.memory, area.bytes);
+}
+
+void GrantMap::LetGoOfDevice() {
+  for (const Mapped& area : areas_) {
+    if (!area.registers) continue;
+    // In one step for whoever touches it. Should it fail, the window is unmapped with the rest.
+    [[maybe_unused]] void* memory =
+        ::mmap(area.memory, area.bytes, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  }
+  for (size_t i = 0; i < descriptors_.size(); ++i) {
+    if (kinds_[i] == v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE) descriptors_[i] = OwnedFd();
+  }
 }
 
 absl::StatusOr<std::byte*> GrantMap::At(const v1::Place& place, uint64_t bytes, uint64_t alignment,
@@ -121,6 +143,10 @@ absl::StatusOr<std::byte*> GrantMap::Claim(const v1::Place& place, uint64_t byte
                                            uint64_t alignment, Need need, std::string_view what) {
   absl::StatusOr<std::byte*> at = At(place, bytes, alignment, need, what);
   if (!at.ok()) return at;
+  if (IsRegister(place)) {
+    return Bad(absl::string_view(what.data(), what.size()), " is in area ", place.area(),
+               ", which holds a device's registers");
+  }
   const auto begin = reinterpret_cast<uintptr_t>(*at);
   const uintptr_t end = begin + bytes;
   for (const auto& [other_begin, other_end] : claimed_) {
@@ -173,7 +199,7 @@ absl::StatusOr<Choices> ChoicesOf(const v1::QueueGrant& grant, const v1::Layout&
 // The places of those doorbells that are a store and that the choices do not leave out.
 absl::Status Doorbells(const GrantMap& map, const Choices& choices,
                        const google::protobuf::RepeatedPtrField<v1::Doorbell>& doorbells,
-                       const google::protobuf::RepeatedPtrField<v1::Place>& places,
+                       const google::protobuf::RepeatedPtrField<v1::Place>& places, bool counts,
                        std::array<std::byte*, dataplane::kMaxDoorbells>& out,
                        const std::string& what) {
   int next = 0;
@@ -192,6 +218,9 @@ absl::Status Doorbells(const GrantMap& map, const Choices& choices,
         map.At(place, doorbell.bytes(), doorbell.bytes(), GrantMap::Need::kWrite,
                absl::StrCat(what, ": doorbell ", i));
     if (!at.ok()) return at.status();
+    if (map.IsRegister(place) && counts) {
+      return Bad(what, ": doorbell ", i, " is a register, and is to hold counts as memory does");
+    }
     out[static_cast<size_t>(i)] = *at;
   }
   if (next != places.size()) {
@@ -217,15 +246,15 @@ absl::StatusOr<dataplane::RingView> RingOf(GrantMap& map, const v1::RingGrant& g
   view.slot_count = grant.slot_count();
   view.slots_iova = dataplane::Iova(grant.iova());
   view.counts_for_increments = grant.counts_for_increments();
-  if (absl::Status s =
-          Doorbells(map, choices, ring.producer_doorbells(), grant.producer_doorbells(),
-                    view.producer_doorbells, absl::StrCat(what, ", producer"));
+  if (absl::Status s = Doorbells(map, choices, ring.producer_doorbells(),
+                                 grant.producer_doorbells(), grant.counts_for_increments(),
+                                 view.producer_doorbells, absl::StrCat(what, ", producer"));
       !s.ok()) {
     return s;
   }
-  if (absl::Status s =
-          Doorbells(map, choices, ring.consumer_doorbells(), grant.consumer_doorbells(),
-                    view.consumer_doorbells, absl::StrCat(what, ", consumer"));
+  if (absl::Status s = Doorbells(map, choices, ring.consumer_doorbells(),
+                                 grant.consumer_doorbells(), grant.counts_for_increments(),
+                                 view.consumer_doorbells, absl::StrCat(what, ", consumer"));
       !s.ok()) {
     return s;
   }

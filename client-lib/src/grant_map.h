@@ -3,7 +3,8 @@
 // The daemon is trusted, but a mistake of its must not let the data plane write where it has no
 // business: every index, offset, length and alignment is checked against what was mapped, what was
 // mapped against the descriptor's size, and ranges that belong to one thing are given out once.
-// One thread builds it; the memory is then shared with the device.
+// Windows of a VFIO device are registers: doorbells stand there, and nothing else. One thread
+// builds it; the memory is then shared with the device.
 #ifndef QSPLIT_CLIENT_LIB_SRC_GRANT_MAP_H_
 #define QSPLIT_CLIENT_LIB_SRC_GRANT_MAP_H_
 
@@ -38,14 +39,23 @@ class GrantMap {
   // `bytes` bytes at a place, aligned to `alignment` in memory. `what` names it in errors.
   absl::StatusOr<std::byte*> At(const v1::Place& place, uint64_t bytes, uint64_t alignment,
                                 Need need, std::string_view what) const;
-  // The same, for memory that nothing else may overlap: a second claim on it fails.
+  // The same, for memory that nothing else may overlap: a second claim on it fails, and so does one
+  // on registers.
   absl::StatusOr<std::byte*> Claim(const v1::Place& place, uint64_t bytes, uint64_t alignment,
                                    Need need, std::string_view what);
+
+  // Unmaps the windows of VFIO devices and closes their descriptors, for the kernel keeps a
+  // function until its last holder is gone. Memory that goes nowhere takes the windows' places, so
+  // that a thread that rings a doorbell meanwhile harms nothing. Once; any thread, while others use
+  // the pointers.
+  void LetGoOfDevice();
 
   // A descriptor by its index, of one of two kinds.
   absl::StatusOr<int> Descriptor(uint32_t index, v1::GrantDescriptorKind kind,
                                  v1::GrantDescriptorKind or_kind, std::string_view what) const;
   v1::GrantDescriptorKind kind(uint32_t index) const { return kinds_[index]; }
+  // The place, which is in an area, is in a window of registers.
+  bool IsRegister(const v1::Place& place) const { return areas_[place.area()].registers; }
 
  private:
   GrantMap() = default;
@@ -54,6 +64,7 @@ class GrantMap {
     uint64_t bytes;
     bool readable;
     bool writable;
+    bool registers;  // of a VFIO device
   };
   std::vector<OwnedFd> descriptors_;
   std::vector<v1::GrantDescriptorKind> kinds_;

@@ -99,8 +99,9 @@ absl::StatusOr<Lease> Device::Acquire(const LeaseOptions& options) const {
   }
   std::shared_ptr<Region> region = options.region;
   if (region == nullptr) {
-    const uint64_t pairs = std::max(Count(options.rx_queues, info_.rx_queues),
-                                    Count(options.tx_queues, info_.tx_queues));
+    // At least one: what is wrong with a device that had no queues, the daemon says.
+    const uint64_t pairs = std::max(
+        {Count(options.rx_queues, info_.rx_queues), Count(options.tx_queues, info_.tx_queues), 1U});
     absl::StatusOr<std::shared_ptr<Region>> made = internal::RegisterRegion(
         core_, {.bytes = pairs * buffers * options.buffer_bytes, .name = "buffers"});
     if (!made.ok()) return made.status();

@@ -48,6 +48,7 @@ LeaseParts::~LeaseParts() {
 
 absl::Status LeaseParts::Release() {
   if (!state->MarkReleased()) return absl::OkStatus();
+  LetGoOfDevice();
   v1::ReleaseLeaseRequest request;
   request.set_lease_id(id());
   v1::ReleaseLeaseResponse response;
@@ -57,8 +58,14 @@ absl::Status LeaseParts::Release() {
   return absl::IsNotFound(status) || absl::IsAborted(status) ? absl::OkStatus() : status;
 }
 
+void LeaseParts::LetGoOfDevice() {
+  if (map == nullptr) return;
+  std::call_once(let_go_, [this] { map->LetGoOfDevice(); });
+}
+
 absl::StatusOr<layout::VerifiedLayout> LeaseParts::FetchLayout() const {
   const std::string& digest = acquired.lease().layout().digest();
+  if (auto known = core->layouts.Find(digest)) return *std::move(known);
   v1::GetLayoutRequest request;
   request.set_digest(digest);
   v1::GetLayoutResponse response;
@@ -78,6 +85,7 @@ absl::StatusOr<layout::VerifiedLayout> LeaseParts::FetchLayout() const {
                                             ": qsplitd sent one with digest ", layout->digest_hex(),
                                             ", not the lease's"));
   }
+  core->layouts.Keep(*layout);
   return layout;
 }
 
@@ -278,7 +286,10 @@ absl::Status LeaseParts::Build(const LeaseOptions& options, uint32_t buffers_per
     }
   }
   watched_ = true;
-  core->watcher.Add(id(), [shared = state](const LeaseEvent& event) { shared->Happen(event); });
+  core->watcher.Add(id(), [this](const LeaseEvent& event) {
+    if (event.kind != LeaseEvent::Kind::kFault) LetGoOfDevice();
+    state->Happen(event);
+  });
   return absl::OkStatus();
 }
 

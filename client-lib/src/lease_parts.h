@@ -4,6 +4,7 @@
 #define QSPLIT_CLIENT_LIB_SRC_LEASE_PARTS_H_
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,12 @@ class LeaseParts {
   absl::StatusOr<dataplane::QueueView> TxViewOf(const layout::VerifiedLayout& layout, uint32_t i);
   absl::Status BuildTx(const layout::VerifiedLayout& layout, uint32_t i,
                        const dataplane::QueueView& view);
+  // The lease is over: what holds a device that was leased whole goes, at once and for good. Any
+  // thread, while others use the queues.
+  void LetGoOfDevice();
+
   bool watched_ = false;
+  std::once_flag let_go_;
 };
 
 }  // namespace qsplit::internal

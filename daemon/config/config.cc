@@ -4,7 +4,6 @@
 #include <map>
 #include <set>
 #include <sstream>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -44,28 +43,44 @@ class CrossCheck {
     return names;
   }
 
-  void CheckVf(size_t i) {
-    const VfioSection& vfio = config_.devices[i].vfio;
-    const auto found = by_name_.find(vfio.vf_of);
-    if (found == by_name_.end()) {
-      Device(i).Error("vf_of", absl::StrCat("no device '", vfio.vf_of,
-                                            "'; devices: ", absl::StrJoin(DeviceNames(), ", ")));
-    } else if (vfio.vf >= config_.devices[found->second].vfio.vfs) {
-      Device(i).Error("vf", absl::StrCat("device '", vfio.vf_of, "' has ",
-                                         config_.devices[found->second].vfio.vfs,
-                                         " VFs, from number 0; see its 'vfs'"));
-    } else if (!vfs_.emplace(found->second, vfio.vf).second) {
-      Device(i).Error("vf", "another device is this VF already");
-    }
-  }
-
   void CheckDevice(size_t i) {
     const DeviceSection& device = config_.devices[i];
-    if (!device.vfio.vf_of.empty()) CheckVf(i);
     if (device.wire.kind == WireKind::kTap)
       CheckNetdev(i, "wire", device.wire.tap, device.wire.netns);
     if (!device.representor.empty())
       CheckNetdev(i, "representor", device.representor, device.representor_netns);
+    if (device.vfio) CheckFunction(i, *device.vfio);
+  }
+
+  void CheckFunction(size_t i, const VfioSection& vfio) {
+    if (!vfio.function.empty()) Claim(i, "function", vfio.function);
+    if (!vfio.netdev.empty()) Claim(i, "netdev", vfio.netdev);
+    if (vfio.vf_of.empty()) return;
+    const auto found = by_name_.find(vfio.vf_of);
+    if (found == by_name_.end()) {
+      Device(i).Error("vf_of", absl::StrCat("no device '", vfio.vf_of,
+                                            "'; devices: ", absl::StrJoin(DeviceNames(), ", ")));
+      return;
+    }
+    const DeviceSection& owner = config_.devices[found->second];
+    if (!owner.vfio || !owner.vfio->vf_of.empty() || owner.vfio->vfs == 0) {
+      Device(i).Error("vf_of", absl::StrCat("device '", owner.name,
+                                            "' has no virtual functions; it needs backend = "
+                                            "\"vfio\" and 'vfs'"));
+    } else if (vfio.vf && *vfio.vf >= owner.vfio->vfs) {
+      Device(i).Error("vf", absl::StrCat("device '", owner.name, "' has virtual functions 0..",
+                                         owner.vfio->vfs - 1));
+    } else {
+      Claim(i, "vf", absl::StrCat(vfio.vf_of, " ", vfio.vf.value_or(0)));
+    }
+  }
+
+  // A function belongs to one device.
+  void Claim(size_t i, std::string_view key, const std::string& function) {
+    if (!functions_.insert(absl::StrCat(absl::string_view(key.data(), key.size()), " ", function))
+             .second) {
+      Device(i).Error(key, "another device is this function already");
+    }
   }
 
   void CheckNetdev(size_t i, std::string_view key, const std::string& name,
@@ -89,6 +104,8 @@ class CrossCheck {
       DeviceSection& other = config_.devices[found->second];
       if (found->second == i) {
         Device(i).Error("wire", "a device cannot be its own peer");
+      } else if (other.vfio) {
+        Device(i).Error("wire", absl::StrCat("device '", other.name, "' is no software NIC"));
       } else if (other.wire.kind == WireKind::kNone) {
         other.wire.kind = WireKind::kPeer;
         other.wire.peer = device.name;
@@ -117,7 +134,7 @@ class CrossCheck {
   Diagnostics& diagnostics_;
   std::map<std::string, size_t> by_name_;
   std::set<std::string> netdevs_;
-  std::set<std::pair<size_t, uint32_t>> vfs_;
+  std::set<std::string> functions_;
 };
 
 TenantSection OwnTenant(uint32_t uid) {

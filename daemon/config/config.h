@@ -52,37 +52,43 @@ struct Wire {
   std::string peer;   // kPeer: name of the other device
 };
 
+// How a function is leased; absent: guarded for a physical function, direct for a virtual one.
 enum class VfioMode : uint8_t { kDirect, kGuarded };
+// How a function that is shared sends packets to its leases: by hash and rules, or by MAC address
+// and VLAN to pools of queues.
+enum class VfioSteering : uint8_t { kRss, kPools };
 
-// What a [[device]] with backend = "vfio" says besides. Exactly one of `function`, `netdev` and
-// `vf_of` is set.
+// Of [[device]], what only backend = "vfio" has. Exactly one of function, netdev and vf_of is
+// given.
 struct VfioSection {
-  std::string function;  // PCI address, "0000:01:00.0"
-  std::string netdev;    // name of the kernel's interface of the function
-  std::string vf_of;     // device whose VF this is
-  uint32_t vf = 0;       // which of them
-  bool allow_active = false;
-  std::optional<VfioMode> mode;    // absent: direct for a VF, guarded else
-  std::optional<uint32_t> queues;  // at most so many of each direction
-  bool pools = false;              // steering = "pools": by MAC and VLAN; else by RSS and rules
-  uint32_t vfs = 0;                // of a PF: virtual functions to have
-  std::optional<uint16_t> vlan;    // of a VF: tag that its packets get and lose
-  std::string vf_token;            // UUID that another holder of the PF has set
+  std::string function;        // PCI address, "0000:01:00.0"
+  std::string netdev;          // whose function is meant
+  std::string vf_of;           // name of a device that is a physical function of this daemon's, …
+  std::optional<uint32_t> vf;  // … and which of its virtual functions
+  std::optional<VfioMode> mode;
+  bool allow_active = false;       // take it even if it carries an address or the default route
+  std::optional<uint32_t> queues;  // at most so many of each direction; absent: all that it has
+  VfioSteering steering = VfioSteering::kRss;
+  uint32_t vfs = 0;              // virtual functions to switch on
+  std::optional<uint16_t> vlan;  // of a vf_of: the tag that its packets get and lose on the wire
+  std::string vf_token;  // UUID, for a virtual function whose physical one somebody else holds
+
+  bool operator==(const VfioSection&) const = default;
 };
 
 // [[device]]
 struct DeviceSection {
   std::string name;
-  std::string backend = "softnic";  // or "vfio"
-  VfioSection vfio;
-  std::vector<std::string> layouts;  // empty: all loaded ones that the device drives
-  uint32_t rx_queues = 8;
-  uint32_t tx_queues = 8;
+  std::string backend = "softnic";
+  std::vector<std::string> layouts;           // empty: all loaded ones for packets
   std::optional<std::array<uint8_t, 6>> mac;  // absent: made from the name
   uint32_t mtu_bytes = 1500;
-  uint32_t slots = 512;         // of a ring, when the client names none
-  std::string worker;           // devices of one worker share its thread; empty: one of its own
-  std::optional<uint32_t> cpu;  // that the thread is pinned to
+  std::optional<uint32_t> slots;    // of a ring, when the client names none; absent: the back end's
+  std::optional<uint32_t> cpu;      // that its thread (worker, guard) is pinned to
+  std::optional<VfioSection> vfio;  // with backend = "vfio"; what follows is the softnic's alone
+  std::string worker;               // devices of one worker share its thread; empty: one of its own
+  uint32_t rx_queues = 8;
+  uint32_t tx_queues = 8;
   Wire wire;
   std::string representor;        // netdev; empty: none
   std::string representor_netns;  // network namespace of it; empty: the daemon's
@@ -97,6 +103,11 @@ struct Quotas {
   std::optional<uint32_t> regions;
   std::optional<uint64_t> region_bytes;
   std::optional<uint32_t> rules;
+  // How fast each lease may send; bursts are given only with their rates.
+  std::optional<uint64_t> tx_packets_per_second;
+  std::optional<uint64_t> tx_bytes_per_second;
+  std::optional<uint64_t> burst_packets;
+  std::optional<uint64_t> burst_bytes;
 };
 
 // [[tenant]]

@@ -21,22 +21,28 @@ std::string WireText(const Wire& wire) {
   return "none";
 }
 
-std::string VfioText(const DeviceSection& device) {
-  const VfioSection& vfio = device.vfio;
-  std::string text = absl::StrCat(device.name, ": vfio, ");
-  if (!vfio.function.empty()) absl::StrAppend(&text, "function ", vfio.function);
-  if (!vfio.netdev.empty()) absl::StrAppend(&text, "netdev ", vfio.netdev);
-  if (!vfio.vf_of.empty()) absl::StrAppend(&text, "VF ", vfio.vf, " of ", vfio.vf_of);
-  absl::StrAppend(&text, ", mode ",
-                  !vfio.mode                        ? "by its kind"
-                  : *vfio.mode == VfioMode::kDirect ? "direct"
-                                                    : "guarded",
-                  ", steering ", vfio.pools ? "pools" : "rss", ", mtu ", device.mtu_bytes);
-  if (vfio.queues) absl::StrAppend(&text, ", at most ", *vfio.queues, " queues");
-  if (vfio.vfs != 0) absl::StrAppend(&text, ", ", vfio.vfs, " VFs");
-  if (vfio.allow_active) absl::StrAppend(&text, ", even if the host uses it");
-  return absl::StrCat(text, ", layouts ",
-                      device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
+std::string SoftnicText(const DeviceSection& device) {
+  return absl::StrFormat("%d rx and %d tx queues, mtu %d, wire %s, representor %s",
+                         device.rx_queues, device.tx_queues, device.mtu_bytes,
+                         WireText(device.wire),
+                         device.representor.empty() ? "none" : device.representor);
+}
+
+std::string VfioText(const VfioSection& vfio, uint32_t mtu_bytes) {
+  const std::string which =
+      !vfio.function.empty() ? "function " + vfio.function
+      : !vfio.netdev.empty()
+          ? "the function of netdev " + vfio.netdev
+          : absl::StrCat("virtual function ", vfio.vf.value_or(0), " of ", vfio.vf_of);
+  const char* mode = !vfio.mode ? "guarded, or direct if it is a virtual function"
+                     : *vfio.mode == VfioMode::kDirect ? "direct"
+                                                       : "guarded";
+  return absl::StrCat(
+      which, ", ", mode, ", ", vfio.queues ? absl::StrCat("at most ", *vfio.queues) : "all",
+      " queues, steering by ", vfio.steering == VfioSteering::kPools ? "pools" : "rss",
+      vfio.vfs > 0 ? absl::StrCat(", ", vfio.vfs, " virtual functions") : "",
+      vfio.vf_token.empty() ? "" : ", with a VF token",
+      vfio.allow_active ? ", even if it is in use" : "", ", mtu ", mtu_bytes);
 }
 
 std::string WhoText(const TenantSection& tenant) {
@@ -59,6 +65,10 @@ std::string QuotaText(const Quotas& quotas) {
   add("regions", quotas.regions);
   add("region_bytes", quotas.region_bytes);
   add("rules", quotas.rules);
+  add("tx_packets_per_second", quotas.tx_packets_per_second);
+  add("tx_bytes_per_second", quotas.tx_bytes_per_second);
+  add("burst_packets", quotas.burst_packets);
+  add("burst_bytes", quotas.burst_bytes);
   return parts.empty() ? "no quotas" : absl::StrJoin(parts, ", ");
 }
 
@@ -77,15 +87,9 @@ std::string Describe(const Config& config) {
       daemon.runtime_dir, daemon.rpc_socket_mode, config.limits.rpc_connections,
       config.limits.rpc_connections_per_uid);
   for (const DeviceSection& device : config.devices) {
-    if (device.backend == "vfio") {
-      out << "device         " << VfioText(device) << "\n";
-      continue;
-    }
     out << absl::StrFormat(
-        "device         %s: %s, %d rx and %d tx queues, mtu %d, wire %s, representor %s, layouts "
-        "%s\n",
-        device.name, device.backend, device.rx_queues, device.tx_queues, device.mtu_bytes,
-        WireText(device.wire), device.representor.empty() ? "none" : device.representor,
+        "device         %s: %s, %s, layouts %s\n", device.name, device.backend,
+        device.vfio ? VfioText(*device.vfio, device.mtu_bytes) : SoftnicText(device),
         device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
   }
   for (const TenantSection& tenant : config.tenants) {

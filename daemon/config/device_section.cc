@@ -34,11 +34,40 @@ void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
   reader.Finish();
 }
 
-// The keys of backend = "softnic".
-void ReadSoftNic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& out) {
-  for (const std::string_view key : {"function", "netdev", "vf_of", "mode", "allow_active"}) {
-    if (reader.Has(key)) reader.Error(key, "a software NIC has none; set backend = \"vfio\"");
+}  // namespace
+
+bool IsNetdevName(std::string_view text) {
+  // IFNAMSIZ is 16.
+  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
+         });
+}
+
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+std::optional<std::array<uint8_t, 6>> ParseMac(std::string_view text) {
+  std::array<uint8_t, 6> mac{};
+  if (text.size() != 17) return {};
+  for (size_t i = 0; i < mac.size(); ++i) {
+    uint32_t byte = 0;
+    if ((i > 0 && text[3 * i - 1] != ':') ||
+        !absl::SimpleHexAtoi(absl::string_view(text.data() + 3 * i, 2), &byte)) {
+      return {};
+    }
+    mac[i] = static_cast<uint8_t>(byte);
   }
+  return mac;
+}
+
+namespace {
+
+// What only a software NIC has.
+void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& out) {
   if (auto queues = reader.Integer("queues", 1, kMaxQueues)) {
     out.rx_queues = out.tx_queues = static_cast<uint32_t>(*queues);
     for (const std::string_view key : {"rx_queues", "tx_queues"}) {
@@ -66,33 +95,15 @@ void ReadSoftNic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& o
   ReadWire(reader, diagnostics, out.wire);
 }
 
-}  // namespace
-
-bool IsNetdevName(std::string_view text) {
-  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
-         });
-}
-bool IsName(std::string_view text) {
-  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
-
-std::optional<std::array<uint8_t, 6>> ParseMac(std::string_view text) {
-  std::array<uint8_t, 6> mac{};
-  if (text.size() != 17) return {};
-  for (size_t i = 0; i < mac.size(); ++i) {
-    uint32_t byte = 0;
-    if ((i > 0 && text[3 * i - 1] != ':') ||
-        !absl::SimpleHexAtoi(absl::string_view(text.data() + 3 * i, 2), &byte)) {
-      return {};
-    }
-    mac[i] = static_cast<uint8_t>(byte);
+// Keys of other back ends than the device's.
+void Refuse(TableReader& reader, std::initializer_list<std::string_view> keys,
+            std::string_view problem) {
+  for (const std::string_view key : keys) {
+    if (reader.Node(key) != nullptr) reader.Error(key, problem);
   }
-  return mac;
 }
+
+}  // namespace
 
 void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out) {
   TableReader reader(table, "device", diagnostics);
@@ -119,15 +130,21 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   if (auto mtu = reader.Integer("mtu", 68, kMaxMtu)) out.mtu_bytes = static_cast<uint32_t>(*mtu);
   if (auto slots = reader.Integer("slots", 8, kMaxSlots)) {
     out.slots = static_cast<uint32_t>(*slots);
-    if ((out.slots & (out.slots - 1)) != 0) {
+    if ((*slots & (*slots - 1)) != 0) {
       reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
     }
   }
   if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
   if (out.backend == "vfio") {
-    ReadVfio(reader, out);
+    ReadVfio(reader, out.vfio.emplace());
+    Refuse(reader, {"rx_queues", "tx_queues", "worker", "wire", "representor", "representor_netns"},
+           "only a device with backend = \"softnic\" has this; drop it");
   } else {
-    ReadSoftNic(reader, diagnostics, out);
+    ReadSoftnic(reader, diagnostics, out);
+    Refuse(reader,
+           {"function", "netdev", "vf_of", "vf", "mode", "allow_active", "steering", "vfs",
+            "vf_token"},
+           "only a device with backend = \"vfio\" has this; drop it, or name that back end");
   }
   reader.Finish();
 }

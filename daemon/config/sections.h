@@ -13,8 +13,8 @@ namespace qsplit::config {
 void ReadDaemon(const toml::table& table, Diagnostics& diagnostics, DaemonSection& out);
 void ReadLimits(const toml::table& table, Diagnostics& diagnostics, LimitsSection& out);
 void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out);
-// The keys of backend = "vfio"; the others of its table have been read.
-void ReadVfio(TableReader& device, DeviceSection& out);
+// The part of a device's table that only backend = "vfio" has.
+void ReadVfio(TableReader& device, VfioSection& out);
 void ReadTenant(const toml::table& table, const NameResolver& names, Diagnostics& diagnostics,
                 TenantSection& out);
 // One scope of tenant.steer.
@@ -22,12 +22,12 @@ void ReadScope(const toml::table& table, Diagnostics& diagnostics, v1::FlowMatch
 
 // "02:00:00:00:00:01".
 std::optional<std::array<uint8_t, 6>> ParseMac(std::string_view text);
-// Name of a device or tenant: 1..32 bytes of [a-z0-9_-].
-bool IsName(std::string_view text);
-// What the kernel takes as a netdev's name (IFNAMSIZ is 16), and no pattern.
+// What the kernel takes as a netdev's name, and no pattern.
 bool IsNetdevName(std::string_view text);
 inline constexpr std::string_view kNetdevRule =
     "no netdev name; allowed: 1..15 characters, no / : % space";
+// Name of a device or tenant: 1..32 bytes of [a-z0-9_-].
+bool IsName(std::string_view text);
 inline constexpr std::string_view kNameRule = "allowed: 1..32 characters of a-z 0-9 _ -";
 
 }  // namespace qsplit::config

@@ -4,6 +4,8 @@
 namespace qsplit::config {
 namespace {
 
+constexpr uint64_t kMaxPacketRate = 10'000'000'000;
+constexpr uint64_t kMaxByteRate = uint64_t{1} << 40;
 constexpr uint64_t kMaxId = 0xfffffffe;  // 0xffffffff means "none" to the kernel
 
 void ReadNames(TableReader& reader, std::string_view key, std::string_view what,
@@ -35,6 +37,16 @@ void ReadQuotas(TableReader& tenant, Diagnostics& diagnostics, Quotas& out) {
   read("regions", out.regions);
   read("rules", out.rules);
   if (auto bytes = reader.Bytes("region_bytes", 0, uint64_t{1} << 48)) out.region_bytes = *bytes;
+  out.tx_packets_per_second = reader.Integer("tx_packets_per_second", 1, kMaxPacketRate);
+  out.tx_bytes_per_second = reader.Bytes("tx_bytes_per_second", 1, kMaxByteRate);
+  out.burst_packets = reader.Integer("burst_packets", 1, kMaxPacketRate);
+  out.burst_bytes = reader.Bytes("burst_bytes", 1, kMaxByteRate);
+  const auto needs = [&reader](std::string_view burst, std::string_view rate) {
+    if (!reader.Has(burst) || reader.Has(rate)) return;
+    reader.Error(burst, absl::StrCat("there is no '", rate.data(), "' that it is a burst of"));
+  };
+  needs("burst_packets", "tx_packets_per_second");
+  needs("burst_bytes", "tx_bytes_per_second");
   reader.Finish();
 }
 

@@ -130,7 +130,8 @@ struct RegionMapping {
 
 // How fast the transmit queues of one lease, taken together, may send: token buckets, one of
 // packets and one of bytes (without frame check sequences). A rate of 0 is no limit; a burst, the
-// bucket's depth, is not 0 where its rate is not.
+// bucket's depth, is not 0 where its rate is not. A packet of more bytes than the bucket holds goes
+// when the bucket is full.
 struct RateLimit {
   uint64_t tx_packets_per_second = 0;
   uint64_t tx_bytes_per_second = 0;
@@ -156,6 +157,7 @@ struct QueueRequest {
   std::vector<RegionMapping> regions;
   bool join_rss = false;
   RateLimit limit;  // none, but in DeviceInfo::rate_limit_modes
+  int32_t holder_pid = 0;  // who gets the grant, for people
 };
 
 // The grant in the device's words: as qsplit.v1.Grant, without what the request says already.

@@ -11,9 +11,10 @@ class AdminService final : public v1::AdminService::CallbackService {
   grpc::ServerUnaryReactor* RevokeLease(grpc::CallbackServerContext* context,
                                         const v1::RevokeLeaseRequest* request,
                                         v1::RevokeLeaseResponse* response) override {
-    return Unary(
-        "RevokeLease", parts_.broker, context, *request, response,
-        [&](lease::SessionId caller) { return parts_.broker.RevokeLease(caller, *request); });
+    return LateUnary("RevokeLease", parts_.broker, context, *request, response,
+                     [&](lease::SessionId caller, lease::Answer<v1::RevokeLeaseResponse> done) {
+                       parts_.broker.RevokeLease(caller, *request, std::move(done));
+                     });
   }
 
   grpc::ServerUnaryReactor* InjectFault(grpc::CallbackServerContext* context,

@@ -11,9 +11,17 @@ class LeaseService final : public v1::LeaseService::CallbackService {
   grpc::ServerUnaryReactor* AcquireLease(grpc::CallbackServerContext* context,
                                          const v1::AcquireLeaseRequest* request,
                                          v1::AcquireLeaseResponse* response) override {
-    return Unary(
-        "AcquireLease", parts_.broker, context, *request, response,
-        [&](lease::SessionId caller) { return parts_.broker.AcquireLease(caller, *request); });
+    return LateUnary("AcquireLease", parts_.broker, context, *request, response,
+                     [&](lease::SessionId caller, lease::Answer<v1::AcquireLeaseResponse> done) {
+                       parts_.broker.AcquireLease(
+                           caller, *request,
+                           [this, context, caller, done = std::move(done)](auto answer) {
+                             if (answer.ok() && context->IsCancelled()) {
+                               GiveBack(caller, answer->lease().lease_id());
+                             }
+                             done(std::move(answer));
+                           });
+                     });
   }
 
   grpc::ServerUnaryReactor* GetLease(grpc::CallbackServerContext* context,
@@ -34,9 +42,10 @@ class LeaseService final : public v1::LeaseService::CallbackService {
   grpc::ServerUnaryReactor* ReleaseLease(grpc::CallbackServerContext* context,
                                          const v1::ReleaseLeaseRequest* request,
                                          v1::ReleaseLeaseResponse* response) override {
-    return Unary(
-        "ReleaseLease", parts_.broker, context, *request, response,
-        [&](lease::SessionId caller) { return parts_.broker.ReleaseLease(caller, *request); });
+    return LateUnary("ReleaseLease", parts_.broker, context, *request, response,
+                     [&](lease::SessionId caller, lease::Answer<v1::ReleaseLeaseResponse> done) {
+                       parts_.broker.ReleaseLease(caller, *request, std::move(done));
+                     });
   }
 
   grpc::ServerWriteReactor<v1::WatchLeasesResponse>* WatchLeases(
@@ -52,6 +61,13 @@ class LeaseService final : public v1::LeaseService::CallbackService {
   }
 
  private:
+  // A lease whose client no longer waited for it, and so never hears of it.
+  void GiveBack(lease::SessionId caller, lease::LeaseId lease) {
+    v1::ReleaseLeaseRequest request;
+    request.set_lease_id(lease);
+    parts_.broker.ReleaseLease(caller, request, [](const auto&) {});
+  }
+
   ServiceParts& parts_;
 };
 

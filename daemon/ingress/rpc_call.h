@@ -29,22 +29,36 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::StatusOr<lease::SessionId> CallerOf(const lease::Broker& broker,
                                           const grpc::CallbackServerContext& context);
 
+// For calls that a device may take long for. `ask`: void(SessionId caller, Answer<Response> done);
+// `done` may come later and on another thread.
+template <typename Request, typename Response, typename Ask>
+grpc::ServerUnaryReactor* LateUnary(std::string_view call, const lease::Broker& broker,
+                                    grpc::CallbackServerContext* context, const Request& request,
+                                    Response* response, Ask ask) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto caller = CallerOf(broker, *context);
+  absl::Status status =
+      policy::InCall(call, caller.ok() ? Check(request) : absl::Status(caller.status()));
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+    return reactor;
+  }
+  // Until Finish, gRPC keeps request, response and reactor.
+  ask(*caller, [reactor, response](absl::StatusOr<Response> answer) {
+    if (answer.ok()) *response = *std::move(answer);
+    reactor->Finish(ToGrpcStatus(answer.status()));
+  });
+  return reactor;
+}
+
 // `ask`: StatusOr<Response>(SessionId caller).
 template <typename Request, typename Response, typename Ask>
 grpc::ServerUnaryReactor* Unary(std::string_view call, const lease::Broker& broker,
                                 grpc::CallbackServerContext* context, const Request& request,
                                 Response* response, Ask ask) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  absl::Status status;
-  if (auto caller = CallerOf(broker, *context); !caller.ok()) {
-    status = policy::InCall(call, caller.status());
-  } else if (status = policy::InCall(call, Check(request)); status.ok()) {
-    absl::StatusOr<Response> answer = ask(*caller);
-    status = answer.status();
-    if (answer.ok()) *response = *std::move(answer);
-  }
-  reactor->Finish(ToGrpcStatus(status));
-  return reactor;
+  return LateUnary(
+      call, broker, context, request, response,
+      [&](lease::SessionId caller, const lease::Answer<Response>& done) { done(ask(caller)); });
 }
 
 }  // namespace qsplit::ingress

@@ -12,21 +12,7 @@ namespace qsplit::lease {
 
 Broker::Broker(BrokerOptions options) : state_(std::make_unique<State>(std::move(options))) {
   Locked state(*state_);
-  for (auto& [name, room] : state->rooms) {
-    // The hub outlives the broker where a device's thread still speaks to it.
-    const std::shared_ptr<EventHub> hub = state->hub;
-    device::DeviceEvents events;
-    events.fault = [hub, device = name](const device::Fault& fault) {
-      hub->PublishFault(device, fault);
-      hub->Flush();
-    };
-    events.state = [hub, device = name](const device::DeviceState& now) {
-      hub->PublishState(device, now);
-      hub->Flush();
-    };
-    room.device->SetEvents(std::move(events));
-    state->Publish(room);
-  }
+  for (auto& [name, room] : state->rooms) state->Listen(room);
 }
 
 Broker::~Broker() {
@@ -106,6 +92,9 @@ std::string Broker::BrokenInvariant() const {
     if (state->sessions.Find(lease.session) == nullptr &&
         !(lease.held && lease.state == v1::LEASE_STATE_RELEASED)) {
       return fmt::format("lease {} has outlived its session", id);
+    }
+    if (lease.state == v1::LEASE_STATE_OPENING && !lease.in_job) {
+      return fmt::format("lease {} opens and nobody is at it", id);
     }
     if (!lease.held && lease.state != v1::LEASE_STATE_REVOKED) {
       return fmt::format("lease {} holds nothing and is still listed", id);

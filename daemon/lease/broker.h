@@ -10,8 +10,11 @@
 // A method and the end of its session never mix: the call completes before and is rolled back with
 // the session, or gets UNAUTHENTICATED (SESSION_ENDED).
 //
-// Any thread may call any method. None waits for a client; each takes at most a few calls of one
-// device. No system calls but those that devices make.
+// Any thread may call any method. None waits for a client, and none holds the lock while a device
+// opens or closes queues, which may take long: each device has a thread here that does so, one
+// lease after the other, and nobody but those who asked waits for it. They get an Answer, once, on
+// that thread or their own; methods without one that open or close queues wait themselves (for
+// tests and tools). No system calls but those that devices make.
 #ifndef QSPLIT_DAEMON_LEASE_BROKER_H_
 #define QSPLIT_DAEMON_LEASE_BROKER_H_
 
@@ -54,13 +57,16 @@ struct BrokerOptions {
   session::Clock clock;
   session::RandomSource random;
   size_t max_sessions = 4096;
-  // A device has not let go of a lease: Maintain has work. On the caller's thread, without a lock;
-  // must not call the broker.
+  // A device has not let go of a lease: Maintain has work. On the caller's thread or a device's,
+  // without a lock; must not call the broker.
   std::function<void()> on_left;
   // Takes descriptors that clients had, to close them: the last close of a large memfd takes its
   // time. Called likewise. Null: the broker closes them itself.
   std::function<void(std::shared_ptr<const linux_sys::OwnedFd>)> dispose;
 };
+
+template <typename Response>
+using Answer = std::function<void(absl::StatusOr<Response>)>;
 
 // What there is at the moment.
 struct Totals {
@@ -93,14 +99,21 @@ class Broker {
   absl::StatusOr<std::vector<std::shared_ptr<const linux_sys::OwnedFd>>> FetchGrant(
       SessionId session, LeaseId lease);
   // Rolls back all that the session had: its rules go, its queues stop, its mappings and regions
-  // go. Again or for an unknown number: nothing happens.
+  // go. When it returns, the rules are gone and the rest is under way, which nobody waits for here.
+  // Again or for an unknown number: nothing happens.
   void EndSession(SessionId session);
-  // Graceful stop: ends every session and every watch, removes operators' rules; later calls get
-  // UNAVAILABLE.
+  // Graceful stop: ends every session and every watch, removes operators' rules, and waits until
+  // devices have let go or have refused to three times; later calls get UNAVAILABLE.
   void EndAll();
-  // Tries again what a device has refused to let go of. True: something is still left; call it
-  // again soon (every method that changes something tries as well).
+  // Tries again what a device has refused to let go of. True: something has ended that a device
+  // still holds; call it again soon (every method that changes something tries as well).
   bool Maintain();
+  // Waits until no device works for the broker. True: as Maintain.
+  bool Settle();
+
+  // Another device of the same name takes the place of one that nobody has a lease of. NOT_FOUND:
+  // no device of its name. FAILED_PRECONDITION (IN_USE): a lease or an operator's rule stands.
+  absl::Status ReplaceDevice(std::shared_ptr<device::Device> device);
 
   // --- DeviceService.
   v1::ListDevicesResponse ListDevices() const;
@@ -126,12 +139,16 @@ class Broker {
   // --- LeaseService.
   absl::StatusOr<v1::AcquireLeaseResponse> AcquireLease(SessionId caller,
                                                         const v1::AcquireLeaseRequest& request);
+  void AcquireLease(SessionId caller, const v1::AcquireLeaseRequest& request,
+                    Answer<v1::AcquireLeaseResponse> done);
   absl::StatusOr<v1::GetLeaseResponse> GetLease(SessionId caller,
                                                 const v1::GetLeaseRequest& request) const;
   absl::StatusOr<v1::ListLeasesResponse> ListLeases(SessionId caller,
                                                     const v1::ListLeasesRequest& request) const;
   absl::StatusOr<v1::ReleaseLeaseResponse> ReleaseLease(SessionId caller,
                                                         const v1::ReleaseLeaseRequest& request);
+  void ReleaseLease(SessionId caller, const v1::ReleaseLeaseRequest& request,
+                    Answer<v1::ReleaseLeaseResponse> done);
   absl::StatusOr<std::shared_ptr<LeaseSubscription>> WatchLeases(
       SessionId caller, const v1::WatchLeasesRequest& request, LeaseSubscription::OnReady on_ready);
 
@@ -155,6 +172,8 @@ class Broker {
   // --- AdminService.
   absl::StatusOr<v1::RevokeLeaseResponse> RevokeLease(SessionId caller,
                                                       const v1::RevokeLeaseRequest& request);
+  void RevokeLease(SessionId caller, const v1::RevokeLeaseRequest& request,
+                   Answer<v1::RevokeLeaseResponse> done);
   absl::StatusOr<v1::InjectFaultResponse> InjectFault(SessionId caller,
                                                       const v1::InjectFaultRequest& request);
   // For ReloadPolicy: ingress checks first, reads the configuration, then sets.

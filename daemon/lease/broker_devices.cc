@@ -84,6 +84,28 @@ absl::StatusOr<v1::SetDeviceResponse> Broker::SetDevice(SessionId caller,
   return response;
 }
 
+absl::Status Broker::ReplaceDevice(std::shared_ptr<device::Device> device) {
+  constexpr std::string_view kCall = "ReplaceDevice";
+  std::shared_ptr<device::Device> former;  // goes without the lock: its threads end then
+  Locked state(*state_);
+  auto found = state->Room(device->info().name);
+  if (!found.ok()) return InCall(kCall, found.status());
+  DeviceRoom& room = **found;
+  if (room.Leased() || room.rules.size() != 0) {
+    return policy::ErrorWithCode(
+        absl::StatusCode::kFailedPrecondition, v1::ERROR_REASON_IN_USE, "device", room.name(), "",
+        fmt::format("ReplaceDevice: device {} has leases or rules; it can be replaced when all are "
+                    "given back",
+                    room.name()));
+  }
+  room.device->SetEvents({});
+  former = room.device;
+  room.Seat(std::move(device));
+  state->Serve(room.device->info().layouts);
+  state->Listen(room);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<DeviceSubscription>> Broker::WatchDevices(
     const v1::WatchDevicesRequest& request, DeviceSubscription::OnReady on_ready) {
   constexpr std::string_view kCall = "WatchDevices";

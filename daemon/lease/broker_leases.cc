@@ -1,7 +1,8 @@
 // The broker's calls about regions and leases.
 #include <fmt/format.h>
 
-#include <set>
+#include <future>
+#include <memory>
 #include <utility>
 
 #include "daemon/lease/broker.h"
@@ -12,31 +13,15 @@
 namespace qsplit::lease {
 namespace {
 
-using policy::Error;
 using policy::InCall;
 
-// The regions that a request names, checked to be this session's.
-absl::StatusOr<std::vector<const region::Region*>> FindRegions(
-    const region::RegionTable& table, SessionId session, const v1::AcquireLeaseRequest& request) {
-  if (request.region_ids().empty() || request.region_ids_size() > kMaxRegionsOfLease) {
-    return Error(v1::ERROR_REASON_OUT_OF_RANGE, "region_ids",
-                 fmt::format("{}", request.region_ids_size()),
-                 fmt::format("1..{}", kMaxRegionsOfLease),
-                 fmt::format("{} regions are named; name 1 to {}", request.region_ids_size(),
-                             kMaxRegionsOfLease));
-  }
-  std::set<region::RegionId> seen;
-  std::vector<const region::Region*> regions;
-  for (region::RegionId id : request.region_ids()) {
-    if (!seen.insert(id).second) {
-      return Error(v1::ERROR_REASON_MALFORMED, "region_ids", fmt::format("{}", id), "each once",
-                   fmt::format("region {} is named twice; name it once", id));
-    }
-    auto region = table.Get(session, id, "region_ids");
-    if (!region.ok()) return region.status();
-    regions.push_back(*region);
-  }
-  return regions;
+// Waits for the answer of a method that has one.
+template <typename Response, typename Begin>
+absl::StatusOr<Response> Await(Begin begin) {
+  // Shared: who gives the answer is not through with it when we have it.
+  const auto answer = std::make_shared<std::promise<absl::StatusOr<Response>>>();
+  begin([answer](absl::StatusOr<Response> response) { answer->set_value(std::move(response)); });
+  return answer->get_future().get();
 }
 
 }  // namespace
@@ -84,64 +69,6 @@ absl::StatusOr<v1::ListRegionsResponse> Broker::ListRegions(
   return response;
 }
 
-absl::StatusOr<v1::AcquireLeaseResponse> Broker::AcquireLease(
-    SessionId caller, const v1::AcquireLeaseRequest& request) {
-  constexpr std::string_view kCall = "AcquireLease";
-  Locked state(*state_);
-  state->Retry();
-  auto session = state->Caller(caller);
-  if (!session.ok()) return InCall(kCall, session.status());
-  auto found = state->Room(request.device());
-  if (!found.ok()) return InCall(kCall, found.status());
-  DeviceRoom& room = **found;
-  auto regions = FindRegions(state->regions, caller, request);
-  if (!regions.ok()) return InCall(kCall, regions.status());
-
-  const session::Peer peer = (*session)->peer;
-  const std::string tenant = state->KeyOf(peer);
-  auto plan = PlanLease(request, {.device = room.device->info(),
-                                  .tenant = state->TenantOf(peer),
-                                  .usage = state->UsageOf(tenant),
-                                  .rx_taken = room.RxTaken(),
-                                  .tx_taken = room.TxTaken(),
-                                  .regions = *regions});
-  if (!plan.ok()) return InCall(kCall, plan.status());
-  const LeaseId id = state->next_lease++;
-  plan->queues.lease = id;
-
-  // Before they run: all that is counted from now on is this lease's.
-  const device::DeviceCounters counters = room.device->ReadCounters();
-  auto grant = room.device->OpenQueues(plan->queues);
-  if (!grant.ok()) return InCall(kCall, policy::FromDevice(grant.status()));
-
-  LeaseRecord record{.id = id,
-                     .session = caller,
-                     .peer = peer,
-                     .program = (*session)->program,
-                     .tenant = tenant,
-                     .room = &room,
-                     .queues = std::move(plan->queues),
-                     .acquired = state->clock()};
-  for (auto& fd : grant->fds) record.descriptors.push_back(fd.fd);
-  room.Rebase(record.queues, counters);
-  for (uint32_t queue : record.queues.rx_queues) room.rx_holder[queue] = id;
-  for (uint32_t queue : record.queues.tx_queues) room.tx_holder[queue] = id;
-  for (const auto& region : record.queues.regions) state->regions.Use(region.region, id);
-  const LeaseRecord& lease = state->leases.emplace(id, std::move(record)).first->second;
-
-  if (absl::Status status = CheckGrant(*grant, lease.queues); !status.ok()) {
-    (void)state->EndLease(id, v1::LEASE_STATE_RELEASED);  // Retry has the rest
-    return InCall(kCall, status);
-  }
-  v1::AcquireLeaseResponse response;
-  *response.mutable_lease() = state->ToProto(lease);
-  *response.mutable_grant() = ToProto(*grant, lease.queues);
-  for (const std::string& role : plan->roles_in_software) response.add_roles_in_software(role);
-  state->hub->PublishLease(v1::LEASE_EVENT_ACQUIRED, response.lease());
-  state->Publish(room);
-  return response;
-}
-
 absl::StatusOr<v1::GetLeaseResponse> Broker::GetLease(SessionId caller,
                                                       const v1::GetLeaseRequest& request) const {
   Locked state(*state_);
@@ -169,38 +96,56 @@ absl::StatusOr<v1::ListLeasesResponse> Broker::ListLeases(
   return response;
 }
 
-absl::StatusOr<v1::ReleaseLeaseResponse> Broker::ReleaseLease(
-    SessionId caller, const v1::ReleaseLeaseRequest& request) {
+void Broker::ReleaseLease(SessionId caller, const v1::ReleaseLeaseRequest& request,
+                          Answer<v1::ReleaseLeaseResponse> done) {
   constexpr std::string_view kCall = "ReleaseLease";
   Locked state(*state_);
   state->Retry();
   auto session = state->Caller(caller);
-  if (!session.ok()) return InCall(kCall, session.status());
+  if (!session.ok()) return state->Answered(done, InCall(kCall, session.status()));
   auto lease = state->Lease(caller, request.lease_id(), false);
-  if (!lease.ok()) return InCall(kCall, lease.status());
-  if (absl::Status status = state->EndLease(request.lease_id(), v1::LEASE_STATE_RELEASED);
-      !status.ok()) {
-    return InCall(kCall, status);
-  }
-  return v1::ReleaseLeaseResponse();
+  if (!lease.ok()) return state->Answered(done, InCall(kCall, lease.status()));
+  (void)state->EndLease(request.lease_id(), v1::LEASE_STATE_RELEASED,
+                        [done = std::move(done)](const absl::Status& status) {
+                          if (!status.ok()) return done(InCall(kCall, status));
+                          done(v1::ReleaseLeaseResponse());
+                        });
 }
 
-absl::StatusOr<v1::RevokeLeaseResponse> Broker::RevokeLease(SessionId caller,
-                                                            const v1::RevokeLeaseRequest& request) {
+void Broker::RevokeLease(SessionId caller, const v1::RevokeLeaseRequest& request,
+                         Answer<v1::RevokeLeaseResponse> done) {
   constexpr std::string_view kCall = "RevokeLease";
   Locked state(*state_);
   state->Retry();
   auto session = state->Admin(caller);
-  if (!session.ok()) return InCall(kCall, session.status());
+  if (!session.ok()) return state->Answered(done, InCall(kCall, session.status()));
   auto lease = state->Lease(caller, request.lease_id(), true);
-  if (!lease.ok()) return InCall(kCall, lease.status());
+  if (!lease.ok()) return state->Answered(done, InCall(kCall, lease.status()));
   // Again: nothing to do.
-  if (!(*lease)->held) return v1::RevokeLeaseResponse();
-  if (absl::Status status = state->EndLease(request.lease_id(), v1::LEASE_STATE_REVOKED);
-      !status.ok()) {
-    return InCall(kCall, status);
-  }
-  return v1::RevokeLeaseResponse();
+  if (!(*lease)->held) return state->Answered(done, v1::RevokeLeaseResponse());
+  (void)state->EndLease(request.lease_id(), v1::LEASE_STATE_REVOKED,
+                        [done = std::move(done)](const absl::Status& status) {
+                          if (!status.ok()) return done(InCall(kCall, status));
+                          done(v1::RevokeLeaseResponse());
+                        });
+}
+
+absl::StatusOr<v1::AcquireLeaseResponse> Broker::AcquireLease(
+    SessionId caller, const v1::AcquireLeaseRequest& request) {
+  return Await<v1::AcquireLeaseResponse>(
+      [&](auto done) { AcquireLease(caller, request, std::move(done)); });
+}
+
+absl::StatusOr<v1::ReleaseLeaseResponse> Broker::ReleaseLease(
+    SessionId caller, const v1::ReleaseLeaseRequest& request) {
+  return Await<v1::ReleaseLeaseResponse>(
+      [&](auto done) { ReleaseLease(caller, request, std::move(done)); });
+}
+
+absl::StatusOr<v1::RevokeLeaseResponse> Broker::RevokeLease(SessionId caller,
+                                                            const v1::RevokeLeaseRequest& request) {
+  return Await<v1::RevokeLeaseResponse>(
+      [&](auto done) { RevokeLease(caller, request, std::move(done)); });
 }
 
 absl::StatusOr<std::shared_ptr<LeaseSubscription>> Broker::WatchLeases(

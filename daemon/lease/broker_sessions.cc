@@ -71,43 +71,4 @@ absl::StatusOr<std::vector<std::shared_ptr<const linux_sys::OwnedFd>>> Broker::F
   return std::exchange((*lease)->descriptors, {});
 }
 
-void Broker::EndSession(SessionId session) {
-  Locked state(*state_);
-  state->EndSession(session);
-  state->Retry();
-}
-
-void Broker::EndAll() {
-  Locked state(*state_);
-  state->stopping = true;
-  for (SessionId id : state->sessions.ids()) state->EndSession(id);
-  for (auto& [name, room] : state->rooms) {
-    for (uint32_t location : room.rules.LocationsOf(0)) {
-      const absl::Status status = room.device->RemoveRule(location);
-      if (status.ok() || absl::IsNotFound(status)) room.rules.Remove(location);
-    }
-  }
-  for (int tries = 0; tries < 3 && state->Retry(); ++tries) {
-  }
-  state->hub->EndAllReaders(Error(v1::ERROR_REASON_NOT_READY, "", "", "",
-                                  "the daemon is stopping; watch again when it has started"));
-}
-
-bool Broker::Maintain() {
-  Locked state(*state_);
-  bool left = state->Retry();
-  if (!state->stopping) return left;
-  for (auto& [name, room] : state->rooms) {
-    for (uint32_t location : room.rules.LocationsOf(0)) {
-      const absl::Status status = room.device->RemoveRule(location);
-      if (status.ok() || absl::IsNotFound(status)) {
-        room.rules.Remove(location);
-      } else {
-        left = true;
-      }
-    }
-  }
-  return left;
-}
-
 }  // namespace qsplit::lease

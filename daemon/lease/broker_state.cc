@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
-#include <set>
 #include <utility>
 
 #include "daemon/lease/convert.h"
@@ -16,60 +14,11 @@ namespace {
 
 using policy::Error;
 
-std::vector<bool> Taken(const std::vector<LeaseId>& holders) {
-  std::vector<bool> taken(holders.size());
-  for (size_t i = 0; i < holders.size(); ++i) taken[i] = holders[i] != 0;
-  return taken;
-}
-
 uint32_t Free(const std::vector<bool>& taken) {
   return static_cast<uint32_t>(std::count(taken.begin(), taken.end(), false));
 }
 
 }  // namespace
-
-std::vector<bool> DeviceRoom::RxTaken() const {
-  std::vector<bool> taken = Taken(rx_holder);
-  for (const steering::OwnedRule* rule : rules.List()) {
-    const uint32_t queue = rule->rule.action.queue;
-    if (rule->lease == 0 && queue < taken.size()) taken[queue] = true;
-  }
-  return taken;
-}
-
-std::vector<bool> DeviceRoom::TxTaken() const { return Taken(tx_holder); }
-
-void DeviceRoom::Rebase(const device::QueueRequest& queues, const device::DeviceCounters& now) {
-  for (uint32_t queue : queues.rx_queues) {
-    if (queue < now.rx.size()) rx_base[queue] = now.rx[queue];
-  }
-  for (uint32_t queue : queues.tx_queues) {
-    if (queue < now.tx.size()) tx_base[queue] = now.tx[queue];
-  }
-}
-
-device::QueueCounters Since(const device::QueueCounters& now, const device::QueueCounters& base) {
-  using Counters = device::QueueCounters;
-  constexpr uint64_t Counters::*kAll[] = {&Counters::packets,
-                                          &Counters::bytes,
-                                          &Counters::completions,
-                                          &Counters::descriptors,
-                                          &Counters::drops_no_descriptor,
-                                          &Counters::drops_too_long,
-                                          &Counters::drops_down,
-                                          &Counters::drops_injected,
-                                          &Counters::checksum_errors,
-                                          &Counters::faults,
-                                          &Counters::events,
-                                          &Counters::wakeups};
-  static_assert(sizeof(Counters) == std::size(kAll) * sizeof(uint64_t), "name each counter");
-  Counters since;
-  for (uint64_t Counters::*counter : kAll) {
-    // Less than before: the device began anew.
-    since.*counter = now.*counter >= base.*counter ? now.*counter - base.*counter : now.*counter;
-  }
-  return since;
-}
 
 Broker::State::State(BrokerOptions options)
     : clock(std::move(options.clock)),
@@ -78,15 +27,12 @@ Broker::State::State(BrokerOptions options)
       layouts(std::move(options.layouts)),
       on_left(std::move(options.on_left)),
       dispose(std::move(options.dispose)) {
-  for (auto& device : options.devices) {
-    const device::DeviceInfo& info = device->info();
-    for (const auto& layout : info.layouts) layouts.push_back(layout);
-    rooms.emplace(info.name, DeviceRoom{device, steering::RuleTable(info.rule_capacity),
-                                        std::vector<LeaseId>(info.rx_queues),
-                                        std::vector<LeaseId>(info.tx_queues),
-                                        std::vector<device::QueueCounters>(info.rx_queues),
-                                        std::vector<device::QueueCounters>(info.tx_queues)});
-  }
+  for (auto& device : options.devices) rooms.emplace(device->info().name, device);
+  for (const auto& [name, room] : rooms) Serve(room.device->info().layouts);
+}
+
+void Broker::State::Serve(const std::vector<layout::VerifiedLayout>& more) {
+  layouts.insert(layouts.end(), more.begin(), more.end());
   std::stable_sort(layouts.begin(), layouts.end(), [](const auto& a, const auto& b) {
     return a.name() != b.name() ? a.name() < b.name() : a.digest() < b.digest();
   });
@@ -155,6 +101,11 @@ absl::StatusOr<LeaseRecord*> Broker::State::Lease(SessionId caller, LeaseId id, 
 
 absl::Status Broker::State::CheckRuns(const LeaseRecord& lease) {
   if (lease.state == v1::LEASE_STATE_ACTIVE) return absl::OkStatus();
+  if (lease.state == v1::LEASE_STATE_OPENING) {
+    return Error(
+        v1::ERROR_REASON_NOT_READY, "lease_id", fmt::format("{}", lease.id), "",
+        fmt::format("lease {} is being set up; wait until AcquireLease returns", lease.id));
+  }
   return Error(v1::ERROR_REASON_REVOKED, "lease_id", fmt::format("{}", lease.id), "",
                fmt::format("lease {} was revoked; release it and acquire another", lease.id));
 }
@@ -221,107 +172,19 @@ void Broker::State::Publish(const DeviceRoom& room) {
   }
 }
 
-absl::Status Broker::State::TearDown(LeaseRecord& lease) {
-  if (!lease.held) return absl::OkStatus();
-  DeviceRoom& room = *lease.room;
-  for (uint32_t location : room.rules.LocationsOf(lease.id)) {
-    absl::Status status = room.device->RemoveRule(location);
-    if (!status.ok() && !absl::IsNotFound(status)) return status;
-    room.rules.Remove(location);
-  }
-  if (absl::Status status = room.device->CloseQueues(lease.id); !status.ok()) return status;
-  lease.held = false;
-  room.Rebase(lease.queues, room.device->ReadCounters());
-  for (auto* holders : {&room.rx_holder, &room.tx_holder}) {
-    std::replace(holders->begin(), holders->end(), lease.id, LeaseId{0});
-  }
-  for (auto& region : lease.queues.regions) {
-    regions.Unuse(region.region, lease.id);
-    trash.push_back(std::move(region.memory));
-  }
-  lease.queues.regions.clear();
-  return absl::OkStatus();
-}
-
-void Broker::State::Finish(LeaseId id) {
-  const auto found = leases.find(id);
-  const LeaseRecord& lease = found->second;
-  hub->PublishLease(
-      lease.state == v1::LEASE_STATE_REVOKED ? v1::LEASE_EVENT_REVOKED : v1::LEASE_EVENT_RELEASED,
-      ToProto(lease));
-  const DeviceRoom& room = *lease.room;
-  if (lease.state == v1::LEASE_STATE_RELEASED) {
-    hub->ForgetLease(id);
-    leases.erase(found);
-  }
+void Broker::State::Listen(DeviceRoom& room) {
+  // The hub outlives the broker where a device's thread still speaks to it.
+  device::DeviceEvents events;
+  events.fault = [hub = hub, device = room.name()](const device::Fault& fault) {
+    hub->PublishFault(device, fault);
+    hub->Flush();
+  };
+  events.state = [hub = hub, device = room.name()](const device::DeviceState& now) {
+    hub->PublishState(device, now);
+    hub->Flush();
+  };
+  room.device->SetEvents(std::move(events));
   Publish(room);
-}
-
-absl::Status Broker::State::EndLease(LeaseId id, v1::LeaseState state, bool ask) {
-  const auto found = leases.find(id);
-  if (found == leases.end()) return absl::OkStatus();
-  LeaseRecord& lease = found->second;
-  lease.state = state;
-  for (auto& fd : lease.descriptors) trash.push_back(std::move(fd));
-  lease.descriptors.clear();
-  if (!lease.held) {  // a revoked one, given back
-    hub->ForgetLease(id);
-    leases.erase(found);
-    return absl::OkStatus();
-  }
-  hub->UpdateLease(ToProto(lease));
-  absl::Status status = ask ? TearDown(lease) : absl::UnavailableError("busy");
-  if (!status.ok()) {
-    left = true;
-    return Error(v1::ERROR_REASON_NOT_READY, "lease_id", fmt::format("{}", id), "",
-                 fmt::format("the device has not let go of lease {} yet ({}); the daemon keeps "
-                             "trying, and its queues stay taken until then",
-                             id, std::string(status.message())));
-  }
-  Finish(id);
-  return absl::OkStatus();
-}
-
-void Broker::State::EndSession(SessionId id) {
-  if (sessions.Find(id) == nullptr) return;
-  std::vector<LeaseId> ids;
-  for (const auto& [lease_id, lease] : leases) {
-    if (lease.session == id) ids.push_back(lease_id);
-  }
-  std::set<const DeviceRoom*> busy;
-  for (LeaseId lease : ids) {  // Retry has the rest
-    const DeviceRoom* room = leases.at(lease).room;
-    if (absl::IsUnavailable(EndLease(lease, v1::LEASE_STATE_RELEASED, !busy.contains(room)))) {
-      busy.insert(room);
-    }
-  }
-  for (auto& memory : regions.RemoveAll(id)) trash.push_back(std::move(memory));
-  for (linux_sys::OwnedFd& fd : sessions.Close(id)) {
-    trash.push_back(std::make_shared<const linux_sys::OwnedFd>(std::move(fd)));
-  }
-  hub->EndReadersOf(id, sessions.Get(id).status());
-}
-
-bool Broker::State::Retry() {
-  std::vector<LeaseId> waiting;
-  for (const auto& [id, lease] : leases) {
-    if (lease.held && lease.state != v1::LEASE_STATE_ACTIVE) waiting.push_back(id);
-  }
-  left = false;
-  std::set<const DeviceRoom*> busy;
-  for (LeaseId id : waiting) {
-    LeaseRecord& lease = leases.at(id);
-    if (!busy.contains(lease.room)) {
-      const absl::Status status = TearDown(lease);
-      if (status.ok()) {
-        Finish(id);
-        continue;
-      }
-      if (absl::IsUnavailable(status)) busy.insert(lease.room);
-    }
-    left = true;
-  }
-  return left;
 }
 
 }  // namespace qsplit::lease

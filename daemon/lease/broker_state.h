@@ -1,14 +1,18 @@
 // The broker's state and the steps that several calls share. Private to daemon/lease.
 //
-// All of it is guarded by `mutex`, but for the hub, which has a lock of its own. A lease's life:
+// All of it is guarded by `mutex`, but for the hub and the rooms' threads, which have locks of
+// their own. A lease's life:
 //
-//   Acquire ──► ACTIVE ──fault──► FAULTED
-//                 │                  │
-//                 ├── RevokeLease ───┴──► REVOKED    stays listed until released or the session
-//                 ends └── Release, end ──────► RELEASED  leaves the table
+//   Acquire ──► OPENING ──► ACTIVE ──fault──► FAULTED
+//                  │          │                  │
+//                  │          ├── RevokeLease ───┴──► REVOKED    listed until released or the
+//                  │          │                                  session ends
+//                  └──────────┴── Release, end ─────► RELEASED   leaves the table
 //
-// Whatever ends a lease, TearDown takes it apart: its rules, then its queues and mappings. A device
-// that refuses leaves it `held`: its queues stay taken and its memory alive until a later try.
+// Whatever ends a lease, its rules go at once, with the lock held; then its room's thread closes
+// its queues, without it. A lease that ends while that thread opens it is closed as soon as it is
+// open. A device that refuses leaves the lease `held`: its queues stay taken and its memory alive
+// until a later try.
 #ifndef QSPLIT_DAEMON_LEASE_BROKER_STATE_H_
 #define QSPLIT_DAEMON_LEASE_BROKER_STATE_H_
 
@@ -19,35 +23,16 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "daemon/lease/broker.h"
+#include "daemon/lease/device_room.h"
 #include "daemon/lease/lease_plan.h"
 #include "daemon/lease/sight.h"
-#include "daemon/steering/rule_table.h"
 
 namespace qsplit::lease {
-
-struct DeviceRoom {
-  std::shared_ptr<device::Device> device;
-  steering::RuleTable rules;
-  std::vector<LeaseId> rx_holder;  // by queue; 0: free
-  std::vector<LeaseId> tx_holder;
-  // The device's counters when each queue last changed hands: what a former holder's traffic was is
-  // not told to the next.
-  std::vector<device::QueueCounters> rx_base, tx_base;
-
-  const std::string& name() const { return device->info().name; }
-  // Queues that no new lease can have: leased, or an operator's rule sends to it.
-  std::vector<bool> RxTaken() const;
-  std::vector<bool> TxTaken() const;
-  // Lets the counters of these queues begin at `now`.
-  void Rebase(const device::QueueRequest& queues, const device::DeviceCounters& now);
-};
-
-// What was counted since `base`.
-device::QueueCounters Since(const device::QueueCounters& now, const device::QueueCounters& base);
 
 struct LeaseRecord {
   LeaseId id = 0;
@@ -58,14 +43,22 @@ struct LeaseRecord {
   DeviceRoom* room = nullptr;
   device::QueueRequest queues;
   absl::Time acquired;
-  v1::LeaseState state = v1::LEASE_STATE_ACTIVE;  // never FAULTED: the hub counts faults
-  bool held = true;                               // the device may still have its queues
-  bool fetched = false;                           // the grant's descriptors are gone to the client
+  v1::LeaseState state = v1::LEASE_STATE_OPENING;  // never FAULTED: the hub counts faults
+  bool held = true;                                // the device may still have its queues
+  bool in_job = true;                              // the room's thread opens it or will close it
+  bool told = false;                               // readers have heard of it
+  bool fetched = false;                            // the grant's descriptors are gone to the client
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> descriptors;
+  // Told once when the device has let go, or has refused to.
+  std::vector<std::function<void(absl::Status)>> waiting;
+
+  bool ended() const {
+    return state == v1::LEASE_STATE_REVOKED || state == v1::LEASE_STATE_RELEASED;
+  }
 };
 
 struct Broker::State {
-  State(BrokerOptions options);
+  explicit State(BrokerOptions options);
 
   // The session of a caller. UNAUTHENTICATED, or UNAVAILABLE while stopping.
   absl::StatusOr<const session::Session*> Caller(SessionId id) const;
@@ -78,6 +71,9 @@ struct Broker::State {
   bool IsAdmin(SessionId id) const;
   // What the caller may see, when its request says `all` or does not. Errors as Caller.
   absl::StatusOr<Sight> SightOf(SessionId id, bool all) const;
+
+  // Layouts that ListLayouts and GetLayout know as well.
+  void Serve(const std::vector<layout::VerifiedLayout>& more);
 
   absl::StatusOr<DeviceRoom*> Room(std::string_view name);
   absl::StatusOr<const DeviceRoom*> Room(std::string_view name) const;
@@ -94,17 +90,48 @@ struct Broker::State {
 
   // Tells readers how the device is now.
   void Publish(const DeviceRoom& room);
-  // Rules, queues, mappings, in this order; what has been done is not done again. On an error the
-  // rest waits for Retry.
-  absl::Status TearDown(LeaseRecord& lease);
-  // Ends a lease as REVOKED or RELEASED. The record is gone after it when it was RELEASED and the
-  // device has let go. `ask` false: the device is busy and is not asked now.
-  absl::Status EndLease(LeaseId id, v1::LeaseState state, bool ask = true);
+  // The device's own events come to the hub from now on.
+  void Listen(DeviceRoom& room);
+
+  // --- For AcquireLease. Open runs on the room's thread; Book plans the lease and puts it down as
+  // OPENING; Opened makes it ACTIVE, or says why it is not.
+  void Open(SessionId caller, const v1::AcquireLeaseRequest& request, DeviceRoom& room,
+            const Answer<v1::AcquireLeaseResponse>& done);
+  absl::StatusOr<LeasePlan> Book(SessionId caller, const v1::AcquireLeaseRequest& request,
+                                 DeviceRoom& room);
+  absl::StatusOr<v1::AcquireLeaseResponse> Opened(LeaseRecord& lease, const LeasePlan& plan,
+                                                  absl::StatusOr<device::Grant> grant);
+
+  // --- For everything that ends leases.
+  // Ends a lease as REVOKED or RELEASED. `done` hears when the device has let go, or has refused
+  // to; an error of it (NOT_READY) is also returned where it is known at once. `ask` false: the
+  // device is busy and is not asked now.
+  absl::Status EndLease(LeaseId id, v1::LeaseState state, std::function<void(absl::Status)> done,
+                        bool ask = true);
   // EndLease for all leases of a session, then its regions and descriptors. A device that is busy
   // is asked once, not once for each lease, for each time may take 50 ms; so does Retry.
   void EndSession(SessionId id);
-  // Another try for what devices did not let go of; true: something is left.
+  // Another try for what devices did not let go of; true: something has ended and is still held.
   bool Retry();
+  // Removes the rules of a lease that has ended, and has the room's thread close its queues. What
+  // has been done is not done again. On an error the rest waits for Retry.
+  absl::Status BeginClose(LeaseRecord& lease);
+  // On the room's thread: closes the queues.
+  void Close(LeaseId id);
+  // The device has let go of it.
+  void GiveBack(LeaseRecord& lease);
+  // Readers hear of its end; the record is gone after it when it was RELEASED.
+  void Forget(LeaseId id);
+  void RemoveOperatorRules();
+  // Gives an answer after the lock is let go.
+  template <typename Response>
+  void Answered(const Answer<Response>& done,
+                std::type_identity_t<absl::StatusOr<Response>> response) {
+    answers.push_back(
+        [done, response = std::move(response)]() mutable { done(std::move(response)); });
+  }
+  // The same for those who wait for a lease's end.
+  void Tell(LeaseRecord& lease, const absl::Status& status);
 
   mutable std::mutex mutex;
   const session::Clock clock;
@@ -122,18 +149,19 @@ struct Broker::State {
   bool left = false;  // something waits for Retry since on_left was called last
   // Closed after the lock is let go: closing may free much memory.
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> trash;
-
- private:
-  void Finish(LeaseId id);
+  // Made after the lock is let go.
+  std::vector<std::function<void()>> answers;
 };
 
-// Holds the lock; afterwards closes what was thrown away and calls readers.
+// Holds the lock; afterwards closes what was thrown away, calls readers and gives answers.
 class Broker::Locked {
  public:
   explicit Locked(State& state) : state_(state), lock_(state.mutex) {}
   ~Locked() {
     std::vector<std::shared_ptr<const linux_sys::OwnedFd>> trash;
     trash.swap(state_.trash);
+    std::vector<std::function<void()>> answers;
+    answers.swap(state_.answers);
     const bool left = std::exchange(state_.left, false);
     lock_.unlock();
     if (left && state_.on_left) state_.on_left();
@@ -142,6 +170,7 @@ class Broker::Locked {
     }
     trash.clear();
     state_.hub->Flush();
+    for (const auto& answer : answers) answer();
   }
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;

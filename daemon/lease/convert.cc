@@ -150,6 +150,18 @@ v1::ProtectionMode ToProto(device::Protection protection) {
   return v1::PROTECTION_MODE_UNSPECIFIED;
 }
 
+std::string_view WordOf(device::Protection protection) {
+  switch (protection) {
+    case device::Protection::kDirect:
+      return "direct";
+    case device::Protection::kGuarded:
+      return "guarded";
+    case device::Protection::kKernel:
+      return "kernel";
+  }
+  return "none";
+}
+
 v1::RateLimit ToProto(const device::RateLimit& limit) {
   v1::RateLimit to;
   to.set_tx_packets_per_second(limit.tx_packets_per_second);

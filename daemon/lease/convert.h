@@ -23,6 +23,8 @@ namespace qsplit::lease {
 
 v1::LayoutReference ToProto(const layout::VerifiedLayout& layout);
 v1::ProtectionMode ToProto(device::Protection protection);
+// "direct".
+std::string_view WordOf(device::Protection protection);
 v1::RateLimit ToProto(const device::RateLimit& limit);
 // nullopt: unspecified or unknown.
 std::optional<device::Protection> FromProto(v1::ProtectionMode mode);

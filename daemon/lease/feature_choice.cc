@@ -67,10 +67,15 @@ std::string NameOfChoice(const v1::Feature& feature, uint32_t choice) {
   return fmt::format("{}={}", feature.name(), feature.choices(static_cast<int>(choice)));
 }
 
-std::string DescribeFeatures(const v1::Layout& layout) {
+std::string DescribeFeatures(const v1::Layout& layout, const std::vector<uint64_t>& allowed) {
   std::vector<std::string> features;
   for (const v1::Feature& feature : layout.features()) {
-    features.push_back(fmt::format("{}={}", feature.name(), fmt::join(feature.choices(), "|")));
+    std::vector<std::string> choices;
+    for (int i = 0; i < feature.choices_size(); ++i) {
+      const bool there = allowed.empty() || ((allowed[features.size()] >> i) & 1) != 0;
+      if (there) choices.push_back(feature.choices(i));
+    }
+    features.push_back(fmt::format("{}={}", feature.name(), fmt::join(choices, "|")));
   }
   return fmt::format("{}", fmt::join(features, ", "));
 }

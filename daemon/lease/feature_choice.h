@@ -33,8 +33,9 @@ std::optional<PinnedChoices> PinChoices(const v1::Layout& layout,
 // "Completion=extended"; `choice` must be one of the feature's.
 std::string NameOfChoice(const v1::Feature& feature, uint32_t choice);
 
-// "Completion=basic|extended", one after the other with commas; empty: it has no features.
-std::string DescribeFeatures(const v1::Layout& layout);
+// "Completion=basic|extended", one after the other with commas; empty: it has no features. With
+// `allowed`, a mask of choices for each: only those.
+std::string DescribeFeatures(const v1::Layout& layout, const std::vector<uint64_t>& allowed = {});
 
 }  // namespace qsplit::lease
 

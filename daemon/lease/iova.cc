@@ -12,7 +12,7 @@ constexpr uint64_t kLowest = uint64_t{1} << 20;
 absl::Status TooMuch(const IovaRange& range) {
   return policy::Error(v1::ERROR_REASON_QUOTA, "region_ids", "", policy::Hex(range.end),
                        "the regions do not fit into the addresses that the layout's descriptors "
-                       "reach; use smaller ones, or another layout");
+                       "and the device's IOMMU reach; use smaller ones, or another layout");
 }
 
 // The largest address that a field can say.
@@ -32,8 +32,9 @@ uint64_t AlignUp(uint64_t value, uint64_t page) {
 
 }  // namespace
 
-IovaRange RangeOf(const v1::Layout& layout) {
+IovaRange RangeOf(const v1::Layout& layout, const device::DeviceInfo& device) {
   IovaRange range;
+  if (device.iova_end) range.end = std::min(range.end, *device.iova_end);
   for (const v1::Form& form : layout.forms()) {
     for (const v1::Field& field : form.fields()) {
       if (field.role() != "buffer.address" || field.parts().empty()) continue;
@@ -41,6 +42,7 @@ IovaRange RangeOf(const v1::Layout& layout) {
     }
   }
   if (range.end < 2 * range.first) range.first = kLowest;
+  if (device.iova_first) range.first = std::max(range.first, *device.iova_first);
   return range;
 }
 

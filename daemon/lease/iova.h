@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daemon/device/device.h"
 #include "qsplit/v1/layout.pb.h"
 
 namespace qsplit::lease {
@@ -20,9 +21,9 @@ struct IovaRange {
   uint64_t first = 0x1'0000'0000;
   uint64_t end = uint64_t{1} << 47;
 };
-// What descriptors of the layout can name. Those of 32 bits and little more begin at 1 MiB, so that
-// a null address meets nothing.
-IovaRange RangeOf(const v1::Layout& layout);
+// What descriptors of the layout can name and the device's IOMMU translates. Ranges of 32 bits and
+// little more begin at 1 MiB, so that a null address meets nothing.
+IovaRange RangeOf(const v1::Layout& layout, const device::DeviceInfo& device = {});
 
 // What x86 takes for interrupts; no DMA goes there.
 inline constexpr uint64_t kInterruptWindow = 0xfee0'0000;

@@ -1,6 +1,6 @@
 // Which layout a lease gets, and what is chosen for its features.
 //
-// Pure functions over verified layouts; any thread.
+// Pure functions over what a device offers; any thread.
 #ifndef QSPLIT_DAEMON_LEASE_LAYOUT_CHOICE_H_
 #define QSPLIT_DAEMON_LEASE_LAYOUT_CHOICE_H_
 
@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/lease/queue_roles.h"
+#include "daemon/lease/layout_offer.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
 namespace qsplit::lease {
 
 // Ways to set a layout up that are tried: the defaults, then those with one feature away from its
-// default, then with two, …. Features that decide nothing of what is asked stay at their defaults
-// and do not count.
+// default, then with two, …. A feature's default is the first choice that the device allows.
+// Features that decide nothing of what is asked stay at their defaults and do not count.
 inline constexpr int kMaxTries = 1024;
 
 struct LayoutWish {
@@ -44,8 +44,9 @@ bool SoftwareCanCompute(v1::Direction direction, std::string_view role);
 // slots, then the first layout, then the one with the fewest features away from their defaults.
 // INVALID_ARGUMENT (MALFORMED): no such role in the vocabulary, more than 64 roles, words that
 // choose no feature. NOT_FOUND: the device does not offer the layout named, or none with such
-// features. UNIMPLEMENTED: MISSING_ROLES, or UNSUPPORTED (no queue of that direction).
-absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const layout::VerifiedLayout> offered,
+// features. UNIMPLEMENTED: MISSING_ROLES, or UNSUPPORTED (no queue of that direction, or a choice
+// that is the layout's and that the device does not allow).
+absl::StatusOr<LayoutChoice> ChooseLayout(std::span<const LayoutOffer> offered,
                                           const LayoutWish& wish);
 
 }  // namespace qsplit::lease

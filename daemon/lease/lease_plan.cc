@@ -24,6 +24,17 @@ absl::Status CheckPolicy(const v1::AcquireLeaseRequest& request, const Circumsta
                  fmt::format("policy gives you no queues of device {}; ask the administrator",
                              here.device.name));
   }
+  if (here.device.rx_queues == 0 && here.device.tx_queues == 0) {
+    return Error(v1::ERROR_REASON_UNUSABLE, "device", here.device.name, "",
+                 fmt::format("device {} cannot be used: {}", here.device.name,
+                             here.trouble.empty() ? "it has no queues" : here.trouble));
+  }
+  if (here.device.whole_function_only && here.leased) {
+    return Error(v1::ERROR_REASON_NO_FREE_QUEUE, "device", here.device.name, "1 lease",
+                 fmt::format("device {} is leased whole, to one lease at a time, and it is leased; "
+                             "try later or choose another device",
+                             here.device.name));
+  }
   if (here.usage.leases >= here.tenant.quota.max_leases) {
     return Error(v1::ERROR_REASON_QUOTA, "", fmt::format("{}", here.usage.leases + 1),
                  fmt::format("{}", here.tenant.quota.max_leases),
@@ -54,17 +65,39 @@ absl::Status CheckQueueQuota(std::string_view field, std::string_view word, size
                            wanted, word, used, most));
 }
 
+bool Has(const std::vector<device::Protection>& modes, device::Protection mode) {
+  return std::find(modes.begin(), modes.end(), mode) != modes.end();
+}
+
+std::string Words(const std::vector<device::Protection>& modes) {
+  std::vector<std::string_view> words;
+  for (device::Protection mode : modes) words.push_back(WordOf(mode));
+  return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
+}
+
+absl::Status CannotLimit(const device::DeviceInfo& device, std::string_view modes) {
+  const std::string able = Words(device.rate_limit_modes);
+  const std::string advice = device.rate_limit_modes.empty()
+                                 ? "choose another device"
+                                 : fmt::format("take {}, or leave the mode to the daemon", able);
+  return Error(v1::ERROR_REASON_NOT_ALLOWED, "protection", modes, able,
+               fmt::format("policy limits how fast you may send, and device {} cannot keep to that "
+                           "with protection {}; {}",
+                           device.name, modes, advice));
+}
+
 absl::StatusOr<device::Protection> ChooseProtection(const v1::AcquireLeaseRequest& request,
-                                                    const device::DeviceInfo& device) {
-  const auto offers = [&](device::Protection mode) {
-    return std::find(device.protections.begin(), device.protections.end(), mode) !=
-           device.protections.end();
+                                                    const Circumstances& here) {
+  const device::DeviceInfo& device = here.device;
+  const auto limits = [&](device::Protection mode) {
+    return !here.tenant.limit.any() || Has(device.rate_limit_modes, mode);
   };
   if (request.protection() == v1::PROTECTION_MODE_UNSPECIFIED) {
     for (device::Protection mode :
          {device::Protection::kDirect, device::Protection::kGuarded, device::Protection::kKernel}) {
-      if (offers(mode)) return mode;
+      if (Has(device.protections, mode) && limits(mode)) return mode;
     }
+    if (!device.protections.empty()) return CannotLimit(device, Words(device.protections));
   } else {
     const std::optional<device::Protection> mode = FromProto(request.protection());
     if (!mode) {
@@ -73,13 +106,17 @@ absl::StatusOr<device::Protection> ChooseProtection(const v1::AcquireLeaseReques
           v1::ERROR_REASON_MALFORMED, "protection", fmt::format("{}", number), "",
           fmt::format("protection {} is no mode; leave it out and let the daemon choose", number));
     }
-    if (offers(*mode)) return *mode;
+    if (Has(device.protections, *mode)) {
+      if (limits(*mode)) return *mode;
+      return CannotLimit(device, WordOf(*mode));
+    }
   }
-  return Error(v1::ERROR_REASON_UNSUPPORTED, "protection",
-               v1::ProtectionMode_Name(request.protection()), "",
-               fmt::format("device {} has not this protection mode; leave it out and let the "
-                           "daemon choose",
-                           device.name));
+  return Error(
+      v1::ERROR_REASON_UNSUPPORTED, "protection", v1::ProtectionMode_Name(request.protection()),
+      Words(device.protections),
+      fmt::format("device {} has not this protection mode; it has {}: leave it out and let "
+                  "the daemon choose",
+                  device.name, Words(device.protections)));
 }
 
 absl::StatusOr<std::vector<device::RegionMapping>> MapRegions(
@@ -115,7 +152,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
                  "neither receive nor transmit queues are wanted; ask for at least one");
   }
   if (absl::Status status = CheckPolicy(request, here); !status.ok()) return status;
-  auto protection = ChooseProtection(request, here.device);
+  auto protection = ChooseProtection(request, here);
   if (!protection.ok()) return protection.status();
 
   LayoutWish wish;
@@ -125,7 +162,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   wish.rx_roles.assign(request.rx_roles().begin(), request.rx_roles().end());
   wish.tx_roles.assign(request.tx_roles().begin(), request.tx_roles().end());
   wish.features.assign(request.features().begin(), request.features().end());
-  auto choice = ChooseLayout(here.device.layouts, wish);
+  auto choice = ChooseLayout(here.offers, wish);
   if (!choice.ok()) return choice.status();
 
   auto rx = Pick(request.rx_queue_count(), request.has_first_rx_queue(), request.first_rx_queue(),
@@ -151,6 +188,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   queues.tx_queues = *std::move(tx);
   queues.protection = *protection;
   queues.join_rss = request.join_rss();
+  queues.limit = here.tenant.limit;
   if (wish.receive) {
     const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_RECEIVE);
     auto slots = ChooseSlots(queue, choice->features, request.rx_slots(), here.device.default_slots,
@@ -168,7 +206,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
     if (!slots.ok()) return slots.status();
     queues.tx_slots = *slots;
   }
-  auto mappings = MapRegions(here.regions, RangeOf(choice->layout.message()));
+  auto mappings = MapRegions(here.regions, RangeOf(choice->layout.message(), here.device));
   if (!mappings.ok()) return mappings.status();
   queues.regions = *std::move(mappings);
   return LeasePlan{std::move(queues), std::move(choice->roles_in_software)};

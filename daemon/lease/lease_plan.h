@@ -6,11 +6,13 @@
 #define QSPLIT_DAEMON_LEASE_LEASE_PLAN_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/device/device.h"
+#include "daemon/lease/layout_offer.h"
 #include "daemon/policy/policy.h"
 #include "daemon/region/region_table.h"
 #include "qsplit/v1/lease.pb.h"
@@ -31,8 +33,11 @@ struct Usage {
 // What the plan is made from, besides the request.
 struct Circumstances {
   const device::DeviceInfo& device;
+  std::string trouble;  // DeviceState's
+  std::span<const LayoutOffer> offers;
   const policy::Tenant& tenant;
   Usage usage;
+  bool leased = false;         // some lease has queues of the device
   std::vector<bool> rx_taken;  // one for each queue of the device
   std::vector<bool> tx_taken;
   std::vector<const region::Region*> regions;  // of the request, in its order

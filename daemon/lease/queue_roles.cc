@@ -1,6 +1,7 @@
 #include "daemon/lease/queue_roles.h"
 
 #include <algorithm>
+#include <set>
 
 namespace qsplit::lease {
 namespace {
@@ -9,56 +10,66 @@ namespace {
 // handful.
 constexpr size_t kMaxWays = 64;
 
-template <typename Needs>
 Needs With(Needs needs, const google::protobuf::RepeatedPtrField<v1::FeatureChoice>& more) {
-  for (const v1::FeatureChoice& need : more) needs.emplace(need.feature(), need.choice());
+  for (const v1::FeatureChoice& need : more) needs.emplace_back(need.feature(), need.choice());
+  std::sort(needs.begin(), needs.end());
+  needs.erase(std::unique(needs.begin(), needs.end()), needs.end());
   return needs;
+}
+
+void Mark(const Needs& needs, std::vector<bool>& features) {
+  for (const auto& [feature, choice] : needs) features[feature] = true;
 }
 
 }  // namespace
 
+bool Meets(const Needs& needs, const Choices& choices) {
+  return std::all_of(needs.begin(), needs.end(),
+                     [&](const auto& need) { return choices[need.first] == need.second; });
+}
+
+bool MeetsAny(const Ways& ways, const Choices& choices) {
+  return std::any_of(ways.begin(), ways.end(),
+                     [&](const Needs& needs) { return Meets(needs, choices); });
+}
+
 // How each form can be reached, containers before what they contain.
 class QueueRoles::Collector {
  public:
-  Collector(const v1::Layout& layout, const std::vector<std::string>& wanted)
-      : layout_(layout), wanted_(wanted), reached_(static_cast<size_t>(layout.forms_size())) {}
+  explicit Collector(const v1::Layout& layout)
+      : layout_(layout), reached_(static_cast<size_t>(layout.forms_size())) {}
 
   void Reach(uint32_t form, const Needs& needs) {
-    Ways& ways = reached_[form];
+    std::set<Needs>& ways = reached_[form];
     if (ways.size() < kMaxWays) {
       ways.insert(With(needs, layout_.forms(static_cast<int>(form)).features()));
     }
   }
 
-  std::vector<Ways> Roles() {
-    std::vector<Ways> roles(wanted_.size());
+  std::map<std::string, Ways, std::less<>> Roles() {
+    std::map<std::string, std::set<Needs>> found;
     // A form contains only forms of lower indices.
     for (size_t i = reached_.size(); i-- > 0;) {
       const v1::Form& form = layout_.forms(static_cast<int>(i));
       for (const Needs& needs : reached_[i]) {
         for (const v1::ContainedForm& part : form.contains()) Reach(part.form(), needs);
-        for (const v1::Field& field : form.fields()) AddField(field, needs, roles);
+        for (const v1::Field& field : form.fields()) {
+          if (!field.role().empty()) found[field.role()].insert(With(needs, field.features()));
+        }
       }
     }
+    std::map<std::string, Ways, std::less<>> roles;
+    for (const auto& [role, ways] : found) roles[role].assign(ways.begin(), ways.end());
     return roles;
   }
 
  private:
-  void AddField(const v1::Field& field, const Needs& needs, std::vector<Ways>& roles) const {
-    if (field.role().empty()) return;
-    for (size_t i = 0; i < wanted_.size(); ++i) {
-      if (wanted_[i] == field.role()) roles[i].insert(With(needs, field.features()));
-    }
-  }
-
   const v1::Layout& layout_;
-  const std::vector<std::string>& wanted_;
-  std::vector<Ways> reached_;  // by form
+  std::vector<std::set<Needs>> reached_;  // by form
 };
 
-QueueRoles::QueueRoles(const v1::Layout& layout, const v1::Queue& queue,
-                       const std::vector<std::string>& wanted) {
-  Collector collector(layout, wanted);
+QueueRoles::QueueRoles(const v1::Layout& layout, const v1::Queue& queue) {
+  Collector collector(layout);
   const bool transmit = queue.direction() == v1::DIRECTION_TRANSMIT;
   for (const v1::Ring& ring : queue.rings()) {
     const Needs needs = With(Needs(), ring.features());
@@ -73,14 +84,10 @@ QueueRoles::QueueRoles(const v1::Layout& layout, const v1::Queue& queue,
   ways_ = collector.Roles();
 }
 
-bool QueueRoles::Meets(const Needs& needs, const Choices& choices) {
-  return std::all_of(needs.begin(), needs.end(),
-                     [&](const auto& need) { return choices[need.first] == need.second; });
-}
-
-bool QueueRoles::Has(size_t wanted, const Choices& choices) const {
-  return std::any_of(ways_[wanted].begin(), ways_[wanted].end(),
-                     [&](const Needs& needs) { return Meets(needs, choices); });
+const Ways& QueueRoles::WaysTo(std::string_view role) const {
+  static const Ways kNone;
+  const auto found = ways_.find(role);
+  return found == ways_.end() ? kNone : found->second;
 }
 
 uint32_t QueueRoles::SlotBytes(const Choices& choices) const {
@@ -91,14 +98,20 @@ uint32_t QueueRoles::SlotBytes(const Choices& choices) const {
   return bytes;
 }
 
-void QueueRoles::MarkFeatures(std::vector<bool>& features) const {
-  const auto mark = [&](const Needs& needs) {
-    for (const auto& [feature, choice] : needs) features[feature] = true;
-  };
-  for (const Ways& ways : ways_) {
-    for (const Needs& needs : ways) mark(needs);
+uint32_t QueueRoles::LeastSlotBytes() const {
+  uint32_t bytes = 0;
+  for (const auto& [needs, slot_bytes] : slots_) {
+    if (needs.empty()) bytes += slot_bytes;
   }
-  for (const auto& [needs, slot_bytes] : slots_) mark(needs);
+  return bytes;
+}
+
+void QueueRoles::MarkFeaturesOf(std::string_view role, std::vector<bool>& features) const {
+  for (const Needs& needs : WaysTo(role)) Mark(needs, features);
+}
+
+void QueueRoles::MarkFeaturesOfSlots(std::vector<bool>& features) const {
+  for (const auto& [needs, slot_bytes] : slots_) Mark(needs, features);
 }
 
 }  // namespace qsplit::lease

@@ -14,11 +14,6 @@ namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(5);
 
-bool Exists(const std::string& path) {
-  struct stat facts {};
-  return ::stat(path.c_str(), &facts) == 0;
-}
-
 // One function, and the time until which all has to be done.
 class Change {
  public:
@@ -54,25 +49,24 @@ class Change {
     return true;
   }
 
-  bool Loaded(const std::string& driver) const {
-    return Exists(absl::StrCat(root_, "/bus/pci/drivers/", driver));
-  }
-
-  // Takes it away from the driver that has it.
+  // Takes it away from the driver that has it. The kernel takes the driver's name out of sysfs
+  // before it asks the driver to let go: only the write's return says that it has.
   absl::Status Unbind() const {
     const std::string held_by = driver();
     if (held_by.empty()) return absl::OkStatus();
     const absl::Status written = WriteOwn("driver/unbind", name());
+    if (absl::IsDeadlineExceeded(written)) return Stuck("driver " + held_by);
     // It may have gone by itself between the look and the write.
-    if (!written.ok() && !absl::IsDeadlineExceeded(written) && driver() == held_by) return written;
-    if (written.ok() && Await([&] { return driver() != held_by; })) return absl::OkStatus();
-    if (driver() != held_by) return absl::OkStatus();
-    return absl::DeadlineExceededError(
-        absl::StrCat("driver ", held_by, " does not let go of PCI function ", name(),
-                     ": its unbind has not ended within ", absl::FormatDuration(patience_),
-                     "; end what uses the function (processes that have it open, ",
-                     "mounts or links on top of it) and try again; the kernel's log says what the "
-                     "driver waits for"));
+    if (Await([&] { return driver() != held_by; })) return absl::OkStatus();
+    return written.ok() ? Stuck("driver " + held_by) : written;
+  }
+
+  absl::Status Stuck(std::string_view holder) const {
+    return absl::DeadlineExceededError(absl::StrCat(
+        std::string(holder), " does not let go of PCI function ", name(), " within ",
+        absl::FormatDuration(patience_), "; end what uses the function (processes that have it ",
+        "open, mounts or links on top of it) and try again; the kernel's log says what it waits ",
+        "for"));
   }
 
  private:
@@ -89,6 +83,8 @@ absl::Status NotLoaded(const std::string& driver) {
 }
 
 absl::Status NotTaken(const Change& change, const std::string& driver, const absl::Status& why) {
+  // The kernel waits for the function's lock, which an unbind that is stuck has.
+  if (absl::IsDeadlineExceeded(why)) return change.Stuck("its former driver");
   const std::string now = change.driver();
   return absl::FailedPreconditionError(
       absl::StrCat("driver ", driver, " did not take PCI function ", change.name(), ", which has ",
@@ -99,12 +95,17 @@ absl::Status NotTaken(const Change& change, const std::string& driver, const abs
 
 }  // namespace
 
+bool DriverLoaded(const std::string& driver, const PciSysfs& sysfs) {
+  struct stat facts {};
+  return ::stat(absl::StrCat(sysfs.root, "/bus/pci/drivers/", driver).c_str(), &facts) == 0;
+}
+
 absl::Status BindDriver(const PciAddress& address, const std::string& driver,
                         const PciSysfs& sysfs) {
   const auto facts = ReadPciFacts(address, sysfs.root);
   if (!facts.ok()) return facts.status();
   const Change change(address, sysfs);
-  if (!change.Loaded(driver)) return NotLoaded(driver);
+  if (!DriverLoaded(driver, sysfs)) return NotLoaded(driver);
   if (absl::Status status = change.Override(driver); !status.ok()) return status;
   if (facts->driver == driver) return absl::OkStatus();
   if (absl::Status status = change.Unbind(); !status.ok()) {
@@ -132,7 +133,7 @@ absl::Status RestoreDriver(const PciAddress& address, const FormerDriver& former
   if (facts->driver == former.driver) return absl::OkStatus();
   if (absl::Status status = change.Unbind(); !status.ok()) return status;
   if (former.driver.empty()) return absl::OkStatus();
-  if (!change.Loaded(former.driver)) return NotLoaded(former.driver);
+  if (!DriverLoaded(former.driver, sysfs)) return NotLoaded(former.driver);
   // Not drivers_probe: it takes the first driver that fits, which need not be the one that had it.
   const absl::Status bound = change.WriteBus(absl::StrCat("drivers/", former.driver, "/bind"));
   if (bound.ok() && change.Await([&] { return change.driver() == former.driver; })) {
@@ -141,7 +142,8 @@ absl::Status RestoreDriver(const PciAddress& address, const FormerDriver& former
   return NotTaken(change, former.driver, bound);
 }
 
-absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysfs& sysfs) {
+absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysfs& sysfs,
+                        bool probed) {
   const auto facts = ReadPciFacts(address, sysfs.root);
   if (!facts.ok()) return facts.status();
   const std::string what = absl::StrCat("PCI function ", address.ToString());
@@ -156,11 +158,12 @@ absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysf
                                               facts->total_vfs, "; ask for fewer"));
   }
   const Change change(address, sysfs);
-  if (absl::Status status = change.WriteOwn("sriov_drivers_autoprobe", "0"); !status.ok()) {
-    return status;
+  if (facts->vfs_probed != probed) {
+    absl::Status status = change.WriteOwn("sriov_drivers_autoprobe", probed ? "1" : "0");
+    if (!status.ok()) return status;
   }
   const auto set = [&](uint32_t wanted) {
-    const absl::Status written = change.WriteOwn("sriov_numvfs", absl::StrCat(wanted));
+    absl::Status written = change.WriteOwn("sriov_numvfs", absl::StrCat(wanted));
     if (written.ok()) return written;
     if (absl::IsDeadlineExceeded(written)) {
       return absl::DeadlineExceededError(
@@ -170,10 +173,12 @@ absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysf
     }
     // vfio-pci answers ENOENT unless its parameter enable_sriov is set: vfio_pci_sriov_configure.
     return absl::FailedPreconditionError(absl::StrCat(
-        what, ": its driver ", facts->driver, " does not turn ", wanted,
-        " virtual functions on: ", std::string(written.message()),
+        what, ": its driver ", facts->driver, " does not set ", wanted,
+        " virtual functions: ", std::string(written.message()),
         facts->driver == "vfio-pci" ? "; load it with: modprobe vfio-pci enable_sriov=1" : ""));
   };
+  if (facts->vfs.size() == count) return absl::OkStatus();
+  // The kernel changes no number but from and to 0.
   if (!facts->vfs.empty()) {
     if (absl::Status status = set(0); !status.ok()) return status;
   }

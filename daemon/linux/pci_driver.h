@@ -33,8 +33,8 @@ struct FormerDriver {
 // Gives the function to `driver` by driver_override, unbind and drivers_probe.
 //   NOT_FOUND            no such function
 //   FAILED_PRECONDITION  no such driver is loaded; or it did not take the function
-//   DEADLINE_EXCEEDED    the driver that has it does not let go; it still may, later. The
-//                        driver_override is what it was
+//   DEADLINE_EXCEEDED    the driver that has it does not let go, or did not when it was asked to
+//                        earlier; it still may, later. The driver_override is what it was
 absl::Status BindDriver(const PciAddress& address, const std::string& driver,
                         const PciSysfs& sysfs = {});
 
@@ -43,12 +43,16 @@ absl::Status BindDriver(const PciAddress& address, const std::string& driver,
 absl::Status RestoreDriver(const PciAddress& address, const FormerDriver& former,
                            const PciSysfs& sysfs = {});
 
-// Turns `count` virtual functions on, after all that were on are off; no driver of the kernel takes
-// them by itself.
+// Whether the kernel has this PCI driver, so that functions can be bound to it.
+bool DriverLoaded(const std::string& driver, const PciSysfs& sysfs = {});
+
+// Has `count` virtual functions on: where another number was on, after all of those went off. New
+// ones are left alone by the kernel's drivers unless `probed`.
 //   OUT_OF_RANGE         more than the device has
 //   FAILED_PRECONDITION  it has none, or its driver does not turn them on
 //   DEADLINE_EXCEEDED    somebody holds one of those that are to go off
-absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysfs& sysfs = {});
+absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysfs& sysfs = {},
+                        bool probed = false);
 
 }  // namespace qsplit::linux_sys
 

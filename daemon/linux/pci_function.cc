@@ -118,6 +118,7 @@ absl::StatusOr<PciFacts> ReadPciFacts(const PciAddress& address, const std::stri
   if (const auto physical = PciAddress::Parse(LinkName(folder / "physfn")); physical.ok()) {
     facts.physical_function = *physical;
   }
+  facts.vfs_probed = Attribute(folder / "sriov_drivers_autoprobe") != "0";
   facts.total_vfs = Number(Attribute(folder / "sriov_totalvfs"));
   for (uint32_t i = 0; i < facts.total_vfs; ++i) {
     const auto vf = PciAddress::Parse(LinkName(folder / absl::StrCat("virtfn", i)));

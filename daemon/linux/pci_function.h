@@ -48,6 +48,7 @@ struct PciFacts {
   // Of a physical function; 0 without SR-IOV.
   uint32_t total_vfs = 0;
   std::vector<PciAddress> vfs;  // those that are on, in the order of their numbers
+  bool vfs_probed = true;       // drivers of the kernel take new ones (sriov_drivers_autoprobe)
 };
 
 // NOT_FOUND: there is no such function.

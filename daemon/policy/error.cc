@@ -47,6 +47,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::ERROR_REASON_REVOKED:
       return absl::StatusCode::kAborted;
     case v1::ERROR_REASON_NOT_READY:
+    case v1::ERROR_REASON_UNUSABLE:
       return absl::StatusCode::kUnavailable;
     case v1::ERROR_REASON_IN_USE:
       return absl::StatusCode::kFailedPrecondition;

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/device/device.h"
 #include "daemon/device/flow_rule.h"
 
 namespace qsplit::policy {
@@ -53,6 +54,8 @@ struct Tenant {
   std::vector<std::string> devices;  // names, when not any_device
   bool may_join_rss = false;
   Quota quota;
+  // How fast each of its leases may send; a lease gets only protection modes that keep to it.
+  device::RateLimit limit;
   Scope scope;
 };
 

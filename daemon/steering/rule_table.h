@@ -68,7 +68,7 @@ class RuleTable {
   size_t size() const { return rules_.size(); }
 
  private:
-  const uint32_t capacity_;
+  uint32_t capacity_;
   std::map<uint32_t, OwnedRule> rules_;
 };
 

@@ -52,8 +52,22 @@ void FakeDevice::SetEvents(DeviceEvents events) {
   events_ = std::move(events);
 }
 
+class FakeDevice::SlowCall {
+ public:
+  explicit SlowCall(FakeDevice& device) : device_(device), lock_(device.mutex_) {
+    if (++device_.slow_calls_ > 1) device_.Forbid("queues opened or closed two at a time");
+    device_.held_.notify_all();
+    device_.held_.wait(lock_, [this] { return !device_.hold_; });
+  }
+  ~SlowCall() { --device_.slow_calls_; }
+
+ private:
+  FakeDevice& device_;
+  std::unique_lock<std::mutex> lock_;
+};
+
 absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
-  std::lock_guard lock(mutex_);
+  const SlowCall call(*this);
   if (absl::Status status = Enter("OpenQueues"); !status.ok()) return status;
   if (leases_.contains(request.lease)) Forbid(fmt::format("lease {} opened twice", request.lease));
   if (request.rx_queues.empty() && request.tx_queues.empty()) Forbid("a lease without queues");
@@ -131,7 +145,7 @@ absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
 }
 
 absl::Status FakeDevice::CloseQueues(LeaseId lease) {
-  std::lock_guard lock(mutex_);
+  const SlowCall call(*this);
   if (absl::Status status = Enter("CloseQueues"); !status.ok()) return status;
   const auto open = leases_.find(lease);
   if (open == leases_.end()) return absl::OkStatus();
@@ -213,6 +227,22 @@ void FakeDevice::Fail(const std::string& method, absl::Status status, int times)
 void FakeDevice::FailAfter(int calls) {
   std::lock_guard lock(mutex_);
   fail_after_ = calls;
+}
+
+void FakeDevice::Hold() {
+  std::lock_guard lock(mutex_);
+  hold_ = true;
+}
+
+void FakeDevice::WaitHeld() {
+  std::unique_lock lock(mutex_);
+  held_.wait(lock, [this] { return slow_calls_ > 0; });
+}
+
+void FakeDevice::LetGo() {
+  std::lock_guard lock(mutex_);
+  hold_ = false;
+  held_.notify_all();
 }
 
 void FakeDevice::SetGrantDescriptors(size_t count) {

@@ -7,6 +7,7 @@
 #define QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -40,6 +41,11 @@ class FakeDevice : public Device {
   void Fail(const std::string& method, absl::Status status, int times = 1);
   // The n-th call from now that changes something fails with UNAVAILABLE, 0 the next; -1: none.
   void FailAfter(int calls);
+  // OpenQueues and CloseQueues take as long as the test likes: the next of them waits where it
+  // would begin, until LetGo. WaitHeld returns when one waits.
+  void Hold();
+  void WaitHeld();
+  void LetGo();
   // The grant of OpenQueues has so many descriptors.
   void SetGrantDescriptors(size_t count);
   // As from the device's own thread.
@@ -61,6 +67,9 @@ class FakeDevice : public Device {
   QueueRequest request(LeaseId lease) const;
 
  private:
+  // For calls that may take long, of which there may be one at a time.
+  class SlowCall;
+
   absl::Status Enter(const std::string& method);
   void Forbid(std::string what) { violations_.push_back(std::move(what)); }
 
@@ -79,6 +88,9 @@ class FakeDevice : public Device {
   std::map<std::string, Failure> failures_;
   int fail_after_ = -1;
   size_t grant_descriptors_ = 3;
+  bool hold_ = false;
+  int slow_calls_ = 0;
+  std::condition_variable held_;
   std::vector<std::string> calls_;
   std::vector<std::string> violations_;
 };

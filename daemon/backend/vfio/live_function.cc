@@ -132,8 +132,8 @@ absl::Status LiveFunction::Reopen() {
   if (!held.ok()) return held.status();
   if (*held) {
     return absl::UnavailableError(
-        "a former client still holds the function; it is free when that program has ended or "
-        "closed it");
+        "a former client still holds the function's descriptor or a mapping of it; the function is "
+        "free when that program, and whoever it gave them to, has ended");
   }
   if (absl::Status status = function_.Reopen(); !status.ok()) return status;
   return Look();

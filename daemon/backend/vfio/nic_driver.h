@@ -66,13 +66,12 @@ struct DriverFacts {
   uint32_t rss_table_size = 0;  // a power of two; 0: no RSS
   uint32_t rule_capacity = 0;
   uint32_t default_slots = 512;
+  // False: stopping one queue stops all, so that one lease at a time has the function.
+  bool queues_stop_alone = true;
   uint32_t max_mtu_bytes = 1500;
   std::vector<device::Offload> offloads;
   std::vector<DrivenLayout> layouts;
   std::string steering;  // for people: what rules there can be
-  // Empty: several leases may share the function. Else one lease has it at a time, and why, for
-  // people: stopping or starving a queue would harm the others.
-  std::string leased_whole_because;
 };
 
 // One ring of a queue, at the addresses by which the function reaches it.
@@ -156,10 +155,12 @@ class NicDriver {
   virtual void ReadCounters(device::DeviceCounters* counters) = 0;
 };
 
-// The driver for a function with these PCI numbers; nullptr: there is none. Whatever else is
-// needed of the function is read from it in Start.
+// The driver for a function with these PCI numbers; nullptr: there is none. Making it touches
+// nothing: whatever is needed of the function is read from it in Start.
 std::unique_ptr<NicDriver> MakeDriver(uint16_t vendor_id, uint16_t device_id, bool is_vf,
                                       FunctionAccess& function);
+// Whether there is one.
+bool KnowsFunction(uint16_t vendor_id, uint16_t device_id, bool is_vf);
 
 }  // namespace qsplit::vfio
 

@@ -75,7 +75,12 @@ void VfioDevice::Trouble(std::string text) {
 
 void VfioDevice::Recover() {
   absl::Status status = function_->Reopen();
+  if (absl::IsUnavailable(status) && last_holder_pid_ != 0) {
+    status = absl::UnavailableError(absl::StrCat("waits for process ", last_holder_pid_, ": ",
+                                                 status.message()));
+  }
   if (status.ok()) {
+    if (config_.on_free) config_.on_free();
     status = BringUp();
     // The next try begins with a function that is closed.
     if (!status.ok()) function_->Close();

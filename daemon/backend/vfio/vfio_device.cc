@@ -118,7 +118,7 @@ absl::Status VfioDevice::FillInfo() {
     info_.allowed.push_back(layout.allowed);
   }
   info_.whole_function_only =
-      config_.protection == Protection::kDirect || !facts_.leased_whole_because.empty();
+      config_.protection == Protection::kDirect || !facts_.queues_stop_alone;
   info_.iova_end = function_->iovas().end();
   info_.pci = config_.pci;
   info_.wire = facts_.family;
@@ -161,7 +161,7 @@ absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
     if (info_.whole_function_only) {
       return absl::ResourceExhaustedError(absl::StrCat(
           "the function is leased whole to another client",
-          facts_.leased_whole_because.empty() ? "" : ": ", facts_.leased_whole_because));
+          facts_.queues_stop_alone ? "" : "; this hardware stops all of its queues or none"));
     }
     if (Meet(lease->request().rx_queues, request.rx_queues) ||
         Meet(lease->request().tx_queues, request.tx_queues)) {
@@ -189,10 +189,18 @@ absl::StatusOr<device::Grant> VfioDevice::OpenQueues(const device::QueueRequest&
                          .default_slots = info_.default_slots,
                          .vector_events = vector_events_};
   const bool direct = config_.protection == Protection::kDirect;
+  if (direct && config_.on_handed) {
+    absl::Status noted = config_.on_handed(request.lease, request.holder_pid);
+    if (!noted.ok()) return noted;
+  }
+  last_holder_pid_ = request.holder_pid;
   absl::StatusOr<std::unique_ptr<OpenLease>> made =
       direct ? DirectLease::Make(parts, request)
              : GuardedLease::Make(parts, request, *worker_, *guard_);
-  if (!made.ok()) return made.status();
+  if (!made.ok()) {
+    if (direct && config_.on_free) config_.on_free();
+    return made.status();
+  }
   OpenLease& lease = *leases_.emplace(request.lease, *std::move(made)).first->second;
   // Nobody else is there to take what reaches a function that is leased whole.
   if (direct || request.join_rss) rss_.Return(request.rx_queues);

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,6 +47,10 @@ struct VfioConfig {
   std::vector<layout::VerifiedLayout> layouts;  // that may be offered
   device::PciFacts pci;
   int32_t numa_node = -1;
+  // Before a client gets the function's descriptor; not OK: it does not get it. And when nobody has
+  // it any more. Null: nobody needs to know.
+  std::function<absl::Status(device::LeaseId lease, int32_t pid)> on_handed;
+  std::function<void()> on_free;
 };
 
 class VfioDevice : public device::Device {
@@ -116,6 +121,7 @@ class VfioDevice : public device::Device {
   backend::Rss rss_{0, 0, false};
   device::DeviceSettings settings_;  // what Set has changed so far
   bool ready_ = false;
+  int32_t last_holder_pid_ = 0;  // of a direct lease
   std::condition_variable_any ready_changed_;
 
   mutable std::mutex state_mutex_;  // held for copies only

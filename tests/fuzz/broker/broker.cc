@@ -102,7 +102,7 @@ class World {
       Check();
     }
     broker_->EndAll();
-    for (int tries = 0; broker_->Maintain(); ++tries) {
+    for (int tries = 0; broker_->Maintain() && broker_->Settle(); ++tries) {
       if (tries == 300) Fail("the device lets go and something is left");
     }
     Check();
@@ -193,6 +193,7 @@ class World {
       case 2: {
         const SessionId session = Caller();
         broker_->EndSession(session);
+        broker_->Settle();
         sessions_.erase(session);
         return;
       }

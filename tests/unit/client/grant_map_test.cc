@@ -2,14 +2,20 @@
 // end.
 #include "client-lib/src/grant_map.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 
 namespace qsplit::internal {
 namespace {
@@ -17,6 +23,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr uint32_t kPage = 4096;
+constexpr uint32_t kWindowOffset = 16 * kPage;
 
 // A receive queue of 64 slots of 16 bytes: slots at 0, doorbell at 1024, event request at 1032,
 // need_wakeup at 1036, in a memfd of two pages.
@@ -83,6 +90,116 @@ TEST(GrantMap, AGoodGrantGivesPointersIntoTheMapping) {
   EXPECT_EQ(ring.producer_doorbells[1], nullptr) << "a wakeup is no place";
   EXPECT_EQ(ring.need_wakeup, ring.slots + 1036);
   ring.slots[64 * 16 - 1] = std::byte{1};  // writable to the last byte
+}
+
+// With a window of registers, in a file that stands for a VFIO device: fstat says nothing of its
+// length, as with a device, and it is mapped at the offset that the grant says.
+v1::Grant WindowGrant(v1::AreaAccess access = v1::AREA_ACCESS_WRITE) {
+  v1::Grant grant = TestGrant();
+  grant.add_descriptors()->set_kind(v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE);
+  v1::Area* window = grant.add_areas();
+  window->set_descriptor_index(2);
+  window->set_offset_bytes(kWindowOffset);
+  window->set_length_bytes(kPage);
+  window->set_access(access);
+  v1::Place* doorbell = grant.mutable_rx(0)->mutable_rings(0)->mutable_producer_doorbells(0);
+  doorbell->set_area(1);
+  doorbell->set_offset_bytes(0x18);
+  return grant;
+}
+
+std::vector<OwnedFd> WithDevice() {
+  std::vector<OwnedFd> fds = Descriptors();
+  fds.emplace_back(::memfd_create("device", MFD_CLOEXEC));
+  EXPECT_EQ(::ftruncate(fds[2].get(), kWindowOffset + kPage), 0);
+  return fds;
+}
+
+TEST(GrantMap, DoorbellsStandInWindowsOfRegisters) {
+  for (const v1::AreaAccess access : {v1::AREA_ACCESS_WRITE, v1::AREA_ACCESS_READ_WRITE}) {
+    std::vector<OwnedFd> fds = WithDevice();
+    const OwnedFd device(::dup(fds[2].get()));
+    const v1::Grant grant = WindowGrant(access);
+    absl::StatusOr<GrantMap> map = GrantMap::Map(grant, std::move(fds));
+    ASSERT_TRUE(map.ok()) << map.status();
+    absl::StatusOr<dataplane::QueueView> view = ViewOf(*map, grant.rx(0), TestLayout(), 0, "rx");
+    ASSERT_TRUE(view.ok()) << view.status();
+    const uint32_t value = 0x12345678;
+    std::memcpy(view->rings[0].producer_doorbells[0], &value, sizeof value);
+    uint32_t there = 0;
+    ASSERT_EQ(::pread(device.get(), &there, sizeof there, kWindowOffset + 0x18), 4);
+    EXPECT_EQ(there, value);
+  }
+}
+
+// A function is free when its last holder is gone: after this nothing here holds it, and a thread
+// that still rings a doorbell harms nobody.
+TEST(GrantMap, LetsGoOfADeviceWhileDoorbellsRing) {
+  std::vector<OwnedFd> fds = WithDevice();
+  const OwnedFd device(::dup(fds[2].get()));
+  const int held = fds[2].get();
+  const v1::Grant grant = WindowGrant();
+  absl::StatusOr<GrantMap> map = GrantMap::Map(grant, std::move(fds));
+  ASSERT_TRUE(map.ok()) << map.status();
+  std::byte* doorbell =
+      *map->At(grant.rx(0).rings(0).producer_doorbells(0), 4, 4, GrantMap::Need::kWrite, "bell");
+  std::atomic<bool> stop = false;
+  std::thread ringer([&] {
+    for (uint32_t i = 0; !stop; ++i) {
+      __atomic_store_n(reinterpret_cast<uint32_t*>(doorbell), i, __ATOMIC_RELAXED);
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  map->LetGoOfDevice();
+  EXPECT_EQ(::fcntl(held, F_GETFD), -1) << "closed";
+  const uint32_t mark = 0xfeedbeef;
+  ASSERT_EQ(::pwrite(device.get(), &mark, sizeof mark, kWindowOffset + 0x18), 4);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  stop = true;
+  ringer.join();
+  uint32_t there = 0;
+  ASSERT_EQ(::pread(device.get(), &there, sizeof there, kWindowOffset + 0x18), 4);
+  EXPECT_EQ(there, mark) << "what was rung afterwards went nowhere";
+  std::string maps;
+  for (std::ifstream in("/proc/self/maps"); std::getline(in, maps);) {
+    EXPECT_THAT(maps, ::testing::Not(HasSubstr("memfd:device"))) << "unmapped";
+  }
+  // Rings stay, for whoever looks at them until the lease is gone.
+  absl::StatusOr<dataplane::QueueView> view = ViewOf(*map, grant.rx(0), TestLayout(), 0, "rx");
+  ASSERT_TRUE(view.ok()) << view.status();
+  view->rings[0].slots[0] = std::byte{1};
+}
+
+TEST(GrantMap, RegistersAreNoMemory) {
+  const auto outcome = [](const std::function<void(v1::Grant&)>& change) {
+    v1::Grant grant = WindowGrant(v1::AREA_ACCESS_READ_WRITE);
+    change(grant);
+    absl::StatusOr<GrantMap> map = GrantMap::Map(grant, WithDevice());
+    if (!map.ok()) return std::string(map.status().message());
+    return std::string(ViewOf(*map, grant.rx(0), TestLayout(), 0, "rx").status().message());
+  };
+  EXPECT_EQ(outcome([](v1::Grant&) {}), "");
+  EXPECT_THAT(outcome([](v1::Grant& g) {
+                g.mutable_rx(0)->mutable_rings(0)->mutable_slots()->set_area(1);
+              }),
+              HasSubstr("holds a device's registers"));
+  EXPECT_THAT(outcome([](v1::Grant& g) {
+                g.mutable_rx(0)->mutable_rings(0)->set_counts_for_increments(true);
+              }),
+              HasSubstr("doorbell 0 is a register, and is to hold counts as memory does"));
+  EXPECT_THAT(outcome([](v1::Grant& g) { g.mutable_areas(1)->set_descriptor_index(1); }),
+              HasSubstr("has nothing to map"));
+}
+
+TEST(GrantMap, ADeviceMayCountItsQueuesInAnotherWay) {
+  v1::Grant grant = TestGrant();
+  grant.mutable_rx(0)->set_queue(3);
+  absl::StatusOr<GrantMap> map = GrantMap::Map(grant, Descriptors());
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_EQ(ViewOf(*map, grant.rx(0), TestLayout(), 0, "rx")->queue_number.value, 3u);
+  absl::StatusOr<GrantMap> again = GrantMap::Map(grant, Descriptors());
+  grant.mutable_rx(0)->set_doorbell_number(6);
+  EXPECT_EQ(ViewOf(*again, grant.rx(0), TestLayout(), 0, "rx")->queue_number.value, 6u);
 }
 
 struct Hostile {

@@ -122,6 +122,143 @@ steer = [
   EXPECT_EQ(tenant.steer[1].ether_type().value(), 0x88b5u);
 }
 
+constexpr char kFunctions[] = R"(
+[[device]]
+name = "pf"
+backend = "vfio"
+function = "0000:01:1F.0"
+mode = "guarded"
+allow_active = true
+queues = 4
+steering = "pools"
+vfs = 2
+mac = "02:00:00:00:00:01"
+mtu = 9000
+cpu = 1
+layout = "intel.igb.advanced"
+[[device]]
+name = "vf1"
+backend = "vfio"
+vf_of = "pf"
+vf = 1
+[[device]]
+name = "other"
+backend = "vfio"
+netdev = "eth1"
+vf_token = "14D63F20-8445-11ea-8900-1f9ce7d5650d"
+[[tenant]]
+name = "slow"
+uids = [1]
+quotas = {tx_packets_per_second = 1000, tx_bytes_per_second = "1MiB", burst_bytes = "64KiB"}
+)";
+
+TEST(Config, ReadsPciFunctions) {
+  const auto config = Parse(kFunctions);
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->devices.size(), 3u);
+  EXPECT_EQ(config->devices[0].vfio, (VfioSection{.function = "0000:01:1f.0",
+                                                  .mode = VfioMode::kGuarded,
+                                                  .allow_active = true,
+                                                  .queues = 4,
+                                                  .steering = VfioSteering::kPools,
+                                                  .vfs = 2}));
+  EXPECT_EQ(config->devices[0].mtu_bytes, 9000u);
+  EXPECT_EQ(config->devices[0].cpu, 1u);
+  EXPECT_EQ(config->devices[1].vfio, (VfioSection{.vf_of = "pf", .vf = 1}));
+  EXPECT_EQ(config->devices[2].vfio,
+            (VfioSection{.netdev = "eth1", .vf_token = "14d63f20-8445-11ea-8900-1f9ce7d5650d"}));
+  const Quotas& quotas = config->tenants.at(0).quotas;
+  EXPECT_EQ(quotas.tx_packets_per_second, 1000u);
+  EXPECT_EQ(quotas.tx_bytes_per_second, 1u << 20);
+  EXPECT_FALSE(quotas.burst_packets.has_value());
+  EXPECT_EQ(quotas.burst_bytes, 64u << 10);
+  EXPECT_THAT(
+      Describe(*config),
+      HasSubstr(
+          "device         pf: vfio, function 0000:01:1f.0, guarded, at most 4 queues, steering by "
+          "pools, 2 virtual functions, even if it is in use, mtu 9000, layouts intel.igb.advanced\n"
+          "device         vf1: vfio, virtual function 1 of pf, guarded, or direct if it is a "
+          "virtual function, all queues, steering by rss, mtu 1500, layouts all\n"
+          "device         other: vfio, the function of netdev eth1, guarded, or direct if it is a "
+          "virtual function, all queues, steering by rss, with a VF token, mtu 1500, layouts all\n"
+          "tenant         slow: uid 1; devices any; steer 0 scopes; tx_packets_per_second 1000, "
+          "tx_bytes_per_second 1048576, burst_bytes 65536\n"));
+}
+
+TEST(Config, FunctionsThatCannotBeAreRefused) {
+  const auto vfio = [](const std::string& keys) {
+    return Refusal("[[device]]\nname = \"a\"\nbackend = \"vfio\"\n" + keys);
+  };
+  EXPECT_EQ(vfio(""),
+            "q.toml:1:1: device: exactly one of 'function', 'netdev' and 'vf_of' says "
+            "which function it is");
+  EXPECT_EQ(vfio("function = \"0000:01:00.0\"\nnetdev = \"eth1\"\n"),
+            "q.toml:1:1: device: exactly one of 'function', 'netdev' and 'vf_of' says which "
+            "function it is");
+  for (const char* address : {"01:00.0", "0000:01:20.0", "0000:01:00.8", "0000:0g:00.0",
+                              "0000:01:00.00", "0000-01:00.0", ""}) {
+    EXPECT_EQ(vfio(std::string("function = \"") + address + "\"\n"),
+              std::string("q.toml:4:12: device.function = '") + address +
+                  "': no PCI address; allowed: such as \"0000:01:00.0\"");
+  }
+  EXPECT_EQ(vfio("function = \"0000:01:00.0\"\nmode = \"kernel\"\n"),
+            "q.toml:5:8: device.mode = 'kernel': unknown; allowed: \"direct\", \"guarded\"");
+  EXPECT_EQ(vfio("function = \"0000:01:00.0\"\nvf_token = \"1234\"\n"),
+            "q.toml:5:12: device.vf_token = '1234': no UUID; allowed: such as "
+            "\"14d63f20-8445-11ea-8900-1f9ce7d5650d\"");
+  EXPECT_EQ(vfio("function = \"0000:01:00.0\"\nvf = 1\n"),
+            "q.toml:5:6: device.vf = 1: there is no 'vf_of' that says of which device");
+  EXPECT_EQ(vfio("vf_of = \"b\"\n"),
+            "q.toml:1:1: device.vf is missing; the number of the virtual "
+            "function, from 0 on\nq.toml:4:9: device.vf_of = 'b': no "
+            "device 'b'; devices: a");
+  EXPECT_EQ(
+      vfio("vf_of = \"a\"\nvf = 0\nvfs = 1\nvf_token = "
+           "\"14d63f20-8445-11ea-8900-1f9ce7d5650d\"\n"),
+      "q.toml:4:9: device.vf_of = 'a': device 'a' has no virtual functions; it needs backend "
+      "= \"vfio\" and 'vfs'\n"
+      "q.toml:6:7: device.vfs = 1: a virtual function has no virtual functions\n"
+      "q.toml:7:12: device.vf_token = '14d63f20-8445-11ea-8900-1f9ce7d5650d': the daemon owns "
+      "the device of 'vf_of' and chose its token itself");
+  // Keys of one back end are no keys of the other.
+  EXPECT_EQ(
+      vfio("function = \"0000:01:00.0\"\nwire = {peer = \"b\"}\nworker = \"w\"\n"),
+      "q.toml:5:8: device.wire = {…}: only a device with backend = \"softnic\" has this; drop "
+      "it\n"
+      "q.toml:6:10: device.worker = 'w': only a device with backend = \"softnic\" has this; "
+      "drop it");
+  EXPECT_EQ(Refusal("[[device]]\nname = \"a\"\nfunction = \"0000:01:00.0\"\nvfs = 1\n"),
+            "q.toml:3:12: device.function = '0000:01:00.0': only a device with backend = \"vfio\" "
+            "has this; drop it, or name that back end\n"
+            "q.toml:4:7: device.vfs = 1: only a device with backend = \"vfio\" has this; drop it, "
+            "or name that back end");
+  const std::string pf =
+      "[[device]]\nname = \"a\"\nbackend = \"vfio\"\nnetdev = \"eth1\"\nvfs = 2\n"
+      "[[device]]\nname = \"b\"\n";
+  EXPECT_EQ(Refusal(pf + "backend = \"vfio\"\nnetdev = \"eth1\"\n"),
+            "q.toml:9:10: device.netdev = 'eth1': another device is this function already");
+  EXPECT_EQ(Refusal(pf + "backend = \"vfio\"\nvf_of = \"a\"\nvf = 2\n"),
+            "q.toml:10:6: device.vf = 2: device 'a' has virtual functions 0..1");
+  EXPECT_EQ(Refusal(pf + "backend = \"vfio\"\nvf_of = \"a\"\nvf = 1\n[[device]]\nname = \"c\"\n"
+                         "backend = \"vfio\"\nvf_of = \"a\"\nvf = 1\n"),
+            "q.toml:15:6: device.vf = 1: another device is this function already");
+  EXPECT_EQ(Refusal(pf + "wire = {peer = \"a\"}\n"),
+            "q.toml:8:8: device.wire = {…}: device 'a' is no software NIC");
+}
+
+TEST(Config, BurstsBelongToRates) {
+  const auto quotas = [](const std::string& text) {
+    return Refusal("[[tenant]]\nname = \"t\"\nuids = [1]\nquotas = {" + text + "}\n");
+  };
+  EXPECT_EQ(quotas("burst_packets = 5"),
+            "q.toml:4:27: tenant.quotas.burst_packets = 5: there is no 'tx_packets_per_second' "
+            "that it is a burst of");
+  EXPECT_EQ(quotas("burst_bytes = \"64KiB\", tx_packets_per_second = 9"),
+            "q.toml:4:25: tenant.quotas.burst_bytes = '64KiB': there is no 'tx_bytes_per_second' "
+            "that it is a burst of");
+  EXPECT_THAT(quotas("tx_packets_per_second = 0"), HasSubstr("out of range"));
+}
+
 TEST(Config, OneEndOfAPeerWireSuffices) {
   const auto config = Parse(R"(
 [[device]]
@@ -251,8 +388,8 @@ TEST(Config, FilesAreReadAndTheirAbsenceIsSaid) {
 TEST(Config, DescribeNamesSocketsDevicesAndTenants) {
   const std::string text = Describe(DefaultConfig(kDaemonUid));
   EXPECT_THAT(text, HasSubstr("/run/qsplit/session.sock, mode 0666"));
-  EXPECT_THAT(text, HasSubstr("device         nic0: softnic, 8 rx and 8 tx queues, mtu 1500, wire "
-                              "peer nic1, representor none, layouts all"));
+  EXPECT_THAT(text, HasSubstr("device         nic0: softnic, 8 rx and 8 tx queues, wire peer nic1, "
+                              "representor none, mtu 1500, layouts all"));
   EXPECT_THAT(text, HasSubstr("tenant         operator: uid 4711, admin; devices any; steer any"));
 }
 

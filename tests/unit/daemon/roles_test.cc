@@ -149,7 +149,9 @@ TEST_F(RolesTest, WhatIsChosenCanBeHad) {
 // Of all that are shipped, without a device that drives them.
 class ShippedTest : public ::testing::Test {
  protected:
-  ShippedTest() : shipped_(daemon::LoadLayouts(QSPLIT_LAYOUT_DIR).value()) {}
+  ShippedTest()
+      : shipped_(daemon::LoadLayouts(QSPLIT_LAYOUT_DIR).value()),
+        offered_(lease::OffersOf(device::DeviceInfo{.layouts = shipped_})) {}
 
   // All roles that a field of the layout has, whatever is chosen.
   static std::set<std::string> RolesOf(const layout::VerifiedLayout& layout) {
@@ -161,6 +163,7 @@ class ShippedTest : public ::testing::Test {
   }
 
   const std::vector<layout::VerifiedLayout> shipped_;
+  const std::vector<lease::LayoutOffer> offered_;
 };
 
 TEST_F(ShippedTest, NoneThatHasTheRolesHasSmallerSlots) {
@@ -171,7 +174,7 @@ TEST_F(ShippedTest, NoneThatHasTheRolesHasSmallerSlots) {
                                                         {"vlan.tci", "checksum.l4.ok"}};
   for (const auto& roles : wishes) {
     const lease::LayoutWish wish{.receive = true, .rx_roles = roles};
-    const auto best = lease::ChooseLayout(shipped_, wish);
+    const auto best = lease::ChooseLayout(offered_, wish);
     ASSERT_TRUE(best.ok()) << best.status();
     EXPECT_THAT(best->roles_in_software, IsEmpty());
     EXPECT_THAT(RolesOf(best->layout), IsSupersetOf(roles)) << best->layout.name();
@@ -187,7 +190,7 @@ TEST_F(ShippedTest, NoneThatHasTheRolesHasSmallerSlots) {
     for (const layout::VerifiedLayout& layout : shipped_) {
       lease::LayoutWish named = wish;
       named.name = layout.name();
-      const auto other = lease::ChooseLayout(shipped_, named);
+      const auto other = lease::ChooseLayout(offered_, named);
       if (!other.ok() || !other->roles_in_software.empty()) continue;
       ++others;
       EXPECT_LE(slots(*best), slots(*other)) << best->layout.name() << ", " << layout.name();
@@ -206,14 +209,14 @@ TEST_F(ShippedTest, EachCanBeHadByName) {
       lease::LayoutWish wish{.name = layout.name(),
                              .receive = direction == v1::DIRECTION_RECEIVE,
                              .transmit = direction == v1::DIRECTION_TRANSMIT};
-      const auto plain = lease::ChooseLayout(shipped_, wish);
+      const auto plain = lease::ChooseLayout(offered_, wish);
       ASSERT_TRUE(plain.ok()) << layout.name() << ": " << plain.status();
       EXPECT_THAT(plain->features, ::testing::Each(0)) << layout.name();
       for (int f = 0; f < layout.message().features_size(); ++f) {
         const v1::Feature& feature = layout.message().features(f);
         for (int c = 0; c < feature.choices_size(); ++c) {
           wish.features = {feature.name() + "=" + feature.choices(c)};
-          const auto choice = lease::ChooseLayout(shipped_, wish);
+          const auto choice = lease::ChooseLayout(offered_, wish);
           ASSERT_TRUE(choice.ok()) << layout.name() << ": " << choice.status();
           EXPECT_EQ(choice->features[static_cast<size_t>(f)], static_cast<uint32_t>(c));
           const auto slots = lease::ChooseSlots(*queue, choice->features, 0, 512, "slots");
@@ -231,7 +234,7 @@ TEST_F(ShippedTest, EachRoleThatIsThereIsFound) {
   size_t found = 0;
   for (const layout::RoleInfo& role : layout::AllRoles()) {
     const auto choice =
-        lease::ChooseLayout(shipped_, {.receive = true, .rx_roles = {std::string(role.name)}});
+        lease::ChooseLayout(offered_, {.receive = true, .rx_roles = {std::string(role.name)}});
     if (!choice.ok()) {
       EXPECT_EQ(choice.status().code(), absl::StatusCode::kUnimplemented) << choice.status();
       continue;

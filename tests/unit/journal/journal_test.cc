@@ -95,7 +95,7 @@ TEST_F(JournalFile, ACrashAtAnyByteLosesNoRecordThatWasAdded) {
     EXPECT_EQ(journal->Records(), expected) << length;
     // And what comes next is not written behind a torn line.
     ASSERT_TRUE(journal->Add("c", {}).ok());
-    EXPECT_EQ(Open()->Records().size(), expected.size() + 1) << length;
+    EXPECT_EQ(ParseText(Bytes(), path_)->records.size(), expected.size() + 1) << length;
   }
 }
 
@@ -137,8 +137,8 @@ TEST_F(JournalFile, AddsWorkAgainWhenTheDiskHasRoom) {
 TEST_F(JournalFile, DoesNotGrowWithWhatIsDone) {
   const auto journal = Open();
   const auto kept = journal->Add("kept", {{"x", "y"}});
-  const std::string value(1000, 'v');
-  for (int i = 0; i < 300; ++i) {
+  const std::string value(10000, 'v');
+  for (int i = 0; i < 30; ++i) {
     const auto id = journal->Add("passing", {{"value", value}});
     ASSERT_TRUE(id.ok()) << id.status();
     ASSERT_TRUE(journal->Done(*id).ok());

@@ -207,8 +207,8 @@ TEST_F(BrokerAcquireTest, AGrantThatDoesNotFitIsTakenBack) {
   nic_->Fail("CloseQueues", absl::UnavailableError("being reset"), 2);
   EXPECT_FALSE(broker_->AcquireLease(red_, Want(region_)).ok());
   EXPECT_EQ(Nic().free_rx_queues(), 7U);
-  EXPECT_TRUE(broker_->Maintain());
-  EXPECT_FALSE(broker_->Maintain());
+  EXPECT_TRUE(Maintain());
+  EXPECT_FALSE(Maintain());
   EXPECT_EQ(Nic().free_rx_queues(), 8U);
 }
 

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -93,13 +94,25 @@ class BrokerTest : public ::testing::Test {
   // Whatever a test did, the books are in order and the device was treated as device.h asks.
   void TearDown() override {
     EXPECT_EQ(broker_->BrokenInvariant(), "");
+    nic_->LetGo();
     broker_->EndAll();
-    while (broker_->Maintain()) {
+    while (Maintain()) {
     }
     EXPECT_EQ(broker_->totals(), Totals{});
     EXPECT_EQ(nic_->open_leases(), 0U);
     EXPECT_EQ(nic_->rules(), 0U);
     EXPECT_THAT(nic_->violations(), ::testing::IsEmpty());
+  }
+
+  // Ends the session and waits until the device is through with it.
+  void End(SessionId session) {
+    broker_->EndSession(session);
+    broker_->Settle();
+  }
+  // Asks again and waits for the device; true: something is left.
+  bool Maintain() {
+    broker_->Maintain();
+    return broker_->Settle();
   }
 
   SessionId Open(uint32_t uid) {
@@ -176,7 +189,7 @@ class BrokerTest : public ::testing::Test {
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
   std::shared_ptr<device::testing::FakeDevice> nic_ =
       std::make_shared<device::testing::FakeDevice>(Info());
-  int left_calls_ = 0;
+  std::atomic<int> left_calls_ = 0;
   std::mutex disposed_mutex_;
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> disposed_;
   std::unique_ptr<Broker> broker_;

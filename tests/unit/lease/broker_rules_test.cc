@@ -97,7 +97,7 @@ TEST_F(BrokerRulesTest, ATenantsTrafficIsItsOwn) {
   EXPECT_EQ(ReasonOf(broker_->AddRule(red2, Udp(red2_lease, 4242)).status()),
             v1::ERROR_REASON_RULE_EXISTS);
   // It is free again when the holder is gone.
-  broker_->EndSession(red_);
+  End(red_);
   EXPECT_TRUE(broker_->AddRule(blue_, Udp(blue_lease, 4242)).ok());
 }
 
@@ -131,7 +131,7 @@ TEST_F(BrokerRulesTest, OperatorsRulesBelongToNoLease) {
   // Nobody leases a queue into which the operator steers.
   EXPECT_EQ(Nic().free_rx_queues(), 6U);
   EXPECT_EQ(Acquire(blue_, 1, 0).rx_queues(0), 2U);
-  broker_->EndSession(root_);
+  End(root_);
   EXPECT_EQ(broker_->totals().rules, 2U) << "it stays when the operator has gone";
   const SessionId again = Open(0);
   EXPECT_TRUE(Remove(again, 3).ok());

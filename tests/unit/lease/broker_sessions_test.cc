@@ -13,7 +13,7 @@ TEST_F(BrokerSessionsTest, TokensNameSessions) {
   ASSERT_TRUE(opened.ok());
   EXPECT_EQ(broker_->Authenticate(opened->token).value(), opened->id);
   EXPECT_EQ(ReasonOf(broker_->Authenticate("").status()), v1::ERROR_REASON_NO_SESSION);
-  broker_->EndSession(opened->id);
+  End(opened->id);
   EXPECT_EQ(ReasonOf(broker_->Authenticate(opened->token).status()),
             v1::ERROR_REASON_SESSION_ENDED);
 }
@@ -27,8 +27,8 @@ TEST_F(BrokerSessionsTest, QuotaOfAUid) {
 
 TEST_F(BrokerSessionsTest, EveryCallOfAnEndedSessionSaysSo) {
   const SessionId session = Open(0);
-  broker_->EndSession(session);
-  broker_->EndSession(session);
+  End(session);
+  End(session);
   const absl::Status answers[] = {
       broker_->PutDescriptor(session, linux_sys::OwnedFd()).status(),
       broker_->TakeDescriptor(session, 1).status(),
@@ -104,7 +104,7 @@ TEST_F(BrokerSessionsTest, ItsEndNeverMixesWithItsCalls) {
       }
     });
     std::this_thread::sleep_for(std::chrono::microseconds(50 * (round % 10)));
-    broker_->EndSession(session);
+    End(session);
     EXPECT_EQ(broker_->totals(), Totals{});
     caller.join();
     EXPECT_EQ(broker_->totals(), Totals{});

@@ -30,7 +30,7 @@ TEST_F(BrokerWatchTest, DevicesChangeWithLeasesAndRulesAndLink) {
   down.link_up = false;
   nic_->ChangeState(down);
   EXPECT_FALSE((*reader)->Next()->device().link_up());
-  broker_->EndSession(red);
+  End(red);
   const auto last = (*reader)->Next();
   EXPECT_EQ(last->device().free_rx_queues(), 8U);
   EXPECT_FALSE(last->device().link_up());
@@ -93,7 +93,7 @@ TEST_F(BrokerWatchTest, EndsWithTheSession) {
   v1::WatchLeasesRequest all_request;
   all_request.set_all(true);
   const auto all = broker_->WatchLeases(root, all_request, nullptr);
-  broker_->EndSession(red);
+  End(red);
   EXPECT_EQ(ready, 1);
   EXPECT_EQ(ReasonOf((*own)->status()), v1::ERROR_REASON_SESSION_ENDED);
   EXPECT_TRUE((*all)->status().ok());

@@ -68,6 +68,25 @@ TEST(RangeOf, IsWhatDescriptorsCanName) {
   EXPECT_EQ(RangeOf(WithAddress({63}, ~uint64_t{0})).end, uint64_t{1} << 47);
 }
 
+TEST(RangeOf, IsWhatTheIommuTranslatesToo) {
+  device::DeviceInfo device;
+  const v1::Layout wide = WithAddress({64}, 1);
+  device.iova_end = uint64_t{1} << 39;
+  EXPECT_EQ(RangeOf(wide, device).first, uint64_t{1} << 32);
+  EXPECT_EQ(RangeOf(wide, device).end, uint64_t{1} << 39);
+  EXPECT_EQ(RangeOf(WithAddress({32}, 1), device).end, 0xffffffffU) << "the smaller of both";
+  // One of 32 bits: from 1 MiB on, past its own first address.
+  device.iova_end = uint64_t{1} << 32;
+  EXPECT_EQ(RangeOf(wide, device).first, 0x100000U);
+  device.iova_first = 0x40000000;
+  EXPECT_EQ(RangeOf(wide, device).first, 0x40000000U);
+  const IovaWish wishes[] = {{0x1000, 0x1000}};
+  EXPECT_EQ(AssignIovas(wishes, RangeOf(wide, device))->front(), 0x40000000U);
+  const IovaWish more[] = {{0xc0000000, 0x1000}};
+  EXPECT_EQ(AssignIovas(more, RangeOf(wide, device)).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
 TEST(RangeOf, RegionsBeyondItAreRefused) {
   const IovaRange range = RangeOf(WithAddress({32}, 1));
   const IovaWish fits[] = {{0xc000'0000, 0x1000}};

@@ -22,6 +22,11 @@ v1::ErrorReason ReasonOf(const absl::Status& status) {
   return policy::DetailOf(status).value_or(v1::ErrorDetail()).reason();
 }
 
+// What a device offers that can be set up in all ways of these layouts.
+std::vector<LayoutOffer> Offers(const std::vector<layout::VerifiedLayout>& layouts) {
+  return OffersOf(device::DeviceInfo{.layouts = layouts});
+}
+
 class ChooseLayoutTest : public ::testing::Test {
  protected:
   absl::StatusOr<LayoutChoice> Choose(LayoutWish wish) {
@@ -29,8 +34,8 @@ class ChooseLayoutTest : public ::testing::Test {
     return ChooseLayout(offered_, wish);
   }
   // The big one first: order alone does not decide.
-  const std::vector<layout::VerifiedLayout> offered_ = {layout::testing::BigLayout(),
-                                                        layout::testing::SimpleLayout()};
+  const std::vector<LayoutOffer> offered_ =
+      Offers({layout::testing::BigLayout(), layout::testing::SimpleLayout()});
 };
 
 TEST_F(ChooseLayoutTest, TakesTheSmallestThatHasTheRoles) {
@@ -95,7 +100,7 @@ class ChooseFeaturesTest : public ::testing::Test {
  protected:
   static absl::StatusOr<LayoutChoice> Choose(const std::vector<std::string>& rx_roles,
                                              const std::vector<std::string>& features = {}) {
-    const std::vector<layout::VerifiedLayout> offered = {layout::testing::ChoosyLayout()};
+    const std::vector<LayoutOffer> offered = Offers({layout::testing::ChoosyLayout()});
     return ChooseLayout(offered, {.receive = true, .rx_roles = rx_roles, .features = features});
   }
 };
@@ -132,6 +137,39 @@ TEST_F(ChooseFeaturesTest, ThoseThatTheClientInsistsOnStay) {
               HasSubstr("test.choosy with Word=mark lacks timestamp"));
 }
 
+TEST_F(ChooseFeaturesTest, OnlyThoseThatTheDeviceAllows) {
+  // Size is large, a fact of the hardware; Word may be chosen.
+  const std::vector<LayoutOffer> fixed = OffersOf(
+      device::DeviceInfo{.layouts = {layout::testing::ChoosyLayout()}, .allowed = {{0b10, 0b11}}});
+  const auto choose = [&](const std::vector<std::string>& roles,
+                          const std::vector<std::string>& features = {}) {
+    return ChooseLayout(fixed, {.receive = true, .rx_roles = roles, .features = features});
+  };
+  EXPECT_THAT(choose({})->features, ElementsAre(1, 0)) << "its default is what it can be";
+  EXPECT_THAT(choose({"flow.mark"})->features, ElementsAre(1, 0));
+  EXPECT_THAT(choose({}, {"Size=large", "Word=mark"})->features, ElementsAre(1, 1));
+  for (const char* name : {"", "test.choosy"}) {
+    const absl::Status small =
+        ChooseLayout(fixed, {.name = name, .receive = true, .features = {"Size=small"}}).status();
+    EXPECT_EQ(small.code(), absl::StatusCode::kUnimplemented);
+    EXPECT_EQ(ReasonOf(small), v1::ERROR_REASON_UNSUPPORTED);
+    EXPECT_EQ(small.message(),
+              "the device cannot be set up with Size=small; with layout test.choosy it can with "
+              "Size=large, Word=hash|mark");
+  }
+  const std::vector<LayoutOffer> small = OffersOf(
+      device::DeviceInfo{.layouts = {layout::testing::ChoosyLayout()}, .allowed = {{0b01, 0b10}}});
+  EXPECT_EQ(ReasonOf(ChooseLayout(small, {.receive = true, .rx_roles = {"timestamp"}}).status()),
+            v1::ERROR_REASON_MISSING_ROLES);
+}
+
+TEST_F(ChooseFeaturesTest, ALayoutWithoutAnyChoiceLeftIsNotOffered) {
+  EXPECT_THAT(OffersOf(device::DeviceInfo{
+                  .layouts = {layout::testing::ChoosyLayout(), layout::testing::SimpleLayout()},
+                  .allowed = {{0b100, 0b11}, {}}}),
+              ::testing::SizeIs(1));
+}
+
 // `flags` features, each of which brings one role of a list when it is on.
 layout::VerifiedLayout Flags(int flags, const std::vector<std::string>& roles) {
   v1::Layout message = layout::testing::SimpleMessage();
@@ -161,12 +199,12 @@ TEST(ChooseManyFeatures, TheWorkIsBounded) {
   const std::vector<std::string> roles = {"packet.is_ip4", "packet.is_ip6", "packet.is_tcp",
                                           "packet.is_udp", "flow.mark",     "packet.length",
                                           "error"};
-  const std::vector<layout::VerifiedLayout> seven = {Flags(7, roles)};
+  const std::vector<LayoutOffer> seven = Offers({Flags(7, roles)});
   const auto all = ChooseLayout(seven, {.receive = true, .rx_roles = roles});
   ASSERT_TRUE(all.ok()) << all.status();
   EXPECT_THAT(all->features, ::testing::Each(1));
   // 32 features of which 7 matter are no more than that.
-  const std::vector<layout::VerifiedLayout> more = {Flags(32, roles)};
+  const std::vector<LayoutOffer> more = Offers({Flags(32, roles)});
   const auto few = ChooseLayout(more, {.receive = true, .rx_roles = roles});
   ASSERT_TRUE(few.ok()) << few.status();
   EXPECT_THAT(few->features, ElementsAre(1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -200,7 +238,7 @@ TEST(ChooseManyFeatures, OfTooManyWaysTheNearestToTheDefaultsAreTried) {
   }
   const auto layout = layout::VerifiedLayout::FromMessage(message);
   ASSERT_TRUE(layout.ok()) << layout.status();
-  const std::vector<layout::VerifiedLayout> offered = {*layout};
+  const std::vector<LayoutOffer> offered = Offers({*layout});
   const auto two = ChooseLayout(offered, {.receive = true, .rx_roles = {"flow.mark"}});
   ASSERT_TRUE(two.ok()) << two.status();
   EXPECT_EQ(two->features[30], 1u);
@@ -224,8 +262,8 @@ TEST_F(ChooseLayoutTest, RefusesWordsThatAreNoRoles) {
 }
 
 TEST_F(ChooseLayoutTest, FeaturesThatAreAskedForAreChosen) {
-  const std::vector<layout::VerifiedLayout> offered = {layout::testing::SimpleLayout(),
-                                                       layout::testing::ChoosyLayout()};
+  const std::vector<LayoutOffer> offered =
+      Offers({layout::testing::SimpleLayout(), layout::testing::ChoosyLayout()});
   const auto choose = [&](LayoutWish wish) {
     wish.receive = true;
     return ChooseLayout(offered, wish);
@@ -246,8 +284,8 @@ TEST_F(ChooseLayoutTest, FeaturesThatAreAskedForAreChosen) {
 }
 
 TEST_F(ChooseLayoutTest, FeaturesThatALayoutLacksAreRefused) {
-  const std::vector<layout::VerifiedLayout> offered = {layout::testing::SimpleLayout(),
-                                                       layout::testing::ChoosyLayout()};
+  const std::vector<LayoutOffer> offered =
+      Offers({layout::testing::SimpleLayout(), layout::testing::ChoosyLayout()});
   for (const char* words : {"Size=huge", "Colour=red"}) {
     for (const char* name : {"test.choosy", ""}) {
       const absl::Status status =

@@ -23,11 +23,13 @@ v1::Layout FromText(const std::string& text) {
 
 TEST(QueueRoles, DependOnWhatIsChosen) {
   const layout::VerifiedLayout layout = layout::testing::ChoosyLayout();
-  const QueueRoles roles(layout.message(), *layout.FindQueue(v1::DIRECTION_RECEIVE),
-                         {"packet.length", "hash.value", "flow.mark", "timestamp", "segment.size"});
+  const QueueRoles roles(layout.message(), *layout.FindQueue(v1::DIRECTION_RECEIVE));
   const auto have = [&](const Choices& choices) {
     std::string bits;
-    for (size_t i = 0; i < 5; ++i) bits += roles.Has(i, choices) ? '1' : '0';
+    for (const char* role :
+         {"packet.length", "hash.value", "flow.mark", "timestamp", "segment.size"}) {
+      bits += roles.Has(role, choices) ? '1' : '0';
+    }
     return bits;
   };
   // Size, Word. The large completion has both words.
@@ -37,13 +39,16 @@ TEST(QueueRoles, DependOnWhatIsChosen) {
   EXPECT_EQ(have({1, 1}), "11110");
   EXPECT_EQ(roles.SlotBytes({0, 1}), 16u);
   EXPECT_EQ(roles.SlotBytes({1, 0}), 32u);
+  EXPECT_LE(roles.LeastSlotBytes(), 16u);
 }
 
 TEST(QueueRoles, OnlyFeaturesThatMatterAreMarked) {
   const layout::VerifiedLayout layout = layout::testing::ChoosyLayout();
   const auto marked = [&](v1::Direction direction, const std::vector<std::string>& wanted) {
     std::vector<bool> features(2);
-    QueueRoles(layout.message(), *layout.FindQueue(direction), wanted).MarkFeatures(features);
+    const QueueRoles roles(layout.message(), *layout.FindQueue(direction));
+    roles.MarkFeaturesOfSlots(features);
+    for (const std::string& role : wanted) roles.MarkFeaturesOf(role, features);
     return features;
   };
   EXPECT_THAT(marked(v1::DIRECTION_RECEIVE, {}), ElementsAre(true, false)) << "sizes of slots";
@@ -74,13 +79,14 @@ constexpr char kElsewhere[] = R"(
 
 TEST(QueueRoles, StandInPartsPrefixesAndContextsToo) {
   const v1::Layout layout = FromText(kElsewhere);
-  const std::vector<std::string> wanted = {"hash.value", "timestamp", "packet.length",
-                                           "segment.size", "buffer.length"};
-  const QueueRoles rx(layout, layout.queues(0), wanted);
-  const QueueRoles tx(layout, layout.queues(1), wanted);
+  const QueueRoles rx(layout, layout.queues(0));
+  const QueueRoles tx(layout, layout.queues(1));
   const auto have = [](const QueueRoles& roles, const Choices& choices) {
     std::string bits;
-    for (size_t i = 0; i < 5; ++i) bits += roles.Has(i, choices) ? '1' : '0';
+    for (const char* role :
+         {"hash.value", "timestamp", "packet.length", "segment.size", "buffer.length"}) {
+      bits += roles.Has(role, choices) ? '1' : '0';
+    }
     return bits;
   };
   EXPECT_EQ(have(rx, {0, 0}), "01100");
@@ -107,9 +113,9 @@ TEST(QueueRoles, ManyPathsAreNoWork) {
   v1::Queue* queue = layout.add_queues();
   queue->set_direction(v1::DIRECTION_RECEIVE);
   queue->add_rings()->add_complete_forms(255);
-  const QueueRoles roles(layout, *queue, {"hash.value"});
-  EXPECT_TRUE(roles.Has(0, Choices(32, 1)));
-  EXPECT_FALSE(roles.Has(0, Choices(32, 0)));
+  const QueueRoles roles(layout, *queue);
+  EXPECT_TRUE(roles.Has("hash.value", Choices(32, 1)));
+  EXPECT_FALSE(roles.Has("hash.value", Choices(32, 0)));
 }
 
 }  // namespace

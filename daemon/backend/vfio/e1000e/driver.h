@@ -9,8 +9,8 @@
 // and loses nothing.
 //
 // What is not IP always goes to queue 0, and the head of the receive FIFO waits for its queue to
-// have a descriptor: a queue that is starved or stopped holds up the other. Therefore the function
-// is leased whole (DriverFacts::leased_whole_because).
+// have a descriptor: a receive queue that is starved, or stopped while it is first, holds up the
+// other. Leases can share the function, but not without being felt by one another.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_E1000E_DRIVER_H_
 #define QSPLIT_DAEMON_BACKEND_VFIO_E1000E_DRIVER_H_
 

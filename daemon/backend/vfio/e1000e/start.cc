@@ -38,9 +38,6 @@ DriverFacts Facts() {
                     device::Offload::kTxGather,   device::Offload::kTso};
   facts.layouts = {{"intel.e1000.extended", {{"Dword1", "hash"}, {"Buffers", "one"}}}};
   facts.steering = "none: packets find their queue by RSS alone";
-  facts.leased_whole_because =
-      "its two receive queues share one FIFO and one enable bit, so that each can hold up the "
-      "other";
   return facts;
 }
 

@@ -1,0 +1,201 @@
+#include "daemon/devices.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/softnic/driven_layouts.h"
+#include "daemon/backend/softnic/softnic.h"
+#include "daemon/backend/vfio/functions.h"
+#include "daemon/journal/journal.h"
+#include "daemon/layout_files.h"
+#include "daemon/log/log.h"
+
+namespace qsplit::daemon {
+namespace {
+
+// A locally administered address out of the device's name: the same at every start.
+device::MacAddress MacOf(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  device::MacAddress mac{0x02};
+  for (size_t i = 1; i < mac.size(); ++i) mac[i] = static_cast<uint8_t>(hash >> (8 * i));
+  return mac;
+}
+
+// What the software NIC drives of `names`, which must be all; or, without names, of all that are
+// loaded.
+absl::StatusOr<std::vector<layout::VerifiedLayout>> DrivenLayouts(
+    const std::vector<layout::VerifiedLayout>& loaded, const std::vector<std::string>& names,
+    uint32_t slots) {
+  auto picked = PickLayouts(loaded, names);
+  if (!picked.ok()) return picked;
+  std::vector<layout::VerifiedLayout> driven;
+  for (const layout::VerifiedLayout& layout : *picked) {
+    const absl::Status status = softnic::CheckDriven(layout, slots);
+    if (status.ok()) {
+      driven.push_back(layout);
+    } else if (!names.empty() || !absl::IsUnimplemented(status)) {
+      return status;
+    }
+  }
+  return driven;
+}
+
+absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
+    const config::DeviceSection& section, const std::vector<layout::VerifiedLayout>& layouts) {
+  softnic::SoftNicConfig nic;
+  nic.name = section.name;
+  nic.mac = section.mac.value_or(MacOf(section.name));
+  nic.mtu_bytes = section.mtu_bytes;
+  nic.rx_queues = section.rx_queues;
+  nic.tx_queues = section.tx_queues;
+  nic.default_slots = section.slots.value_or(nic.default_slots);
+  auto picked = DrivenLayouts(layouts, section.layouts, nic.default_slots);
+  if (!picked.ok()) {
+    return absl::Status(picked.status().code(),
+                        absl::StrCat("device '", section.name, "': ", picked.status().message()));
+  }
+  nic.layouts = *std::move(picked);
+  switch (section.wire.kind) {
+    case config::WireKind::kTap:
+      nic.wire = softnic::TapWire{.name = section.wire.tap, .netns = section.wire.netns};
+      break;
+    case config::WireKind::kPeer:
+      nic.wire = softnic::PeerWire{section.wire.peer};
+      break;
+    case config::WireKind::kNone:
+      break;
+  }
+  nic.representor = section.representor;
+  nic.representor_netns = section.representor_netns;
+  nic.worker = section.worker;
+  nic.cpu = section.cpu;
+  if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
+  return nic;
+}
+
+absl::StatusOr<vfio::FunctionPlan> FunctionOf(const config::Config& config,
+                                              const config::DeviceSection& section,
+                                              const std::vector<layout::VerifiedLayout>& layouts) {
+  const config::VfioSection& of_file = *section.vfio;
+  vfio::FunctionPlan plan;
+  plan.name = section.name;
+  plan.function = of_file.function.empty() ? of_file.netdev : of_file.function;
+  plan.vf_of = of_file.vf_of;
+  plan.vf = of_file.vf.value_or(0);
+  plan.allow_active = of_file.allow_active;
+  if (of_file.mode) {
+    plan.protection = *of_file.mode == config::VfioMode::kDirect ? device::Protection::kDirect
+                                                                 : device::Protection::kGuarded;
+  }
+  if (!of_file.vf_token.empty()) {
+    auto token = linux_sys::ParseVfToken(of_file.vf_token);
+    if (!token.ok()) return token.status();
+    plan.token = *token;
+  }
+  plan.vfs.resize(of_file.vfs);
+  for (uint32_t vf = 0; vf < of_file.vfs; ++vf) {
+    plan.vfs[vf].mac = MacOf(absl::StrCat(section.name, ".vf", vf));
+  }
+  for (const config::DeviceSection& other : config.devices) {
+    if (!other.vfio || other.vfio->vf_of != section.name) continue;
+    vfio::VfSetting& vf = plan.vfs[other.vfio->vf.value_or(0)];
+    vf.mac = other.mac.value_or(MacOf(other.name));
+    vf.vlan = other.vfio->vlan.value_or(0);
+  }
+  // Its PF says what its address is.
+  if (plan.vf_of.empty()) plan.device.driver.mac = section.mac;
+  plan.device.driver.mtu_bytes = section.mtu_bytes;
+  plan.device.driver.steering = of_file.steering == config::VfioSteering::kPools
+                                    ? vfio::Steering::kPools
+                                    : vfio::Steering::kRss;
+  plan.device.queues = of_file.queues;
+  plan.device.slots = section.slots;
+  plan.device.cpu = section.cpu;
+  auto picked = PickLayouts(layouts, section.layouts);
+  if (!picked.ok()) {
+    return absl::Status(picked.status().code(),
+                        absl::StrCat("device '", section.name, "': ", picked.status().message()));
+  }
+  plan.device.layouts = *std::move(picked);
+  return plan;
+}
+
+}  // namespace
+
+struct DevicePlan::Parts {
+  std::vector<std::string> names;  // in the order of the configuration
+  std::vector<softnic::SoftNicConfig> nics;
+  std::vector<vfio::FunctionPlan> functions;  // PFs before VFs
+};
+
+DevicePlan::DevicePlan(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+DevicePlan::DevicePlan(DevicePlan&&) noexcept = default;
+DevicePlan& DevicePlan::operator=(DevicePlan&&) noexcept = default;
+DevicePlan::~DevicePlan() = default;
+size_t DevicePlan::size() const { return parts_->names.size(); }
+
+absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
+                                            const std::vector<layout::VerifiedLayout>& layouts) {
+  auto parts = std::make_unique<Parts>();
+  std::vector<vfio::FunctionPlan> vfs;
+  for (const config::DeviceSection& section : config.devices) {
+    parts->names.push_back(section.name);
+    if (section.vfio) {
+      auto function = FunctionOf(config, section, layouts);
+      if (!function.ok()) return function.status();
+      (function->vf_of.empty() ? parts->functions : vfs).push_back(*std::move(function));
+      continue;
+    }
+    auto nic = SoftNicOf(section, layouts);
+    if (!nic.ok()) return nic.status();
+    parts->nics.push_back(*std::move(nic));
+  }
+  for (vfio::FunctionPlan& vf : vfs) parts->functions.push_back(std::move(vf));
+  return DevicePlan(std::move(parts));
+}
+
+struct Devices::Parts {
+  std::unique_ptr<journal::Journal> journal;
+  std::vector<std::shared_ptr<device::Device>> devices;
+  std::unique_ptr<vfio::Functions> functions;
+};
+
+Devices::Devices(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Devices::~Devices() = default;
+
+absl::StatusOr<std::unique_ptr<Devices>> Devices::Open(DevicePlan plan,
+                                                       const std::string& runtime_dir) {
+  auto parts = std::make_unique<Parts>();
+  auto journal = journal::Journal::Open(runtime_dir + "/journal");
+  if (!journal.ok()) return journal.status();
+  parts->journal = *std::move(journal);
+  std::map<std::string, std::shared_ptr<device::Device>> by_name;
+  auto nics = softnic::SoftNic::CreateAll(plan.parts_->nics);
+  if (!nics.ok()) return nics.status();
+  for (auto& nic : *nics) {
+    const std::string name = nic->info().name;
+    by_name[name] = std::move(nic);
+  }
+  parts->functions = std::make_unique<vfio::Functions>(
+      std::move(plan.parts_->functions), *parts->journal,
+      [](const std::string& device, const absl::Status& status) {
+        log::Error("device_trouble", {{"device", device}, {"error", status}});
+      });
+  for (auto& device : parts->functions->Start()) by_name[device->info().name] = std::move(device);
+  for (const std::string& name : plan.parts_->names) {
+    parts->devices.push_back(std::move(by_name[name]));
+  }
+  return std::unique_ptr<Devices>(new Devices(std::move(parts)));
+}
+
+std::vector<std::shared_ptr<device::Device>> Devices::Take() { return std::move(parts_->devices); }
+
+void Devices::Watch(std::function<absl::Status(std::shared_ptr<device::Device>)> found) {
+  parts_->functions->Watch(std::move(found));
+}
+
+void Devices::StopWatching() { parts_->functions.reset(); }
+
+}  // namespace qsplit::daemon

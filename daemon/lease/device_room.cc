@@ -1,0 +1,88 @@
+#include "daemon/lease/device_room.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace qsplit::lease {
+
+void DeviceRoom::Seat(std::shared_ptr<device::Device> tenant) {
+  device = std::move(tenant);
+  const device::DeviceInfo& info = device->info();
+  offers = OffersOf(info);
+  rules = steering::RuleTable(info.rule_capacity);
+  rx_holder.assign(info.rx_queues, 0);
+  tx_holder.assign(info.tx_queues, 0);
+  rx_base.assign(info.rx_queues, {});
+  tx_base.assign(info.tx_queues, {});
+}
+
+bool DeviceRoom::Leased() const {
+  const auto held = [](LeaseId holder) { return holder != 0; };
+  return std::any_of(rx_holder.begin(), rx_holder.end(), held) ||
+         std::any_of(tx_holder.begin(), tx_holder.end(), held);
+}
+
+std::vector<bool> DeviceRoom::Taken(const std::vector<LeaseId>& holders) const {
+  std::vector<bool> taken(holders.size(), device->info().whole_function_only && Leased());
+  for (size_t i = 0; i < holders.size(); ++i) {
+    if (holders[i] != 0) taken[i] = true;
+  }
+  return taken;
+}
+
+std::vector<bool> DeviceRoom::RxTaken() const {
+  std::vector<bool> taken = Taken(rx_holder);
+  for (const steering::OwnedRule* rule : rules.List()) {
+    const uint32_t queue = rule->rule.action.queue;
+    if (rule->lease == 0 && queue < taken.size()) taken[queue] = true;
+  }
+  return taken;
+}
+
+std::vector<bool> DeviceRoom::TxTaken() const { return Taken(tx_holder); }
+
+void DeviceRoom::Take(const device::QueueRequest& queues) {
+  for (uint32_t queue : queues.rx_queues) rx_holder[queue] = queues.lease;
+  for (uint32_t queue : queues.tx_queues) tx_holder[queue] = queues.lease;
+}
+
+void DeviceRoom::GiveBack(LeaseId lease) {
+  for (auto* holders : {&rx_holder, &tx_holder}) {
+    std::replace(holders->begin(), holders->end(), lease, LeaseId{0});
+  }
+}
+
+void DeviceRoom::Rebase(const device::QueueRequest& queues, const device::DeviceCounters& now) {
+  for (uint32_t queue : queues.rx_queues) {
+    if (queue < now.rx.size()) rx_base[queue] = now.rx[queue];
+  }
+  for (uint32_t queue : queues.tx_queues) {
+    if (queue < now.tx.size()) tx_base[queue] = now.tx[queue];
+  }
+}
+
+device::QueueCounters Since(const device::QueueCounters& now, const device::QueueCounters& base) {
+  using Counters = device::QueueCounters;
+  constexpr uint64_t Counters::*kAll[] = {&Counters::packets,
+                                          &Counters::bytes,
+                                          &Counters::completions,
+                                          &Counters::descriptors,
+                                          &Counters::drops_no_descriptor,
+                                          &Counters::drops_too_long,
+                                          &Counters::drops_down,
+                                          &Counters::drops_injected,
+                                          &Counters::checksum_errors,
+                                          &Counters::faults,
+                                          &Counters::events,
+                                          &Counters::wakeups};
+  static_assert(sizeof(Counters) == std::size(kAll) * sizeof(uint64_t), "name each counter");
+  Counters since;
+  for (uint64_t Counters::*counter : kAll) {
+    // Less than before: the device began anew.
+    since.*counter = now.*counter >= base.*counter ? now.*counter - base.*counter : now.*counter;
+  }
+  return since;
+}
+
+}  // namespace qsplit::lease

@@ -1,0 +1,220 @@
+// What happens while a device takes its time to open or to close queues: nobody else waits, and
+// whatever ends a lease meanwhile ends it.
+#include <future>
+#include <thread>
+
+#include "tests/unit/lease/broker_fixture.h"
+
+namespace qsplit::lease {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using Acquired = absl::StatusOr<v1::AcquireLeaseResponse>;
+
+class BrokerOpeningTest : public BrokerTest {
+ protected:
+  // AcquireLease under way: the device has been asked and has not answered.
+  std::future<Acquired> Begin(SessionId session, uint32_t rx = 1) {
+    nic_->Hold();
+    std::future<Acquired> answer = Ask(session, Want(Region(session), rx));
+    nic_->WaitHeld();
+    return answer;
+  }
+  std::future<Acquired> Ask(SessionId session, const v1::AcquireLeaseRequest& request) {
+    auto promise = std::make_shared<std::promise<Acquired>>();
+    broker_->AcquireLease(session, request,
+                          [promise](Acquired answer) { promise->set_value(std::move(answer)); });
+    return promise->get_future();
+  }
+  static bool Ready(const std::future<Acquired>& answer) {
+    return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+  std::vector<v1::Lease> List(SessionId session) {
+    v1::ListLeasesRequest all;
+    all.set_all(true);
+    const auto list = broker_->ListLeases(session, all);
+    return {list->leases().begin(), list->leases().end()};
+  }
+
+  SessionId red_ = Open(1000);
+  const SessionId blue_ = Open(2000);
+  const SessionId root_ = Open(0);
+};
+
+TEST_F(BrokerOpeningTest, NobodyElseWaits) {
+  std::future<Acquired> answer = Begin(red_);
+  // Each of these takes the lock, and some ask this very device.
+  EXPECT_EQ(Nic().free_rx_queues(), 7U) << "the queue is taken already";
+  EXPECT_TRUE(broker_
+                  ->GetStats(kNobody,
+                             [] {
+                               v1::GetStatsRequest request;
+                               request.set_device("nic0");
+                               return request;
+                             }())
+                  .ok());
+  EXPECT_TRUE(broker_->AddRule(root_, Udp(0, 9)).ok());
+  const SessionId late = Open(2000);
+  Region(late);
+  broker_->EndSession(late);
+  EXPECT_FALSE(Ready(answer));
+  EXPECT_EQ(List(red_)[0].state(), v1::LEASE_STATE_OPENING);
+  nic_->LetGo();
+  const Acquired lease = answer.get();
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  EXPECT_EQ(lease->lease().state(), v1::LEASE_STATE_ACTIVE);
+  EXPECT_EQ(lease->grant().rx_size(), 1);
+}
+
+TEST_F(BrokerOpeningTest, ALeaseThatOpensCountsAndCanDoNothingYet) {
+  std::future<Acquired> answer = Begin(red_, 6);
+  const LeaseId id = List(red_)[0].lease_id();
+  // Its quota and its region are in use.
+  std::future<Acquired> second = Ask(red_, Want(1, 1));
+  for (const absl::Status& status :
+       {broker_->AddRule(red_, Udp(id, 3)).status(), broker_->FetchGrant(red_, id).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("is being set up"));
+  }
+  v1::UnregisterRegionRequest region;
+  region.set_region_id(1);
+  EXPECT_EQ(ReasonOf(broker_->UnregisterRegion(red_, region).status()), v1::ERROR_REASON_IN_USE);
+  // An operator's rule cannot take its queue away.
+  v1::AddRuleRequest rule = Udp(0, 5);
+  rule.set_queue(0);
+  EXPECT_FALSE(broker_->AddRule(root_, rule).ok());
+  nic_->LetGo();
+  EXPECT_TRUE(answer.get().ok());
+  EXPECT_EQ(ReasonOf(second.get().status()), v1::ERROR_REASON_QUOTA);
+}
+
+TEST_F(BrokerOpeningTest, ASessionThatEndsTakesItsOpeningLeaseAlong) {
+  auto reader = broker_->WatchLeases(
+      root_,
+      [] {
+        v1::WatchLeasesRequest all;
+        all.set_all(true);
+        return all;
+      }(),
+      nullptr);
+  std::future<Acquired> answer = Begin(red_);
+  std::future<Acquired> waiting = Ask(blue_, Want(Region(blue_)));
+  broker_->EndSession(red_);
+  EXPECT_EQ(broker_->BrokenInvariant(), "");
+  EXPECT_EQ(List(root_)[0].state(), v1::LEASE_STATE_RELEASED);
+  nic_->LetGo();
+  const Acquired lease = answer.get();
+  EXPECT_EQ(ReasonOf(lease.status()), v1::ERROR_REASON_SESSION_ENDED) << lease.status();
+  ASSERT_TRUE(waiting.get().ok());
+  EXPECT_THAT(nic_->calls(), ElementsAre("OpenQueues 1", "CloseQueues 1", "OpenQueues 2"))
+      << "closed at once, before others are served";
+  EXPECT_EQ(broker_->totals(), (Totals{2, 1, 1, 0}));
+  // Readers hear of leases that somebody got.
+  const auto first = (*reader)->Next();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->lease().lease_id(), 2U);
+  EXPECT_FALSE((*reader)->Next().has_value());
+}
+
+TEST_F(BrokerOpeningTest, AnOpeningLeaseCanBeRevokedAndReleased) {
+  for (const bool revoke : {true, false}) {
+    std::future<Acquired> answer = Begin(red_);
+    const LeaseId id = List(red_)[0].lease_id();
+    std::future<absl::Status> ended = std::async(
+        std::launch::async, [&] { return revoke ? Revoke(root_, id) : Release(red_, id); });
+    while (List(root_)[0].state() == v1::LEASE_STATE_OPENING) std::this_thread::yield();
+    EXPECT_EQ(ended.wait_for(std::chrono::milliseconds(5)), std::future_status::timeout)
+        << "the device has it still";
+    nic_->LetGo();
+    EXPECT_TRUE(ended.get().ok());
+    const Acquired lease = answer.get();
+    EXPECT_EQ(lease.status().code(), absl::StatusCode::kAborted) << lease.status();
+    EXPECT_THAT(std::string(lease.status().message()), HasSubstr("taken back while it was set up"));
+    EXPECT_THAT(List(root_), IsEmpty());
+    EXPECT_EQ(nic_->open_leases(), 0U);
+    End(red_);
+    red_ = Open(1000);
+  }
+}
+
+TEST_F(BrokerOpeningTest, ADaemonThatStopsWaitsForTheDevice) {
+  std::future<Acquired> answer = Begin(red_);
+  std::future<Acquired> waiting = Ask(blue_, Want(Region(blue_)));
+  std::future<void> stopped = std::async(std::launch::async, [&] { broker_->EndAll(); });
+  while (broker_->OpenSession({}, "").ok()) std::this_thread::yield();
+  EXPECT_EQ(stopped.wait_for(std::chrono::milliseconds(5)), std::future_status::timeout);
+  nic_->LetGo();
+  stopped.get();
+  EXPECT_EQ(answer.get().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(waiting.get().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(broker_->totals(), Totals{});
+  EXPECT_EQ(nic_->open_leases(), 0U);
+}
+
+TEST_F(BrokerOpeningTest, ADeviceThatRefusesLeavesNothingBooked) {
+  nic_->Fail("OpenQueues", absl::ResourceExhaustedError("RLIMIT_MEMLOCK is 64 KiB"));
+  const Acquired lease = Ask(red_, Want(Region(red_))).get();
+  EXPECT_EQ(lease.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(lease.status().message()), HasSubstr("RLIMIT_MEMLOCK"));
+  EXPECT_EQ(broker_->totals().leases, 0U);
+  EXPECT_EQ(Nic().free_rx_queues(), 8U);
+  EXPECT_THAT(nic_->calls(), IsEmpty()) << "what was never open is not closed";
+  EXPECT_TRUE(broker_->ListRegions(red_, {})->regions(0).lease_ids().empty());
+}
+
+TEST_F(BrokerOpeningTest, ClosingTakesItsTimeAndNobodyElseWaits) {
+  const LeaseId id = Acquire(red_).lease_id();
+  nic_->Hold();
+  std::future<absl::Status> released =
+      std::async(std::launch::async, [&] { return Release(red_, id); });
+  nic_->WaitHeld();
+  EXPECT_EQ(Nic().free_rx_queues(), 7U) << "the device may still reach its memory";
+  EXPECT_EQ(ReasonOf(Get(red_, id).status()), v1::ERROR_REASON_NOT_FOUND);
+  EXPECT_TRUE(broker_->Maintain()) << "something has ended and is held";
+  broker_->EndSession(blue_);
+  // Both of its ends wait for the one call.
+  broker_->EndSession(red_);
+  EXPECT_EQ(released.wait_for(std::chrono::milliseconds(5)), std::future_status::timeout);
+  nic_->LetGo();
+  EXPECT_TRUE(released.get().ok());
+  broker_->Settle();
+  EXPECT_THAT(nic_->calls(), ElementsAre("OpenQueues 1", "CloseQueues 1"));
+  EXPECT_EQ(broker_->totals(), (Totals{1, 0, 0, 0}));
+}
+
+// Many sessions of several threads at once, each killed at some moment.
+TEST_F(BrokerOpeningTest, EndsAtAnyMomentLeaveNothing) {
+  std::vector<std::thread> clients;
+  for (int thread = 0; thread < 4; ++thread) {
+    clients.emplace_back([this, thread] {
+      for (int round = 0; round < 40; ++round) {
+        const SessionId session = Open(thread % 2 == 0 ? 1000 : 2000);
+        std::vector<std::future<Acquired>> answers;
+        v1::RegisterRegionRequest region;
+        region.set_length_bytes(0x1000);
+        const auto id = broker_->RegisterRegion(session, region, Memfd())->region().region_id();
+        for (int i = 0; i < 3; ++i) answers.push_back(Ask(session, Want(id, 1, i % 2)));
+        std::this_thread::sleep_for(std::chrono::microseconds(20 * ((round + thread) % 8)));
+        broker_->EndSession(session);
+        for (auto& answer : answers) {
+          const Acquired lease = answer.get();
+          if (lease.ok()) continue;
+          EXPECT_THAT(ReasonOf(lease.status()),
+                      ::testing::AnyOf(v1::ERROR_REASON_SESSION_ENDED, v1::ERROR_REASON_QUOTA,
+                                       v1::ERROR_REASON_NO_FREE_QUEUE))
+              << lease.status();
+        }
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_FALSE(broker_->Settle());
+  EXPECT_EQ(broker_->totals(), (Totals{3, 0, 0, 0}));
+  EXPECT_EQ(nic_->open_leases(), 0U);
+}
+
+}  // namespace
+}  // namespace qsplit::lease

@@ -1,0 +1,104 @@
+// Plans that depend on what the device can do for the lease: limits, modes, addresses.
+#include "daemon/lease/lease_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "daemon/policy/error.h"
+#include "tests/support/sample_layouts.h"
+
+namespace qsplit::lease {
+namespace {
+
+using ::testing::HasSubstr;
+
+class LeasePlanTest : public ::testing::Test {
+ protected:
+  LeasePlanTest() {
+    device_.name = "eth0";
+    device_.rx_queues = device_.tx_queues = 4;
+    device_.default_slots = 64;
+    device_.protections = {device::Protection::kDirect, device::Protection::kGuarded};
+    device_.layouts = {layout::testing::SimpleLayout()};
+    tenant_.any_device = true;
+    region_.id = 7;
+    region_.length_bytes = 0x10000;
+    region_.page_bytes = 0x1000;
+  }
+
+  absl::StatusOr<LeasePlan> Plan(v1::ProtectionMode mode = v1::PROTECTION_MODE_UNSPECIFIED) {
+    v1::AcquireLeaseRequest request;
+    request.set_rx_queue_count(1);
+    request.set_tx_queue_count(1);
+    request.set_protection(mode);
+    const std::vector<LayoutOffer> offers = OffersOf(device_);
+    return PlanLease(request, {.device = device_,
+                               .trouble = "",
+                               .offers = offers,
+                               .tenant = tenant_,
+                               .usage = {},
+                               .rx_taken = std::vector<bool>(4),
+                               .tx_taken = std::vector<bool>(4),
+                               .regions = {&region_}});
+  }
+  v1::ErrorReason Reason(const absl::Status& status) {
+    return policy::DetailOf(status).value_or(v1::ErrorDetail()).reason();
+  }
+
+  device::DeviceInfo device_;
+  policy::Tenant tenant_;
+  region::Region region_;
+};
+
+TEST_F(LeasePlanTest, WithoutALimitTheFirstModeIsTaken) {
+  const auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->queues.protection, device::Protection::kDirect);
+  EXPECT_FALSE(plan->queues.limit.any());
+}
+
+TEST_F(LeasePlanTest, ALimitTakesAModeThatKeepsIt) {
+  device_.rate_limit_modes = {device::Protection::kGuarded};
+  tenant_.limit = {.tx_packets_per_second = 1000, .burst_packets = 32};
+  for (const v1::ProtectionMode mode :
+       {v1::PROTECTION_MODE_UNSPECIFIED, v1::PROTECTION_MODE_GUARDED}) {
+    const auto plan = Plan(mode);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(plan->queues.protection, device::Protection::kGuarded);
+    EXPECT_EQ(plan->queues.limit, tenant_.limit);
+  }
+  const absl::Status direct = Plan(v1::PROTECTION_MODE_DIRECT).status();
+  EXPECT_EQ(direct.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(direct.message(),
+            "policy limits how fast you may send, and device eth0 cannot keep to that with "
+            "protection direct; take guarded, or leave the mode to the daemon");
+}
+
+TEST_F(LeasePlanTest, ADeviceThatKeepsNoLimitIsNoneForTenantsWithOne) {
+  tenant_.limit = {.tx_bytes_per_second = 1000, .burst_bytes = 2000};
+  const absl::Status status = Plan().status();
+  EXPECT_EQ(Reason(status), v1::ERROR_REASON_NOT_ALLOWED);
+  EXPECT_EQ(status.message(),
+            "policy limits how fast you may send, and device eth0 cannot keep to that with "
+            "protection direct, guarded; choose another device");
+}
+
+TEST_F(LeasePlanTest, AModeThatTheDeviceLacksIsNamedWithThoseThatItHas) {
+  const absl::Status status = Plan(v1::PROTECTION_MODE_KERNEL).status();
+  EXPECT_EQ(Reason(status), v1::ERROR_REASON_UNSUPPORTED);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("it has direct, guarded"));
+}
+
+TEST_F(LeasePlanTest, RegionsStandWhereTheIommuTranslates) {
+  device_.iova_first = 0x2'0000'0000;
+  device_.iova_end = 0x2'0001'0000;
+  EXPECT_EQ(Plan()->queues.regions[0].iova, 0x2'0000'0000U);
+  device_.iova_end = 0x2'0000'f000;
+  EXPECT_EQ(Plan().status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(Plan().status().message()), HasSubstr("IOMMU"));
+}
+
+}  // namespace
+}  // namespace qsplit::lease
