@@ -122,7 +122,8 @@ absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& 
   config.pci = Facts(*pci, former_driver, config.protection);
   // The record of who holds the function, while somebody does.
   const auto held = std::make_shared<std::optional<journal::RecordId>>();
-  config.on_handed = [journal = &journal_, held, at = *address](device::LeaseId lease, int32_t pid) {
+  config.on_handed = [journal = &journal_, held, at = *address](device::LeaseId lease,
+                                                                int32_t pid) {
     absl::StatusOr<journal::RecordId> record =
         NoteClient(at, lease, static_cast<uint32_t>(pid), *journal);
     if (record.ok()) *held = *record;
