@@ -4,7 +4,10 @@
 // event and wakeup cells at any moment, wakes the device for nothing, and punches holes into the
 // memory under the device. Again and again, with a new lease each time.
 //
-//   rogue RUNTIME_DIR SECONDS SEED
+//   rogue RUNTIME_DIR SECONDS SEED [DEVICE QUEUES TRAFFIC [--ready-fd FD]]
+//
+// DEVICE is nic0, QUEUES 2, of either direction, unless it is told; TRAFFIC a rule in ethtool's
+// words, or "rss" to share what no rule takes. Writes "ready" to FD when it has its first lease.
 //
 // Prints "leases=N faults=N told=N kinds=N busy=N canary=whole" in the end: faults that the daemon
 // counted, faults that a watch was told of, how many kinds of them, how often the device was too
@@ -12,9 +15,7 @@
 // 0, unless the daemon ended or refused what it must not.
 #include <fcntl.h>
 #include <qsplit/qsplit.h>
-#include <qsplit/rpc_session.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,30 +29,26 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client-lib/src/grant_map.h"
-#include "dataplane/rx_driver.h"
-#include "dataplane/tx_driver.h"
-#include "descriptor-lang/layout/verified_layout.h"
-#include "qsplit/v1/device.grpc.pb.h"
-#include "qsplit/v1/layout_service.grpc.pb.h"
-#include "qsplit/v1/lease.grpc.pb.h"
-#include "qsplit/v1/region.grpc.pb.h"
-#include "qsplit/v1/steering.grpc.pb.h"
-#include "tests/hostile/ask_again.h"
+#include "tests/hostile/raw_client.h"
 
 namespace qsplit {
 namespace {
 
 constexpr uint64_t kRegionBytes = 1 << 20;
-constexpr uint32_t kQueues = 2;
-constexpr uint32_t kScratchBytes = kRegionBytes / 2 / kQueues;  // of a transmit queue
 constexpr size_t kBurst = 64;
-constexpr uint16_t kPort = 6000;
 constexpr absl::Duration kLeaseLife = absl::Milliseconds(40);
 
+using testing::Memory;
+using Loot = testing::RawLease;  // what one lease gave us
 using Random = std::mt19937_64;
+
+struct Target {
+  std::string device = "nic0";
+  uint32_t queues = 2;  // of either direction
+  std::string traffic;  // "rss", or a rule; empty: one port's, to each queue in turn
+  int ready_fd = -1;
+};
 
 void Check(const absl::Status& status, const char* what) {
   if (status.ok()) return;
@@ -64,35 +61,13 @@ T Check(absl::StatusOr<T> value, const char* what) {
   return *std::move(value);
 }
 
-// Memory of ours, registered.
-struct Memory {
-  int fd = -1;
-  std::byte* bytes = nullptr;
-  uint64_t region = 0;
-};
-
 class Rogue {
  public:
-  explicit Rogue(const std::string& runtime_dir, uint64_t seed)
-      : random_(seed), rpc_(RpcSession::Open({.runtime_dir = runtime_dir, .program = "rogue"})) {
-    Check(rpc_->OpenSession(), "open the session");
-    leases_ = v1::LeaseService::NewStub(rpc_->channel());
-    v1::GetDeviceRequest get;
-    get.set_name("nic0");
-    v1::GetDeviceResponse device;
-    Call(*v1::DeviceService::NewStub(rpc_->channel()), &v1::DeviceService::Stub::GetDevice, get,
-         &device, "get the device");
-    for (const auto& reference : device.device().layouts()) {
-      v1::GetLayoutRequest request;
-      request.set_name(reference.name());
-      v1::GetLayoutResponse response;
-      Call(*v1::LayoutService::NewStub(rpc_->channel()), &v1::LayoutService::Stub::GetLayout,
-           request, &response, "get a layout");
-      layouts_.push_back(
-          Check(layout::VerifiedLayout::FromBytes(response.layout()), "verify a layout"));
-    }
-    mine_ = Register(false);
-    canary_ = Register(true);
+  Rogue(const std::string& runtime_dir, uint64_t seed, Target target)
+      : random_(seed), target_(std::move(target)), client_(runtime_dir, "rogue") {
+    Check(client_.Open(target_.device), "open the session");
+    mine_ = Check(client_.Register(kRegionBytes, false), "register a region");
+    canary_ = Check(client_.Register(kRegionBytes, true), "register a region");
     for (size_t i = 0; i < kRegionBytes; ++i) canary_.bytes[i] = CanaryByte(i);
     watcher_ = std::thread([this] { Watch(); });
   }
@@ -103,7 +78,7 @@ class Rogue {
     // What the daemon knows, the watch is told.
     const absl::Time patience = absl::Now() + absl::Seconds(5);
     while (told_ < faults_ && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(5));
-    Check(rpc_->Ping(), "ping");
+    Check(client_.rpc().Ping(), "ping");
     bool whole = true;
     for (size_t i = 0; i < kRegionBytes; ++i) whole &= canary_.bytes[i] == CanaryByte(i);
     watch_context_.TryCancel();
@@ -111,50 +86,15 @@ class Rogue {
     std::printf("leases=%llu faults=%llu told=%llu kinds=%zu busy=%llu canary=%s\n",
                 static_cast<unsigned long long>(count_), static_cast<unsigned long long>(faults_),
                 static_cast<unsigned long long>(told_.load()), kinds_.size(),
-                static_cast<unsigned long long>(busy_), whole ? "whole" : "broken");
+                static_cast<unsigned long long>(client_.busy()), whole ? "whole" : "broken");
   }
 
  private:
   static std::byte CanaryByte(size_t at) { return static_cast<std::byte>(at * 13 + (at >> 7)); }
 
-  template <typename Stub, typename Request, typename Response>
-  void Call(Stub& stub,
-            grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-            const Request& request, Response* response, const char* what) {
-    Check(testing::AskAgain([&] { return Ask(stub, method, request, response); }, busy_), what);
-  }
-  template <typename Stub, typename Request, typename Response>
-  absl::Status Ask(Stub& stub,
-                   grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                   const Request& request, Response* response) {
-    grpc::ClientContext context;
-    rpc_->PrepareContext(context);
-    return rpc_->ToStatus((stub.*method)(&context, request, response));
-  }
-
-  Memory Register(bool read_only) {
-    Memory memory;
-    memory.fd = ::memfd_create("rogue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (::ftruncate(memory.fd, kRegionBytes) != 0 ||
-        ::fcntl(memory.fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
-      Check(absl::ErrnoToStatus(errno, "memfd"), "make memory");
-    }
-    memory.bytes = static_cast<std::byte*>(
-        ::mmap(nullptr, kRegionBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd, 0));
-    v1::RegisterRegionRequest request;
-    request.set_descriptor_handle(Check(rpc_->PutDescriptor(memory.fd), "put a descriptor"));
-    request.set_length_bytes(kRegionBytes);
-    request.set_read_only(read_only);
-    v1::RegisterRegionResponse response;
-    Call(*v1::RegionService::NewStub(rpc_->channel()), &v1::RegionService::Stub::RegisterRegion,
-         request, &response, "register a region");
-    memory.region = response.region().region_id();
-    return memory;
-  }
-
   void Watch() {
-    rpc_->PrepareContext(watch_context_, absl::InfiniteDuration());
-    const auto stream = leases_->WatchLeases(&watch_context_, {});
+    client_.rpc().PrepareContext(watch_context_, absl::InfiniteDuration());
+    const auto stream = client_.leases().WatchLeases(&watch_context_, {});
     v1::WatchLeasesResponse event;
     while (stream->Read(&event)) {
       if (event.event() != v1::LEASE_EVENT_FAULT) continue;
@@ -163,107 +103,29 @@ class Rogue {
     }
   }
 
-  // What one lease gave us.
-  struct Loot {
-    explicit Loot(internal::GrantMap grant) : map(std::move(grant)) {}
-    internal::GrantMap map;
-    std::vector<dataplane::TxDriver> tx;
-    std::vector<dataplane::RxDriver> rx;
-    std::vector<std::span<std::byte>> slots;
-    std::vector<uint32_t> slot_counts;  // parallel to slots
-    std::vector<std::byte*> cells;      // doorbells, index cells, event requests, need_wakeup
-    std::vector<int> wakeups;
-    int memory = -1;
-    uint64_t memory_bytes = 0;
-    uint64_t mine_iova = 0;
-    uint64_t canary_iova = 0;
-  };
-
-  template <typename Queue>
-  void Take(Loot& loot, const Queue& grant, const layout::VerifiedLayout& layout, bool transmit) {
-    const auto direction = transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE;
-    uint32_t number = 0;
-    while (layout.message().queues(static_cast<int>(number)).direction() != direction) ++number;
-    dataplane::QueueView view =
-        Check(internal::ViewOf(loot.map, grant, layout.message(), number, "queue"), "view");
-    if (transmit) {
-      // Beside the buffers, in the same memory: what it harms is its own.
-      const uint64_t at = kRegionBytes / 2 + loot.tx.size() * kScratchBytes;
-      view.scratch_bytes = std::min(kScratchBytes, dataplane::TxDriver::ScratchBytes(layout, view));
-      view.scratch = mine_.bytes + at;
-      view.scratch_iova = dataplane::Iova(loot.mine_iova + at);
-      loot.tx.push_back(Check(dataplane::TxDriver::Create(layout, view, {}), "transmit"));
-    } else {
-      loot.rx.push_back(Check(
-          dataplane::RxDriver::Create(layout, view, {.buffer_bytes = grant.rx_buffer_bytes()}),
-          "receive"));
-    }
-    for (uint32_t r = 0; r < view.ring_count; ++r) {
-      const dataplane::RingView& ring = view.rings[r];
-      if (ring.slot_count == 0) continue;  // left out by the layout's features
-      const v1::Ring& form =
-          layout.message().queues(static_cast<int>(number)).rings(static_cast<int>(r));
-      loot.slots.emplace_back(ring.slots, size_t{ring.slot_count} * form.slot_bytes());
-      loot.slot_counts.push_back(ring.slot_count);
-      for (std::byte* at : ring.producer_doorbells) loot.cells.push_back(at);
-      for (std::byte* at : ring.consumer_doorbells) loot.cells.push_back(at);
-      for (std::byte* at : ring.cells) loot.cells.push_back(at);
-      loot.cells.push_back(ring.need_wakeup);
-      if (grant.rings(static_cast<int>(r)).has_wakeup_descriptor()) {
-        loot.wakeups.push_back(
-            Check(loot.map.Descriptor(grant.rings(static_cast<int>(r)).wakeup_descriptor(),
-                                      v1::GRANT_DESCRIPTOR_KIND_WAKEUP,
-                                      v1::GRANT_DESCRIPTOR_KIND_WAKEUP, "wakeup"),
-                  "wakeup"));
-      }
-    }
-    if (grant.has_event_request()) {
-      loot.cells.push_back(Check(
-          loot.map.At(grant.event_request(), 4, 4, internal::GrantMap::Need::kReadWrite, "event"),
-          "event request"));
-    }
-    std::erase(loot.cells, nullptr);
-  }
-
   void OneLease() {
-    const layout::VerifiedLayout& layout = layouts_[count_ % layouts_.size()];
+    const auto& layouts = client_.layouts();
     v1::AcquireLeaseRequest request;
-    request.set_device("nic0");
-    request.set_rx_queue_count(kQueues);
-    request.set_tx_queue_count(kQueues);
-    request.set_layout(layout.name());
+    request.set_device(target_.device);
+    request.set_rx_queue_count(target_.queues);
+    request.set_tx_queue_count(target_.queues);
+    request.set_layout(layouts[count_ % layouts.size()].name());
+    request.set_join_rss(target_.traffic == "rss");
     request.add_region_ids(mine_.region);
     request.add_region_ids(canary_.region);
-    v1::AcquireLeaseResponse response;
-    Call(*leases_, &v1::LeaseService::Stub::AcquireLease, request, &response, "acquire");
-    const uint64_t id = response.lease().lease_id();
-    std::vector<internal::OwnedFd> fds;
-    for (const int fd : Check(rpc_->FetchGrant(id), "fetch the grant")) fds.emplace_back(fd);
-    const v1::Grant& grant = response.grant();
-    int memory = -1;
-    for (int i = 0; i < grant.descriptors_size(); ++i) {
-      if (grant.descriptors(i).kind() == v1::GRANT_DESCRIPTOR_KIND_MEMORY) {
-        memory = fds[static_cast<size_t>(i)].get();
-      }
+    const auto lease = Check(client_.Acquire(request, mine_), "acquire");
+    Loot& loot = *lease;
+    const std::string turn = std::to_string(count_ % target_.queues);
+    if (target_.traffic.empty()) {
+      Check(client_.AddRule(loot.id(), "flow-type udp4 dst-port 6000 action " + turn),
+            "add a rule");
+    } else if (target_.traffic != "rss") {
+      Check(client_.AddRule(loot.id(), target_.traffic), "add a rule");
     }
-    Loot loot(Check(internal::GrantMap::Map(grant, std::move(fds)), "map the grant"));
-    loot.memory = memory;
-    for (const v1::Area& area : grant.areas()) loot.memory_bytes += area.length_bytes();
-    for (const v1::RegionGrant& region : grant.regions()) {
-      (region.region_id() == mine_.region ? loot.mine_iova : loot.canary_iova) = region.iova();
-    }
-    for (const auto& queue : grant.rx()) Take(loot, queue, layout, false);
-    for (const auto& queue : grant.tx()) Take(loot, queue, layout, true);
-    v1::AddRuleRequest rule;
-    rule.set_lease_id(id);
-    rule.mutable_match()->set_flow_type(v1::FLOW_TYPE_UDP4);
-    rule.mutable_match()->mutable_dst_port()->set_value(kPort);
-    rule.mutable_match()->mutable_dst_port()->set_mask(0xffff);
-    rule.set_lease_queue(static_cast<uint32_t>(count_ % kQueues));
-    v1::AddRuleResponse added;
-    Call(*v1::SteeringService::NewStub(rpc_->channel()), &v1::SteeringService::Stub::AddRule, rule,
-         &added, "add a rule");
 
+    if (count_ == 0 && target_.ready_fd >= 0 && ::write(target_.ready_fd, "ready\n", 6) == 6) {
+      ::close(target_.ready_fd);
+    }
     std::atomic<bool> stop = false;
     // How often something is wrong, 1 in so many: from hardly ever to always.
     const uint64_t mercy = uint64_t{1} << (random_() % 12);
@@ -274,30 +136,21 @@ class Rogue {
     driver.join();
     vandal.join();
 
-    v1::GetLeaseRequest get;
-    get.set_lease_id(id);
-    v1::GetLeaseResponse got;
-    Call(*leases_, &v1::LeaseService::Stub::GetLease, get, &got, "get the lease");
-    v1::ReleaseLeaseRequest release;
-    release.set_lease_id(id);
-    v1::ReleaseLeaseResponse released;
-    Check(testing::OkIfBusy(
-              Ask(*leases_, &v1::LeaseService::Stub::ReleaseLease, release, &released), busy_),
-          "release");
-    faults_ += got.lease().faults();
+    faults_ += Check(client_.Get(loot.id()), "get the lease").faults();
+    Check(client_.Release(loot.id()), "release");
     ++count_;
   }
 
   // An address that is right as often as mercy says.
   dataplane::Iova Address(const Loot& loot, Random& random, uint64_t mercy, bool receive) {
     if (random() % mercy != 0) {
-      return dataplane::Iova(loot.mine_iova + random() % (kRegionBytes / 2048) * 2048);
+      return dataplane::Iova(loot.IovaOf(mine_) + random() % (kRegionBytes / 2048) * 2048);
     }
     switch (random() % 6) {
       case 0:
-        return dataplane::Iova(loot.mine_iova + kRegionBytes - random() % 2048);
+        return dataplane::Iova(loot.IovaOf(mine_) + kRegionBytes - random() % 2048);
       case 1:
-        return dataplane::Iova(loot.mine_iova - 1 - random() % 4096);
+        return dataplane::Iova(loot.IovaOf(mine_) - 1 - random() % 4096);
       case 2:
         return dataplane::Iova(random());
       case 3:
@@ -306,7 +159,7 @@ class Rogue {
         return dataplane::Iova(random() % 65536);
       default:
         // The device may read here, so only receiving is harm.
-        return dataplane::Iova(receive ? loot.canary_iova + random() % kRegionBytes : 0);
+        return dataplane::Iova(receive ? loot.IovaOf(canary_) + random() % kRegionBytes : 0);
     }
   }
 
@@ -338,7 +191,7 @@ class Rogue {
           }
           tx.Push(std::span(segments).first(n), wish, 0);
         }
-        if (tx.Publish()) Wake(loot);
+        if (tx.Publish()) loot.Wake();
         tx.Reclaim(cookies);
       }
       for (dataplane::RxDriver& rx : loot.rx) {
@@ -349,13 +202,6 @@ class Rogue {
         rx.Poll(completions);
       }
       if (random() % 4 == 0) std::this_thread::yield();
-    }
-  }
-
-  static void Wake(const Loot& loot) {
-    const uint64_t one = 1;
-    for (const int fd : loot.wakeups) {
-      if (::write(fd, &one, sizeof one) != sizeof one) continue;  // full: it is awake
     }
   }
 
@@ -400,28 +246,26 @@ class Rogue {
           StoreCell(loot.cells[random() % loot.cells.size()], static_cast<uint32_t>(random()));
           break;
         case 5:
-          Wake(loot);
+          loot.Wake();
           break;
         case 6:  // a hole in our region
-          ::fallocate(mine_.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+          ::fallocate(mine_.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                       static_cast<off_t>(random() % (kRegionBytes / 4096) * 4096), 4096);
           break;
         default:  // a hole in the rings
           if (random() % mercy != 0) break;
-          ::fallocate(loot.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      static_cast<off_t>(random() % (loot.memory_bytes / 4096) * 4096), 4096);
+          ::fallocate(loot.ring_memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      static_cast<off_t>(random() % (loot.ring_memory_bytes / 4096) * 4096), 4096);
       }
     }
   }
 
   Random random_;
-  std::shared_ptr<RpcSession> rpc_;
-  std::unique_ptr<v1::LeaseService::Stub> leases_;
-  std::vector<layout::VerifiedLayout> layouts_;
+  const Target target_;
+  testing::RawClient client_;
   Memory mine_, canary_;
   uint64_t count_ = 0;
   uint64_t faults_ = 0;
-  uint64_t busy_ = 0;
   std::atomic<uint64_t> told_ = 0;
   std::set<int> kinds_;  // the watcher's until it ends
   grpc::ClientContext watch_context_;
@@ -432,10 +276,17 @@ class Rogue {
 }  // namespace qsplit
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 7 && argc != 9) return 2;
   // A wakeup that is written past its limit must not end us.
   ::signal(SIGPIPE, SIG_IGN);
-  qsplit::Rogue rogue(argv[1], std::strtoull(argv[3], nullptr, 0));
+  qsplit::Target target;
+  if (argc >= 7) {
+    target.device = argv[4];
+    target.queues = static_cast<uint32_t>(std::strtoul(argv[5], nullptr, 0));
+    target.traffic = argv[6];
+  }
+  if (argc == 9) target.ready_fd = std::atoi(argv[8]);
+  qsplit::Rogue rogue(argv[1], std::strtoull(argv[3], nullptr, 0), std::move(target));
   rogue.Run(absl::Seconds(std::atof(argv[2])));
   return 0;
 }
