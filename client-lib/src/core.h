@@ -25,20 +25,23 @@ class Core {
 
   // Calls a method of a service: Call<v1::DeviceService>(&…::Stub::GetDevice, request, &response).
   // While the daemon says that a device is not ready, which changes nothing, it tries again, within
-  // the session's call timeout.
+  // the session's call timeout; where that is over, what the daemon has said last is the error.
   template <typename Service, typename Request, typename Response>
   absl::Status Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&,
                                                           Response*),
                     const Request& request, Response* response) const {
     const std::unique_ptr<typename Service::Stub> stub = Service::NewStub(rpc->channel());
     const absl::Time deadline = absl::Now() + rpc->call_timeout();
+    absl::Status said;
     for (absl::Duration pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
       grpc::ClientContext context;
       rpc->PrepareContext(context, deadline - absl::Now());
       absl::Status status = rpc->ToStatus((stub.get()->*method)(&context, request, response));
+      if (absl::IsDeadlineExceeded(status) && !said.ok()) return said;
       if (!absl::IsUnavailable(status) || !IsNotReady(status) || absl::Now() + pause > deadline) {
         return status;
       }
+      said = std::move(status);
       absl::SleepFor(pause);
     }
   }

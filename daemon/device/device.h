@@ -156,7 +156,7 @@ struct QueueRequest {
   Protection protection = Protection::kDirect;
   std::vector<RegionMapping> regions;
   bool join_rss = false;
-  RateLimit limit;  // none, but in DeviceInfo::rate_limit_modes
+  RateLimit limit;         // none, but in DeviceInfo::rate_limit_modes
   int32_t holder_pid = 0;  // who gets the grant, for people
 };
 

@@ -41,9 +41,11 @@ class Change {
     return WriteOwn("driver_override", driver.empty() ? "\n" : driver);
   }
 
-  bool Await(const std::function<bool()>& reached) const {
+  bool Await(const std::function<bool()>& reached,
+             absl::Duration limit = absl::InfiniteDuration()) const {
+    const absl::Time deadline = std::min(deadline_, absl::Now() + limit);
     while (!reached()) {
-      if (absl::Now() >= deadline_) return false;
+      if (absl::Now() >= deadline) return false;
       absl::SleepFor(kLook);
     }
     return true;
@@ -115,11 +117,16 @@ absl::Status BindDriver(const PciAddress& address, const std::string& driver,
                        absl::Seconds(1));
     return status;
   }
-  const absl::Status probed = change.WriteBus("drivers_probe");
-  if (probed.ok() && change.Await([&] { return change.driver() == driver; })) {
-    return absl::OkStatus();
+  const auto bound = [&] { return change.driver() == driver; };
+  absl::Status written = change.WriteBus("drivers_probe");
+  if (written.ok() && change.Await(bound, sysfs.patience / 2)) return absl::OkStatus();
+  // The probe passes a function over that its former driver is still asked to let go of, though
+  // sysfs shows no driver any more. This write waits for it.
+  if (written.ok() && change.driver().empty()) {
+    written = change.WriteBus(absl::StrCat("drivers/", driver, "/bind"));
+    if (written.ok() && change.Await(bound)) return absl::OkStatus();
   }
-  return NotTaken(change, driver, probed);
+  return NotTaken(change, driver, written);
 }
 
 absl::Status RestoreDriver(const PciAddress& address, const FormerDriver& former,

@@ -35,17 +35,24 @@ LOUD = "NOT SHOWN TO WORK BY THIS RUN."
 
 
 def run(script, machine, cases, seconds=120):
-    if os.environ.get(INSIDE):
-        sys.exit(run_inside(cases))
-    sys.exit(run_on_host(script, machine, seconds))
+    run_each(script, [(machine, cases)], seconds)
 
 
-def run_on_host(script, machine, seconds):
+def run_each(script, boots, seconds=120):
+    """For tests that want several machines: each of `boots` is one, with its cases."""
+    inside = os.environ.get(INSIDE)
+    if inside:
+        sys.exit(run_inside(boots[int(inside)][1]))
+    statuses = [run_on_host(script, i, machine, seconds) for i, (machine, _) in enumerate(boots)]
+    sys.exit(next((status for status in statuses if status not in (0, 77)), max(statuses)))
+
+
+def run_on_host(script, boot, machine, seconds):
     name = os.path.basename(script).removesuffix(".py")
     os.makedirs(os.path.join(BUILD, "vm"), exist_ok=True)
     out = tempfile.mkdtemp(prefix=f"{name}-", dir=os.path.join(BUILD, "vm"))
     try:
-        ended = host_guest.boot(machine, host_guest.python(script), out, seconds, {INSIDE: "1"})
+        ended = host_guest.boot(machine, host_guest.python(script), out, seconds, {INSIDE: str(boot)})
     except Missing as missing:
         shutil.rmtree(out)
         print(f"SKIPPED: {missing}. {LOUD}", file=sys.stderr)

@@ -9,16 +9,21 @@ import json
 import mmap
 import os
 import struct
+import sys
 import time
 
-import where  # noqa: F401: makes tests/support/system known
+from where import SOURCE  # and tests/support/system is known
 
 import faults
 from host_wire import answered_file
 from pci import Function
 from system import System, check, wait_until
 
+sys.path.insert(0, os.path.join(SOURCE, "tests/support"))
+import udp_ping  # noqa: E402
+
 SHARED = "/run/vm"  # guest.py's folder
+CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
 class Absent(Exception):
@@ -31,6 +36,7 @@ class Guest(System):
         with open(f"{SHARED}/plan.json") as file:
             self.plan = json.load(file)
         self.namespaces = []
+        self.netdevs = {}  # of kernel peers, by name
 
     def facts(self, name):
         for nic in self.plan["nics"]:
@@ -51,12 +57,24 @@ class Guest(System):
     def kernel_peer(self, name, address):
         """Gives a kernel's NIC a namespace of its own, named like it, with this address. Returns the namespace."""
         dev = wait_until(self.nic(name).netdev)
-        self.call("ip", "netns", "add", name)
-        self.namespaces.append(name)
+        self.namespace(name)
         self.call("ip", "link", "set", dev, "netns", name)
+        self.netdevs[name] = dev
         for words in ("link set lo up", f"addr add {address} dev {dev}", f"link set {dev} up"):
             self.call("ip", "-n", name, *words.split())
         return name
+
+    def namespace(self, name):
+        self.call("ip", "netns", "add", name)
+        self.namespaces.append(name)
+
+    def vlan(self, peer, vid, address):
+        """Gives a kernel peer a VLAN with this address."""
+        name = f"vlan{vid}"
+        self.call("ip", "-n", peer, "link", "add", "link", self.netdevs[peer], "name", name, "type", "vlan", "id",
+                  str(vid))
+        self.call("ip", "-n", peer, "addr", "add", address, "dev", name)
+        self.call("ip", "-n", peer, "link", "set", name, "up")
 
     def host_is_answered(self, what, wire, seconds=10):
         """Checks that the process on the host at that wire's end had its pings answered."""
@@ -66,6 +84,11 @@ class Guest(System):
         """Starts qsplitd with these [[device]] sections. Raises NotReady, with its log, if it refuses."""
         self.configure(f"{devices}{self.tenant}steer = {steer}\n{more}")
         self.start_daemon()
+
+    def udp(self, what, address, port, netns, count=200, size=64):
+        """System's, by this interpreter: to start another one takes long here."""
+        return check(what, *udp_by_child(netns, [address, str(port), "--count", str(count), "--size", str(size),
+                                                 "--interval", "0"]))
 
     def faults(self):
         return Expected(SHARED)
@@ -78,6 +101,29 @@ class Guest(System):
         for nic in self.plan["nics"]:
             if not nic["absent"]:
                 self.nic(nic["name"]).to_kernel()
+
+
+def udp_by_child(netns, words):
+    """udp_ping.py with these words, in a child that has entered the namespace; whether all was answered, and
+    what it printed."""
+    sys.stdout.flush()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.dup2(write, 1)
+            namespace = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+            if ctypes.CDLL(None).setns(namespace, CLONE_NEWNET) == 0:
+                sys.argv = ["udp_ping", *words]
+                status = udp_ping.main()
+            sys.stdout.flush()
+        finally:
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as printed:
+        text = printed.read()
+    return os.waitpid(child, 0)[1] == 0, text
 
 
 class Expected:

@@ -22,7 +22,7 @@ from where import BUILD, SOURCE, Missing
 BUSYBOX = "/bin/busybox"
 INIT = os.path.join(SOURCE, "tests/vm/init.sh")
 # In the order in which init.sh loads them; what they need comes along.
-MODULES = """virtio_pci 9pnet_virtio 9p irqbypass vfio vfio_iommu_type1 vfio-pci tun veth bridge
+MODULES = """virtio_pci 9pnet_virtio 9p irqbypass vfio vfio_iommu_type1 vfio-pci tun veth bridge 8021q
 af_packet virtio_net e1000e igb igbvf vmxnet3""".split()
 
 

@@ -8,7 +8,6 @@
 #include "daemon/backend/vfio/live_function.h"
 #include "daemon/backend/vfio/nic_driver.h"
 #include "daemon/backend/vfio/unusable_device.h"
-#include "daemon/linux/random.h"
 
 namespace qsplit::vfio {
 namespace {
@@ -66,7 +65,15 @@ Functions::~Functions() {
   if (thread_.joinable()) thread_.join();
 }
 
-absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& plan) {
+absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Try(const FunctionPlan& plan, bool* again) {
+  bool takes = false;
+  absl::StatusOr<std::shared_ptr<VfioDevice>> made = Make(plan, &takes);
+  *again = !made.ok() && (!takes || absl::IsUnavailable(made.status()) ||
+                          absl::IsDeadlineExceeded(made.status()));
+  return made;
+}
+
+absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& plan, bool* takes) {
   std::shared_ptr<VfioDevice> pf;
   std::optional<linux_sys::VfToken> token = plan.token;
   std::string function = plan.function;
@@ -96,15 +103,14 @@ absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& 
                                                  ": there is no driver for it; README.md names the "
                                                  "devices that have one"));
   }
-  absl::StatusOr<TakenFunction> taken = TakeFunction(
-      function, {.allow_active = plan.allow_active, .vfs = static_cast<uint32_t>(plan.vfs.size())},
-      journal_);
+  const TakeOptions options{.allow_active = plan.allow_active,
+                            .vfs = static_cast<uint32_t>(plan.vfs.size())};
+  *takes = CanTake(*address, options, journal_).ok();
+  absl::StatusOr<TakenFunction> taken = TakeFunction(function, options, journal_);
   if (!taken.ok()) return taken.status();
   const std::string former_driver = taken->former().driver.driver;
   if (!plan.vfs.empty()) {
-    linux_sys::VfToken secret{};
-    linux_sys::FillRandom(secret);
-    token = secret;
+    token = taken->former().vf_token;
   }
   absl::StatusOr<linux_sys::VfioFunction> opened = taken->Open(token);
   if (!opened.ok()) return opened.status();
@@ -122,7 +128,8 @@ absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& 
   config.pci = Facts(*pci, former_driver, config.protection);
   // The record of who holds the function, while somebody does.
   const auto held = std::make_shared<std::optional<journal::RecordId>>();
-  config.on_handed = [journal = &journal_, held, at = *address](device::LeaseId lease, int32_t pid) {
+  config.on_handed = [journal = &journal_, held, at = *address](device::LeaseId lease,
+                                                                int32_t pid) {
     absl::StatusOr<journal::RecordId> record =
         NoteClient(at, lease, static_cast<uint32_t>(pid), *journal);
     if (record.ok()) *held = *record;
@@ -163,18 +170,23 @@ std::vector<std::shared_ptr<device::Device>> Functions::Start() {
   for (const FunctionPlan& plan : plans_) {
     if (plan.function.empty()) continue;
     const absl::StatusOr<linux_sys::PciAddress> address = FunctionOfName(plan.function, journal_);
-    if (address.ok()) kept.insert(*address);
+    if (!address.ok()) continue;
+    kept.insert(*address);
+    if (plan.vfs.empty()) continue;
+    const absl::StatusOr<linux_sys::PciFacts> pci = linux_sys::ReadPciFacts(*address);
+    if (pci.ok()) kept.insert(pci->vfs.begin(), pci->vfs.end());
   }
   for (const absl::Status& status : UndoLeftovers(journal_, kept)) on_trouble_("leftovers", status);
   std::vector<std::shared_ptr<device::Device>> devices;
   for (const FunctionPlan& plan : plans_) {
-    absl::StatusOr<std::shared_ptr<VfioDevice>> made = Make(plan);
+    bool again = false;
+    absl::StatusOr<std::shared_ptr<VfioDevice>> made = Try(plan, &again);
     if (made.ok()) {
       devices.push_back(*std::move(made));
       continue;
     }
     on_trouble_(plan.name, made.status());
-    waiting_[plan.name] = std::string(made.status().message());
+    if (again) waiting_[plan.name] = std::string(made.status().message());
     devices.push_back(StandIn(plan, made.status()));
   }
   return devices;
@@ -193,10 +205,12 @@ void Functions::Run(const OnFound& on_found) {
       const auto waiting = waiting_.find(plan.name);
       if (stop_ || waiting == waiting_.end()) continue;
       lock.unlock();
-      absl::StatusOr<std::shared_ptr<VfioDevice>> made = Make(plan);
+      bool again = false;
+      absl::StatusOr<std::shared_ptr<VfioDevice>> made = Try(plan, &again);
       absl::Status status = made.status();
       if (status.ok()) {
         status = on_found(*std::move(made));
+        again = !status.ok();
       } else if (status.message() != waiting->second) {
         // Waits for something else now.
         waiting->second = std::string(status.message());
@@ -204,7 +218,7 @@ void Functions::Run(const OnFound& on_found) {
         (void)on_found(StandIn(plan, status));
       }
       lock.lock();
-      if (status.ok()) waiting_.erase(plan.name);
+      if (!again) waiting_.erase(plan.name);
     }
   }
 }

@@ -70,7 +70,11 @@ class Functions {
     linux_sys::VfToken token{};
   };
 
-  absl::StatusOr<std::shared_ptr<VfioDevice>> Make(const FunctionPlan& plan);
+  // `again`: whether it is to be tried again. Not where each try would take the function from its
+  // driver and give it back, in vain.
+  absl::StatusOr<std::shared_ptr<VfioDevice>> Try(const FunctionPlan& plan, bool* again);
+  // `takes`: whether it got as far as changing something.
+  absl::StatusOr<std::shared_ptr<VfioDevice>> Make(const FunctionPlan& plan, bool* takes);
   std::shared_ptr<device::Device> StandIn(const FunctionPlan& plan, const absl::Status& why) const;
   void Run(const OnFound& on_found);
 

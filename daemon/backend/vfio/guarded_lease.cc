@@ -11,6 +11,8 @@ namespace {
 
 // What a frame has around the packet that the MTU counts: addresses, type, two VLAN tags.
 constexpr uint32_t kFrameBytes = 14 + 2 * 4;
+// What an IP header can say, and so the most that is cut into segments.
+constexpr uint32_t kMaxIpBytes = 65535;
 
 guard::RateLimit LimitOf(const device::RateLimit& limit) {
   return {limit.tx_packets_per_second, limit.tx_bytes_per_second, limit.burst_packets,
@@ -120,6 +122,7 @@ absl::Status GuardedLease::MakeEnd(const LeaseParts& parts, const RealQueue& rea
   guard::GuardOptions options;
   options.rx_buffer_bytes = real.grant.rx_buffer_bytes;
   options.max_packet_bytes = parts.driver.facts().max_mtu_bytes + kFrameBytes;
+  options.max_segmented_bytes = kMaxIpBytes + kFrameBytes;
   absl::StatusOr<guard::GuardedQueue> queue = guard::GuardedQueue::Create(
       request_.layout, real.transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE, shadow,
       *view, regions, options);

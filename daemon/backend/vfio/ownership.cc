@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/backend/vfio/ownership_undo.h"
 #include "daemon/linux/process_identity.h"
+#include "daemon/linux/random.h"
 
 namespace qsplit::vfio {
 namespace {
@@ -84,7 +85,12 @@ absl::Status Check(const PciFacts& facts, const TakeOptions& options,
                                 facts.total_vfs == 0 ? " (no SR-IOV)" : "", "; ask for fewer"));
   }
   if (facts.driver == kVfioPci) {
-    return CheckNotHeld(facts.address, facts.iommu_group->number, journal, host);
+    absl::Status free = CheckNotHeld(facts.address, facts.iommu_group->number, journal, host);
+    // VFs of another number go off first.
+    if (free.ok() && options.vfs != 0 && options.vfs != facts.vfs.size()) {
+      free = CheckVfsNotHeld(facts, journal, host);
+    }
+    return free;
   }
   return options.allow_active ? absl::OkStatus() : CheckUnused(facts, host);
 }
@@ -103,19 +109,26 @@ struct Noted {
 };
 
 // What a former daemon wrote down about the function, where that still holds; otherwise a new
-// record of how it is now.
-absl::StatusOr<Noted> Note(const PciFacts& facts, journal::Journal& journal) {
+// record of how it is now. `vfs`: whether it is to show any.
+absl::StatusOr<Noted> Note(const PciFacts& facts, bool vfs, journal::Journal& journal) {
+  FormerState state = StateOf(facts);
+  if (vfs) linux_sys::FillRandom(state.vf_token.emplace());
   for (const journal::Record& record : journal.Records(FormerState::kKind)) {
     const auto former = FormerStateOf(record);
     if (!former.ok() || former->function != facts.address) continue;
-    if (facts.driver == kVfioPci) return Noted{record.id, *former};
+    // Without a driver: the one that had it has let go since it was asked to.
+    if (facts.driver == kVfioPci || facts.driver.empty()) {
+      if (former->vf_token.has_value() || !vfs) return Noted{record.id, *former};
+      const auto token = state.vf_token;
+      state = *former;
+      state.vf_token = token;
+    }
     // It did not come to binding, or somebody has rebound it since.
     if (absl::Status status = journal.Done(record.id); !status.ok()) return status;
   }
-  const FormerState former = StateOf(facts);
-  const auto id = journal.Add(FormerState::kKind, former.ToFields());
+  const auto id = journal.Add(FormerState::kKind, state.ToFields());
   if (!id.ok()) return id.status();
-  return Noted{*id, former};
+  return Noted{*id, state};
 }
 
 }  // namespace
@@ -181,7 +194,7 @@ absl::StatusOr<TakenFunction> TakeFunction(const std::string& name, const TakeOp
   const auto facts = linux_sys::ReadPciFacts(*address, host.sysfs.root);
   if (!facts.ok()) return facts.status();
   if (absl::Status status = Check(*facts, options, journal, host); !status.ok()) return status;
-  auto noted = Note(*facts, journal);
+  auto noted = Note(*facts, options.vfs != 0, journal);
   if (!noted.ok()) return noted.status();
   absl::Status status = facts->driver == kVfioPci
                             ? absl::OkStatus()

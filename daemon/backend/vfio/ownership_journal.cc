@@ -36,6 +36,13 @@ class FieldReader {
     if (!address.ok()) Fail("function");
     return address.ok() ? *address : linux_sys::PciAddress{};
   }
+  std::optional<linux_sys::VfToken> Token(const std::string& name) {
+    const std::string text = Text(name);
+    if (text.empty()) return std::nullopt;
+    const auto token = linux_sys::ParseVfToken(text);
+    if (!token.ok()) Fail(name);
+    return token.ok() ? std::optional(*token) : std::nullopt;
+  }
   const absl::Status& status() const { return status_; }
 
  private:
@@ -52,9 +59,13 @@ class FieldReader {
 }  // namespace
 
 journal::Fields FormerState::ToFields() const {
-  return {{"function", function.ToString()},      {"driver", driver.driver},
-          {"override", driver.driver_override},   {"vfs", absl::StrCat(vfs)},
-          {"vfs_probed", vfs_probed ? "1" : "0"}, {"netdevs", absl::StrJoin(netdevs, "/")}};
+  return {{"function", function.ToString()},
+          {"driver", driver.driver},
+          {"override", driver.driver_override},
+          {"vfs", absl::StrCat(vfs)},
+          {"vfs_probed", vfs_probed ? "1" : "0"},
+          {"netdevs", absl::StrJoin(netdevs, "/")},
+          {"vf_token", vf_token ? linux_sys::VfTokenText(*vf_token) : ""}};
 }
 
 journal::Fields ClientHold::ToFields() const {
@@ -73,6 +84,7 @@ absl::StatusOr<FormerState> FormerStateOf(const journal::Record& record) {
   state.vfs_probed = reader.Number<uint32_t>("vfs_probed") != 0;
   // No netdev has a slash in its name.
   state.netdevs = absl::StrSplit(reader.Text("netdevs"), '/', absl::SkipEmpty());
+  state.vf_token = reader.Token("vf_token");
   if (!reader.status().ok()) return reader.status();
   return state;
 }

@@ -6,6 +6,7 @@
 #define QSPLIT_DAEMON_BACKEND_VFIO_OWNERSHIP_JOURNAL_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,12 @@
 #include "daemon/journal/text.h"
 #include "daemon/linux/pci_address.h"
 #include "daemon/linux/pci_driver.h"
+#include "daemon/linux/vfio_facts.h"
 
 namespace qsplit::vfio {
 
-// Record "pci-driver": a function that was taken, as it was.
+// Record "pci-driver": a function that was taken, as it was, and the secret that its VFs open with
+// since then, for their clients outlive a daemon.
 struct FormerState {
   static constexpr char kKind[] = "pci-driver";
 
@@ -25,6 +28,7 @@ struct FormerState {
   uint32_t vfs = 0;
   bool vfs_probed = true;
   std::vector<std::string> netdevs;  // the configuration may name it by one of these
+  std::optional<linux_sys::VfToken> vf_token;
 
   journal::Fields ToFields() const;
 };

@@ -50,6 +50,17 @@ absl::Status CheckNotHeld(const PciAddress& function, uint32_t group,
                    " or a device of it open (fuser, lsof); qsplitd waits for it to end"));
 }
 
+absl::Status CheckVfsNotHeld(const linux_sys::PciFacts& pf, const journal::Journal& journal,
+                             const HostAccess& host) {
+  for (const PciAddress& vf : pf.vfs) {
+    const auto facts = linux_sys::ReadPciFacts(vf, host.sysfs.root);
+    if (!facts.ok() || !facts->iommu_group) continue;
+    absl::Status free = CheckNotHeld(vf, facts->iommu_group->number, journal, host);
+    if (!free.ok()) return free;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Undo(const FormerState& former, const journal::Journal& journal,
                   const HostAccess& host) {
   const auto facts = linux_sys::ReadPciFacts(former.function, host.sysfs.root);
@@ -71,6 +82,8 @@ absl::Status Undo(const FormerState& former, const journal::Journal& journal,
     if (!free.ok()) return free;
   }
   if (leaves_vfio && !facts->vfs.empty()) {
+    absl::Status free = CheckVfsNotHeld(*facts, journal, host);
+    if (!free.ok()) return free;
     absl::Status off = SetVfCount(former.function, 0, host.sysfs, former.vfs_probed);
     if (!off.ok()) return off;
   }

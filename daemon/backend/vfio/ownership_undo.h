@@ -8,6 +8,11 @@
 
 namespace qsplit::vfio {
 
+// OK: nobody has one of its VFs open. Otherwise as CheckNotHeld: turning them off would wait for
+// the holder, without end.
+absl::Status CheckVfsNotHeld(const linux_sys::PciFacts& pf, const journal::Journal& journal,
+                             const HostAccess& host);
+
 // Driver, driver_override and VFs as they were. OK as well where the function is gone, or where an
 // administrator has given it to another driver meanwhile: that one keeps it. Errors as
 // CheckNotHeld, RestoreDriver and SetVfCount.

@@ -328,6 +328,12 @@ device::DeviceCounters VfioDevice::ReadCounters() const {
     driver_->ReadCounters(&now);
     now.rx.resize(info_.rx_queues);
     now.tx.resize(info_.tx_queues);
+    if (config_.protection == Protection::kGuarded) {
+      // The guard counts the packets of queues; some hardware does as well.
+      for (auto* queues : {&now.rx, &now.tx}) {
+        for (device::QueueCounters& queue : *queues) queue.packets = queue.bytes = 0;
+      }
+    }
     for (const auto& [id, lease] : leases_) lease->AddCounters(&now);
     const std::lock_guard state_lock(state_mutex_);
     counters_ = std::move(now);

@@ -84,7 +84,7 @@ void TransmitToReceive(benchmark::State& state, const layout::VerifiedLayout& la
   for (auto _ : state) {
     // No more in flight than the receiver has buffers for: nothing may be lost.
     while (sent - received > tx_room - burst || tx.Room() < burst) {
-      if (receive() == 0) CpuRelax();
+      if (receive() == 0) backend::CpuRelax();
       tx.Reclaim(cookies);
     }
     for (uint32_t i = 0; i < burst; ++i) {

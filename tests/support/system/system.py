@@ -157,6 +157,11 @@ layouts_dir = "{LAYOUTS}"
             raise RuntimeError(f"qsplit {' '.join(words)}: {done.stderr}")
         return json.loads(done.stdout or "{}")
 
+    def qsplit_text(self, *words):
+        """The command's answer, as people read it."""
+        return subprocess.run([BIN + "/qsplit", "--runtime-dir", self.run, *words], capture_output=True, text=True,
+                              check=True).stdout
+
     def has_link(self, netns, dev):
         return self.try_in(netns, "ip", "link", "show", dev)[0]
 

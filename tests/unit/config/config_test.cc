@@ -388,8 +388,8 @@ TEST(Config, FilesAreReadAndTheirAbsenceIsSaid) {
 TEST(Config, DescribeNamesSocketsDevicesAndTenants) {
   const std::string text = Describe(DefaultConfig(kDaemonUid));
   EXPECT_THAT(text, HasSubstr("/run/qsplit/session.sock, mode 0666"));
-  EXPECT_THAT(text, HasSubstr("device         nic0: softnic, 8 rx and 8 tx queues, wire peer nic1, "
-                              "representor none, mtu 1500, layouts all"));
+  EXPECT_THAT(text, HasSubstr("device         nic0: softnic, 8 rx and 8 tx queues, mtu 1500, wire "
+                              "peer nic1, representor none, layouts all"));
   EXPECT_THAT(text, HasSubstr("tenant         operator: uid 4711, admin; devices any; steer any"));
 }
 

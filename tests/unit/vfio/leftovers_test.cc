@@ -169,6 +169,25 @@ TEST_F(Leftovers, FormerVfsComeBack) {
   EXPECT_TRUE(sysfs_.Eventually([&] { return Vfs() == 2; }));
 }
 
+TEST_F(Leftovers, ADriverThatLetGoLateGetsItBackAllTheSame) {
+  AddPf({.driver = "", .group = 7, .driver_override = "vfio-pci"});
+  const FormerState former{.function = kPfAddress, .driver = {"igb", ""}};
+  ASSERT_TRUE(journal_->Add(FormerState::kKind, former.ToFields()).ok());
+  ASSERT_TRUE(Take(kPf).ok());  // and given back at once
+  EXPECT_EQ(sysfs_.DriverOf(kPf), "igb");
+  EXPECT_THAT(journal_->Records(), IsEmpty());
+}
+
+TEST_F(Leftovers, VfsOpenWithTheSecretOfTheDaemonThatCrashed) {
+  AddPf({.driver = "vfio-pci", .group = 7, .total_vfs = 4, .driver_override = "vfio-pci"});
+  FormerState former{.function = kPfAddress, .driver = {"igb", ""}};
+  former.vf_token = {1, 2, 3};
+  ASSERT_TRUE(journal_->Add(FormerState::kKind, former.ToFields()).ok());
+  const auto taken = TakeFunction(kPf, {.vfs = 2}, *journal_, host_);
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(taken->former().vf_token, former.vf_token);
+}
+
 TEST_F(Leftovers, WhatWasTakenLastGoesBackFirst) {
   AddPf();
   sysfs_.AddFunction("0000:02:00.0", {.driver = "igb", .group = 8});

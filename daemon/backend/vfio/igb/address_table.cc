@@ -43,7 +43,7 @@ absl::Status AddressTable::SetPools(RegisterWindow& registers, const device::Mac
 void AddressTable::Write(RegisterWindow& registers, uint32_t index) const {
   const Entry& entry = entries_[index];
   const device::MacAddress& mac = entry.mac;
-  // 8.10.16: not valid while the two halves do not belong together.
+  // RAH.AV: not valid while the two halves do not belong together.
   registers.Write32(Rah(index), 0);
   registers.Write32(Ral(index), uint32_t{mac[0]} | uint32_t{mac[1]} << 8 | uint32_t{mac[2]} << 16 |
                                     uint32_t{mac[3]} << 24);

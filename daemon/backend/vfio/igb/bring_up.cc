@@ -14,8 +14,8 @@ constexpr std::array<uint32_t, 4> kPhyLocks = {0x02, 0x04, 0x20, 0x40};
 constexpr absl::Duration kSemaphoreLimit = absl::Milliseconds(200);
 constexpr absl::Duration kPhyLimit = absl::Milliseconds(50);
 
-// Holds the PHY of a port against firmware and the other functions, 4.7 and 8.6. Released when it
-// goes.
+// Holds the PHY of a port against firmware and the other functions, SWSM and SW_FW_SYNC. Released
+// when it goes.
 class PhyLock {
  public:
   PhyLock(FunctionAccess& function, RegisterWindow& registers)
@@ -77,7 +77,7 @@ class PhyLock {
   bool held_ = false;
 };
 
-// One access of the PHY's registers, 8.2.4. False: it did not answer.
+// One access of the PHY's registers, MDIC (8.2.4). False: it did not answer.
 bool AccessPhy(FunctionAccess& function, RegisterWindow& registers, uint32_t command) {
   registers.Write32(kMdic, command | kInternalPhy << kMdicPhyShift);
   return WaitFor(function, registers, kMdic, kMdicReady, kMdicReady, kPhyLimit) &&
@@ -90,14 +90,15 @@ absl::Status ResetPf(FunctionAccess& function, RegisterWindow& registers) {
   if (registers.Read32(kStatus) == kGone) {
     return absl::UnavailableError("reset: STATUS reads as ones; the function does not answer");
   }
-  // 4.5.3: no interrupt while this goes on.
+  // 4.5: no interrupt while this goes on.
   registers.Write32(kImc, ~0u);
   registers.Write32(kEimc, ~0u);
-  // 4.5.4: nothing moves when the reset comes.
+  // 4.5: nothing moves when the reset comes.
   registers.Write32(kRctl, 0);
   registers.Write32(kTctl, kTctlPadShort);
   function.Sleep(absl::Milliseconds(10));
-  // 5.2.3.3: no request of its own on the bus either. Where one never ends, the reset ends it.
+  // CTRL.GIO_MASTER_DISABLE: no request of its own on the bus either. Where one never ends, the
+  // reset ends it.
   registers.Write32(kCtrl, registers.Read32(kCtrl) | kCtrlMasterDisable);
   WaitFor(function, registers, kStatus, kStatusMasterEnabled, 0, absl::Milliseconds(80));
   // 4.2.1.6.1: the bit clears itself; not to be read for a millisecond.
@@ -107,10 +108,10 @@ absl::Status ResetPf(FunctionAccess& function, RegisterWindow& registers) {
     return absl::UnavailableError(
         "reset: CTRL.RST is still set 20 ms later; the function does not come out of reset");
   }
-  // 4.5.4: the EEPROM's words are read anew. Some functions have none, emulated ones among them,
-  // and never say that it was read: what matters, the MAC, is checked where it is used.
+  // 4.5, EEC.Auto_RD: the EEPROM's words are read anew. Some functions have none, emulated ones
+  // among them, and never say that it was read: what matters, the MAC, is checked where it is used.
   WaitFor(function, registers, kEec, kEecAutoReadDone, kEecAutoReadDone, absl::Milliseconds(10));
-  // 4.5.3: the reset has unmasked nothing, but causes may have come up.
+  // 4.5: the reset has unmasked nothing, but causes may have come up.
   registers.Write32(kImc, ~0u);
   registers.Write32(kEimc, ~0u);
   registers.Read32(kIcr);
@@ -118,13 +119,13 @@ absl::Status ResetPf(FunctionAccess& function, RegisterWindow& registers) {
 }
 
 absl::Status StartLink(FunctionAccess& function, RegisterWindow& registers) {
-  // 4.5.7.1: speed and duplex as the PHY finds them. No pause frames: a queue without buffers
-  // drops, and the wire goes on for the others.
+  // 4.5 (link setup): speed and duplex as the PHY finds them. No pause frames: a queue without
+  // buffers drops, and the wire goes on for the others.
   uint32_t ctrl = registers.Read32(kCtrl);
   ctrl &= ~(kCtrlForceSpeed | kCtrlForceDuplex | kCtrlMasterDisable | kCtrlRxFlowControl |
             kCtrlTxFlowControl);
   registers.Write32(kCtrl, ctrl | kCtrlSetLinkUp);
-  // SerDes and SGMII ports negotiate by themselves after a reset (8.2.3, LINK_MODE).
+  // SerDes and SGMII ports negotiate by themselves after a reset (CTRL_EXT.LINK_MODE).
   if ((registers.Read32(kCtrlExt) & kCtrlExtLinkModeMask) != 0) return absl::OkStatus();
 
   PhyLock lock(function, registers);

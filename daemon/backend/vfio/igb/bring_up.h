@@ -12,15 +12,16 @@
 
 namespace qsplit::vfio::igb {
 
-// 4.5.3, 4.5.4: interrupts masked, both directions off, software reset, EEPROM read again. VFs lose
-// their queues with it. UNAVAILABLE: the function does not answer, or does not come out of reset.
+// 4.5 (initialization): interrupts masked, both directions off, software reset, EEPROM read again.
+// VFs lose their queues with it. UNAVAILABLE: the function does not answer, or does not come out of
+// reset.
 absl::Status ResetPf(FunctionAccess& function, RegisterWindow& registers);
 
-// 4.5.7: the MAC follows the PHY; copper negotiates again. UNAVAILABLE: firmware or another
-// function keeps the PHY, or the PHY does not answer.
+// 4.5 (link setup): the MAC follows the PHY; copper negotiates again. UNAVAILABLE: firmware or
+// another function keeps the PHY, or the PHY does not answer.
 absl::Status StartLink(FunctionAccess& function, RegisterWindow& registers);
 
-// 8.10.15: what the EEPROM says, or what was written there since. FAILED_PRECONDITION: there is
+// RAL0, RAH0: what the EEPROM says, or what was written there since. FAILED_PRECONDITION: there is
 // none.
 absl::StatusOr<device::MacAddress> ReadOwnMac(const RegisterWindow& registers);
 

@@ -26,7 +26,7 @@ inline absl::Status CheckMtu(uint32_t mtu_bytes) {
       absl::StrCat("MTU ", mtu_bytes, ": from ", kMinMtuBytes, " to ", kMaxMtuBytes));
 }
 
-// 8.2.2. Of a function that is gone the link is down.
+// STATUS. Of a function that is gone the link is down.
 inline LinkState LinkOf(uint32_t status) {
   if (status == kGone || (status & kStatusLinkUp) == 0) return {};
   const uint32_t speed = status >> kStatusSpeedShift & 3;

@@ -13,7 +13,7 @@ struct IvarPlace {
   uint32_t ivar, shift;
 };
 IvarPlace IvarOf(Chip chip, uint32_t queue) {
-  // 8.8.13: queue n with queue n + 8; in the I350 with its neighbour.
+  // 8.8, IVAR: queue n with queue n + 8; in the I350 with its neighbour.
   if (chip == Chip::k82576) return {queue % 8, queue < 8 ? 0u : 16u};
   return {queue / 2, queue % 2 == 0 ? 0u : 16u};
 }
@@ -27,7 +27,7 @@ uint32_t VectorOfQueue(uint32_t hardware_queue, uint32_t vectors) {
 }
 
 void StartInterrupts(RegisterWindow& registers, Chip chip, const QueueMap& map, uint32_t vectors) {
-  // 8.8.15: MSI-X with several vectors; reading ICR clears it, whatever IMS is. Before EIAC and
+  // 8.8, GPIE: MSI-X with several vectors; reading ICR clears it, whatever IMS is. Before EIAC and
   // EIMS, whose bits mean vectors only in this mode.
   registers.Write32(kGpie, kGpieMsix | kGpiePba | kGpieClearAll);
   registers.Write32(kIam, 0);

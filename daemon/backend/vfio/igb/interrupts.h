@@ -20,14 +20,14 @@ inline constexpr uint32_t kModerationUs = 20;
 // Likewise of the other one: a VF that floods its mailbox costs this often at most.
 inline constexpr uint32_t kOtherModerationUs = 1000;
 
-// 7.3.2: how many vectors the PF has beside the VFs: 10 in the EEPROM's default (MSIX_N), and with
+// 7.3: how many vectors the PF has beside the VFs: 10 in the EEPROM's default (MSIX_N), and with
 // VFs, whose three each are taken from the 25 causes' end, what those leave.
 uint32_t PfVectors(uint32_t vfs);
 
 // Of a queue of the device, by its hardware number.
 uint32_t VectorOfQueue(uint32_t hardware_queue, uint32_t vectors);
 
-// 4.5.3, 7.3.2: routes the causes of the PF's queues to vectors and unmasks them. A reset came
+// 4.5, 7.3: routes the causes of the PF's queues to vectors and unmasks them. A reset came
 // before.
 void StartInterrupts(RegisterWindow& registers, Chip chip, const QueueMap& map, uint32_t vectors);
 void StopInterrupts(RegisterWindow& registers);

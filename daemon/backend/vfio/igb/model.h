@@ -18,7 +18,7 @@ struct Model {
   bool vf = false;
   const char* family = "";        // for people
   uint32_t queues = 0;            // of each direction
-  uint32_t queues_per_pool = 0;   // 7.10.2
+  uint32_t queues_per_pool = 0;   // 7.10
   uint32_t address_entries = 0;   // of RAL and RAH
   const char* loopback_tag = "";  // choice of the layout's feature LoopbackTag
 };

@@ -1,5 +1,5 @@
 // Which multicast addresses are taken: a table of 4096 bits, chosen by a hash of the address
-// (7.1.1.2).
+// (7.1).
 //
 // It serves the PF and its VFs together: each has a set of its own, the table holds what is in any,
 // and every pool that looks at the table gets what is in it. One thread at a time.

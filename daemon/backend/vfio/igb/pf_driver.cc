@@ -62,7 +62,7 @@ absl::Status PfDriver::Start(const DriverSettings& settings) {
         absl::Hex(kMinBarBytes), " are needed; is this a ", model_.family, "?"));
   }
   if (absl::Status status = ResetPf(function_, *registers_); !status.ok()) return status;
-  // 4.5.9: queue 0 of each direction is enabled by the reset.
+  // RXDCTL, TXDCTL: queue 0 of each direction is enabled by the reset.
   queues_.StopAll(*registers_, model_.queues);
   absl::StatusOr<device::MacAddress> own = ReadOwnMac(*registers_);
   if (!settings.mac.has_value() && !own.ok()) return own.status();
@@ -81,10 +81,10 @@ absl::Status PfDriver::Start(const DriverSettings& settings) {
   hashes_.clear();
   all_multicast_ = false;
   FillFacts(settings);
-  // 8.2.3: firmware leaves the port to a driver.
+  // CTRL_EXT.DRV_LOAD: firmware leaves the port to a driver.
   registers_->Write32(kCtrlExt, registers_->Read32(kCtrlExt) | kCtrlExtDriverLoaded);
 
-  // 4.5.2: link, statistics, receive, transmit, then interrupts.
+  // 4.5: link, statistics, receive, transmit, then interrupts.
   if (absl::Status status = StartLink(function_, *registers_); !status.ok()) return status;
   statistics_.Start(*registers_, map_, model_.chip == Chip::kI350);
   StartReceive();
@@ -130,10 +130,11 @@ void PfDriver::StartReceive() {
   vlans_.Start(registers);
   // Erratum (DPDK e1000_rx_fifo_flush_base): extension headers of IPv6 are not parsed.
   registers.Write32(kRfctl, registers.Read32(kRfctl) | kRfctlNoIpv6Extensions);
-  // 7.1.10, 8.10.14: checksums of IP, TCP, UDP and SCTP are checked; the hash stands in the
+  // 7.1, RXCSUM: checksums of IP, TCP, UDP and SCTP are checked; the hash stands in the
   // descriptor.
   registers.Write32(kRxcsum, kRxcsumIp | kRxcsumL4 | kRxcsumSctp | kRxcsumHash);
-  // 7.1.6: a queue without buffers drops, and holds up no other; so does one that is not enabled.
+  // 7.1, QDE and SRRCTL.Drop_En: a queue without buffers drops, and holds up no other; so does one
+  // that is not enabled.
   registers.Write32(kQde, (1u << model_.queues) - 1);
   for (uint32_t i = 0; i < model_.queues; ++i) {
     registers.Write32(kPfBank.Rx(i) + kSrrctl, kSrrctlAdvancedOneBuffer | kSrrctlDropEnable);
@@ -161,12 +162,12 @@ void PfDriver::StartReceive() {
     WriteReta(registers, nowhere);
     registers.Write32(kMrqc, kMrqcRss | kHashedFields);
   }
-  // 4.5.9.1: last.
+  // 4.5 (receive initialization): last.
   WriteRctl();
 }
 
 void PfDriver::StartTransmit() {
-  // 4.5.10: thresholds and rings come with each queue.
+  // 4.5 (transmit initialization): thresholds and rings come with each queue.
   registers_->Write32(
       kTctl, registers_->Read32(kTctl) | kTctlEnable | kTctlPadShort | kTctlRetransmitLate);
 }
@@ -208,7 +209,7 @@ std::optional<uint32_t> PfDriver::OtherVector() const { return kOtherVector; }
 
 void PfDriver::Service() {
   if (!started_ || registers_->Read32(kStatus) == kGone) return;
-  // 8.8.1: reading clears the causes, so that the next one signals again.
+  // 8.8, ICR: reading clears the causes, so that the next one signals again.
   registers_->Read32(kIcr);
   vfs_.Service(*registers_);
 }

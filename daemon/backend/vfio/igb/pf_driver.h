@@ -49,7 +49,7 @@ class PfDriver final : public NicDriver {
  private:
   absl::Status CheckSettings(const DriverSettings& settings) const;
   absl::Status CheckQueue(bool transmit, uint32_t queue) const;
-  // In the order of 4.5.2, after the reset.
+  // In the order of 4.5, after the reset.
   void StartReceive();
   void StartTransmit();
   void FillFacts(const DriverSettings& settings);

@@ -36,7 +36,7 @@ void Pools::Start(RegisterWindow& registers, const QueueMap& map, const MacAddre
   rules_.clear();
   default_pool_.reset();
   hashed_ = false;
-  // 8.10.18: pools, with a hash where pools have two queues.
+  // MRQC: pools, with a hash where pools have two queues.
   registers.Write32(kMrqc, map_.queues_per_pool > 1 ? kMrqcPoolsRss | kHashedFields : kMrqcPools);
   // 7.10.3.8: tag and CRC of what goes to several pools are taken out here, of the rest by VMOLR.
   registers.Write32(kRplolr, kRplolrStripVlan | kRplolrStripCrc);
@@ -171,7 +171,7 @@ absl::Status Pools::SetRss(RegisterWindow& registers, const device::RssConfig& c
           config.indirection[0], " is in another"));
     }
     pool = map_.PoolOf(queue);
-    // 7.1.1.7.2: in a pool the table says which of its queues.
+    // 7.1.1.7: in a pool the table says which of its queues.
     seconds[i] = map_.IsFirstOfPool(queue) ? 0 : 1;
     hashed = hashed || seconds[i] != 0;
   }
@@ -200,7 +200,7 @@ void Pools::SetAllMulticast(RegisterWindow& registers, bool all) {
 void Pools::WritePool(RegisterWindow& registers, uint32_t pool) const {
   const Rule* rule = FirstOf(pool);
   const bool is_default = default_pool_ == pool;
-  // 8.14.20.
+  // 7.10.3, VMOLR.
   uint32_t vmolr = max_frame_bytes_ | kVmolrLongPackets;
   if (chip_ == Chip::k82576) vmolr |= kVmolrStripVlan | kVmolrStripCrc;
   if (rule != nullptr || is_default) {
@@ -214,7 +214,7 @@ void Pools::WritePool(RegisterWindow& registers, uint32_t pool) const {
 
 void Pools::WriteAllPools(RegisterWindow& registers) const {
   for (uint32_t pool = map_.first_pool; pool < kPools; ++pool) WritePool(registers, pool);
-  // 8.14.1: one packet for several pools reaches them all.
+  // VT_CTL.Rpl_En: one packet for several pools reaches them all.
   registers.Write32(kVtCtl, kVtCtlReplicate | (default_pool_.has_value()
                                                    ? *default_pool_ << kVtCtlDefaultPoolShift
                                                    : kVtCtlNoDefaultPool));

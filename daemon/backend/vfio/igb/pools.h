@@ -34,7 +34,8 @@ class Pools {
   Pools(Chip chip, AddressTable& addresses, VlanTable& vlans)
       : chip_(chip), addresses_(addresses), vlans_(vlans) {}
 
-  // 4.5.11: no rule, no default pool. Tables of addresses and VLANs have been started.
+  // 4.5 (virtualization): no rule, no default pool. Tables of addresses and VLANs have been
+  // started.
   void Start(RegisterWindow& registers, const QueueMap& map, const device::MacAddress& own,
              uint32_t max_frame_bytes);
 

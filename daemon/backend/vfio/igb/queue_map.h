@@ -1,7 +1,7 @@
 // Which of the hardware's queues a queue number of the device is.
 //
 // Without pools they are the same. In pools the hardware pairs queue i with queue i + 8
-// (82576, 7.10.2: pool i), and the first pools may belong to VFs. The device's queues are then the
+// (82576, 8.26.1: pool i), and the first pools may belong to VFs. The device's queues are then the
 // first queue of each pool of the PF, and behind them the second ones in the same order. Numbers
 // only; any thread.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_IGB_QUEUE_MAP_H_

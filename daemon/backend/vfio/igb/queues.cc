@@ -90,8 +90,8 @@ absl::StatusOr<QueuePlaces> Queues::Start(RegisterWindow& registers, uint32_t nu
   const uint32_t base = setup.transmit ? bank_.Tx(number) : bank_.Rx(number);
   const uint32_t control = bank_.Control(setup.transmit, number);
   const uint32_t tail = base + (setup.transmit ? kTxTail : kRxTail);
-  // 4.5.9, 4.5.10: the queue is off while its ring is described. Offsets of bases, length and head
-  // are those of both directions.
+  // 4.5 (receive, transmit initialization): the queue is off while its ring is described. Offsets
+  // of bases, length and head are those of both directions.
   registers.Write32(control, 0);
   registers.Write32(base + kRxBase, static_cast<uint32_t>(ring.slots_iova));
   registers.Write32(base + kRxBaseHigh, static_cast<uint32_t>(ring.slots_iova >> 32));
@@ -100,17 +100,17 @@ absl::StatusOr<QueuePlaces> Queues::Start(RegisterWindow& registers, uint32_t nu
   // Nothing is posted yet, whatever an earlier lease left there; emulated NICs take this write.
   registers.Write32(tail, 0);
   if (setup.transmit) {
-    // 7.2.3: completions in the descriptors, not of the head.
+    // 7.2, TDWBAL: completions in the descriptors, not of the head.
     registers.Write32(base + kTdwbal, 0);
     registers.Write32(base + kTdwbah, 0);
   } else {
-    // 7.1.5, 8.10.2: one buffer a descriptor. A queue without buffers drops its own packets, and
-    // holds up nobody else's.
+    // 7.1, SRRCTL (8.10.2): one buffer a descriptor. A queue without buffers drops its own packets,
+    // and holds up nobody else's.
     registers.Write32(base + kSrrctl, setup.rx_buffer_bytes / kSrrctlBufferUnitBytes |
                                           kSrrctlAdvancedOneBuffer | kSrrctlDropEnable);
   }
   registers.Write32(control, (setup.transmit ? kTxThresholds : kRxThresholds) | kQueueEnable);
-  // 4.5.9, 4.5.10: the tail may move only when the bit reads as one.
+  // 4.5 (receive, transmit initialization): the tail may move only when the bit reads as one.
   if (!WaitFor(function_, registers, control, kQueueEnable, kQueueEnable, kEnableLimit) ||
       registers.Read32(control) == kGone) {
     registers.Write32(control, 0);
@@ -128,7 +128,8 @@ absl::StatusOr<QueuePlaces> Queues::Start(RegisterWindow& registers, uint32_t nu
 
 absl::Status Queues::Stop(RegisterWindow& registers, bool transmit, uint32_t number) {
   const uint32_t control = bank_.Control(transmit, number);
-  // 4.5.9.2, 4.5.10.2: the bit reads as zero when no access to the ring is under way any more.
+  // 4.5 (dynamic disabling of queues): the bit reads as zero when no access to the ring is under
+  // way any more.
   registers.Write32(control, 0);
   if (WaitFor(function_, registers, control, kQueueEnable, 0, kDisableLimit)) {
     return absl::OkStatus();

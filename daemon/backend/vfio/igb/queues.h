@@ -26,8 +26,8 @@ struct QueueBank {
     return (transmit ? Tx(queue) : Rx(queue)) + 0x28;
   }
 };
-inline constexpr QueueBank kPfBank{0xc000, 0x40, 0xe000, 0x40};    // 8.10, 8.12
-inline constexpr QueueBank kVfBank{0x2800, 0x100, 0x3800, 0x100};  // 8.27
+inline constexpr QueueBank kPfBank{0xc000, 0x40, 0xe000, 0x40};    // RDBAL, TDBAL
+inline constexpr QueueBank kVfBank{0x2800, 0x100, 0x3800, 0x100};  // 8.26
 
 class Queues {
  public:

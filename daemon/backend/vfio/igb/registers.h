@@ -1,8 +1,10 @@
 // Registers of the 82576 and the I350: where they stand in BAR 0 and what their bits mean.
 //
-// Numbers only. Sections are those of the Intel 82576 GbE Controller Datasheet, rev. 2.6x; the
-// names of the public headers (Linux drivers/net/ethernet/intel/igb/e1000_{regs,defines,82575}.h)
-// are the same with E1000_ before them. Where the I350 differs it says so.
+// Numbers only, as the public headers have them (Linux drivers/net/ethernet/intel/igb, DPDK
+// drivers/net/intel/e1000/base: e1000_{regs,defines,82575,mbx}.h, with E1000_ before each name).
+// The Intel 82576 GbE Controller Datasheet describes the registers by the same names in chapter 8;
+// its sections are given here where other public sources name them too. Where the I350 differs it
+// says so.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_IGB_REGISTERS_H_
 #define QSPLIT_DAEMON_BACKEND_VFIO_IGB_REGISTERS_H_
 
@@ -13,7 +15,7 @@ namespace qsplit::vfio::igb {
 // What a function reads that is no longer there.
 inline constexpr uint32_t kGone = 0xffffffff;
 
-// 8.2 General registers.
+// General registers (8.2).
 inline constexpr uint32_t kCtrl = 0x0000;
 inline constexpr uint32_t kCtrlMasterDisable = 1u << 2;
 inline constexpr uint32_t kCtrlSetLinkUp = 1u << 6;
@@ -28,7 +30,7 @@ inline constexpr uint32_t kStatusLinkUp = 1u << 1;
 inline constexpr uint32_t kStatusPortShift = 2;   // LAN ID, 2 bits
 inline constexpr uint32_t kStatusSpeedShift = 6;  // 0: 10, 1: 100, 2 and 3: 1000 Mb/s
 inline constexpr uint32_t kStatusMasterEnabled = 1u << 19;
-inline constexpr uint32_t kEec = 0x0010;  // 8.4.1
+inline constexpr uint32_t kEec = 0x0010;
 inline constexpr uint32_t kEecAutoReadDone = 1u << 9;
 inline constexpr uint32_t kCtrlExt = 0x0018;
 inline constexpr uint32_t kCtrlExtPfResetDone = 1u << 14;
@@ -42,20 +44,20 @@ inline constexpr uint32_t kMdicRead = 2u << 26;
 inline constexpr uint32_t kMdicReady = 1u << 28;
 inline constexpr uint32_t kMdicError = 1u << 30;
 inline constexpr uint32_t kInternalPhy = 1;  // its address on MDIO; the I350 looks at none
-// 8.26 (PHY registers), IEEE 802.3 clause 22: the control register.
+// IEEE 802.3 clause 22: the control register.
 inline constexpr uint32_t kPhyControl = 0;
 inline constexpr uint32_t kPhyAutonegotiate = 1u << 12;
 inline constexpr uint32_t kPhyPowerDown = 1u << 11;
 inline constexpr uint32_t kPhyRestartAutonegotiation = 1u << 9;
 
-// 8.6 Semaphores between drivers and firmware.
+// Semaphores between drivers and firmware.
 inline constexpr uint32_t kSwsm = 0x5b50;
 inline constexpr uint32_t kSwsmSemaphore = 1u << 0;          // SMBI: set by being read
 inline constexpr uint32_t kSwsmFirmwareSemaphore = 1u << 1;  // SWESMBI
 inline constexpr uint32_t kSwFwSync = 0x5b5c;
 inline constexpr uint32_t kSwFwFirmwareShift = 16;
 
-// 8.8 Interrupts.
+// Interrupts (8.8).
 inline constexpr uint32_t kIcr = 0x00c0;
 inline constexpr uint32_t kIms = 0x00d0;
 inline constexpr uint32_t kImc = 0x00d8;
@@ -79,7 +81,7 @@ inline constexpr uint32_t kIvarMisc = 0x1740;
 inline constexpr uint32_t kIvarMiscOtherShift = 8;
 inline constexpr uint32_t kIvarValid = 1u << 7;
 
-// 8.10 Receive. Queue registers are at a base and stride that differ between PF and VF.
+// Receive (8.10). Queue registers are at a base and stride that differ between PF and VF.
 inline constexpr uint32_t kRctl = 0x0100;
 inline constexpr uint32_t kRctlEnable = 1u << 1;
 inline constexpr uint32_t kRctlUnicastPromiscuous = 1u << 3;
@@ -106,7 +108,7 @@ inline constexpr uint32_t kSrrctlDropEnable = 1u << 31;
 inline constexpr uint32_t kQueueEnable = 1u << 25;  // of RXDCTL and TXDCTL
 inline constexpr uint32_t kPrefetchShift = 0, kHostShift = 8, kWriteBackShift = 16;
 
-// 8.10.15, 8.10.16: address filters. Entries from 16 on stand apart.
+// Address filters. Entries from 16 on stand apart.
 constexpr uint32_t Ral(uint32_t n) { return n < 16 ? 0x5400 + 8 * n : 0x54e0 + 8 * (n - 16); }
 constexpr uint32_t Rah(uint32_t n) { return Ral(n) + 4; }
 inline constexpr uint32_t kRahPoolShift = 18;  // 8 bits, one for each pool
@@ -118,7 +120,7 @@ inline constexpr uint32_t kVftaWords = 128;
 constexpr uint32_t Uta(uint32_t n) { return 0xa000 + 4 * n; }
 inline constexpr uint32_t kUtaWords = 128;
 
-// 8.10.20 and on: RSS.
+// RSS.
 inline constexpr uint32_t kMrqc = 0x5818;
 inline constexpr uint32_t kMrqcRss = 2;
 inline constexpr uint32_t kMrqcPools = 3;
@@ -130,7 +132,7 @@ constexpr uint32_t Reta(uint32_t word) { return 0x5c00 + 4 * word; }
 inline constexpr uint32_t kRetaEntries = 128;
 constexpr uint32_t Rssrk(uint32_t word) { return 0x5c80 + 4 * word; }
 
-// 8.11 Filters: 5-tuples (2-tuples in the I350, by the same registers), EtherTypes.
+// Filters: 5-tuples (2-tuples in the I350, by the same registers), EtherTypes.
 inline constexpr uint32_t kTupleFilters = 8;
 constexpr uint32_t Saqf(uint32_t n) { return 0x5980 + 4 * n; }
 constexpr uint32_t Daqf(uint32_t n) { return 0x59a0 + 4 * n; }
@@ -154,7 +156,7 @@ inline constexpr uint32_t kEtqfEnable = 1u << 26;
 inline constexpr uint32_t kEtqfQueueEnable = 1u << 31;
 inline constexpr uint32_t kEtqfQueueShift = 16;  // three bits
 
-// 8.12 Transmit.
+// Transmit.
 inline constexpr uint32_t kTctl = 0x0400;
 inline constexpr uint32_t kTctlEnable = 1u << 1;
 inline constexpr uint32_t kTctlPadShort = 1u << 3;
@@ -162,7 +164,7 @@ inline constexpr uint32_t kTctlRetransmitLate = 1u << 24;
 inline constexpr uint32_t kTxBase = 0x00, kTxBaseHigh = 0x04, kTxLength = 0x08, kTxHead = 0x10;
 inline constexpr uint32_t kTxTail = 0x18, kTxdctl = 0x28, kTdwbal = 0x38, kTdwbah = 0x3c;
 
-// 8.14 Virtualization.
+// Virtualization.
 inline constexpr uint32_t kPools = 8;
 inline constexpr uint32_t kIovctl = 0x5bbc;
 inline constexpr uint32_t kIovctlReuseVfQueues = 1u << 0;
@@ -215,7 +217,7 @@ constexpr uint32_t Vlvf(uint32_t n) { return 0x5d00 + 4 * n; }
 inline constexpr uint32_t kVlvfPoolShift = 12;
 inline constexpr uint32_t kVlvfValid = 1u << 31;
 
-// 8.19 Statistics; all but those of pools are cleared by being read.
+// Statistics (8.19); all but those of pools are cleared by being read.
 inline constexpr uint32_t kCrcErrors = 0x4000, kRxErrors = 0x400c, kMissed = 0x4010;
 inline constexpr uint32_t kLengthErrors = 0x4040;
 inline constexpr uint32_t kGoodRx = 0x4074, kGoodTx = 0x4080;

@@ -17,7 +17,7 @@ void WriteReta(RegisterWindow& registers, const RetaQueues& queues) {
 }
 
 void WriteRssKey(RegisterWindow& registers, std::span<const uint8_t, device::kRssKeyBytes> key) {
-  // 8.10.21: the key's first byte in the first register's low byte.
+  // RSSRK: the key's first byte in the first register's low byte.
   for (uint32_t i = 0; i < device::kRssKeyBytes; i += 4) {
     registers.Write32(Rssrk(i / 4), Word(key.data() + i));
   }

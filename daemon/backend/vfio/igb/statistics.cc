@@ -47,7 +47,7 @@ void PfStatistics::Start(const RegisterWindow& registers, const QueueMap& map, b
       pools_.back().Start(registers);
     }
   }
-  // 4.5.8: what was counted before is read away.
+  // 4.5 (statistics): what was counted before is read away.
   Accumulate(registers);
   wire_ = {};
   for (QueueTotals& queue : queues_) queue.drops_no_descriptor = 0;

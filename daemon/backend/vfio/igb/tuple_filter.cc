@@ -58,7 +58,7 @@ absl::StatusOr<TupleFilter> EncodeTuple(Chip chip, const device::FlowMatch& matc
   }
   if (absl::Status status = CheckNothingElse(mask, /*ether=*/false); !status.ok()) return status;
 
-  // 8.11.4: VF_BP, for without pools every packet is meant; all parts bypassed, until they are
+  // FTQF.VF_BP, for without pools every packet is meant; all parts bypassed, until they are
   // asked for.
   TupleFilter filter;
   filter.ftqf = kFtqfQueueEnable | kFtqfAnyPool | kFtqfAnyProtocol | kFtqfAnySource |

@@ -12,9 +12,10 @@
 
 namespace qsplit::vfio::igb {
 
-// 7.1.1.5, 8.11: protocol, source and destination address and port, each compared whole or not at
-// all. The I350 compares protocol and destination port alone (its datasheet's TTQF). Of addresses
-// the hardware compares IPv4's; a filter without any may also take IPv6 packets.
+// 7.1, FTQF and its neighbours: protocol, source and destination address and port, each compared
+// whole or not at all. The I350 compares protocol and destination port alone (its datasheet's
+// TTQF). Of addresses the hardware compares IPv4's; a filter without any may also take IPv6
+// packets.
 struct TupleFilter {
   uint32_t ftqf = 0;  // without the queue
   uint32_t saqf = 0, daqf = 0, spqf = 0;
@@ -26,8 +27,8 @@ struct TupleFilter {
 // UNIMPLEMENTED: names what the rule compares and the hardware does not.
 absl::StatusOr<TupleFilter> EncodeTuple(Chip chip, const device::FlowMatch& match);
 
-// 7.1.1.4: the EtherType alone, compared whole; none of IP, whose packets it would keep from being
-// parsed. UNIMPLEMENTED as above.
+// 7.1, ETQF: the EtherType alone, compared whole; none of IP, whose packets it would keep from
+// being parsed. UNIMPLEMENTED as above.
 absl::StatusOr<uint16_t> EncodeEtherType(const device::FlowMatch& match);
 
 }  // namespace qsplit::vfio::igb

@@ -38,7 +38,7 @@ absl::Status VfDriver::Start(const DriverSettings& settings) {
   if (registers_->Read32(kStatus) == kGone) {
     return absl::UnavailableError("reset: STATUS reads as ones; the function does not answer");
   }
-  // 8.27 (VTCTRL): the VF's queues, interrupts and mailbox flags.
+  // 8.26 (VTCTRL): the VF's queues, interrupts and mailbox flags.
   registers_->Write32(kEimc, ~0u);
   registers_->Write32(kCtrl, registers_->Read32(kCtrl) | kCtrlReset);
   function_.Sleep(absl::Milliseconds(2));
@@ -88,7 +88,7 @@ void VfDriver::FillFacts() {
 }
 
 void VfDriver::StartInterrupts() {
-  // 8.27 (VTIVAR, VTIVAR_MISC, VTEI*): as the PF's, for three vectors: the mailbox has the first,
+  // 8.26 (VTIVAR, VTIVAR_MISC, VTEI*): as the PF's, for three vectors: the mailbox has the first,
   // each queue one of its own.
   uint32_t ivar = 0;
   for (uint32_t queue = 0; queue < model_.queues; ++queue) {

@@ -23,13 +23,13 @@ absl::Status VfHost::Start(RegisterWindow& registers, const std::vector<VfSettin
   }
   if (vfs_.empty()) return absl::OkStatus();
   // 7.10.3.6: packets between VFs and PF do not leave the NIC, and a VF sends from its own address
-  // and VLAN alone (8.14.7; the I350's is TXSWC).
+  // and VLAN alone (DTXSWC; the I350's is TXSWC).
   registers.Write32(chip_ == Chip::k82576 ? kDtxswc : kTxswc,
                     kTxswcLoopback | bits | bits << kTxswcVlanSpoofShift);
   registers.Write32(kMbvfimr, bits);
   registers.Write32(kMbvficr, registers.Read32(kMbvficr));
   registers.Write32(kVflre, registers.Read32(kVflre));
-  // 8.2.3: VFs that wait for the PF's reset to end may go on.
+  // CTRL_EXT.PFRSTD: VFs that wait for the PF's reset to end may go on.
   registers.Write32(kCtrlExt, registers.Read32(kCtrlExt) | kCtrlExtPfResetDone);
   return absl::OkStatus();
 }
@@ -52,10 +52,10 @@ void VfHost::BackToSettings(RegisterWindow& registers, uint32_t vf) {
     // Its share of the table is never empty, see VlansOfEach.
     vlans_.Add(registers, vid, vf).IgnoreError();
   }
-  // 8.14.17: a VF in a VLAN of the administrator's sends tagged, whatever it says itself.
+  // VMVIR: a VF in a VLAN of the administrator's sends tagged, whatever it says itself.
   registers.Write32(Vmvir(vf), vid == 0 ? 0 : vid | kVmvirAlways);
   WritePool(registers, vf);
-  // 8.14.11, 8.14.12: a reset of the VF has cleared its bits.
+  // VFRE, VFTE: a reset of the VF has cleared its bits.
   registers.Write32(kVfre, registers.Read32(kVfre) | 1u << vf);
   registers.Write32(kVfte, registers.Read32(kVfte) | 1u << vf);
 }

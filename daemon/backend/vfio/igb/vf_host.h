@@ -1,7 +1,7 @@
 // The PF's side of its VFs: what each may receive and send, and their requests.
 //
-// A VF has its pool (7.10.2), the address and the VLAN that the settings give it, and asks for the
-// rest through its mailbox (7.10.2.10). Mailbox memory and the VF's flags are HOSTILE: a message is
+// A VF has its pool (7.10), the address and the VLAN that the settings give it, and asks for the
+// rest through its mailbox (7.10). Mailbox memory and the VF's flags are HOSTILE: a message is
 // read once into a private copy and parsed there, a VF that never lets go of its mailbox is left
 // waiting, one message of each VF is answered in a call, and no request reaches beyond the VF's own
 // pool, its share of the VLAN table and its own part of the multicast table, of which all pools see
@@ -31,8 +31,8 @@ class VfHost {
   VfHost(Chip chip, AddressTable& addresses, VlanTable& vlans, MulticastTable& multicast)
       : chip_(chip), addresses_(addresses), vlans_(vlans), multicast_(multicast) {}
 
-  // 4.5.11: sets up each VF's pool and tells the VFs that the reset is over. At most kMaxVfs; the
-  // tables have been started.
+  // 4.5 (virtualization): sets up each VF's pool and tells the VFs that the reset is over. At most
+  // kMaxVfs; the tables have been started.
   absl::Status Start(RegisterWindow& registers, const std::vector<VfSetting>& vfs);
   // Resets and requests of VFs.
   void Service(RegisterWindow& registers);

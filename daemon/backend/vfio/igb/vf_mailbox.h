@@ -2,7 +2,7 @@
 //
 //   VF: lock │ words │ REQ ──► PF reads, ACKs ──► PF: lock │ words │ STS ──► VF: lock │ reads │ ACK
 //
-// 7.10.2.10, 8.27 (VMailbox, VMBMEM). The flags that tell of the PF clear when they are read, so
+// 7.10, 8.26 (VMailbox, VMBMEM). The flags that tell of the PF clear when they are read, so
 // those that were seen and not yet used are kept here. What the PF writes is believed no further
 // than an answer's shape; the PF may also be gone. One thread at a time.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_IGB_VF_MAILBOX_H_

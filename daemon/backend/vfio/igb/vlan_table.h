@@ -1,4 +1,4 @@
-// Which VLANs are taken, and by which pools (VFTA, VLVF; 7.10.3.2).
+// Which VLANs are taken, and by which pools (VFTA, VLVF; 7.10.3).
 //
 // There is room for 32 VLANs. One thread at a time.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_IGB_VLAN_TABLE_H_

@@ -43,14 +43,14 @@ TEST(IgbBringUp, ResetsBeforeAnythingElseAndEnablesReceiveLast) {
     }
   }
   ASSERT_GE(reset, 0);
-  // 4.5.3, 4.5.4: masked and quiet before.
+  // 4.5: masked and quiet before.
   EXPECT_LT(it.pf.FirstWrite(kImc), reset);
   EXPECT_LT(it.pf.FirstWrite(kEimc), reset);
   EXPECT_LT(it.pf.FirstWrite(kRctl), reset);
   EXPECT_LT(it.pf.FirstWrite(kTctl), reset);
   // And masked again behind it.
   EXPECT_GT(it.pf.LastWrite(kImc), reset);
-  // 4.5.9: all that receive needs stands before RCTL; interrupts come last.
+  // 4.5: all that receive needs stands before RCTL; interrupts come last.
   const int rctl = it.pf.LastWrite(kRctl);
   for (const uint32_t before : {Ral(0), Rah(0), Mta(127), kRxcsum, kRlpml, kMrqc, Reta(31)}) {
     EXPECT_GT(it.pf.LastWrite(before), reset);

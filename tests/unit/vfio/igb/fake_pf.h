@@ -42,7 +42,7 @@ class FakePf : public FakeFunction {
       const uint32_t status = bar.Peek(kStatus) & ~kStatusMasterEnabled;
       bar.Poke(kStatus, status | ((value & kCtrlMasterDisable) != 0 ? 0 : kStatusMasterEnabled));
     });
-    // 8.6: the first read takes the semaphore.
+    // SWSM: the first read takes the semaphore.
     bar.OnRead(kSwsm, [this] {
       const uint32_t value = bar.Peek(kSwsm);
       bar.Poke(kSwsm, value | kSwsmSemaphore);

@@ -29,7 +29,7 @@ TEST(IgbQueues, ReceiveRingIsDescribedThenEnabledThenEmpty) {
   EXPECT_EQ(it.pf.Reg(Rx(5) + 0x18), 0u);
   EXPECT_EQ(it.pf.Reg(Rx(5) + 0x28), 8u | 8u << 8 | 1u << 16 | 1u << 25);
 
-  // Off first, then the ring, then on; the tail last (4.5.9).
+  // Off first, then the ring, then on; the tail last.
   const int off = it.pf.FirstWrite(Rx(5) + 0x28);
   const int on = it.pf.LastWrite(Rx(5) + 0x28);
   EXPECT_EQ(it.pf.bar.log[static_cast<size_t>(off)].value, 0u);

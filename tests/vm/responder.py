@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""vm.responder: one program, the same for all, without any privilege, answers the kernel's ping and UDP on
+every device and in every mode; then its function is the kernel's again."""
+import base64
+
+from case import check, run
+from machine import Machine, e1000e, igb, peer, virtio
+from pci import write
+from served import answered, echoes, kernel_has_it, neighbour, section, shown, stop, with_link
+import served
+
+MACHINE = Machine((igb("igb", wire=1), peer("peer1", wire=1), e1000e("e1000e", wire=2), peer("peer2", wire=2),
+                   virtio("split", wire=3), peer("peer3", wire=3), virtio("packed", wire=4, packed=True),
+                   peer("peer4", wire=4)))
+SOFTWARE = '''
+[[device]]
+name = "software"
+queues = 1
+mac = "02:00:00:00:00:05"
+wire = { tap = "wire5", netns = "wire5" }
+'''
+
+
+def plausible(guest, device, nic, mode, mac=None, driver=None):
+    """What `qsplit device show` says of a PCI function."""
+    said = with_link(guest, device)
+    check(f"{device}: the link is up", said["link_up"], f"{said['link_mbps']} Mbit/s")
+    check(f"{device}: nothing holds it back", not said["trouble"], said["trouble"])
+    if mac:
+        check(f"{device}: its address", said["mac"] == encoded(mac), said["mac"])
+    pci = said["pci"]
+    check(f"{device}: function, group, mode", (pci["address"], pci["iommu_group"], pci["mode"]) ==
+          (nic.address, nic.group(), mode), pci)
+    if driver:
+        check(f"{device}: the driver that it had", pci["kernel_driver"] == driver, pci["kernel_driver"])
+    return said
+
+
+def encoded(mac):
+    """As JSON has bytes."""
+    return base64.b64encode(bytes.fromhex(mac.replace(":", ""))).decode()
+
+
+def counted(guest, device, by_queues=True, sent=60):
+    """`qsplit stats show` has what the responder was sent and answered: of each queue, or of the wire alone."""
+    stats = guest.qsplit("stats", "show", device)["stats"]
+    seen = {"received": int(stats["wire_rx_packets"]), "sent": int(stats["wire_tx_packets"])}
+    if by_queues:
+        seen = {way: sum(int(queue["packets"]) for queue in stats["queues"] if queue["transmit"] is transmit)
+                for way, transmit in (("received", False), ("sent", True))}
+    check(f"{device}: counted", all(count >= sent for count in seen.values()), seen)
+
+
+def settings(guest, device, wire, netns, keeps_mtu=True):
+    """`qsplit device set`, while the responder runs: each setting does what it says, and only when it is on."""
+    address = f"10.77.{wire}.10"
+
+    def taken():
+        """Of multicasts, of what is for others, of frames that are longer than the MTU was."""
+        with neighbour(guest, netns, address, "01:00:5e:00:00:09"):
+            multicast = echoes(guest, netns, address)
+        with neighbour(guest, netns, address, "02:00:00:00:00:77"):
+            others = echoes(guest, netns, address)
+        return multicast, others, keeps_mtu and echoes(guest, netns, address, size=1900)
+
+    guest.call("ip", "-n", netns, "link", "set", guest.netdevs[netns], "mtu", "2000")
+    check(f"{device}: takes its own alone", (seen := taken()) == (False, False, False), seen)
+    guest.qsplit("device", "set", device, "--allmulti", "on", "--mtu", "2000")
+    # Some emulated NICs look unicast addresses up in the table of multicasts as well: seen[1] is either.
+    check(f"{device}: takes multicasts, and longer frames", (seen := taken())[::2] == (True, keeps_mtu), seen)
+    guest.qsplit("device", "set", device, "--promisc", "on")
+    check(f"{device}: takes everything", (seen := taken()) == (True, True, keeps_mtu), seen)
+    guest.qsplit("device", "set", device, "--allmulti", "off", "--promisc", "off", "--mtu", "1500")
+    said = shown(guest, device)
+    check(f"{device}: as it was", said["mtu_bytes"] == 1500 and not said["promiscuous"] and
+          not said["all_multicast"])
+
+
+def longer(guest, device, address, netns):
+    """A VF takes frames as long as its PF lets it. (This QEMU knows no multicast promiscuity of VFs.)"""
+    guest.call("ip", "-n", netns, "link", "set", guest.netdevs[netns], "mtu", "2000")
+    before = echoes(guest, netns, address, size=1900)
+    guest.qsplit("device", "set", device, "--mtu", "2000")
+    after = echoes(guest, netns, address, size=1900)
+    check(f"{device}: takes longer frames with a larger MTU", (before, after) == (False, True), (before, after))
+
+
+def direct(guest):
+    """e1000e and virtio-net leased whole, virtio-net with packed rings behind the guard, the software NIC"""
+    nics = {name: guest.nic(name) for name in ("e1000e", "split", "packed")}
+    peers = {wire: served.peer(guest, f"peer{wire}") for wire in (2, 3, 4)}
+    guest.namespace("wire5")
+    guest.serve(section("e1000e", nics["e1000e"], mode="direct") + section("split", nics["split"], mode="direct") +
+                section("packed", nics["packed"], mode="guarded") + SOFTWARE)
+    guest.call("ip", "-n", "wire5", "addr", "add", "10.77.5.1/24", "dev", "wire5")
+    guest.call("ip", "-n", "wire5", "link", "set", "wire5", "up")
+    plausible(guest, "e1000e", nics["e1000e"], "direct", guest.mac("e1000e"), "e1000e")
+    plausible(guest, "split", nics["split"], "direct", guest.mac("split"), "virtio-pci")
+    plausible(guest, "packed", nics["packed"], "guarded", guest.mac("packed"), "virtio-pci")
+    answered(guest, "e1000e, direct", "e1000e", 2, peers[2])
+    answered(guest, "virtio-net, split rings, direct", "split", 3, peers[3])
+    answered(guest, "virtio-net, packed rings, guarded", "packed", 4, peers[4])
+    answered(guest, "software NIC", "software", 5, "wire5", "--arp")
+    counted(guest, "e1000e", by_queues=False)
+    for device in ("packed", "software"):
+        counted(guest, device)
+    stop(guest, {"e1000e": "e1000e", "split": "virtio-pci", "packed": "virtio-pci"})
+    for wire, name in ((2, "e1000e"), (3, "split"), (4, "packed")):
+        kernel_has_it(guest, name, peers[wire])
+
+
+def guarded(guest):
+    """the same devices in the other mode"""
+    nics = {name: guest.nic(name) for name in ("e1000e", "split", "packed")}
+    peers = {wire: served.peer(guest, f"peer{wire}") for wire in (2, 3, 4)}
+    guest.serve(section("e1000e", nics["e1000e"], mode="guarded") + section("split", nics["split"], mode="guarded") +
+                section("packed", nics["packed"], mode="direct"))
+    answered(guest, "e1000e, guarded", "e1000e", 2, peers[2], "--rss")
+    answered(guest, "virtio-net, split rings, guarded", "split", 3, peers[3])
+    answered(guest, "virtio-net, packed rings, direct", "packed", 4, peers[4])
+    settings(guest, "e1000e", 2, peers[2])
+    settings(guest, "split", 3, peers[3], keeps_mtu=False)  # the device takes all that fits a buffer
+    stop(guest, {"e1000e": "e1000e", "split": "virtio-pci", "packed": "virtio-pci"})
+    kernel_has_it(guest, "e1000e", peers[2])
+
+
+def hashed(guest):
+    """igb's PF by RSS, behind the guard"""
+    nic, netns = guest.nic("igb"), served.peer(guest, "peer1")
+    guest.serve(section("igb", nic, mode="guarded", steering="rss"))
+    plausible(guest, "igb", nic, "guarded", guest.mac("igb"), "igb")
+    answered(guest, "igb PF, RSS", "igb", 1, netns, "--rss", "--queues", "2")
+    counted(guest, "igb")
+    settings(guest, "igb", 1, netns)
+    stop(guest, {"igb": "igb"})
+    kernel_has_it(guest, "igb", netns)
+
+
+def pools(guest):
+    """igb's PF by MAC, behind the guard, and VFs of it, direct"""
+    nic, netns = guest.nic("igb"), served.peer(guest, "peer1")
+    write("/sys/module/vfio_pci/parameters/enable_sriov", "1")
+    guest.serve(section("igb", nic, vfs=2, steering="pools") +
+                section("vf0", vf_of="igb", vf=0, mac="02:00:00:00:01:00") +
+                section("vf1", vf_of="igb", vf=1, mac="02:00:00:00:01:01", vlan=5))
+    vfs = nic.vfs()
+    plausible(guest, "igb", nic, "guarded", guest.mac("igb"), "igb")
+    plausible(guest, "vf0", vfs[0], "direct", "02:00:00:00:01:00")
+    plausible(guest, "vf1", vfs[1], "direct", "02:00:00:00:01:01")
+    answered(guest, "igb PF, pools", "igb", 1, netns, "--mac", "02:00:00:00:01:10")
+    answered(guest, "igb VF, direct", "vf0", 1, netns, host=11)
+    guest.vlan(netns, 5, "10.77.105.1/24")
+    answered(guest, "igb VF in a VLAN, direct", "vf1", 105, netns)
+    for device in ("igb", "vf0", "vf1"):
+        counted(guest, device)
+    longer(guest, "vf0", "10.77.1.11", netns)
+    stop(guest, {"igb": "igb"})
+    check("it has no VFs again", not nic.vfs(), nic.vfs())
+    kernel_has_it(guest, "igb", netns)
+
+
+def of_the_kernel(guest):
+    """VFs of a PF that the kernel's igb drives, direct"""
+    nic, netns = guest.nic("igb"), served.peer(guest, "peer1")
+    dev = nic.netdev()
+    vfs = nic.set_vfs(2)
+    guest.call("ip", "link", "set", dev, "up")
+    guest.call("ip", "link", "set", dev, "vf", "0", "mac", "02:00:00:00:02:00")
+    guest.call("ip", "link", "set", dev, "vf", "1", "mac", "02:00:00:00:02:01", "vlan", "6")
+    guest.serve(section("vf0", vfs[0]) + section("vf1", vfs[1]))
+    plausible(guest, "vf0", vfs[0], "direct", "02:00:00:00:02:00")
+    answered(guest, "igb VF of the kernel's PF", "vf0", 1, netns)
+    longer(guest, "vf0", "10.77.1.10", netns)
+    guest.vlan(netns, 6, "10.77.106.1/24")
+    answered(guest, "igb VF in a VLAN of the kernel's PF", "vf1", 106, netns)
+    stop(guest, {})
+    check("the VFs have no driver, as before", [vf.driver() for vf in vfs] == [None, None])
+
+
+if __name__ == "__main__":
+    run(__file__, MACHINE, [direct, guarded, hashed, pools, of_the_kernel], seconds=400)
