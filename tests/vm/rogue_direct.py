@@ -228,4 +228,4 @@ def functions_leased_whole(guest):
 
 
 if __name__ == "__main__":
-    run(__file__, MACHINE, [functions_leased_whole], seconds=300)
+    run(__file__, MACHINE, [functions_leased_whole], seconds=240)

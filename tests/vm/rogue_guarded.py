@@ -152,4 +152,4 @@ def functions_shared(guest):
 
 
 if __name__ == "__main__":
-    run(__file__, MACHINE, [functions_shared], seconds=300)
+    run(__file__, MACHINE, [functions_shared], seconds=240)

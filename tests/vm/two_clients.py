@@ -107,4 +107,4 @@ def honest_and_hostile(guest):
 
 
 if __name__ == "__main__":
-    run(__file__, MACHINE, [honest_and_hostile], seconds=300)
+    run(__file__, MACHINE, [honest_and_hostile], seconds=240)
