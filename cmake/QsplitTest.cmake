@@ -17,8 +17,8 @@
 #     A Google Benchmark program in build/<preset>/bench; not a test, for it judges nothing.
 #
 # Programs see QSPLIT_SOURCE_DIR, QSPLIT_BINARY_DIR, QSPLIT_BIN_DIR and QSPLIT_LAYOUT_DIR (string
-# literals); script tests see the same names in the environment. Tests of label netns and vm, and those
-# marked SERIAL, run alone.
+# literals); script tests see the same names in the environment. Tests of label netns, and those marked
+# SERIAL, run alone.
 # LABEL may have a second word, hostile, for what scripts/test also runs in the asan build.
 # DATA and DEPENDS name targets to build before (programs, layouts); as does tests_<label>.
 include(GoogleTest)
@@ -54,17 +54,22 @@ function(_qsplit_test_properties var label timeout serial)
   list(GET label 0 first)
   if(NOT timeout)
     set(timeout 120)
-    if(first MATCHES "netns|vm")
+    if(first STREQUAL netns)
       set(timeout 300)
+    elseif(first STREQUAL vm)
+      set(timeout 1200)  # a guest that hangs is booted once more
     endif()
   endif()
   if(QSPLIT_SANITIZE)
     math(EXPR timeout "${timeout} * 3")
   endif()
   set(properties TIMEOUT ${timeout})
-  if(serial OR first MATCHES "netns|vm")
+  if(serial OR first STREQUAL netns)
     # They measure times, and count what is left on the machine.
     list(APPEND properties RUN_SERIAL TRUE)
+  elseif(first STREQUAL vm)
+    # Guests have machines of their own, and wait more than they work: they begin first, beside others.
+    list(APPEND properties COST 1000)
   endif()
   set(${var} "${properties}" PARENT_SCOPE)
 endfunction()

@@ -43,11 +43,12 @@ def run_each(script, boots, seconds=120):
     inside = os.environ.get(INSIDE)
     if inside:
         sys.exit(run_inside(boots[int(inside)][1]))
-    statuses = [run_on_host(script, i, machine, seconds) for i, (machine, _) in enumerate(boots)]
+    statuses = [run_on_host(script, i, machine, seconds, tries=2) for i, (machine, _) in enumerate(boots)]
     sys.exit(next((status for status in statuses if status not in (0, 77)), max(statuses)))
 
 
-def run_on_host(script, boot, machine, seconds):
+def run_on_host(script, boot, machine, seconds, tries):
+    """A guest that hangs is booted once more, for emulation itself has been seen to hang; both are told of."""
     name = os.path.basename(script).removesuffix(".py")
     os.makedirs(os.path.join(BUILD, "vm"), exist_ok=True)
     out = tempfile.mkdtemp(prefix=f"{name}-", dir=os.path.join(BUILD, "vm"))
@@ -60,6 +61,11 @@ def run_on_host(script, boot, machine, seconds):
     sys.stdout.write(ended.text("output"))
     print(f"the guest ran for {ended.seconds:.1f} s")
     status = verdict(ended)
+    if ended.hung and tries > 1:
+        keep(out, f"{name}-hung")
+        shutil.rmtree(out, ignore_errors=True)
+        print(f"THE GUEST HUNG ({ended.why}); IT IS BOOTED ONCE MORE", flush=True)
+        return run_on_host(script, boot, machine, seconds, tries - 1)
     if status not in (0, 77):
         keep(out, name)
     shutil.rmtree(out, ignore_errors=True)

@@ -25,6 +25,8 @@ from host_wire import HostWire
 from where import BINARY, ENVIRONMENT, SOURCE
 
 HIDDEN = ("/tmp", "/run", "/dev")
+# No case is silent for so long: a guest that is has hung.
+SILENCE_SECONDS = 120
 
 
 @dataclasses.dataclass
@@ -33,6 +35,7 @@ class Ended:
     out: str
     seconds: float
     why: str = ""  # it did not end by itself
+    hung: bool = False  # it was killed because of its time, or of its silence
 
     def text(self, name):
         try:
@@ -53,18 +56,15 @@ def boot(machine, argv, out, seconds, environment=None):
         # The kernel ends the guest if this process is killed.
         qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL,
                                 stdout=console, stderr=subprocess.STDOUT)
-        why = ""
+        why, hung = "", False
         try:
-            if qemu.wait(seconds):
-                why = f"QEMU ended with status {qemu.returncode}"
-        except subprocess.TimeoutExpired:
-            why = f"the guest did not end within {seconds} s"
+            why, hung = watch(qemu, out, seconds)
         finally:
             qemu.kill()
             qemu.wait()
             for host in hosts:
                 host.close()
-    ended = Ended(None, out, time.monotonic() - began, why)
+    ended = Ended(None, out, time.monotonic() - began, why, hung)
     status = ended.text("status").strip()
     if not why and status:
         ended.status = int(status)
@@ -73,9 +73,29 @@ def boot(machine, argv, out, seconds, environment=None):
     return ended
 
 
+def watch(qemu, out, seconds):
+    """Waits for a guest to end: why it did not by itself, and whether it hung."""
+    began = heard = time.monotonic()
+    said = 0
+    while True:
+        try:
+            status = qemu.wait(1)
+            return (f"QEMU ended with status {status}" if status else "", False)
+        except subprocess.TimeoutExpired:
+            pass
+        now = time.monotonic()
+        length = sum(os.path.getsize(f"{out}/{name}") for name in ("console", "output"))
+        if length != said:
+            heard, said = now, length
+        if now - began > seconds:
+            return f"the guest did not end within {seconds} s", True
+        if now - heard > SILENCE_SECONDS:
+            return f"the guest has been silent for {SILENCE_SECONDS} s", True
+
+
 def write(out, machine, argv, environment):
     variables = {**ENVIRONMENT, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                 "HOME": "/tmp", "LANG": "C.UTF-8", **environment}
+                 "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **environment}
     with open(f"{out}/command", "w") as file:
         for name, value in variables.items():
             file.write(f"export {name}={shlex.quote(value)}\n")

@@ -129,14 +129,16 @@ class Attack:
 def functions_shared(guest):
     """a rogue has a queue pair of an igb PF, with an honest client beside it, of e1000e and of virtio-net"""
     found, absent = present(guest, "igb", "e1000e", "virtio")
+    if "igb" not in found:
+        raise Absent("igb")
     steering = {"igb": "pools", "e1000e": "rss", "virtio": ""}
     guest.serve("".join(section(name, guest.nic(name), "guarded", 'steering = "pools"' if name == "igb" else "")
                         for name in found))
     wire, kernel, stream, prey = Wire(guest), Kernel(), None, None
     for name in found:
         began = time.monotonic()
-        # virtio-net has one queue pair here: its rogue's prey is the victim of another function.
-        prey = victim(guest, name, "guarded") if name != "virtio" or prey is None else prey
+        # The others are leased whole: their rogues' prey is the victim of igb.
+        prey = victim(guest, name, "guarded") if name == "igb" else prey
         attack = Attack(guest, wire, kernel, prey, name, steering[name])
         if name == "igb":
             guest.responder("honest", HONEST, 4242, "--mac", HONEST_MAC, device=name)

@@ -117,8 +117,7 @@ absl::Status VfioDevice::FillInfo() {
     info_.layouts.push_back(layout.layout);
     info_.allowed.push_back(layout.allowed);
   }
-  info_.whole_function_only =
-      config_.protection == Protection::kDirect || !facts_.queues_stop_alone;
+  info_.whole_function_only = config_.protection == Protection::kDirect || !facts_.leases_may_share;
   info_.iova_end = function_->iovas().end();
   info_.pci = config_.pci;
   info_.wire = facts_.family;
@@ -159,9 +158,11 @@ absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
       return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
     }
     if (info_.whole_function_only) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "the function is leased whole to another client",
-          facts_.queues_stop_alone ? "" : "; this hardware stops all of its queues or none"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the function is leased whole to another client",
+                       facts_.leases_may_share
+                           ? ""
+                           : "; this hardware cannot keep leases from holding each other up"));
     }
     if (Meet(lease->request().rx_queues, request.rx_queues) ||
         Meet(lease->request().tx_queues, request.tx_queues)) {

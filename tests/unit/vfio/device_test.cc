@@ -220,7 +220,7 @@ TEST_F(VfioDeviceTest, HardwareThatCannotBeSharedHasOneGuardedLeaseAtATime) {
   auto function = std::make_unique<FakeHostedFunction>();
   auto nic = std::make_unique<FakeNic>();
   function_ = function.get();
-  nic->facts_.queues_stop_alone = false;
+  nic->facts_.leases_may_share = false;
   VfioConfig config;
   config.name = "nic0";
   config.layouts = {Shipped("intel.igb.advanced")};
@@ -230,7 +230,7 @@ TEST_F(VfioDeviceTest, HardwareThatCannotBeSharedHasOneGuardedLeaseAtATime) {
   ASSERT_TRUE(device_->OpenQueues(Request(1, 0)).ok());
   const absl::Status second = device_->OpenQueues(Request(2, 1)).status();
   EXPECT_EQ(second.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_NE(second.message().find("all of its queues or none"), std::string::npos);
+  EXPECT_NE(second.message().find("holding each other up"), std::string::npos);
   ASSERT_TRUE(device_->CloseQueues(1).ok());
   EXPECT_TRUE(device_->OpenQueues(Request(3, 1)).ok());
 }

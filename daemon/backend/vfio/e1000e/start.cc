@@ -31,6 +31,8 @@ DriverFacts Facts() {
   facts.tx_queues = kQueues;
   facts.vectors = kVectors;
   facts.rss_table_size = kRetaEntries;
+  // 7.1: packets wait in one FIFO, so that a queue without buffers holds up the other.
+  facts.leases_may_share = false;
   facts.max_mtu_bytes = 9000;  // 9 KB frames, the datasheet's list of features
   facts.offloads = {device::Offload::kRss,        device::Offload::kRxChecksum,
                     device::Offload::kTxChecksum, device::Offload::kRxVlan,

@@ -213,7 +213,7 @@ DriverFacts Driver::Facts() const {
   facts.default_slots = std::bit_floor(std::min(virtqueues_[0].max_slots, facts.default_slots));
   // Without RSS the device alone knows which queue a packet comes to, and it is not another lease's
   // business.
-  facts.queues_stop_alone = Has(kRingReset) && (facts.rx_queues == 1 || rss_entries_ != 0);
+  facts.leases_may_share = Has(kRingReset) && (facts.rx_queues == 1 || rss_entries_ != 0);
   facts.max_mtu_bytes = Has(kNetMtu) ? transport_->ReadConfig(kNetConfigMtu, 2) : kMostMtu;
   facts.offloads = {Offload::kTxGather};
   if (rss_entries_ != 0) facts.offloads.push_back(Offload::kRss);

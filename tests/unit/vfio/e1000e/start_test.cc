@@ -66,6 +66,7 @@ TEST_F(E1000eTest, EachCompletionSignalsWithoutBeingAskedAgain) {
   EXPECT_EQ(driver->VectorOf(true, 2), std::nullopt);
   EXPECT_EQ(driver->OtherVector(), 4u);
   EXPECT_EQ(driver->facts().vectors, 5u);
+  EXPECT_FALSE(driver->facts().leases_may_share);
 }
 
 // A read of ICR would clear the causes of queues too, whose messages may not be out yet.

@@ -160,7 +160,7 @@ TEST_F(VirtioNetTest, FactsAreTheDevices) {
   EXPECT_EQ(facts.tx_queues, 1u);
   EXPECT_EQ(facts.default_slots, 256u);
   EXPECT_EQ(facts.rss_table_size, 0u);
-  EXPECT_TRUE(facts.queues_stop_alone);
+  EXPECT_TRUE(facts.leases_may_share);
   using device::Offload;
   EXPECT_THAT(facts.offloads, ElementsAre(Offload::kTxGather, Offload::kRxScatter,
                                           Offload::kTxChecksum, Offload::kTso));
@@ -169,7 +169,7 @@ TEST_F(VirtioNetTest, FactsAreTheDevices) {
 
   fake.offered = (fake.offered | kRingPacked) & ~kRingReset & ~kNetMergeBuffers;
   Start();
-  EXPECT_FALSE(driver->facts().queues_stop_alone);
+  EXPECT_FALSE(driver->facts().leases_may_share);
   ASSERT_EQ(driver->facts().layouts.size(), 2u);
   EXPECT_EQ(driver->facts().layouts[0].name, "virtio.packed");
   EXPECT_THAT(driver->facts().offloads, testing::Not(testing::Contains(Offload::kRxScatter)));

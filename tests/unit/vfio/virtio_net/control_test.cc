@@ -163,7 +163,7 @@ class VirtioPairsTest : public VirtioNetTest {
 TEST_F(VirtioPairsTest, PairsAreThoseUpToTheLastQueue) {
   StartMany();
   EXPECT_EQ(driver->facts().rx_queues, 4u);
-  EXPECT_FALSE(driver->facts().queues_stop_alone);  // any queue may get any packet
+  EXPECT_FALSE(driver->facts().leases_may_share);  // any queue may get any packet
   EXPECT_EQ(many.queues[8].enabled, 1);             // the control queue is the last one
   ASSERT_TRUE(driver->StartQueue(Split(true, 2)).ok());
   EXPECT_THAT(many.TakeCommands(), ElementsAre(FakeCommand{4, 0, {3, 0}}));
@@ -181,7 +181,7 @@ TEST_F(VirtioPairsTest, RssIsACommand) {
   many.SetConfig(kNetConfigHashTypes, 0x1ff & ~4u, 4);
   StartMany();
   EXPECT_EQ(driver->facts().rss_table_size, 4u);
-  EXPECT_TRUE(driver->facts().queues_stop_alone);
+  EXPECT_TRUE(driver->facts().leases_may_share);
   device::RssConfig config{.indirection = {1, 2, 3, 0}};
   for (uint8_t i = 0; i < 40; ++i) config.key[i] = i;
   ASSERT_TRUE(driver->SetRss(config).ok());
