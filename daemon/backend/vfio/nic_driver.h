@@ -66,8 +66,8 @@ struct DriverFacts {
   uint32_t rss_table_size = 0;  // a power of two; 0: no RSS
   uint32_t rule_capacity = 0;
   uint32_t default_slots = 512;
-  // False: one queue cannot be stopped by itself, or one without buffers holds the others up, so that
-  // one lease at a time has the function.
+  // False: one queue cannot be stopped by itself, or one without buffers holds the others up, so
+  // that one lease at a time has the function.
   bool leases_may_share = true;
   uint32_t max_mtu_bytes = 1500;
   std::vector<device::Offload> offloads;

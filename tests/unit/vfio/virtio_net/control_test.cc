@@ -164,7 +164,7 @@ TEST_F(VirtioPairsTest, PairsAreThoseUpToTheLastQueue) {
   StartMany();
   EXPECT_EQ(driver->facts().rx_queues, 4u);
   EXPECT_FALSE(driver->facts().leases_may_share);  // any queue may get any packet
-  EXPECT_EQ(many.queues[8].enabled, 1);             // the control queue is the last one
+  EXPECT_EQ(many.queues[8].enabled, 1);            // the control queue is the last one
   ASSERT_TRUE(driver->StartQueue(Split(true, 2)).ok());
   EXPECT_THAT(many.TakeCommands(), ElementsAre(FakeCommand{4, 0, {3, 0}}));
   EXPECT_EQ(many.queues[5].enabled, 1);
