@@ -198,20 +198,21 @@ absl::StatusOr<device::Grant> VfioDevice::OpenQueues(const device::QueueRequest&
   absl::StatusOr<std::unique_ptr<OpenLease>> made =
       direct ? DirectLease::Make(parts, request)
              : GuardedLease::Make(parts, request, *worker_, *guard_);
-  if (!made.ok()) {
-    if (direct && config_.on_free) config_.on_free();
-    return made.status();
+  absl::Status status = made.status();
+  if (status.ok()) {
+    leases_[request.lease] = *std::move(made);
+    // Nobody else is there to take what reaches a function that is leased whole.
+    if (direct || request.join_rss) rss_.Return(request.rx_queues);
+    status = ApplySteering();
   }
-  OpenLease& lease = *leases_.emplace(request.lease, *std::move(made)).first->second;
-  // Nobody else is there to take what reaches a function that is leased whole.
-  if (direct || request.join_rss) rss_.Return(request.rx_queues);
-  if (absl::Status status = ApplySteering(); !status.ok()) {
-    rss_.Leave(request.rx_queues);
-    (void)lease.Stop(*driver_);
-    leases_.erase(request.lease);
-    return status;
+  if (status.ok()) return leases_.at(request.lease)->TakeGrant();
+  rss_.Leave(request.rx_queues);
+  if (const auto lease = leases_.find(request.lease); lease != leases_.end()) {
+    (void)lease->second->Stop(*driver_);
+    leases_.erase(lease);
   }
-  return lease.TakeGrant();
+  if (direct && config_.on_free) config_.on_free();
+  return status;
 }
 
 absl::Status VfioDevice::CloseQueues(device::LeaseId id) {
