@@ -13,7 +13,6 @@ namespace {
 
 using absl::StatusCode;
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;

@@ -11,7 +11,6 @@ namespace {
 using absl::StatusCode;
 using qsplit::testing::FakeSysfs;
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -22,7 +21,7 @@ class Ownership : public OwnershipHost {
   absl::Status Refusal(const std::string& name, const TakeOptions& options = {}) {
     const std::string driver = sysfs_.DriverOf(kPf);
     const std::string former = sysfs_.OverrideOf(kPf);
-    const absl::Status status = TakeFunction(name, options, *journal_, host_).status();
+    absl::Status status = TakeFunction(name, options, *journal_, host_).status();
     EXPECT_EQ(sysfs_.DriverOf(kPf), driver);
     EXPECT_EQ(sysfs_.OverrideOf(kPf), former);
     EXPECT_THAT(sysfs_.Writes(), IsEmpty());

@@ -48,7 +48,7 @@ TEST_F(E1000eTest, SettingsThatAreRefusedChangeNothing) {
 device::RssConfig Config(uint32_t queue) {
   device::RssConfig config;
   config.indirection.assign(128, queue);
-  for (uint8_t i = 0; i < config.key.size(); ++i) config.key[i] = i;
+  std::iota(config.key.begin(), config.key.end(), uint8_t{0});
   return config;
 }
 

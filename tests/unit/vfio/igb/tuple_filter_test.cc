@@ -15,7 +15,6 @@ using device::FlowType;
 using vfio::igb::Chip;
 using vfio::igb::EncodeEtherType;
 using vfio::igb::EncodeTuple;
-using vfio::igb::TupleFilter;
 
 // E1000_FTQF_*, E1000_IMIR*_*, written out.
 constexpr uint32_t kQueueEnable = 0x100, kVfBypass = 0x8000;
