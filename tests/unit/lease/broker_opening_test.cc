@@ -188,11 +188,13 @@ TEST_F(BrokerOpeningTest, ClosingTakesItsTimeAndNobodyElseWaits) {
 // Many sessions of several threads at once, each killed at some moment.
 TEST_F(BrokerOpeningTest, EndsAtAnyMomentLeaveNothing) {
   std::vector<std::thread> clients;
+  clients.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     clients.emplace_back([this, thread] {
       for (int round = 0; round < 40; ++round) {
         const SessionId session = Open(thread % 2 == 0 ? 1000 : 2000);
         std::vector<std::future<Acquired>> answers;
+        answers.reserve(3);
         v1::RegisterRegionRequest region;
         region.set_length_bytes(0x1000);
         const auto id = broker_->RegisterRegion(session, region, Memfd())->region().region_id();

@@ -1,6 +1,8 @@
 // What the 82574 takes in, and the queue that it chooses.
 #include <gmock/gmock.h>
 
+#include <numeric>
+
 #include "tests/unit/vfio/e1000e/fake_82574.h"
 
 namespace qsplit::vfio::e1000e {
