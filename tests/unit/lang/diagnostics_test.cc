@@ -10,7 +10,6 @@ namespace {
 
 using testing::EndsWith;
 using testing::HasSubstr;
-using testing::Not;
 
 TEST(Diagnostics, ShowTheLineWithAnUnderlineAndWhatToDo) {
   const SourceFile source("nic.qdl", "first\n\tu12 x\n");
