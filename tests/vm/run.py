@@ -2,7 +2,7 @@
 """run: one command in a guest with real VFIO, by hand; what it printed, its faults, its status.
 
     tests/vm/run.py -- lspci -nnk
-    tests/vm/run.py --nic igb:1 --nic peer:1 -- python3 /work/tree/scratch/try.py
+    tests/vm/run.py --nic igb:1 --nic peer:1 -- python3 $PWD/try.py
     tests/vm/run.py --nic e1000e:1 --nic peer:1 --pcap --keep -- sh -c 'dmesg | tail'
 
 The command is the guest's root and sees this machine's file system, read only, with empty /tmp and /run;
