@@ -12,7 +12,6 @@
 namespace qsplit::guard {
 namespace {
 
-using dataplane::Iova;
 using dataplane::PostedBuffer;
 using dataplane::RingFault;
 using dataplane::testing::MakePacket;

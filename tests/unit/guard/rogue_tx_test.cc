@@ -13,7 +13,6 @@
 namespace qsplit::guard {
 namespace {
 
-using dataplane::Iova;
 using dataplane::PushResult;
 using dataplane::RingFault;
 using dataplane::TxFeature;

@@ -17,7 +17,6 @@ namespace {
 
 using dataplane::Iova;
 using dataplane::PushResult;
-using dataplane::TxSegment;
 using dataplane::testing::PacketMemory;
 using dataplane::testing::Region;
 using testing::QueueMemory;

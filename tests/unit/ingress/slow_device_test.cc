@@ -86,6 +86,7 @@ class SlowDeviceTest : public ::testing::Test {
 TEST_F(SlowDeviceTest, CallsThatWaitForItHoldNobodyUp) {
   slow_->Hold();
   std::vector<std::thread> waiting;
+  waiting.reserve(24);
   // More than gRPC has threads.
   for (int i = 0; i < 24; ++i) {
     waiting.emplace_back([this] {
