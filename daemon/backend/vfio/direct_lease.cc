@@ -8,7 +8,7 @@
 namespace qsplit::vfio {
 namespace {
 
-constexpr uint64_t kPageBytes = 4096;
+constexpr uint64_t kPageBytes = IovaSpace::kPageBytes;
 // The grant's descriptors: rings, then the function; areas: rings, then pages of BARs.
 constexpr uint32_t kFunctionFd = 1;
 constexpr uint32_t kFirstBarArea = 1;
