@@ -1,0 +1,166 @@
+// How a netdev becomes a device, and what is told of it.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/af_xdp_device.h"
+#include "daemon/linux/errno_status.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+constexpr char kLayout[] = "linux.af_xdp";
+constexpr uint32_t kDefaultSlots = 2048;
+
+// Bits of the choices that the kernel can be set up with, for each feature of the layout.
+device::AllowedChoices Allowed(const v1::Layout& layout, const linux_sys::XskKernel& kernel) {
+  device::AllowedChoices allowed;
+  for (const v1::Feature& feature : layout.features()) {
+    const bool one = feature.name() == "Metadata" && !kernel.tx_metadata;
+    allowed.push_back(one ? 1 : (uint64_t{1} << feature.choices_size()) - 1);
+  }
+  return allowed;
+}
+
+}  // namespace
+
+AfXdpDevice::AfXdpDevice(AfXdpConfig config, journal::Journal& journal)
+    : config_(std::move(config)), journal_(journal), mailer_([this] { return State(); }) {}
+
+absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(AfXdpConfig config,
+                                                                 journal::Journal& journal) {
+  std::unique_ptr<AfXdpDevice> device(new AfXdpDevice(std::move(config), journal));
+  if (absl::Status status = device->TakeNetdev(); !status.ok()) return status;
+  if (absl::Status status = device->AttachProgram(); !status.ok()) return status;
+  if (absl::Status status = device->FillInfo(); !status.ok()) return status;
+  return device;
+}
+
+absl::Status AfXdpDevice::TakeNetdev() {
+  if (!config_.netns.empty()) {
+    const std::string path = config_.netns.find('/') == std::string::npos
+                                 ? absl::StrCat("/run/netns/", config_.netns)
+                                 : config_.netns;
+    netns_fd_ = linux_sys::OwnedFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!netns_fd_.valid()) return linux_sys::ErrnoStatus(errno, "open", path);
+    netns_ = absl::StrCat("/proc/self/fd/", netns_fd_.get());
+  }
+  absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> ethtool =
+      linux_sys::EthtoolLink::Open(netns_, config_.netdev);
+  if (!ethtool.ok()) return ethtool.status();
+  ethtool_ = *std::move(ethtool);
+  absl::StatusOr<std::unique_ptr<linux_sys::LinkWatch>> watch = linux_sys::LinkWatch::Open(
+      netns_, config_.netdev, [this](const linux_sys::LinkState* state) { Changed(state); });
+  if (!watch.ok()) return watch.status();
+  watch_ = *std::move(watch);
+  const linux_sys::LinkState link = watch_->state();
+  Changed(&link);
+  if (config_.channels) {
+    absl::StatusOr<std::unique_ptr<ChannelChange>> change =
+        ChannelChange::Make(config_.netns, link.ifindex, *config_.channels, *ethtool_, journal_);
+    if (!change.ok()) return change.status();
+    channels_ = *std::move(change);
+  }
+  const absl::StatusOr<linux_sys::XskKernel> kernel = linux_sys::ProbeXskKernel();
+  if (!kernel.ok()) return kernel.status();
+  kernel_ = *kernel;
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::AttachProgram() {
+  const linux_sys::LinkState link = watch_->state();
+  auto program = SteeringProgram::Attach(netns_, link.ifindex, true, 64);
+  facts_.xdp_mode = "native";
+  if (!program.ok()) {
+    facts_.xdp_mode = "generic";
+    facts_.xdp_mode_reason = std::string(program.status().message());
+    program = SteeringProgram::Attach(netns_, link.ifindex, false, 64);
+  }
+  if (!program.ok()) return program.status();
+  program_ = *std::move(program);
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::FillInfo() {
+  const linux_sys::LinkState link = watch_->state();
+  info_.name = config_.name;
+  info_.backend = "af_xdp";
+  uint32_t rx = link.rx_queues;
+  uint32_t tx = link.tx_queues;
+  if (const auto channels = ethtool_->GetChannels(); channels.ok()) {
+    rx = channels->now.rx_queues();
+    tx = channels->now.tx_queues();
+  }
+  const uint32_t most = config_.queues.value_or(UINT32_MAX);
+  info_.rx_queues = std::min(rx, most);
+  info_.tx_queues = std::min(tx, most);
+  info_.queues_pair = true;
+  info_.rule_capacity = program_->rule_capacity();
+  info_.default_slots = config_.slots.value_or(kDefaultSlots);
+  info_.protections = {device::Protection::kKernel};
+  for (const layout::VerifiedLayout& layout : config_.layouts) {
+    if (layout.name() != kLayout) continue;
+    info_.layouts = {layout};
+    info_.allowed = {Allowed(layout.message(), kernel_)};
+  }
+  if (info_.layouts.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("layout ", kLayout, " is not loaded, or not among the device's 'layouts'"));
+  }
+  // Addresses are offsets into the UMEM.
+  info_.iova_first = 0;
+  info_.regions_adjoin = true;
+  info_.transmit_needs_grant = true;
+  info_.source_check_trouble =
+      "the kernel sends what an AF_XDP socket has to send past every place where it could be "
+      "looked "
+      "at";
+  facts_.name = config_.netdev;
+  facts_.netns = config_.netns;
+  if (const auto driver = ethtool_->GetDriver(); driver.ok()) facts_.driver = driver->driver;
+  if (!kernel_.tx_metadata) facts_.missing.push_back("transmit metadata");
+  if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
+  if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");
+  info_.netdev = facts_;
+  info_.wire = absl::StrCat("netdev ", config_.netdev);
+  sockets_ = {.netns = netns_,
+              .ifindex = link.ifindex,
+              .zero_copy = facts_.zero_copy,
+              .multi_buffer = kernel_.multi_buffer,
+              .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,
+              .default_slots = info_.default_slots};
+  past_.rx.resize(info_.rx_queues);
+  past_.tx.resize(info_.tx_queues);
+  counters_ = past_;
+  return absl::OkStatus();
+}
+
+// On the watch's thread.
+void AfXdpDevice::Changed(const linux_sys::LinkState* link) {
+  device::DeviceState state = State();
+  if (link == nullptr) {
+    gone_.store(true, std::memory_order_relaxed);
+    state.link_up = false;
+    state.trouble = absl::StrCat("netdev ", config_.netdev, " has been removed");
+  } else {
+    state.link_up = link->carrier;
+    state.mtu_bytes = link->mtu_bytes;
+    state.mac = link->mac;
+    state.promiscuous = link->promiscuous;
+    state.all_multicast = link->all_multicast;
+    state.link_mbps = link->carrier ? ethtool_->GetSpeed().value_or(0) : 0;
+    state.trouble = link->up ? ""
+                             : absl::StrCat("netdev ", config_.netdev, " is down; `ip link set ",
+                                            config_.netdev, " up` brings it up");
+  }
+  {
+    const std::lock_guard lock(state_mutex_);
+    if (state == state_) return;
+    state_ = state;
+  }
+  mailer_.PostStateChange();
+}
+
+}  // namespace qsplit::af_xdp
