@@ -52,9 +52,15 @@ struct FlowMatch {
 // Where a matching packet goes.
 struct FlowAction {
   static constexpr uint32_t kDrop = 0xffffffff;
-  uint32_t queue = kDrop;  // receive queue of the device, or kDrop
+  static constexpr uint32_t kPass = 0xfffffffe;  // as if there were no rules
+  static constexpr uint32_t kReflect =
+      0xfffffffd;          // back to the wire, Ethernet addresses exchanged
+  uint32_t queue = kDrop;  // receive queue of the device, or one of these
 
   bool drops() const { return queue == kDrop; }
+  bool passes() const { return queue == kPass; }
+  bool reflects() const { return queue == kReflect; }
+  bool names_queue() const { return queue < kReflect; }
   bool operator==(const FlowAction&) const = default;
 };
 

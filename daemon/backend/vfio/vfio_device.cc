@@ -113,6 +113,10 @@ absl::Status VfioDevice::FillInfo() {
   info_.offloads = facts_.offloads;
   info_.protections = {config_.protection};
   if (config_.protection == Protection::kGuarded) info_.rate_limit_modes = {Protection::kGuarded};
+  info_.source_check_trouble =
+      config_.protection == Protection::kGuarded
+          ? "its guard sees descriptors, not packets"
+          : "its client drives the function itself, and nobody sees packets";
   for (const OfferedLayout& layout : offered_) {
     info_.layouts.push_back(layout.layout);
     info_.allowed.push_back(layout.allowed);
@@ -141,6 +145,10 @@ absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
     return absl::UnimplementedError(absl::StrCat(
         "device '", info_.name, "' is set up for ",
         config_.protection == Protection::kDirect ? "direct" : "guarded", " leases only"));
+  }
+  if (request.source.any()) {
+    return absl::UnimplementedError(
+        absl::StrCat("source addresses cannot be checked: ", info_.source_check_trouble));
   }
   const auto offered = std::find_if(offered_.begin(), offered_.end(),
                                     [&](const auto& one) { return one.layout == request.layout; });
