@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/describe.h"
 #include "daemon/backend/af_xdp/netdevs.h"
 #include "daemon/backend/softnic/driven_layouts.h"
 #include "daemon/backend/softnic/softnic.h"
 #include "daemon/backend/vfio/functions.h"
 #include "daemon/journal/journal.h"
 #include "daemon/layout_files.h"
+#include "daemon/leftovers.h"
 #include "daemon/log/log.h"
 
 namespace qsplit::daemon {
@@ -190,6 +192,17 @@ absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
   return DevicePlan(std::move(parts));
 }
 
+std::vector<std::string> DescribeNetdevs(const config::Config& config) {
+  std::vector<std::string> lines;
+  for (const config::DeviceSection& section : config.devices) {
+    if (!section.af_xdp) continue;
+    lines.push_back(
+        absl::StrCat("netdev         ", section.af_xdp->netdev, ": ",
+                     af_xdp::DescribeNetdev(section.af_xdp->netns, section.af_xdp->netdev)));
+  }
+  return lines;
+}
+
 struct Devices::Parts {
   std::unique_ptr<journal::Journal> journal;
   std::vector<std::shared_ptr<device::Device>> devices;
@@ -206,6 +219,11 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Open(DevicePlan plan,
   auto journal = journal::Journal::Open(runtime_dir + "/journal");
   if (!journal.ok()) return journal.status();
   parts->journal = *std::move(journal);
+  // Functions know better which of theirs are taken again at once.
+  const Leftovers leftovers = UndoLeftovers(*parts->journal, /*functions=*/false);
+  for (const std::string& text : leftovers.undone)
+    log::Warning("leftover_undone", {{"what", text}});
+  for (const absl::Status& status : leftovers.why) log::Error("leftover", {{"error", status}});
   std::map<std::string, std::shared_ptr<device::Device>> by_name;
   auto nics = softnic::SoftNic::CreateAll(plan.parts_->nics);
   if (!nics.ok()) return nics.status();

@@ -36,6 +36,9 @@ class DevicePlan {
   std::unique_ptr<Parts> parts_;
 };
 
+// Kernel netdevs of a configuration as they are now: a line for each, "netdev  eth0: …".
+std::vector<std::string> DescribeNetdevs(const config::Config& config);
+
 class Devices {
  public:
   // Software NICs: all, or an error. Functions and netdevs: those that cannot be used are there and

@@ -37,7 +37,7 @@ class VethWorld(System):
 [[tenant]]
 name = "nobody"
 uids = [65534]
-transmit = ["eth"]
+may_transmit = ["eth"]
 quotas = { rx_queues = 4, tx_queues = 4 }
 """
 
