@@ -38,7 +38,8 @@ AfXdpDevice::~AfXdpDevice() {
   // Who is in a map entry keeps its queue.
   program_.reset();
   leases_.clear();
-  channels_.reset();
+  nic_.reset();
+  changes_.reset();
 }
 
 absl::StatusOr<AfXdpDevice::Lock> AfXdpDevice::TryLock() const {
@@ -96,11 +97,20 @@ absl::Status AfXdpDevice::StillHeld(const device::QueueRequest& request,
 absl::Status AfXdpDevice::LetIn(const SocketLease& lease) {
   const device::LeaseId id = lease.request().lease;
   for (const uint32_t queue : lease.request().rx_queues) {
-    if (absl::Status status = program_->GiveQueue(queue, id, lease.SocketOf(queue)); !status.ok()) {
-      return status;
-    }
+    absl::Status status = program_->SetQueueOwner(queue, id);
+    status.Update(program_->SetSocket(queue, lease.SocketOf(queue)));
+    if (!status.ok()) return status;
   }
-  return absl::OkStatus();
+  return nic_ == nullptr ? absl::OkStatus() : nic_->Leave(lease.request().rx_queues);
+}
+
+void AfXdpDevice::ShutOut(const SocketLease& lease) {
+  // What fails, fails because the netdev has gone; nothing arrives there.
+  for (const uint32_t queue : lease.request().rx_queues) {
+    program_->ClearSocket(queue).IgnoreError();
+    program_->SetQueueOwner(queue, 0).IgnoreError();
+  }
+  if (nic_ != nullptr) nic_->Return(lease.request().rx_queues).IgnoreError();
 }
 
 absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest& request) {
@@ -111,7 +121,7 @@ absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest
   if (absl::IsUnavailable(lease.status())) return StillHeld(request, lease.status());
   if (!lease.ok()) return lease.status();
   if (absl::Status status = LetIn(**lease); !status.ok()) {
-    for (const uint32_t queue : request.rx_queues) program_->TakeQueue(queue).IgnoreError();
+    ShutOut(**lease);
     return status;
   }
   const auto pid = static_cast<uint32_t>(request.holder_pid);
@@ -127,10 +137,7 @@ absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
   const auto found = leases_.find(id);
   if (found == leases_.end()) return absl::OkStatus();
   SocketLease& lease = *found->second;
-  for (const uint32_t queue : lease.request().rx_queues) {
-    // It fails where the netdev has gone, and nothing arrives there.
-    program_->TakeQueue(queue).IgnoreError();
-  }
+  ShutOut(lease);
   lease.AddCounters(&past_);
   leases_.erase(found);
   return absl::OkStatus();
@@ -151,12 +158,25 @@ device::DeviceState AfXdpDevice::State() const {
 absl::Status AfXdpDevice::AddRule(const device::FlowRule& rule) {
   absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return lock.status();
-  return program_->AddRule(rule);
+  if (rule.location >= info_.rule_capacity) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rule location ", rule.location, "; the device has ", info_.rule_capacity));
+  }
+  // What drops or passes, the program does wherever the packet arrives.
+  const bool in_nic = nic_ != nullptr && rule.action.names_queue();
+  if (absl::Status status = program_->AddRule(rule); !status.ok() || !in_nic) return status;
+  absl::Status status = nic_->AddRule(rule);
+  if (!status.ok()) program_->RemoveRule(rule.location).IgnoreError();
+  return status;
 }
 
 absl::Status AfXdpDevice::RemoveRule(uint32_t location) {
   absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return lock.status();
+  if (nic_ != nullptr) {
+    const absl::Status removed = nic_->RemoveRule(location);
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  }
   return program_->RemoveRule(location);
 }
 
@@ -184,7 +204,16 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
   }
   device::DeviceCounters now = past_;
   for (const auto& [id, lease] : leases_) lease->AddCounters(&now);
-  program_->AddCounters(&now);
+  const SteeringReasons reasons = program_->ReadReasons();
+  now.drops_rule = reasons.dropped_by_rule.packets;
+  now.drops_malformed = reasons.dropped_malformed.packets;
+  now.more = {{"xdp_passed_no_rule", reasons.passed_no_rule.packets},
+              {"xdp_passed_by_rule", reasons.passed_by_rule.packets},
+              {"xdp_passed_wrong_queue", reasons.passed_wrong_queue.packets},
+              {"xdp_passed_no_socket", reasons.passed_no_socket.packets},
+              {"xdp_passed_in_change", reasons.passed_in_change.packets},
+              {"xdp_redirected", reasons.redirected.packets},
+              {"xdp_sent_back", reasons.sent_back.packets}};
   if (const auto link = watch_->Counters(); link.ok()) {
     now.wire_rx_packets = link->rx_packets;
     now.wire_rx_bytes = link->rx_bytes;

@@ -1,9 +1,14 @@
 // A netdev that stays with its kernel driver, as a device: its queues leased through AF_XDP
 // sockets.
 //
-//   control calls ──control_──► SocketLease: sockets, UMEM        SteeringProgram: XDP, rules
-//   rtnetlink ──watch_──► State                  │                     ▲
-//                                                └── queue's socket ───┘ map
+//   control calls ──control_──► SocketLease: sockets, UMEM ──queue's socket──► SteeringProgram
+//                        │                                                      XDP, rules
+//   rtnetlink ──watch_──►│ State                NicSteering: RSS table, rules ──► the queue
+//
+// Where the NIC steers, each rule stands in the NIC, which brings the packet to the queue, and in
+// the program, which brings it from the queue to the socket; else in the program alone, and the
+// queue stays in RSS, for nothing would arrive at it otherwise. A packet that no rule of a lease
+// takes goes to the kernel.
 //
 // CloseQueues takes the sockets out of the program's map first: from then on nothing is received.
 // Then the sockets are closed here. A client that keeps its copy keeps the queue busy: OpenQueues
@@ -22,7 +27,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daemon/backend/af_xdp/channel_change.h"
+#include "daemon/backend/af_xdp/netdev_changes.h"
+#include "daemon/backend/af_xdp/nic_steering.h"
 #include "daemon/backend/af_xdp/socket_lease.h"
 #include "daemon/backend/af_xdp/steering_program.h"
 #include "daemon/backend/common/event_mailer.h"
@@ -54,10 +60,12 @@ struct AfXdpConfig {
 class AfXdpDevice : public device::Device {
  public:
   // The journal outlives it. NOT_FOUND: no such netdev or namespace, no layout for AF_XDP.
-  // ALREADY_EXISTS: another XDP program is on the netdev. UNIMPLEMENTED: kernel or driver lack
+  // FAILED_PRECONDITION: another XDP program is on the netdev. UNIMPLEMENTED: kernel or driver lack
   // what the configuration insists on.
-  static absl::StatusOr<std::unique_ptr<AfXdpDevice>> Create(AfXdpConfig config,
-                                                             journal::Journal& journal);
+  // `ioctl`: who answers ethtool's ioctls, instead of the kernel.
+  static absl::StatusOr<std::unique_ptr<AfXdpDevice>> Create(
+      AfXdpConfig config, journal::Journal& journal,
+      std::unique_ptr<linux_sys::EthtoolIoctl> ioctl = nullptr);
   // Ends all leases, detaches the program, gives the netdev its channels back.
   ~AfXdpDevice() override;
 
@@ -88,14 +96,17 @@ class AfXdpDevice : public device::Device {
   using Lock = std::unique_lock<std::timed_mutex>;
 
   AfXdpDevice(AfXdpConfig config, journal::Journal& journal);
-  absl::Status TakeNetdev();
+  absl::Status TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl);
+  absl::Status ChooseSteering();
   absl::Status AttachProgram();
+  void ChooseZeroCopy();
   absl::Status FillInfo();
   void Changed(const linux_sys::LinkState* state);
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   absl::Status StillHeld(const device::QueueRequest& request, const absl::Status& why) const;
+  // Brings packets to the queues of a lease, and no longer.
   absl::Status LetIn(const SocketLease& lease);
-  void Count(SocketLease& lease, device::DeviceCounters* counters) const;
+  void ShutOut(const SocketLease& lease);
   // Waits at most so long as a call may take. UNAVAILABLE.
   absl::StatusOr<Lock> TryLock() const;
 
@@ -106,13 +117,15 @@ class AfXdpDevice : public device::Device {
   device::DeviceInfo info_;
   device::NetdevFacts facts_;
   SocketOptions sockets_;
+  uint32_t rx_queues_ = 1, tx_queues_ = 1;  // that the netdev has
   linux_sys::XskKernel kernel_;
 
   backend::EventMailer mailer_;
   mutable std::timed_mutex control_;
   // Each outlives what stands below it.
   std::unique_ptr<linux_sys::EthtoolLink> ethtool_;
-  std::unique_ptr<ChannelChange> channels_;
+  std::unique_ptr<NetdevChanges> changes_;
+  std::unique_ptr<NicSteering> nic_;  // null: the program alone steers
   std::unique_ptr<SteeringProgram> program_;
   std::map<device::LeaseId, std::unique_ptr<SocketLease>> leases_;
   std::map<uint32_t, Holder> holders_;   // by queue

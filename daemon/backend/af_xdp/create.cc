@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/af_xdp/af_xdp_device.h"
 #include "daemon/linux/errno_status.h"
+#include "daemon/linux/xdp_features.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -29,16 +30,18 @@ device::AllowedChoices Allowed(const v1::Layout& layout, const linux_sys::XskKer
 AfXdpDevice::AfXdpDevice(AfXdpConfig config, journal::Journal& journal)
     : config_(std::move(config)), journal_(journal), mailer_([this] { return State(); }) {}
 
-absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(AfXdpConfig config,
-                                                                 journal::Journal& journal) {
+absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(
+    AfXdpConfig config, journal::Journal& journal, std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
   std::unique_ptr<AfXdpDevice> device(new AfXdpDevice(std::move(config), journal));
-  if (absl::Status status = device->TakeNetdev(); !status.ok()) return status;
+  if (absl::Status status = device->TakeNetdev(std::move(ioctl)); !status.ok()) return status;
+  if (absl::Status status = device->ChooseSteering(); !status.ok()) return status;
   if (absl::Status status = device->AttachProgram(); !status.ok()) return status;
+  device->ChooseZeroCopy();
   if (absl::Status status = device->FillInfo(); !status.ok()) return status;
   return device;
 }
 
-absl::Status AfXdpDevice::TakeNetdev() {
+absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
   if (!config_.netns.empty()) {
     const std::string path = config_.netns.find('/') == std::string::npos
                                  ? absl::StrCat("/run/netns/", config_.netns)
@@ -48,7 +51,7 @@ absl::Status AfXdpDevice::TakeNetdev() {
     netns_ = absl::StrCat("/proc/self/fd/", netns_fd_.get());
   }
   absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> ethtool =
-      linux_sys::EthtoolLink::Open(netns_, config_.netdev);
+      linux_sys::EthtoolLink::Open(netns_, config_.netdev, std::move(ioctl));
   if (!ethtool.ok()) return ethtool.status();
   ethtool_ = *std::move(ethtool);
   absl::StatusOr<std::unique_ptr<linux_sys::LinkWatch>> watch = linux_sys::LinkWatch::Open(
@@ -57,47 +60,84 @@ absl::Status AfXdpDevice::TakeNetdev() {
   watch_ = *std::move(watch);
   const linux_sys::LinkState link = watch_->state();
   Changed(&link);
+  absl::StatusOr<std::unique_ptr<NetdevChanges>> changes = NetdevChanges::Open(
+      {.netns = config_.netns, .netdev = config_.netdev, .ifindex = link.ifindex}, *ethtool_,
+      journal_);
+  if (!changes.ok()) return changes.status();
+  changes_ = *std::move(changes);
   if (config_.channels) {
-    absl::StatusOr<std::unique_ptr<ChannelChange>> change =
-        ChannelChange::Make(config_.netns, link.ifindex, *config_.channels, *ethtool_, journal_);
-    if (!change.ok()) return change.status();
-    channels_ = *std::move(change);
+    if (absl::Status status = changes_->SetChannels(*config_.channels); !status.ok()) return status;
   }
+  rx_queues_ = link.rx_queues;
+  tx_queues_ = link.tx_queues;
+  if (const auto channels = ethtool_->GetChannels(); channels.ok()) {
+    rx_queues_ = channels->now.rx_queues();
+    tx_queues_ = channels->now.tx_queues();
+  }
+  facts_.name = config_.netdev;
+  facts_.netns = config_.netns;
+  if (const auto driver = ethtool_->GetDriver(); driver.ok()) facts_.driver = driver->driver;
   const absl::StatusOr<linux_sys::XskKernel> kernel = linux_sys::ProbeXskKernel();
   if (!kernel.ok()) return kernel.status();
   kernel_ = *kernel;
   return absl::OkStatus();
 }
 
-absl::Status AfXdpDevice::AttachProgram() {
-  const linux_sys::LinkState link = watch_->state();
-  auto program = SteeringProgram::Attach(netns_, link.ifindex, true, 64);
-  facts_.xdp_mode = "native";
-  if (!program.ok()) {
-    facts_.xdp_mode = "generic";
-    facts_.xdp_mode_reason = std::string(program.status().message());
-    program = SteeringProgram::Attach(netns_, link.ifindex, false, 64);
+absl::Status AfXdpDevice::ChooseSteering() {
+  facts_.steering = "xdp";
+  if (config_.steering == WhoSteers::kXdp) {
+    facts_.steering_reason = "the configuration says so: steering = \"xdp\"";
+    return absl::OkStatus();
   }
+  absl::StatusOr<std::unique_ptr<NicSteering>> nic = NicSteering::Take(rx_queues_, *changes_);
+  if (nic.ok()) {
+    nic_ = *std::move(nic);
+    facts_.steering = "ntuple";
+    return absl::OkStatus();
+  }
+  if (config_.steering == WhoSteers::kNtuple) return nic.status();
+  facts_.steering_reason = std::string(nic.status().message());
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::AttachProgram() {
+  SteeringOptions options{.netdev = config_.netdev, .netns = netns_, .rx_queues = rx_queues_};
+  absl::StatusOr<std::unique_ptr<SteeringProgram>> program = SteeringProgram::Load(options);
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
+  const SteeringState state = program_->State();
+  facts_.xdp_mode = std::string(NameOf(state.mode));
+  facts_.xdp_mode_reason = state.native_failure;
   return absl::OkStatus();
+}
+
+void AfXdpDevice::ChooseZeroCopy() {
+  const auto can = linux_sys::ReadXdpFeatures(netns_, watch_->state().ifindex);
+  std::string& why = facts_.copy_reason;
+  if (config_.zero_copy == ZeroCopyWish::kNever) {
+    why = "the configuration says so: zero_copy = \"never\"";
+  } else if (facts_.xdp_mode != "native") {
+    why = "the XDP program does not run in the driver";
+  } else if (can.ok() && !can->zero_copy) {
+    why = absl::StrCat("the driver ", facts_.driver, " has no zero copy");
+  } else if (config_.zero_copy == ZeroCopyWish::kAuto && nic_ == nullptr) {
+    why =
+        "the NIC does not steer, so that packets of others would pass through a lease's memory; "
+        "zero_copy = \"always\" accepts that";
+  }
+  facts_.zero_copy = why.empty();
 }
 
 absl::Status AfXdpDevice::FillInfo() {
   const linux_sys::LinkState link = watch_->state();
   info_.name = config_.name;
   info_.backend = "af_xdp";
-  uint32_t rx = link.rx_queues;
-  uint32_t tx = link.tx_queues;
-  if (const auto channels = ethtool_->GetChannels(); channels.ok()) {
-    rx = channels->now.rx_queues();
-    tx = channels->now.tx_queues();
-  }
   const uint32_t most = config_.queues.value_or(UINT32_MAX);
-  info_.rx_queues = std::min(rx, most);
-  info_.tx_queues = std::min(tx, most);
+  info_.rx_queues = std::min(rx_queues_, most);
+  info_.tx_queues = std::min(tx_queues_, most);
   info_.queues_pair = true;
-  info_.rule_capacity = program_->rule_capacity();
+  info_.rule_capacity = SteeringProgram::kCapacity;
+  if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());
   info_.default_slots = config_.slots.value_or(kDefaultSlots);
   info_.protections = {device::Protection::kKernel};
   for (const layout::VerifiedLayout& layout : config_.layouts) {
@@ -117,9 +157,6 @@ absl::Status AfXdpDevice::FillInfo() {
       "the kernel sends what an AF_XDP socket has to send past every place where it could be "
       "looked "
       "at";
-  facts_.name = config_.netdev;
-  facts_.netns = config_.netns;
-  if (const auto driver = ethtool_->GetDriver(); driver.ok()) facts_.driver = driver->driver;
   if (!kernel_.tx_metadata) facts_.missing.push_back("transmit metadata");
   if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
   if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");

@@ -64,8 +64,8 @@ absl::Status Undo(const journal::Record& record, journal::Journal& journal) {
   }
   const auto there = linux_sys::LinkWatch::Look(netdev->netns, netdev->netdev);
   // It has gone, and all that was changed with it; or another one has its name.
-  const bool gone = absl::IsNotFound(there.status()) ||
-                    (there.ok() && there->ifindex != netdev->ifindex);
+  const bool gone =
+      absl::IsNotFound(there.status()) || (there.ok() && there->ifindex != netdev->ifindex);
   if (gone) return Strike(journal, done);
   if (!there.ok()) return there.status();
   const auto link = linux_sys::EthtoolLink::Open(netdev->netns, netdev->netdev);

@@ -52,6 +52,7 @@ class NetdevChanges {
   // `queues` of each direction. OUT_OF_RANGE: it cannot have so many. UNIMPLEMENTED: it has no
   // channels. Otherwise as EthtoolLink.
   absl::Status SetChannels(uint32_t queues);
+  // Ntuple filters, where they are off and can be turned on.
   absl::Status TurnOnFilters();
   absl::Status SetTable(const std::vector<uint32_t>& table);
   absl::Status AddRule(const linux_sys::NtupleRule& rule);

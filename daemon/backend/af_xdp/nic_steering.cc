@@ -13,13 +13,7 @@ absl::StatusOr<std::unique_ptr<NicSteering>> NicSteering::Take(uint32_t queues,
                                                                NetdevChanges& changes) {
   std::unique_ptr<NicSteering> nic(new NicSteering(changes));
   if (absl::Status status = nic->FindTable(queues); !status.ok()) return status;
-  const auto features = changes.link().GetFeatures();
-  if (!features.ok()) return features.status();
-  const auto filters = features->find(linux_sys::kNtupleFeature);
-  if (filters == features->end() || (!filters->second.on && !filters->second.changeable)) {
-    return absl::UnimplementedError(
-        absl::StrCat("netdev ", changes.netdev().netdev, " has no ntuple filters"));
-  }
+  // Where they are off; some drivers have them on without saying so.
   if (absl::Status status = changes.TurnOnFilters(); !status.ok()) return status;
   if (absl::Status status = nic->FindPlaces(); !status.ok()) return status;
   return nic;
@@ -42,8 +36,9 @@ absl::Status NicSteering::FindPlaces() {
   const absl::StatusOr<linux_sys::NtupleTable> table = changes_.link().GetNtupleTable();
   if (!table.ok()) return table.status();
   if (table->slots == 0) {
-    return absl::UnimplementedError(absl::StrCat(
-        "netdev ", changes_.netdev().netdev, " does not say how many ntuple rules it has room for"));
+    return absl::UnimplementedError(
+        absl::StrCat("netdev ", changes_.netdev().netdev,
+                     " does not say how many ntuple rules it has room for"));
   }
   const std::set<uint32_t> taken(table->taken.begin(), table->taken.end());
   for (uint32_t location = 0; location < table->slots; ++location) {

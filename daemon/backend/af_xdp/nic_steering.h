@@ -1,7 +1,8 @@
 // Steering by the NIC itself: its ntuple rules, and its RSS table without the queues that are
 // leased.
 //
-//   Leave(queues): out of the RSS table ──► rules bring packets there ──► Return(queues): back in it
+//   Leave(queues): out of the RSS table ──► rules bring packets there ──► Return(queues): back in
+//   it
 //
 // Rules of an administrator keep their places, and win or lose by location as they did. It changes
 // the NIC through NetdevChanges alone. One thread at a time.
