@@ -292,7 +292,7 @@ v1::Rule ToProto(std::string_view device, const steering::OwnedRule& rule) {
   *to.mutable_match() = steering::FromMatch(rule.rule.match);
   if (rule.rule.action.drops()) {
     to.set_drop(true);
-  } else {
+  } else if (rule.rule.action.to_queue()) {
     to.set_queue(rule.rule.action.queue);
   }
   to.set_lease_id(rule.lease);
