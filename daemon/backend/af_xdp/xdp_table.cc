@@ -14,7 +14,7 @@
 namespace qsplit::af_xdp {
 namespace {
 
-using Words = std::array<uint64_t, kSteeringKeyWords>;
+using Words = std::array<__u64, kSteeringKeyWords>;
 static_assert(sizeof(Words) == sizeof(device::FlowKey));
 static_assert(STEERING_DROP == device::FlowAction::kDrop);
 static_assert(STEERING_PASS == device::FlowAction::kPass);
