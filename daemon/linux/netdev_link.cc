@@ -1,6 +1,7 @@
 #include "daemon/linux/netdev_link.h"
 
 #include <linux/if.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -55,27 +55,54 @@ absl::StatusOr<std::unique_ptr<NetdevLink>> NetdevLink::Open(const std::string& 
   return link;
 }
 
-absl::StatusOr<NetdevFacts> NetdevLink::GetFacts() {
+absl::Status NetdevLink::Ask(const std::function<void(const ifinfomsg&, nlattr* const*)>& read) {
   const NetlinkMessage message(nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST));
   ifinfomsg head{};
   if (!message || nlmsg_append(message.get(), &head, sizeof head, NLMSG_ALIGNTO) != 0 ||
       nla_put_string(message.get(), IFLA_IFNAME, netdev_.c_str()) != 0) {
     return absl::ResourceExhaustedError("rtnetlink: no memory for a message");
   }
-  std::optional<NetdevFacts> facts;
+  bool answered = false;
   const std::lock_guard lock(mutex_);
   const NetlinkAnswer answer = Exchange(socket_.get(), message.get(), [&](nlmsghdr* reply) {
     nlattr* attributes[IFLA_ALLMULTI + 1] = {};
-    if (nlmsg_parse(reply, sizeof head, attributes, IFLA_ALLMULTI, nullptr) == 0) {
-      facts = FactsOf(*static_cast<const ifinfomsg*>(nlmsg_data(reply)), attributes);
-    }
+    if (nlmsg_parse(reply, sizeof head, attributes, IFLA_ALLMULTI, nullptr) != 0) return;
+    read(*static_cast<const ifinfomsg*>(nlmsg_data(reply)), attributes);
+    answered = true;
   });
   if (answer.error != 0) return EthtoolStatus(answer.error, netdev_, "facts", "RTM_GETLINK");
-  if (!facts.has_value()) {
+  if (!answered) {
     return absl::UnavailableError(
         absl::StrCat("rtnetlink: no answer about netdev ", netdev_, "; ask again"));
   }
-  return *facts;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NetdevFacts> NetdevLink::GetFacts() {
+  NetdevFacts facts;
+  const absl::Status status = Ask([&facts](const ifinfomsg& head, nlattr* const* attributes) {
+    facts = FactsOf(head, attributes);
+  });
+  if (!status.ok()) return status;
+  return facts;
+}
+
+absl::StatusOr<NetdevCounters> NetdevLink::GetCounters() {
+  rtnl_link_stats64 kernel{};
+  const absl::Status status = Ask([&kernel](const ifinfomsg&, nlattr* const* attributes) {
+    const nlattr* const at = attributes[IFLA_STATS64];
+    // Younger kernels count more behind those that are known here.
+    if (at != nullptr) {
+      std::memcpy(&kernel, nla_data(at), std::min(sizeof kernel, static_cast<size_t>(nla_len(at))));
+    }
+  });
+  if (!status.ok()) return status;
+  return NetdevCounters{.rx_packets = kernel.rx_packets,
+                        .rx_bytes = kernel.rx_bytes,
+                        .tx_packets = kernel.tx_packets,
+                        .tx_bytes = kernel.tx_bytes,
+                        .rx_dropped = kernel.rx_dropped,
+                        .tx_dropped = kernel.tx_dropped};
 }
 
 absl::StatusOr<NetdevWatch> NetdevWatch::Open(const std::string& netns) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,6 +16,9 @@
 #include "absl/status/statusor.h"
 #include "daemon/linux/netlink_exchange.h"
 #include "daemon/linux/owned_fd.h"
+
+// rtnetlink's.
+struct ifinfomsg;
 
 namespace qsplit::linux_sys {
 
@@ -35,6 +39,12 @@ struct NetdevFacts {
   bool operator==(const NetdevFacts&) const = default;
 };
 
+// Since the netdev was made; bytes without frame check sequences.
+struct NetdevCounters {
+  uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
+  uint64_t rx_dropped = 0, tx_dropped = 0;
+};
+
 // Any thread; calls wait for each other.
 class NetdevLink {
  public:
@@ -44,8 +54,11 @@ class NetdevLink {
 
   // NOT_FOUND: it is gone.
   absl::StatusOr<NetdevFacts> GetFacts();
+  absl::StatusOr<NetdevCounters> GetCounters();
 
  private:
+  absl::Status Ask(const std::function<void(const ifinfomsg&, nlattr* const*)>& read);
+
   NetdevLink(std::string netdev, NetlinkSocket socket)
       : netdev_(std::move(netdev)), socket_(std::move(socket)) {}
 

@@ -143,9 +143,26 @@ absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
   return absl::OkStatus();
 }
 
-absl::Status AfXdpDevice::Set(const device::DeviceSettings&) {
-  return absl::UnimplementedError(
-      absl::StrCat("netdev ", config_.netdev, " is the kernel's; `ip link set` changes it"));
+absl::Status AfXdpDevice::Set(const device::DeviceSettings& settings) {
+  if (settings.mtu_bytes) {
+    return absl::UnimplementedError(absl::StrCat("the MTU of netdev ", config_.netdev,
+                                                 " is the kernel's; `ip link set ", config_.netdev,
+                                                 " mtu ", *settings.mtu_bytes, "` sets it"));
+  }
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (!settings_) {
+    absl::StatusOr<linux_sys::NetdevSettings> opened =
+        linux_sys::NetdevSettings::Open(netns_, config_.netdev);
+    if (!opened.ok()) return opened.status();
+    settings_.emplace(*std::move(opened));
+  }
+  absl::Status status;
+  if (settings.promiscuous) status.Update(settings_->SetPromiscuous(*settings.promiscuous));
+  if (settings.all_multicast) status.Update(settings_->SetAllMulticast(*settings.all_multicast));
+  if (settings.multicast) status.Update(settings_->SetMulticast(*settings.multicast));
+  Look();
+  return status;
 }
 
 void AfXdpDevice::SetEvents(device::DeviceEvents events) { mailer_.SetEvents(std::move(events)); }
@@ -214,7 +231,7 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
               {"xdp_passed_in_change", reasons.passed_in_change.packets},
               {"xdp_redirected", reasons.redirected.packets},
               {"xdp_sent_back", reasons.sent_back.packets}};
-  if (const auto link = watch_->Counters(); link.ok()) {
+  if (const auto link = watch_->link().GetCounters(); link.ok()) {
     now.wire_rx_packets = link->rx_packets;
     now.wire_rx_bytes = link->rx_bytes;
     now.wire_tx_packets = link->tx_packets;

@@ -28,6 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daemon/backend/af_xdp/netdev_changes.h"
+#include "daemon/backend/af_xdp/netdev_watcher.h"
 #include "daemon/backend/af_xdp/nic_steering.h"
 #include "daemon/backend/af_xdp/socket_lease.h"
 #include "daemon/backend/af_xdp/steering_program.h"
@@ -35,7 +36,7 @@
 #include "daemon/device/device.h"
 #include "daemon/journal/journal.h"
 #include "daemon/linux/ethtool_link.h"
-#include "daemon/linux/link_watch.h"
+#include "daemon/linux/netdev_settings.h"
 
 namespace qsplit::af_xdp {
 
@@ -101,7 +102,7 @@ class AfXdpDevice : public device::Device {
   absl::Status AttachProgram();
   void ChooseZeroCopy();
   absl::Status FillInfo();
-  void Changed(const linux_sys::LinkState* state);
+  void Look();
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   absl::Status StillHeld(const device::QueueRequest& request, const absl::Status& why) const;
   // Brings packets to the queues of a lease, and no longer.
@@ -127,15 +128,17 @@ class AfXdpDevice : public device::Device {
   std::unique_ptr<NetdevChanges> changes_;
   std::unique_ptr<NicSteering> nic_;  // null: the program alone steers
   std::unique_ptr<SteeringProgram> program_;
+  std::optional<linux_sys::NetdevSettings> settings_;  // what Set has changed
   std::map<device::LeaseId, std::unique_ptr<SocketLease>> leases_;
   std::map<uint32_t, Holder> holders_;   // by queue
   mutable device::DeviceCounters past_;  // of leases that are over
 
+  std::mutex look_mutex_;           // taken before state_mutex_
   mutable std::mutex state_mutex_;  // held for copies only
   device::DeviceState state_;
   mutable device::DeviceCounters counters_;  // as last read
   std::atomic<bool> gone_{false};
-  std::unique_ptr<linux_sys::LinkWatch> watch_;
+  std::unique_ptr<NetdevWatcher> watch_;
 };
 
 }  // namespace qsplit::af_xdp

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/af_xdp/af_xdp_device.h"
 #include "daemon/linux/errno_status.h"
+#include "daemon/linux/netns.h"
 #include "daemon/linux/xdp_features.h"
 
 namespace qsplit::af_xdp {
@@ -43,33 +44,36 @@ absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(
 
 absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
   if (!config_.netns.empty()) {
-    const std::string path = config_.netns.find('/') == std::string::npos
-                                 ? absl::StrCat("/run/netns/", config_.netns)
-                                 : config_.netns;
-    netns_fd_ = linux_sys::OwnedFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!netns_fd_.valid()) return linux_sys::ErrnoStatus(errno, "open", path);
+    const absl::Status opened = linux_sys::RunInNetns(config_.netns, [this] {
+      netns_fd_ = linux_sys::OwnedFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+      return netns_fd_.valid() ? absl::OkStatus()
+                               : linux_sys::ErrnoStatus(errno, "open", "/proc/thread-self/ns/net");
+    });
+    if (!opened.ok()) return opened;
     netns_ = absl::StrCat("/proc/self/fd/", netns_fd_.get());
   }
   absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> ethtool =
       linux_sys::EthtoolLink::Open(netns_, config_.netdev, std::move(ioctl));
   if (!ethtool.ok()) return ethtool.status();
   ethtool_ = *std::move(ethtool);
-  absl::StatusOr<std::unique_ptr<linux_sys::LinkWatch>> watch = linux_sys::LinkWatch::Open(
-      netns_, config_.netdev, [this](const linux_sys::LinkState* state) { Changed(state); });
+  absl::StatusOr<std::unique_ptr<NetdevWatcher>> watch =
+      NetdevWatcher::Open(netns_, config_.netdev, [this] { Look(); });
   if (!watch.ok()) return watch.status();
   watch_ = *std::move(watch);
-  const linux_sys::LinkState link = watch_->state();
-  Changed(&link);
+  watch_->Start();
+  const absl::StatusOr<linux_sys::NetdevFacts> link = watch_->link().GetFacts();
+  if (!link.ok()) return link.status();
+  Look();
   absl::StatusOr<std::unique_ptr<NetdevChanges>> changes = NetdevChanges::Open(
-      {.netns = config_.netns, .netdev = config_.netdev, .ifindex = link.ifindex}, *ethtool_,
+      {.netns = config_.netns, .netdev = config_.netdev, .ifindex = watch_->ifindex()}, *ethtool_,
       journal_);
   if (!changes.ok()) return changes.status();
   changes_ = *std::move(changes);
   if (config_.channels) {
     if (absl::Status status = changes_->SetChannels(*config_.channels); !status.ok()) return status;
   }
-  rx_queues_ = link.rx_queues;
-  tx_queues_ = link.tx_queues;
+  rx_queues_ = link->rx_queues;
+  tx_queues_ = link->tx_queues;
   if (const auto channels = ethtool_->GetChannels(); channels.ok()) {
     rx_queues_ = channels->now.rx_queues();
     tx_queues_ = channels->now.tx_queues();
@@ -102,17 +106,21 @@ absl::Status AfXdpDevice::ChooseSteering() {
 
 absl::Status AfXdpDevice::AttachProgram() {
   SteeringOptions options{.netdev = config_.netdev, .netns = netns_, .rx_queues = rx_queues_};
+  if (config_.xdp_mode == XdpWish::kNative) options.mode = XdpMode::kNative;
+  if (config_.xdp_mode == XdpWish::kGeneric) options.mode = XdpMode::kGeneric;
   absl::StatusOr<std::unique_ptr<SteeringProgram>> program = SteeringProgram::Load(options);
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
   const SteeringState state = program_->State();
   facts_.xdp_mode = std::string(NameOf(state.mode));
-  facts_.xdp_mode_reason = state.native_failure;
+  facts_.xdp_mode_reason = config_.xdp_mode == XdpWish::kGeneric
+                               ? "the configuration says so: xdp_mode = \"generic\""
+                               : state.native_failure;
   return absl::OkStatus();
 }
 
 void AfXdpDevice::ChooseZeroCopy() {
-  const auto can = linux_sys::ReadXdpFeatures(netns_, watch_->state().ifindex);
+  const auto can = linux_sys::ReadXdpFeatures(netns_, watch_->ifindex());
   std::string& why = facts_.copy_reason;
   if (config_.zero_copy == ZeroCopyWish::kNever) {
     why = "the configuration says so: zero_copy = \"never\"";
@@ -129,7 +137,6 @@ void AfXdpDevice::ChooseZeroCopy() {
 }
 
 absl::Status AfXdpDevice::FillInfo() {
-  const linux_sys::LinkState link = watch_->state();
   info_.name = config_.name;
   info_.backend = "af_xdp";
   const uint32_t most = config_.queues.value_or(UINT32_MAX);
@@ -155,15 +162,13 @@ absl::Status AfXdpDevice::FillInfo() {
   info_.transmit_needs_grant = true;
   info_.source_check_trouble =
       "the kernel sends what an AF_XDP socket has to send past every place where it could be "
-      "looked "
-      "at";
+      "looked at";
   if (!kernel_.tx_metadata) facts_.missing.push_back("transmit metadata");
   if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
   if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");
   info_.netdev = facts_;
-  info_.wire = absl::StrCat("netdev ", config_.netdev);
   sockets_ = {.netns = netns_,
-              .ifindex = link.ifindex,
+              .ifindex = watch_->ifindex(),
               .zero_copy = facts_.zero_copy,
               .multi_buffer = kernel_.multi_buffer,
               .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,
@@ -174,14 +179,17 @@ absl::Status AfXdpDevice::FillInfo() {
   return absl::OkStatus();
 }
 
-// On the watch's thread.
-void AfXdpDevice::Changed(const linux_sys::LinkState* link) {
+void AfXdpDevice::Look() {
+  const std::lock_guard look(look_mutex_);
+  const absl::StatusOr<linux_sys::NetdevFacts> link = watch_->link().GetFacts();
   device::DeviceState state = State();
-  if (link == nullptr) {
+  if (absl::IsNotFound(link.status()) ||
+      (link.ok() && static_cast<uint32_t>(link->index) != watch_->ifindex())) {
     gone_.store(true, std::memory_order_relaxed);
     state.link_up = false;
+    state.link_mbps = 0;
     state.trouble = absl::StrCat("netdev ", config_.netdev, " has been removed");
-  } else {
+  } else if (link.ok()) {
     state.link_up = link->carrier;
     state.mtu_bytes = link->mtu_bytes;
     state.mac = link->mac;
@@ -191,6 +199,8 @@ void AfXdpDevice::Changed(const linux_sys::LinkState* link) {
     state.trouble = link->up ? ""
                              : absl::StrCat("netdev ", config_.netdev, " is down; `ip link set ",
                                             config_.netdev, " up` brings it up");
+  } else {
+    return;  // the next change asks again
   }
   {
     const std::lock_guard lock(state_mutex_);

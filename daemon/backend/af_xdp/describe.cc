@@ -6,16 +6,19 @@
 #include "absl/strings/str_join.h"
 #include "daemon/backend/af_xdp/xdp_link.h"
 #include "daemon/linux/ethtool_link.h"
-#include "daemon/linux/link_watch.h"
+#include "daemon/linux/netdev_link.h"
 #include "daemon/linux/netns.h"
 #include "daemon/linux/xdp_features.h"
 
 namespace qsplit::af_xdp {
 
 std::string DescribeNetdev(const std::string& netns, const std::string& netdev) {
-  const auto link = linux_sys::LinkWatch::Look(netns, netdev);
-  if (!link.ok()) return std::string(link.status().message());
-  std::vector<std::string> parts{link->up ? "up" : "down"};
+  const auto link = linux_sys::NetdevLink::Open(netns, netdev);
+  const auto facts =
+      link.ok() ? (*link)->GetFacts() : absl::StatusOr<linux_sys::NetdevFacts>(link.status());
+  if (!facts.ok()) return std::string(facts.status().message());
+  const auto ifindex = static_cast<uint32_t>(facts->index);
+  std::vector<std::string> parts{facts->up ? "up" : "down"};
   const auto ethtool = linux_sys::EthtoolLink::Open(netns, netdev);
   if (ethtool.ok()) {
     if (const auto driver = (*ethtool)->GetDriver(); driver.ok()) {
@@ -31,12 +34,12 @@ std::string DescribeNetdev(const std::string& netns, const std::string& netdev) 
                           features->at(linux_sys::kNtupleFeature).changeable);
     parts.push_back(filters ? "ntuple filters" : "no ntuple filters");
   }
-  if (const auto xdp = linux_sys::ReadXdpFeatures(netns, link->ifindex); xdp.ok()) {
+  if (const auto xdp = linux_sys::ReadXdpFeatures(netns, ifindex); xdp.ok()) {
     parts.push_back(xdp->native ? "native XDP" : "generic XDP only");
     parts.push_back(xdp->zero_copy ? "zero copy" : "no zero copy");
   }
   const absl::Status free =
-      linux_sys::RunInNetns(netns, [&] { return CheckNoProgram(link->ifindex, netdev); });
+      linux_sys::RunInNetns(netns, [&] { return CheckNoProgram(ifindex, netdev); });
   if (!free.ok()) parts.push_back(std::string(free.message()));
   return absl::StrJoin(parts, ", ");
 }

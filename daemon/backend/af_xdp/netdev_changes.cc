@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/journal/field_reader.h"
-#include "daemon/linux/link_watch.h"
+#include "daemon/linux/netdev_link.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -42,8 +42,15 @@ absl::Status Strike(journal::Journal& journal, const std::vector<journal::Record
   return first;
 }
 
+absl::StatusOr<linux_sys::NetdevFacts> LookAt(const NetdevId& netdev) {
+  auto link = linux_sys::NetdevLink::Open(netdev.netns, netdev.netdev);
+  if (!link.ok()) return link.status();
+  return (*link)->GetFacts();
+}
+
 // Undoes what stands in a record of kFormer, with the rules of the same netdev.
-absl::Status Undo(const journal::Record& record, journal::Journal& journal) {
+absl::Status Undo(const journal::Record& record, journal::Journal& journal,
+                  const MakeIoctl& ioctl) {
   const auto netdev = NetdevOf(record, kFormer);
   if (!netdev.ok()) return netdev.status();
   journal::Fields fields = record.fields;
@@ -62,13 +69,14 @@ absl::Status Undo(const journal::Record& record, journal::Journal& journal) {
     added.insert(added.end(), rules->begin(), rules->end());
     done.push_back(other.id);
   }
-  const auto there = linux_sys::LinkWatch::Look(netdev->netns, netdev->netdev);
+  const auto there = LookAt(*netdev);
   // It has gone, and all that was changed with it; or another one has its name.
-  const bool gone =
-      absl::IsNotFound(there.status()) || (there.ok() && there->ifindex != netdev->ifindex);
+  const bool gone = absl::IsNotFound(there.status()) ||
+                    (there.ok() && static_cast<uint32_t>(there->index) != netdev->ifindex);
   if (gone) return Strike(journal, done);
   if (!there.ok()) return there.status();
-  const auto link = linux_sys::EthtoolLink::Open(netdev->netns, netdev->netdev);
+  const auto link =
+      linux_sys::EthtoolLink::Open(netdev->netns, netdev->netdev, ioctl ? ioctl() : nullptr);
   if (!link.ok()) return link.status();
   absl::Status status = linux_sys::RestoreSteering(**link, *before, added);
   return status.ok() ? Strike(journal, done) : status;
@@ -178,10 +186,10 @@ absl::Status NetdevChanges::RemoveRule(uint32_t location) {
   return status;
 }
 
-std::vector<absl::Status> UndoLeftovers(journal::Journal& journal) {
+std::vector<absl::Status> UndoLeftovers(journal::Journal& journal, const MakeIoctl& ioctl) {
   std::vector<absl::Status> left;
   for (const journal::Record& record : journal.Records(kFormer)) {
-    absl::Status status = Undo(record, journal);
+    absl::Status status = Undo(record, journal, ioctl);
     if (!status.ok()) left.push_back(std::move(status));
   }
   return left;

@@ -9,6 +9,7 @@
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_CHANGES_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -76,9 +77,13 @@ class NetdevChanges {
   std::map<uint32_t, Added> added_;          // by the NIC's location
 };
 
+// Who answers ethtool's ioctls, instead of the kernel; null: the kernel.
+using MakeIoctl = std::function<std::unique_ptr<linux_sys::EthtoolIoctl>()>;
+
 // What a daemon that crashed has left. One error for each netdev that stays as it is, and in the
 // journal.
-std::vector<absl::Status> UndoLeftovers(journal::Journal& journal);
+std::vector<absl::Status> UndoLeftovers(journal::Journal& journal,
+                                        const MakeIoctl& ioctl = nullptr);
 
 }  // namespace qsplit::af_xdp
 

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "daemon/backend/common/unusable_device.h"
 
 namespace qsplit::af_xdp {
@@ -15,7 +14,6 @@ std::shared_ptr<device::Device> StandIn(const AfXdpConfig& plan, const std::stri
   device::DeviceInfo info;
   info.name = plan.name;
   info.backend = "af_xdp";
-  info.wire = absl::StrCat("netdev ", plan.netdev);
   device::NetdevFacts& facts = info.netdev.emplace();
   facts.name = plan.netdev;
   facts.netns = plan.netns;

@@ -97,12 +97,13 @@ XdpLink::XdpLink(OwnedFd fd, XdpMode mode, std::string native_failure)
   if (const auto info = LinkInfo(fd_.get())) id_ = info->id;
 }
 
-absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface,
-                                        std::string_view netdev) {
+absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface, std::string_view netdev,
+                                        std::optional<XdpMode> only) {
   if (absl::Status status = CheckNoProgram(interface, netdev); !status.ok()) return status;
   std::string native_failure;
   int error = 0;
   for (const Mode& mode : kModes) {
+    if (only && *only != mode.mode) continue;
     LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode.flag);
     OwnedFd fd(bpf_link_create(program_fd, static_cast<int>(interface), BPF_XDP, &options));
     if (fd.valid()) return XdpLink(std::move(fd), mode.mode, std::move(native_failure));
@@ -114,6 +115,7 @@ absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface,
     if (error == EPERM || error == ENODEV) break;
     if (mode.mode == XdpMode::kNative) native_failure = WhyNotNative(error, netdev);
   }
+  if (only && !native_failure.empty()) return absl::UnimplementedError(native_failure);
   return linux_sys::ErrnoStatus(error, "attach the XDP program to", netdev);
 }
 
