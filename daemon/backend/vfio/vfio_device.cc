@@ -277,7 +277,13 @@ absl::Status VfioDevice::AddRule(const device::FlowRule& rule) {
   absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return lock.status();
   if (!ready_) return absl::UnavailableError("the function is being reset; try again");
-  if (!rule.action.drops() && rule.action.queue >= info_.rx_queues) {
+  if (rule.action.passes() || rule.action.reflects()) {
+    return absl::UnimplementedError(absl::StrCat(
+        info_.name, " cannot ",
+        rule.action.passes() ? "pass packets to the kernel" : "send packets back to the wire",
+        " by a rule; its rules drop, or name a queue"));
+  }
+  if (rule.action.to_queue() && rule.action.queue >= info_.rx_queues) {
     return absl::InvalidArgumentError(absl::StrCat("a rule for receive queue ", rule.action.queue,
                                                    "; the device has ", info_.rx_queues));
   }
