@@ -25,8 +25,14 @@ std::string NotGranted(const device::DeviceInfo& device, std::string_view what,
 absl::StatusOr<SourcePlan> PlanTransmission(const policy::Tenant& tenant,
                                             const device::DeviceInfo& device, uint32_t tx_queues) {
   SourcePlan plan;
-  if (tx_queues == 0) return plan;
+  const bool whole = HandedOverWhole(device);
+  if (tx_queues == 0 && !whole) return plan;
   if (!policy::MayTransmit(tenant, device)) {
+    if (whole) {
+      return Error(v1::ERROR_REASON_NOT_ALLOWED, "device", device.name, "",
+                   NotGranted(device, "transmission",
+                              "who leases it, leases it whole and can send: choose another"));
+    }
     return Error(v1::ERROR_REASON_NOT_ALLOWED, "tx_queue_count", fmt::format("{}", tx_queues), "0",
                  NotGranted(device, "transmit queues", "ask for none"));
   }
