@@ -116,8 +116,8 @@ void AddRuleVerbs(CLI::App& app, Context& context) {
               "          tcp, udp, sctp: src-ip dst-ip tos src-port dst-port;\n"
               "          all: vlan vlan-etype, and dst-mac where it is not ether\n"
               "  MASK    bits that are 1 are ignored\n"
-              "  ACTION  a receive queue of the device; -1 or drop; pass: as if there were no\n"
-              "          rules; reflect: back to the wire, Ethernet addresses exchanged\n"
+              "  ACTION  a receive queue of the device; -1 or drop; pass: to the kernel or\n"
+              "          representor; reflect: to the wire, Ethernet addresses exchanged\n"
               "  loc     the lowest location that matches wins; without it any free one is taken",
               [&context, target, lease, words] { return Add(context, *target, *lease, *words); });
   // Words like -1 and -j are no options behind the rule's first.

@@ -2,12 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "daemon/policy/error.h"
 
 namespace qsplit::lease {
 namespace {
 
 using policy::Error;
+
+// Its client writes the device's own registers.
+bool HandedOverWhole(const device::DeviceInfo& device) {
+  return device.whole_function_only &&
+         std::count(device.protections.begin(), device.protections.end(),
+                    device::Protection::kDirect) != 0;
+}
 
 // Why policy grants no transmission, and whom to ask.
 std::string NotGranted(const device::DeviceInfo& device, std::string_view what,
@@ -25,8 +34,14 @@ std::string NotGranted(const device::DeviceInfo& device, std::string_view what,
 absl::StatusOr<SourcePlan> PlanTransmission(const policy::Tenant& tenant,
                                             const device::DeviceInfo& device, uint32_t tx_queues) {
   SourcePlan plan;
-  if (tx_queues == 0) return plan;
+  const bool whole = HandedOverWhole(device);
+  if (tx_queues == 0 && !whole) return plan;
   if (!policy::MayTransmit(tenant, device)) {
+    if (whole) {
+      return Error(v1::ERROR_REASON_NOT_ALLOWED, "device", device.name, "",
+                   NotGranted(device, "transmission",
+                              "who leases it, leases it whole and can send: choose another"));
+    }
     return Error(v1::ERROR_REASON_NOT_ALLOWED, "tx_queue_count", fmt::format("{}", tx_queues), "0",
                  NotGranted(device, "transmit queues", "ask for none"));
   }
@@ -36,13 +51,14 @@ absl::StatusOr<SourcePlan> PlanTransmission(const policy::Tenant& tenant,
     return plan;
   }
   if (tenant.source_required) {
+    const char* const instead =
+        whole ? "choose another device" : "ask for no transmit queues or choose another device";
     return Error(
         v1::ERROR_REASON_NOT_ALLOWED, "tx_queue_count", fmt::format("{}", tx_queues), "0",
         fmt::format("policy wants the source addresses of your packets checked, and device "
-                    "{} cannot: {}; ask for no transmit queues or choose another device, "
-                    "or have an operator set your tenant's source_check to \"where "
-                    "possible\"",
-                    device.name, device.source_check_trouble));
+                    "{} cannot: {}; {}, or have an operator set your tenant's source_check to "
+                    "\"where possible\"",
+                    device.name, device.source_check_trouble, instead));
   }
   plan.trouble = device.source_check_trouble;
   return plan;

@@ -20,8 +20,9 @@ struct SourcePlan {
   std::string trouble;          // policy names addresses and the device cannot check them: why
 };
 
-// For a lease with so many transmit queues, 0 too. PERMISSION_DENIED (NOT_ALLOWED): policy grants
-// none on this device, or wants source addresses checked that the device cannot check.
+// For a lease with so many transmit queues, 0 too. Who gets a function whole, with its registers,
+// can send without any. PERMISSION_DENIED (NOT_ALLOWED): policy grants no transmission on this
+// device, or wants source addresses checked that the device cannot check.
 absl::StatusOr<SourcePlan> PlanTransmission(const policy::Tenant& tenant,
                                             const device::DeviceInfo& device, uint32_t tx_queues);
 

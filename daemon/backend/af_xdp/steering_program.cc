@@ -72,7 +72,7 @@ absl::Status SteeringProgram::CheckRule(const device::FlowRule& rule) const {
     return absl::ResourceExhaustedError(
         absl::StrCat("rule location ", rule.location, "; the device has ", kCapacity));
   }
-  if (rule.action.names_queue() && rule.action.queue >= rx_queues_) {
+  if (rule.action.to_queue() && rule.action.queue >= rx_queues_) {
     return absl::InvalidArgumentError(absl::StrCat("a rule for receive queue ", rule.action.queue,
                                                    "; the device has ", rx_queues_));
   }

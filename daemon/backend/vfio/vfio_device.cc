@@ -283,7 +283,7 @@ absl::Status VfioDevice::AddRule(const device::FlowRule& rule) {
         rule.action.passes() ? "pass packets to the kernel" : "send packets back to the wire",
         " by a rule; its rules drop, or name a queue"));
   }
-  if (rule.action.names_queue() && rule.action.queue >= info_.rx_queues) {
+  if (rule.action.to_queue() && rule.action.queue >= info_.rx_queues) {
     return absl::InvalidArgumentError(absl::StrCat("a rule for receive queue ", rule.action.queue,
                                                    "; the device has ", info_.rx_queues));
   }

@@ -1,8 +1,8 @@
 // Fuzzer of the broker: the bytes are a program of calls from up to eight sessions of three
-// tenants and an admin, over a device that refuses when the program says so and on which only one of
-// the tenants may send. After each call the
-// books must be in order, the device must have been treated as device.h asks, quotas must hold and
-// no call may fail without a reason; after the end nothing may be left.
+// tenants and an admin, over a device that refuses when the program says so and on which only one
+// of the tenants may send. After each call the books must be in order, the device must have been
+// treated as device.h asks, quotas must hold and no call may fail without a reason; after the end
+// nothing may be left.
 #include "daemon/lease/broker.h"
 
 #include <cstdint>

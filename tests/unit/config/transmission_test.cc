@@ -55,13 +55,14 @@ TEST(Transmission, SourcesAreAddressesAndPrefixes) {
   EXPECT_THAT(tenant.source.macs, ElementsAre(device::MacAddress{2, 0, 0, 0, 0, 10}));
   device::SourcePrefix loopback{{}, 6, 128};
   loopback.address[15] = 1;
-  EXPECT_THAT(tenant.source.prefixes,
-              ElementsAre(device::SourcePrefix{{10, 1}, 4, 16}, device::SourcePrefix{{10, 9, 9, 9}, 4, 32},
-                          device::SourcePrefix{{0x20, 1, 0x0d, 0xb8}, 6, 64}, loopback,
-                          device::SourcePrefix{{}, 4, 0}));
+  EXPECT_THAT(
+      tenant.source.prefixes,
+      ElementsAre(device::SourcePrefix{{10, 1}, 4, 16}, device::SourcePrefix{{10, 9, 9, 9}, 4, 32},
+                  device::SourcePrefix{{0x20, 1, 0x0d, 0xb8}, 6, 64}, loopback,
+                  device::SourcePrefix{{}, 4, 0}));
   EXPECT_TRUE(tenant.source_required) << "the safe one is the default";
-  EXPECT_FALSE(Tenant("source_ip = [\"10.0.0.1\"]\nsource_check = \"where possible\"")
-                   .source_required);
+  EXPECT_FALSE(
+      Tenant("source_ip = [\"10.0.0.1\"]\nsource_check = \"where possible\"").source_required);
 }
 
 TEST(Transmission, WrongSourcesAreRefused) {

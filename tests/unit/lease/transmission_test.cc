@@ -61,6 +61,27 @@ TEST_F(TransmissionTest, AnOrdinaryDeviceCanBeDeniedToo) {
             "name the device in your tenant's may_transmit");
 }
 
+TEST_F(TransmissionTest, WhoGetsAFunctionWholeCanSendWithoutTransmitQueues) {
+  device_.whole_function_only = true;
+  device_.protections = {device::Protection::kGuarded};
+  tenant_.transmit = policy::Transmit::kNowhere;
+  EXPECT_TRUE(PlanTransmission(tenant_, device_, 0).ok()) << "its registers are the guard's";
+  device_.protections = {device::Protection::kDirect};
+  EXPECT_EQ(Refusal(PlanTransmission(tenant_, device_, 0).status()),
+            "policy gives you no transmission on device eth1; who leases it, leases it whole and "
+            "can send: choose another, or have an operator name the device in your tenant's "
+            "may_transmit");
+  tenant_.transmit = policy::Transmit::kEverywhere;
+  NameSources();
+  device_.source_check_trouble = "nobody sees its packets";
+  EXPECT_EQ(Refusal(PlanTransmission(tenant_, device_, 0).status()),
+            "policy wants the source addresses of your packets checked, and device eth1 cannot: "
+            "nobody sees its packets; choose another device, or have an operator set your tenant's "
+            "source_check to \"where possible\"");
+  tenant_.source_required = false;
+  EXPECT_EQ(PlanTransmission(tenant_, device_, 0)->trouble, "nobody sees its packets");
+}
+
 TEST_F(TransmissionTest, SourcesAreTheDevicesToCheckWhereItCan) {
   NameSources();
   const auto plan = PlanTransmission(tenant_, device_, 1);

@@ -37,7 +37,8 @@ Bytes Arp(const device::MacAddress& mac, const std::string& ip) {
 }
 
 Bytes From(const std::string& ip, bool tagged = false) {
-  FrameSpec spec{.src_ip = ip, .dst_ip = ip.find(':') == std::string::npos ? "10.0.0.2" : "fd00::2"};
+  FrameSpec spec{.src_ip = ip,
+                 .dst_ip = ip.find(':') == std::string::npos ? "10.0.0.2" : "fd00::2"};
   if (tagged) spec.vlan_tci = 5;
   return MakeFrame(spec);
 }
@@ -61,9 +62,10 @@ TEST(SourceCheck, ByMacAloneOnlyMacsCount) {
 }
 
 TEST(SourceCheck, ByPrefixOfEitherVersionTaggedOrNot) {
-  const SourceCheck check(device::SourceFilter{
-      {}, {Prefix("10.1.0.0", 16), Prefix("10.9.9.9", 32), Prefix("2001:db8:0:1::", 64),
-           Prefix("fd00::8000", 113)}});
+  const SourceCheck check(
+      device::SourceFilter{{},
+                           {Prefix("10.1.0.0", 16), Prefix("10.9.9.9", 32),
+                            Prefix("2001:db8:0:1::", 64), Prefix("fd00::8000", 113)}});
   for (const bool tagged : {false, true}) {
     for (const char* good : {"10.1.0.0", "10.1.255.255", "10.9.9.9", "2001:db8:0:1::7",
                              "2001:db8:0:1:ffff::", "fd00::8000", "fd00::ffff"}) {
@@ -152,8 +154,8 @@ TEST(SourceCheck, AgreesWithAPlainReading) {
     Bytes frame = MakeFrame(spec);
     const size_t ip = 14 + (spec.vlan_tci ? 4u : 0u) + (spec.outer_vlan_tci ? 4u : 0u);
     std::copy(source.begin(), source.end(), frame.begin() + static_cast<long>(ip + (six ? 8 : 12)));
-    const bool mac_good = filter.macs.empty() ||
-                          std::count(filter.macs.begin(), filter.macs.end(), spec.src) != 0;
+    const bool mac_good =
+        filter.macs.empty() || std::count(filter.macs.begin(), filter.macs.end(), spec.src) != 0;
     const bool ip_good = filter.prefixes.empty() ||
                          std::any_of(filter.prefixes.begin(), filter.prefixes.end(),
                                      [&](const auto& prefix) { return InPrefix(source, prefix); });

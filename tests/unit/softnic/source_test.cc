@@ -1,5 +1,5 @@
-// A lease whose source addresses are checked: what is honest arrives, what is forged does not leave,
-// whatever offload is asked for.
+// A lease whose source addresses are checked: what is honest arrives, what is forged does not
+// leave, whatever offload is asked for.
 #include <gtest/gtest.h>
 
 #include <random>
