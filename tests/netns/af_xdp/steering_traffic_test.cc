@@ -1,4 +1,5 @@
 // The program with packets of a wire and of the kernel's own stack, and with real AF_XDP sockets.
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
