@@ -32,8 +32,9 @@ absl::StatusOr<NetdevSteering> ReadSteering(EthtoolLink& link,
 
 // First takes away those rules of `added` that still stand as they were (as GetRule showed them
 // after InsertRule); then channels, RSS, features; last the rules of `before` whose location is
-// free now. Rules that others made since stay. An even table is reset to nobody's wish. It goes on
-// after an error and returns the first.
+// free now. Rules that others made since stay. An even table (EvenRssTable) is reset to nobody's
+// wish; another one, were it the driver's own, comes back as a wish. It goes on after an error and
+// returns the first.
 absl::Status RestoreSteering(EthtoolLink& link, const NetdevSteering& before,
                              std::span<const NtupleRule> added);
 
