@@ -35,6 +35,8 @@ class FakeDevice : public Device {
   absl::StatusOr<RssConfig> GetRss() const override;
   absl::Status SetRss(const RssConfig& config) override;
   DeviceCounters ReadCounters() const override;
+  std::vector<QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  absl::StatusOr<RingImage> ReadRing(const RingSelection& wanted) const override;
   absl::Status Inject(const Injection& injection) override;
 
   // The next `times` calls of this method fail with `status`.
@@ -51,6 +53,8 @@ class FakeDevice : public Device {
   // As from the device's own thread.
   void RaiseFault(const Fault& fault);
   void ChangeState(const DeviceState& state);
+  // What ExamineQueue answers for every queue.
+  void SetChecks(std::vector<QueueCheck> checks);
 
   // So many packets more on every queue.
   void AddTraffic(uint64_t packets) { traffic_ += packets; }
@@ -88,6 +92,7 @@ class FakeDevice : public Device {
   std::map<std::string, Failure> failures_;
   int fail_after_ = -1;
   size_t grant_descriptors_ = 3;
+  std::vector<QueueCheck> checks_;
   bool hold_ = false;
   int slow_calls_ = 0;
   std::condition_variable held_;
