@@ -153,8 +153,10 @@ class XskRingView {
   uint32_t producer() const;
   uint32_t consumer() const;
   uint32_t flags() const;
-  const std::byte* slots() const { return data_ + place_.slots; }
   uint32_t slot_count() const { return place_.slot_count; }
+  // The mapping, in which place() says what stands where.
+  const std::byte* data() const { return data_; }
+  const XskRingPlace& place() const { return place_; }
 
  private:
   XskRingView(const std::byte* data, const XskRingPlace& place) : data_(data), place_(place) {}

@@ -85,6 +85,8 @@ class AfXdpDevice : public device::Device {
   absl::StatusOr<device::RssConfig> GetRss() const override;
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
+  std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 
  private:
@@ -108,6 +110,7 @@ class AfXdpDevice : public device::Device {
   // Brings packets to the queues of a lease, and no longer.
   absl::Status LetIn(const SocketLease& lease);
   void ShutOut(const SocketLease& lease);
+  device::QueueCheck ArrivalCheck(uint32_t queue);
   // Waits at most so long as a call may take. UNAVAILABLE.
   absl::StatusOr<Lock> TryLock() const;
 

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/ring_image.h"
+#include "dataplane/ring_view.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -179,17 +181,25 @@ int SocketLease::SocketOf(uint32_t queue) const {
   return -1;
 }
 
+XskRing SocketLease::RingOf(const v1::Ring& ring, bool transmit) {
+  // The ring that the client posts into, or the one that says what became of it.
+  const bool posts = !ring.post_forms().empty();
+  if (transmit) return posts ? XskRing::kTx : XskRing::kCompletion;
+  return posts ? XskRing::kFill : XskRing::kRx;
+}
+
+uint64_t SocketLease::CellOf(const v1::IndexCell& cell, const linux_sys::XskRingPlace& place) {
+  if (cell.name() == "producer") return place.producer;
+  return cell.name() == "consumer" ? place.consumer : place.flags;
+}
+
 device::QueueGrant SocketLease::GrantOf(const OneSocket& one, uint32_t fd, bool transmit) {
   const v1::Queue& queue =
       *request_.layout.FindQueue(transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE);
   device::QueueGrant grant;
   grant.queue = one.queue;
   for (const v1::Ring& ring : queue.rings()) {
-    // The ring that the client posts into, and the one that says what became of it.
-    const bool posts = !ring.post_forms().empty();
-    const linux_sys::XskRingPlace place =
-        one.socket.place(transmit ? (posts ? XskRing::kTx : XskRing::kCompletion)
-                                  : (posts ? XskRing::kFill : XskRing::kRx));
+    const linux_sys::XskRingPlace place = one.socket.place(RingOf(ring, transmit));
     const auto area = static_cast<uint32_t>(grant_.areas.size());
     grant_.areas.push_back(
         {fd, place.map_offset_bytes, place.map_length_bytes, device::AreaAccess::kReadWrite});
@@ -197,11 +207,9 @@ device::QueueGrant SocketLease::GrantOf(const OneSocket& one, uint32_t fd, bool 
     out.slots = {area, place.slots};
     out.slot_count = place.slot_count;
     for (const v1::IndexCell& cell : ring.cells()) {
-      out.cells.push_back({area, cell.name() == "producer"   ? place.producer
-                                 : cell.name() == "consumer" ? place.consumer
-                                                             : place.flags});
+      out.cells.push_back({area, CellOf(cell, place)});
     }
-    if (posts) out.wakeup_fd = fd;
+    if (!ring.post_forms().empty()) out.wakeup_fd = fd;
   }
   if (!transmit) {
     // The socket is readable when a packet is there.
@@ -219,6 +227,54 @@ void SocketLease::WriteGrant() {
     if (one.receives) grant_.rx.push_back(GrantOf(one, fd, false));
     if (one.transmits) grant_.tx.push_back(GrantOf(one, fd, true));
   }
+}
+
+const SocketLease::OneSocket* SocketLease::Find(uint32_t queue, bool transmit) const {
+  for (const OneSocket& one : sockets_) {
+    if (one.queue == queue && (transmit ? one.transmits : one.receives)) return &one;
+  }
+  return nullptr;
+}
+
+std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool transmit) const {
+  const OneSocket* const one = Find(queue, transmit);
+  if (one == nullptr) return std::nullopt;
+  const auto level = [](const Counted& counted) {
+    const uint32_t consumer = counted.ring.consumer();
+    return Level{.slots = counted.ring.slot_count(),
+                 .filled = counted.ring.producer() - consumer,
+                 .need_wakeup = (counted.ring.flags() & 1) != 0};  // XDP_RING_NEED_WAKEUP
+  };
+  return QueueLevels{.posted = level(transmit ? *one->tx : *one->fill),
+                     .completed = level(transmit ? *one->completion : *one->rx),
+                     .statistics = one->socket.Statistics()};
+}
+
+absl::StatusOr<device::RingImage> SocketLease::ReadRing(const device::RingSelection& wanted) const {
+  const OneSocket* const one = Find(wanted.queue, wanted.transmit);
+  if (one == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("queue ", wanted.queue, " is not among the lease's"));
+  }
+  const v1::Queue& queue =
+      *request_.layout.FindQueue(wanted.transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE);
+  dataplane::QueueView view;
+  view.ring_count = static_cast<uint32_t>(queue.rings_size());
+  for (int i = 0; i < queue.rings_size(); ++i) {
+    const v1::Ring& ring = queue.rings(i);
+    const std::optional<Counted>* const of[] = {&one->fill, &one->completion, &one->rx, &one->tx};
+    const Counted& counted = **of[static_cast<size_t>(RingOf(ring, wanted.transmit))];
+    const linux_sys::XskRingPlace& place = counted.ring.place();
+    // Mapped to be read, and only read.
+    std::byte* const at = const_cast<std::byte*>(counted.ring.data());
+    dataplane::RingView& out = view.rings[static_cast<size_t>(i)];
+    out.slots = at + place.slots;
+    out.slot_count = place.slot_count;
+    for (int c = 0; c < ring.cells_size(); ++c) {
+      out.cells[static_cast<size_t>(c)] = at + CellOf(ring.cells(c), place);
+    }
+  }
+  return backend::ReadRing(queue, view, wanted);
 }
 
 void SocketLease::AddCounters(device::DeviceCounters* counters) {

@@ -49,6 +49,22 @@ class SocketLease {
   // What the client gets; afterwards nothing is left of it here.
   device::Grant TakeGrant() { return std::move(grant_); }
 
+  // A ring as it is at this moment.
+  struct Level {
+    uint32_t slots = 0;
+    uint32_t filled = 0;  // from the consumer on; more than there are slots: an index is wrong
+    bool need_wakeup = false;
+  };
+  struct QueueLevels {
+    Level posted;     // fill ring; of a transmit queue, tx ring
+    Level completed;  // rx ring; completion ring
+    linux_sys::XskStatistics statistics;
+  };
+  // None: the lease has not this queue in this direction.
+  std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;
+  // As Device::ReadRing.
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const;
+
   // Adds what the lease's queues have counted; packets that were received are the program's to
   // count.
   void AddCounters(device::DeviceCounters* counters);
@@ -71,10 +87,13 @@ class SocketLease {
     std::optional<Counted> fill, rx, tx, completion;
   };
 
+  const OneSocket* Find(uint32_t queue, bool transmit) const;
   explicit SocketLease(const device::QueueRequest& request);
   absl::Status OpenAll(const SocketOptions& options);
   absl::Status MapRings(OneSocket& one);
   void WriteGrant();
+  static linux_sys::XskRing RingOf(const v1::Ring& ring, bool transmit);
+  static uint64_t CellOf(const v1::IndexCell& cell, const linux_sys::XskRingPlace& place);
   device::QueueGrant GrantOf(const OneSocket& one, uint32_t fd, bool transmit);
 
   device::QueueRequest request_;
