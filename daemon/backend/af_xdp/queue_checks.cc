@@ -40,7 +40,7 @@ QueueCheck ProgramCheck(const SteeringState& state) {
     return Wrong("XDP program", "it is not on the netdev any more: somebody has detached it",
                  "restart qsplitd");
   }
-  std::string finding = absl::StrCat("on the netdev, ", NameOf(state.mode), " mode");
+  std::string finding = absl::StrCat("on the netdev, ", std::string(NameOf(state.mode)), " mode");
   if (!state.native_failure.empty()) absl::StrAppend(&finding, " (", state.native_failure, ")");
   return Good("XDP program", std::move(finding));
 }

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/unusable_device.h"
 #include "daemon/backend/vfio/live_function.h"
 #include "daemon/backend/vfio/nic_driver.h"
-#include "daemon/backend/common/unusable_device.h"
 
 namespace qsplit::vfio {
 namespace {
