@@ -36,7 +36,7 @@ class VethFixture : public ::testing::Test {
   void TearDown() override {
     if (name_.empty()) return;
     std::filesystem::remove_all(dir_);
-    std::system(("ip netns del " + name_ + " 2>/dev/null").c_str());
+    EXPECT_EQ(std::system(("ip netns del " + name_).c_str()), 0);
   }
 
   void Run(const std::string& command) {

@@ -26,7 +26,7 @@ def need_root():
     probe = f"qsx{os.getpid()}-p"
     if subprocess.run(["ip", "netns", "add", probe], capture_output=True).returncode:
         skip("`ip netns add` is not allowed here")
-    made = subprocess.run(["ip", "-n", probe, *"link add a type veth peer name b".split()], capture_output=True)
+    made = subprocess.run(["ip", "-n", probe, *"link add va type veth peer name vb".split()], capture_output=True)
     subprocess.run(["ip", "netns", "delete", probe], check=True)
     if made.returncode:
         skip("this kernel has no veth")
@@ -64,7 +64,7 @@ quotas = { rx_queues = 4, tx_queues = 4 }
         # For addresses that nobody answers ARP for.
         for last in range(10, 14):
             self.call("ip", "-n", self.world, "neigh", "add", f"10.88.0.{last}", "lladdr", self.mac, "dev", self.peer)
-        for queue in range(min(queues, os.cpu_count())):
+        for queue in range(min(queues, os.cpu_count()) if queues > 1 else 0):
             subprocess.run(["ip", "netns", "exec", self.world, "sh", "-c",
                             f"echo {1 << queue:x} >/sys/class/net/{self.peer}/queues/tx-{queue}/xps_cpus"], check=True)
         self.configure(f"""
