@@ -38,7 +38,7 @@ def shown(w):
     check("the device says which netdev it is", netdev["name"] == w.dev and netdev["driver"] == "veth", netdev)
     check("that the program runs in the driver", netdev["xdp_mode"] == "native", netdev)
     check("that it copies, and why", not netdev.get("zero_copy") and netdev["copy_reason"], netdev)
-    check("who steers, and why", netdev["steering"] == "xdp" and "ntuple" in netdev["steering_reason"], netdev)
+    check("who steers, and why", netdev["steering"] == "xdp" and "no RSS table" in netdev["steering_reason"], netdev)
     check("and that policy must grant transmission", device["transmit_needs_grant"], device)
 
 
