@@ -139,6 +139,7 @@ absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
   SocketLease& lease = *found->second;
   ShutOut(lease);
   lease.AddCounters(&past_);
+  closer_.Take(std::move(found->second));
   leases_.erase(found);
   return absl::OkStatus();
 }

@@ -30,6 +30,7 @@
 #include "daemon/backend/af_xdp/netdev_changes.h"
 #include "daemon/backend/af_xdp/netdev_watcher.h"
 #include "daemon/backend/af_xdp/nic_steering.h"
+#include "daemon/backend/af_xdp/socket_closer.h"
 #include "daemon/backend/af_xdp/socket_lease.h"
 #include "daemon/backend/af_xdp/steering_program.h"
 #include "daemon/backend/common/event_mailer.h"
@@ -133,6 +134,7 @@ class AfXdpDevice : public device::Device {
   std::unique_ptr<SteeringProgram> program_;
   std::optional<linux_sys::NetdevSettings> settings_;  // what Set has changed
   std::map<device::LeaseId, std::unique_ptr<SocketLease>> leases_;
+  SocketCloser closer_;
   std::map<uint32_t, Holder> holders_;   // by queue
   mutable device::DeviceCounters past_;  // of leases that are over
 

@@ -174,6 +174,11 @@ std::vector<uint32_t> SocketLease::queues() const {
   return queues;
 }
 
+bool SocketLease::Shared() const {
+  return std::any_of(sockets_.begin(), sockets_.end(),
+                     [](const OneSocket& one) { return one.socket.fd().use_count() > 1; });
+}
+
 int SocketLease::SocketOf(uint32_t queue) const {
   for (const OneSocket& one : sockets_) {
     if (one.queue == queue) return one.socket.fd()->get();

@@ -46,6 +46,9 @@ class SocketLease {
   int SocketOf(uint32_t queue) const;
   const linux_sys::XskFacts& facts() const { return sockets_.front().socket.facts(); }
 
+  // Whether somebody else in this process has descriptors of its sockets.
+  bool Shared() const;
+
   // What the client gets; afterwards nothing is left of it here.
   device::Grant TakeGrant() { return std::move(grant_); }
 
