@@ -1,7 +1,7 @@
 // The addresses that x86 takes for interrupts: what a device writes there is no DMA, and no IOMMU
 // maps it. Whoever gives addresses to devices leaves them out.
 //
-// Intel SDM volume 3A, "Message Address Register Format": bits 31 to 20 are 0xfee.
+// SDM volume 3A, "Message Address Register Format": bits 31 to 20 are 0xfee.
 #ifndef QSPLIT_DAEMON_DEVICE_INTERRUPT_WINDOW_H_
 #define QSPLIT_DAEMON_DEVICE_INTERRUPT_WINDOW_H_
 
