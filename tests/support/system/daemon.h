@@ -65,19 +65,6 @@ class Daemon {
 
 std::string ToString(const std::map<std::string, int>& descriptors);
 
-// True in builds whose memory and speed say nothing about the product.
-constexpr bool kSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
-
-// Within which nothing of a dead client may be left: what the product promises, and more where a
-// sanitizer slows everything down.
-inline constexpr absl::Duration kCleanUpTime =
-    kSanitized ? absl::Seconds(2) : absl::Milliseconds(100);
-
 class AdminView {
  public:
   static absl::StatusOr<AdminView> Connect(const SessionOptions& options);
