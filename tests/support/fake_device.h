@@ -7,9 +7,9 @@
 #define QSPLIT_TESTS_SUPPORT_FAKE_DEVICE_H_
 
 #include <atomic>
-#include <functional>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
