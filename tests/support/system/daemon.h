@@ -55,6 +55,9 @@ class Daemon {
     long resident_kb = 0;
   };
   Holdings Look() const;
+  // How long its threads, taken together, were ready to run and had no CPU, since it began; zero on
+  // a kernel that does not say. A thread that waits still does not count yet.
+  absl::Duration WaitedForCpu() const;
 
  private:
   explicit Daemon(std::string dir, std::string netns);
