@@ -26,6 +26,8 @@ import traceback
 
 import faults
 import guest as host_guest
+import hang
+import watchdog
 from inside import SHARED, Absent, Expected, Guest
 from system import check, failures, wait_until  # noqa: F401: wait_until is for tests
 from where import BUILD, Missing
@@ -48,7 +50,8 @@ def run_each(script, boots, seconds=120):
 
 
 def run_on_host(script, boot, machine, seconds, tries):
-    """A guest that hangs is booted once more, for emulation itself has been seen to hang; both are told of."""
+    """A guest that hangs, or whose QEMU crashes, is booted once more: machine.py says why that may be. Both
+    boots are told of."""
     name = os.path.basename(script).removesuffix(".py")
     os.makedirs(os.path.join(BUILD, "vm"), exist_ok=True)
     out = tempfile.mkdtemp(prefix=f"{name}-", dir=os.path.join(BUILD, "vm"))
@@ -61,10 +64,11 @@ def run_on_host(script, boot, machine, seconds, tries):
     sys.stdout.write(ended.text("output"))
     print(f"the guest ran for {ended.seconds:.1f} s")
     status = verdict(ended)
-    if ended.hung and tries > 1:
-        keep(out, f"{name}-hung")
+    if ended.broken and tries > 1:
+        print(*ended.text("console").splitlines()[-15:], sep="\n")
+        keep(out, f"{name}-broken")
         shutil.rmtree(out, ignore_errors=True)
-        print(f"THE GUEST HUNG ({ended.why}); IT IS BOOTED ONCE MORE", flush=True)
+        print(f"THE GUEST'S MACHINE BROKE ({ended.why}); IT IS BOOTED ONCE MORE", flush=True)
         return run_on_host(script, boot, machine, seconds, tries - 1)
     if status not in (0, 77):
         keep(out, name)
@@ -92,12 +96,13 @@ def keep(out, name):
     kept = os.path.join(BUILD, "log", f"vm-{name}")
     shutil.rmtree(kept, ignore_errors=True)
     os.makedirs(os.path.dirname(kept), exist_ok=True)
-    shutil.copytree(out, kept, ignore=shutil.ignore_patterns("wire*.qemu", "wire*.host"))
+    shutil.copytree(out, kept, ignore=shutil.ignore_patterns("wire*.qemu", "wire*.host", hang.MONITOR, hang.SERIAL))
     print(f"this, the kernel's log and the rest are kept in {kept}")
 
 
 def run_inside(cases):
     skipped = []
+    watchdog.start()
     for case in cases:
         what = (case.__doc__ or case.__name__).strip()
         print(f"{what}:", flush=True)

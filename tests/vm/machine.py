@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 
+import hang
 from where import Missing
 
 QEMU = "qemu-system-x86_64"
@@ -70,10 +71,11 @@ class Machine:
     def command(self, vmlinux, initramfs, out):
         """QEMU's argv; `out` is the folder that guest and host share."""
         words = f"""{QEMU} -machine q35,hpet=off -accel tcg,thread=multi,tb-size=256 -cpu max -smp 2
-            -m {self.memory_mib} -nodefaults -no-user-config -vga none -display none -serial stdio -no-reboot
+            -m {self.memory_mib} -nodefaults -no-user-config -vga none -display none -no-reboot
             -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
             -device virtio-9p-pci,fsdev=root,mount_tag=root
             -device virtio-9p-pci,fsdev=out,mount_tag=out""".split()
+        words += hang.options(out)
         words += ["-fsdev", f"local,id=out,path={out},security_model=none", "-kernel", vmlinux,
                   "-initrd", initramfs, "-append", self.kernel_line()]
         if self.iommu:
@@ -90,7 +92,8 @@ class Machine:
 
     def kernel_line(self):
         words = """console=ttyS0 quiet loglevel=3 iommu.strict=1 mitigations=off tsc=reliable
-            no_timer_check panic=-1 8250.nr_uarts=1 random.trust_cpu=on""".split()
+            no_timer_check panic=-1 8250.nr_uarts=1 random.trust_cpu=on sysrq_always_enabled
+            unknown_nmi_panic""".split()
         if self.iommu:
             words.append("intel_iommu=on")
         if self.huge_pages:
