@@ -70,6 +70,8 @@ class HostWire:
             with open(answered_file(self.folder, self.wire) + ".new", "w") as file:
                 file.write(str(answers))
             os.rename(file.name, answered_file(self.folder, self.wire))
+        while not self.closed:  # QEMU would try again and again to send what nobody takes
+            self.receive(lambda frame: False)
 
 
 def arp_request(target):
