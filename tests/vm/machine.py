@@ -11,6 +11,7 @@ import shutil
 import subprocess
 
 import hang
+import tsc
 from where import Missing
 
 QEMU = "qemu-system-x86_64"
@@ -101,6 +102,8 @@ class Machine:
         words = """console=ttyS0 quiet loglevel=3 iommu.strict=1 mitigations=off tsc=reliable
             no_timer_check panic=-1 8250.nr_uarts=1 random.trust_cpu=on sysrq_always_enabled
             unknown_nmi_panic""".split()
+        if tsc.khz():
+            words.append(f"tsc_early_khz={tsc.khz()}")
         if self.iommu:
             words.append("intel_iommu=on")
         if self.huge_pages:
