@@ -76,7 +76,11 @@ def look(pid, monitor):
     for cpu in (0, 1):
         said += [monitor.ask(f"cpu {cpu}"), monitor.ask("x /8i $pc"), monitor.ask("x /96gx $rsp"),
                  monitor.ask("info lapic")]
-    return said + [monitor.ask("info pic"), monitor.ask("info irq")]
+    said += [monitor.ask("info pic"), monitor.ask("info irq"), (devices := monitor.ask("info virtio"))]
+    # Requests that were made (avail) and not looked at: the doorbell was lost; answers (used) that nobody took:
+    # the interrupt was.
+    return said + [monitor.ask(f"info virtio-queue-status {path} {queue}")
+                   for path in re.findall(r"(/machine\S+) \[", devices) for queue in (0, 1)]
 
 
 def ask_kernel(out, monitor):
