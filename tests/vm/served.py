@@ -40,7 +40,7 @@ def with_link(guest, device, seconds=10):
     def look():
         last.update(shown(guest, device))
         return last["link_up"]
-    wait_until(look, seconds)
+    wait_until(look, seconds, pause_seconds=0.2)  # each look starts a program
     return last
 
 

@@ -55,12 +55,12 @@ def finish():
     sys.exit(1 if failures else 0)
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=10.0, pause_seconds=0.01):
     end = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > end:
             return False
-        time.sleep(0.01)
+        time.sleep(pause_seconds)
     return result
 
 
