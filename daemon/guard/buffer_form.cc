@@ -27,17 +27,17 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
                                                v1::Direction direction, const GuardOptions& options,
                                                const RegionMap& regions) {
   const v1::Form& message = scope.Form(form);
-  if (message.size_bytes() != kChainWords * sizeof(uint64_t)) {
+  if (message.size_bytes() != sizeof(WordPair)) {
     return absl::UnimplementedError(absl::StrCat(
         "form ", message.name(), ": ", message.size_bytes(), " bytes; a guard takes chains of 16"));
   }
   BufferForm compiled;
   absl::StatusOr<DescriptorPattern> pattern = DescriptorPattern::Of(scope, form);
   if (!pattern.ok()) return pattern.status();
-  compiled.pattern_ = WordPattern<kChainWords>(*pattern);
+  compiled.pattern_ = WordPattern<2>(*pattern);
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(scope, form, true, true);
   if (!kept.ok()) return kept.status();
-  std::copy_n(kept->words.begin(), kChainWords, compiled.kept_.begin());
+  compiled.kept_ = {kept->words[0], kept->words[1]};
   compiled.device_writes_ = direction == v1::DIRECTION_RECEIVE;
   bool has_address = false;
   bool has_length = false;
@@ -49,7 +49,7 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
       if (!address.ok()) return address.status();
       if (absl::Status status = address->CheckReach(regions); !status.ok()) return status;
       if (std::exchange(has_address, true)) return TwoBuffers(message, *from.field);
-      compiled.address_ = *address;
+      compiled.address_ = PairAddress(*address);
       continue;
     }
     absl::StatusOr<WordField> field = WordField::Compile(message, *from.field);
@@ -57,16 +57,17 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
     switch (from.role) {
       case Role::kBufferLength:
         if (std::exchange(has_length, true)) return TwoBuffers(message, *from.field);
-        compiled.length_ = *field;
+        compiled.length_ = PairField(*field);
+        compiled.max_bytes_ = std::min<uint64_t>(field->mask, UINT32_MAX);
         break;
       case Role::kNextPresent:
-        compiled.next_present_ = *field;
+        compiled.next_present_ = PairField(*field);
         break;
       case Role::kNextIndex:
-        compiled.next_index_ = *field;
+        compiled.next_index_ = PairField(*field);
         break;
       case Role::kTag:
-        compiled.tag_ = *field;
+        compiled.tag_ = PairField(*field);
         break;
       default:
         return absl::UnimplementedError(absl::StrCat("form ", message.name(), ", field ",
@@ -82,7 +83,6 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
   const auto lower = [&](uint64_t limit) {
     if (limit != 0) compiled.max_bytes_ = std::min(compiled.max_bytes_, limit);
   };
-  compiled.max_bytes_ = std::min<uint64_t>(compiled.length_.mask, UINT32_MAX);
   lower(limits.max_bytes_per_descriptor());
   lower(options.max_buffer_bytes);
   if (compiled.device_writes_) {

@@ -6,30 +6,17 @@
 #ifndef QSPLIT_DAEMON_GUARD_BUFFER_FORM_H_
 #define QSPLIT_DAEMON_GUARD_BUFFER_FORM_H_
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/statusor.h"
 #include "daemon/device/device.h"
 #include "daemon/guard/guarded_queue.h"
 #include "daemon/guard/region_map.h"
-#include "daemon/guard/word_field.h"
+#include "daemon/guard/word_pair.h"
 #include "daemon/guard/word_pattern.h"
 #include "dataplane/queue_shape.h"
 
 namespace qsplit::guard {
-
-// Words of a descriptor in a chain.
-inline constexpr size_t kChainWords = 2;
-
-// What was found in a descriptor.
-struct CheckedBuffer {
-  bool good = false;
-  device::FaultKind kind = device::FaultKind::kBadDescriptor;  // where it is not good
-  uint64_t iova = 0;
-  uint64_t bytes = 0;
-};
 
 class BufferForm {
  public:
@@ -39,46 +26,49 @@ class BufferForm {
                                             v1::Direction direction, const GuardOptions& options,
                                             const RegionMap& regions);
 
-  bool Matches(const uint64_t* words) const { return pattern_.Matches(words); }
+  bool Matches(const WordPair& words) const { return pattern_.Matches(words.Words().data()); }
   // Checks private words of that form, clears what has no meaning and puts the device's address in.
-  CheckedBuffer Check(uint64_t* words, RegionMap* regions) const {
-    for (size_t i = 0; i < kChainWords; ++i) words[i] &= kept_[i];
-    CheckedBuffer buffer;
-    buffer.iova = address_.Get(words);
-    buffer.bytes = length_.Get(words);
-    if (buffer.bytes - min_bytes_ > max_bytes_ - min_bytes_ || (buffer.iova & alignment_mask_) != 0)
+  // The buffer's bytes; 0: it is not good, for the reason in *fault, and the address is still the
+  // client's.
+  uint64_t Check(WordPair* words, RegionMap* regions, device::FaultKind* fault) const {
+    *words = *words & kept_;
+    const uint64_t iova = address_.Get(*words);
+    const uint64_t bytes = length_.Get(*words);
+    if (bytes - min_bytes_ > max_bytes_ - min_bytes_ || (iova & alignment_mask_) != 0)
         [[unlikely]] {
-      return buffer;
+      *fault = device::FaultKind::kBadDescriptor;
+      return 0;
     }
     uint64_t device_iova = 0;
     const RegionMap::Verdict verdict =
-        regions->Translate(buffer.iova, buffer.bytes, device_writes_, &device_iova);
+        regions->Translate(iova, bytes, device_writes_, &device_iova);
     if (verdict != RegionMap::Verdict::kReachable) [[unlikely]] {
-      buffer.kind = verdict == RegionMap::Verdict::kReadOnly ? device::FaultKind::kReadOnly
-                                                             : device::FaultKind::kUnmapped;
-      return buffer;
+      *fault = verdict == RegionMap::Verdict::kReadOnly ? device::FaultKind::kReadOnly
+                                                        : device::FaultKind::kUnmapped;
+      return 0;
     }
     address_.Set(words, device_iova);
-    buffer.good = true;
-    return buffer;
+    return bytes;
   }
+  uint64_t Address(const WordPair& words) const { return address_.Get(words); }
+  uint64_t Length(const WordPair& words) const { return length_.Get(words); }
   // Of words that Check found good.
-  bool HasNext(const uint64_t* words) const { return next_present_.Get(words) != 0; }
-  uint64_t NextIndex(const uint64_t* words) const { return next_index_.Get(words); }
-  uint64_t Tag(const uint64_t* words) const { return tag_.Get(words); }
+  bool HasNext(const WordPair& words) const { return next_present_.Get(words) != 0; }
+  uint64_t NextIndex(const WordPair& words) const { return next_index_.Get(words); }
+  uint64_t Tag(const WordPair& words) const { return tag_.Get(words); }
 
   bool has_next_present() const { return next_present_.there(); }
   bool has_next_index() const { return next_index_.there(); }
   bool has_tag() const { return tag_.there(); }
 
  private:
-  WordPattern<kChainWords> pattern_;
-  std::array<uint64_t, kChainWords> kept_{};
-  WordAddress address_;
-  WordField length_;
-  WordField next_present_;
-  WordField next_index_;
-  WordField tag_;
+  WordPattern<2> pattern_;
+  WordPair kept_;
+  PairAddress address_;
+  PairField length_;
+  PairField next_present_;
+  PairField next_index_;
+  PairField tag_;
   bool device_writes_ = false;
   uint64_t min_bytes_ = 1;
   uint64_t max_bytes_ = 0;
