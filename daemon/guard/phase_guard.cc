@@ -102,19 +102,14 @@ inline PhaseGuard::Step PhaseGuard::CheckNext(uint32_t slot, WordPair* words, Pa
   return Step::kMore;
 }
 
-inline void PhaseGuard::Store(const RingCursor& at, const WordPair& words, bool whole,
-                              Packet* packet) {
-  const uint32_t mark = posted_.word;
-  const uint64_t marked = posted_.Sign(words.At(mark), at.phase());
-  real_.StoreUnmarked(at.index(), mark, words);
+inline void PhaseGuard::Store(const RingCursor& at, const WordPair& words, Packet* packet) {
+  const uint64_t marked = posted_.Sign(words.At(posted_.word), at.phase());
+  real_.StoreUnmarked(at.index(), posted_.word, words);
   if (packet->descriptors == 1) {
-    packet->first_slot = at.index();
-    packet->first_marked = marked;
+    packet->first = {at.index(), marked};
   } else {
-    real_.StoreMark(at.index(), mark, marked);
+    real_.StoreMark(at.index(), posted_.word, marked);
   }
-  // Release: all of the packet is there before its first slot is the device's.
-  if (whole) real_.StoreMark(packet->first_slot, mark, packet->first_marked);
 }
 
 // Where they are stands in registers while both directions run: compilers read members again after
@@ -127,6 +122,7 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
   uint32_t forwarded = 0;
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  HeldMark first;
   dataplane::DoorbellState whole;
   while (forwarded < most && !(packet.descriptors == 0 && MustWait())) {
     // Acquire: pairs with the client's store of that word.
@@ -137,10 +133,16 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
     if (step == Step::kStopped) [[unlikely]] {
       break;
     }
-    Store(at, words, step == Step::kWhole, &packet);
+    Store(at, words, &packet);
     at.NextSlot();
     ++forwarded;
     if (step == Step::kMore) continue;
+    // Release: all of the packet is there before its first slot is the device's.
+    if (packets == 0) {
+      first = packet.first;
+    } else {
+      real_.StoreMark(packet.first.slot, posted_.word, packet.first.marked);
+    }
     ++packets;
     bytes += packet.bytes;
     TakePacketTokens(packet.bytes);
@@ -152,6 +154,7 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
   packet_ = packet;
   in_use_ += forwarded;
   if (packets != 0) {
+    real_.StoreMark(first.slot, posted_.word, first.marked);
     whole.added = static_cast<uint32_t>(whole.count - published_count_);
     published_count_ = whole.count;
     doorbells_.Ring(whole);
@@ -165,6 +168,7 @@ uint32_t PhaseGuard::Return(uint32_t budget) {
   // An unused slot may read as completed: only as long as the device has something.
   uint32_t with_device = with_device_;
   const uint32_t mark = done_.word;
+  HeldMark first;
   uint32_t returned = 0;
   uint64_t bytes = 0;
   for (; returned < budget && with_device != 0; ++returned) {
@@ -177,13 +181,26 @@ uint32_t PhaseGuard::Return(uint32_t budget) {
     if (tag >= slots_of_tag_.size() || slots_of_tag_[tag] == 0) break;
     const uint32_t slots = slots_of_tag_[tag];
     slots_of_tag_[tag] = 0;
-    with_device -= slots;
     bytes += done_form_.length.Get(words);
     shadow_.StoreUnmarked(at.index(), mark, words);
-    shadow_.StoreMark(at.index(), mark, done_.Sign(words.At(mark), at.phase()));
-    at.SkipSlots(slots);
+    const uint64_t signed_mark = done_.Sign(words.At(mark), at.phase());
+    if (returned == 0) {
+      first = {at.index(), signed_mark};
+    } else {
+      shadow_.StoreMark(at.index(), mark, signed_mark);
+    }
+    // Predicted, and not waited for: the next slot's load does not depend on this one's.
+    if (slots == 1) [[likely]] {
+      --with_device;
+      at.NextSlot();
+    } else {
+      with_device -= slots;
+      at.SkipSlots(slots);
+    }
   }
   if (returned == 0) return 0;
+  // Release: all of them are there before the client sees the first one.
+  shadow_.StoreMark(first.slot, mark, first.marked);
   done_at_ = at;
   in_use_ -= with_device_ - with_device;
   with_device_ = with_device;

@@ -4,6 +4,9 @@
 //   packet      [ first ][ … ][ last ]     in the real ring: all of it is there, and only then the
 //                  ▲ its marked word, last  word that makes the first slot the device's
 //
+// Of a burst, each way, the first one's mark is stored last of all: whoever polls that slot does
+// not take the line, and those behind it, away in between.
+//
 // See guarded_queue.h for what it promises. One thread at a time.
 #ifndef QSPLIT_DAEMON_GUARD_PHASE_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_PHASE_GUARD_H_
@@ -35,11 +38,15 @@ class PhaseGuard final : public ChainGuard {
   void SetNeedWakeup(bool need) override;
 
  private:
+  // A slot's marked word that has not been stored yet.
+  struct HeldMark {
+    uint32_t slot = 0;
+    uint64_t marked = 0;
+  };
   // A packet that is coming in.
   struct Packet {
     uint32_t descriptors = 0;
-    uint32_t first_slot = 0;
-    uint64_t first_marked = 0;  // what makes that slot the device's
+    HeldMark first;
     uint64_t bytes = 0;
   };
   enum class Step : uint8_t { kStopped, kMore, kWhole };
@@ -52,9 +59,9 @@ class PhaseGuard final : public ChainGuard {
   // Checks private words and turns them into what the device may see.
   [[gnu::always_inline]] Step CheckNext(uint32_t slot, WordPair* words, Packet* packet);
   [[gnu::always_inline]] Step EndPacket(uint32_t slot, uint64_t tag, const Packet& packet);
-  // Stores them into the real ring; the first slot's marked word waits for the packet's end.
+  // Stores them into the real ring; the first slot's mark is held back.
   [[gnu::always_inline]] void Store(const dataplane::RingCursor& at, const WordPair& words,
-                                    bool whole, Packet* packet);
+                                    Packet* packet);
 
   PairSlots shadow_;
   PairSlots real_;
