@@ -21,6 +21,13 @@ absl::Status TwoBuffers(const v1::Form& form, const v1::Field& field) {
                                                ": a guard checks one buffer in each descriptor"));
 }
 
+absl::Status ElsewhereInForm(const v1::Form& form, const v1::Field& field) {
+  return absl::UnimplementedError(
+      absl::StrCat("form ", form.name(), ", field ", field.name(),
+                   ": a guard takes chains of descriptors that say the address in their first 8 "
+                   "bytes, and all the rest in the last 8"));
+}
+
 }  // namespace
 
 absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t form,
@@ -49,25 +56,27 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
       if (!address.ok()) return address.status();
       if (absl::Status status = address->CheckReach(regions); !status.ok()) return status;
       if (std::exchange(has_address, true)) return TwoBuffers(message, *from.field);
-      compiled.address_ = PairAddress(*address);
+      if (address->word != 0) return ElsewhereInForm(message, *from.field);
+      compiled.address_mask_ = address->mask;
       continue;
     }
     absl::StatusOr<WordField> field = WordField::Compile(message, *from.field);
     if (!field.ok()) return field.status();
+    if (field->word != 1) return ElsewhereInForm(message, *from.field);
     switch (from.role) {
       case Role::kBufferLength:
         if (std::exchange(has_length, true)) return TwoBuffers(message, *from.field);
-        compiled.length_ = PairField(*field);
+        compiled.length_ = *field;
         compiled.max_bytes_ = std::min<uint64_t>(field->mask, UINT32_MAX);
         break;
       case Role::kNextPresent:
-        compiled.next_present_ = PairField(*field);
+        compiled.next_present_ = *field;
         break;
       case Role::kNextIndex:
-        compiled.next_index_ = PairField(*field);
+        compiled.next_index_ = *field;
         break;
       case Role::kTag:
-        compiled.tag_ = PairField(*field);
+        compiled.tag_ = *field;
         break;
       default:
         return absl::UnimplementedError(absl::StrCat("form ", message.name(), ", field ",

@@ -1,5 +1,6 @@
 // A form that names one buffer with its length, and maybe the descriptor that goes on with the
-// packet: what chains are made of, compiled for checking. Its descriptors have two words.
+// packet: what chains are made of, compiled for checking. Its descriptors have two words: the
+// address stands in the first one, all the rest in the second.
 //
 // Works on private words. Compiled once at open, immutable; the region map that it is given
 // remembers lookups, so one thread for each map.
@@ -12,6 +13,7 @@
 #include "daemon/device/device.h"
 #include "daemon/guard/guarded_queue.h"
 #include "daemon/guard/region_map.h"
+#include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pair.h"
 #include "daemon/guard/word_pattern.h"
 #include "dataplane/queue_shape.h"
@@ -21,19 +23,19 @@ namespace qsplit::guard {
 class BufferForm {
  public:
   // UNIMPLEMENTED: a form without one address and one length, or with fields that a guard cannot
-  // check, by name. INVALID_ARGUMENT: regions that it cannot say.
+  // check, or in the wrong word, by name. INVALID_ARGUMENT: regions that it cannot say.
   static absl::StatusOr<BufferForm> Compile(const dataplane::QueueScope& scope, uint32_t form,
                                             v1::Direction direction, const GuardOptions& options,
                                             const RegionMap& regions);
 
-  bool Matches(const WordPair& words) const { return pattern_.Matches(words.Words().data()); }
+  bool Matches(const WordPair& words) const { return pattern_.Matches(words.low, words.high); }
   // Checks private words of that form, clears what has no meaning and puts the device's address in.
   // The buffer's bytes; 0: it is not good, for the reason in *fault, and the address is still the
   // client's.
   uint64_t Check(WordPair* words, RegionMap* regions, device::FaultKind* fault) const {
     *words = *words & kept_;
-    const uint64_t iova = address_.Get(*words);
-    const uint64_t bytes = length_.Get(*words);
+    const uint64_t iova = Address(*words);
+    const uint64_t bytes = Length(*words);
     if (bytes - min_bytes_ > max_bytes_ - min_bytes_ || (iova & alignment_mask_) != 0)
         [[unlikely]] {
       *fault = device::FaultKind::kBadDescriptor;
@@ -47,15 +49,15 @@ class BufferForm {
                                                         : device::FaultKind::kUnmapped;
       return 0;
     }
-    address_.Set(words, device_iova);
+    words->low = (words->low ^ iova) | device_iova;
     return bytes;
   }
-  uint64_t Address(const WordPair& words) const { return address_.Get(words); }
-  uint64_t Length(const WordPair& words) const { return length_.Get(words); }
+  uint64_t Address(const WordPair& words) const { return words.low & address_mask_; }
+  uint64_t Length(const WordPair& words) const { return length_.In(words.high); }
   // Of words that Check found good.
-  bool HasNext(const WordPair& words) const { return next_present_.Get(words) != 0; }
-  uint64_t NextIndex(const WordPair& words) const { return next_index_.Get(words); }
-  uint64_t Tag(const WordPair& words) const { return tag_.Get(words); }
+  bool HasNext(const WordPair& words) const { return next_present_.In(words.high) != 0; }
+  uint64_t NextIndex(const WordPair& words) const { return next_index_.In(words.high); }
+  uint64_t Tag(const WordPair& words) const { return tag_.In(words.high); }
 
   bool has_next_present() const { return next_present_.there(); }
   bool has_next_index() const { return next_index_.there(); }
@@ -64,11 +66,11 @@ class BufferForm {
  private:
   WordPattern<2> pattern_;
   WordPair kept_;
-  PairAddress address_;
-  PairField length_;
-  PairField next_present_;
-  PairField next_index_;
-  PairField tag_;
+  uint64_t address_mask_ = 0;
+  WordField length_;
+  WordField next_present_;
+  WordField next_index_;
+  WordField tag_;
   bool device_writes_ = false;
   uint64_t min_bytes_ = 1;
   uint64_t max_bytes_ = 0;

@@ -38,17 +38,21 @@ absl::Status ChainGuard::CompileForms(const dataplane::RingShape& ring,
   return absl::OkStatus();
 }
 
-absl::Status ChainGuard::CompileDone(const dataplane::RingShape& ring, Role key, DoneForm* done) {
+absl::Status ChainGuard::CompileDone(const dataplane::RingShape& ring, Role key, uint32_t word,
+                                     DoneForm* done) {
   const QueueScope scope = dataplane::ScopeOf(shadow_shape_);
   const uint32_t form = ring.complete_forms.front();
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(scope, form);
   if (!kept.ok()) return kept.status();
-  WordField key_field;
-  WordField length;
-  absl::Status status = RoleInWord(scope, form, key, true, &key_field);
-  if (status.ok()) status = RoleInWord(scope, form, Role::kPacketLength, false, &length);
-  *done = {{kept->words[0], kept->words[1]}, PairField(key_field), PairField(length)};
-  return status;
+  done->kept = {kept->words[0], kept->words[1]};
+  absl::Status status = RoleInWord(scope, form, key, true, &done->key);
+  if (status.ok()) status = RoleInWord(scope, form, Role::kPacketLength, false, &done->length);
+  if (!status.ok()) return status;
+  if (done->key.word == word && (!done->length.there() || done->length.word == word)) {
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(absl::StrCat("form ", scope.Form(form).name(),
+                                               ": a guard reads completions out of one word"));
 }
 
 void ChainGuard::CountForwarded(uint32_t descriptors, uint64_t packets, uint64_t bytes) {

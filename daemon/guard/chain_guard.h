@@ -14,6 +14,7 @@
 #include "daemon/guard/buffer_form.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/region_map.h"
+#include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pair.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/ring_shape.h"
@@ -26,8 +27,8 @@ class ChainGuard : public QueueGuard {
   // What a completion holds.
   struct DoneForm {
     WordPair kept;
-    PairField key;     // the tag, or the place in a table, of what is done
-    PairField length;  // may not be there
+    WordField key;     // the tag, or the place in a table, of what is done
+    WordField length;  // may not be there
   };
 
   explicit ChainGuard(RegionMap regions) : regions_(std::move(regions)) {}
@@ -35,8 +36,9 @@ class ChainGuard : public QueueGuard {
   absl::Status ShapeQueues(const QueueParts& parts);
   // The forms that are posted in a ring of the shadow, which has room for the longest chain.
   absl::Status CompileForms(const dataplane::RingShape& ring, const GuardOptions& options);
-  // The one form that completes in a ring of the shadow.
-  absl::Status CompileDone(const dataplane::RingShape& ring, layout::Role key, DoneForm* done);
+  // The one form that completes in a ring of the shadow, all in one word.
+  absl::Status CompileDone(const dataplane::RingShape& ring, layout::Role key, uint32_t word,
+                           DoneForm* done);
 
   // Checks private words that stood in `slot`, and turns them into what the device may see. Their
   // form, and the buffer's bytes; null: stopped.

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "daemon/guard/prefetch.h"
+#include "dataplane/barriers.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_shape.h"
 
@@ -20,27 +22,67 @@ class EntrySlots {
   explicit EntrySlots(const dataplane::RingShape& ring)
       : first_(ring.view.slots),
         bytes_(ring.slots.slot_bytes()),
-        word_bytes_(ring.slots.word_bytes()) {}
+        word_bytes_(ring.slots.word_bytes()),
+        words_(WordsFor(bytes_, word_bytes_)) {}
 
   uint64_t Load(uint32_t slot) const {
-    const std::byte* const at = first_ + size_t{slot} * bytes_;
-    uint64_t entry = dataplane::LoadCell(at, word_bytes_, false);
-    for (uint32_t i = word_bytes_; i < bytes_; i += word_bytes_) {
+    const std::byte* const at = At(slot);
+    switch (words_) {
+      case Words::k16:
+        return dataplane::LoadRelaxed<uint16_t>(at);
+      case Words::k32And32:
+        return dataplane::LoadRelaxed<uint32_t>(at) |
+               uint64_t{dataplane::LoadRelaxed<uint32_t>(at + 4)} << 32;
+      case Words::kOther:
+        break;
+    }
+    return LoadOther(at);
+  }
+  void Store(uint32_t slot, uint64_t entry) const {
+    std::byte* const at = At(slot);
+    switch (words_) {
+      case Words::k16:
+        dataplane::StoreRelaxed<uint16_t>(at, static_cast<uint16_t>(entry));
+        return;
+      case Words::k32And32:
+        dataplane::StoreRelaxed<uint32_t>(at, static_cast<uint32_t>(entry));
+        dataplane::StoreRelaxed<uint32_t>(at + 4, static_cast<uint32_t>(entry >> 32));
+        return;
+      case Words::kOther:
+        break;
+    }
+    StoreOther(at, entry);
+  }
+  // On the way to the slots behind this one: their lines are asked for.
+  void WalkToRead(uint32_t slot) const { PrefetchAheadToRead(At(slot), bytes_); }
+  void WalkToWrite(uint32_t slot) const { PrefetchAheadToWrite(At(slot), bytes_); }
+
+ private:
+  std::byte* At(uint32_t slot) const { return first_ + size_t{slot} * bytes_; }
+
+  // What there is mostly, and anything else.
+  enum class Words : uint8_t { k16, k32And32, kOther };
+  static Words WordsFor(uint32_t bytes, uint32_t word_bytes) {
+    if (bytes == 2 && word_bytes == 2) return Words::k16;
+    return bytes == 8 && word_bytes >= 4 ? Words::k32And32 : Words::kOther;
+  }
+  [[gnu::noinline]] uint64_t LoadOther(const std::byte* at) const {
+    uint64_t entry = 0;
+    for (uint32_t i = 0; i < bytes_; i += word_bytes_) {
       entry |= dataplane::LoadCell(at + i, word_bytes_, false) << (8 * i);
     }
     return entry;
   }
-  void Store(uint32_t slot, uint64_t entry) const {
-    std::byte* const at = first_ + size_t{slot} * bytes_;
+  [[gnu::noinline]] void StoreOther(std::byte* at, uint64_t entry) const {
     for (uint32_t i = 0; i < bytes_; i += word_bytes_) {
       dataplane::StoreCell(at + i, word_bytes_, false, entry >> (8 * i));
     }
   }
 
- private:
   std::byte* first_ = nullptr;
   uint32_t bytes_ = 0;
   uint32_t word_bytes_ = 8;
+  Words words_ = Words::kOther;
 };
 
 }  // namespace qsplit::guard

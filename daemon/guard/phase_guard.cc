@@ -28,7 +28,8 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> PhaseGuard::Create(QueueParts parts)
   const RingShape& ring = guard->shadow_shape_.rings.front();
   status = guard->CompileRing();
   if (status.ok()) status = guard->CompileForms(ring, parts.options);
-  if (status.ok()) status = guard->CompileDone(ring, Role::kTag, &guard->done_form_);
+  if (status.ok())
+    status = guard->CompileDone(ring, Role::kTag, guard->done_.word, &guard->done_form_);
   if (!status.ok()) return status;
   for (const BufferForm& form : guard->forms_) {
     if (form.has_tag() && !form.has_next_index()) continue;
@@ -125,6 +126,8 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
   HeldMark first;
   dataplane::DoorbellState whole;
   while (forwarded < most && !(packet.descriptors == 0 && MustWait())) {
+    shadow_.WalkToRead(at.index());
+    real_.WalkToWrite(at.index());
     // Acquire: pairs with the client's store of that word.
     const uint64_t marked = shadow_.LoadMark(at.index(), posted_.word);
     if (!posted_.Holds(marked, at.phase())) break;
@@ -172,16 +175,18 @@ uint32_t PhaseGuard::Return(uint32_t budget) {
   uint32_t returned = 0;
   uint64_t bytes = 0;
   for (; returned < budget && with_device != 0; ++returned) {
+    real_.WalkToRead(at.index());
+    shadow_.WalkToWrite(at.index());
     // Acquire: pairs with the device's store of that word; the rest is its as well.
     const uint64_t marked = real_.LoadMark(at.index(), mark);
     if (!done_.Holds(marked, at.phase())) break;
     const WordPair words = real_.LoadBehind(marked, at.index(), mark) & done_form_.kept;
-    const uint64_t tag = done_form_.key.Get(words);
+    const uint64_t tag = done_form_.key.In(words.At(mark));
     // A completion of nothing that the device has: it goes no further.
     if (tag >= slots_of_tag_.size() || slots_of_tag_[tag] == 0) break;
     const uint32_t slots = slots_of_tag_[tag];
     slots_of_tag_[tag] = 0;
-    bytes += done_form_.length.Get(words);
+    bytes += done_form_.length.In(words.At(mark));
     shadow_.StoreUnmarked(at.index(), mark, words);
     const uint64_t signed_mark = done_.Sign(words.At(mark), at.phase());
     if (returned == 0) {

@@ -117,7 +117,7 @@ absl::Status TableGuard::CompileDoneRing(const Rings& shadow, const Rings& real)
                      "name slots of the table, as many as that has, and are not acknowledged"));
   }
   const uint32_t cell = ring.ring->completed().cell();
-  absl::Status status = CompileDone(ring, Role::kTableIndex, &done_form_);
+  absl::Status status = CompileDone(ring, Role::kTableIndex, 0, &done_form_);
   if (status.ok()) {
     status = Into(dataplane::ProgressReader::OfCell(*real.done, cell), &completed_);
   }
@@ -168,6 +168,17 @@ inline uint32_t TableGuard::CheckChain(uint64_t head, uint64_t* bytes) {
   }
 }
 
+inline void TableGuard::LoadHeads(RingCursor at, uint64_t count, uint64_t* heads) const {
+  const EntrySlots names = shadow_names_;
+  const auto together = static_cast<uint32_t>(std::min<uint64_t>(count, kTogether));
+  for (uint32_t i = 0; i < together; ++i) {
+    heads[i] = name_.In(names.Load(at.index()));
+    shadow_table_.WillRead(static_cast<uint32_t>(heads[i]));
+    real_table_.WillWrite(static_cast<uint32_t>(heads[i]));
+    at.NextSlot();
+  }
+}
+
 // Where they are stands in registers while both directions run: compilers read members again after
 // each store into a ring.
 
@@ -181,8 +192,10 @@ uint32_t TableGuard::Forward(uint32_t budget) {
   uint32_t forwarded = 0;
   uint64_t packets = 0;
   uint64_t all_bytes = 0;
+  uint64_t heads[kTogether];
   for (; packets < ahead && forwarded < budget && !MustWait(); ++packets) {
-    const uint64_t head = name_.In(shadow_names_.Load(at.index()));
+    if (packets % kTogether == 0) LoadHeads(at, ahead - packets, heads);
+    const uint64_t head = heads[packets % kTogether];
     uint64_t bytes = 0;
     const uint32_t descriptors = CheckChain(head, &bytes);
     if (descriptors == 0) [[unlikely]] {
@@ -228,16 +241,20 @@ uint32_t TableGuard::Return(uint32_t budget) {
   RingCursor told_at = told_at_;
   uint32_t ahead = 0;
   if (!completed_.Read(at, 0, at.slot_count(), &ahead) || ahead == 0) return 0;
+  const EntrySlots real = real_done_;
+  const EntrySlots shadow = shadow_done_;
   const uint32_t most = std::min(ahead, budget);
   uint32_t returned = 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < most; ++i) {
-    const WordPair entry = WordPair{real_done_.Load(at.index()), 0} & done_form_.kept;
+    real.WalkToRead(at.index());
+    shadow.WalkToWrite(told_at.index());
+    const uint64_t entry = real.Load(at.index()) & done_form_.kept.low;
     at.NextSlot();
     // A completion of nothing that the device has says nothing to the client.
-    if (!FreeChain(done_form_.key.Get(entry))) continue;
-    bytes += done_form_.length.Get(entry);
-    shadow_done_.Store(told_at.index(), entry.low);
+    if (!FreeChain(done_form_.key.In(entry))) continue;
+    bytes += done_form_.length.In(entry);
+    shadow.Store(told_at.index(), entry);
     told_at.NextSlot();
     ++returned;
   }

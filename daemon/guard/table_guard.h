@@ -39,6 +39,8 @@ class TableGuard final : public ChainGuard {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  // Chains whose names are read at once, so that their first descriptors are on their way.
+  static constexpr uint32_t kTogether = 8;
   // The rings by what they are for.
   struct Rings {
     const dataplane::RingShape* table = nullptr;
@@ -61,6 +63,9 @@ class TableGuard final : public ChainGuard {
   absl::Status CompileDoneRing(const Rings& shadow, const Rings& real);
   bool HasPosted() override;
   bool HasDone() override;
+  // Reads names from there on, as many as there are and are looked at together.
+  [[gnu::always_inline]] void LoadHeads(dataplane::RingCursor at, uint64_t count,
+                                        uint64_t* heads) const;
   // Checks the chain and stores it into the real table; its descriptors, 0: stopped.
   [[gnu::always_inline]] uint32_t CheckChain(uint64_t head, uint64_t* bytes);
   // Gives the chain's slots back. False: no chain of the device's begins there.

@@ -1,16 +1,14 @@
-// Descriptors of two words that stay in registers while they are checked: a field is masked out of
-// both words, so that nothing is indexed and no copy goes through memory.
+// Descriptors of two words that stay in registers while they are checked, and rings of them.
 //
 // Pairs are private; slots are shared with the other side and are read and written word by word.
-// Compiled once at open; immutable, any thread.
+// Any thread.
 #ifndef QSPLIT_DAEMON_GUARD_WORD_PAIR_H_
 #define QSPLIT_DAEMON_GUARD_WORD_PAIR_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include "daemon/guard/word_field.h"
+#include "daemon/guard/prefetch.h"
 #include "dataplane/barriers.h"
 
 namespace qsplit::guard {
@@ -19,50 +17,11 @@ struct WordPair {
   uint64_t low = 0;   // bytes 0 to 7
   uint64_t high = 0;  // bytes 8 to 15
 
-  // All zeros but for one word.
-  static constexpr WordPair Of(uint64_t value, uint32_t word) {
-    return word == 0 ? WordPair{value, 0} : WordPair{0, value};
-  }
   uint64_t At(uint32_t word) const { return word == 0 ? low : high; }
-  uint64_t Union() const { return low | high; }
-  std::array<uint64_t, 2> Words() const { return {low, high}; }
 
   friend WordPair operator&(const WordPair& a, const WordPair& b) {
     return {a.low & b.low, a.high & b.high};
   }
-};
-
-// A number in one word of a pair.
-class PairField {
- public:
-  PairField() = default;
-  explicit PairField(const WordField& field)
-      : mask_(WordPair::Of(field.mask << field.shift, field.word)), shift_(field.shift) {}
-
-  bool there() const { return mask_.Union() != 0; }
-  uint64_t Get(const WordPair& words) const { return (words & mask_).Union() >> shift_; }
-
- private:
-  WordPair mask_;  // where it stands; 0: it is not there
-  uint32_t shift_ = 0;
-};
-
-// An address in one word of a pair, whose bits stand where they stand in the address.
-class PairAddress {
- public:
-  PairAddress() = default;
-  explicit PairAddress(const WordAddress& address)
-      : mask_(WordPair::Of(address.mask, address.word)) {}
-
-  uint64_t Get(const WordPair& words) const { return (words & mask_).Union(); }
-  // address: one that the field can say; see WordAddress::CheckReach.
-  void Set(WordPair* words, uint64_t address) const {
-    words->low = (words->low & ~mask_.low) | (address & mask_.low);
-    words->high = (words->high & ~mask_.high) | (address & mask_.high);
-  }
-
- private:
-  WordPair mask_;
 };
 
 // The slots of a ring or a table, one pair each.
@@ -94,6 +53,12 @@ class PairSlots {
   void StoreMark(uint32_t slot, uint32_t mark, uint64_t marked) const {
     dataplane::StoreRelease<uint64_t>(At(slot, mark), marked);
   }
+
+  // Their lines are asked for: of the slots behind this one, for who walks on; of this one.
+  void WalkToRead(uint32_t slot) const { PrefetchAheadToRead(At(slot, 0), sizeof(WordPair)); }
+  void WalkToWrite(uint32_t slot) const { PrefetchAheadToWrite(At(slot, 0), sizeof(WordPair)); }
+  void WillRead(uint32_t slot) const { PrefetchToRead(At(slot, 0)); }
+  void WillWrite(uint32_t slot) const { PrefetchToWrite(At(slot, 0)); }
 
  private:
   std::byte* At(uint32_t slot, uint32_t word) const {
