@@ -33,6 +33,8 @@ class EntrySlots {
       case Words::k32And32:
         return dataplane::LoadRelaxed<uint32_t>(at) |
                uint64_t{dataplane::LoadRelaxed<uint32_t>(at + 4)} << 32;
+      case Words::k64:
+        return dataplane::LoadRelaxed<uint64_t>(at);
       case Words::kOther:
         break;
     }
@@ -48,6 +50,9 @@ class EntrySlots {
         dataplane::StoreRelaxed<uint32_t>(at, static_cast<uint32_t>(entry));
         dataplane::StoreRelaxed<uint32_t>(at + 4, static_cast<uint32_t>(entry >> 32));
         return;
+      case Words::k64:
+        dataplane::StoreRelaxed<uint64_t>(at, entry);
+        return;
       case Words::kOther:
         break;
     }
@@ -61,10 +66,11 @@ class EntrySlots {
   std::byte* At(uint32_t slot) const { return first_ + size_t{slot} * bytes_; }
 
   // What there is mostly, and anything else.
-  enum class Words : uint8_t { k16, k32And32, kOther };
+  enum class Words : uint8_t { k16, k32And32, k64, kOther };
   static Words WordsFor(uint32_t bytes, uint32_t word_bytes) {
     if (bytes == 2 && word_bytes == 2) return Words::k16;
-    return bytes == 8 && word_bytes >= 4 ? Words::k32And32 : Words::kOther;
+    if (bytes == 8 && word_bytes == 4) return Words::k32And32;
+    return bytes == 8 && word_bytes == 8 ? Words::k64 : Words::kOther;
   }
   [[gnu::noinline]] uint64_t LoadOther(const std::byte* at) const {
     uint64_t entry = 0;

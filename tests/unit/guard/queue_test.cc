@@ -55,7 +55,7 @@ TEST_P(SendingQueue, MovesNoMoreThanItsTurn) {
 }
 
 TEST_P(SendingQueue, KeepsToItsRate) {
-  TokenBuckets buckets({.packets_per_second = 1000, .burst_packets = 5});
+  TokenBuckets buckets({.tx_packets_per_second = 1000, .burst_packets = 5});
   rig.guard->SetRateLimit(&buckets);
   PushPackets(20);
   buckets.Refill(kMs);
