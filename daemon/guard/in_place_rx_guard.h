@@ -1,6 +1,7 @@
 // The guard of a receive ring whose device completes descriptors by writing over them.
 //
 //   slot of both rings     free ──► forwarded ──► completed ──► returned ──► free
+//                                consume_ … forward_: with the device
 //
 // See guarded_queue.h for what it promises. One thread at a time.
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_RX_GUARD_H_

@@ -1,7 +1,7 @@
 // Hints to the processor that a cache line will be needed: rings' lines come from another core,
 // which takes as long as checking several descriptors.
 //
-// Any address: what cannot be reached is left alone. Any thread.
+// Places in a ring, and a little behind its end: what cannot be reached is left alone. Any thread.
 #ifndef QSPLIT_DAEMON_GUARD_PREFETCH_H_
 #define QSPLIT_DAEMON_GUARD_PREFETCH_H_
 

@@ -173,8 +173,10 @@ inline void TableGuard::LoadHeads(RingCursor at, uint64_t count, uint64_t* heads
   const auto together = static_cast<uint32_t>(std::min<uint64_t>(count, kTogether));
   for (uint32_t i = 0; i < together; ++i) {
     heads[i] = name_.In(names.Load(at.index()));
-    shadow_table_.WillRead(static_cast<uint32_t>(heads[i]));
-    real_table_.WillWrite(static_cast<uint32_t>(heads[i]));
+    // No number of the client's is a place, not even for a hint.
+    const auto slot = static_cast<uint32_t>(heads[i] < slots_.size() ? heads[i] : 0);
+    shadow_table_.WillRead(slot);
+    real_table_.WillWrite(slot);
     at.NextSlot();
   }
 }

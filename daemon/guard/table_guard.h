@@ -63,7 +63,8 @@ class TableGuard final : public ChainGuard {
   absl::Status CompileDoneRing(const Rings& shadow, const Rings& real);
   bool HasPosted() override;
   bool HasDone() override;
-  // Reads names from there on, as many as there are and are looked at together.
+  // Reads names from there on, as many as there are and are looked at together. Those whose turn
+  // does not come any more are read anew the next time; nothing is kept of the first one.
   [[gnu::always_inline]] void LoadHeads(dataplane::RingCursor at, uint64_t count,
                                         uint64_t* heads) const;
   // Checks the chain and stores it into the real table; its descriptors, 0: stopped.

@@ -62,7 +62,9 @@ TEST_P(SendingQueue, KeepsToItsRate) {
   rig.Settle();
   EXPECT_EQ(SendAll(), 5u);
   EXPECT_GT(rig.guard->counters().limited.Read(), 0u);
+  // What waits for tokens is work, but not before they are there.
   EXPECT_TRUE(rig.guard->HasWork());
+  EXPECT_EQ(rig.guard->WorkInNs(), kMs);
   buckets.Refill(4 * kMs);
   rig.Settle();
   EXPECT_EQ(SendAll(), 3u);
@@ -72,7 +74,19 @@ TEST_P(SendingQueue, KeepsToItsRate) {
   EXPECT_FALSE(rig.guard->fault().has_value());
 }
 
+TEST_P(SendingQueue, BringsBackWhatIsDoneWhateverWaits) {
+  TokenBuckets buckets({.tx_packets_per_second = 1000, .burst_packets = 5});
+  rig.guard->SetRateLimit(&buckets);
+  for (int i = 0; i < 6; ++i) PushPackets(1);
+  buckets.Refill(kMs);
+  rig.Settle();
+  ASSERT_GT(rig.guard->WorkInNs(), 0u);
+  ASSERT_EQ(SendAll(), 5u);
+  EXPECT_EQ(rig.guard->WorkInNs(), 0u);
+}
+
 TEST_P(SendingQueue, KnowsWhenThereIsWork) {
+  EXPECT_EQ(rig.guard->WorkInNs(), GuardedQueue::kNoWork);
   EXPECT_FALSE(rig.guard->HasWork());
   PushPackets(1);
   EXPECT_TRUE(rig.guard->HasWork());
