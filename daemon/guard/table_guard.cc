@@ -170,14 +170,21 @@ inline uint32_t TableGuard::CheckChain(uint64_t head, uint64_t* bytes) {
 
 inline void TableGuard::LoadHeads(RingCursor at, uint64_t count, uint64_t* heads) const {
   const EntrySlots names = shadow_names_;
+  const PairSlots shadow = shadow_table_;
+  const PairSlots real = real_table_;
+  const WordField name = name_;
+  const uint64_t slot_count = slots_.size();
   const auto together = static_cast<uint32_t>(std::min<uint64_t>(count, kTogether));
   for (uint32_t i = 0; i < together; ++i) {
-    heads[i] = name_.In(names.Load(at.index()));
-    // No number of the client's is a place, not even for a hint.
-    const auto slot = static_cast<uint32_t>(heads[i] < slots_.size() ? heads[i] : 0);
-    shadow_table_.WillRead(slot);
-    real_table_.WillWrite(slot);
+    const uint64_t head = name.In(names.Load(at.index()));
+    heads[i] = head;
     at.NextSlot();
+    // No number of the client's is a place before it is checked, not even for a hint.
+    if (head >= slot_count) [[unlikely]] {
+      continue;
+    }
+    shadow.WillRead(static_cast<uint32_t>(head));
+    real.WillWrite(static_cast<uint32_t>(head));
   }
 }
 
@@ -186,6 +193,7 @@ inline void TableGuard::LoadHeads(RingCursor at, uint64_t count, uint64_t* heads
 
 uint32_t TableGuard::Forward(uint32_t budget) {
   RingCursor at = names_at_;
+  const EntrySlots real_names = real_names_;
   uint32_t ahead = 0;
   if (!posted_.Read(at, 0, at.slot_count(), &ahead)) [[unlikely]] {
     Stop(FaultKind::kBadIndex, at.index());
@@ -209,7 +217,7 @@ uint32_t TableGuard::Forward(uint32_t budget) {
     }
     // As many names as slots of the table are on their way at most, for each has one of its own: no
     // name is written over one that the device may not have read.
-    real_names_.Store(at.index(), head << name_.shift);
+    real_names.Store(at.index(), head << name_.shift);
     at.NextSlot();
     TakePacketTokens(bytes);
     all_bytes += bytes;
@@ -245,17 +253,18 @@ uint32_t TableGuard::Return(uint32_t budget) {
   if (!completed_.Read(at, 0, at.slot_count(), &ahead) || ahead == 0) return 0;
   const EntrySlots real = real_done_;
   const EntrySlots shadow = shadow_done_;
+  const DoneForm form = done_form_;
   const uint32_t most = std::min(ahead, budget);
   uint32_t returned = 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < most; ++i) {
     real.WalkToRead(at.index());
     shadow.WalkToWrite(told_at.index());
-    const uint64_t entry = real.Load(at.index()) & done_form_.kept.low;
+    const uint64_t entry = real.Load(at.index()) & form.kept.low;
     at.NextSlot();
     // A completion of nothing that the device has says nothing to the client.
-    if (!FreeChain(done_form_.key.In(entry))) continue;
-    bytes += done_form_.length.In(entry);
+    if (!FreeChain(form.key.In(entry))) continue;
+    bytes += form.length.In(entry);
     shadow.Store(told_at.index(), entry);
     told_at.NextSlot();
     ++returned;
