@@ -36,9 +36,7 @@ v1::ReadQueueResponse XdpRings() {
   std::string slots(64, '\0');
   slots[1] = 0x10;  // 0x1000 in slot 0
   fill->set_slots(slots);
-  fill->add_cells(9);
-  fill->add_cells(2);
-  fill->add_cells(1);
+  for (const uint64_t cell : {2, 1, 9}) fill->add_cells(cell);
   v1::RingImage* packets = response.add_rings();
   packets->set_ring(1);
   packets->set_slot_count(8);
@@ -55,7 +53,7 @@ TEST(RingText, ShowsSlotsThroughTheLayout) {
   ASSERT_TRUE(text.ok()) << text.status();
   EXPECT_THAT(*text, HasSubstr("receive queue 3 of nic0: layout linux.af_xdp, lease 7\n"));
   EXPECT_THAT(*text, HasSubstr("ring fill: 8 slots of 8 bytes\n"
-                               "   producer 9, consumer 2, flags 1\n"
+                               "   consumer 2, flags 1, producer 9\n"
                                "      0  FillEntry  address=4096\n"
                                "      1  FillEntry  all 0\n"
                                "      …  6 more like it\n"));
