@@ -37,6 +37,7 @@
 #include "qsplit/v1/device.pb.h"
 #include "qsplit/v1/layout_service.pb.h"
 #include "qsplit/v1/lease.pb.h"
+#include "qsplit/v1/queue.pb.h"
 #include "qsplit/v1/region.pb.h"
 #include "qsplit/v1/stats.pb.h"
 #include "qsplit/v1/steering.pb.h"
@@ -168,6 +169,12 @@ class Broker {
   absl::StatusOr<v1::GetStatsResponse> GetStats(SessionId caller,
                                                 const v1::GetStatsRequest& request,
                                                 std::string_view call = "GetStats") const;
+
+  // --- QueueService.
+  absl::StatusOr<v1::ExplainQueueResponse> ExplainQueue(
+      SessionId caller, const v1::ExplainQueueRequest& request) const;
+  absl::StatusOr<v1::ReadQueueResponse> ReadQueue(SessionId caller,
+                                                  const v1::ReadQueueRequest& request) const;
 
   // --- AdminService.
   absl::StatusOr<v1::RevokeLeaseResponse> RevokeLease(SessionId caller,

@@ -75,7 +75,8 @@ device::QueueCounters Since(const device::QueueCounters& now, const device::Queu
                                           &Counters::checksum_errors,
                                           &Counters::faults,
                                           &Counters::events,
-                                          &Counters::wakeups};
+                                          &Counters::wakeups,
+                                          &Counters::drops_source};
   static_assert(sizeof(Counters) == std::size(kAll) * sizeof(uint64_t), "name each counter");
   Counters since;
   for (uint64_t Counters::*counter : kAll) {

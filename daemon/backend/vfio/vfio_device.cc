@@ -326,6 +326,35 @@ device::DeviceCounters VfioDevice::ReadCounters() const {
   return counters_;
 }
 
+const OpenLease* VfioDevice::HolderOf(uint32_t queue, bool transmit) const {
+  for (const auto& [id, lease] : leases_) {
+    const auto& queues = transmit ? lease->request().tx_queues : lease->request().rx_queues;
+    if (std::ranges::find(queues, queue) != queues.end()) return lease.get();
+  }
+  return nullptr;
+}
+
+std::vector<device::QueueCheck> VfioDevice::ExamineQueue(uint32_t queue, bool transmit) {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok() || !ready_) {
+    return {
+        {"function", device::CheckVerdict::kWrong, "it is being reset", "try again in a while"}};
+  }
+  const OpenLease* const lease = HolderOf(queue, transmit);
+  return lease == nullptr ? std::vector<device::QueueCheck>() : lease->Examine(queue, transmit);
+}
+
+absl::StatusOr<device::RingImage> VfioDevice::ReadRing(const device::RingSelection& wanted) const {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  const OpenLease* const lease = HolderOf(wanted.queue, wanted.transmit);
+  if (lease == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("nobody leases queue ", wanted.queue, ", so it has no rings"));
+  }
+  return lease->ReadRing(wanted);
+}
+
 absl::Status VfioDevice::Inject(const device::Injection&) {
   return absl::UnimplementedError("faults are injected into software NICs only");
 }
