@@ -10,6 +10,7 @@
 #include "client-lib/src/tx_queue_impl.h"
 #include "dataplane/rx_driver.h"
 #include "dataplane/tx_driver.h"
+#include "descriptor-lang/layout/roles.h"
 #include "qsplit/v1/layout_service.grpc.pb.h"
 #include "qsplit/v1/lease.grpc.pb.h"
 #include "qsplit/v1/steering.grpc.pb.h"
@@ -27,6 +28,19 @@ std::optional<uint32_t> QueueOf(const v1::Layout& layout, v1::Direction directio
     if (layout.queues(i).direction() == direction) return static_cast<uint32_t>(i);
   }
   return std::nullopt;
+}
+
+// Whether a device that cuts packets wants the pseudo header's sum with the length of the whole.
+// Those that are told where to begin and where to store, and nothing of headers, want for each
+// packet what stands for a plain sum; those that know TCP themselves want it without. Virtio 1.2,
+// 5.1.6.2.
+bool SegmentsCountLength(const v1::Layout& layout) {
+  for (const v1::Form& form : layout.forms()) {
+    for (const v1::Field& field : form.fields()) {
+      if (layout::FindRole(field.role()) == layout::Role::kChecksumL4InsertOffset) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -216,8 +230,11 @@ absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t 
   if (!bell.ok()) return bell.status();
   absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, view, {});
   if (!driver.ok()) return driver.status();
-  tx.push_back(std::make_unique<TxQueue>(std::make_unique<TxQueueImpl>(
-      *std::move(driver), pools[i], TxQueueImpl::Setup{.bell = *bell, .number = grant.queue()})));
+  const TxQueueImpl::Setup setup{.bell = *bell,
+                                 .number = grant.queue(),
+                                 .segments_count_length = SegmentsCountLength(layout.message())};
+  tx.push_back(std::make_unique<TxQueue>(
+      std::make_unique<TxQueueImpl>(*std::move(driver), pools[i], setup)));
   return absl::OkStatus();
 }
 
