@@ -229,11 +229,15 @@ void PrepareChecksums(Packet& packet, const Headers& h, bool l3, bool l4) {
   PutU16(b, field, FoldSum(PseudoSum(packet, h)));
 }
 
-void PrepareSegments(Packet& packet, const Headers& h, bool counts_length) {
-  const std::span<std::byte> b = packet.bytes();
-  if (h.l3 == L3Kind::kIp4) PutU16(b, h.l2_bytes + 10u, 0);
+void PrepareSegments(Packet& packet, const Headers& h, bool sums_plainly) {
+  if (sums_plainly) {
+    FillChecksums(packet, h, true, false);
+    PrepareChecksums(packet, h, false, true);
+    return;
+  }
+  PrepareChecksums(packet, h, true, false);
   const uint32_t field = h.l2_bytes + h.l3_bytes + ChecksumOffset(L4Kind::kTcp);
-  PutU16(b, field, FoldSum(counts_length ? PseudoSum(packet, h) : PartialPseudoSum(packet, h)));
+  PutU16(packet.bytes(), field, FoldSum(PartialPseudoSum(packet, h)));
 }
 
 void VerifyChecksums(Packet& packet) {

@@ -30,11 +30,10 @@ std::optional<uint32_t> QueueOf(const v1::Layout& layout, v1::Direction directio
   return std::nullopt;
 }
 
-// Whether a device that cuts packets wants the pseudo header's sum with the length of the whole.
-// Those that are told where to begin and where to store, and nothing of headers, want for each
-// packet what stands for a plain sum; those that know TCP themselves want it without. Virtio 1.2,
-// 5.1.6.2.
-bool SegmentsCountLength(const v1::Layout& layout) {
+// Whether the device adds checksums up from where it is told to, and knows no transport: it takes a
+// packet to be cut as one that is right but for this sum (virtio 1.2, 5.1.6.2). Where it knows TCP
+// it wants to find no length in the sum.
+bool SumsPlainly(const v1::Layout& layout) {
   for (const v1::Form& form : layout.forms()) {
     for (const v1::Field& field : form.fields()) {
       if (layout::FindRole(field.role()) == layout::Role::kChecksumL4InsertOffset) return true;
@@ -230,9 +229,8 @@ absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t 
   if (!bell.ok()) return bell.status();
   absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, view, {});
   if (!driver.ok()) return driver.status();
-  const TxQueueImpl::Setup setup{.bell = *bell,
-                                 .number = grant.queue(),
-                                 .segments_count_length = SegmentsCountLength(layout.message())};
+  const TxQueueImpl::Setup setup{
+      .bell = *bell, .number = grant.queue(), .sums_plainly = SumsPlainly(layout.message())};
   tx.push_back(std::make_unique<TxQueue>(
       std::make_unique<TxQueueImpl>(*std::move(driver), pools[i], setup)));
   return absl::OkStatus();

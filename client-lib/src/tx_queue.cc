@@ -160,7 +160,7 @@ bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {
     request->vlan_tci = *packet.vlan();
   }
   if (!driver.Supports(*request)) return false;
-  PrepareSegments(packet, headers, setup.segments_count_length);
+  PrepareSegments(packet, headers, setup.sums_plainly);
   return true;
 }
 

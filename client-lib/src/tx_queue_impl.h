@@ -20,9 +20,8 @@ class TxQueueImpl {
   struct Setup {
     QueueBell bell;
     uint32_t number = 0;
-    // What the device wants to find in the checksum field of a packet that it cuts: see
-    // PrepareSegments.
-    bool segments_count_length = false;
+    // How the device sums up packets that it cuts: see PrepareSegments.
+    bool sums_plainly = false;
   };
 
   // The pool stays the caller's and outlives this.

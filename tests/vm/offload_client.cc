@@ -5,7 +5,8 @@
 //   offload_client --device NAME
 //
 //   device                       whether its link is up, and its address
-//   lease [rx=ROLE… tx=ROLE…]    a pair of queues; what the answer to Acquire says
+//   lease [rss layout=NAME rx=ROLE… tx=ROLE…]
+//                                a pair of queues, instead of the last; what Acquire's answer says
 //   rule WORDS…                  brings traffic, in ethtool's words
 //   send ASK CUT FRAME           ASK: of "34", which layers' checksums; "-" none. CUT: bytes of
 //                                segments, 0 none. FRAME in hexadecimal
@@ -96,8 +97,12 @@ class Client {
   absl::StatusOr<std::string> Acquire(std::istream& words) {
     LeaseOptions options;
     for (std::string word; words >> word;) {
-      (word.starts_with("rx=") ? options.rx_roles : options.tx_roles).push_back(word.substr(3));
+      if (word.starts_with("rx=")) options.rx_roles.push_back(word.substr(3));
+      if (word.starts_with("tx=")) options.tx_roles.push_back(word.substr(3));
+      if (word.starts_with("layout=")) options.layout = word.substr(7);
+      if (word == "rss") options.join_rss = true;
     }
+    lease_.reset();
     absl::StatusOr<Lease> lease = device_->Acquire(options);
     if (!lease.ok()) return lease.status();
     lease_.emplace(*std::move(lease));

@@ -24,7 +24,7 @@ def ones_sum(data):
 
 @dataclasses.dataclass
 class Frame:
-    """Of one transport packet: what stands in its bytes, and where."""
+    """What stands in its bytes, and where; version is None if it is no UDP or TCP over IP."""
     data: bytes
 
     def __post_init__(self):
@@ -40,6 +40,9 @@ class Frame:
         else:
             self.ip_bytes, self.total = 40, 40 + struct.unpack_from("!H", ip, 4)[0]
             self.protocol, self.addresses, self.id, self.l3_sum = ip[6], ip[8:40], None, None
+        if self.protocol not in (UDP, TCP):
+            self.version = None
+            return
         self.l4_at = 14 + self.ip_bytes
         self.l4 = self.data[self.l4_at:14 + self.total]
         if self.protocol == TCP:
@@ -49,6 +52,7 @@ class Frame:
         else:
             self.header_bytes, self.sum_at = 8, 6
         self.payload = self.l4[self.header_bytes:]
+        self.port = struct.unpack_from("!H", self.l4)[0]
         self.l4_sum = struct.unpack_from("!H", self.l4, self.sum_at)[0]
 
     def l3_good(self):
@@ -80,12 +84,12 @@ class Frame:
         return Frame(bytes(data))
 
 
-def frame(to, source, version, protocol, payload, flags=ACK):
+def frame(to, source, version, protocol, payload, flags=ACK, port=4000):
     """Without sums: they are zero."""
     if protocol == UDP:
-        body = struct.pack("!HHHH", 4000, 4242, 8 + len(payload), 0) + payload
+        body = struct.pack("!HHHH", port, 4242, 8 + len(payload), 0) + payload
     else:
-        body = struct.pack("!HHIIBBHHH", 4000, 4242, FIRST_SEQUENCE, 1, 5 << 4, flags, 8192, 0, 0) + payload
+        body = struct.pack("!HHIIBBHHH", port, 4242, FIRST_SEQUENCE, 1, 5 << 4, flags, 8192, 0, 0) + payload
     if version == 4:
         kind = 0x0800
         header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), FIRST_ID, 0x4000, 64, protocol, 0)
@@ -125,19 +129,22 @@ def why_not_cut(whole, pieces, most):
 
 
 class Capture:
-    """A pcap file that QEMU's filter-dump is writing."""
+    """A pcap file that somebody is writing."""
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.at, self.seen = path, 24, []
 
     def frames(self):
-        with open(self.path, "rb") as file:
-            data = file.read()
-        at, found = 24, []
+        """All that it has by now."""
+        with open(self.path, "rb", buffering=0) as file:
+            file.seek(self.at)
+            data = file.readall()
+        at = 0
         while at + 16 <= len(data):
             length = struct.unpack_from("=I", data, at + 8)[0]
             if at + 16 + length > len(data):
                 break
-            found.append(data[at + 16:at + 16 + length])
+            self.seen.append(data[at + 16:at + 16 + length])
             at += 16 + length
-        return found
+        self.at += at
+        return self.seen

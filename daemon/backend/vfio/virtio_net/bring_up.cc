@@ -17,7 +17,8 @@ constexpr uint32_t kMostMtu = 65535;
 
 // What is taken where it is offered. Not VIRTIO_NET_F_GUEST_CSUM and VIRTIO_NET_F_GUEST_TSO*: they
 // let the device hand out packets with half a checksum, or longer than the MTU, and clients are not
-// told; so no device says of a received packet that its checksum holds. VIRTIO_F_EVENT_IDX and VIRTIO_F_INDIRECT_DESC are choices of the layouts that are not made.
+// told; so no device says of a received packet that its checksum holds. VIRTIO_F_EVENT_IDX and
+// VIRTIO_F_INDIRECT_DESC are choices of the layouts that are not made.
 constexpr uint64_t kWanted = kVersion1 | kAccessPlatform | kOrderPlatform | kRingReset | kNetCsum |
                              kNetMtu | kNetMac | kNetHostTso4 | kNetHostTso6 | kNetMergeBuffers |
                              kNetStatus | kNetControlQueue | kNetControlRx | kNetMultiqueue |

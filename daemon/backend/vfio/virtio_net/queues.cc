@@ -126,7 +126,8 @@ absl::StatusOr<QueueAddresses> PackedAddresses(const NamedRings& rings) {
   return addresses;
 }
 
-// Features are the device's: every queue has what was agreed on. What a setup leaves out is choice 0.
+// Features are the device's: every queue has what was agreed on. What a setup leaves out is choice
+// 0.
 absl::Status CheckFeatures(const QueueSetup& setup, const DrivenLayout& driven) {
   const v1::Layout& layout = setup.layout.message();
   for (int i = 0; i < layout.features_size(); ++i) {
@@ -139,8 +140,8 @@ absl::Status CheckFeatures(const QueueSetup& setup, const DrivenLayout& driven) 
           feature.choices(static_cast<int>(choice)) == agreed) {
         continue;
       }
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the device is set up with ", name, " = ", agreed, " for all of its queues"));
+      return absl::InvalidArgumentError(absl::StrCat("the device is set up with ", name, " = ",
+                                                     agreed, " for all of its queues"));
     }
   }
   return absl::OkStatus();

@@ -71,13 +71,17 @@ TEST_F(VirtioNetTest, ThePlanOfTheBackEndIsTaken) {
   for (const DrivenLayout& driven : driver->facts().layouts) {
     const layout::VerifiedLayout layout = Layout(driven.name);
     backend::RingPlan plan(
-        layout, kUsualChoices, {.iova = 0x40000000, .sleeps = false, .fixed_cells = driven.fixed_cells});
+        layout, kUsualChoices,
+        {.iova = 0x40000000, .sleeps = false, .fixed_cells = driven.fixed_cells});
     ASSERT_TRUE(plan.AddQueue(*layout.FindQueue(v1::DIRECTION_RECEIVE), 0, 0, 256).ok());
     ASSERT_TRUE(plan.AddQueue(*layout.FindQueue(v1::DIRECTION_TRANSMIT), 0, 64, 256).ok());
     plan.Finish();
     for (const bool transmit : {false, true}) {
-      QueueSetup setup{
-          .transmit = transmit, .queue = 0, .layout = layout, .features = kUsualChoices, .rings = {}};
+      QueueSetup setup{.transmit = transmit,
+                       .queue = 0,
+                       .layout = layout,
+                       .features = kUsualChoices,
+                       .rings = {}};
       for (const device::RingGrant& ring : (transmit ? plan.tx : plan.rx)[0].rings) {
         RingSetup& out = setup.rings.emplace_back();
         out.slots_iova = ring.iova;
