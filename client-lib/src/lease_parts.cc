@@ -31,8 +31,8 @@ std::optional<uint32_t> QueueOf(const v1::Layout& layout, v1::Direction directio
 }
 
 // Whether the device adds checksums up from where it is told to, and knows no transport: it takes a
-// packet to be cut as one that is right but for this sum (virtio 1.2, 5.1.6.2). Where it knows TCP
-// it wants to find no length in the sum.
+// packet to be cut as one that is right but for this sum, as the Linux kernel's CHECKSUM_PARTIAL
+// has it (include/linux/skbuff.h). Where it knows TCP it wants to find no length in the sum.
 bool SumsPlainly(const v1::Layout& layout) {
   for (const v1::Form& form : layout.forms()) {
     for (const v1::Field& field : form.fields()) {

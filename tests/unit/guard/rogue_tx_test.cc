@@ -310,6 +310,13 @@ TEST_P(RogueTx, SegmentsOfNoSizeOrWithoutPayload) {
   Make(options);
   PushChanged([](uint32_t) {}, 1, request);
   ExpectFault(FaultKind::kBadPacket);
+
+  options = {};
+  options.max_packet_bytes = 64;  // pieces are no longer than what leaves whole
+  request.segment_bytes = 11;
+  Make(options);
+  PushChanged([](uint32_t) {}, 1, request);
+  ExpectFault(FaultKind::kBadPacket);
 }
 
 TEST_P(RogueTx, BitsWithoutAMeaningAreCleared) {
