@@ -208,9 +208,9 @@ TEST(Headers, PreparedToBeCutTheFieldLacksTheLengthOrNothing) {
     const Headers headers = ParseHeaders(packet);
     PrepareSegments(packet, headers, plainly);
     // Summed up plainly, with the length where the field has none, it is the checksum.
-    const uint64_t sum = AddToSum(packet, 34, packet.length() - 34, plainly ? 0 : 42);
+    const uint64_t sum = AddToSum(packet, 38, packet.length() - 38, plainly ? 0 : 38);
     const auto checksum = static_cast<uint16_t>(~FoldSum(sum));
-    EXPECT_EQ(frame.substr(50, 2),
+    EXPECT_EQ(frame.substr(54, 2),
               (std::string{static_cast<char>(checksum >> 8), static_cast<char>(checksum)}));
     EXPECT_EQ(Text(packet).substr(24, 2), plainly ? frame.substr(24, 2) : std::string(2, '\0'));
   }

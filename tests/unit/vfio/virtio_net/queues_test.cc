@@ -135,7 +135,7 @@ TEST_F(VirtioNetTest, WhatTheDeviceDoesNotTakeIsRefused) {
   setup.features[0] = 1;
   refused(setup, "EventIndex = off");
   setup = Split(true, 0);
-  setup.features[2] = 0;
+  setup.features[4] = 0;
   refused(setup, "TxChecksum = off");
   for (RingSetup& ring : (setup = Split(false, 0)).rings) ring.slot_count = 512;
   refused(setup, "512 slots");
