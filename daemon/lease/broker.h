@@ -11,10 +11,10 @@
 // the session, or gets UNAUTHENTICATED (SESSION_ENDED).
 //
 // Any thread may call any method. None waits for a client, and none holds the lock while a device
-// opens or closes queues, which may take long: each device has a thread here that does so, one
-// lease after the other, and nobody but those who asked waits for it. They get an Answer, once, on
-// that thread or their own; methods without one that open or close queues wait themselves (for
-// tests and tools). No system calls but those that devices make.
+// opens or closes queues or counts, which may take long: each device has a thread here that does
+// so, one lease after the other, and nobody but those who asked waits for it. They get an Answer,
+// once, on that thread or their own; methods without one that open or close queues wait themselves
+// (for tests and tools). No system calls but those that devices make.
 #ifndef QSPLIT_DAEMON_LEASE_BROKER_H_
 #define QSPLIT_DAEMON_LEASE_BROKER_H_
 

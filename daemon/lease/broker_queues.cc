@@ -7,7 +7,7 @@
 #include "daemon/lease/broker.h"
 #include "daemon/lease/broker_state.h"
 #include "daemon/lease/convert.h"
-#include "daemon/lease/queue_checks.h"
+#include "daemon/lease/queue_walk.h"
 #include "daemon/policy/error.h"
 
 namespace qsplit::lease {

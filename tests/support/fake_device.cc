@@ -207,6 +207,7 @@ absl::Status FakeDevice::SetRss(const RssConfig& config) {
 }
 
 DeviceCounters FakeDevice::ReadCounters() const {
+  if (on_count_) on_count_();
   DeviceCounters counters;
   const uint64_t packets = traffic_;
   for (uint32_t i = 0; i < info_.rx_queues; ++i) counters.rx.push_back({.packets = packets + i});

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -56,6 +57,8 @@ class FakeDevice : public Device {
   // What ExamineQueue answers for every queue.
   void SetChecks(std::vector<QueueCheck> checks);
 
+  // Called by ReadCounters, as if it took that long. Before any of its calls.
+  void OnCount(std::function<void()> meanwhile) { on_count_ = std::move(meanwhile); }
   // So many packets more on every queue.
   void AddTraffic(uint64_t packets) { traffic_ += packets; }
 
@@ -79,6 +82,7 @@ class FakeDevice : public Device {
 
   const DeviceInfo info_;
   std::atomic<uint64_t> traffic_{100};
+  std::function<void()> on_count_;
   mutable std::mutex mutex_;
   DeviceState state_;
   DeviceEvents events_;

@@ -165,7 +165,7 @@ void NicCore::SignalCompletions() {
   completed_.clear();
 }
 
-bool NicCore::ArmWakeups() {
+uint64_t NicCore::ArmWakeups() {
   bool work = false;
   for (TxQueue* queue : active_tx_) {
     if (queue->stopped) continue;
@@ -174,7 +174,7 @@ bool NicCore::ArmWakeups() {
     const uint32_t slots = queue->ring.PeekAvailable();
     work |= slots != 0 && slots != queue->incomplete_slots;
   }
-  return work;
+  return work ? 0 : kNoWork;
 }
 
 void NicCore::DisarmWakeups() {

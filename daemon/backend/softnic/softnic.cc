@@ -4,35 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/queue_checks.h"
 #include "daemon/backend/common/ring_image.h"
 
 namespace qsplit::softnic {
-namespace {
-
-absl::Status CheckNumbers(const std::vector<uint32_t>& queues, uint32_t limit, const char* what) {
-  for (size_t i = 0; i < queues.size(); ++i) {
-    if (queues[i] >= limit) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(what, " queue ", queues[i], "; the device has ", limit));
-    }
-    if (i != 0 && queues[i] <= queues[i - 1]) {
-      return absl::InvalidArgumentError(absl::StrCat(what, " queues must be in ascending order"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-bool Intersect(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b, uint32_t* common) {
-  for (const uint32_t queue : a) {
-    if (std::find(b.begin(), b.end(), queue) != b.end()) {
-      *common = queue;
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 SoftNic::SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_ptr<Worker> worker)
     : name_(config.name),
@@ -116,31 +91,19 @@ absl::Status SoftNic::CheckRequest(const device::QueueRequest& request) const {
     return absl::UnimplementedError(
         "the software NIC has an IOMMU of its own and serves direct leases only");
   }
-  if (request.rx_queues.empty() && request.tx_queues.empty()) {
-    return absl::InvalidArgumentError("no queue was asked for");
-  }
   if (std::find(info_.layouts.begin(), info_.layouts.end(), request.layout) ==
       info_.layouts.end()) {
     return absl::NotFoundError(
         absl::StrCat("device '", name_, "' does not offer the layout ", request.layout.name()));
   }
-  absl::Status status = CheckNumbers(request.rx_queues, info_.rx_queues, "receive");
-  if (status.ok()) status = CheckNumbers(request.tx_queues, info_.tx_queues, "transmit");
-  return status;
+  return backend::CheckQueueNumbers(request, info_);
 }
 
 absl::Status SoftNic::CheckFree(const device::QueueRequest& request) const {
   for (const auto& [id, lease] : leases_) {
-    if (id == request.lease) {
-      return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
-    }
-    uint32_t queue = 0;
-    if (Intersect(request.rx_queues, lease.request.rx_queues, &queue)) {
-      return absl::ResourceExhaustedError(absl::StrCat("receive queue ", queue, " is taken"));
-    }
-    if (Intersect(request.tx_queues, lease.request.tx_queues, &queue)) {
-      return absl::ResourceExhaustedError(absl::StrCat("transmit queue ", queue, " is taken"));
-    }
+    absl::Status status =
+        backend::CheckApart(request, id, lease.request.rx_queues, lease.request.tx_queues);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -16,11 +16,6 @@ constexpr uint32_t kFrameBytes = 14 + 2 * 4;
 // What an IP header can say, and so the most that is cut into segments.
 constexpr uint32_t kMaxIpBytes = 65535;
 
-guard::RateLimit LimitOf(const device::RateLimit& limit) {
-  return {limit.tx_packets_per_second, limit.tx_bytes_per_second, limit.burst_packets,
-          limit.burst_bytes};
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OpenLease>> GuardedLease::Make(const LeaseParts& parts,
@@ -96,7 +91,7 @@ absl::Status GuardedLease::MakeShadow(const LeaseParts& parts) {
   shadow_rx_ = grant_.rx = std::move(plan.rx);
   shadow_tx_ = grant_.tx = std::move(plan.tx);
   side_.id = request_.lease;
-  side_.tx_buckets = guard::TokenBuckets(LimitOf(request_.limit));
+  side_.tx_buckets = guard::TokenBuckets(request_.limit);
   return absl::OkStatus();
 }
 

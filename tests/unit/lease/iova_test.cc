@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/device/interrupt_window.h"
+
 namespace qsplit::lease {
 namespace {
 
@@ -23,12 +25,12 @@ TEST(AssignIovas, AvoidTheInterruptWindow) {
   // The first would end inside of the window.
   auto iovas = AssignIovas(wishes, {.first = 0xfed80000});
   ASSERT_TRUE(iovas.ok());
-  EXPECT_GE((*iovas)[0], kInterruptWindowEnd);
+  EXPECT_GE((*iovas)[0], device::kInterruptWindowEnd);
   // It would hold the window whole.
   const IovaWish big[] = {{0x10000000, 0x1000}};
   iovas = AssignIovas(big, {.first = 0xf8000000});
   ASSERT_TRUE(iovas.ok());
-  EXPECT_EQ((*iovas)[0], kInterruptWindowEnd);
+  EXPECT_EQ((*iovas)[0], device::kInterruptWindowEnd);
   // It ends just before.
   const IovaWish small[] = {{0x1000, 0x1000}};
   iovas = AssignIovas(small, {.first = 0xfedff000});

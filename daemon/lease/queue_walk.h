@@ -2,8 +2,8 @@
 // holder, in sentences.
 //
 // Pure functions of what the caller has read; any thread.
-#ifndef QSPLIT_DAEMON_LEASE_QUEUE_CHECKS_H_
-#define QSPLIT_DAEMON_LEASE_QUEUE_CHECKS_H_
+#ifndef QSPLIT_DAEMON_LEASE_QUEUE_WALK_H_
+#define QSPLIT_DAEMON_LEASE_QUEUE_WALK_H_
 
 #include <cstdint>
 #include <optional>
@@ -44,4 +44,4 @@ std::string AnswerOf(const QueueFacts& facts, std::span<const device::QueueCheck
 
 }  // namespace qsplit::lease
 
-#endif  // QSPLIT_DAEMON_LEASE_QUEUE_CHECKS_H_
+#endif  // QSPLIT_DAEMON_LEASE_QUEUE_WALK_H_

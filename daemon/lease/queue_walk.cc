@@ -1,4 +1,4 @@
-#include "daemon/lease/queue_checks.h"
+#include "daemon/lease/queue_walk.h"
 
 #include <fmt/format.h>
 
