@@ -83,6 +83,7 @@ void AddLeaseVerbs(CLI::App& app, Context& context);
 void AddRegionVerbs(CLI::App& app, Context& context);
 void AddRuleVerbs(CLI::App& app, Context& context);
 void AddRssVerbs(CLI::App& app, Context& context);
+void AddQueueVerbs(CLI::App& app, Context& context);
 void AddStatsVerbs(CLI::App& app, Context& context);
 void AddFaultVerbs(CLI::App& app, Context& context);
 void AddPolicyVerbs(CLI::App& app, Context& context);

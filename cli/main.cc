@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   AddRuleVerbs(app, context);
   AddRssVerbs(app, context);
   AddStatsVerbs(app, context);
+  AddQueueVerbs(app, context);
   AddFaultVerbs(app, context);
   AddPolicyVerbs(app, context);
   AddMonitorVerb(app, context);

@@ -31,8 +31,11 @@ foreach(label IN LISTS QSPLIT_TEST_LABELS ITEMS hostile)
 endforeach()
 set(QSPLIT_SANITIZER_ENV "")
 if(QSPLIT_SANITIZE MATCHES "thread")
+  # Debian's gRPC, protobuf and abseil are not built with the sanitizer: it does not see their locks, and would
+  # take what they guard, down to the count of a status' copies, for races. It is silent of what such a library
+  # does by itself; what our code touches it reports as ever.
   list(APPEND QSPLIT_SANITIZER_ENV
-    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:history_size=4:second_deadlock_stack=1")
+    "TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:history_size=4:second_deadlock_stack=1")
 elseif(QSPLIT_SANITIZE)
   list(APPEND QSPLIT_SANITIZER_ENV "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
     "UBSAN_OPTIONS=print_stacktrace=1")

@@ -20,7 +20,7 @@ _qsplit() {
         fi
         case ${COMP_WORDS[i]} in
             --runtime-dir | --interval | --count | --mtu | --promisc | --allmulti | --queues | --hkey | \
-                --queue | --duration | --lease) skip=${COMP_WORDS[i]} ;;
+                --queue | --duration | --lease | --ring | --slots) skip=${COMP_WORDS[i]} ;;
             -*) ;;
             *) words+=("${COMP_WORDS[i]}") ;;
         esac
@@ -34,7 +34,7 @@ _qsplit() {
 
     local list=
     case ${#words[@]} in
-        0) list="device layout lease region rule rss stats fault policy monitor --json --pretty --detail
+        0) list="device layout lease region rule rss stats queue fault policy monitor --json --pretty --detail
                  --runtime-dir --help --version" ;;
         1)
             case ${words[0]} in
@@ -45,6 +45,7 @@ _qsplit() {
                 rule) list="list add del" ;;
                 rss) list="show set" ;;
                 stats) list="show watch" ;;
+                queue) list="why dump" ;;
                 fault) list="inject" ;;
                 policy) list="reload" ;;
                 monitor) list="--count" ;;
@@ -54,7 +55,7 @@ _qsplit() {
         *)
             case "${words[0]} ${words[1]} ${#words[@]}" in
                 "device show 2" | "device set 2" | "rule list 2" | "rule add 2" | "rule del 2" | \
-                    "rss show 2" | "rss set 2" | "stats show 2" | "stats watch 2" | "fault inject 2")
+                    "rss show 2" | "rss set 2" | "stats show 2" | "stats watch 2" | "fault inject 2" | "queue why 2" | "queue dump 2")
                     list=$(_qsplit_names device) ;;
                 "layout show 2" | "layout emit 3" | "layout decode 2" | "layout encode 2")
                     list=$(_qsplit_names layout) ;;
@@ -81,6 +82,8 @@ _qsplit() {
                 "device set") list+=" --mtu --promisc --allmulti" ;;
                 "rss set") list+=" --queues --default --hkey" ;;
                 "stats watch") list+=" --interval --count" ;;
+                "queue why") list+=" --tx" ;;
+                "queue dump") list+=" --tx --ring --slots" ;;
                 "fault inject") list+=" --queue --tx --count --duration" ;;
             esac
             ;;

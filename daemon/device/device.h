@@ -326,12 +326,20 @@ struct QueueCheck {
   std::string remedy;
 };
 
+// Which slots of a leased queue's ring are wanted: all in [first_slot, first_slot + slots).
+struct RingSelection {
+  uint32_t queue = 0;
+  bool transmit = false;
+  uint32_t ring = 0;  // index into Queue.rings of the layout
+  uint32_t first_slot = 0;
+  uint32_t slots = 0;  // those behind the ring's end do not count
+};
 // What stands in a ring at the moment: as qsplit.v1.RingImage.
 struct RingImage {
-  uint32_t slot_count = 0;       // 0: the choices leave the ring out
-  std::vector<std::byte> slots;  // all of them
+  uint32_t slot_count = 0;  // 0: the choices leave the ring out
+  std::vector<std::byte> slots;
   std::vector<uint64_t> cells;
-  std::vector<uint64_t> producer_doorbells;
+  std::vector<uint64_t> producer_doorbells;  // empty: no memory that can be read
   std::vector<uint64_t> consumer_doorbells;
 };
 
@@ -370,6 +378,13 @@ class Device {
   virtual absl::Status SetRss(const RssConfig& config) = 0;
 
   virtual DeviceCounters ReadCounters() const = 0;
+
+  // How it stands with what only this kind of device knows of a queue, in the order in which a
+  // packet meets it; everything else the broker looks at itself.
+  virtual std::vector<QueueCheck> ExamineQueue(uint32_t queue, bool transmit) = 0;
+  // FAILED_PRECONDITION: nobody leases the queue. INVALID_ARGUMENT: no such queue or ring.
+  // UNIMPLEMENTED: the ring is not in memory that the daemon can read.
+  virtual absl::StatusOr<RingImage> ReadRing(const RingSelection& wanted) const = 0;
   virtual absl::Status Inject(const Injection& injection) = 0;
 };
 

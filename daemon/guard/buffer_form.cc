@@ -21,23 +21,30 @@ absl::Status TwoBuffers(const v1::Form& form, const v1::Field& field) {
                                                ": a guard checks one buffer in each descriptor"));
 }
 
+absl::Status ElsewhereInForm(const v1::Form& form, const v1::Field& field) {
+  return absl::UnimplementedError(
+      absl::StrCat("form ", form.name(), ", field ", field.name(),
+                   ": a guard takes chains of descriptors that say the address in their first 8 "
+                   "bytes, and all the rest in the last 8"));
+}
+
 }  // namespace
 
 absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t form,
                                                v1::Direction direction, const GuardOptions& options,
                                                const RegionMap& regions) {
   const v1::Form& message = scope.Form(form);
-  if (message.size_bytes() != kChainWords * sizeof(uint64_t)) {
+  if (message.size_bytes() != sizeof(WordPair)) {
     return absl::UnimplementedError(absl::StrCat(
         "form ", message.name(), ": ", message.size_bytes(), " bytes; a guard takes chains of 16"));
   }
   BufferForm compiled;
   absl::StatusOr<DescriptorPattern> pattern = DescriptorPattern::Of(scope, form);
   if (!pattern.ok()) return pattern.status();
-  compiled.pattern_ = WordPattern<kChainWords>(*pattern);
+  compiled.pattern_ = WordPattern<2>(*pattern);
   absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(scope, form, true, true);
   if (!kept.ok()) return kept.status();
-  std::copy_n(kept->words.begin(), kChainWords, compiled.kept_.begin());
+  compiled.kept_ = {kept->words[0], kept->words[1]};
   compiled.device_writes_ = direction == v1::DIRECTION_RECEIVE;
   bool has_address = false;
   bool has_length = false;
@@ -49,15 +56,18 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
       if (!address.ok()) return address.status();
       if (absl::Status status = address->CheckReach(regions); !status.ok()) return status;
       if (std::exchange(has_address, true)) return TwoBuffers(message, *from.field);
-      compiled.address_ = *address;
+      if (address->word != 0) return ElsewhereInForm(message, *from.field);
+      compiled.address_mask_ = address->mask;
       continue;
     }
     absl::StatusOr<WordField> field = WordField::Compile(message, *from.field);
     if (!field.ok()) return field.status();
+    if (field->word != 1) return ElsewhereInForm(message, *from.field);
     switch (from.role) {
       case Role::kBufferLength:
         if (std::exchange(has_length, true)) return TwoBuffers(message, *from.field);
         compiled.length_ = *field;
+        compiled.max_bytes_ = std::min<uint64_t>(field->mask, UINT32_MAX);
         break;
       case Role::kNextPresent:
         compiled.next_present_ = *field;
@@ -82,7 +92,6 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
   const auto lower = [&](uint64_t limit) {
     if (limit != 0) compiled.max_bytes_ = std::min(compiled.max_bytes_, limit);
   };
-  compiled.max_bytes_ = std::min<uint64_t>(compiled.length_.mask, UINT32_MAX);
   lower(limits.max_bytes_per_descriptor());
   lower(options.max_buffer_bytes);
   if (compiled.device_writes_) {

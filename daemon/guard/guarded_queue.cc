@@ -88,6 +88,6 @@ GuardedQueue::Moved GuardedQueue::Poll(uint32_t budget) {
 const std::optional<QueueFault>& GuardedQueue::fault() const { return guard_->fault(); }
 const GuardCounters& GuardedQueue::counters() const { return guard_->counters(); }
 void GuardedQueue::SetNeedWakeup(bool need) { guard_->SetNeedWakeup(need); }
-bool GuardedQueue::HasWork() { return guard_->HasWork(); }
+uint64_t GuardedQueue::WorkInNs() { return guard_->WorkInNs(); }
 
 }  // namespace qsplit::guard

@@ -127,9 +127,11 @@ class GuardedQueue {
   // Before sleeping (need), and when awake again: tells the client to wake the guard, and the
   // device to raise an interrupt, where rings have flags for that. A full fence behind it.
   void SetNeedWakeup(bool need);
-  // Whether Poll would move something now, rate limits aside; looks at both rings. Once more
-  // between SetNeedWakeup and sleeping.
-  bool HasWork();
+  // In how many ns Poll would move what stands in the rings now; 0: at once. Once more between
+  // SetNeedWakeup and sleeping.
+  static constexpr uint64_t kNoWork = UINT64_MAX;  // nothing stands there
+  uint64_t WorkInNs();
+  bool HasWork() { return WorkInNs() != kNoWork; }
 
  private:
   explicit GuardedQueue(std::unique_ptr<QueueGuard> guard);

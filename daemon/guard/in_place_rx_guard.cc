@@ -65,7 +65,7 @@ absl::Status InPlaceRxGuard<kWords>::CompilePost(const GuardOptions& options) {
   }
   post_.pattern = WordPattern<kWords>(*pattern);
   post_.may_look_done = post_.pattern.MayLook(rings_.done, *kept);
-  std::copy_n(kept->words.begin(), kWords, post_.kept.begin());
+  post_.kept = Base::WordsOf(*kept);
   return absl::OkStatus();
 }
 
@@ -148,26 +148,26 @@ inline bool InPlaceRxGuard<kWords>::Check(const PostForm& form, uint64_t* words)
 template <size_t kWords>
 uint32_t InPlaceRxGuard<kWords>::Forward(uint32_t budget) {
   uint32_t ahead = 0;
-  if (!ReadPosted(&ahead)) [[unlikely]] {
+  if (!Base::ReadPosted(&ahead)) [[unlikely]] {
     Stop(FaultKind::kBadIndex, forward_);
     return 0;
   }
   const uint32_t most = std::min(ahead, budget);
   uint32_t forwarded = 0;
-  while (forwarded < most && !MustWait()) {
+  while (forwarded < most && !Base::MustWait()) {
     uint64_t words[kWords];
-    for (size_t i = 0; i < kWords; ++i) words[i] = shadow_.Load(forward_, i);
+    Base::LoadPosted(words);
     if (!Check(post_, words)) [[unlikely]] {
       break;
     }
     real_.Store(forward_, words);
-    TakeTokens(0);
+    Base::TakeTokens(0);
     forward_ = rings_.Next(forward_);
     ++forwarded;
   }
   if (forwarded == 0) return 0;
   forward_count_ += forwarded;
-  with_device_ += forwarded;
+  in_use_ += forwarded;
   counters_.descriptors.Add(forwarded);
   dataplane::DoorbellState state;
   state.index = forward_;
@@ -179,40 +179,26 @@ uint32_t InPlaceRxGuard<kWords>::Forward(uint32_t budget) {
 
 template <size_t kWords>
 uint32_t InPlaceRxGuard<kWords>::Return(uint32_t budget) {
-  const uint32_t most = std::min(with_device_, budget);
-  const uint32_t done_word = rings_.done.word;
+  const uint32_t most = std::min(in_use_, budget);
   uint32_t slot = consume_;
   uint32_t returned = 0;
   uint64_t packets = 0;
   uint64_t bytes = 0;
   for (; returned < most; ++returned, slot = rings_.Next(slot)) {
-    // Acquire: pairs with the device's store of that word; the rest is its as well.
-    const uint64_t done = real_.LoadAcquire(slot, done_word);
-    if (!rings_.done.Holds(done)) break;
     uint64_t words[kWords];
-    for (size_t i = 0; i < kWords; ++i) {
-      words[i] = (i == done_word ? done : real_.Load(slot, i)) & complete_.kept[i];
-    }
+    if (!Base::LoadDone(slot, complete_.kept, words)) break;
     if (complete_.address.there()) complete_.address.Set(words, posted_iova_[slot]);
     packets += complete_.last.there() ? complete_.last.Get(words) : 1;
     bytes += complete_.length.Get(words);
-    shadow_.StoreWithLast(slot, words, done_word);
+    shadow_.StoreWithLast(slot, words, rings_.done.word);
   }
   if (returned == 0) return 0;
   consume_ = slot;
-  with_device_ -= returned;
+  in_use_ -= returned;
   counters_.completions.Add(returned);
   counters_.packets.Add(packets);
   counters_.bytes.Add(bytes);
   return returned;
-}
-
-template <size_t kWords>
-bool InPlaceRxGuard<kWords>::HasWork() {
-  uint32_t ahead = 0;
-  // What cannot be is work too: Forward finds it out.
-  if (!stopped() && (!ReadPosted(&ahead) || ahead != 0)) return true;
-  return with_device_ != 0 && rings_.done.Holds(real_.LoadAcquire(consume_, rings_.done.word));
 }
 
 template class InPlaceRxGuard<2>;

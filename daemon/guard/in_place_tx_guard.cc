@@ -47,7 +47,7 @@ absl::Status InPlaceTxGuard<kWords>::CompileData(size_t position, const GuardOpt
     for (const bool last : {false, true}) {
       absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfPost(shape, index, first, last);
       if (!kept.ok()) return kept.status();
-      std::copy_n(kept->words.begin(), kWords, form.kept[first][last].begin());
+      form.kept[first][last] = Base::WordsOf(*kept);
       any |= *kept;
     }
   }
@@ -55,7 +55,7 @@ absl::Status InPlaceTxGuard<kWords>::CompileData(size_t position, const GuardOpt
   form.may_look_done = form.pattern.MayLook(rings_.done, any);
   absl::StatusOr<DescriptorMask> requests = DescriptorMask::OfRequests(shape, index);
   if (!requests.ok()) return requests.status();
-  std::copy_n(requests->words.begin(), kWords, form.requests.begin());
+  form.requests = Base::WordsOf(*requests);
   for (const dataplane::RoleField& from : dataplane::RoleFields(shape, index)) {
     if (from.role == Role::kBufferAddress) {
       absl::StatusOr<WordAddress> address = WordAddress::Compile(shape.Form(index), *from.field);
@@ -95,7 +95,7 @@ absl::Status InPlaceTxGuard<kWords>::CompileContext(size_t position) {
   if (!kept.ok()) return kept.status();
   ContextForm form;
   form.pattern = WordPattern<kWords>(*pattern);
-  std::copy_n(kept->words.begin(), kWords, form.kept.begin());
+  form.kept = Base::WordsOf(*kept);
   contexts_.push_back(std::move(form));
   return absl::OkStatus();
 }
@@ -198,7 +198,7 @@ inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::Check(uint6
 template <size_t kWords>
 uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
   uint32_t ahead = 0;
-  if (!ReadPosted(&ahead)) [[unlikely]] {
+  if (!Base::ReadPosted(&ahead)) [[unlikely]] {
     StopHere(FaultKind::kBadIndex);
     return 0;
   }
@@ -208,9 +208,9 @@ uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
   uint64_t bytes = 0;
   dataplane::DoorbellState whole;
   for (; seen < most; ++seen) {
-    if (descriptors_ == 0 && MustWait()) break;
+    if (descriptors_ == 0 && Base::MustWait()) break;
     uint64_t words[kWords];
-    for (size_t i = 0; i < kWords; ++i) words[i] = shadow_.Load(forward_, i);
+    Base::LoadPosted(words);
     const Step step = Check(words);
     if (step == Step::kStopped) [[unlikely]] {
       break;
@@ -223,7 +223,7 @@ uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
     if (step == Step::kMore) continue;
     ++packets;
     bytes += packet_.bytes();
-    TakeTokens(packet_.bytes());
+    Base::TakeTokens(packet_.bytes());
     descriptors_ = 0;
     whole.index = forward_;
     whole.count = forward_count_;
@@ -240,42 +240,22 @@ uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
 }
 
 template <size_t kWords>
-bool InPlaceTxGuard<kWords>::OldestReportIsDone() const {
-  return report_count_ != 0 &&
-         rings_.done.Holds(real_.LoadAcquire(reports_[report_head_], rings_.done.word));
-}
-
-template <size_t kWords>
 uint32_t InPlaceTxGuard<kWords>::Return(uint32_t budget) {
   const uint32_t slot_count = rings_.shadow.slot_count;
-  const uint32_t done_word = rings_.done.word;
   uint32_t returned = 0;
   for (; returned < budget && report_count_ != 0; ++returned) {
     const uint32_t slot = reports_[report_head_];
-    // Acquire: pairs with the device's store of that word; the rest is its as well.
-    const uint64_t done = real_.LoadAcquire(slot, done_word);
-    if (!rings_.done.Holds(done)) break;
     uint64_t words[kWords];
-    for (size_t i = 0; i < kWords; ++i) {
-      words[i] = (i == done_word ? done : real_.Load(slot, i)) & completion_kept_[i];
-    }
+    if (!Base::LoadDone(slot, completion_kept_, words)) break;
     // All slots up to this one are the client's again, before it can see so.
     in_use_ -= (slot >= consume_ ? slot - consume_ : slot + slot_count - consume_) + 1;
     consume_ = rings_.Next(slot);
     if (++report_head_ == slot_count) report_head_ = 0;
     --report_count_;
-    shadow_.StoreWithLast(slot, words, done_word);
+    shadow_.StoreWithLast(slot, words, rings_.done.word);
   }
   if (returned != 0) counters_.completions.Add(returned);
   return returned;
-}
-
-template <size_t kWords>
-bool InPlaceTxGuard<kWords>::HasWork() {
-  uint32_t ahead = 0;
-  // What cannot be is work too: Forward finds it out.
-  if (!stopped() && (!ReadPosted(&ahead) || ahead != 0)) return true;
-  return OldestReportIsDone();
 }
 
 template class InPlaceTxGuard<2>;

@@ -12,14 +12,13 @@
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_TX_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_IN_PLACE_TX_GUARD_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/guard/descriptor_mask.h"
+#include "daemon/guard/in_place_guard.h"
 #include "daemon/guard/in_place_rings.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/tx_packet_check.h"
@@ -31,22 +30,26 @@ namespace qsplit::guard {
 
 // kWords: 8-byte words of a slot.
 template <size_t kWords>
-class InPlaceTxGuard final : public QueueGuard {
+class InPlaceTxGuard final : public InPlaceGuard<kWords> {
  public:
   static absl::StatusOr<std::unique_ptr<QueueGuard>> Create(QueueParts parts, InPlaceRings rings);
 
   uint32_t Forward(uint32_t budget) override;
   uint32_t Return(uint32_t budget) override;
-  void SetNeedWakeup(bool need) override { rings_.notification.Set(need, forward_count_); }
-  bool HasWork() override;
 
  private:
+  using Base = InPlaceGuard<kWords>;
+  using Words = typename Base::Words;
+  using Base::consume_, Base::counters_, Base::forward_, Base::forward_count_, Base::in_use_;
+  using Base::real_, Base::regions_, Base::rings_, Base::shadow_;
+  using Base::Stop, Base::StopForAddress;
+
   // A form that carries bytes.
   struct DataForm {
     WordPattern<kWords> pattern;
     bool may_look_done = true;
-    std::array<uint64_t, kWords> kept[2][2]{};  // [first][last]
-    std::array<uint64_t, kWords> requests{};
+    Words kept[2][2]{};  // [first][last]
+    Words requests{};
     WordAddress address;
     WordField length;
     WordField last;    // not there: every descriptor is a packet
@@ -55,16 +58,12 @@ class InPlaceTxGuard final : public QueueGuard {
   };
   struct ContextForm {
     WordPattern<kWords> pattern;
-    std::array<uint64_t, kWords> kept{};
+    Words kept{};
   };
   // What a descriptor did.
   enum class Step : uint8_t { kStopped, kMore, kWhole };
 
-  InPlaceTxGuard(InPlaceRings rings, RegionMap regions)
-      : rings_(std::move(rings)),
-        regions_(std::move(regions)),
-        shadow_(rings_.shadow.view.slots),
-        real_(rings_.real.view.slots) {}
+  using Base::Base;
   absl::Status CompileData(size_t position, const GuardOptions& options);
   absl::Status CompileContext(size_t position);
   // Each checks private words and turns them into what the device may see.
@@ -77,32 +76,22 @@ class InPlaceTxGuard final : public QueueGuard {
   // The buffer's bytes; 0: stopped.
   [[gnu::always_inline]] uint64_t CheckBuffer(const DataForm& form, uint64_t* words);
   [[gnu::always_inline]] void AddReport();
-  bool ReadPosted(uint32_t* ahead) const {
-    return rings_.ReadPosted(forward_, forward_count_, in_use_, ahead);
-  }
-  bool OldestReportIsDone() const;
+  bool AmidPacket() const override { return descriptors_ != 0; }
+  bool HasDone() override { return report_count_ != 0 && Base::IsDone(reports_[report_head_]); }
   Step StopHere(device::FaultKind kind, uint64_t iova = 0, uint64_t length_bytes = 0) {
     Stop(kind, forward_, iova, length_bytes);
     return Step::kStopped;
   }
 
-  const InPlaceRings rings_;
-  RegionMap regions_;
-  const WordSlots<kWords> shadow_;
-  const WordSlots<kWords> real_;
   uint32_t max_descriptors_ = 0;
   std::vector<DataForm> data_;
   std::vector<ContextForm> contexts_;
   TxPacketCheck packet_;
-  std::array<uint64_t, kWords> completion_kept_{};
+  Words completion_kept_{};
 
   // Of the packet that is coming in, contexts in front of it included.
   uint32_t descriptors_ = 0;
-  uint32_t forward_ = 0;          // next slot to look at
-  uint64_t forward_count_ = 0;    // free-running
   uint64_t published_count_ = 0;  // free-running; up to where the device knows
-  uint32_t in_use_ = 0;           // slots from consume_ to forward_
-  uint32_t consume_ = 0;          // oldest slot in use
   // Slots that the device will complete, in order; those of the unfinished packet are the newest.
   std::vector<uint32_t> reports_;
   uint32_t report_head_ = 0;

@@ -4,13 +4,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "daemon/guard/descriptor_mask.h"
 #include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::guard {
 
-using dataplane::QueueScope;
 using dataplane::QueueShape;
+using dataplane::RingCursor;
 using dataplane::RingShape;
 using device::FaultKind;
 using layout::Role;
@@ -24,23 +23,20 @@ bool PhaseGuard::Fits(const QueueShape& queue) {
 
 absl::StatusOr<std::unique_ptr<QueueGuard>> PhaseGuard::Create(QueueParts parts) {
   std::unique_ptr<PhaseGuard> guard(new PhaseGuard(std::move(parts.regions)));
-  for (const bool real : {false, true}) {
-    absl::StatusOr<QueueShape> shape =
-        dataplane::ShapeQueue(parts.layout, real ? parts.real : parts.shadow, parts.direction);
-    if (!shape.ok()) return shape.status();
-    (real ? guard->real_shape_ : guard->shadow_shape_) = *std::move(shape);
+  absl::Status status = guard->ShapeQueues(parts);
+  if (!status.ok()) return status;
+  const RingShape& ring = guard->shadow_shape_.rings.front();
+  status = guard->CompileRing();
+  if (status.ok()) status = guard->CompileForms(ring, parts.options);
+  if (status.ok())
+    status = guard->CompileDone(ring, Role::kTag, guard->done_.word, &guard->done_form_);
+  if (!status.ok()) return status;
+  for (const BufferForm& form : guard->forms_) {
+    if (form.has_tag() && !form.has_next_index()) continue;
+    return absl::UnimplementedError(absl::StrCat(
+        ring.Where(), ": a guard needs a tag in each form, and chains of adjacent slots"));
   }
-  const v1::Queue& queue = *guard->shadow_shape_.queue;
-  const uint32_t slots = guard->shadow_shape_.rings.front().slot_count;
-  guard->device_writes_ = parts.direction == v1::DIRECTION_RECEIVE;
-  guard->prefix_bytes_ = queue.packet().prefix_bytes();
-  guard->min_bytes_ = std::max<uint64_t>(queue.limits().min_bytes_per_packet(), 1);
-  guard->max_bytes_ = LongestPacket(queue.limits(), parts.options);
-  guard->max_descriptors_ = MostDescriptors(queue.limits(), parts.options, slots);
-  for (absl::Status status : {guard->CompileRing(), guard->CompileForms(parts.options)}) {
-    if (!status.ok()) return status;
-  }
-  guard->slots_of_tag_.resize(slots);
+  guard->slots_of_tag_.resize(ring.slot_count);
   return guard;
 }
 
@@ -48,8 +44,7 @@ absl::Status PhaseGuard::CompileRing() {
   const RingShape& shadow = shadow_shape_.rings.front();
   const RingShape& real = real_shape_.rings.front();
   const v1::Ring& ring = *shadow.ring;
-  if (ring.slot_bytes() != kChainWords * sizeof(uint64_t) ||
-      shadow.slots.word_bytes() != sizeof(uint64_t) ||
+  if (ring.slot_bytes() != sizeof(WordPair) || shadow.slots.word_bytes() != sizeof(uint64_t) ||
       real.slots.word_bytes() != sizeof(uint64_t) || ring.fills_size() > 0 ||
       ring.wrap().has_link_form() || ring.wrap().has_last_slot_field() ||
       ring.phase().flip() != v1::PHASE_FLIP_EACH_PASS || ring.has_sequence() ||
@@ -61,8 +56,8 @@ absl::Status PhaseGuard::CompileRing() {
                      ": a guard takes slots of 16 bytes, all in use, with a phase that flips each "
                      "pass, and completions of one form that name tags"));
   }
-  shadow_ = WordSlots<kChainWords>(shadow.view.slots);
-  real_ = WordSlots<kChainWords>(real.view.slots);
+  shadow_ = PairSlots(shadow.view.slots);
+  real_ = PairSlots(real.view.slots);
   at_ = done_at_ = shadow.Begin();
   const v1::Layout& layout = *shadow_shape_.layout;
   absl::Status status =
@@ -76,155 +71,145 @@ absl::Status PhaseGuard::CompileRing() {
   return status;
 }
 
-absl::Status PhaseGuard::CompileForms(const GuardOptions& options) {
-  const RingShape& shadow = shadow_shape_.rings.front();
-  const QueueScope scope = dataplane::ScopeOf(shadow_shape_);
-  for (const uint32_t index : shadow.post_forms) {
-    absl::StatusOr<BufferForm> form =
-        BufferForm::Compile(scope, index, shadow_shape_.queue->direction(), options, regions_);
-    if (!form.ok()) return form.status();
-    if (!form->has_tag() || form->has_next_index()) {
-      return absl::UnimplementedError(
-          absl::StrCat("form ", scope.Form(index).name(),
-                       ": a guard needs a tag in it, and chains of adjacent slots"));
-    }
-    forms_.push_back(*std::move(form));
+inline PhaseGuard::Step PhaseGuard::EndPacket(uint32_t slot, uint64_t tag, const Packet& packet) {
+  // The device's books may be by tag.
+  if (tag >= slots_of_tag_.size() || slots_of_tag_[tag] != 0) [[unlikely]] {
+    Stop(FaultKind::kBadIndex, slot);
+    return Step::kStopped;
   }
-  const uint32_t complete = shadow.complete_forms.front();
-  absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(scope, complete);
-  if (!kept.ok()) return kept.status();
-  std::copy_n(kept->words.begin(), kChainWords, done_kept_.begin());
-  absl::Status status = RoleInWord(scope, complete, Role::kTag, true, &done_tag_);
-  if (status.ok()) status = RoleInWord(scope, complete, Role::kPacketLength, false, &done_length_);
-  return status;
+  if (!IsLength(packet.bytes)) [[unlikely]] {
+    Stop(FaultKind::kBadPacket, slot, 0, packet.bytes);
+    return Step::kStopped;
+  }
+  slots_of_tag_[tag] = packet.descriptors;
+  return Step::kWhole;
 }
 
-PhaseGuard::Step PhaseGuard::Check(uint64_t* words) {
-  size_t which = 0;
-  while (which < forms_.size() && !forms_[which].Matches(words)) ++which;
-  if (which == forms_.size()) [[unlikely]] {
-    Stop(FaultKind::kBadDescriptor, at_.index());
+inline PhaseGuard::Step PhaseGuard::CheckNext(uint32_t slot, WordPair* words, Packet* packet) {
+  uint64_t bytes = 0;
+  const BufferForm* const form = Check(slot, words, &bytes);
+  if (form == nullptr) [[unlikely]] {
     return Step::kStopped;
   }
-  const BufferForm& form = forms_[which];
-  const CheckedBuffer buffer = form.Check(words, &regions_);
-  if (!buffer.good) [[unlikely]] {
-    Stop(buffer.kind, at_.index(), buffer.iova, buffer.bytes);
-    return Step::kStopped;
+  ++packet->descriptors;
+  packet->bytes += bytes;
+  if (!form->HasNext(*words)) [[likely]] {
+    return EndPacket(slot, form->Tag(*words), *packet);
   }
-  ++descriptors_;
-  bytes_ += buffer.bytes;
-  if (!form.HasNext(words)) return EndPacket(form.Tag(words));
-  if (descriptors_ >= max_descriptors_) [[unlikely]] {
-    Stop(FaultKind::kEndlessChain, at_.index(), buffer.iova, bytes_);
+  if (packet->descriptors >= max_descriptors_) [[unlikely]] {
+    Stop(FaultKind::kEndlessChain, slot, 0, packet->bytes);
     return Step::kStopped;
   }
   return Step::kMore;
 }
 
-PhaseGuard::Step PhaseGuard::EndPacket(uint64_t tag) {
-  // The device's books may be by tag.
-  if (tag >= slots_of_tag_.size() || slots_of_tag_[tag] != 0) [[unlikely]] {
-    Stop(FaultKind::kBadIndex, at_.index());
-    return Step::kStopped;
+inline void PhaseGuard::Store(const RingCursor& at, const WordPair& words, Packet* packet) {
+  const uint64_t marked = posted_.Sign(words.At(posted_.word), at.phase());
+  real_.StoreUnmarked(at.index(), posted_.word, words);
+  if (packet->descriptors == 1) {
+    packet->first = {at.index(), marked};
+  } else {
+    real_.StoreMark(at.index(), posted_.word, marked);
   }
-  if (!device_writes_ &&
-      (bytes_ < prefix_bytes_ + min_bytes_ || bytes_ - prefix_bytes_ > max_bytes_)) [[unlikely]] {
-    Stop(FaultKind::kBadPacket, at_.index(), 0, bytes_);
-    return Step::kStopped;
-  }
-  slots_of_tag_[tag] = descriptors_;
-  with_device_ += descriptors_;
-  return Step::kWhole;
 }
 
-void PhaseGuard::Store(const uint64_t* words, bool whole) {
-  const uint64_t marked = posted_.Sign(words[posted_.word], at_.phase());
-  real_.StoreAllBut(at_.index(), words, posted_.word);
-  if (descriptors_ == 1) {
-    first_slot_ = at_.index();
-    first_marked_ = marked;
-  } else {
-    real_.StoreRelease(at_.index(), posted_.word, marked);
-  }
-  // Release: all of the packet is there before its first slot is the device's.
-  if (whole) real_.StoreRelease(first_slot_, posted_.word, first_marked_);
-}
+// Where they are stands in registers while both directions run: compilers read members again after
+// each store into a ring.
 
 uint32_t PhaseGuard::Forward(uint32_t budget) {
+  RingCursor at = at_;
+  Packet packet = packet_;
+  const uint32_t most = std::min(budget, at.slot_count() - in_use_);
   uint32_t forwarded = 0;
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  HeldMark first;
   dataplane::DoorbellState whole;
-  while (forwarded < budget && !(descriptors_ == 0 && MustWait())) {
-    uint64_t words[kChainWords];
-    uint64_t marked = 0;
+  while (forwarded < most && !(packet.descriptors == 0 && MustWait())) {
+    shadow_.WalkToRead(at.index());
+    real_.WalkToWrite(at.index());
     // Acquire: pairs with the client's store of that word.
-    if (!IsPosted(&marked)) break;
-    for (size_t i = 0; i < kChainWords; ++i) {
-      words[i] = i == posted_.word ? marked : shadow_.Load(at_.index(), i);
-    }
-    const Step step = Check(words);
+    const uint64_t marked = shadow_.LoadMark(at.index(), posted_.word);
+    if (!posted_.Holds(marked, at.phase())) break;
+    WordPair words = shadow_.LoadBehind(marked, at.index(), posted_.word);
+    const Step step = CheckNext(at.index(), &words, &packet);
     if (step == Step::kStopped) [[unlikely]] {
       break;
     }
-    Store(words, step == Step::kWhole);
-    at_.NextSlot();
-    ++in_use_;
+    Store(at, words, &packet);
+    at.NextSlot();
     ++forwarded;
     if (step == Step::kMore) continue;
+    // Release: all of the packet is there before its first slot is the device's.
+    if (packets == 0) {
+      first = packet.first;
+    } else {
+      real_.StoreMark(packet.first.slot, posted_.word, packet.first.marked);
+    }
     ++packets;
-    const uint64_t sent = device_writes_ ? 0 : bytes_ - prefix_bytes_;
-    bytes += sent;
-    TakeTokens(sent);
-    descriptors_ = 0;
-    bytes_ = 0;
-    whole.index = at_.index();
-    whole.count = at_.count();
-    whole.phase = at_.phase();
+    bytes += packet.bytes;
+    TakePacketTokens(packet.bytes);
+    with_device_ += packet.descriptors;
+    packet = {};
+    whole = {.index = at.index(), .count = at.count(), .phase = at.phase()};
   }
+  at_ = at;
+  packet_ = packet;
+  in_use_ += forwarded;
   if (packets != 0) {
+    real_.StoreMark(first.slot, posted_.word, first.marked);
     whole.added = static_cast<uint32_t>(whole.count - published_count_);
     published_count_ = whole.count;
     doorbells_.Ring(whole);
   }
-  if (forwarded != 0) counters_.descriptors.Add(forwarded);
-  if (packets != 0 && !device_writes_) {
-    counters_.packets.Add(packets);
-    counters_.bytes.Add(bytes);
-  }
+  CountForwarded(forwarded, packets, bytes);
   return forwarded;
 }
 
 uint32_t PhaseGuard::Return(uint32_t budget) {
+  RingCursor at = done_at_;
+  // An unused slot may read as completed: only as long as the device has something.
+  uint32_t with_device = with_device_;
+  const uint32_t mark = done_.word;
+  HeldMark first;
   uint32_t returned = 0;
   uint64_t bytes = 0;
-  uint64_t marked = 0;
-  // Acquire: pairs with the device's store of that word; the rest is its as well.
-  while (returned < budget && IsDone(&marked)) {
-    uint64_t words[kChainWords];
-    for (size_t i = 0; i < kChainWords; ++i) {
-      words[i] = (i == done_.word ? marked : real_.Load(done_at_.index(), i)) & done_kept_[i];
-    }
-    const uint64_t tag = done_tag_.Get(words);
+  for (; returned < budget && with_device != 0; ++returned) {
+    real_.WalkToRead(at.index());
+    shadow_.WalkToWrite(at.index());
+    // Acquire: pairs with the device's store of that word; the rest is its as well.
+    const uint64_t marked = real_.LoadMark(at.index(), mark);
+    if (!done_.Holds(marked, at.phase())) break;
+    const WordPair words = real_.LoadBehind(marked, at.index(), mark) & done_form_.kept;
+    const uint64_t tag = done_form_.key.In(words.At(mark));
     // A completion of nothing that the device has: it goes no further.
     if (tag >= slots_of_tag_.size() || slots_of_tag_[tag] == 0) break;
     const uint32_t slots = slots_of_tag_[tag];
     slots_of_tag_[tag] = 0;
-    with_device_ -= slots;
-    in_use_ -= slots;
-    bytes += done_length_.Get(words);
-    words[done_.word] = done_.Sign(words[done_.word], done_at_.phase());
-    shadow_.StoreWithLast(done_at_.index(), words, done_.word);
-    done_at_.SkipSlots(slots);
-    ++returned;
+    bytes += done_form_.length.In(words.At(mark));
+    shadow_.StoreUnmarked(at.index(), mark, words);
+    const uint64_t signed_mark = done_.Sign(words.At(mark), at.phase());
+    if (returned == 0) {
+      first = {at.index(), signed_mark};
+    } else {
+      shadow_.StoreMark(at.index(), mark, signed_mark);
+    }
+    // Predicted, and not waited for: the next slot's load does not depend on this one's.
+    if (slots == 1) [[likely]] {
+      --with_device;
+      at.NextSlot();
+    } else {
+      with_device -= slots;
+      at.SkipSlots(slots);
+    }
   }
   if (returned == 0) return 0;
-  counters_.completions.Add(returned);
-  if (device_writes_) {
-    counters_.packets.Add(returned);
-    counters_.bytes.Add(bytes);
-  }
+  // Release: all of them are there before the client sees the first one.
+  shadow_.StoreMark(first.slot, mark, first.marked);
+  done_at_ = at;
+  in_use_ -= with_device_ - with_device;
+  with_device_ = with_device;
+  CountReturned(returned, bytes);
   return returned;
 }
 
@@ -233,9 +218,14 @@ void PhaseGuard::SetNeedWakeup(bool need) {
   notification_.Set(need, at_.count());
 }
 
-bool PhaseGuard::HasWork() {
-  uint64_t marked = 0;
-  return (!stopped() && IsPosted(&marked)) || IsDone(&marked);
+bool PhaseGuard::HasPosted() {
+  return in_use_ != at_.slot_count() &&
+         posted_.Holds(shadow_.LoadMark(at_.index(), posted_.word), at_.phase());
+}
+
+bool PhaseGuard::HasDone() {
+  return with_device_ != 0 &&
+         done_.Holds(real_.LoadMark(done_at_.index(), done_.word), done_at_.phase());
 }
 
 }  // namespace qsplit::guard

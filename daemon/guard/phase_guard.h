@@ -4,19 +4,22 @@
 //   packet      [ first ][ … ][ last ]     in the real ring: all of it is there, and only then the
 //                  ▲ its marked word, last  word that makes the first slot the device's
 //
+// Of a burst, each way, the first one's mark is stored last of all: whoever polls that slot does
+// not take the line, and those behind it, away in between.
+//
 // See guarded_queue.h for what it promises. One thread at a time.
 #ifndef QSPLIT_DAEMON_GUARD_PHASE_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_PHASE_GUARD_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/guard/buffer_form.h"
+#include "daemon/guard/chain_guard.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
+#include "daemon/guard/word_pair.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_cursor.h"
@@ -24,7 +27,7 @@
 
 namespace qsplit::guard {
 
-class PhaseGuard final : public QueueGuard {
+class PhaseGuard final : public ChainGuard {
  public:
   // Whether the queue's ring is such a one, with the choices of the view.
   static bool Fits(const dataplane::QueueShape& queue);
@@ -33,63 +36,48 @@ class PhaseGuard final : public QueueGuard {
   uint32_t Forward(uint32_t budget) override;
   uint32_t Return(uint32_t budget) override;
   void SetNeedWakeup(bool need) override;
-  bool HasWork() override;
 
  private:
+  // A slot's marked word that has not been stored yet.
+  struct HeldMark {
+    uint32_t slot = 0;
+    uint64_t marked = 0;
+  };
+  // A packet that is coming in.
+  struct Packet {
+    uint32_t descriptors = 0;
+    HeldMark first;
+    uint64_t bytes = 0;
+  };
   enum class Step : uint8_t { kStopped, kMore, kWhole };
 
-  explicit PhaseGuard(RegionMap regions) : regions_(std::move(regions)) {}
+  using ChainGuard::ChainGuard;
   absl::Status CompileRing();
-  absl::Status CompileForms(const GuardOptions& options);
+  bool HasPosted() override;
+  bool HasDone() override;
+  bool AmidPacket() const override { return packet_.descriptors != 0; }
   // Checks private words and turns them into what the device may see.
-  Step Check(uint64_t* words);
-  Step EndPacket(uint64_t tag);
-  // Stores them into the real ring; the first slot's marked word waits for the packet's end.
-  void Store(const uint64_t* words, bool whole);
-  bool IsPosted(uint64_t* marked) const {
-    if (in_use_ == at_.slot_count()) return false;
-    *marked = shadow_.LoadAcquire(at_.index(), posted_.word);
-    return posted_.Holds(*marked, at_.phase());
-  }
-  bool IsDone(uint64_t* marked) const {
-    // An unused slot may read as completed: only as long as the device has something.
-    if (with_device_ == 0) return false;
-    *marked = real_.LoadAcquire(done_at_.index(), done_.word);
-    return done_.Holds(*marked, done_at_.phase());
-  }
+  [[gnu::always_inline]] Step CheckNext(uint32_t slot, WordPair* words, Packet* packet);
+  [[gnu::always_inline]] Step EndPacket(uint32_t slot, uint64_t tag, const Packet& packet);
+  // Stores them into the real ring; the first slot's mark is held back.
+  [[gnu::always_inline]] void Store(const dataplane::RingCursor& at, const WordPair& words,
+                                    Packet* packet);
 
-  // Kept for their layouts.
-  dataplane::QueueShape shadow_shape_;
-  dataplane::QueueShape real_shape_;
-  RegionMap regions_;
-  bool device_writes_ = false;
-  uint64_t prefix_bytes_ = 0;
-  uint64_t min_bytes_ = 0;
-  uint64_t max_bytes_ = 0;
-  uint32_t max_descriptors_ = 0;
-
-  WordSlots<kChainWords> shadow_;
-  WordSlots<kChainWords> real_;
+  PairSlots shadow_;
+  PairSlots real_;
   WordCondition posted_;
   WordCondition done_;
-  std::vector<BufferForm> forms_;
+  DoneForm done_form_;
   dataplane::Doorbells doorbells_;
   dataplane::NotificationSwitch notification_;
   dataplane::EventRequest interrupts_;
-  std::array<uint64_t, kChainWords> done_kept_{};
-  WordField done_tag_;
-  WordField done_length_;
 
   dataplane::RingCursor at_;       // next slot to look at, in both rings
   dataplane::RingCursor done_at_;  // next completion, in both rings
   uint64_t published_count_ = 0;
   uint32_t in_use_ = 0;       // slots from the oldest that is not done to at_
   uint32_t with_device_ = 0;  // those of whole packets
-  // The packet that is coming in.
-  uint32_t descriptors_ = 0;
-  uint64_t bytes_ = 0;
-  uint32_t first_slot_ = 0;
-  uint64_t first_marked_ = 0;
+  Packet packet_;
   // Slots of the packet that the device has under a tag; 0: none.
   std::vector<uint32_t> slots_of_tag_;
 };

@@ -49,6 +49,12 @@ bool CompletesBy(const dataplane::RingShape& ring, v1::CompletionKey key, uint32
   return any;
 }
 
+uint64_t QueueGuard::WorkInNs() {
+  if (HasDone()) return 0;
+  if (stopped() || !HasPosted()) return GuardedQueue::kNoWork;
+  return buckets_ == nullptr || AmidPacket() ? 0 : buckets_->WaitNs();
+}
+
 void QueueGuard::Stop(device::FaultKind kind, uint32_t slot, uint64_t iova, uint64_t length_bytes) {
   fault_ = {kind, slot, iova, length_bytes};
   counters_.faults.Add();

@@ -1,6 +1,6 @@
 // What the engines behind GuardedQueue have in common, one for each way in which rings work:
-// in_place_rx_guard, in_place_tx_guard (completions over descriptors), table_guard (chains in a
-// table, two index rings), phase_guard (one ring with a phase).
+// in_place_rx_guard, in_place_tx_guard (completions over descriptors; in_place_guard), table_guard
+// (chains in a table, two index rings), phase_guard (one ring with a phase; both chain_guard).
 //
 // See guarded_queue.h for what all of them promise. One thread at a time.
 #ifndef QSPLIT_DAEMON_GUARD_QUEUE_GUARD_H_
@@ -60,8 +60,9 @@ class QueueGuard {
   // Device to client.
   virtual uint32_t Return(uint32_t budget) = 0;
   virtual void SetNeedWakeup(bool need) = 0;
-  virtual bool HasWork() = 0;
 
+  // As GuardedQueue::WorkInNs.
+  uint64_t WorkInNs();
   const std::optional<QueueFault>& fault() const { return fault_; }
   bool stopped() const { return fault_.has_value(); }
   const GuardCounters& counters() const { return counters_; }
@@ -86,6 +87,12 @@ class QueueGuard {
   GuardCounters counters_;
 
  private:
+  // Whether Forward (Return) would move something, or find a fault, were there no rate limit.
+  virtual bool HasPosted() = 0;
+  virtual bool HasDone() = 0;
+  // Whether a packet has begun to be forwarded, whose rest no limit holds up.
+  virtual bool AmidPacket() const { return false; }
+
   std::optional<QueueFault> fault_;
   TokenBuckets* buckets_ = nullptr;
 };

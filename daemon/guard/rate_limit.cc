@@ -8,7 +8,6 @@ namespace {
 // Rates and bursts above these are no limit for any wire, and keep the arithmetic within 64 bits.
 constexpr uint64_t kMostRate = 1'000'000'000'000;
 constexpr uint64_t kMostBurst = 1'000'000'000;
-constexpr uint64_t kDefaultBurstsPerSecond = 100;
 constexpr uint64_t kMostRefillNs = 1'000'000'000;
 
 }  // namespace
@@ -16,7 +15,6 @@ constexpr uint64_t kMostRefillNs = 1'000'000'000;
 TokenBuckets::Bucket TokenBuckets::Bucket::Of(uint64_t rate, uint64_t burst) {
   Bucket bucket;
   bucket.rate = std::min(rate, kMostRate);
-  if (burst == 0) burst = bucket.rate / kDefaultBurstsPerSecond;
   bucket.most = static_cast<int64_t>(std::clamp<uint64_t>(burst, 1, kMostBurst)) * kUnit;
   bucket.level = bucket.most;
   return bucket;
@@ -38,9 +36,9 @@ uint64_t TokenBuckets::Bucket::WaitNs() const {
   return (static_cast<uint64_t>(kUnit - level) + rate - 1) / rate;
 }
 
-TokenBuckets::TokenBuckets(const RateLimit& limit)
-    : packets_(Bucket::Of(limit.packets_per_second, limit.burst_packets)),
-      bytes_(Bucket::Of(limit.bytes_per_second, limit.burst_bytes)) {}
+TokenBuckets::TokenBuckets(const device::RateLimit& limit)
+    : packets_(Bucket::Of(limit.tx_packets_per_second, limit.burst_packets)),
+      bytes_(Bucket::Of(limit.tx_bytes_per_second, limit.burst_bytes)) {}
 
 void TokenBuckets::Refill(uint64_t now_ns) {
   const uint64_t passed_ns = std::min(now_ns - std::min(refilled_ns_, now_ns), kMostRefillNs);

@@ -11,25 +11,16 @@
 
 #include <cstdint>
 
+#include "daemon/device/device.h"
+
 namespace qsplit::guard {
-
-// 0: no limit. A burst of 0 with a rate stands for what the rate gives in 10 ms, at least one
-// packet.
-struct RateLimit {
-  uint64_t packets_per_second = 0;
-  uint64_t bytes_per_second = 0;
-  uint64_t burst_packets = 0;
-  uint64_t burst_bytes = 0;
-
-  bool operator==(const RateLimit&) const = default;
-};
 
 class TokenBuckets {
  public:
   // No limit.
   TokenBuckets() = default;
   // Full at the time of the first Refill.
-  explicit TokenBuckets(const RateLimit& limit);
+  explicit TokenBuckets(const device::RateLimit& limit);
 
   // Once for each round of the queues. now_ns never goes backwards.
   void Refill(uint64_t now_ns);

@@ -50,18 +50,14 @@ absl::Status RegionMap::CheckReach(uint64_t max_value, uint64_t step) const {
   return absl::OkStatus();
 }
 
-RegionMap::Verdict RegionMap::Search(uint64_t iova, uint64_t bytes, bool device_writes,
-                                     uint64_t* device_iova) {
+const GuardedRegion* RegionMap::Search(uint64_t iova, uint64_t bytes) {
   const auto behind = std::upper_bound(
       regions_.begin() + 1, regions_.end(), iova,
       [](uint64_t address, const GuardedRegion& region) { return address < region.iova; });
   const GuardedRegion& region = *(behind - 1);
-  const uint64_t offset = iova - region.iova;
-  if (offset >= region.bytes || bytes > region.bytes - offset) return Verdict::kUnmapped;
+  if (!Holds(region, iova, bytes)) return nullptr;
   last_ = static_cast<size_t>(behind - regions_.begin()) - 1;
-  if (device_writes && !region.device_writable) return Verdict::kReadOnly;
-  *device_iova = region.device_iova + offset;
-  return Verdict::kReachable;
+  return &region;
 }
 
 }  // namespace qsplit::guard

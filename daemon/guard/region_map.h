@@ -33,14 +33,16 @@ class RegionMap {
   // Whether all of [iova, iova + bytes) lies in one region that the device may read (may write, if
   // device_writes); then its address for the device. bytes 0 stands for a place alone.
   Verdict Translate(uint64_t iova, uint64_t bytes, bool device_writes, uint64_t* device_iova) {
-    const GuardedRegion& region = regions_[last_];
-    const uint64_t offset = iova - region.iova;
-    if (offset < region.bytes && bytes <= region.bytes - offset) [[likely]] {
-      if (device_writes && !region.device_writable) return Verdict::kReadOnly;
-      *device_iova = region.device_iova + offset;
-      return Verdict::kReachable;
+    const GuardedRegion* region = &regions_[last_];
+    if (!Holds(*region, iova, bytes)) [[unlikely]] {
+      region = Search(iova, bytes);
+      if (region == nullptr) return Verdict::kUnmapped;
     }
-    return Search(iova, bytes, device_writes, device_iova);
+    if (device_writes && !region->device_writable) [[unlikely]] {
+      return Verdict::kReadOnly;
+    }
+    *device_iova = region->device_iova + (iova - region->iova);
+    return Verdict::kReachable;
   }
 
   // Whether a field that says addresses up to max_value in steps of `step` (a power of two) can say
@@ -52,7 +54,12 @@ class RegionMap {
 
  private:
   RegionMap() = default;
-  Verdict Search(uint64_t iova, uint64_t bytes, bool device_writes, uint64_t* device_iova);
+  static bool Holds(const GuardedRegion& region, uint64_t iova, uint64_t bytes) {
+    const uint64_t offset = iova - region.iova;
+    return offset < region.bytes && bytes <= region.bytes - offset;
+  }
+  // The region that holds all of it, which is the first one to be looked at from now on; or null.
+  const GuardedRegion* Search(uint64_t iova, uint64_t bytes);
 
   std::vector<GuardedRegion> regions_;  // ascending; the first one has no bytes and stands for none
   size_t last_ = 0;

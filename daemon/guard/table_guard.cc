@@ -11,6 +11,7 @@ namespace qsplit::guard {
 
 using dataplane::QueueScope;
 using dataplane::QueueShape;
+using dataplane::RingCursor;
 using dataplane::RingShape;
 using device::FaultKind;
 using layout::Role;
@@ -37,26 +38,14 @@ bool TableGuard::Fits(const QueueShape& queue) {
 
 absl::StatusOr<std::unique_ptr<QueueGuard>> TableGuard::Create(QueueParts parts) {
   std::unique_ptr<TableGuard> guard(new TableGuard(std::move(parts.regions)));
-  for (const bool real : {false, true}) {
-    absl::StatusOr<QueueShape> shape =
-        dataplane::ShapeQueue(parts.layout, real ? parts.real : parts.shadow, parts.direction);
-    if (!shape.ok()) return shape.status();
-    (real ? guard->real_ : guard->shadow_) = *std::move(shape);
-  }
-  const Rings shadow = Rings::Of(guard->shadow_);
-  const Rings real = Rings::Of(guard->real_);
-  const v1::Queue& queue = *guard->shadow_.queue;
-  guard->device_writes_ = parts.direction == v1::DIRECTION_RECEIVE;
-  guard->prefix_bytes_ = queue.packet().prefix_bytes();
-  guard->min_bytes_ = std::max<uint64_t>(queue.limits().min_bytes_per_packet(), 1);
-  guard->max_bytes_ = LongestPacket(queue.limits(), parts.options);
-  guard->max_descriptors_ =
-      MostDescriptors(queue.limits(), parts.options, shadow.table->slot_count);
-  for (absl::Status status :
-       {guard->CompileNames(shadow, real), guard->CompileTable(shadow, real, parts.options),
-        guard->CompileDone(shadow, real)}) {
-    if (!status.ok()) return status;
-  }
+  absl::Status status = guard->ShapeQueues(parts);
+  if (!status.ok()) return status;
+  const Rings shadow = Rings::Of(guard->shadow_shape_);
+  const Rings real = Rings::Of(guard->real_shape_);
+  status = guard->CompileNames(shadow, real);
+  if (status.ok()) status = guard->CompileTable(shadow, real, parts.options);
+  if (status.ok()) status = guard->CompileDoneRing(shadow, real);
+  if (!status.ok()) return status;
   return guard;
 }
 
@@ -71,7 +60,7 @@ absl::Status TableGuard::CompileNames(const Rings& shadow, const Rings& real) {
                      "up to an index cell"));
   }
   const uint32_t cell = ring.ring->posted().cell();
-  const QueueScope scope = dataplane::ScopeOf(shadow_);
+  const QueueScope scope = dataplane::ScopeOf(shadow_shape_);
   // Nothing but the name is kept.
   absl::StatusOr<DescriptorMask> kept =
       DescriptorMask::OfPost(scope, ring.post_forms.front(), true, true);
@@ -86,42 +75,37 @@ absl::Status TableGuard::CompileNames(const Rings& shadow, const Rings& real) {
   }
   if (status.ok()) status = Into(dataplane::Doorbells::OfProducer(*real.names), &doorbells_);
   if (status.ok()) status = Into(dataplane::EventRequest::Compile(*real.names), &interrupts_);
-  shadow_names_ = {ring.slots, ring.ring->slot_bytes()};
-  real_names_ = {real.names->slots, ring.ring->slot_bytes()};
+  shadow_names_ = EntrySlots(ring);
+  real_names_ = EntrySlots(*real.names);
   names_at_ = ring.Begin();
   return status;
 }
 
 absl::Status TableGuard::CompileTable(const Rings& shadow, const Rings& real,
                                       const GuardOptions& options) {
-  const QueueScope scope = dataplane::ScopeOf(shadow_);
   for (const RingShape* ring : {shadow.table, real.table}) {
     if (ring->slots.word_bytes() == sizeof(uint64_t) &&
-        ring->ring->slot_bytes() == kChainWords * sizeof(uint64_t)) {
+        ring->ring->slot_bytes() == sizeof(WordPair)) {
       continue;
     }
     return absl::UnimplementedError(
         absl::StrCat(ring->Where(), ": slots of ", ring->ring->slot_bytes(),
                      " bytes; a guard takes tables of 16, aligned to 8"));
   }
-  for (const uint32_t index : shadow.table->post_forms) {
-    absl::StatusOr<BufferForm> form =
-        BufferForm::Compile(scope, index, shadow_.queue->direction(), options, regions_);
-    if (!form.ok()) return form.status();
-    if (form->has_next_present() != form->has_next_index() || form->has_tag()) {
-      return absl::UnimplementedError(absl::StrCat("form ", scope.Form(index).name(),
-                                                   ": a guard follows chains by next.present and "
-                                                   "next.index, without tags"));
-    }
-    forms_.push_back(*std::move(form));
+  if (absl::Status status = CompileForms(*shadow.table, options); !status.ok()) return status;
+  for (const BufferForm& form : forms_) {
+    if (form.has_next_present() == form.has_next_index() && !form.has_tag()) continue;
+    return absl::UnimplementedError(
+        absl::StrCat(shadow.table->Where(),
+                     ": a guard follows chains by next.present and next.index, without tags"));
   }
-  shadow_table_ = WordSlots<kChainWords>(shadow.table->view.slots);
-  real_table_ = WordSlots<kChainWords>(real.table->view.slots);
+  shadow_table_ = PairSlots(shadow.table->view.slots);
+  real_table_ = PairSlots(real.table->view.slots);
   slots_.resize(shadow.table->slot_count);
   return absl::OkStatus();
 }
 
-absl::Status TableGuard::CompileDone(const Rings& shadow, const Rings& real) {
+absl::Status TableGuard::CompileDoneRing(const Rings& shadow, const Rings& real) {
   const RingShape& ring = *shadow.done;
   if (ring.complete_forms.size() != 1 || !ring.ring->completed().has_cell() ||
       ring.ring->slot_bytes() > sizeof(uint64_t) || ring.ring->fills_size() > 0 ||
@@ -133,12 +117,7 @@ absl::Status TableGuard::CompileDone(const Rings& shadow, const Rings& real) {
                      "name slots of the table, as many as that has, and are not acknowledged"));
   }
   const uint32_t cell = ring.ring->completed().cell();
-  const uint32_t form = ring.complete_forms.front();
-  const QueueScope scope = dataplane::ScopeOf(shadow_);
-  absl::StatusOr<DescriptorMask> kept = DescriptorMask::OfCompletion(scope, form);
-  absl::Status status = kept.status();
-  if (status.ok()) status = RoleInWord(scope, form, Role::kTableIndex, true, &done_name_);
-  if (status.ok()) status = RoleInWord(scope, form, Role::kPacketLength, false, &done_length_);
+  absl::Status status = CompileDone(ring, Role::kTableIndex, 0, &done_form_);
   if (status.ok()) {
     status = Into(dataplane::ProgressReader::OfCell(*real.done, cell), &completed_);
   }
@@ -146,15 +125,14 @@ absl::Status TableGuard::CompileDone(const Rings& shadow, const Rings& real) {
     status = Into(dataplane::ProgressWriter::OfCell(ring, cell), &shadow_completed_);
   }
   if (!status.ok()) return status;
-  done_kept_ = kept->words[0];
-  shadow_done_ = {ring.slots, ring.ring->slot_bytes()};
-  real_done_ = {real.done->slots, ring.ring->slot_bytes()};
+  shadow_done_ = EntrySlots(ring);
+  real_done_ = EntrySlots(*real.done);
   done_at_ = real.done->Begin();
   told_at_ = ring.Begin();
   return absl::OkStatus();
 }
 
-uint32_t TableGuard::CheckChain(uint64_t head, uint64_t* bytes) {
+inline uint32_t TableGuard::CheckChain(uint64_t head, uint64_t* bytes) {
   uint64_t slot = head;
   uint32_t before = kNone;
   for (uint32_t descriptors = 0;; ++descriptors) {
@@ -168,84 +146,98 @@ uint32_t TableGuard::CheckChain(uint64_t head, uint64_t* bytes) {
       return 0;
     }
     // In this chain already, or in another one.
-    if (slots_[at].with_device) [[unlikely]] {
+    if (slots_[at].holder != Holder::kClient) [[unlikely]] {
       Stop(descriptors == 0 ? FaultKind::kBadIndex : FaultKind::kEndlessChain, at);
       return 0;
     }
-    uint64_t words[kChainWords];
-    for (size_t i = 0; i < kChainWords; ++i) words[i] = shadow_table_.Load(at, i);
-    size_t which = 0;
-    while (which < forms_.size() && !forms_[which].Matches(words)) ++which;
-    if (which == forms_.size()) [[unlikely]] {
-      Stop(FaultKind::kBadDescriptor, at);
-      return 0;
-    }
-    const BufferForm& form = forms_[which];
-    const CheckedBuffer buffer = form.Check(words, &regions_);
-    if (!buffer.good) [[unlikely]] {
-      Stop(buffer.kind, at, buffer.iova, buffer.bytes);
+    WordPair words = shadow_table_.Load(at);
+    uint64_t buffer_bytes = 0;
+    const BufferForm* const form = Check(at, &words, &buffer_bytes);
+    if (form == nullptr) [[unlikely]] {
       return 0;
     }
     real_table_.Store(at, words);
-    slots_[at] = {true, descriptors == 0, kNone};
+    slots_[at] = {kNone, descriptors == 0 ? Holder::kHead : Holder::kBehind};
     if (before != kNone) slots_[before].next = at;
     before = at;
-    *bytes += buffer.bytes;
-    if (!form.HasNext(words)) return descriptors + 1;
-    slot = form.NextIndex(words);
+    *bytes += buffer_bytes;
+    if (!form->HasNext(words)) [[likely]] {
+      return descriptors + 1;
+    }
+    slot = form->NextIndex(words);
   }
 }
 
+inline void TableGuard::LoadHeads(RingCursor at, uint64_t count, uint64_t* heads) const {
+  const EntrySlots names = shadow_names_;
+  const PairSlots shadow = shadow_table_;
+  const PairSlots real = real_table_;
+  const WordField name = name_;
+  const uint64_t slot_count = slots_.size();
+  const auto together = static_cast<uint32_t>(std::min<uint64_t>(count, kTogether));
+  for (uint32_t i = 0; i < together; ++i) {
+    const uint64_t head = name.In(names.Load(at.index()));
+    heads[i] = head;
+    at.NextSlot();
+    // No number of the client's is a place before it is checked, not even for a hint.
+    if (head >= slot_count) [[unlikely]] {
+      continue;
+    }
+    shadow.WillRead(static_cast<uint32_t>(head));
+    real.WillWrite(static_cast<uint32_t>(head));
+  }
+}
+
+// Where they are stands in registers while both directions run: compilers read members again after
+// each store into a ring.
+
 uint32_t TableGuard::Forward(uint32_t budget) {
+  RingCursor at = names_at_;
+  const EntrySlots real_names = real_names_;
   uint32_t ahead = 0;
-  if (!posted_.Read(names_at_, 0, names_at_.slot_count(), &ahead)) [[unlikely]] {
-    Stop(FaultKind::kBadIndex, names_at_.index());
+  if (!posted_.Read(at, 0, at.slot_count(), &ahead)) [[unlikely]] {
+    Stop(FaultKind::kBadIndex, at.index());
     return 0;
   }
   uint32_t forwarded = 0;
   uint64_t packets = 0;
   uint64_t all_bytes = 0;
+  uint64_t heads[kTogether];
   for (; packets < ahead && forwarded < budget && !MustWait(); ++packets) {
-    const uint64_t entry = shadow_names_.Load(names_at_.index());
-    const uint64_t head = name_.Get(&entry);
+    if (packets % kTogether == 0) LoadHeads(at, ahead - packets, heads);
+    const uint64_t head = heads[packets % kTogether];
     uint64_t bytes = 0;
     const uint32_t descriptors = CheckChain(head, &bytes);
     if (descriptors == 0) [[unlikely]] {
       break;
     }
-    if (!device_writes_) {
-      if (bytes < prefix_bytes_ + min_bytes_ || bytes - prefix_bytes_ > max_bytes_) [[unlikely]] {
-        Stop(FaultKind::kBadPacket, static_cast<uint32_t>(head), 0, bytes);
-        break;
-      }
-      bytes -= prefix_bytes_;
-      all_bytes += bytes;
+    if (!IsLength(bytes)) [[unlikely]] {
+      Stop(FaultKind::kBadPacket, static_cast<uint32_t>(head), 0, bytes);
+      break;
     }
     // As many names as slots of the table are on their way at most, for each has one of its own: no
     // name is written over one that the device may not have read.
-    real_names_.Store(names_at_.index(), head << name_.shift);
-    names_at_.NextSlot();
-    TakeTokens(device_writes_ ? 0 : bytes);
+    real_names.Store(at.index(), head << name_.shift);
+    at.NextSlot();
+    TakePacketTokens(bytes);
+    all_bytes += bytes;
     forwarded += descriptors;
   }
   if (packets == 0) return 0;
-  real_posted_.Store(names_at_);
+  names_at_ = at;
+  real_posted_.Store(at);
   dataplane::DoorbellState state;
-  state.index = names_at_.index();
-  state.count = names_at_.count();
-  state.added = static_cast<uint32_t>(names_at_.count() - published_count_);
-  published_count_ = names_at_.count();
+  state.index = at.index();
+  state.count = at.count();
+  state.added = static_cast<uint32_t>(at.count() - published_count_);
+  published_count_ = at.count();
   doorbells_.Ring(state);
-  counters_.descriptors.Add(forwarded);
-  if (!device_writes_) {
-    counters_.packets.Add(packets);
-    counters_.bytes.Add(all_bytes);
-  }
+  CountForwarded(forwarded, packets, all_bytes);
   return forwarded;
 }
 
-bool TableGuard::FreeChain(uint64_t head) {
-  if (head >= slots_.size() || !slots_[head].with_device || !slots_[head].head) return false;
+inline bool TableGuard::FreeChain(uint64_t head) {
+  if (head >= slots_.size() || slots_[head].holder != Holder::kHead) return false;
   for (auto slot = static_cast<uint32_t>(head); slot != kNone;) {
     const uint32_t next = slots_[slot].next;
     slots_[slot] = {};
@@ -255,28 +247,33 @@ bool TableGuard::FreeChain(uint64_t head) {
 }
 
 uint32_t TableGuard::Return(uint32_t budget) {
+  RingCursor at = done_at_;
+  RingCursor told_at = told_at_;
   uint32_t ahead = 0;
-  if (!completed_.Read(done_at_, 0, done_at_.slot_count(), &ahead) || ahead == 0) return 0;
+  if (!completed_.Read(at, 0, at.slot_count(), &ahead) || ahead == 0) return 0;
+  const EntrySlots real = real_done_;
+  const EntrySlots shadow = shadow_done_;
+  const DoneForm form = done_form_;
   const uint32_t most = std::min(ahead, budget);
   uint32_t returned = 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < most; ++i) {
-    const uint64_t entry = real_done_.Load(done_at_.index()) & done_kept_;
-    done_at_.NextSlot();
+    real.WalkToRead(at.index());
+    shadow.WalkToWrite(told_at.index());
+    const uint64_t entry = real.Load(at.index()) & form.kept.low;
+    at.NextSlot();
     // A completion of nothing that the device has says nothing to the client.
-    if (!FreeChain(done_name_.Get(&entry))) continue;
-    bytes += done_length_.Get(&entry);
-    shadow_done_.Store(told_at_.index(), entry);
-    told_at_.NextSlot();
+    if (!FreeChain(form.key.In(entry))) continue;
+    bytes += form.length.In(entry);
+    shadow.Store(told_at.index(), entry);
+    told_at.NextSlot();
     ++returned;
   }
+  done_at_ = at;
+  told_at_ = told_at;
   // Release: the entries are there before the cell says so.
-  shadow_completed_.Store(told_at_);
-  counters_.completions.Add(returned);
-  if (device_writes_) {
-    counters_.packets.Add(returned);
-    counters_.bytes.Add(bytes);
-  }
+  shadow_completed_.Store(told_at);
+  CountReturned(returned, bytes);
   return returned;
 }
 
@@ -285,12 +282,14 @@ void TableGuard::SetNeedWakeup(bool need) {
   notification_.Set(need, names_at_.count());
 }
 
-bool TableGuard::HasWork() {
+bool TableGuard::HasPosted() {
   uint32_t ahead = 0;
   // What cannot be is work too: Forward finds it out.
-  if (!stopped() && (!posted_.Read(names_at_, 0, names_at_.slot_count(), &ahead) || ahead != 0)) {
-    return true;
-  }
+  return !posted_.Read(names_at_, 0, names_at_.slot_count(), &ahead) || ahead != 0;
+}
+
+bool TableGuard::HasDone() {
+  uint32_t ahead = 0;
   return completed_.Read(done_at_, 0, done_at_.slot_count(), &ahead) && ahead != 0;
 }
 

@@ -15,18 +15,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/guard/buffer_form.h"
+#include "daemon/guard/chain_guard.h"
+#include "daemon/guard/entry_slots.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
+#include "daemon/guard/word_pair.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_cursor.h"
 #include "dataplane/ring_shape.h"
-#include "dataplane/slot_memory.h"
 
 namespace qsplit::guard {
 
-class TableGuard final : public QueueGuard {
+class TableGuard final : public ChainGuard {
  public:
   // Whether the queue's rings are such ones, with the choices of the view.
   static bool Fits(const dataplane::QueueShape& queue);
@@ -35,10 +36,11 @@ class TableGuard final : public QueueGuard {
   uint32_t Forward(uint32_t budget) override;
   uint32_t Return(uint32_t budget) override;
   void SetNeedWakeup(bool need) override;
-  bool HasWork() override;
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  // Chains whose names are read at once, so that their first descriptors are on their way.
+  static constexpr uint32_t kTogether = 8;
   // The rings by what they are for.
   struct Rings {
     const dataplane::RingShape* table = nullptr;
@@ -47,52 +49,33 @@ class TableGuard final : public QueueGuard {
 
     static Rings Of(const dataplane::QueueShape& queue);
   };
-  // Entries of a ring of names, each of at most one word.
-  struct Entries {
-    dataplane::SlotMemory slots;
-    uint32_t bytes = 0;
-
-    // The copies have room for what no entry has, so that the compiler sees that it fits.
-    uint64_t Load(uint32_t slot) const {
-      uint64_t entry[2] = {};
-      slots.Read(slot, reinterpret_cast<std::byte*>(entry), bytes);
-      return entry[0];
-    }
-    void Store(uint32_t slot, uint64_t value) const {
-      const uint64_t entry[2] = {value, 0};
-      slots.Write(slot, AsBytes(entry), bytes);
-    }
-  };
-  // By slot of the table.
+  // Who has a slot of the table: the client, or the device as the first one of a chain, or as one
+  // behind it.
+  enum class Holder : uint32_t { kClient, kHead, kBehind };
   struct Slot {
-    bool with_device = false;
-    bool head = false;
     uint32_t next = kNone;  // behind it in its chain
+    Holder holder = Holder::kClient;
   };
 
-  explicit TableGuard(RegionMap regions) : regions_(std::move(regions)) {}
-  absl::Status CompileNames(const Rings& shadow, const Rings& real);
+  using ChainGuard::ChainGuard;
   absl::Status CompileTable(const Rings& shadow, const Rings& real, const GuardOptions& options);
-  absl::Status CompileDone(const Rings& shadow, const Rings& real);
+  absl::Status CompileNames(const Rings& shadow, const Rings& real);
+  absl::Status CompileDoneRing(const Rings& shadow, const Rings& real);
+  bool HasPosted() override;
+  bool HasDone() override;
+  // Reads names from there on, as many as there are and are looked at together. Those whose turn
+  // does not come any more are read anew the next time; nothing is kept of the first one.
+  [[gnu::always_inline]] void LoadHeads(dataplane::RingCursor at, uint64_t count,
+                                        uint64_t* heads) const;
   // Checks the chain and stores it into the real table; its descriptors, 0: stopped.
-  uint32_t CheckChain(uint64_t head, uint64_t* bytes);
+  [[gnu::always_inline]] uint32_t CheckChain(uint64_t head, uint64_t* bytes);
   // Gives the chain's slots back. False: no chain of the device's begins there.
-  bool FreeChain(uint64_t head);
-
-  // Kept for their layouts.
-  dataplane::QueueShape shadow_;
-  dataplane::QueueShape real_;
-  RegionMap regions_;
-  bool device_writes_ = false;
-  uint64_t prefix_bytes_ = 0;
-  uint64_t min_bytes_ = 0;
-  uint64_t max_bytes_ = 0;
-  uint32_t max_descriptors_ = 0;
+  [[gnu::always_inline]] bool FreeChain(uint64_t head);
 
   // Names: both rings go on together.
   dataplane::ProgressReader posted_;
-  Entries shadow_names_;
-  Entries real_names_;
+  EntrySlots shadow_names_;
+  EntrySlots real_names_;
   WordField name_;
   dataplane::RingCursor names_at_;
   dataplane::ProgressWriter real_posted_;
@@ -101,17 +84,14 @@ class TableGuard final : public QueueGuard {
   dataplane::EventRequest interrupts_;
   uint64_t published_count_ = 0;
 
-  WordSlots<kChainWords> shadow_table_;
-  WordSlots<kChainWords> real_table_;
-  std::vector<BufferForm> forms_;
+  PairSlots shadow_table_;
+  PairSlots real_table_;
   std::vector<Slot> slots_;
 
   dataplane::ProgressReader completed_;
-  Entries real_done_;
-  Entries shadow_done_;
-  uint64_t done_kept_ = 0;
-  WordField done_name_;
-  WordField done_length_;
+  EntrySlots real_done_;
+  EntrySlots shadow_done_;
+  DoneForm done_form_;
   dataplane::RingCursor done_at_;  // in the real ring
   dataplane::RingCursor told_at_;  // in the shadow
   dataplane::ProgressWriter shadow_completed_;

@@ -27,7 +27,8 @@ struct WordField {
   static absl::StatusOr<WordField> Compile(const v1::Form& form, const v1::Field& field);
 
   bool there() const { return mask != 0; }
-  uint64_t Get(const uint64_t* words) const { return (words[word] >> shift) & mask; }
+  uint64_t In(uint64_t in_word) const { return (in_word >> shift) & mask; }
+  uint64_t Get(const uint64_t* words) const { return In(words[word]); }
 };
 
 // An address in one word, whose bits stand where they stand in the address.

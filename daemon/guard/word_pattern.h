@@ -30,6 +30,15 @@ class WordPattern {
     for (size_t i = 0; i < kWords; ++i) differ |= (words[i] & mask_[i]) ^ value_[i];
     return differ == 0 && (!selects_ || selector_.Holds(AsBytes(words)));
   }
+  // The same for words in registers, which only a selector needs in memory.
+  bool Matches(uint64_t low, uint64_t high) const requires(kWords == 2) {
+    if ((((low & mask_[0]) ^ value_[0]) | ((high & mask_[1]) ^ value_[1])) != 0) return false;
+    if (!selects_) [[likely]] {
+      return true;
+    }
+    const uint64_t words[] = {low, high};
+    return selector_.Holds(AsBytes(words));
+  }
   // Whether a descriptor of the form of which `kept` is left may look completed.
   bool MayLook(const WordCondition& done, const DescriptorMask& kept) const {
     // Of the bits that say so, those that the client chooses.

@@ -11,6 +11,7 @@
 #include "qsplit/v1/device.pb.h"
 #include "qsplit/v1/layout_service.pb.h"
 #include "qsplit/v1/lease.pb.h"
+#include "qsplit/v1/queue.pb.h"
 #include "qsplit/v1/region.pb.h"
 #include "qsplit/v1/stats.pb.h"
 #include "qsplit/v1/steering.pb.h"
@@ -39,6 +40,9 @@ absl::Status Check(const v1::SetRssRequest& request);
 // check_stats.cc
 absl::Status Check(const v1::GetStatsRequest& request);
 absl::Status Check(const v1::WatchStatsRequest& request);
+// check_queue.cc
+absl::Status Check(const v1::ExplainQueueRequest& request);
+absl::Status Check(const v1::ReadQueueRequest& request);
 // check_admin.cc
 absl::Status Check(const v1::RevokeLeaseRequest& request);
 absl::Status Check(const v1::InjectFaultRequest& request);

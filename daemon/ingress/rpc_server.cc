@@ -89,6 +89,7 @@ absl::Status RpcServer::Impl::Start() {
   services.push_back(MakeLeaseService(parts));
   services.push_back(MakeSteeringService(parts));
   services.push_back(MakeStatsService(parts));
+  services.push_back(MakeQueueService(parts));
   services.push_back(MakeAdminService(parts));
   for (const auto& service : services) builder.RegisterService(service.get());
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
@@ -143,7 +144,7 @@ void RpcServer::SetServing(bool serving) {
   if (health == nullptr) return;
   health->SetServingStatus("", serving);
   for (const char* service : {"DeviceService", "LayoutService", "RegionService", "LeaseService",
-                              "SteeringService", "StatsService", "AdminService"}) {
+                              "SteeringService", "StatsService", "QueueService", "AdminService"}) {
     health->SetServingStatus(std::string("qsplit.v1.") + service, serving);
   }
 }

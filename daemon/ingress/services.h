@@ -31,6 +31,7 @@ std::unique_ptr<grpc::Service> MakeRegionService(ServiceParts& parts);
 std::unique_ptr<grpc::Service> MakeLeaseService(ServiceParts& parts);
 std::unique_ptr<grpc::Service> MakeSteeringService(ServiceParts& parts);
 std::unique_ptr<grpc::Service> MakeStatsService(ServiceParts& parts);
+std::unique_ptr<grpc::Service> MakeQueueService(ServiceParts& parts);
 std::unique_ptr<grpc::Service> MakeAdminService(ServiceParts& parts);
 
 }  // namespace qsplit::ingress

@@ -11,10 +11,10 @@
 // the session, or gets UNAUTHENTICATED (SESSION_ENDED).
 //
 // Any thread may call any method. None waits for a client, and none holds the lock while a device
-// opens or closes queues, which may take long: each device has a thread here that does so, one
-// lease after the other, and nobody but those who asked waits for it. They get an Answer, once, on
-// that thread or their own; methods without one that open or close queues wait themselves (for
-// tests and tools). No system calls but those that devices make.
+// opens or closes queues or counts, which may take long: each device has a thread here that does
+// so, one lease after the other, and nobody but those who asked waits for it. They get an Answer,
+// once, on that thread or their own; methods without one that open or close queues wait themselves
+// (for tests and tools). No system calls but those that devices make.
 #ifndef QSPLIT_DAEMON_LEASE_BROKER_H_
 #define QSPLIT_DAEMON_LEASE_BROKER_H_
 
@@ -37,6 +37,7 @@
 #include "qsplit/v1/device.pb.h"
 #include "qsplit/v1/layout_service.pb.h"
 #include "qsplit/v1/lease.pb.h"
+#include "qsplit/v1/queue.pb.h"
 #include "qsplit/v1/region.pb.h"
 #include "qsplit/v1/stats.pb.h"
 #include "qsplit/v1/steering.pb.h"
@@ -168,6 +169,12 @@ class Broker {
   absl::StatusOr<v1::GetStatsResponse> GetStats(SessionId caller,
                                                 const v1::GetStatsRequest& request,
                                                 std::string_view call = "GetStats") const;
+
+  // --- QueueService.
+  absl::StatusOr<v1::ExplainQueueResponse> ExplainQueue(
+      SessionId caller, const v1::ExplainQueueRequest& request) const;
+  absl::StatusOr<v1::ReadQueueResponse> ReadQueue(SessionId caller,
+                                                  const v1::ReadQueueRequest& request) const;
 
   // --- AdminService.
   absl::StatusOr<v1::RevokeLeaseResponse> RevokeLease(SessionId caller,

@@ -165,6 +165,14 @@ absl::StatusOr<v1::GetLayoutResponse> Broker::GetLayout(const v1::GetLayoutReque
 absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
                                                       const v1::GetStatsRequest& request,
                                                       std::string_view call) const {
+  std::shared_ptr<device::Device> device;
+  {
+    Locked state(*state_);
+    if (auto room = state->Room(request.device()); room.ok()) device = (*room)->device;
+  }
+  // Waits for a device that is busy, and holds up nobody else.
+  const device::DeviceCounters counters =
+      device != nullptr ? device->ReadCounters() : device::DeviceCounters();
   Locked state(*state_);
   Sight sight;
   if (caller != kNobody) {
@@ -175,7 +183,6 @@ absl::StatusOr<v1::GetStatsResponse> Broker::GetStats(SessionId caller,
   auto found = state->Room(request.device());
   if (!found.ok()) return InCall(call, found.status());
   const DeviceRoom& room = **found;
-  const device::DeviceCounters counters = room.device->ReadCounters();
   v1::GetStatsResponse response;
   v1::DeviceStats* stats = response.mutable_stats();
   *stats = ToProto(room.name(), state->clock(), counters);

@@ -73,6 +73,8 @@ void Broker::State::Close(LeaseId id) {
   }
   const absl::Status status =
       device != nullptr ? device->CloseQueues(id) : absl::UnavailableError("busy");
+  const device::DeviceCounters counters =
+      status.ok() ? device->ReadCounters() : device::DeviceCounters();
   Locked lock(*this);
   LeaseRecord& lease = leases.at(id);
   DeviceRoom& room = *lease.room;
@@ -84,7 +86,7 @@ void Broker::State::Close(LeaseId id) {
     return;
   }
   GiveBack(lease);
-  room.Rebase(lease.queues, room.device->ReadCounters());
+  room.Rebase(lease.queues, counters);
   Tell(lease, absl::OkStatus());
   Forget(id);
 }

@@ -66,6 +66,12 @@ void Broker::State::Open(SessionId caller, const v1::AcquireLeaseRequest& reques
     if (!plan.ok()) return Answered(done, InCall(kCall, plan.status()));
     device = room.device;
   }
+  // Before they run: all that is counted from now on is this lease's.
+  const device::DeviceCounters counters = device->ReadCounters();
+  {
+    Locked lock(*this);
+    room.Rebase(plan->queues, counters);
+  }
   auto grant = device->OpenQueues(plan->queues);
   const LeaseId id = plan->queues.lease;
   absl::Status wrong;
@@ -108,8 +114,6 @@ absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
   const LeaseId id = next_lease++;
   plan->queues.lease = id;
   plan->queues.holder_pid = peer.pid;
-  // Before they run: all that is counted from now on is this lease's.
-  room.Rebase(plan->queues, room.device->ReadCounters());
   room.Take(plan->queues);
   for (const auto& region : plan->queues.regions) regions.Use(region.region, id);
   leases.emplace(id, LeaseRecord{.id = id,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/device/interrupt_window.h"
 #include "daemon/policy/error.h"
 
 namespace qsplit::lease {
@@ -58,9 +59,8 @@ absl::StatusOr<std::vector<uint64_t>> AssignIovas(std::span<const IovaWish> wish
   for (const IovaWish& wish : wishes) {
     if (wish.length_bytes > range.end || wish.page_bytes > range.end) return TooMuch(range);
     uint64_t iova = range.adjoin ? next : AlignUp(next, wish.page_bytes);
-    if (!range.adjoin && iova < kInterruptWindowEnd &&
-        iova + wish.length_bytes > kInterruptWindow) {
-      iova = AlignUp(kInterruptWindowEnd, wish.page_bytes);
+    if (!range.adjoin && device::MeetsInterruptWindow(iova, wish.length_bytes)) {
+      iova = AlignUp(device::kInterruptWindowEnd, wish.page_bytes);
     }
     if (iova < next || iova > range.end - wish.length_bytes) return TooMuch(range);
     iovas.push_back(iova);

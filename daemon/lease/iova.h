@@ -28,19 +28,15 @@ struct IovaRange {
 // adjoin begin where it says.
 IovaRange RangeOf(const v1::Layout& layout, const device::DeviceInfo& device = {});
 
-// What x86 takes for interrupts; no DMA goes there.
-inline constexpr uint64_t kInterruptWindow = 0xfee0'0000;
-inline constexpr uint64_t kInterruptWindowEnd = 0xfef0'0000;
-
 struct IovaWish {
   uint64_t length_bytes = 0;  // not 0
   uint64_t page_bytes = 0;    // a power of two
 };
 
 // One address for each wish, aligned to its page size, ascending, at least a page apart, so that
-// what runs over a region's end meets nothing. In a range that adjoins: from its first address on,
-// one right behind the other, whatever their page size. RESOURCE_EXHAUSTED: they do not fit into
-// the range.
+// what runs over a region's end meets nothing, and outside of the interrupts' window. In a range
+// that adjoins: from its first address on, one right behind the other, whatever their page size.
+// RESOURCE_EXHAUSTED: they do not fit into the range.
 absl::StatusOr<std::vector<uint64_t>> AssignIovas(std::span<const IovaWish> wishes,
                                                   IovaRange range = {});
 

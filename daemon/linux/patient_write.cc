@@ -7,11 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/linux/errno_status.h"
-#include "daemon/linux/owned_fd.h"
 
 namespace qsplit::linux_sys {
 namespace {
@@ -44,10 +45,8 @@ int Await(int pipe, absl::Time deadline) {
   return ::read(pipe, &error, sizeof error) == static_cast<ssize_t>(sizeof error) ? error : ECHILD;
 }
 
-}  // namespace
-
-absl::Status PatientWrite(const std::string& file, std::string_view text, absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
+// A process that writes, and the pipe that its outcome comes from.
+absl::StatusOr<OwnedFd> StartWriter(const std::string& file, std::string_view text) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe2");
   OwnedFd listen(ends[0]);
@@ -63,15 +62,33 @@ absl::Status PatientWrite(const std::string& file, std::string_view text, absl::
   int ended = 0;
   while (::waitpid(parent, &ended, 0) < 0 && errno == EINTR) {
   }
-  tell.Reset();
-  const int error = Await(listen.get(), deadline);
-  if (error == 0) return absl::OkStatus();
-  if (error == ETIMEDOUT) {
-    return absl::DeadlineExceededError(absl::StrCat("write of '", std::string(text), "' to ", file,
-                                                    " has not returned within ",
-                                                    absl::FormatDuration(patience)));
+  return listen;
+}
+
+}  // namespace
+
+absl::Status PatientWriters::Write(const std::string& device, const std::string& file,
+                                   std::string_view text, absl::Duration patience) {
+  const absl::Time deadline = absl::Now() + patience;
+  const std::string what = absl::StrCat("write of '", std::string(text), "' to ", file);
+  OwnedFd late;
+  {
+    const std::lock_guard lock(mutex_);
+    late = std::exchange(late_[device], {});
   }
-  return ErrnoStatus(error, absl::StrCat("write of '", std::string(text), "' to"), file);
+  const bool free = !late.valid() || Await(late.get(), deadline) != ETIMEDOUT;
+  if (free) {
+    absl::StatusOr<OwnedFd> outcome = StartWriter(file, text);
+    if (!outcome.ok()) return outcome.status();
+    const int error = Await(outcome->get(), deadline);
+    if (error != ETIMEDOUT) return error == 0 ? absl::OkStatus() : ErrnoStatus(error, what);
+    late = *std::move(outcome);
+  }
+  const std::lock_guard lock(mutex_);
+  late_[device] = std::move(late);
+  return absl::DeadlineExceededError(absl::StrCat(
+      what, free ? " has not returned within " : ": an earlier one has not returned within ",
+      absl::FormatDuration(patience)));
 }
 
 }  // namespace qsplit::linux_sys

@@ -7,12 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "daemon/linux/patient_write.h"
 
 namespace qsplit::linux_sys {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(5);
+constexpr char kFormer[] = "its former driver";
 
 // One function, and the time until which all has to be done.
 class Change {
@@ -21,6 +21,7 @@ class Change {
       : address_(address),
         root_(sysfs.root),
         folder_(PciFolder(address, sysfs.root)),
+        writers_(sysfs.writers),
         patience_(sysfs.patience),
         deadline_(absl::Now() + sysfs.patience) {}
 
@@ -28,7 +29,7 @@ class Change {
   std::string driver() const { return DriverOf(address_, root_); }
 
   absl::Status Write(const std::string& file, std::string_view text) const {
-    return PatientWrite(file, text, std::max(deadline_ - absl::Now(), kLook));
+    return writers_->Write(name(), file, text, std::max(deadline_ - absl::Now(), kLook));
   }
   absl::Status WriteOwn(const std::string& attribute, std::string_view text) const {
     return Write(absl::StrCat(folder_, "/", attribute), text);
@@ -38,7 +39,9 @@ class Change {
   }
   // "\n": none.
   absl::Status Override(const std::string& driver) const {
-    return WriteOwn("driver_override", driver.empty() ? "\n" : driver);
+    const absl::Status written = WriteOwn("driver_override", driver.empty() ? "\n" : driver);
+    // The kernel waits for the function's lock, which an unbind that is stuck has.
+    return absl::IsDeadlineExceeded(written) ? Stuck(kFormer) : written;
   }
 
   bool Await(const std::function<bool()>& reached,
@@ -75,6 +78,7 @@ class Change {
   PciAddress address_;
   std::string root_;
   std::string folder_;
+  std::shared_ptr<PatientWriters> writers_;
   absl::Duration patience_;
   absl::Time deadline_;
 };
@@ -85,8 +89,7 @@ absl::Status NotLoaded(const std::string& driver) {
 }
 
 absl::Status NotTaken(const Change& change, const std::string& driver, const absl::Status& why) {
-  // The kernel waits for the function's lock, which an unbind that is stuck has.
-  if (absl::IsDeadlineExceeded(why)) return change.Stuck("its former driver");
+  if (absl::IsDeadlineExceeded(why)) return change.Stuck(kFormer);
   const std::string now = change.driver();
   return absl::FailedPreconditionError(
       absl::StrCat("driver ", driver, " did not take PCI function ", change.name(), ", which has ",
@@ -108,15 +111,12 @@ absl::Status BindDriver(const PciAddress& address, const std::string& driver,
   if (!facts.ok()) return facts.status();
   const Change change(address, sysfs);
   if (!DriverLoaded(driver, sysfs)) return NotLoaded(driver);
+  // The override comes last: should the driver let go later, the function is to find its way back.
+  if (facts->driver != driver) {
+    if (absl::Status status = change.Unbind(); !status.ok()) return status;
+  }
   if (absl::Status status = change.Override(driver); !status.ok()) return status;
   if (facts->driver == driver) return absl::OkStatus();
-  if (absl::Status status = change.Unbind(); !status.ok()) {
-    // Should the driver let go later, the function is to find its way back to it.
-    (void)PatientWrite(PciFolder(address, sysfs.root) + "/driver_override",
-                       facts->driver_override.empty() ? "\n" : facts->driver_override,
-                       absl::Seconds(1));
-    return status;
-  }
   const auto bound = [&] { return change.driver() == driver; };
   absl::Status written = change.WriteBus("drivers_probe");
   if (written.ok() && change.Await(bound, sysfs.patience / 2)) return absl::OkStatus();
@@ -165,19 +165,19 @@ absl::Status SetVfCount(const PciAddress& address, uint32_t count, const PciSysf
                                               facts->total_vfs, "; ask for fewer"));
   }
   const Change change(address, sysfs);
+  const auto stuck = [&] {
+    return absl::DeadlineExceededError(absl::StrCat(
+        what, ": turning virtual functions on or off has not ended within ",
+        absl::FormatDuration(sysfs.patience), "; end what holds one of them and try again"));
+  };
   if (facts->vfs_probed != probed) {
     absl::Status status = change.WriteOwn("sriov_drivers_autoprobe", probed ? "1" : "0");
-    if (!status.ok()) return status;
+    if (!status.ok()) return absl::IsDeadlineExceeded(status) ? stuck() : status;
   }
   const auto set = [&](uint32_t wanted) {
     absl::Status written = change.WriteOwn("sriov_numvfs", absl::StrCat(wanted));
     if (written.ok()) return written;
-    if (absl::IsDeadlineExceeded(written)) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(what, ": turning virtual functions ", wanted == 0 ? "off" : "on",
-                       " has not ended within ", absl::FormatDuration(sysfs.patience),
-                       "; end what holds one of them and try again"));
-    }
+    if (absl::IsDeadlineExceeded(written)) return stuck();
     // vfio-pci answers ENOENT unless its parameter enable_sriov is set: vfio_pci_sriov_configure.
     return absl::FailedPreconditionError(absl::StrCat(
         what, ": its driver ", facts->driver, " does not set ", wanted,

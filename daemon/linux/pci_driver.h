@@ -2,16 +2,19 @@
 // sysfs.
 //
 // Each call reads what is there first, writes only what is to change, and waits until the kernel
-// shows it: for `patience` at most, even where the write never returns (patient_write.h). Needs
+// shows it: for `patience` at most, even where the write never returns (patient_write.h). A call
+// begins nothing before that write has returned, as long as it is made with the same writers. Needs
 // root. One thread at a time for each function.
 #ifndef QSPLIT_DAEMON_LINUX_PCI_DRIVER_H_
 #define QSPLIT_DAEMON_LINUX_PCI_DRIVER_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "daemon/linux/patient_write.h"
 #include "daemon/linux/pci_address.h"
 #include "daemon/linux/pci_function.h"
 
@@ -22,6 +25,7 @@ inline constexpr absl::Duration kDriverPatience = absl::Seconds(5);
 struct PciSysfs {
   std::string root = kSysfs;
   absl::Duration patience = kDriverPatience;
+  std::shared_ptr<PatientWriters> writers = std::make_shared<PatientWriters>();  // copies share it
 };
 
 // What to restore.
@@ -30,7 +34,7 @@ struct FormerDriver {
   std::string driver_override;  // empty: none
 };
 
-// Gives the function to `driver` by driver_override, unbind and drivers_probe.
+// Gives the function to `driver` by unbind, driver_override and drivers_probe.
 //   NOT_FOUND            no such function
 //   FAILED_PRECONDITION  no such driver is loaded; or it did not take the function
 //   DEADLINE_EXCEEDED    the driver that has it does not let go, or did not when it was asked to

@@ -207,6 +207,7 @@ absl::Status FakeDevice::SetRss(const RssConfig& config) {
 }
 
 DeviceCounters FakeDevice::ReadCounters() const {
+  if (on_count_) on_count_();
   DeviceCounters counters;
   const uint64_t packets = traffic_;
   for (uint32_t i = 0; i < info_.rx_queues; ++i) counters.rx.push_back({.packets = packets + i});
@@ -214,6 +215,38 @@ DeviceCounters FakeDevice::ReadCounters() const {
   counters.wire_rx_packets = 7;
   counters.more = {{"frames_faked", packets}};
   return counters;
+}
+
+void FakeDevice::SetChecks(std::vector<QueueCheck> checks) {
+  std::lock_guard lock(mutex_);
+  checks_ = std::move(checks);
+}
+
+std::vector<QueueCheck> FakeDevice::ExamineQueue(uint32_t, bool) {
+  std::lock_guard lock(mutex_);
+  return checks_;
+}
+
+// Slot i of a ring of 16 is filled with i.
+absl::StatusOr<RingImage> FakeDevice::ReadRing(const RingSelection& wanted) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, request] : leases_) {
+    const auto& queues = wanted.transmit ? request.tx_queues : request.rx_queues;
+    if (std::find(queues.begin(), queues.end(), wanted.queue) == queues.end()) continue;
+    const v1::Queue* queue =
+        request.layout.FindQueue(wanted.transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE);
+    if (static_cast<int>(wanted.ring) >= queue->rings_size()) {
+      return absl::InvalidArgumentError("no such ring");
+    }
+    RingImage image{.slot_count = 16};
+    for (uint32_t slot = wanted.first_slot; slot < 16 && slot - wanted.first_slot < wanted.slots;
+         ++slot) {
+      image.slots.insert(image.slots.end(),
+                         queue->rings(static_cast<int>(wanted.ring)).slot_bytes(), std::byte(slot));
+    }
+    return image;
+  }
+  return absl::FailedPreconditionError("nobody leases it");
 }
 
 absl::Status FakeDevice::Inject(const Injection& injection) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -35,6 +36,8 @@ class FakeDevice : public Device {
   absl::StatusOr<RssConfig> GetRss() const override;
   absl::Status SetRss(const RssConfig& config) override;
   DeviceCounters ReadCounters() const override;
+  std::vector<QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  absl::StatusOr<RingImage> ReadRing(const RingSelection& wanted) const override;
   absl::Status Inject(const Injection& injection) override;
 
   // The next `times` calls of this method fail with `status`.
@@ -51,7 +54,11 @@ class FakeDevice : public Device {
   // As from the device's own thread.
   void RaiseFault(const Fault& fault);
   void ChangeState(const DeviceState& state);
+  // What ExamineQueue answers for every queue.
+  void SetChecks(std::vector<QueueCheck> checks);
 
+  // Called by ReadCounters, as if it took that long. Before any of its calls.
+  void OnCount(std::function<void()> meanwhile) { on_count_ = std::move(meanwhile); }
   // So many packets more on every queue.
   void AddTraffic(uint64_t packets) { traffic_ += packets; }
 
@@ -75,6 +82,7 @@ class FakeDevice : public Device {
 
   const DeviceInfo info_;
   std::atomic<uint64_t> traffic_{100};
+  std::function<void()> on_count_;
   mutable std::mutex mutex_;
   DeviceState state_;
   DeviceEvents events_;
@@ -88,6 +96,7 @@ class FakeDevice : public Device {
   std::map<std::string, Failure> failures_;
   int fail_after_ = -1;
   size_t grant_descriptors_ = 3;
+  std::vector<QueueCheck> checks_;
   bool hold_ = false;
   int slow_calls_ = 0;
   std::condition_variable held_;

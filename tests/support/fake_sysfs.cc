@@ -51,13 +51,17 @@ FakeSysfs::FakeSysfs() {
 FakeSysfs::~FakeSysfs() {
   stop_ = true;
   kernel_.join();
-  // A reader frees those that hang.
-  std::vector<linux_sys::OwnedFd> readers;
-  for (const std::string& path : stuck_pipes_) {
-    readers.emplace_back(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  }
-  if (!readers.empty()) absl::SleepFor(absl::Milliseconds(20));
+  LetGo();
+  if (!freed_.empty()) absl::SleepFor(absl::Milliseconds(20));
   fs::remove_all(root_);
+}
+
+void FakeSysfs::LetGo() {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& path : stuck_pipes_) {
+    freed_.emplace_back(::open(path.c_str(), O_RDWR | O_CLOEXEC));  // with a reader, open returns
+  }
+  stuck_pipes_.clear();
 }
 
 void FakeSysfs::AddPipe(const std::string& path, const std::string& what, bool read) {

@@ -47,6 +47,8 @@ class FakeSysfs {
   void AddNetdev(const std::string& name, const std::string& address,
                  const std::string& below = "");
   void RemoveFunction(const std::string& address);
+  // Stuck drivers let go: who hangs there goes on.
+  void LetGo();
   // Without the kernel's doing.
   void SetDriver(const std::string& address, const std::string& driver);
   void WriteFile(const std::string& path, const std::string& text);
@@ -72,6 +74,7 @@ class FakeSysfs {
   mutable std::mutex mutex_;
   std::vector<Pipe> pipes_;
   std::vector<std::string> stuck_pipes_;
+  std::vector<linux_sys::OwnedFd> freed_;  // readers of those
   std::map<std::string, Driver> drivers_;
   std::vector<std::string> writes_;
   std::atomic<bool> stop_ = false;

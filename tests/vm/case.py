@@ -15,6 +15,7 @@ On the host run() boots the guest, which runs the same script: there run() calls
 the other, each with an inside.Guest of its own. A case whose NIC this QEMU lacks is skipped, loudly, and
 so is the test if the machine has no QEMU or no kernel package: exit status 77.
 """
+import concurrent.futures
 import json
 import os
 import shutil
@@ -26,11 +27,16 @@ import traceback
 
 import faults
 import guest as host_guest
+import hang
+import kernel
+import watchdog
 from inside import SHARED, Absent, Expected, Guest
+from machine import models
 from system import check, failures, wait_until  # noqa: F401: wait_until is for tests
 from where import BUILD, Missing
 
 INSIDE = "QSPLIT_VM_INSIDE"
+CONSOLE_LINES = 40
 LOUD = "NOT SHOWN TO WORK BY THIS RUN."
 
 
@@ -39,65 +45,69 @@ def run(script, machine, cases, seconds=120):
 
 
 def run_each(script, boots, seconds=120):
-    """For tests that want several machines: each of `boots` is one, with its cases."""
+    """For tests that want several machines: each of `boots` is one, with its cases. They run side by side, for
+    a guest waits more than it works."""
     inside = os.environ.get(INSIDE)
     if inside:
         sys.exit(run_inside(boots[int(inside)][1]))
-    statuses = [run_on_host(script, i, machine, seconds, tries=2) for i, (machine, _) in enumerate(boots)]
+    try:
+        kernel.prepared(), models()
+    except Missing as missing:
+        print(f"SKIPPED: {missing}. {LOUD}", file=sys.stderr)
+        sys.exit(77)
+    statuses = []
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for status, said in pool.map(lambda i: run_on_host(script, i, boots[i][0], seconds), range(len(boots))):
+            print(*said, sep="\n", flush=True)
+            statuses.append(status)
     sys.exit(next((status for status in statuses if status not in (0, 77)), max(statuses)))
 
 
-def run_on_host(script, boot, machine, seconds, tries):
-    """A guest that hangs is booted once more, for emulation itself has been seen to hang; both are told of."""
+def run_on_host(script, boot, machine, seconds, tries=2):
+    """The status, and what is to be said. A guest that hangs, or whose QEMU crashes, is booted once more:
+    machine.py says why that may be. Both boots are told of."""
     name = os.path.basename(script).removesuffix(".py")
-    os.makedirs(os.path.join(BUILD, "vm"), exist_ok=True)
     out = tempfile.mkdtemp(prefix=f"{name}-", dir=os.path.join(BUILD, "vm"))
-    try:
-        ended = host_guest.boot(machine, host_guest.python(script), out, seconds, {INSIDE: str(boot)})
-    except Missing as missing:
-        shutil.rmtree(out)
-        print(f"SKIPPED: {missing}. {LOUD}", file=sys.stderr)
-        return 77
-    sys.stdout.write(ended.text("output"))
-    print(f"the guest ran for {ended.seconds:.1f} s")
-    status = verdict(ended)
-    if ended.hung and tries > 1:
-        keep(out, f"{name}-hung")
-        shutil.rmtree(out, ignore_errors=True)
-        print(f"THE GUEST HUNG ({ended.why}); IT IS BOOTED ONCE MORE", flush=True)
-        return run_on_host(script, boot, machine, seconds, tries - 1)
+    ended = host_guest.boot(machine, host_guest.python(script), out, seconds, {INSIDE: str(boot)})
+    status, why = verdict(ended)
+    said = [ended.text("output") + f"the guest ran for {ended.seconds:.1f} s", *why]
+    again = ended.broken and tries > 1
     if status not in (0, 77):
-        keep(out, name)
+        said.append(keep(out, f"{name}-{boot}{'-broken' if again else ''}"))
     shutil.rmtree(out, ignore_errors=True)
-    return status
+    if again:
+        said.append(f"THE GUEST'S MACHINE BROKE ({ended.why}); IT IS BOOTED ONCE MORE")
+        status, more = run_on_host(script, boot, machine, seconds, tries - 1)
+        said += more
+    return status, said
 
 
 def verdict(ended):
+    """A test's status, and why it is that."""
     if ended.status is None:
-        print(f"FAILED: {ended.why}; the kernel said:\n{ended.text('console')}")
-        return 1
+        return 1, [f"FAILED: {ended.why}; the end of what the kernel said:",
+                   *ended.text("console").splitlines()[-CONSOLE_LINES:]]
     if ended.status not in (0, 77):
-        print(f"FAILED: the cases ended with status {ended.status}; the end of the kernel's log:")
-        print(*ended.text("kernel.log").splitlines()[-15:], sep="\n")
-        return 1
+        return 1, [f"FAILED: the cases ended with status {ended.status}; the end of the kernel's log:",
+                   *ended.text("kernel.log").splitlines()[-15:]]
     claimed = json.loads(ended.text("claimed.json"))
     found = faults.read(ended.out)
     if len(found) != claimed:
-        print(f"FAILED: {len(found)} faults at the IOMMU, {claimed} were expected:", *found[-20:], sep="\n  ")
-        return 1
-    return ended.status
+        return 1, [f"FAILED: {len(found)} faults at the IOMMU, {claimed} were expected:", *map(str, found[-20:])]
+    return ended.status, []
 
 
 def keep(out, name):
     kept = os.path.join(BUILD, "log", f"vm-{name}")
     shutil.rmtree(kept, ignore_errors=True)
     os.makedirs(os.path.dirname(kept), exist_ok=True)
-    shutil.copytree(out, kept, ignore=shutil.ignore_patterns("wire*.qemu", "wire*.host"))
-    print(f"this, the kernel's log and the rest are kept in {kept}")
+    shutil.copytree(out, kept, ignore=shutil.ignore_patterns("wire*.qemu", "wire*.host", hang.MONITOR, hang.SERIAL))
+    return f"this, the kernel's log and the rest are kept in {kept}"
 
 
 def run_inside(cases):
     skipped = []
+    watchdog.start()
     for case in cases:
         what = (case.__doc__ or case.__name__).strip()
         print(f"{what}:", flush=True)

@@ -5,7 +5,7 @@ import functools
 import signal
 import sys
 
-from case import check, run
+from case import check, run_each
 from machine import Machine, e1000e, igb, peer
 from pci import write
 from served import answered, kernel_has_it, peer as peer_of, section, shown, stop, with_link
@@ -178,4 +178,5 @@ def passed_on(guest):
 
 
 if __name__ == "__main__":
-    run(__file__, MACHINE, [daemon, forgotten, vf_of_the_kernel, vf_of_ours, clients, passed_on], seconds=400)
+    run_each(__file__, [(MACHINE, [daemon, vf_of_the_kernel, passed_on]), (MACHINE, [clients, vf_of_ours, forgotten])],
+             seconds=400)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""vm.functions: PCI functions through the real VFIO, by the daemon's own code; functions_test.cc says what."""
+"""vm.functions: PCI functions through the real VFIO, by the daemon's own code; function_access_test.cc and
+function_ownership_test.cc say what."""
 import os
 import subprocess
 

@@ -9,7 +9,8 @@ on the host are there, with fresh /tmp, /run and /dev/shm. The folder `out` is /
     output       what the command printed, as it prints it
     status       its exit status; not there if the guest did not end by itself
     kernel.log   the guest kernel's log
-    console      what the kernel said before; a panic is here
+    console      what the kernel said before; a panic is here, and what QEMU complains of
+    hang.txt     what is known of a guest that hung: hang.py
     faults.txt   a line for each DMA that the IOMMU refused, from QEMU: faults.py
 """
 import dataclasses
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 
+import hang
 import kernel
 from host_wire import HostWire
 from where import BINARY, ENVIRONMENT, SOURCE
@@ -35,7 +37,7 @@ class Ended:
     out: str
     seconds: float
     why: str = ""  # it did not end by itself
-    hung: bool = False  # it was killed because of its time, or of its silence
+    broken: bool = False  # the machine is to blame: it hung and was killed, or QEMU crashed
 
     def text(self, name):
         try:
@@ -52,19 +54,19 @@ def boot(machine, argv, out, seconds, environment=None):
     command = machine.command(vmlinux, initramfs, out)
     began = time.monotonic()
     hosts = [HostWire(out, wire, address) for wire, address in machine.host_wires]
-    with open(f"{out}/console", "wb") as console, open(f"{out}/output", "ab"):
+    with open(f"{out}/console", "ab") as console, open(f"{out}/output", "ab"):
         # The kernel ends the guest if this process is killed.
         qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL,
                                 stdout=console, stderr=subprocess.STDOUT)
-        why, hung = "", False
+        why, broken = "", False
         try:
-            why, hung = watch(qemu, out, seconds)
+            why, broken = watch(qemu, out, seconds)
         finally:
             qemu.kill()
             qemu.wait()
             for host in hosts:
                 host.close()
-    ended = Ended(None, out, time.monotonic() - began, why, hung)
+    ended = Ended(None, out, time.monotonic() - began, why, broken)
     status = ended.text("status").strip()
     if not why and status:
         ended.status = int(status)
@@ -74,23 +76,23 @@ def boot(machine, argv, out, seconds, environment=None):
 
 
 def watch(qemu, out, seconds):
-    """Waits for a guest to end: why it did not by itself, and whether it hung."""
+    """Waits for a guest to end: why it did not by itself, and whether the machine is to blame."""
     began = heard = time.monotonic()
     said = 0
     while True:
         try:
             status = qemu.wait(1)
-            return (f"QEMU ended with status {status}" if status else "", False)
+            return (f"QEMU ended with status {status}" if status else "", status < 0)
         except subprocess.TimeoutExpired:
             pass
         now = time.monotonic()
         length = sum(os.path.getsize(f"{out}/{name}") for name in ("console", "output"))
         if length != said:
             heard, said = now, length
-        if now - began > seconds:
-            return f"the guest did not end within {seconds} s", True
-        if now - heard > SILENCE_SECONDS:
-            return f"the guest has been silent for {SILENCE_SECONDS} s", True
+        why = (f"the guest did not end within {seconds} s" if now - began > seconds else
+               f"the guest has been silent for {SILENCE_SECONDS} s" if now - heard > SILENCE_SECONDS else "")
+        if why:
+            return f"{why}; {hang.take(out, qemu.pid)}", True
 
 
 def write(out, machine, argv, environment):

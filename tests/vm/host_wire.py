@@ -61,7 +61,7 @@ class HostWire:
                                      f[28:32] == self.target)
                 peer = reply and reply[6:12]
                 continue
-            sent = echo_request(peer, self.target, answers)
+            sent = echo_request((MAC, ADDRESS), (peer, self.target), answers)
             self.send(sent)
             # An echo reply (type 0) with the rest of what was sent.
             if self.receive(lambda f: f[23:24] == b"\1" and f[34:35] == b"\0" and f[38:98] == sent[38:98]):
@@ -70,16 +70,19 @@ class HostWire:
             with open(answered_file(self.folder, self.wire) + ".new", "w") as file:
                 file.write(str(answers))
             os.rename(file.name, answered_file(self.folder, self.wire))
+        while not self.closed:  # QEMU would try again and again to send what nobody takes
+            self.receive(lambda frame: False)
 
 
 def arp_request(target):
     return b"\xff" * 6 + MAC + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1) + MAC + ADDRESS + b"\0" * 6 + target
 
 
-def echo_request(peer, target, number):
-    message = with_checksum(struct.pack("!BBHHH", 8, 0, 0, 0x4242, number) + bytes(range(56)), 2)
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(message), number, 0, 64, 1, 0) + ADDRESS + target
-    return peer + MAC + b"\x08\0" + with_checksum(header, 10) + message
+def echo_request(source, target, number, size=56):
+    """From and to (MAC, address); that many bytes of data, an even number."""
+    message = with_checksum(struct.pack("!BBHHH", 8, 0, 0, 0x4242, number) + bytes(n & 255 for n in range(size)), 2)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(message), number, 0, 64, 1, 0) + source[1] + target[1]
+    return target[0] + source[0] + b"\x08\0" + with_checksum(header, 10) + message
 
 
 def with_checksum(data, at):

@@ -4,10 +4,13 @@ A Guest lives for one case. In the end its programs are gone, its namespaces too
 with the kernel's driver. tests/support/system/system.py has what it shares with other tests: `check`,
 starting programs and unprivileged ones, ping, UDP, `qsplit`.
 """
+import contextlib
 import ctypes
+import fcntl
 import json
 import mmap
 import os
+import socket
 import struct
 import sys
 import time
@@ -24,6 +27,7 @@ import udp_ping  # noqa: E402
 
 SHARED = "/run/vm"  # guest.py's folder
 CLONE_NEWNET = 0x40000000  # linux/sched.h
+SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40  # linux/sockios.h, linux/if.h
 
 
 class Absent(Exception):
@@ -76,6 +80,12 @@ class Guest(System):
         self.call("ip", "-n", peer, "addr", "add", address, "dev", name)
         self.call("ip", "-n", peer, "link", "set", name, "up")
 
+    def runs(self, peer):
+        """Whether that kernel's NIC has a link."""
+        with namespace(peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            request = struct.pack("16sH22x", self.netdevs[peer].encode(), 0)  # struct ifreq
+            return struct.unpack_from("16sH", fcntl.ioctl(asked, SIOCGIFFLAGS, request))[1] & IFF_RUNNING
+
     def host_is_answered(self, what, wire, seconds=10):
         """Checks that the process on the host at that wire's end had its pings answered."""
         return check(what, wait_until(lambda: os.path.exists(answered_file(SHARED, wire)), seconds))
@@ -101,6 +111,22 @@ class Guest(System):
         for nic in self.plan["nics"]:
             if not nic["absent"]:
                 self.nic(nic["name"]).to_kernel()
+
+
+@contextlib.contextmanager
+def namespace(name):
+    """Sockets made within belong to that network namespace; setns(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{name}", os.O_RDONLY)
+    try:
+        if libc.setns(there, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        yield
+    finally:
+        libc.setns(here, CLONE_NEWNET)
+        os.close(here)
+        os.close(there)
 
 
 def udp_by_child(netns, words):

@@ -9,7 +9,7 @@ from pci import write
 from served import answered, peer as peer_of, section, shown, stop, with_link
 from system import BIN, SOURCE, NotReady, wait_until
 
-TOKEN = "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
+TOKEN, OTHER_TOKEN = (f"bd8d9d2b-5a5f-4f5a-a211-f591514ba1f{digit}" for digit in "34")
 HOLDER = SOURCE + "/tests/vm/vfio_holder.py"
 SOFTWARE = '''
 [[device]]
@@ -80,7 +80,7 @@ def many(guest):
         guest.call("ip", *words.split())
     devices = {
         "grouped": section("grouped", vfs[0]), "tokenless": section("tokenless", tokenless[0]),
-        "mistaken": section("mistaken", tokenless[1], vf_token=TOKEN.replace("f3", "f4")),
+        "mistaken": section("mistaken", tokenless[1], vf_token=OTHER_TOKEN),
         "busy": section("busy", busy), "active": section("active", netdev=active),
         "routed": section("routed", netdev=routed), "strange": section("strange", guest.nic("strange")),
         "legacy": section("legacy", guest.nic("legacy")), "gone": section("gone", function="0000:7f:00.0"),
@@ -88,7 +88,7 @@ def many(guest):
         "pfless": section("pfless", pf, vfs=1),
     }
     untouched = ("active", "routed", "strange", "legacy")
-    before = [guest.nic(name).driver() for name in untouched] + [vf.driver() for vf in vfs + tokenless]
+    before = [guest.nic(name).driver() for name in untouched] + [vf.driver() for vf in vfs]
     guest.serve("".join(devices.values()) + section("good", guest.nic("good")))
     lines = guest.qsplit_text("device", "list").splitlines()
     check("`qsplit device list` calls them unusable",
@@ -109,7 +109,8 @@ def many(guest):
     refused(guest, "orphan", "its PF, device 'pfless', cannot be used")
     answered(guest, "the other device", "good", 1, netns, pings=5, datagrams=20)
     check("what was refused is as it was",
-          [guest.nic(name).driver() for name in untouched] + [vf.driver() for vf in vfs + tokenless] == before)
+          [guest.nic(name).driver() for name in untouched] + [vf.driver() for vf in vfs] == before)
+    check("what waits for its token stays with vfio-pci", [vf.driver() for vf in tokenless] == ["vfio-pci"] * 2)
     holder.kill()
     holder.wait()
     said = with_link(guest, "busy")
@@ -122,6 +123,26 @@ def many(guest):
         said = with_link(guest, name)
         check(f"{name}: taken with allow_active", said["rx_queues"] and not said["trouble"], said["trouble"])
     stop(guest, {"active": "e1000e", "routed": "e1000e"})
+
+
+def token_comes_late(guest):
+    """a VF whose token is the right one only once another program has its PF"""
+    pf = guest.nic("pf")
+    write("/sys/module/vfio_pci/parameters/enable_sriov", "1")
+    pf.bind("vfio-pci")
+    holder = held(guest, "first-holder", "open", pf.address, str(pf.group()), TOKEN)
+    vf = pf.set_vfs(1)[0]
+    before = vf.driver()
+    guest.serve(section("early", vf, vf_token=OTHER_TOKEN))
+    refused(guest, "early", "VF token", "this is not it")
+    holder.kill()
+    holder.wait()
+    held(guest, "second-holder", "open", pf.address, str(pf.group()), OTHER_TOKEN)
+    # That program has no driver that would answer the VF.
+    check("early: is opened once its token is right",
+          wait_until(lambda: "VF token" not in shown(guest, "early")["trouble"]), shown(guest, "early")["trouble"])
+    stop(guest, {})
+    check("early: its VF is as it was", vf.driver() == before, vf.driver())
 
 
 def does_not_let_go(guest):
@@ -179,7 +200,7 @@ BOOTS = [
     (Machine((igb("grouped", wire=2, port=("disable-acs=on",)), igb("pf", wire=3), e1000e("busy", wire=4),
               e1000e("active", wire=5), e1000e("routed", wire=6), vmxnet3("strange", wire=7),
               peer("legacy", wire=8), virtio("good", wire=1), peer("peer1", wire=1))),
-     [many, does_not_let_go, limits]),
+     [many, token_comes_late, does_not_let_go, limits]),
     (Machine((e1000e("nic", wire=1),), interrupt_remapping=False), [no_interrupt_remapping]),
     (Machine((e1000e("nic", wire=1),), iommu=False), [no_iommu]),
 ]

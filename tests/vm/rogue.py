@@ -6,7 +6,6 @@ and what the rogue gave for reading only are the canaries: whatever happens, the
 frame on the wire holds bytes of them.
 """
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -19,7 +18,7 @@ import time
 import faults
 from case import check, wait_until
 from host_wire import with_checksum
-from inside import SHARED, Absent, Canary, Expected
+from inside import SHARED, Absent, Canary, Expected, namespace
 from system import TESTS
 
 MINE = 512 << 10  # bytes of a rogue's own region
@@ -31,8 +30,6 @@ FRAME = 128  # bytes of a frame that the wire sends; e1000e is refused each 4 of
 NOWHERE = 0xDEAD0000  # nothing has this address, in no address space
 SECRET = b"the victim's own"  # its pattern
 KERNEL_BYTE = 0xC5
-CLONE_NEWNET = 0x40000000
-
 
 class Died(Exception):
     """The rogue has ended: what it did was too much."""
@@ -102,22 +99,6 @@ class Kernel:
         with open("/proc/iomem") as file:
             code = next(line for line in file if "Kernel code" in line)
         self.addresses = (self.canary.physical(), int(code.split("-")[0], 16))
-
-
-@contextlib.contextmanager
-def namespace(name):
-    """Sockets made within belong to that network namespace; setns(2)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{name}", os.O_RDONLY)
-    try:
-        if libc.setns(there, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
-        yield
-    finally:
-        libc.setns(here, CLONE_NEWNET)
-        os.close(here)
-        os.close(there)
 
 
 class Wire:

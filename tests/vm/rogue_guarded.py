@@ -11,7 +11,8 @@ from machine import Machine, e1000e, igb, peer, virtio
 from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, Kernel, Rogue, Stream, Wire, answers_again, broken, leaks,
                    present, section, victim)
 
-MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)))
+MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)),
+                  parallel=True)
 
 UNMAPPED, READ_ONLY = "FAULT_KIND_UNMAPPED", "FAULT_KIND_READ_ONLY"
 ROGUE_MAC, HONEST_MAC = "02:00:00:00:66:01", "02:00:00:00:66:02"

@@ -3,9 +3,13 @@
 Wire N has the addresses 10.77.N.0/24: .1 is the kernel's peer, .2 a kernel NIC that was given back, .10 and
 more are programs.
 """
+import base64
 import contextlib
 import signal
+import socket
 
+from host_wire import echo_request
+from inside import namespace
 from system import check, wait_until
 
 
@@ -36,7 +40,7 @@ def with_link(guest, device, seconds=10):
     def look():
         last.update(shown(guest, device))
         return last["link_up"]
-    wait_until(look, seconds)
+    wait_until(look, seconds, pause_seconds=0.2)  # each look starts a program
     return last
 
 
@@ -49,21 +53,28 @@ def answered(guest, what, device, wire, netns, *more, host=10, pings=10, datagra
     return program
 
 
-@contextlib.contextmanager
-def neighbour(guest, netns, address, mac):
-    """While it lasts the kernel in netns sends what is for the address to this MAC."""
-    dev = guest.netdevs[netns]
-    guest.call("ip", "-n", netns, "neigh", "replace", address, "lladdr", mac, "dev", dev)
-    try:
-        yield
-    finally:
-        guest.call("ip", "-n", netns, "neigh", "del", address, "dev", dev)
-
-
-def echoes(guest, netns, address, size=56):
-    """Whether a ping is answered soon."""
-    return guest.try_in(netns, "ping", "-q", "-c", "2", "-i", "0.1", "-W", "0.5", "-M", "do", "-s", str(size),
-                        address)[0]
+def echoed(guest, netns, device, address, pings):
+    """Which of these pings, (MAC, bytes of data), are answered; no MAC: the device's. One that surely is follows
+    them: what is a flow's is taken in order, so that when it has its answer the others have theirs or get none."""
+    wire, own = guest.facts(netns)["wire"], base64.b64decode(shown(guest, device)["mac"])
+    here = bytes.fromhex(guest.mac(netns).replace(":", "")), socket.inet_aton(f"10.77.{wire}.1")
+    frames = [echo_request(here, (mac and bytes.fromhex(mac.replace(":", "")) or own, socket.inet_aton(address)), n,
+                           size) for n, (mac, size) in enumerate([*pings, (None, 56)])]
+    answered = set()
+    with namespace(netns), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as line:
+        line.bind((guest.netdevs[netns], 0x0800))
+        line.settimeout(0.5)
+        for _ in range(10):
+            for frame in frames:
+                line.send(frame)
+            with contextlib.suppress(TimeoutError):
+                while len(pings) not in answered:
+                    reply = line.recv(65536)
+                    if reply[26:30] == socket.inet_aton(address) and reply[34:35] == b"\0":  # an echo reply
+                        answered.add(int.from_bytes(reply[40:42], "big"))
+                break
+    check(f"{device}: it answers pings", len(pings) in answered)
+    return tuple(n in answered for n in range(len(pings)))
 
 
 def stop(guest, former):
@@ -82,5 +93,6 @@ def kernel_has_it(guest, name, netns):
     wire = guest.facts(name)["wire"]
     guest.kernel_peer(name, f"10.77.{wire}.2/24")
     target = f"10.77.{wire}.1"
+    wait_until(lambda: guest.runs(name))  # else the first question for the peer is lost, and the next takes long
     wait_until(lambda: guest.try_in(name, "ping", "-q", "-c", "1", "-W", "1", target)[0], 10)
     guest.ping(f"{name}: the kernel's netdev pings again", target, name, count=10)

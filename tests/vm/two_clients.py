@@ -15,7 +15,8 @@ from machine import Machine, igb, peer
 from rogue import Rogue, Stream, Wire, section
 from system import TESTS
 
-MACHINE = Machine((igb("pools", wire=1), igb("rss", wire=1), peer("kernel", wire=1)))
+MACHINE = Machine((igb("pools", wire=1), igb("rss", wire=1), peer("kernel", wire=1)),
+                  parallel=True)
 
 KILLS = 12  # on each PF
 LIFE_SECONDS = (0.0, 0.4)  # of a hostile client, from its first lease on

@@ -13,7 +13,7 @@ constexpr size_t kMaxFaults = 1024;
 
 EventMailer::EventMailer(std::function<device::DeviceState()> state) : state_(std::move(state)) {
   thread_ = std::thread([this] { Run(); });
-  pthread_setname_np(thread_.native_handle(), "softnic-events");
+  pthread_setname_np(thread_.native_handle(), "nic-events");
 }
 
 EventMailer::~EventMailer() {

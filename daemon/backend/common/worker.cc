@@ -21,7 +21,7 @@ namespace {
 
 constexpr absl::Duration kCommandPatience = absl::Milliseconds(45);
 constexpr uint64_t kSpinNs = 50'000;
-constexpr int kSleepMs = 10;
+constexpr uint64_t kMostSleepNs = 10'000'000;
 
 }  // namespace
 
@@ -176,11 +176,12 @@ void Worker::Loop() {
 }
 
 void Worker::Sleep() {
-  bool work = false;
-  for (Poller* poller : pollers_) work |= poller->ArmWakeups();
+  uint64_t sleep_ns = kMostSleepNs;
+  for (Poller* poller : pollers_) sleep_ns = std::min(sleep_ns, poller->ArmWakeups());
+  const timespec patience{0, static_cast<long>(sleep_ns)};  // NOLINT(google-runtime-int)
   std::array<epoll_event, 64> events;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                 work ? 0 : kSleepMs);
+  const int count = ::epoll_pwait2(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                   &patience, nullptr);
   for (int i = 0; i < count; ++i) {
     void* const what = events[static_cast<size_t>(i)].data.ptr;
     if (what == this) {

@@ -5,8 +5,8 @@
 //     loop:  commands, a burst of each poller, events  -->  nothing for 50 us  -->  sleep in epoll
 //
 // Before it sleeps it says so in every ring (need_wakeup), looks once more, and then waits for a
-// tap, an interrupt, a client's wakeup, a command, or 10 ms. Only this thread touches what pollers
-// have.
+// tap, an interrupt, a client's wakeup, a command, the time when a poller has work again, or 10 ms.
+// Only this thread touches what pollers have.
 #ifndef QSPLIT_DAEMON_BACKEND_COMMON_WORKER_H_
 #define QSPLIT_DAEMON_BACKEND_COMMON_WORKER_H_
 
@@ -45,8 +45,10 @@ class Poller {
   virtual bool Poll(uint64_t now_ns) = 0;
   // Rings the bells of clients that asked for an event and got a completion.
   virtual void SignalCompletions() = 0;
-  // Before sleep: tells clients to wake us. True: there is work after all.
-  virtual bool ArmWakeups() = 0;
+  // Before sleep: tells clients to wake us. In how many ns there is work that nobody will wake us
+  // for; 0: there is some after all, kNoWork: none is known.
+  static constexpr uint64_t kNoWork = UINT64_MAX;
+  virtual uint64_t ArmWakeups() = 0;
   virtual void DisarmWakeups() = 0;
 };
 

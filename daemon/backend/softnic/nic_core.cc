@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "daemon/backend/common/ring_image.h"
 #include "daemon/backend/common/worker.h"
 #include "daemon/linux/eventfd.h"
 #include "dataplane/barriers.h"
@@ -164,7 +165,7 @@ void NicCore::SignalCompletions() {
   completed_.clear();
 }
 
-bool NicCore::ArmWakeups() {
+uint64_t NicCore::ArmWakeups() {
   bool work = false;
   for (TxQueue* queue : active_tx_) {
     if (queue->stopped) continue;
@@ -173,7 +174,7 @@ bool NicCore::ArmWakeups() {
     const uint32_t slots = queue->ring.PeekAvailable();
     work |= slots != 0 && slots != queue->incomplete_slots;
   }
-  return work;
+  return work ? 0 : kNoWork;
 }
 
 void NicCore::DisarmWakeups() {
@@ -247,6 +248,22 @@ void NicCore::StopForRingFault(LeasedQueue& queue, dataplane::RingFault fault) {
   if (fault == dataplane::RingFault::kDoorbellOutOfRange) kind = FaultKind::kBadIndex;
   if (fault == dataplane::RingFault::kChainTooLong) kind = FaultKind::kEndlessChain;
   Stop(queue, kind, 0, 0, 0);
+}
+
+std::vector<device::QueueCheck> NicCore::Examine(uint32_t queue, bool transmit, uint64_t now_ns) {
+  const auto checks = [&](auto* leased) {
+    std::vector<device::QueueCheck> out;
+    if (leased == nullptr) return out;
+    if (leased->stalled_until_ns > now_ns) {
+      out.push_back({"injected fault", device::CheckVerdict::kWrong,
+                     "an operator stalled the queue", "wait, or restart qsplitd"});
+    }
+    out.push_back(backend::PostedCheck(transmit, leased->stopped ? 0 : leased->ring.PeekAvailable(),
+                                       leased->stopped));
+    return out;
+  };
+  if (transmit) return checks(queue < tx_.size() ? tx_[queue] : nullptr);
+  return checks(queue < rx_.size() ? rx_[queue] : nullptr);
 }
 
 absl::Status NicCore::Inject(const device::Injection& injection) {

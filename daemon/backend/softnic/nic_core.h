@@ -71,7 +71,7 @@ class NicCore : public backend::Poller {
 
   bool Poll(uint64_t now_ns) override;
   void SignalCompletions() override;
-  bool ArmWakeups() override;
+  uint64_t ArmWakeups() override;
   void DisarmWakeups() override;
 
   // Commands.
@@ -83,6 +83,8 @@ class NicCore : public backend::Poller {
   void SetSettings(NicSettings settings) { settings_ = std::move(settings); }
   // FAILED_PRECONDITION: the queue is not leased.
   absl::Status Inject(const device::Injection& injection);
+  // What only this thread knows of a queue; nothing of one that is not leased.
+  std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit, uint64_t now_ns);
 
   // Any thread.
   const NicStats& stats() const { return stats_; }

@@ -4,34 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/queue_checks.h"
+#include "daemon/backend/common/ring_image.h"
 
 namespace qsplit::softnic {
-namespace {
-
-absl::Status CheckNumbers(const std::vector<uint32_t>& queues, uint32_t limit, const char* what) {
-  for (size_t i = 0; i < queues.size(); ++i) {
-    if (queues[i] >= limit) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(what, " queue ", queues[i], "; the device has ", limit));
-    }
-    if (i != 0 && queues[i] <= queues[i - 1]) {
-      return absl::InvalidArgumentError(absl::StrCat(what, " queues must be in ascending order"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-bool Intersect(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b, uint32_t* common) {
-  for (const uint32_t queue : a) {
-    if (std::find(b.begin(), b.end(), queue) != b.end()) {
-      *common = queue;
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 SoftNic::SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_ptr<Worker> worker)
     : name_(config.name),
@@ -115,31 +91,19 @@ absl::Status SoftNic::CheckRequest(const device::QueueRequest& request) const {
     return absl::UnimplementedError(
         "the software NIC has an IOMMU of its own and serves direct leases only");
   }
-  if (request.rx_queues.empty() && request.tx_queues.empty()) {
-    return absl::InvalidArgumentError("no queue was asked for");
-  }
   if (std::find(info_.layouts.begin(), info_.layouts.end(), request.layout) ==
       info_.layouts.end()) {
     return absl::NotFoundError(
         absl::StrCat("device '", name_, "' does not offer the layout ", request.layout.name()));
   }
-  absl::Status status = CheckNumbers(request.rx_queues, info_.rx_queues, "receive");
-  if (status.ok()) status = CheckNumbers(request.tx_queues, info_.tx_queues, "transmit");
-  return status;
+  return backend::CheckQueueNumbers(request, info_);
 }
 
 absl::Status SoftNic::CheckFree(const device::QueueRequest& request) const {
   for (const auto& [id, lease] : leases_) {
-    if (id == request.lease) {
-      return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
-    }
-    uint32_t queue = 0;
-    if (Intersect(request.rx_queues, lease.rx_queues, &queue)) {
-      return absl::ResourceExhaustedError(absl::StrCat("receive queue ", queue, " is taken"));
-    }
-    if (Intersect(request.tx_queues, lease.tx_queues, &queue)) {
-      return absl::ResourceExhaustedError(absl::StrCat("transmit queue ", queue, " is taken"));
-    }
+    absl::Status status =
+        backend::CheckApart(request, id, lease.request.rx_queues, lease.request.tx_queues);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -155,6 +119,7 @@ absl::StatusOr<device::Grant> SoftNic::OpenQueues(const device::QueueRequest& re
   if (!made.ok()) return made.status();
   const std::lock_guard lock(mutex_);
   if (absl::Status status = CheckFree(request); !status.ok()) return status;
+  std::byte* const rings = made->queues->memory.data();
   backend::Rss rss = rss_;
   if (!request.join_rss) rss.Leave(request.rx_queues);
   absl::Status status =
@@ -163,7 +128,9 @@ absl::StatusOr<device::Grant> SoftNic::OpenQueues(const device::QueueRequest& re
       });
   if (!status.ok()) return status;
   rss_ = std::move(rss);
-  leases_[request.lease] = {request.rx_queues, request.tx_queues, request.join_rss};
+  OpenLease open{request, made->grant.rx, made->grant.tx, rings};
+  open.request.regions.clear();
+  leases_.emplace(request.lease, std::move(open));
   return std::move(made->grant);
 }
 
@@ -175,7 +142,7 @@ absl::Status SoftNic::CloseQueues(device::LeaseId lease) {
   const auto open = leases_.find(lease);
   if (open == leases_.end()) return absl::OkStatus();
   backend::Rss rss = rss_;
-  if (!open->second.in_rss) rss.Return(open->second.rx_queues);
+  if (!open->second.request.join_rss) rss.Return(open->second.request.rx_queues);
   absl::Status status = worker_->Run([this, lease, &closed, table = TableOf(rss)]() mutable {
     closed = core_.CloseLease(lease, std::move(table));
   });
@@ -261,6 +228,30 @@ absl::Status SoftNic::SetRss(const device::RssConfig& config) {
 }
 
 device::DeviceCounters SoftNic::ReadCounters() const { return core_.stats().Read(); }
+
+std::vector<device::QueueCheck> SoftNic::ExamineQueue(uint32_t queue, bool transmit) {
+  std::vector<device::QueueCheck> checks;
+  const absl::Status status =
+      worker_->Run([&] { checks = core_.Examine(queue, transmit, backend::MonotonicNs()); });
+  if (!status.ok()) {
+    checks.push_back({"device's thread", device::CheckVerdict::kWrong,
+                      absl::StrCat("it does not answer: ", status.message()),
+                      "give it a CPU of its own (`cpu` in the configuration)"});
+  }
+  return checks;
+}
+
+absl::StatusOr<device::RingImage> SoftNic::ReadRing(const device::RingSelection& wanted) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, lease] : leases_) {
+    const auto& queues = wanted.transmit ? lease.request.tx_queues : lease.request.rx_queues;
+    if (std::ranges::find(queues, wanted.queue) == queues.end()) continue;
+    return backend::ReadRing(lease.request, wanted.transmit ? lease.tx : lease.rx, lease.rings,
+                             wanted);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("nobody leases queue ", wanted.queue, ", so it has no rings"));
+}
 
 absl::Status SoftNic::Inject(const device::Injection& injection) {
   using device::InjectedFault;

@@ -51,13 +51,15 @@ class SoftNic : public device::Device {
   absl::StatusOr<device::RssConfig> GetRss() const override;
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
+  std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 
  private:
   struct OpenLease {
-    std::vector<uint32_t> rx_queues;
-    std::vector<uint32_t> tx_queues;
-    bool in_rss = false;
+    device::QueueRequest request;  // without its regions
+    std::vector<device::QueueGrant> rx, tx;
+    std::byte* rings = nullptr;  // all of them; there until the lease is closed
   };
 
   SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_ptr<Worker> worker);

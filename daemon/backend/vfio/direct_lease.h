@@ -22,6 +22,10 @@ class DirectLease : public OpenLease {
                                                          const device::QueueRequest& request);
 
   absl::Status Stop(NicDriver& driver) override { return rings_->Stop(driver); }
+  std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const override;
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override {
+    return rings_->Read(wanted);
+  }
 
  private:
   explicit DirectLease(const device::QueueRequest& request) : OpenLease(request) {}

@@ -66,14 +66,15 @@ Functions::~Functions() {
 }
 
 absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Try(const FunctionPlan& plan, bool* again) {
-  bool takes = false;
-  absl::StatusOr<std::shared_ptr<VfioDevice>> made = Make(plan, &takes);
-  *again = !made.ok() && (!takes || absl::IsUnavailable(made.status()) ||
+  bool in_vain = false;
+  absl::StatusOr<std::shared_ptr<VfioDevice>> made = Make(plan, &in_vain);
+  *again = !made.ok() && (!in_vain || absl::IsUnavailable(made.status()) ||
                           absl::IsDeadlineExceeded(made.status()));
   return made;
 }
 
-absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& plan, bool* takes) {
+absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& plan,
+                                                            bool* in_vain) {
   std::shared_ptr<VfioDevice> pf;
   std::optional<linux_sys::VfToken> token = plan.token;
   std::string function = plan.function;
@@ -93,7 +94,7 @@ absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& 
     function = of_pf->vfs[plan.vf].ToString();
     token = found->second.token;
   }
-  absl::StatusOr<linux_sys::PciAddress> address = FunctionOfName(function, journal_);
+  absl::StatusOr<linux_sys::PciAddress> address = FunctionOfName(function, journal_, host_);
   if (!address.ok()) return address.status();
   absl::StatusOr<linux_sys::PciFacts> pci = linux_sys::ReadPciFacts(*address);
   if (!pci.ok()) return pci.status();
@@ -105,15 +106,22 @@ absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& 
   }
   const TakeOptions options{.allow_active = plan.allow_active,
                             .vfs = static_cast<uint32_t>(plan.vfs.size())};
-  *takes = CanTake(*address, options, journal_).ok();
-  absl::StatusOr<TakenFunction> taken = TakeFunction(function, options, journal_);
+  *in_vain = CanTake(*address, options, journal_, host_).ok();
+  absl::StatusOr<TakenFunction> taken = Take(plan.name, *address, options);
   if (!taken.ok()) return taken.status();
   const std::string former_driver = taken->former().driver.driver;
   if (!plan.vfs.empty()) {
     token = taken->former().vf_token;
   }
   absl::StatusOr<linux_sys::VfioFunction> opened = taken->Open(token);
-  if (!opened.ok()) return opened.status();
+  if (!opened.ok()) {
+    // Whoever has its PF may yet set the token that we were given.
+    if (absl::IsPermissionDenied(opened.status())) {
+      kept_.emplace(plan.name, *std::move(taken));
+      *in_vain = false;
+    }
+    return opened.status();
+  }
   // Again, with its VFs and the drivers of its group.
   pci = linux_sys::ReadPciFacts(*address);
   if (!pci.ok()) return pci.status();
@@ -150,6 +158,18 @@ absl::StatusOr<std::shared_ptr<VfioDevice>> Functions::Make(const FunctionPlan& 
   return device;
 }
 
+absl::StatusOr<TakenFunction> Functions::Take(const std::string& device,
+                                              const linux_sys::PciAddress& address,
+                                              const TakeOptions& options) {
+  if (const auto kept = kept_.find(device); kept != kept_.end()) {
+    TakenFunction taken = std::move(kept->second);
+    kept_.erase(kept);
+    if (taken.address() == address && linux_sys::DriverOf(address) == kVfioPci) return taken;
+    // It has gone, or an administrator has taken it.
+  }
+  return TakeFunction(address.ToString(), options, journal_, host_);
+}
+
 std::shared_ptr<device::Device> Functions::StandIn(const FunctionPlan& plan,
                                                    const absl::Status& why) const {
   device::DeviceInfo info;
@@ -157,7 +177,8 @@ std::shared_ptr<device::Device> Functions::StandIn(const FunctionPlan& plan,
   info.backend = "vfio";
   info.wire =
       plan.function.empty() ? absl::StrCat("VF ", plan.vf, " of ", plan.vf_of) : plan.function;
-  const absl::StatusOr<linux_sys::PciAddress> address = FunctionOfName(plan.function, journal_);
+  const absl::StatusOr<linux_sys::PciAddress> address =
+      FunctionOfName(plan.function, journal_, host_);
   if (address.ok()) {
     const absl::StatusOr<linux_sys::PciFacts> pci = linux_sys::ReadPciFacts(*address);
     if (pci.ok()) info.pci = Facts(*pci, pci->driver, ModeOf(plan, *pci));
@@ -169,14 +190,17 @@ std::vector<std::shared_ptr<device::Device>> Functions::Start() {
   std::set<linux_sys::PciAddress> kept;
   for (const FunctionPlan& plan : plans_) {
     if (plan.function.empty()) continue;
-    const absl::StatusOr<linux_sys::PciAddress> address = FunctionOfName(plan.function, journal_);
+    const absl::StatusOr<linux_sys::PciAddress> address =
+        FunctionOfName(plan.function, journal_, host_);
     if (!address.ok()) continue;
     kept.insert(*address);
     if (plan.vfs.empty()) continue;
     const absl::StatusOr<linux_sys::PciFacts> pci = linux_sys::ReadPciFacts(*address);
     if (pci.ok()) kept.insert(pci->vfs.begin(), pci->vfs.end());
   }
-  for (const absl::Status& status : UndoLeftovers(journal_, kept)) on_trouble_("leftovers", status);
+  for (const absl::Status& status : UndoLeftovers(journal_, kept, host_)) {
+    on_trouble_("leftovers", status);
+  }
   std::vector<std::shared_ptr<device::Device>> devices;
   for (const FunctionPlan& plan : plans_) {
     bool again = false;

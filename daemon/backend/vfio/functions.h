@@ -2,7 +2,7 @@
 // trying with those that cannot be had yet.
 //
 //   Start ──► each is a VfioDevice, or stands there and says why it cannot be used
-//   Watch ──► once a second those that could not be taken are tried again
+//   Watch ──► once a second those that could not be taken, or not be opened yet, are tried again
 //
 // Start, Watch and the destructor: one thread. A device that is made belongs to whoever has it; its
 // end gives the function back to its former driver.
@@ -70,19 +70,24 @@ class Functions {
     linux_sys::VfToken token{};
   };
 
-  // `again`: whether it is to be tried again. Not where each try would take the function from its
-  // driver and give it back, in vain.
+  // `again`: whether it is to be tried again.
   absl::StatusOr<std::shared_ptr<VfioDevice>> Try(const FunctionPlan& plan, bool* again);
-  // `takes`: whether it got as far as changing something.
-  absl::StatusOr<std::shared_ptr<VfioDevice>> Make(const FunctionPlan& plan, bool* takes);
+  // `in_vain`: another try would take the function from its driver and give it back once more.
+  absl::StatusOr<std::shared_ptr<VfioDevice>> Make(const FunctionPlan& plan, bool* in_vain);
+  absl::StatusOr<TakenFunction> Take(const std::string& device,
+                                     const linux_sys::PciAddress& address,
+                                     const TakeOptions& options);
   std::shared_ptr<device::Device> StandIn(const FunctionPlan& plan, const absl::Status& why) const;
   void Run(const OnFound& on_found);
 
   const std::vector<FunctionPlan> plans_;
   journal::Journal& journal_;
+  const HostAccess host_;  // one, for all tries to know of each other's writers
   const OnTrouble on_trouble_;
   std::map<std::string, Pf> pfs_;               // by name, those with VFs
   std::map<std::string, std::string> waiting_;  // names of devices, and what was wrong last
+  // By device: taken, and tried again as it is, for VFIO wants another token.
+  std::map<std::string, TakenFunction> kept_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,5 +1,7 @@
 #include "daemon/backend/vfio/guard_poller.h"
 
+#include <algorithm>
+
 #include "absl/time/clock.h"
 #include "daemon/linux/eventfd.h"
 #include "dataplane/barriers.h"
@@ -78,16 +80,17 @@ void GuardPoller::SignalCompletions() {
   completed_.clear();
 }
 
-bool GuardPoller::ArmWakeups() {
-  bool work = false;
+uint64_t GuardPoller::ArmWakeups() {
+  static_assert(guard::GuardedQueue::kNoWork == kNoWork);
+  uint64_t work_in_ns = kNoWork;
   for (GuardedSide* side : sides_) {
-    // What waits for tokens waits for time, not for a wakeup: the worker looks again.
+    // What waits for tokens waits for time, not for a wakeup.
     for (const auto& end : side->ends) {
       end->queue.SetNeedWakeup(true);
-      work |= end->queue.HasWork();
+      work_in_ns = std::min(work_in_ns, end->queue.WorkInNs());
     }
   }
-  return work;
+  return work_in_ns;
 }
 
 void GuardPoller::DisarmWakeups() {

@@ -62,7 +62,7 @@ class GuardPoller : public backend::Poller {
 
   bool Poll(uint64_t now_ns) override;
   void SignalCompletions() override;
-  bool ArmWakeups() override;
+  uint64_t ArmWakeups() override;
   void DisarmWakeups() override;
 
  private:

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/common/ring_image.h"
 #include "daemon/backend/common/ring_plan.h"
 #include "daemon/linux/eventfd.h"
 
@@ -13,11 +15,6 @@ namespace {
 constexpr uint32_t kFrameBytes = 14 + 2 * 4;
 // What an IP header can say, and so the most that is cut into segments.
 constexpr uint32_t kMaxIpBytes = 65535;
-
-guard::RateLimit LimitOf(const device::RateLimit& limit) {
-  return {limit.tx_packets_per_second, limit.tx_bytes_per_second, limit.burst_packets,
-          limit.burst_bytes};
-}
 
 }  // namespace
 
@@ -91,10 +88,10 @@ absl::Status GuardedLease::MakeShadow(const LeaseParts& parts) {
     side_.wakeup = std::make_shared<linux_sys::OwnedFd>(*std::move(bell));
     grant_.fds.push_back({device::GrantFdKind::kWakeup, side_.wakeup});
   }
-  grant_.rx = std::move(plan.rx);
-  grant_.tx = std::move(plan.tx);
+  shadow_rx_ = grant_.rx = std::move(plan.rx);
+  shadow_tx_ = grant_.tx = std::move(plan.tx);
   side_.id = request_.lease;
-  side_.tx_buckets = guard::TokenBuckets(LimitOf(request_.limit));
+  side_.tx_buckets = guard::TokenBuckets(request_.limit);
   return absl::OkStatus();
 }
 
@@ -158,6 +155,31 @@ void GuardedLease::AddCounters(device::DeviceCounters* counters) const {
     to.events += end->events.Read();
     to.wakeups += end->wakeups.Read();
   }
+}
+
+std::vector<device::QueueCheck> GuardedLease::Examine(uint32_t queue, bool transmit) const {
+  for (const auto& end : side_.ends) {
+    if (end->number != queue || end->transmit != transmit) continue;
+    const guard::GuardCounters& counters = end->queue.counters();
+    const uint64_t returned = counters.completions.Read();
+    const uint64_t forwarded = counters.descriptors.Read();
+    const auto posted = static_cast<uint32_t>(forwarded > returned ? forwarded - returned : 0);
+    std::vector<device::QueueCheck> checks = {
+        backend::PostedCheck(transmit, posted, counters.faults.Read() != 0)};
+    if (const uint64_t waits = counters.limited.Read(); waits != 0) {
+      checks.push_back({"rate limit", device::CheckVerdict::kNote,
+                        absl::StrCat("it made the queue wait ", waits, " times"),
+                        "policy gives the holder's tenant a larger rate, if that is too little"});
+    }
+    return checks;
+  }
+  return {};
+}
+
+absl::StatusOr<device::RingImage> GuardedLease::ReadRing(
+    const device::RingSelection& wanted) const {
+  return backend::ReadRing(request_, wanted.transmit ? shadow_tx_ : shadow_rx_,
+                           shadow_.memory.data(), wanted);
 }
 
 }  // namespace qsplit::vfio

@@ -5,6 +5,7 @@
 #define QSPLIT_DAEMON_BACKEND_VFIO_GUARDED_LEASE_H_
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -30,6 +31,9 @@ class GuardedLease : public OpenLease {
 
   absl::Status Stop(NicDriver& driver) override;
   void AddCounters(device::DeviceCounters* counters) const override;
+  std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const override;
+  // Of the shadow, which is what the client wrote.
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
 
  private:
   GuardedLease(const device::QueueRequest& request, backend::Worker& worker, GuardPoller& poller)
@@ -47,6 +51,7 @@ class GuardedLease : public OpenLease {
   std::unique_ptr<RegionMaps> regions_;
   std::unique_ptr<RealRings> rings_;
   backend::RingMemory shadow_;
+  std::vector<device::QueueGrant> shadow_rx_, shadow_tx_;  // where things stand in it
   GuardedSide side_;
   bool polled_ = false;
 };

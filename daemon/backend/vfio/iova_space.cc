@@ -3,18 +3,13 @@
 #include <iterator>
 
 #include "absl/strings/str_format.h"
+#include "daemon/device/interrupt_window.h"
 
 namespace qsplit::vfio {
-namespace {
-
-constexpr uint64_t kInterrupts = 0xfee0'0000;
-constexpr uint64_t kInterruptsEnd = 0xfef0'0000;
-
-}  // namespace
 
 uint64_t IovaSpace::Obstacle(uint64_t iova, uint64_t bytes) const {
   const uint64_t end = iova + bytes;
-  if (iova < kInterruptsEnd && end > kInterrupts) return kInterruptsEnd;
+  if (device::MeetsInterruptWindow(iova, bytes)) return device::kInterruptWindowEnd;
   // The last that begins before our end and its page of distance.
   auto next = taken_.lower_bound(end + kPageBytes);
   if (next == taken_.begin()) return 0;

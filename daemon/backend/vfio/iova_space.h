@@ -1,8 +1,7 @@
 // The addresses by which one function reaches memory: which of them are given out.
 //
 // Pure bookkeeping, no IOMMU in it; one thread at a time. Neighbours stand at least a page apart,
-// so that what runs over an end meets nothing, and the window that x86 takes for interrupts
-// (0xfee00000 to 0xfeefffff) is never given out.
+// so that what runs over an end meets nothing, and the window of interrupts is never given out.
 #ifndef QSPLIT_DAEMON_BACKEND_VFIO_IOVA_SPACE_H_
 #define QSPLIT_DAEMON_BACKEND_VFIO_IOVA_SPACE_H_
 

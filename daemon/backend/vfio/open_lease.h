@@ -9,8 +9,10 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "daemon/backend/vfio/driver_choices.h"
 #include "daemon/backend/vfio/hosted_function.h"
 #include "daemon/backend/vfio/nic_driver.h"
@@ -41,6 +43,9 @@ class OpenLease {
   virtual absl::Status Stop(NicDriver& driver) = 0;
   // Adds what this process has counted for the lease's queues.
   virtual void AddCounters(device::DeviceCounters*) const {}
+  // As Device::ExamineQueue and Device::ReadRing, for a queue of the lease.
+  virtual std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const = 0;
+  virtual absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const = 0;
 
  protected:
   explicit OpenLease(device::QueueRequest request) : request_(std::move(request)) {}

@@ -17,7 +17,6 @@ using absl::StrCat;
 using linux_sys::PciAddress;
 using linux_sys::PciFacts;
 
-constexpr char kVfioPci[] = "vfio-pci";
 constexpr uint32_t kNetworkBaseClass = 0x02;  // PCI_BASE_CLASS_NETWORK, linux/pci_ids.h
 
 absl::Status Refuse(const PciFacts& facts, const std::string& why) {

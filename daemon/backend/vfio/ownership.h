@@ -32,6 +32,9 @@
 
 namespace qsplit::vfio {
 
+// The kernel's driver that functions are taken with.
+inline constexpr char kVfioPci[] = "vfio-pci";
+
 // Where the machine's facts come from; tests give their own.
 struct HostAccess {
   linux_sys::PciSysfs sysfs;

@@ -10,8 +10,6 @@ namespace {
 
 using linux_sys::PciAddress;
 
-constexpr char kVfioPci[] = "vfio-pci";
-
 bool Lives(const ClientHold& hold, const HostAccess& host) {
   return linux_sys::ProcessStart(hold.pid, host.proc) == hold.start_ticks;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/ring_image.h"
 #include "daemon/backend/common/ring_plan.h"
 
 namespace qsplit::vfio {
@@ -150,6 +151,21 @@ absl::StatusOr<dataplane::QueueView> RealRings::View(const RealQueue& queue) {
     }
   }
   return view;
+}
+
+absl::StatusOr<device::RingImage> RealRings::Read(const device::RingSelection& wanted) const {
+  for (const RealQueue& queue : queues_) {
+    if (queue.transmit != wanted.transmit || queue.grant.queue != wanted.queue) continue;
+    dataplane::QueueView view =
+        backend::ViewOf(queue.grant, *queue.of_layout, request_.features, memory_.memory.data());
+    for (dataplane::RingView& ring : view.rings) {  // registers, not memory
+      ring.producer_doorbells = {};
+      ring.consumer_doorbells = {};
+    }
+    return backend::ReadRing(*queue.of_layout, view, wanted);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("queue ", wanted.queue, " is not among the lease's"));
 }
 
 }  // namespace qsplit::vfio

@@ -53,6 +53,8 @@ class RealRings {
   // The queue as this process drives it, its doorbells in the function's registers. INTERNAL: a
   // BAR that cannot be mapped.
   absl::StatusOr<dataplane::QueueView> View(const RealQueue& queue);
+  // What stands in the rings' memory. As Device::ReadRing.
+  absl::StatusOr<device::RingImage> Read(const device::RingSelection& wanted) const;
 
  private:
   RealRings(HostedFunction& function, const device::QueueRequest& request)

@@ -31,6 +31,10 @@ class UnusableDevice : public device::Device {
   absl::StatusOr<device::RssConfig> GetRss() const override { return Why(); }
   absl::Status SetRss(const device::RssConfig&) override { return Why(); }
   device::DeviceCounters ReadCounters() const override { return {}; }
+  std::vector<device::QueueCheck> ExamineQueue(uint32_t, bool) override { return {}; }
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection&) const override {
+    return Why();
+  }
   absl::Status Inject(const device::Injection&) override { return Why(); }
 
  private:

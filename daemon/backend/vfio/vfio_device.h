@@ -75,6 +75,8 @@ class VfioDevice : public device::Device {
   absl::StatusOr<device::RssConfig> GetRss() const override;
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
+  std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 
  private:
@@ -93,6 +95,8 @@ class VfioDevice : public device::Device {
   void Look();
   void Trouble(std::string text);
   void Care();
+
+  const OpenLease* HolderOf(uint32_t queue, bool transmit) const;
 
   // Waits at most so long as a call may take. UNAVAILABLE.
   using Lock = std::unique_lock<std::timed_mutex>;

@@ -115,6 +115,18 @@ Daemon::Holdings Daemon::Look() const {
   return found;
 }
 
+absl::Duration Daemon::WaitedForCpu() const {
+  int64_t waited_ns = 0;
+  std::error_code error;
+  for (const auto& task : fs::directory_iterator(absl::StrCat("/proc/", pid(), "/task"), error)) {
+    // Time on a CPU, time ready without one, turns: Documentation/scheduler/sched-stats.rst.
+    int64_t ran_ns = 0, ready_ns = 0;
+    std::ifstream(task.path() / "schedstat") >> ran_ns >> ready_ns;
+    waited_ns += ready_ns;
+  }
+  return absl::Nanoseconds(waited_ns);
+}
+
 std::string ToString(const std::map<std::string, int>& descriptors) {
   std::string text;
   for (const auto& [kind, count] : descriptors) absl::StrAppend(&text, kind, "=", count, " ");

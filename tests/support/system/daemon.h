@@ -55,6 +55,9 @@ class Daemon {
     long resident_kb = 0;
   };
   Holdings Look() const;
+  // How long its threads, taken together, were ready to run and had no CPU, since it began; zero on
+  // a kernel that does not say. A thread that waits still does not count yet.
+  absl::Duration WaitedForCpu() const;
 
  private:
   explicit Daemon(std::string dir, std::string netns);
@@ -64,19 +67,6 @@ class Daemon {
 };
 
 std::string ToString(const std::map<std::string, int>& descriptors);
-
-// True in builds whose memory and speed say nothing about the product.
-constexpr bool kSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
-
-// Within which nothing of a dead client may be left: what the product promises, and more where a
-// sanitizer slows everything down.
-inline constexpr absl::Duration kCleanUpTime =
-    kSanitized ? absl::Seconds(2) : absl::Milliseconds(100);
 
 class AdminView {
  public:

@@ -15,6 +15,19 @@
 
 namespace qsplit::testing {
 
+// True in builds whose memory and speed say nothing about the product.
+constexpr bool kSanitized =
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    true;
+#else
+    false;
+#endif
+
+// Within which nothing of a dead client may be left: what the product promises, and more where a
+// sanitizer slows everything down.
+inline constexpr absl::Duration kCleanUpTime =
+    kSanitized ? absl::Seconds(2) : absl::Milliseconds(100);
+
 class Pauses {
  public:
   Pauses();

@@ -8,6 +8,7 @@ import atexit
 import glob
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ TESTS = os.path.join(os.environ["QSPLIT_BINARY_DIR"], "tests")
 LAYOUTS = os.environ["QSPLIT_LAYOUT_DIR"]
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set=-all",
           "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"]
+READY_SECONDS = 60  # until a program that starts is ready; a busy machine needs ten
 failures = []
 
 
@@ -53,12 +55,12 @@ def finish():
     sys.exit(1 if failures else 0)
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=10.0, pause_seconds=0.01):
     end = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > end:
             return False
-        time.sleep(0.01)
+        time.sleep(pause_seconds)
     return result
 
 
@@ -117,10 +119,12 @@ layouts_dir = "{LAYOUTS}"
         read, write = os.pipe()
         program = self.start([*argv, "--ready-fd", str(write)], name, pass_fds=[write], **options)
         os.close(write)
-        ready = os.read(read, 6)
+        in_time = select.select([read], [], [], READY_SECONDS)[0]
+        ready = in_time and os.read(read, 6)
         os.close(read)
         if not ready:
-            raise NotReady(program, name, self.log(name))
+            late = "" if in_time else f"after {READY_SECONDS} s it had neither ended nor said that it was ready\n"
+            raise NotReady(program, name, late + self.log(name))
         return program
 
     def start_ready(self, argv, name, **options):
@@ -178,7 +182,7 @@ layouts_dir = "{LAYOUTS}"
 
 
 class NotReady(RuntimeError):
-    """A program ended, or said something else, before it was ready."""
+    """A program ended before it was ready, or did neither in time."""
 
     def __init__(self, program, name, log):
         super().__init__(f"{name} did not get ready:\n{log}")

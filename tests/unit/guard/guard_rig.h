@@ -44,6 +44,12 @@ uint32_t UsedRing(const Case& c) {
   }
   return 0;
 }
+// Those of which something holds.
+template <typename Case, typename Predicate>
+std::vector<Case> Where(std::vector<Case> cases, const Predicate& holds) {
+  std::erase_if(cases, [&](const Case& c) { return !holds(c); });
+  return cases;
+}
 // Those whose device completes descriptors by writing over them.
 template <typename Case>
 std::vector<Case> InPlace(std::vector<Case> cases) {

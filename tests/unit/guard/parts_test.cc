@@ -75,15 +75,15 @@ uint64_t PassIn(TokenBuckets* buckets, uint64_t first_ms, uint64_t ms, uint64_t 
 }
 
 TEST(RateLimits, HoldOverASecondAndAllowTheBurst) {
-  TokenBuckets packets({.packets_per_second = 1000, .burst_packets = 50});
+  TokenBuckets packets({.tx_packets_per_second = 1000, .burst_packets = 50});
   EXPECT_EQ(PassIn(&packets, 1, 1, 100), 50u);
   EXPECT_NEAR(static_cast<double>(PassIn(&packets, 2, 1000, 100)), 1000, 2);
-  TokenBuckets bytes({.bytes_per_second = 1'000'000, .burst_bytes = 10'000});
+  TokenBuckets bytes({.tx_bytes_per_second = 1'000'000, .burst_bytes = 10'000});
   EXPECT_NEAR(static_cast<double>(PassIn(&bytes, 1, 2000, 1000)), 2010, 3);
 }
 
 TEST(RateLimits, ALargePacketPassesAndLaterOnesWaitForIt) {
-  TokenBuckets buckets({.bytes_per_second = 1000, .burst_bytes = 100});
+  TokenBuckets buckets({.tx_bytes_per_second = 1000, .burst_bytes = 100});
   buckets.Refill(kMs);
   ASSERT_TRUE(buckets.Allows());
   buckets.Take(600);

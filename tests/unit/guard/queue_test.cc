@@ -55,11 +55,13 @@ TEST_P(SendingQueue, MovesNoMoreThanItsTurn) {
 }
 
 TEST_P(SendingQueue, KeepsToItsRate) {
-  TokenBuckets buckets({.packets_per_second = 1000, .burst_packets = 5});
+  TokenBuckets buckets({.tx_packets_per_second = 1000, .burst_packets = 5});
   rig.guard->SetRateLimit(&buckets);
   PushPackets(20);
   buckets.Refill(kMs);
   rig.Settle();
+  // What waits for tokens is work, but not before they are there.
+  EXPECT_EQ(rig.guard->WorkInNs(), kMs);
   EXPECT_EQ(SendAll(), 5u);
   EXPECT_GT(rig.guard->counters().limited.Read(), 0u);
   EXPECT_TRUE(rig.guard->HasWork());
@@ -72,7 +74,19 @@ TEST_P(SendingQueue, KeepsToItsRate) {
   EXPECT_FALSE(rig.guard->fault().has_value());
 }
 
+TEST_P(SendingQueue, BringsBackWhatIsDoneWhateverWaits) {
+  TokenBuckets buckets({.tx_packets_per_second = 1000, .burst_packets = 5});
+  rig.guard->SetRateLimit(&buckets);
+  for (int i = 0; i < 6; ++i) PushPackets(1);
+  buckets.Refill(kMs);
+  rig.Settle();
+  ASSERT_GT(rig.guard->WorkInNs(), 0u);
+  ASSERT_EQ(SendAll(), 5u);
+  EXPECT_EQ(rig.guard->WorkInNs(), 0u);
+}
+
 TEST_P(SendingQueue, KnowsWhenThereIsWork) {
+  EXPECT_EQ(rig.guard->WorkInNs(), GuardedQueue::kNoWork);
   EXPECT_FALSE(rig.guard->HasWork());
   PushPackets(1);
   EXPECT_TRUE(rig.guard->HasWork());

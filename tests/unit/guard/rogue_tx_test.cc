@@ -82,9 +82,17 @@ class RogueTx : public ::testing::TestWithParam<TxCase> {
   std::optional<RawRing> shadow_;
   std::optional<RawRing> real_;
 };
-INSTANTIATE_TEST_SUITE_P(AllLayouts, RogueTx,
-                         ::testing::ValuesIn(testing::InPlace(testing::GuardedTxCases())),
+std::vector<TxCase> Cases() { return testing::InPlace(testing::GuardedTxCases()); }
+INSTANTIATE_TEST_SUITE_P(AllLayouts, RogueTx, ::testing::ValuesIn(Cases()),
                          testing::CaseName<TxCase>);
+
+// Whether a data descriptor has a field of the role that can say the value.
+bool DataSays(const TxCase& c, std::string_view role, uint64_t value) {
+  TxGuardRig rig(c);
+  Random random(1);
+  rig.client.driver->Push(rig.Segments(random, 1), {}, 1);
+  return RawRing(*c.layout, rig.client.View(), testing::UsedRing(c)).Put(role, value, 0);
+}
 
 TEST_P(RogueTx, AddressesOutsideOfTheRegions) {
   for (const uint64_t address :
@@ -128,15 +136,23 @@ TEST_P(RogueTx, NoLength) {
                  FaultKind::kBadDescriptor);
 }
 
-TEST_P(RogueTx, MoreBytesThanADescriptorMayHave) {
-  const uint64_t most =
-      GetParam().layout->FindQueue(v1::DIRECTION_TRANSMIT)->limits().max_bytes_per_descriptor();
-  bool can_be_said = false;
-  PushChanged([&](uint32_t first) {
-    can_be_said = most != 0 && shadow_->Put("buffer.length", most + 1, first);
-  });
-  if (!can_be_said) GTEST_SKIP() << "the field itself is the limit";
-  ExpectFault(FaultKind::kBadDescriptor);
+// Descriptors whose length can say more than the limit.
+class RogueTxLengths : public RogueTx {
+ public:
+  static uint64_t Most(const TxCase& c) {
+    return c.layout->FindQueue(v1::DIRECTION_TRANSMIT)->limits().max_bytes_per_descriptor();
+  }
+  static bool CanBeTooLong(const TxCase& c) {
+    return Most(c) != 0 && DataSays(c, "buffer.length", Most(c) + 1);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(LayoutsWithSuch, RogueTxLengths,
+                         ::testing::ValuesIn(testing::Where(Cases(), RogueTxLengths::CanBeTooLong)),
+                         testing::CaseName<TxCase>);
+
+TEST_P(RogueTxLengths, MoreBytesThanADescriptorMayHave) {
+  ExpectFaultFor([&](uint32_t first) { Change("buffer.length", Most(GetParam()) + 1, first); },
+                 FaultKind::kBadDescriptor);
 }
 
 TEST_P(RogueTx, BytesOfNoForm) {
@@ -224,64 +240,69 @@ TEST_P(RogueTx, PacketsTooShortOrTooLong) {
   EXPECT_FALSE(rig_->guard->fault().has_value());
 }
 
-TEST_P(RogueTx, ALengthOfThePacketThatIsNot) {
-  bool says = false;
-  PushChanged([&](uint32_t first) { says = shadow_->Put("packet.total_length", 7, first); });
-  if (!says) GTEST_SKIP() << "data descriptors do not say it";
-  ExpectFault(FaultKind::kBadPacket);
+class RogueTxTotals : public RogueTx {
+ public:
+  static bool AreSaid(const TxCase& c) { return DataSays(c, "packet.total_length", 7); }
+};
+INSTANTIATE_TEST_SUITE_P(LayoutsWithTotals, RogueTxTotals,
+                         ::testing::ValuesIn(testing::Where(Cases(), RogueTxTotals::AreSaid)),
+                         testing::CaseName<TxCase>);
+
+TEST_P(RogueTxTotals, ALengthOfThePacketThatIsNot) {
+  ExpectFaultFor([&](uint32_t first) { Change("packet.total_length", 7, first); },
+                 FaultKind::kBadPacket);
 }
 
-TEST_P(RogueTx, ContextsThatWereNeverSet) {
-  const v1::Queue& queue = *GetParam().layout->FindQueue(v1::DIRECTION_TRANSMIT);
-  if (queue.contexts().empty() ||
-      !rig_->client.driver->Supports(dataplane::testing::ChecksumRequest())) {
-    GTEST_SKIP() << "no contexts";
+// Layouts that ask for checksums by a context in front of the packet.
+class RogueTxContexts : public RogueTx {
+ public:
+  static bool AreUsed(const TxCase& c) {
+    TxGuardRig rig(c);
+    const dataplane::TxDriver& driver = *rig.client.driver;
+    if (!driver.Supports(dataplane::testing::ChecksumRequest())) return false;
+    Random random(1);
+    rig.client.driver->Push(rig.Segments(random, 1), dataplane::testing::ChecksumRequest(), 1);
+    return driver.Capacity() - driver.Room() == 2;
   }
-  // The context in front of the packet is passed over: only its data descriptors are published, in
+
+ protected:
+  void PushWithContext(uint32_t segments) {
+    Random random(8);
+    ASSERT_EQ(rig_->client.driver->Push(rig_->Segments(random, segments),
+                                        dataplane::testing::ChecksumRequest(), 1),
+              PushResult::kPushed);
+    ASSERT_EQ(Used(), 1 + segments);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(LayoutsWithContexts, RogueTxContexts,
+                         ::testing::ValuesIn(testing::Where(Cases(), RogueTxContexts::AreUsed)),
+                         testing::CaseName<TxCase>);
+
+TEST_P(RogueTxContexts, NeverSet) {
+  // The context in front of the packet is passed over: only its data descriptor is published, in
   // its place.
-  Random random(8);
-  const std::vector<TxSegment> segments = rig_->Segments(random, 1);
-  ASSERT_EQ(rig_->client.driver->Push(segments, dataplane::testing::ChecksumRequest(), 1),
-            PushResult::kPushed);
-  const uint32_t used = Used();
-  if (used == 1) GTEST_SKIP() << "no context for checksums";
-  std::memcpy(shadow_->slot(0), shadow_->slot(used - 1), 16);
+  PushWithContext(1);
+  std::memcpy(shadow_->slot(0), shadow_->slot(1), 16);
   shadow_->Ring(1);
   ExpectFault(FaultKind::kBadPacket);
 }
 
-TEST_P(RogueTx, AContextInsideOfAPacket) {
-  if (!rig_->client.driver->Supports(dataplane::testing::ChecksumRequest())) {
-    GTEST_SKIP() << "no contexts";
-  }
-  Random random(9);
-  ASSERT_EQ(rig_->client.driver->Push(rig_->Segments(random, 3),
-                                      dataplane::testing::ChecksumRequest(), 1),
-            PushResult::kPushed);
-  const uint32_t used = Used();
-  if (used != 4) GTEST_SKIP() << "no context for checksums";
+TEST_P(RogueTxContexts, InsideOfAPacket) {
+  PushWithContext(3);
   std::memcpy(shadow_->slot(2), shadow_->slot(0), 16);
   shadow_->Ring(4);
   ExpectFault(FaultKind::kBadDescriptor);
 }
 
-TEST_P(RogueTx, ContextsWithoutEnd) {
-  if (!rig_->client.driver->Supports(dataplane::testing::ChecksumRequest())) {
-    GTEST_SKIP() << "no contexts";
-  }
-  Random random(10);
-  ASSERT_EQ(rig_->client.driver->Push(rig_->Segments(random, 1),
-                                      dataplane::testing::ChecksumRequest(), 1),
-            PushResult::kPushed);
-  const uint32_t used = Used();
-  if (used != 2) GTEST_SKIP() << "no context for checksums";
+TEST_P(RogueTxContexts, WithoutEnd) {
+  PushWithContext(1);
   const uint32_t capacity = rig_->client.driver->Capacity();
   for (uint32_t i = 1; i < capacity; ++i) std::memcpy(shadow_->slot(i), shadow_->slot(0), 16);
   shadow_->Ring(capacity);
   ExpectFault(FaultKind::kEndlessChain);
 }
 
-TEST_P(RogueTx, SegmentsOfNoSizeOrWithoutPayload) {
+TxRequest SegmentRequest() {
   TxRequest request;
   request.wants = TxFeature::kSegment | TxFeature::kL3Checksum | TxFeature::kL4Checksum;
   request.l3 = dataplane::L3Kind::kIp4;
@@ -290,7 +311,20 @@ TEST_P(RogueTx, SegmentsOfNoSizeOrWithoutPayload) {
   request.l3_header_bytes = 20;
   request.l4_header_bytes = 20;
   request.segment_bytes = 1000;
-  if (!rig_->client.driver->Supports(request)) GTEST_SKIP() << "no segmentation";
+  return request;
+}
+class RogueTxSegments : public RogueTx {
+ public:
+  static bool AreCut(const TxCase& c) {
+    return TxGuardRig(c).client.driver->Supports(SegmentRequest());
+  }
+};
+INSTANTIATE_TEST_SUITE_P(LayoutsWithSegments, RogueTxSegments,
+                         ::testing::ValuesIn(testing::Where(Cases(), RogueTxSegments::AreCut)),
+                         testing::CaseName<TxCase>);
+
+TEST_P(RogueTxSegments, OfNoSizeOrWithoutPayload) {
+  const TxRequest request = SegmentRequest();
   PushChanged([](uint32_t) {}, 1, request);
   rig_->Settle();
   ASSERT_FALSE(rig_->guard->fault().has_value());

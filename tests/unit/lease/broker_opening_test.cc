@@ -69,6 +69,21 @@ TEST_F(BrokerOpeningTest, NobodyElseWaits) {
   EXPECT_EQ(lease->grant().rx_size(), 1);
 }
 
+TEST_F(BrokerOpeningTest, NobodyElseWaitsForADeviceThatCounts) {
+  std::vector<std::future<void>> others;
+  nic_->OnCount([&] {
+    others.push_back(std::async(std::launch::async, [&] { (void)broker_->totals(); }));
+    EXPECT_EQ(others.back().wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  });
+  v1::GetStatsRequest request;
+  request.set_device("nic0");
+  EXPECT_TRUE(broker_->GetStats(kNobody, request).ok());
+  ASSERT_TRUE(broker_->AcquireLease(red_, Want(Region(red_), 1)).ok());
+  broker_->EndSession(red_);
+  EXPECT_FALSE(broker_->Settle());
+  EXPECT_EQ(others.size(), 3u) << "for a reader, before a lease and after it";
+}
+
 TEST_F(BrokerOpeningTest, ALeaseThatOpensCountsAndCanDoNothingYet) {
   std::future<Acquired> answer = Begin(red_, 6);
   const LeaseId id = List(red_)[0].lease_id();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/device/interrupt_window.h"
+
 namespace qsplit::lease {
 namespace {
 
@@ -23,12 +25,12 @@ TEST(AssignIovas, AvoidTheInterruptWindow) {
   // The first would end inside of the window.
   auto iovas = AssignIovas(wishes, {.first = 0xfed80000});
   ASSERT_TRUE(iovas.ok());
-  EXPECT_GE((*iovas)[0], kInterruptWindowEnd);
+  EXPECT_GE((*iovas)[0], device::kInterruptWindowEnd);
   // It would hold the window whole.
   const IovaWish big[] = {{0x10000000, 0x1000}};
   iovas = AssignIovas(big, {.first = 0xf8000000});
   ASSERT_TRUE(iovas.ok());
-  EXPECT_EQ((*iovas)[0], kInterruptWindowEnd);
+  EXPECT_EQ((*iovas)[0], device::kInterruptWindowEnd);
   // It ends just before.
   const IovaWish small[] = {{0x1000, 0x1000}};
   iovas = AssignIovas(small, {.first = 0xfedff000});
@@ -57,8 +59,8 @@ TEST(AssignIovas, AdjoinWhereTheDeviceWantsIt) {
   const IovaRange range = RangeOf({}, device);
   ASSERT_TRUE(AssignIovas(wishes, range).ok());
   EXPECT_EQ(*AssignIovas(wishes, range), (std::vector<uint64_t>{0, 0x3000, 0x40003000}));
-  const IovaWish low[] = {{kInterruptWindow, 0x1000}, {0x1000, 0x1000}};
-  EXPECT_EQ(AssignIovas(low, range)->back(), kInterruptWindow);
+  const IovaWish low[] = {{device::kInterruptWindow, 0x1000}, {0x1000, 0x1000}};
+  EXPECT_EQ(AssignIovas(low, range)->back(), device::kInterruptWindow);
   device.iova_first = 0x5000;
   device.iova_end = 0x9000;
   const IovaWish full[] = {{0x3000, 0x1000}, {0x1000, 0x1000}};

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "daemon/linux/patient_write.h"
+#include "tests/support/children.h"
 #include "tests/support/fake_sysfs.h"
 
 namespace qsplit::linux_sys {
@@ -60,7 +61,7 @@ TEST_F(PciDriver, ADriverThatDoesNotLetGoIsNamedInTime) {
   EXPECT_EQ(bound.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(Words(bound), AllOf(HasSubstr("driver stuck does not let go"), HasSubstr(kName),
                                   HasSubstr("end what uses the function")));
-  EXPECT_EQ(sysfs_.OverrideOf(kName), "") << "it finds its way back";
+  EXPECT_EQ(sysfs_.OverrideOf(kName), "(null)") << "it finds its way back";
 }
 
 TEST_F(PciDriver, ADriverThatDoesNotTakeItIsNamed) {
@@ -131,12 +132,40 @@ TEST_F(PciDriver, MoreVfsThanThereAreAreRefused) {
   EXPECT_TRUE(SetVfCount({0, 2, 0, 0}, 0, sysfs_.sysfs()).ok());
 }
 
-TEST(PatientWrite, SaysWhatTheKernelSays) {
-  const absl::Status missing = PatientWrite("/proc/no/such", "x", absl::Seconds(5));
+TEST_F(PciDriver, TriesThatAreStuckLeaveOneWriter) {
+  qsplit::testing::AdoptOrphans();
+  sysfs_.AddFunction(kName, {.driver = "stuck"});
+  const PciSysfs access = sysfs_.sysfs();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(BindDriver(kAddress, "vfio-pci", access)));
+  sysfs_.SetDriver(kName, "");  // the kernel shows no driver while it is asked to let go
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status again = BindDriver(kAddress, "vfio-pci", access);
+    EXPECT_EQ(again.code(), absl::StatusCode::kDeadlineExceeded) << again;
+    EXPECT_THAT(Words(again), HasSubstr("its former driver does not let go"));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(RestoreDriver(kAddress, {"igb", "igb"}, access)));
+  }
+  EXPECT_EQ(qsplit::testing::CountChildren(), 1u) << "writers that hang";
+  EXPECT_EQ(sysfs_.OverrideOf(kName), "(null)");
+  // Another function is not held up.
+  sysfs_.AddFunction("0000:02:00.0", {.driver = "igb"});
+  const absl::Status other = BindDriver({0, 2, 0, 0}, "vfio-pci", access);
+  EXPECT_TRUE(other.ok()) << other;
+  sysfs_.LetGo();
+  const absl::Status bound = BindDriver(kAddress, "vfio-pci", access);
+  EXPECT_TRUE(bound.ok()) << bound;
+  EXPECT_EQ(qsplit::testing::CountChildren(), 0u);
+}
+
+TEST(PatientWriters, SayWhatTheKernelSays) {
+  PatientWriters writers;
+  const auto write = [&](const char* file) {
+    return writers.Write("device", file, "x", absl::Seconds(5));
+  };
+  const absl::Status missing = write("/proc/no/such");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(Words(missing), HasSubstr("/proc/no/such"));
-  EXPECT_THAT(Words(PatientWrite("/dev/full", "x", absl::Seconds(5))), HasSubstr("ENOSPC"));
-  EXPECT_TRUE(PatientWrite("/dev/null", "x", absl::Seconds(5)).ok());
+  EXPECT_THAT(Words(write("/dev/full")), HasSubstr("ENOSPC"));
+  EXPECT_TRUE(write("/dev/null").ok());
 }
 
 }  // namespace

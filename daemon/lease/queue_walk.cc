@@ -1,0 +1,230 @@
+#include "daemon/lease/queue_walk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace qsplit::lease {
+namespace {
+
+using device::CheckVerdict;
+using device::QueueCheck;
+
+std::string Side(const QueueFacts& facts) {
+  return fmt::format("{} queue {}", facts.transmit ? "transmit" : "receive", facts.queue);
+}
+
+std::string Counted(uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+QueueCheck LeaseCheck(const QueueFacts& facts) {
+  QueueCheck check{.subject = "lease"};
+  if (!facts.lease) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding = fmt::format("no lease holds {}, so nobody has a ring for it", Side(facts));
+    check.remedy =
+        "start the program that is to lease it; `qsplit lease list` shows who holds what";
+    return check;
+  }
+  const v1::Lease& lease = *facts.lease;
+  check.finding = fmt::format("lease {} of {} (pid {}, uid {})", lease.lease_id(), lease.program(),
+                              lease.pid(), lease.uid());
+  if (lease.state() == v1::LEASE_STATE_REVOKED || lease.state() == v1::LEASE_STATE_RELEASED) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding += lease.state() == v1::LEASE_STATE_REVOKED
+                         ? " was revoked by an operator"
+                         : " has ended, and the device has not let go of it";
+    check.remedy = "lease the queue again";
+  } else if (lease.state() == v1::LEASE_STATE_OPENING) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding += " is being set up";
+    check.remedy = "ask again in a moment";
+  } else if (!facts.grant_fetched) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding += " has not fetched its grant, so it has no ring mapped";
+    check.remedy = "the program calls AcquireLease, then FetchGrant on the session socket";
+  }
+  return check;
+}
+
+QueueCheck LinkCheck(const QueueFacts& facts) {
+  QueueCheck check{.subject = "link"};
+  const device::DeviceState& state = facts.state;
+  if (!state.link_up) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding = state.trouble.empty() ? "the link is down" : state.trouble;
+    check.remedy = facts.device.wire.empty()
+                       ? "see to the cable and the other end"
+                       : fmt::format("bring its wire up: {}", facts.device.wire);
+  } else {
+    check.finding = state.link_mbps == 0 ? "up" : fmt::format("up, {} Mbit/s", state.link_mbps);
+    if (!state.trouble.empty()) {
+      check.verdict = CheckVerdict::kNote;
+      check.finding += ", but " + state.trouble;
+    }
+  }
+  return check;
+}
+
+QueueCheck WireCheck(const QueueFacts& facts) {
+  const uint64_t frames = facts.wire.wire_rx_packets;
+  QueueCheck check{.subject = "wire", .finding = Counted(frames, "frame") + " came from it"};
+  if (frames == 0) {
+    check.verdict = CheckVerdict::kNote;
+    check.finding = "no frame has come from it since the device started";
+    check.remedy = "see whether the other end sends at all";
+  }
+  return check;
+}
+
+QueueCheck MacCheck(const QueueFacts& facts) {
+  const device::DeviceState& state = facts.state;
+  QueueCheck check{.subject = "MAC filter"};
+  if (state.promiscuous) {
+    check.finding = "promiscuous: takes frames for every address";
+    return check;
+  }
+  check.finding =
+      fmt::format("takes frames for {:02x}, broadcast, and {}", fmt::join(state.mac, ":"),
+                  state.all_multicast ? "all multicast"
+                                      : fmt::format("{} of multicast", state.multicast.size()));
+  if (const uint64_t refused = facts.wire.drops_mac_filter; refused != 0) {
+    check.verdict = CheckVerdict::kNote;
+    check.finding += fmt::format("; {} for others were refused", Counted(refused, "frame"));
+    check.remedy = fmt::format(
+        "if they were meant for the queue: `qsplit device set {} --promisc on`, or the sender "
+        "takes this address",
+        facts.device.name);
+  }
+  return check;
+}
+
+QueueCheck SteeringCheck(const QueueFacts& facts) {
+  QueueCheck check{.subject = "rules and RSS"};
+  const std::string& device = facts.device.name;
+  if (facts.device.rule_capacity == 0 && facts.device.rss_table_size == 0) {
+    check.finding = "the device has neither: what it takes goes to its first queue";
+    if (facts.queue == 0) return check;
+    check.verdict = CheckVerdict::kWrong;
+    check.remedy = "lease receive queue 0";
+    return check;
+  }
+  if (facts.rules.empty() && facts.rss_entries == 0) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding = fmt::format("no rule sends to queue {}{}", facts.queue,
+                                facts.rss_table == 0 ? "" : ", and the RSS table does not name it");
+    check.remedy =
+        facts.device.rule_capacity == 0
+            ? "acquire the lease with join_rss"
+            : fmt::format("add one, as `qsplit rule add {} flow-type udp4 dst-port 4242 action {}`",
+                          device, facts.queue);
+    return check;
+  }
+  uint64_t matched = 0;
+  bool counted = !facts.rules.empty();
+  for (const QueueFacts::Rule& rule : facts.rules) {
+    check.finding += fmt::format("{}rule {}", check.finding.empty() ? "" : ", ", rule.location);
+    if (rule.packets) check.finding += fmt::format(" ({})", Counted(*rule.packets, "packet"));
+    matched += rule.packets.value_or(0);
+    counted = counted && rule.packets.has_value();
+  }
+  if (facts.rss_entries != 0) {
+    check.finding +=
+        fmt::format("{}{} of {} entries of the RSS table", check.finding.empty() ? "" : ", ",
+                    facts.rss_entries, facts.rss_table);
+  }
+  check.finding += " send to it";
+  if (counted && matched == 0 && facts.rss_entries == 0) {
+    check.verdict = CheckVerdict::kNote;
+    check.finding += ", and no packet has matched";
+    check.remedy = fmt::format(
+        "compare what the sender sends with `qsplit rule list {}`; lower locations win", device);
+  }
+  return check;
+}
+
+struct Drop {
+  uint64_t count;
+  std::string_view why;
+  std::string_view remedy;
+};
+
+QueueCheck DropCheck(const QueueFacts& facts) {
+  const device::QueueCounters& counters = facts.counters;
+  QueueCheck check{.subject = "drops"};
+  const Drop drops[] = {
+      {counters.drops_no_descriptor, "for want of a posted buffer",
+       "the program posts too little or too late: more slots (rx_slots), or a CPU of its own"},
+      {counters.drops_too_long, "longer than what was posted",
+       "post larger buffers, or give the device a smaller MTU"},
+      {counters.drops_down, "while the queue or the link was down", ""},
+      {counters.drops_injected, "by an injected fault", ""},
+      {counters.drops_source, "with a source address that policy does not give the holder",
+       "send from the tenant's addresses, or have policy name more (source_mac, source_ip)"},
+      {facts.transmit ? facts.wire.drops_wire : 0, "of all queues by the wire",
+       "see whether the other end takes frames"},
+  };
+  for (const Drop& drop : drops) {
+    if (drop.count == 0) continue;
+    check.verdict = CheckVerdict::kNote;
+    check.finding += fmt::format("{}{} {}", check.finding.empty() ? "" : ", ",
+                                 Counted(drop.count, "packet"), drop.why);
+    if (check.remedy.empty()) check.remedy = drop.remedy;
+  }
+  if (check.finding.empty()) check.finding = "none";
+  return check;
+}
+
+QueueCheck TrafficCheck(const QueueFacts& facts) {
+  return {.subject = "traffic",
+          .finding = fmt::format("{}, {} since the queue changed hands",
+                                 Counted(facts.counters.packets, "packet"),
+                                 Counted(facts.counters.bytes, "byte"))};
+}
+
+const QueueCheck* FirstOf(std::span<const QueueCheck> checks, CheckVerdict verdict) {
+  const auto found = std::ranges::find(checks, verdict, &QueueCheck::verdict);
+  return found == checks.end() ? nullptr : &*found;
+}
+
+std::string Sentence(const QueueCheck& check) {
+  return check.remedy.empty() ? check.finding : fmt::format("{}; {}", check.finding, check.remedy);
+}
+
+}  // namespace
+
+std::vector<QueueCheck> ChecksOf(const QueueFacts& facts) {
+  std::vector<QueueCheck> checks = {LinkCheck(facts)};
+  if (!facts.transmit) {
+    checks.push_back(WireCheck(facts));
+    checks.push_back(MacCheck(facts));
+    checks.push_back(SteeringCheck(facts));
+  }
+  checks.push_back(LeaseCheck(facts));
+  if (facts.lease) {
+    checks.insert(checks.end(), facts.of_device.begin(), facts.of_device.end());
+    checks.push_back(DropCheck(facts));
+    checks.push_back(TrafficCheck(facts));
+  }
+  return checks;
+}
+
+std::string AnswerOf(const QueueFacts& facts, std::span<const QueueCheck> checks) {
+  // Without a lease nothing else matters.
+  if (!facts.lease) {
+    const auto lease = std::ranges::find(checks, "lease", &QueueCheck::subject);
+    if (lease != checks.end()) return Sentence(*lease);
+  }
+  if (const QueueCheck* wrong = FirstOf(checks, CheckVerdict::kWrong)) return Sentence(*wrong);
+  if (facts.counters.packets != 0) {
+    return fmt::format("nothing is wrong: {} went through it",
+                       Counted(facts.counters.packets, "packet"));
+  }
+  if (const QueueCheck* note = FirstOf(checks, CheckVerdict::kNote)) return Sentence(*note);
+  return facts.transmit ? "nothing is wrong: its holder has sent nothing"
+                        : "nothing is wrong: no packet has come that would be for it";
+}
+
+}  // namespace qsplit::lease

@@ -1,0 +1,153 @@
+// Why a queue is empty, and what stands in its rings: who may ask, and what the answer says.
+#include "tests/unit/lease/broker_fixture.h"
+
+namespace qsplit::lease {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class BrokerQueuesTest : public BrokerTest {
+ protected:
+  absl::StatusOr<v1::ExplainQueueResponse> Ask(SessionId caller, uint32_t queue,
+                                               bool transmit = false) {
+    v1::ExplainQueueRequest request;
+    request.set_device("nic0");
+    request.set_queue(queue);
+    request.set_transmit(transmit);
+    return broker_->ExplainQueue(caller, request);
+  }
+  std::string Answer(SessionId caller, uint32_t queue, bool transmit = false) {
+    const auto response = Ask(caller, queue, transmit);
+    return response.ok() ? response->answer() : std::string(response.status().message());
+  }
+  static v1::ReadQueueRequest Ring(uint32_t queue) {
+    v1::ReadQueueRequest request;
+    request.set_device("nic0");
+    request.set_queue(queue);
+    return request;
+  }
+  // A lease whose grant has been fetched: rx queue 0, tx queue 0.
+  v1::Lease Mapped(SessionId session) {
+    v1::Lease lease = Acquire(session);
+    EXPECT_TRUE(broker_->FetchGrant(session, lease.lease_id()).ok());
+    return lease;
+  }
+  void AddRule(SessionId session, LeaseId lease) {
+    v1::AddRuleRequest request;
+    request.set_lease_id(lease);
+    request.set_lease_queue(0);
+    request.mutable_match()->set_flow_type(v1::FLOW_TYPE_UDP4);
+    request.mutable_match()->mutable_dst_port()->set_value(4242);
+    request.mutable_match()->mutable_dst_port()->set_mask(0xffff);
+    ASSERT_TRUE(broker_->AddRule(session, request).ok());
+  }
+};
+
+TEST_F(BrokerQueuesTest, SaysThatNobodyLeasesIt) {
+  const auto response = Ask(Open(1000), 3);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_THAT(response->answer(), HasSubstr("no lease holds receive queue 3"));
+  EXPECT_EQ(response->lease_id(), 0U);
+  EXPECT_EQ(response->checks(0).subject(), "link");
+}
+
+TEST_F(BrokerQueuesTest, SaysThatTheGrantWasNotFetched) {
+  const SessionId red = Open(1000);
+  AddRule(red, Acquire(red).lease_id());
+  EXPECT_THAT(Answer(red, 0), HasSubstr("has not fetched its grant"));
+}
+
+TEST_F(BrokerQueuesTest, SaysThatNothingSteersToIt) {
+  const SessionId red = Open(1000);
+  Mapped(red);
+  EXPECT_THAT(Answer(red, 0),
+              StartsWith("no rule sends to queue 0, and the RSS table does not name it; add one"));
+}
+
+TEST_F(BrokerQueuesTest, SaysWhatTheDeviceFound) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  nic_->SetChecks({{"fill ring", device::CheckVerdict::kWrong, "nothing is posted", "post"}});
+  EXPECT_EQ(Answer(red, 0), "nothing is posted; post");
+  const auto response = Ask(red, 0);
+  std::vector<std::string> subjects;
+  for (const auto& check : response->checks()) subjects.push_back(check.subject());
+  EXPECT_THAT(subjects, ::testing::ElementsAre("link", "wire", "MAC filter", "rules and RSS",
+                                               "lease", "fill ring", "drops", "traffic"));
+}
+
+TEST_F(BrokerQueuesTest, TheLinkComesFirst) {
+  const SessionId red = Open(1000);
+  Mapped(red);
+  device::DeviceState down;
+  down.trouble = "tap qtap0 is down";
+  nic_->ChangeState(down);
+  EXPECT_THAT(Answer(red, 0), StartsWith("tap qtap0 is down; "));
+}
+
+TEST_F(BrokerQueuesTest, SaysThatNothingIsWrong) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  EXPECT_EQ(Answer(red, 0), "nothing is wrong: no packet has come that would be for it");
+  nic_->AddTraffic(5);
+  EXPECT_EQ(Answer(red, 0), "nothing is wrong: 5 packets went through it");
+  EXPECT_EQ(Answer(red, 0, /*transmit=*/true), "nothing is wrong: 5 packets went through it");
+}
+
+TEST_F(BrokerQueuesTest, SaysThatItWasRevoked) {
+  const SessionId red = Open(1000);
+  v1::RevokeLeaseRequest revoke;
+  revoke.set_lease_id(Mapped(red).lease_id());
+  ASSERT_TRUE(broker_->RevokeLease(Open(0), revoke).ok());
+  EXPECT_THAT(Answer(red, 0), HasSubstr("no lease holds"));
+}
+
+TEST_F(BrokerQueuesTest, OthersQueuesAreForAdmins) {
+  const SessionId red = Open(1000);
+  Mapped(red);
+  const SessionId blue = Open(2000);
+  EXPECT_EQ(ReasonOf(Ask(blue, 0).status()), v1::ERROR_REASON_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(broker_->ReadQueue(blue, Ring(0)).status()), v1::ERROR_REASON_NOT_ALLOWED);
+  EXPECT_TRUE(Ask(Open(0), 0).ok());
+  EXPECT_TRUE(broker_->ReadQueue(Open(0), Ring(0)).ok());
+  EXPECT_EQ(Ask(kNobody, 0).status().code(), absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(BrokerQueuesTest, NamesWhatIsNotThere) {
+  const SessionId red = Open(1000);
+  EXPECT_THAT(Answer(red, 8), HasSubstr("nic0 has no receive queue 8; it has 8"));
+  v1::ExplainQueueRequest request;
+  request.set_device("eth0");
+  EXPECT_EQ(broker_->ExplainQueue(red, request).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(broker_->ReadQueue(red, Ring(3)).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(BrokerQueuesTest, ReadsRings) {
+  const SessionId red = Open(1000);
+  const v1::Lease lease = Mapped(red);
+  const auto all = broker_->ReadQueue(red, Ring(0));
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->lease_id(), lease.lease_id());
+  EXPECT_EQ(all->layout().name(), lease.layout().name());
+  ASSERT_EQ(all->rings_size(), 1);
+  EXPECT_EQ(all->rings(0).slot_count(), 16U);
+  EXPECT_EQ(all->rings(0).slots().size() % 16, 0U);
+  v1::ReadQueueRequest some = Ring(0);
+  some.set_first_slot(5);
+  some.set_slots(2);
+  const auto two = broker_->ReadQueue(red, some);
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_EQ(two->rings(0).first_slot(), 5U);
+  EXPECT_EQ(two->rings(0).slots().size() * 8, all->rings(0).slots().size());
+  EXPECT_EQ(two->rings(0).slots().front(), 5);
+  some.set_first_slot(16);
+  EXPECT_EQ(ReasonOf(broker_->ReadQueue(red, some).status()), v1::ERROR_REASON_OUT_OF_RANGE);
+  some = Ring(0);
+  some.set_ring(1);
+  EXPECT_EQ(ReasonOf(broker_->ReadQueue(red, some).status()), v1::ERROR_REASON_OUT_OF_RANGE);
+}
+
+}  // namespace
+}  // namespace qsplit::lease
