@@ -2,9 +2,9 @@
 //
 //   flow-type udp4 src-ip 10.0.0.0 m 0.0.0.255 dst-port 4242 action 1 loc 3
 //
-// `action` is followed by a queue's number, by -1 or `drop`, or by a word that ethtool lacks: `pass`
-// (to the kernel's stack or the representor, as if no program had the device) or `reflect` (back to
-// the wire, the two Ethernet addresses exchanged).
+// `action` is followed by a queue's number, by -1 or `drop`, or by a word that ethtool lacks:
+// `pass` (to the kernel's stack or the representor, as if no program had the device) or `reflect`
+// (back to the wire, the two Ethernet addresses exchanged).
 //
 // The word `m` after a value gives a mask in which a bit that is 1 is ignored, as ethtool has it.
 // In the structs below, as in the protocol, a bit that is 1 is compared.

@@ -27,13 +27,13 @@ TEST_F(BrokerSourceTest, TheLeaseSaysThatItsSourcesAreChecked) {
   const v1::Lease lease = Acquire(red);
   EXPECT_EQ(lease.source_check(), v1::SOURCE_CHECK_ENFORCED);
   EXPECT_EQ(nic_->request(lease.lease_id()).source, Red().source);
-  const v1::Lease receiver = Acquire(red, 1, 0);
+  const v1::Lease receiver = Acquire(Open(1000), 1, 0);
   EXPECT_EQ(receiver.source_check(), v1::SOURCE_CHECK_UNSPECIFIED);
   EXPECT_FALSE(nic_->request(receiver.lease_id()).source.any());
   // What is leased stays leased, as it was.
   Rule(Tenant("red", {1000}));
   EXPECT_EQ(Get(red, lease.lease_id())->source_check(), v1::SOURCE_CHECK_ENFORCED);
-  EXPECT_EQ(Acquire(red).source_check(), v1::SOURCE_CHECK_UNSPECIFIED);
+  EXPECT_EQ(Acquire(Open(1000)).source_check(), v1::SOURCE_CHECK_UNSPECIFIED);
 }
 
 TEST_F(BrokerSourceTest, OrThatTheyAreNotAndWhy) {
@@ -43,11 +43,14 @@ TEST_F(BrokerSourceTest, OrThatTheyAreNotAndWhy) {
   policy::Tenant tenant = Red();
   Rule(tenant);
   const SessionId red = Open(1000);
-  const absl::Status required = broker_->AcquireLease(red, Want(Region(red))).status();
+  const v1::AcquireLeaseRequest want = Want(Region(red));
+  const absl::Status required = broker_->AcquireLease(red, want).status();
   EXPECT_EQ(ReasonOf(required), v1::ERROR_REASON_NOT_ALLOWED) << required;
   tenant.source_required = false;
   Rule(tenant);
-  const v1::Lease lease = Acquire(red);
+  const auto acquired = broker_->AcquireLease(red, want);
+  ASSERT_TRUE(acquired.ok()) << acquired.status();
+  const v1::Lease& lease = acquired->lease();
   EXPECT_EQ(lease.source_check(), v1::SOURCE_CHECK_NOT_ENFORCED);
   EXPECT_EQ(lease.source_check_reason(), "nobody sees its packets");
   EXPECT_EQ(Get(red, lease.lease_id())->source_check_reason(), "nobody sees its packets");
@@ -70,9 +73,12 @@ TEST_F(BrokerSourceTest, ADeviceThatNeedsAGrantGivesReceiveQueuesOnly) {
   EXPECT_EQ(Nic().netdev().copy_reason(), "veth has no zero copy");
   EXPECT_EQ(Nic().netdev().missing(0), "busy polling");
   const SessionId red = Open(1000);
-  EXPECT_EQ(broker_->AcquireLease(red, Want(Region(red))).status().code(),
+  const region::RegionId region = Region(red);
+  EXPECT_EQ(broker_->AcquireLease(red, Want(region)).status().code(),
             absl::StatusCode::kPermissionDenied);
-  const LeaseId lease = Acquire(red, 1, 0).lease_id();
+  const auto receiver = broker_->AcquireLease(red, Want(region, 1, 0));
+  ASSERT_TRUE(receiver.ok()) << receiver.status();
+  const LeaseId lease = receiver->lease().lease_id();
   v1::AddRuleRequest reflect = Udp(lease, 7);
   reflect.set_reflect(true);
   EXPECT_EQ(ReasonOf(broker_->AddRule(red, reflect).status()), v1::ERROR_REASON_NOT_ALLOWED);
@@ -84,7 +90,7 @@ TEST_F(BrokerSourceTest, ADeviceThatNeedsAGrantGivesReceiveQueuesOnly) {
   granted.transmit = policy::Transmit::kNamed;
   granted.transmit_devices = {"nic0"};
   Rule(granted);
-  EXPECT_EQ(Acquire(red).tx_queues_size(), 1);
+  EXPECT_EQ(Acquire(Open(1000)).tx_queues_size(), 1);
   v1::AddRuleRequest again = Udp(lease, 7);
   again.set_location(0);
   again.mutable_match()->mutable_dst_port()->set_value(8);

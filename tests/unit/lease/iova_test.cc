@@ -59,8 +59,8 @@ TEST(AssignIovas, AdjoinWhereTheDeviceWantsIt) {
   const IovaRange range = RangeOf({}, device);
   ASSERT_TRUE(AssignIovas(wishes, range).ok());
   EXPECT_EQ(*AssignIovas(wishes, range), (std::vector<uint64_t>{0, 0x3000, 0x40003000}));
-  const IovaWish low[] = {{kInterruptWindow, 0x1000}, {0x1000, 0x1000}};
-  EXPECT_EQ(AssignIovas(low, range)->back(), kInterruptWindow);
+  const IovaWish low[] = {{device::kInterruptWindow, 0x1000}, {0x1000, 0x1000}};
+  EXPECT_EQ(AssignIovas(low, range)->back(), device::kInterruptWindow);
   device.iova_first = 0x5000;
   device.iova_end = 0x9000;
   const IovaWish full[] = {{0x3000, 0x1000}, {0x1000, 0x1000}};

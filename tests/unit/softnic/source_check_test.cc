@@ -28,7 +28,8 @@ device::SourcePrefix Prefix(const std::string& ip, uint8_t bits) {
 Bytes Arp(const device::MacAddress& mac, const std::string& ip) {
   Bytes frame = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   frame.insert(frame.end(), kMine.begin(), kMine.end());
-  for (const uint8_t byte : {0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1}) frame.push_back(byte);
+  constexpr uint8_t kHead[] = {0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1};
+  frame.insert(frame.end(), std::begin(kHead), std::end(kHead));
   frame.insert(frame.end(), mac.begin(), mac.end());
   const Bytes sender = IpBytes(ip);
   frame.insert(frame.end(), sender.begin(), sender.end());
@@ -100,7 +101,7 @@ TEST(SourceCheck, WhatCannotBeToldDoesNotPass) {
   for (const size_t tags : {size_t{1}, size_t{SourceCheck::kMaxTags}}) {
     Bytes deep(whole.begin(), whole.begin() + 12);
     for (size_t tag = 0; tag < tags; ++tag) {
-      for (const uint8_t byte : {0x88, 0xa8, 0, 7}) deep.push_back(byte);
+      deep.insert(deep.end(), {0x88, 0xa8, 0, 7});
     }
     deep.insert(deep.end(), whole.begin() + 12, whole.end());
     EXPECT_TRUE(check.Passes(deep)) << tags;
@@ -126,7 +127,7 @@ bool InPrefix(const Bytes& address, const device::SourcePrefix& prefix) {
 
 TEST(SourceCheck, AgreesWithAPlainReading) {
   std::mt19937 random(7);
-  const auto below = [&random](uint32_t n) { return random() % n; };
+  const auto below = [&random](uint32_t n) { return static_cast<uint32_t>(random() % n); };
   size_t passed = 0;
   for (int round = 0; round < 20000; ++round) {
     device::SourceFilter filter;
