@@ -17,6 +17,7 @@
 #define QSPLIT_DAEMON_DEVICE_DEVICE_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,6 +69,20 @@ struct PciFacts {
   uint32_t virtual_functions = 0;          // that it has
 };
 
+// A network device that stays with its kernel driver, for people: as qsplit.v1.KernelNetdev.
+struct NetdevFacts {
+  std::string name;
+  std::string netns;
+  std::string driver;
+  std::string xdp_mode;
+  std::string xdp_mode_reason;
+  bool zero_copy = false;
+  std::string copy_reason;
+  std::string steering;
+  std::string steering_reason;
+  std::vector<std::string> missing;
+};
+
 // What never changes while the device is owned. One that cannot be used has no queues, and
 // DeviceState::trouble says why; Broker::ReplaceDevice puts another in its place later.
 struct DeviceInfo {
@@ -91,7 +106,14 @@ struct DeviceInfo {
   // Addresses that the IOMMU translates, [iova_first, iova_end); absent: no limit.
   std::optional<uint64_t> iova_first;
   std::optional<uint64_t> iova_end;
+  // Regions of a lease stand at addresses one right behind the other, from iova_first on.
+  bool regions_adjoin = false;
+  // Who sends can forge every address, and nothing but the policy of the daemon is in the way.
+  bool transmit_needs_grant = false;
+  // Why QueueRequest::source cannot be kept; empty: it is kept.
+  std::string source_check_trouble;
   std::optional<PciFacts> pci;
+  std::optional<NetdevFacts> netdev;
   std::string wire;         // for people
   std::string representor;  // netdev name, empty: none
 };
@@ -142,6 +164,25 @@ struct RateLimit {
   bool operator==(const RateLimit&) const = default;
 };
 
+// Source addresses with which the transmit queues of a lease may send. A packet passes when its
+// Ethernet source is one of `macs`, and its IP source (of ARP, the sender's) lies in one of
+// `prefixes`; an empty list does not restrict. Packets that are neither IP nor ARP are judged by
+// `macs` alone.
+struct SourcePrefix {
+  std::array<uint8_t, 16> address{};  // IPv4: the first 4 bytes, the rest 0
+  uint8_t ip_version = 4;             // 4 or 6
+  uint8_t bits = 0;                   // 0..32 or 0..128
+
+  bool operator==(const SourcePrefix&) const = default;
+};
+struct SourceFilter {
+  std::vector<MacAddress> macs;
+  std::vector<SourcePrefix> prefixes;
+
+  bool any() const { return !macs.empty() || !prefixes.empty(); }
+  bool operator==(const SourceFilter&) const = default;
+};
+
 struct QueueRequest {
   LeaseId lease = 0;
   layout::VerifiedLayout layout;
@@ -157,6 +198,7 @@ struct QueueRequest {
   std::vector<RegionMapping> regions;
   bool join_rss = false;
   RateLimit limit;         // none, but in DeviceInfo::rate_limit_modes
+  SourceFilter source;     // none, but where DeviceInfo::source_check_trouble is empty
   int32_t holder_pid = 0;  // who gets the grant, for people
 };
 
@@ -231,12 +273,19 @@ struct QueueCounters {
   uint64_t packets = 0, bytes = 0, completions = 0, descriptors = 0;
   uint64_t drops_no_descriptor = 0, drops_too_long = 0, drops_down = 0, drops_injected = 0;
   uint64_t checksum_errors = 0, faults = 0, events = 0, wakeups = 0;
+  uint64_t drops_source = 0;
+};
+// A counter that only one kind of device has.
+struct NamedCounter {
+  std::string name;  // of [a-z0-9_]
+  uint64_t value = 0;
 };
 struct DeviceCounters {
   std::vector<QueueCounters> rx, tx;  // by queue number
   uint64_t wire_rx_packets = 0, wire_rx_bytes = 0, wire_tx_packets = 0, wire_tx_bytes = 0;
   uint64_t drops_mac_filter = 0, drops_rule = 0, drops_malformed = 0, drops_wire = 0;
   uint64_t representor_rx_packets = 0, representor_tx_packets = 0, drops_representor = 0;
+  std::vector<NamedCounter> more;
 };
 struct RuleCounters {
   uint32_t location = 0;
@@ -266,6 +315,24 @@ struct Injection {
   bool transmit = false;
   uint32_t count = 1;
   absl::Duration duration;
+};
+
+// One thing that a queue's packets depend on, and how it stands: as qsplit.v1.QueueCheck.
+enum class CheckVerdict : uint8_t { kGood, kNote, kWrong };
+struct QueueCheck {
+  std::string subject;
+  CheckVerdict verdict = CheckVerdict::kGood;
+  std::string finding;
+  std::string remedy;
+};
+
+// What stands in a ring at the moment: as qsplit.v1.RingImage.
+struct RingImage {
+  uint32_t slot_count = 0;       // 0: the choices leave the ring out
+  std::vector<std::byte> slots;  // all of them
+  std::vector<uint64_t> cells;
+  std::vector<uint64_t> producer_doorbells;
+  std::vector<uint64_t> consumer_doorbells;
 };
 
 // Called by the device, on a thread of its own; must not block and must not call the device.
