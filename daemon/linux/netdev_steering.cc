@@ -105,10 +105,12 @@ absl::Status RestoreSteering(EthtoolLink& link, const NetdevSteering& before,
   return first;
 }
 
+static_assert(sizeof(ethtool_flow_union) == sizeof(ethtool_flow_union::hdata));
+
 bool SameRule(const NtupleRule& a, const NtupleRule& b) {
-  return a.flow_type == b.flow_type && std::memcmp(&a.h_u, &b.h_u, sizeof a.h_u) == 0 &&
+  return a.flow_type == b.flow_type && std::ranges::equal(a.h_u.hdata, b.h_u.hdata) &&
          std::memcmp(&a.h_ext, &b.h_ext, sizeof a.h_ext) == 0 &&
-         std::memcmp(&a.m_u, &b.m_u, sizeof a.m_u) == 0 &&
+         std::ranges::equal(a.m_u.hdata, b.m_u.hdata) &&
          std::memcmp(&a.m_ext, &b.m_ext, sizeof a.m_ext) == 0 && a.ring_cookie == b.ring_cookie &&
          a.location == b.location;
 }

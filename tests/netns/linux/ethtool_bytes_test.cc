@@ -2,6 +2,7 @@
 //
 // No NIC here has ntuple rules: ethtool_recorder.cc stands between that program and the kernel,
 // answers as a NIC would, and writes down what it was asked.
+#include <endian.h>
 #include <gmock/gmock.h>
 #include <linux/ethtool.h>
 #include <qsplit/flow_rule.h>
@@ -268,6 +269,22 @@ TEST_F(EthtoolBytes, ARuleIsDeletedByItsLocation) {
   ASSERT_EQ(theirs.size(), 1u);
   ASSERT_EQ(NumberOf(ours_.back()), uint32_t{ETHTOOL_SRXCLSRLDEL});
   EXPECT_EQ(RulePart(ours_.back()), RulePart(theirs.front()));
+}
+
+// Somebody writes a value with bits that its mask ignores: the program passes them on, we do not.
+TEST_F(EthtoolBytes, BitsThatAreIgnoredAreTheOnlyDifference) {
+  const std::string words =
+      "flow-type tcp4 src-ip 10.1.2.3 m 0.0.255.255 dst-port 4242 m 0xff action 1 loc 5";
+  const auto ours = af_xdp::ToNtuple(RuleOf(words));
+  ASSERT_TRUE(ours.ok()) << ours.status();
+  const auto theirs = program_.Requests("-N d0 " + words, ETHTOOL_SRXCLSRLINS);
+  ASSERT_EQ(theirs.size(), 1u);
+  NtupleRule said;
+  std::memcpy(&said, theirs.front().data() + offsetof(ethtool_rxnfc, fs), sizeof said);
+  EXPECT_EQ(said.h_u.tcp_ip4_spec.pdst, htobe16(4242));
+  EXPECT_EQ(ours->h_u.tcp_ip4_spec.pdst, htobe16(4242 & 0xff00));
+  for (size_t i = 0; i < sizeof said.h_u.hdata; ++i) said.h_u.hdata[i] &= said.m_u.hdata[i];
+  EXPECT_EQ(Hex(&*ours, sizeof said), Hex(&said, sizeof said));
 }
 
 TEST_F(EthtoolBytes, RssTables) {
