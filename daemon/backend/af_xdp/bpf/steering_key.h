@@ -178,7 +178,7 @@ static inline __attribute__((always_inline)) int KeyOfFrame(struct SteeringFrame
   /* The first 12 bytes, then the type and whatever stands around it: all of it even in a frame
    * of 14. */
   if (!ReadFrame(frame, 0, head, 3) || !ReadFrame(frame, kEthernetBytes - 4, head + 3, 1)) return 0;
-  __builtin_memcpy(key->dst_mac, head, 12); /* and src_mac, which follows */
+  __builtin_memcpy(key, head, 12); /* both MAC addresses, with which it begins */
   __u16 ether_type = Be16In(head, 14);
   __u32 at = kEthernetBytes;
 #pragma GCC unroll 2
