@@ -48,8 +48,11 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask) {
   const std::vector<uint8_t> frame = Frame();
   const int repeat = 20000;
   for (auto _ : state) {
-    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
-                .data_size_in = static_cast<uint32_t>(frame.size()), .repeat = repeat);
+    bpf_test_run_opts run{};
+    run.sz = sizeof run;
+    run.data_in = frame.data();
+    run.data_size_in = static_cast<uint32_t>(frame.size());
+    run.repeat = repeat;
     if (bpf_prog_test_run_opts(loaded->program_fd(), &run) != 0) {
       return state.SkipWithError("BPF_PROG_TEST_RUN");
     }

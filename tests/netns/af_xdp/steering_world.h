@@ -72,10 +72,15 @@ class ProgramRun {
     context.data_end = static_cast<uint32_t>(frame.size());
     context.ingress_ifindex = interface_;
     context.rx_queue_index = queue;
-    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out_.data(),
-                .data_size_in = static_cast<uint32_t>(frame.size()),
-                .data_size_out = static_cast<uint32_t>(out_.size()), .ctx_in = &context,
-                .ctx_size_in = sizeof context, .repeat = static_cast<int>(repeat));
+    bpf_test_run_opts run{};
+    run.sz = sizeof run;
+    run.data_in = frame.data();
+    run.data_size_in = static_cast<uint32_t>(frame.size());
+    run.data_out = out_.data();
+    run.data_size_out = static_cast<uint32_t>(out_.size());
+    run.ctx_in = &context;
+    run.ctx_size_in = sizeof context;
+    run.repeat = static_cast<int>(repeat);
     if (bpf_prog_test_run_opts(fd_.get(), &run) != 0) return -1;
     out_bytes_ = run.data_size_out;
     return static_cast<int>(run.retval);
