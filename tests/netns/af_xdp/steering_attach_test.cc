@@ -77,10 +77,13 @@ TEST_F(SteeringAttach, AProgramThatIsThereStaysAndIsNamed) {
 
 // A program that was put there without a link: by iproute2, as administrators do.
 TEST_F(SteeringAttach, AnAdministratorsProgramStaysAndIsNamed) {
+  const std::string object = ::testing::TempDir() + "theirs" + std::to_string(::getpid()) + ".o";
   Shell(
       "printf '__attribute__((section(\"xdp\"), used)) int theirs(void *c) { return 2; }' | "
-      "clang-14 -target bpf -O2 -g -x c -c - -o x0-theirs.o && "
-      "ip link set dev x0 xdpgeneric obj x0-theirs.o sec xdp; rm -f x0-theirs.o");
+      "clang-14 -target bpf -O2 -g -x c -c - -o " +
+      object);
+  Shell("ip link set dev x0 xdpgeneric obj " + object + " sec xdp");
+  ::unlink(object.c_str());
   ASSERT_THAT(LinkLine(), HasSubstr("xdpgeneric"));
   const auto program = SteeringProgram::Load({.netdev = "x0", .rx_queues = kQueues});
   ASSERT_EQ(program.status().code(), absl::StatusCode::kFailedPrecondition) << program.status();
