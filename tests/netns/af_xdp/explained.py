@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Sending needs policy's grant; without it a lease receives. `queue why` says what keeps a queue empty, and
 `queue dump` decodes its rings."""
+import json
+import re
 import signal
 import subprocess
 
@@ -56,8 +58,13 @@ for n in range(5000): s.sendto(bytes(64), ("10.88.0.2", 4242))
 
 
 def detached(w):
-    link = subprocess.run(["bpftool", "-j", "link", "show"], capture_output=True, text=True).stdout
-    check("bpftool shows a link", '"xdp"' in link, link)
+    """Somebody takes the program off the netdev by force."""
+    link = subprocess.run(["ip", "-n", w.host, "-d", "link", "show", w.dev], capture_output=True, text=True).stdout
+    program = int(re.search(r"prog/xdp id (\d+)", link)[1])
+    links = json.loads(subprocess.run(["bpftool", "-j", "link", "show"], capture_output=True, text=True).stdout)
+    ours = next(one["id"] for one in links if one.get("prog_id") == program)
+    w.call("bpftool", "link", "detach", "id", str(ours))
+    check("queue why: the program is gone from the netdev", "somebody has detached it" in verdicts(w)[0], verdicts(w))
 
 
 def down(w):
@@ -72,8 +79,8 @@ need_tools("ping", "setpriv", "taskset", "bpftool")
 w = Receiving(queues=1)
 capture = without_a_grant(w)
 stopped(w, capture)
-detached(w)
 down(w)
+detached(w)
 capture.send_signal(signal.SIGTERM)
 check("the program ends in status 0", capture.wait(5) == 0, w.log("capture"))
 finish()

@@ -7,10 +7,14 @@ from veth_world import VethWorld, check, finish, need_root, need_tools, wait_unt
 
 need_root()
 need_tools("ping", "setpriv", "taskset")
-w = VethWorld(queues=1)
+w = VethWorld(queues=1, mtu=9000)
 a = w.responder("a", "10.88.0.10", 4242)
 w.ping("ping to the program", "10.88.0.10")
 w.ping("ping with 1400 bytes", "10.88.0.10", size=1400)
+w.ping("packets over several buffers", "10.88.0.10", size=8000)
+w.udp("UDP over several buffers", "10.88.0.10", 4242, size=8000)
+check("each ring is passed many times over", *w.try_in(w.world, "ping", "-q", "-f", "-c", "10000", "-W", "2",
+                                                       "10.88.0.10"))
 w.udp("UDP to the program, every datagram", "10.88.0.10", 4242)
 w.ping("ping to the kernel's own address", "10.88.0.2")
 w.ping("and to its IPv6 address", "fd88::2")

@@ -41,7 +41,7 @@ may_transmit = ["eth"]
 quotas = { rx_queues = 4, tx_queues = 4 }
 """
 
-    def __init__(self, queues=2, keys="", steer='"any"', start=True):
+    def __init__(self, queues=2, keys="", steer='"any"', start=True, mtu=1500):
         super().__init__()
         self.tag = f"qsx{os.getpid()}"
         self.world, self.host = self.tag + "-w", self.tag + "-h"
@@ -55,7 +55,8 @@ quotas = { rx_queues = 4, tx_queues = 4 }
                   *many, "netns", self.world)
         for netns, dev, ip, ip6 in ((self.world, self.peer, "10.88.0.1/24", "fd88::1/64"),
                                     (self.host, self.dev, "10.88.0.2/24", "fd88::2/64")):
-            for words in (f"addr add {ip} dev {dev}", f"addr add {ip6} dev {dev} nodad", f"link set {dev} up"):
+            for words in (f"addr add {ip} dev {dev}", f"addr add {ip6} dev {dev} nodad",
+                          f"link set {dev} mtu {mtu} up"):
                 self.call("ip", "-n", netns, *words.split())
             # The peer's kernel would leave checksums to a NIC that there is not.
             self.try_in(netns, "ethtool", "-K", dev, "tx-checksumming", "off")
