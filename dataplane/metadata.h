@@ -82,7 +82,9 @@ enum class TxFeature : uint32_t {
   // Fill in the IPv4 header checksum.
   kL3Checksum = 1u << 0,
   // Fill in the TCP, UDP or SCTP checksum. As usual for NICs, TCP's and UDP's checksum field must
-  // hold the sum of the pseudo header (without the length when segmenting), SCTP's zero.
+  // hold the sum of the pseudo header, SCTP's zero. With kSegment without the length, but where the
+  // layout says checksum.l4.insert_offset, whose devices know no headers: with that of the whole,
+  // and with IPv4's checksum filled in.
   kL4Checksum = 1u << 1,
   // Insert an 802.1Q tag.
   kVlanInsert = 1u << 2,

@@ -100,11 +100,15 @@ void ParseIp6(std::span<const std::byte> b, uint32_t at, uint32_t length, Header
   SetL4(b, at + header, h);
 }
 
-uint64_t PseudoSum(const Packet& packet, const Headers& h) {
+// Of the pseudo header without its length.
+uint64_t PartialPseudoSum(const Packet& packet, const Headers& h) {
   const bool v6 = h.l3 == L3Kind::kIp6;
   const uint64_t addresses =
       AddToSum(packet, h.l2_bytes + (v6 ? 8u : 12u), v6 ? 32u : 8u, /*sum=*/0);
-  return addresses + h.protocol + h.l4_total_bytes;
+  return addresses + h.protocol;
+}
+uint64_t PseudoSum(const Packet& packet, const Headers& h) {
+  return PartialPseudoSum(packet, h) + h.l4_total_bytes;
 }
 
 constexpr std::array<uint32_t, 256> MakeCrc32cTable() {
@@ -223,6 +227,17 @@ void PrepareChecksums(Packet& packet, const Headers& h, bool l3, bool l4) {
     return;
   }
   PutU16(b, field, FoldSum(PseudoSum(packet, h)));
+}
+
+void PrepareSegments(Packet& packet, const Headers& h, bool sums_plainly) {
+  if (sums_plainly) {
+    FillChecksums(packet, h, true, false);
+    PrepareChecksums(packet, h, false, true);
+    return;
+  }
+  PrepareChecksums(packet, h, true, false);
+  const uint32_t field = h.l2_bytes + h.l3_bytes + ChecksumOffset(L4Kind::kTcp);
+  PutU16(packet.bytes(), field, FoldSum(PartialPseudoSum(packet, h)));
 }
 
 void VerifyChecksums(Packet& packet) {

@@ -39,6 +39,10 @@ void FillChecksums(Packet& packet, const Headers& headers, bool l3, bool l4);
 // Prepares the fields as devices want them that fill them in: IPv4 0; TCP and UDP the pseudo
 // header's sum; SCTP 0.
 void PrepareChecksums(Packet& packet, const Headers& headers, bool l3, bool l4);
+// Prepares a TCP packet that the device cuts, for it fills in the checksums of each piece: IPv4 0,
+// TCP the pseudo header's sum without the length. Or, if sums_plainly, as for a device that adds up
+// without knowing TCP: IPv4's own, TCP the pseudo header's sum with the length of this packet.
+void PrepareSegments(Packet& packet, const Headers& headers, bool sums_plainly);
 // Checks what is kUnknown in the packet's metadata, and marks it as computed.
 void VerifyChecksums(Packet& packet);
 

@@ -10,6 +10,7 @@
 #include "client-lib/src/tx_queue_impl.h"
 #include "dataplane/rx_driver.h"
 #include "dataplane/tx_driver.h"
+#include "descriptor-lang/layout/roles.h"
 #include "qsplit/v1/layout_service.grpc.pb.h"
 #include "qsplit/v1/lease.grpc.pb.h"
 #include "qsplit/v1/steering.grpc.pb.h"
@@ -27,6 +28,18 @@ std::optional<uint32_t> QueueOf(const v1::Layout& layout, v1::Direction directio
     if (layout.queues(i).direction() == direction) return static_cast<uint32_t>(i);
   }
   return std::nullopt;
+}
+
+// Whether the device adds checksums up from where it is told to, and knows no transport: it takes a
+// packet to be cut as one that is right but for this sum, as the Linux kernel's CHECKSUM_PARTIAL
+// has it (include/linux/skbuff.h). Where it knows TCP it wants to find no length in the sum.
+bool SumsPlainly(const v1::Layout& layout) {
+  for (const v1::Form& form : layout.forms()) {
+    for (const v1::Field& field : form.fields()) {
+      if (layout::FindRole(field.role()) == layout::Role::kChecksumL4InsertOffset) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -216,8 +229,10 @@ absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t 
   if (!bell.ok()) return bell.status();
   absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, view, {});
   if (!driver.ok()) return driver.status();
-  tx.push_back(std::make_unique<TxQueue>(std::make_unique<TxQueueImpl>(
-      *std::move(driver), pools[i], TxQueueImpl::Setup{.bell = *bell, .number = grant.queue()})));
+  const TxQueueImpl::Setup setup{
+      .bell = *bell, .number = grant.queue(), .sums_plainly = SumsPlainly(layout.message())};
+  tx.push_back(std::make_unique<TxQueue>(
+      std::make_unique<TxQueueImpl>(*std::move(driver), pools[i], setup)));
   return absl::OkStatus();
 }
 

@@ -19,6 +19,7 @@ struct PacketAccess {
     packet.segments_ = static_cast<uint16_t>(segments);
     packet.want_l3_ = false;
     packet.want_l4_ = false;
+    packet.segment_bytes_ = 0;
     packet.meta_ = PacketMetadata{};
   }
   // Takes the chain out; the packet is empty then.
@@ -31,6 +32,7 @@ struct PacketAccess {
   static PacketMetadata& meta(Packet& packet) { return packet.meta_; }
   static bool want_l3(const Packet& packet) { return packet.want_l3_; }
   static bool want_l4(const Packet& packet) { return packet.want_l4_; }
+  static uint16_t segment_bytes(const Packet& packet) { return packet.segment_bytes_; }
   static void set_length(Packet& packet, uint32_t length) { packet.length_ = length; }
 };
 

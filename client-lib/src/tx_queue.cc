@@ -74,6 +74,7 @@ bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
   size_t at = 0;
   packet.ForEachSegment([&](std::span<const std::byte> part) { at += copy.CopyFrom(part, at); });
   copy.RequestChecksums(PacketAccess::want_l3(packet), PacketAccess::want_l4(packet));
+  copy.RequestSegments(PacketAccess::segment_bytes(packet));
   PacketAccess::meta(copy) = PacketAccess::meta(packet);
   packet = std::move(copy);
   ++counters.copied;
@@ -144,6 +145,25 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
   return true;
 }
 
+bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {
+  const Headers headers = ParseHeaders(packet);
+  if (headers.l4 != dataplane::L4Kind::kTcp) return false;
+  *request = {.wants = TxFeature::kSegment | TxFeature::kL4Checksum,
+              .l3 = headers.l3,
+              .l4 = headers.l4,
+              .l2_header_bytes = headers.l2_bytes,
+              .l3_header_bytes = headers.l3_bytes,
+              .l4_header_bytes = headers.l4_bytes,
+              .segment_bytes = PacketAccess::segment_bytes(packet)};
+  if (packet.vlan().has_value()) {
+    request->wants |= TxFeature::kVlanInsert;
+    request->vlan_tci = *packet.vlan();
+  }
+  if (!driver.Supports(*request)) return false;
+  PrepareSegments(packet, headers, setup.sums_plainly);
+  return true;
+}
+
 bool TxQueueImpl::Fits(const Packet& packet) const {
   if (packet.segment_count() > std::min(driver.MaxSegments(), kMaxSegments)) return false;
   if (alignment_ == 1) return true;
@@ -163,7 +183,11 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }
   if (packet.vlan().has_value() && packet.length() < 14) return Outcome::kRefused;
-  if (!Prepare(packet, &request) || !Pad(packet)) return Outcome::kLater;
+  if (PacketAccess::segment_bytes(packet) != 0) {
+    if (!PrepareCut(packet, &request)) return Outcome::kRefused;
+  } else if (!Prepare(packet, &request) || !Pad(packet)) {
+    return Outcome::kLater;
+  }
   if (!Fits(packet)) {
     const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
     const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - Headroom();
@@ -282,6 +306,9 @@ bool TxQueue::offloads_checksum_l4() const {
 }
 bool TxQueue::offloads_vlan() const {
   return impl_->driver.Supports(dataplane::TxFeature::kVlanInsert);
+}
+bool TxQueue::offloads_segments() const {
+  return impl_->driver.Supports(dataplane::TxFeature::kSegment);
 }
 const TxQueue::Counters& TxQueue::counters() const { return impl_->counters; }
 

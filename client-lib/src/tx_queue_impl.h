@@ -20,6 +20,8 @@ class TxQueueImpl {
   struct Setup {
     QueueBell bell;
     uint32_t number = 0;
+    // How the device sums up packets that it cuts: see PrepareSegments.
+    bool sums_plainly = false;
   };
 
   // The pool stays the caller's and outlives this.
@@ -54,6 +56,8 @@ class TxQueueImpl {
   // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);
+  // The same of a packet that the device is to cut. False: it cannot, or not this one.
+  bool PrepareCut(Packet& packet, dataplane::TxRequest* request);
   bool Pad(Packet& packet);
   // Whether the device takes the packet's buffers as they are: how many, and where they begin.
   bool Fits(const Packet& packet) const;

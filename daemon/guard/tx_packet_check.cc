@@ -83,6 +83,10 @@ bool TxPacketCheck::RequestFits() const {
   const uint64_t payload = dataplane::PayloadBytes(request, bytes_);
   if (payload == 0 || request.segment_bytes < min_segment_bytes_) return false;
   if (request.l4_header_bytes == 0) return true;  // the device finds the headers itself
+  // The pieces are no longer than a packet that leaves whole.
+  if (bytes_ - payload + std::min<uint64_t>(payload, request.segment_bytes) > max_bytes_) {
+    return false;
+  }
   return IsOrUnsaid(payload_bytes_, payload) && IsOrUnsaid(context_payload_, payload);
 }
 

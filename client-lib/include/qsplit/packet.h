@@ -212,6 +212,12 @@ class Packet {
     want_l3_ = l3;
     want_l4_ = l4;
   }
+  // Asks the device to cut the packet when it is sent: TCP over IPv4 or IPv6, of up to 65535 bytes
+  // from the IP header on, leaves in packets of at most `payload_bytes` bytes behind their TCP
+  // headers. The device continues lengths, sequence numbers and IPv4 identifications, keeps PSH and
+  // FIN for the last, and fills in all checksums. 0: does not ask. Only where the transmit queue
+  // offloads_segments(); elsewhere, and of another packet, Send drops it (counters().refused).
+  void RequestSegments(uint16_t payload_bytes) { segment_bytes_ = payload_bytes; }
 
  private:
   friend struct internal::PacketAccess;
@@ -227,6 +233,7 @@ class Packet {
     segments_ = other.segments_;
     want_l3_ = other.want_l3_;
     want_l4_ = other.want_l4_;
+    segment_bytes_ = other.segment_bytes_;
     meta_ = other.meta_;
   }
 
@@ -234,6 +241,7 @@ class Packet {
   uint32_t first_ = 0;
   uint32_t length_ = 0;
   uint16_t segments_ = 0;
+  uint16_t segment_bytes_ = 0;
   bool want_l3_ = false;
   bool want_l4_ = false;
   PacketMetadata meta_;

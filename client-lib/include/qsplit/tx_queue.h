@@ -59,6 +59,9 @@ class TxQueue {
   bool offloads_checksum_l3() const;
   bool offloads_checksum_l4() const;
   bool offloads_vlan() const;
+  // Whether the device cuts TCP packets (Packet::RequestSegments); the library does not. A program
+  // that cannot do without asks for the role segment.size (LeaseOptions::tx_roles).
+  bool offloads_segments() const;
 
   struct Counters {
     uint64_t packets = 0;
@@ -66,7 +69,8 @@ class TxQueue {
     uint64_t wakeups = 0;
     // Packets that were copied because they could not go out as they lay.
     uint64_t copied = 0;
-    // Packets that were dropped because the device can never send them: too long.
+    // Packets that were dropped because the device can never send them: too long, or to be cut by a
+    // device that does not.
     uint64_t refused = 0;
   };
   const Counters& counters() const;

@@ -200,6 +200,22 @@ TEST(Headers, PreparedForADeviceTheFieldHoldsThePseudoHeader) {
             (std::string{static_cast<char>(checksum >> 8), static_cast<char>(checksum)}));
 }
 
+TEST(Headers, PreparedToBeCutTheFieldLacksTheLengthOrNothing) {
+  const std::string frame = Hex(kTcp4Options);
+  for (const bool plainly : {false, true}) {
+    TestPool pool;
+    Packet packet = pool.Make(frame);
+    const Headers headers = ParseHeaders(packet);
+    PrepareSegments(packet, headers, plainly);
+    // Summed up plainly, with the length where the field has none, it is the checksum.
+    const uint64_t sum = AddToSum(packet, 38, packet.length() - 38, plainly ? 0 : 38);
+    const auto checksum = static_cast<uint16_t>(~FoldSum(sum));
+    EXPECT_EQ(frame.substr(54, 2),
+              (std::string{static_cast<char>(checksum >> 8), static_cast<char>(checksum)}));
+    EXPECT_EQ(Text(packet).substr(24, 2), plainly ? frame.substr(24, 2) : std::string(2, '\0'));
+  }
+}
+
 TEST(Headers, NoRoomForATagIsSaid) {
   TestPool pool(1, 64);
   Packet full = pool.Make(std::string(64, 'x'));

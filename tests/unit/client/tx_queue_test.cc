@@ -174,6 +174,36 @@ TEST_P(TxQueues, ChecksumsByDeviceOrLibrary) {
   }
 }
 
+TEST_P(TxQueues, CutByTheDeviceOrNotSent) {
+  const std::string headers = testing_support::Hex(
+      "020000000002020000000001 0800 450004d812344000 4006 beef 0a0900010a090002"
+      "03e80050 00000001 00000002 50180200 dead 0000");
+  std::string bytes = headers;
+  for (int i = 0; i < 1200; ++i) bytes.push_back(static_cast<char>(i * 7));
+  Packet packet = Make(bytes);
+  EXPECT_GT(packet.segment_count(), 1u);
+  packet.RequestSegments(500);
+  ASSERT_TRUE(queue_->Send(std::move(packet)));
+  const std::optional<Sent> sent = Take();
+  ASSERT_EQ(sent.has_value(), queue_->offloads_segments());
+  EXPECT_EQ(queue_->counters().refused, sent.has_value() ? 0u : 1u);
+  if (sent.has_value()) {
+    EXPECT_TRUE(sent->request.wants.Has(dataplane::TxFeature::kSegment));
+    EXPECT_EQ(sent->request.segment_bytes, 500);
+    std::string expected = bytes;
+    expected.replace(24, 2, 2, '\0');
+    expected.replace(50, 2, testing_support::Hex("141b"));  // of the pseudo header, no length
+    EXPECT_EQ(sent->bytes, expected);
+  }
+  // Nobody cuts UDP.
+  Packet datagram = Make(Datagram(true));
+  datagram.RequestSegments(500);
+  const uint64_t refused = queue_->counters().refused;
+  EXPECT_TRUE(queue_->Send(std::move(datagram)));
+  EXPECT_EQ(queue_->counters().refused, refused + 1);
+  EXPECT_FALSE(Take().has_value());
+}
+
 TEST_P(TxQueues, TagsByDeviceOrLibrary) {
   Packet packet = Make(Datagram(true) + std::string(30, '.'));
   packet.set_vlan(0x2064);

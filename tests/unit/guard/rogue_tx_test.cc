@@ -344,6 +344,13 @@ TEST_P(RogueTxSegments, OfNoSizeOrWithoutPayload) {
   Make(options);
   PushChanged([](uint32_t) {}, 1, request);
   ExpectFault(FaultKind::kBadPacket);
+
+  options = {};
+  options.max_packet_bytes = 64;  // pieces are no longer than what leaves whole
+  request.segment_bytes = 11;
+  Make(options);
+  PushChanged([](uint32_t) {}, 1, request);
+  ExpectFault(FaultKind::kBadPacket);
 }
 
 TEST_P(RogueTx, BitsWithoutAMeaningAreCleared) {

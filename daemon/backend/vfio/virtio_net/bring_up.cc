@@ -17,7 +17,8 @@ constexpr uint32_t kMostMtu = 65535;
 
 // What is taken where it is offered. Not VIRTIO_NET_F_GUEST_CSUM and VIRTIO_NET_F_GUEST_TSO*: they
 // let the device hand out packets with half a checksum, or longer than the MTU, and clients are not
-// told. VIRTIO_F_EVENT_IDX and VIRTIO_F_INDIRECT_DESC are choices of the layouts that are not made.
+// told; so no device says of a received packet that its checksum holds. VIRTIO_F_EVENT_IDX and
+// VIRTIO_F_INDIRECT_DESC are choices of the layouts that are not made.
 constexpr uint64_t kWanted = kVersion1 | kAccessPlatform | kOrderPlatform | kRingReset | kNetCsum |
                              kNetMtu | kNetMac | kNetHostTso4 | kNetHostTso6 | kNetMergeBuffers |
                              kNetStatus | kNetControlQueue | kNetControlRx | kNetMultiqueue |
@@ -219,9 +220,14 @@ DriverFacts Driver::Facts() const {
   if (rss_entries_ != 0) facts.offloads.push_back(Offload::kRss);
   if (Has(kNetMergeBuffers)) facts.offloads.push_back(Offload::kRxScatter);
   if (Has(kNetCsum)) facts.offloads.push_back(Offload::kTxChecksum);
-  if (Has(kNetHostTso4) && Has(kNetHostTso6)) facts.offloads.push_back(Offload::kTso);
-  const std::vector<std::pair<std::string, std::string>> choices{{"EventIndex", "off"},
-                                                                 {"Indirect", "off"}};
+  const bool cuts = Has(kNetHostTso4) && Has(kNetHostTso6);
+  if (cuts) facts.offloads.push_back(Offload::kTso);
+  const std::vector<std::pair<std::string, std::string>> choices{
+      {"EventIndex", "off"},
+      {"Indirect", "off"},
+      {"TxChecksum", Has(kNetCsum) ? "on" : "off"},
+      {"Segmentation", cuts ? "on" : "off"},
+      {"RxChecksum", "off"}};
   if (packed_offered_) facts.layouts.push_back({"virtio.packed", choices, kPackedCells});
   facts.layouts.push_back({"virtio.split", choices, kSplitCells});
   facts.steering = rss_entries_ != 0 ? "none: packets find their queue by RSS alone"

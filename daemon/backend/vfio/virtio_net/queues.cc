@@ -126,6 +126,27 @@ absl::StatusOr<QueueAddresses> PackedAddresses(const NamedRings& rings) {
   return addresses;
 }
 
+// Features are the device's: every queue has what was agreed on. What a setup leaves out is choice
+// 0.
+absl::Status CheckFeatures(const QueueSetup& setup, const DrivenLayout& driven) {
+  const v1::Layout& layout = setup.layout.message();
+  for (int i = 0; i < layout.features_size(); ++i) {
+    const auto index = static_cast<size_t>(i);
+    const uint32_t choice = index < setup.features.size() ? setup.features[index] : 0;
+    const v1::Feature& feature = layout.features(i);
+    for (const auto& [name, agreed] : driven.choices) {
+      if (name != feature.name()) continue;
+      if (choice < static_cast<uint32_t>(feature.choices_size()) &&
+          feature.choices(static_cast<int>(choice)) == agreed) {
+        continue;
+      }
+      return absl::InvalidArgumentError(absl::StrCat("the device is set up with ", name, " = ",
+                                                     agreed, " for all of its queues"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool Driver::AnyRunning() const {
@@ -138,18 +159,14 @@ absl::Status Driver::CheckSetup(const QueueSetup& setup) const {
     return absl::InvalidArgumentError(absl::StrCat(QueueName(setup.transmit, setup.queue),
                                                    " is none of the device's ", facts_.rx_queues));
   }
-  const bool offered =
-      std::any_of(facts_.layouts.begin(), facts_.layouts.end(),
-                  [&](const DrivenLayout& layout) { return layout.name == setup.layout.name(); });
-  if (!offered) {
+  const auto driven =
+      std::find_if(facts_.layouts.begin(), facts_.layouts.end(),
+                   [&](const DrivenLayout& layout) { return layout.name == setup.layout.name(); });
+  if (driven == facts_.layouts.end()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the device cannot be set up for the layout ", setup.layout.name()));
   }
-  if (std::any_of(setup.features.begin(), setup.features.end(),
-                  [](uint32_t choice) { return choice != 0; })) {
-    return absl::InvalidArgumentError(
-        "the device is set up with EventIndex = off and Indirect = off for all of its queues");
-  }
+  if (absl::Status status = CheckFeatures(setup, *driven); !status.ok()) return status;
   const Virtqueue& queue = virtqueues_[VirtqueueOf(setup.transmit, setup.queue)];
   if (queue.running) {
     return absl::FailedPreconditionError(

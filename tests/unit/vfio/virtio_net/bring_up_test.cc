@@ -166,6 +166,20 @@ TEST_F(VirtioNetTest, FactsAreTheDevices) {
                                           Offload::kTxChecksum, Offload::kTso));
   ASSERT_EQ(facts.layouts.size(), 1u);
   EXPECT_EQ(facts.layouts[0].name, "virtio.split");
+  using Choice = std::pair<std::string, std::string>;
+  EXPECT_THAT(facts.layouts[0].choices,
+              testing::IsSupersetOf({Choice("TxChecksum", "on"), Choice("Segmentation", "on"),
+                                     Choice("RxChecksum", "off")}));
+
+  // One kind of IP alone is not what the layouts mean.
+  fake.offered &= ~kNetHostTso6;
+  Start();
+  EXPECT_THAT(driver->facts().layouts[0].choices,
+              testing::IsSupersetOf({Choice("TxChecksum", "on"), Choice("Segmentation", "off")}));
+  fake.offered &= ~kNetCsum;
+  Start();
+  EXPECT_THAT(driver->facts().layouts[0].choices,
+              testing::IsSupersetOf({Choice("TxChecksum", "off"), Choice("Segmentation", "off")}));
 
   fake.offered = (fake.offered | kRingPacked) & ~kRingReset & ~kNetMergeBuffers;
   Start();

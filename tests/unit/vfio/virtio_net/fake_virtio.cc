@@ -289,7 +289,7 @@ QueueSetup VirtioNetTest::Split(bool transmit, uint32_t queue, uint64_t iova) {
   QueueSetup setup{.transmit = transmit,
                    .queue = queue,
                    .layout = Layout("virtio.split"),
-                   .features = {0, 0},
+                   .features = kUsualChoices,
                    .rings = {},
                    .rx_buffer_bytes = 0};
   const uint64_t available = iova + 0x3000;
@@ -310,7 +310,7 @@ QueueSetup VirtioNetTest::Packed(bool transmit, uint32_t queue, uint64_t iova, i
   QueueSetup setup{.transmit = transmit,
                    .queue = queue,
                    .layout = Layout("virtio.packed"),
-                   .features = {0, 0},
+                   .features = kUsualChoices,
                    .rings = {},
                    .rx_buffer_bytes = 0};
   const uint64_t behind = iova + 256 * 16;

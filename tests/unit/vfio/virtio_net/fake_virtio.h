@@ -21,6 +21,9 @@ namespace qsplit::vfio::virtio_net {
 inline constexpr uint64_t kUsualFeatures = kVersion1 | kAccessPlatform | kRingReset | kNetMac |
                                            kNetStatus | kNetControlQueue | kNetControlRx |
                                            kNetControlMac | kNetMergeBuffers;
+// What they make of the layouts' features: EventIndex, Indirect, RxChecksum, Segmentation and
+// TxChecksum off.
+inline const std::vector<uint32_t> kUsualChoices = {0, 0, 1, 1, 1};
 
 struct FakeQueue {
   uint16_t max = 256;

@@ -71,13 +71,17 @@ TEST_F(VirtioNetTest, ThePlanOfTheBackEndIsTaken) {
   for (const DrivenLayout& driven : driver->facts().layouts) {
     const layout::VerifiedLayout layout = Layout(driven.name);
     backend::RingPlan plan(
-        layout, {0, 0}, {.iova = 0x40000000, .sleeps = false, .fixed_cells = driven.fixed_cells});
+        layout, kUsualChoices,
+        {.iova = 0x40000000, .sleeps = false, .fixed_cells = driven.fixed_cells});
     ASSERT_TRUE(plan.AddQueue(*layout.FindQueue(v1::DIRECTION_RECEIVE), 0, 0, 256).ok());
     ASSERT_TRUE(plan.AddQueue(*layout.FindQueue(v1::DIRECTION_TRANSMIT), 0, 64, 256).ok());
     plan.Finish();
     for (const bool transmit : {false, true}) {
-      QueueSetup setup{
-          .transmit = transmit, .queue = 0, .layout = layout, .features = {0, 0}, .rings = {}};
+      QueueSetup setup{.transmit = transmit,
+                       .queue = 0,
+                       .layout = layout,
+                       .features = kUsualChoices,
+                       .rings = {}};
       for (const device::RingGrant& ring : (transmit ? plan.tx : plan.rx)[0].rings) {
         RingSetup& out = setup.rings.emplace_back();
         out.slots_iova = ring.iova;
@@ -128,8 +132,11 @@ TEST_F(VirtioNetTest, WhatTheDeviceDoesNotTakeIsRefused) {
   setup.layout = Layout("intel.e1000.extended");
   refused(setup, "intel.e1000.extended");
   setup = Split(false, 0);
-  setup.features = {1, 0};
-  refused(setup, "EventIndex");
+  setup.features[0] = 1;
+  refused(setup, "EventIndex = off");
+  setup = Split(true, 0);
+  setup.features[4] = 0;
+  refused(setup, "TxChecksum = off");
   for (RingSetup& ring : (setup = Split(false, 0)).rings) ring.slot_count = 512;
   refused(setup, "512 slots");
   for (RingSetup& ring : (setup = Split(false, 0)).rings) ring.slot_count = 48;
