@@ -68,7 +68,6 @@ TEST_F(SourceTest, ForgedFramesDoNotLeaveAndHonestOnesDo) {
 // The device writes a checksum where it is told to: over the source address, too.
 TEST_F(SourceTest, NoOffloadChangesAnAddressBehindTheCheck) {
   OpenBoth(layout::testing::BigLayout());
-  OpenBoth(layout::testing::BigLayout());
   const Bytes frame = MakeFrame(ToRight());
   TxRequest request;
   request.wants = TxFeature::kL4Checksum;
