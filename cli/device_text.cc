@@ -20,6 +20,10 @@ const char* Link(const v1::Device& d) {
   return d.link_up() ? "up" : "down";
 }
 
+std::string Wire(const v1::Device& d) {
+  return d.wire().empty() && d.has_netdev() ? absl::StrCat("netdev ", d.netdev().name()) : d.wire();
+}
+
 std::string Modes(const google::protobuf::RepeatedField<int>& modes) {
   if (modes.empty()) return "none";
   return absl::StrJoin(modes, ", ", [](std::string* out, int mode) {
@@ -41,6 +45,21 @@ void AddFunction(const v1::PciFunction& pci, Sheet& sheet) {
   if (!pci.mode().empty()) sheet.Line("mode", pci.mode());
 }
 
+// "native", or "generic: the driver has no XDP".
+std::string Because(const std::string& what, const std::string& reason) {
+  return reason.empty() ? what : absl::StrCat(what, ": ", reason);
+}
+
+void AddNetdev(const v1::KernelNetdev& netdev, Sheet& sheet) {
+  sheet.Line("netdev",
+             absl::StrCat(netdev.name(), netdev.netns().empty() ? "" : " in ", netdev.netns()));
+  sheet.Line("kernel driver", netdev.driver().empty() ? "none" : netdev.driver());
+  sheet.Line("xdp", Because(netdev.xdp_mode(), netdev.xdp_mode_reason()));
+  sheet.Line("zero copy", Because(netdev.zero_copy() ? "yes" : "no", netdev.copy_reason()));
+  sheet.Line("steering", Because(netdev.steering(), netdev.steering_reason()));
+  if (netdev.missing_size() > 0) sheet.Line("missing", absl::StrJoin(netdev.missing(), ", "));
+}
+
 }  // namespace
 
 Table DeviceTable(const v1::ListDevicesResponse& response) {
@@ -58,7 +77,7 @@ Table DeviceTable(const v1::ListDevicesResponse& response) {
   for (const v1::Device& d : response.devices()) {
     table.Row({d.name(), d.backend(), Link(d), Mac(d.mac()), absl::StrCat(d.mtu_bytes()),
                Queues(d.free_rx_queues(), d.rx_queues()), Queues(d.free_tx_queues(), d.tx_queues()),
-               absl::StrCat(d.rules(), "/", d.rule_capacity()), d.wire(),
+               absl::StrCat(d.rules(), "/", d.rule_capacity()), Wire(d),
                d.representor().empty() ? "-" : d.representor()});
   }
   return table;
@@ -70,10 +89,11 @@ Sheet DeviceSheet(const v1::Device& d) {
   sheet.Line("back end", d.backend());
   if (Unusable(d)) sheet.Line("cannot be used", d.trouble());
   if (d.has_pci()) AddFunction(d.pci(), sheet);
+  if (d.has_netdev()) AddNetdev(d.netdev(), sheet);
   sheet.Line("link", absl::StrCat(d.link_up() ? "up" : "down",
                                   d.link_mbps() > 0 ? absl::StrCat(", ", d.link_mbps(), " Mbit/s")
                                                     : std::string()));
-  sheet.Line("wire", d.wire());
+  sheet.Line("wire", Wire(d));
   sheet.Line("representor", d.representor().empty() ? "none" : d.representor());
   sheet.Line("mac", Mac(d.mac()));
   sheet.Line("mtu", absl::StrCat(d.mtu_bytes(), " bytes"));
@@ -87,6 +107,7 @@ Sheet DeviceSheet(const v1::Device& d) {
   sheet.Line("rules", absl::StrCat(d.rules(), " of ", d.rule_capacity()));
   sheet.Line("protection", Modes(d.protection_modes()));
   if (d.rate_limit_modes_size() > 0) sheet.Line("rate limits in", Modes(d.rate_limit_modes()));
+  if (d.transmit_needs_grant()) sheet.Line("transmission", "where policy grants it by name");
   if (d.whole_function_only()) sheet.Line("leased", "whole, to one lease at a time");
   sheet.Line("offloads", absl::StrJoin(d.offloads(), ", ", [](std::string* out, int offload) {
                *out += Word(static_cast<v1::Offload>(offload));

@@ -59,6 +59,10 @@ Sheet LeaseSheet(const v1::Lease& l) {
   sheet.Line("features", l.features().empty() ? "none" : absl::StrJoin(l.features(), ", "));
   sheet.Line("protection", Word(l.protection()));
   if (l.has_limit()) sheet.Line("limit", Limit(l.limit()));
+  if (l.source_check() == v1::SOURCE_CHECK_ENFORCED) sheet.Line("source addresses", "checked");
+  if (l.source_check() == v1::SOURCE_CHECK_NOT_ENFORCED) {
+    sheet.Line("source addresses", absl::StrCat("not checked: ", l.source_check_reason()));
+  }
   sheet.Line("held by", absl::StrCat(l.program(), ", pid ", l.pid(), ", uid ", l.uid(),
                                      ", session ", l.session_id()));
   sheet.Line("age", Age(l.age_ns()));

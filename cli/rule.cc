@@ -18,6 +18,14 @@
 namespace qsplit::cli {
 namespace {
 
+// "queue 3", "drop", "pass", "reflect".
+std::string Action(const v1::Rule& rule) {
+  if (rule.drop()) return "drop";
+  if (rule.pass()) return "pass";
+  if (rule.reflect()) return "reflect";
+  return absl::StrCat("queue ", rule.queue());
+}
+
 void PrintRules(const v1::ListRulesResponse& response) {
   using enum Table::Align;
   Table table({{"DEVICE"},
@@ -31,8 +39,7 @@ void PrintRules(const v1::ListRulesResponse& response) {
     const auto words = FromProto(rule);
     table.Row({rule.device(), absl::StrCat(rule.location()),
                rule.lease_id() == 0 ? "-" : absl::StrCat(rule.lease_id()),
-               absl::StrCat(rule.packets()), absl::StrCat(rule.bytes()),
-               rule.drop() ? "drop" : absl::StrCat("queue ", rule.queue()),
+               absl::StrCat(rule.packets()), absl::StrCat(rule.bytes()), Action(rule),
                words.ok() ? FormatMatch(*words) : std::string(words.status().message())});
   }
   table.Print();
@@ -54,7 +61,7 @@ absl::Status List(Context& context, const std::string& device) {
 absl::Status Add(Context& context, const std::string& device, uint64_t lease,
                  const std::vector<std::string>& words) {
   if (words.empty()) {
-    return WrongWords("RULE is missing: flow-type TYPE [FIELD VALUE [m MASK]]... action QUEUE");
+    return WrongWords("RULE is missing: flow-type TYPE [FIELD VALUE [m MASK]]... action ACTION");
   }
   const auto rule = ParseRule(absl::StrJoin(words, " "));
   if (!rule.ok()) {
@@ -101,14 +108,16 @@ void AddRuleVerbs(CLI::App& app, Context& context) {
       AddVerb(*object, context, "add", "add a rule, in the words of ethtool -N",
               "  qsplit rule add nic0 flow-type udp4 dst-port 4242 action 3\n"
               "  qsplit rule add nic0 flow-type ip4 src-ip 10.0.0.0 m 0.0.0.255 action -1 loc 7\n"
-              "  qsplit rule add --lease 5 nic0 flow-type tcp6 dst-port 80 action 2\n\n"
-              "RULE: flow-type TYPE [FIELD VALUE [m MASK]]... action QUEUE [loc N]\n"
+              "  qsplit rule add --lease 5 nic0 flow-type tcp6 dst-port 80 action 2\n"
+              "  qsplit rule add nic0 flow-type udp4 dst-port 7 action reflect\n\n"
+              "RULE: flow-type TYPE [FIELD VALUE [m MASK]]... action ACTION [loc N]\n"
               "  TYPE    ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6\n"
               "  FIELD   ether: src dst proto; ip4, ip6: src-ip dst-ip tos l4proto l4data;\n"
               "          tcp, udp, sctp: src-ip dst-ip tos src-port dst-port;\n"
               "          all: vlan vlan-etype, and dst-mac where it is not ether\n"
               "  MASK    bits that are 1 are ignored\n"
-              "  QUEUE   a receive queue of the device; -1 drops\n"
+              "  ACTION  a receive queue of the device; -1 or drop; pass: to the kernel or\n"
+              "          representor; reflect: to the wire, Ethernet addresses exchanged\n"
               "  loc     the lowest location that matches wins; without it any free one is taken",
               [&context, target, lease, words] { return Add(context, *target, *lease, *words); });
   // Words like -1 and -j are no options behind the rule's first.

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "cli/context.h"
 #include "cli/table.h"
 #include "cli/usage.h"
@@ -20,7 +21,8 @@ namespace qsplit::cli {
 namespace {
 
 uint64_t Drops(const v1::QueueStats& q) {
-  return q.drops_no_descriptor() + q.drops_too_long() + q.drops_down() + q.drops_injected();
+  return q.drops_no_descriptor() + q.drops_too_long() + q.drops_down() + q.drops_injected() +
+         q.drops_source();
 }
 
 std::string QueueName(const v1::QueueStats& q) {
@@ -47,6 +49,9 @@ void PrintStats(const v1::DeviceStats& stats, bool detail) {
   if (detail) {
     std::printf("NIC statistics:\n");
     PrintCounters("", stats);
+    for (const v1::NamedCounter& counter : stats.more()) {
+      std::printf("     %s: %lu\n", Harmless(counter.name()).c_str(), counter.value());
+    }
     for (const v1::QueueStats& q : stats.queues()) {
       PrintCounters(absl::StrCat(q.transmit() ? "tx" : "rx", "_queue_", q.queue(), "_"), q);
     }
@@ -64,6 +69,12 @@ void PrintStats(const v1::DeviceStats& stats, bool detail) {
              absl::StrCat("rule ", stats.drops_rule(), ", MAC filter ", stats.drops_mac_filter(),
                           ", malformed ", stats.drops_malformed(), ", wire ", stats.drops_wire(),
                           ", representor ", stats.drops_representor()));
+  if (stats.more_size() > 0) {
+    sheet.Line("of this kind",
+               absl::StrJoin(stats.more(), ", ", [](std::string* out, const auto& c) {
+                 absl::StrAppend(out, c.name(), " ", c.value());
+               }));
+  }
   sheet.Print();
   using enum Table::Align;
   Table table({{"QUEUE"},

@@ -58,6 +58,29 @@ config::Quotas Unlimited(config::Quotas given) {
   return given;
 }
 
+policy::Transmit TransmitOf(const config::TenantSection& section) {
+  switch (section.may_transmit) {
+    case config::MayTransmit::kEverywhere:
+      return policy::Transmit::kEverywhere;
+    case config::MayTransmit::kNowhere:
+      return policy::Transmit::kNowhere;
+    case config::MayTransmit::kNamed:
+      return policy::Transmit::kNamed;
+    case config::MayTransmit::kOrdinary:
+      break;
+  }
+  // As with quotas.
+  return section.admin ? policy::Transmit::kEverywhere : policy::Transmit::kOrdinary;
+}
+
+device::SourceFilter SourceOf(const config::TenantSection& section) {
+  device::SourceFilter filter{.macs = section.source_macs, .prefixes = {}};
+  for (const config::IpPrefix& prefix : section.source_ips) {
+    filter.prefixes.push_back({prefix.address, prefix.ip_version, prefix.bits});
+  }
+  return filter;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const config::Config& config) {
@@ -72,6 +95,10 @@ absl::StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const config::Con
     tenant.any_device = section.all_devices;
     tenant.devices = section.devices;
     tenant.may_join_rss = section.may_join_rss;
+    tenant.transmit = TransmitOf(section);
+    tenant.transmit_devices = section.transmit_devices;
+    tenant.source = SourceOf(section);
+    tenant.source_required = section.source_required;
     tenant.quota = QuotaOf(section.admin ? Unlimited(section.quotas) : section.quotas);
     tenant.limit = LimitOf(section.quotas);
     tenant.scope.any = section.steer_any;

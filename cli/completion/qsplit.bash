@@ -67,8 +67,9 @@ _qsplit() {
                 "rule add "*)
                     case $prev in
                         flow-type) list="ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6" ;;
+                        action) list="drop pass reflect" ;;
                         src | dst | proto | src-ip | dst-ip | tos | l4proto | l4data | src-port | dst-port | \
-                            vlan | vlan-etype | dst-mac | m | action | loc) ;;
+                            vlan | vlan-etype | dst-mac | m | loc) ;;
                         *) list="src dst proto src-ip dst-ip tos l4proto l4data src-port dst-port vlan
                                  vlan-etype dst-mac m action loc" ;;
                     esac

@@ -42,6 +42,7 @@ DeviceInfo DeviceInfoOf(const v1::Device& device) {
                   .rules = device.rules(),
                   .layouts = {},
                   .representor = device.representor(),
+                  .transmit_needs_grant = device.transmit_needs_grant(),
                   .trouble = device.trouble()};
   std::copy_n(device.mac().begin(), std::min(device.mac().size(), info.mac.size()),
               info.mac.begin());

@@ -228,15 +228,27 @@ absl::StatusOr<FlowType> TypeOf(std::string_view text) {
                  " are possible");
 }
 
+// Actions that are words; the first of each is how FormatRule writes it.
+struct ActionWord {
+  std::string_view word;
+  RuleAction action;
+};
+constexpr ActionWord kActionWords[] = {{"-1", RuleAction::kDrop},
+                                       {"drop", RuleAction::kDrop},
+                                       {"pass", RuleAction::kPass},
+                                       {"reflect", RuleAction::kReflect}};
+
 absl::Status SetAction(std::string_view text, FlowRule* rule) {
-  if (text == "-1") {
-    rule->drop = true;
+  for (const ActionWord& word : kActionWords) {
+    if (word.word != text) continue;
+    rule->action = word.action;
     return absl::OkStatus();
   }
   const std::optional<uint64_t> queue = Number(text);
   if (!queue.has_value() || *queue > 0xffff) {
     return Invalid("action ", Quote(text),
-                   " is no queue; write the number of a queue, 0 to 65535, or -1 to drop");
+                   " is no queue; write the number of a queue, 0 to 65535, or -1 to drop, or "
+                   "pass, or reflect");
   }
   rule->queue = static_cast<uint32_t>(*queue);
   return absl::OkStatus();
@@ -363,7 +375,9 @@ absl::StatusOr<FlowRule> ParseRule(std::string_view text) {
     if (absl::Status status = SetField(*word, value, mask, &rule); !status.ok()) return status;
   }
   if (std::find(seen.begin(), seen.end(), "action") == seen.end()) {
-    return Invalid("no action; end it with `action N`, N a queue, or `action -1` to drop");
+    return Invalid(
+        "no action; end it with `action N`, N a queue, or `action -1` to drop, or "
+        "`action pass`, or `action reflect`");
   }
   return rule;
 }
@@ -378,8 +392,11 @@ std::string FormatMatch(const FlowRule& rule) {
 
 std::string FormatRule(const FlowRule& rule) {
   std::string out = FormatMatch(rule);
-  if (rule.drop) {
-    absl::StrAppend(&out, " action -1");
+  const auto* const word = std::find_if(
+      std::begin(kActionWords), std::end(kActionWords),
+      [&rule](const ActionWord& candidate) { return candidate.action == rule.action; });
+  if (word != std::end(kActionWords)) {
+    absl::StrAppend(&out, " action ", Sv(word->word));
   } else {
     absl::StrAppend(&out, " action ", rule.queue);
   }

@@ -133,6 +133,12 @@ const std::vector<std::string>& Lease::features() const { return parts_->feature
 ProtectionMode Lease::protection() const {
   return static_cast<ProtectionMode>(parts_->acquired.lease().protection());
 }
+SourceCheck Lease::source_check() const {
+  return static_cast<SourceCheck>(parts_->acquired.lease().source_check());
+}
+const std::string& Lease::source_check_reason() const {
+  return parts_->acquired.lease().source_check_reason();
+}
 const std::vector<std::string>& Lease::roles_in_software() const {
   return parts_->roles_in_software;
 }

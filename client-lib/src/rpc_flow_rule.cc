@@ -103,12 +103,19 @@ v1::FlowMatch ToProto(const FlowRule& rule) {
 
 void FillRequest(const FlowRule& rule, bool of_lease, v1::AddRuleRequest* request) {
   *request->mutable_match() = ToProto(rule);
-  if (rule.drop) {
-    request->set_drop(true);
-  } else if (of_lease) {
-    request->set_lease_queue(rule.queue);
-  } else {
-    request->set_queue(rule.queue);
+  switch (rule.action) {
+    case RuleAction::kDrop:
+      request->set_drop(true);
+      break;
+    case RuleAction::kPass:
+      request->set_pass(true);
+      break;
+    case RuleAction::kReflect:
+      request->set_reflect(true);
+      break;
+    case RuleAction::kQueue:
+      of_lease ? request->set_lease_queue(rule.queue) : request->set_queue(rule.queue);
+      break;
   }
   if (rule.location.has_value()) {
     request->set_location(*rule.location);
@@ -139,7 +146,9 @@ absl::StatusOr<FlowRule> FromProto(const v1::Rule& rule) {
   GetNumber(match.has_l4_bytes(), match.l4_bytes(), &out.l4_bytes);
   GetNumber(match.has_src_port(), match.src_port(), &out.src_port);
   GetNumber(match.has_dst_port(), match.dst_port(), &out.dst_port);
-  out.drop = rule.drop();
+  if (rule.drop()) out.action = RuleAction::kDrop;
+  if (rule.pass()) out.action = RuleAction::kPass;
+  if (rule.reflect()) out.action = RuleAction::kReflect;
   out.queue = rule.queue();
   out.location = rule.location();
   return out;

@@ -121,10 +121,16 @@ class CrossCheck {
     if (!names.insert(tenant.name).second) {
       reader.Error("name", "another tenant has this name already");
     }
-    for (const std::string& device : tenant.devices) {
+    CheckNamed(reader, "devices", tenant.devices);
+    CheckNamed(reader, "may_transmit", tenant.transmit_devices);
+  }
+
+  void CheckNamed(TableReader& tenant, std::string_view key,
+                  const std::vector<std::string>& devices) {
+    for (const std::string& device : devices) {
       if (by_name_.contains(device)) continue;
-      reader.Error("devices", absl::StrCat("no device '", device,
-                                           "'; devices: ", absl::StrJoin(DeviceNames(), ", ")));
+      tenant.Error(key, absl::StrCat("no device '", device,
+                                     "'; devices: ", absl::StrJoin(DeviceNames(), ", ")));
     }
   }
 

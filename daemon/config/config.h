@@ -110,6 +110,18 @@ struct Quotas {
   std::optional<uint64_t> burst_bytes;
 };
 
+// tenant.may_transmit; kOrdinary: absent.
+enum class MayTransmit : uint8_t { kOrdinary, kEverywhere, kNowhere, kNamed };
+
+// One of tenant.source_ip: "10.0.0.0/24". Bits outside the prefix are 0.
+struct IpPrefix {
+  std::array<uint8_t, 16> address{};  // IPv4: the first 4 bytes, the rest 0
+  uint8_t ip_version = 4;             // 4 or 6
+  uint8_t bits = 0;
+
+  bool operator==(const IpPrefix&) const = default;
+};
+
 // [[tenant]]
 struct TenantSection {
   std::string name;
@@ -121,6 +133,11 @@ struct TenantSection {
   std::vector<std::string> devices;  // unless all_devices
   Quotas quotas;
   bool may_join_rss = false;
+  MayTransmit may_transmit = MayTransmit::kOrdinary;
+  std::vector<std::string> transmit_devices;  // with kNamed
+  std::vector<std::array<uint8_t, 6>> source_macs;
+  std::vector<IpPrefix> source_ips;
+  bool source_required = true;  // source_check
   bool steer_any = false;
   std::vector<v1::FlowMatch> steer;  // scopes; a rule must lie inside one of them
 };

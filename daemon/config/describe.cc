@@ -72,6 +72,29 @@ std::string QuotaText(const Quotas& quotas) {
   return parts.empty() ? "no quotas" : absl::StrJoin(parts, ", ");
 }
 
+// "; sends on eth1; source addresses checked where possible".
+std::string TransmissionText(const TenantSection& tenant) {
+  std::string text;
+  switch (tenant.may_transmit) {
+    case MayTransmit::kOrdinary:
+      break;
+    case MayTransmit::kEverywhere:
+      text = "; sends on every device";
+      break;
+    case MayTransmit::kNowhere:
+      text = "; sends on none";
+      break;
+    case MayTransmit::kNamed:
+      text = absl::StrCat("; sends on ", tenant.transmit_devices.empty()
+                                             ? "none"
+                                             : absl::StrJoin(tenant.transmit_devices, ", "));
+  }
+  const size_t sources = tenant.source_macs.size() + tenant.source_ips.size();
+  if (sources == 0) return text;
+  return absl::StrCat(text, "; ", sources, " source addresses, ",
+                      tenant.source_required ? "checked" : "checked where possible");
+}
+
 }  // namespace
 
 std::string Describe(const Config& config) {
@@ -93,11 +116,12 @@ std::string Describe(const Config& config) {
         device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
   }
   for (const TenantSection& tenant : config.tenants) {
-    out << absl::StrFormat("tenant         %s: %s%s; devices %s; steer %s; %s%s\n", tenant.name,
+    out << absl::StrFormat("tenant         %s: %s%s; devices %s; steer %s; %s%s%s\n", tenant.name,
                            WhoText(tenant), tenant.admin ? ", admin" : "",
                            tenant.all_devices ? "any" : absl::StrJoin(tenant.devices, ", "),
                            tenant.steer_any ? "any" : absl::StrCat(tenant.steer.size(), " scopes"),
-                           QuotaText(tenant.quotas), tenant.may_join_rss ? "; may join RSS" : "");
+                           QuotaText(tenant.quotas), tenant.may_join_rss ? "; may join RSS" : "",
+                           TransmissionText(tenant));
   }
   return out.str();
 }

@@ -17,6 +17,8 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
 void ReadVfio(TableReader& device, VfioSection& out);
 void ReadTenant(const toml::table& table, const NameResolver& names, Diagnostics& diagnostics,
                 TenantSection& out);
+// The part of a tenant's table that says where it may send, and with which source addresses.
+void ReadTransmission(TableReader& tenant, TenantSection& out);
 // One scope of tenant.steer.
 void ReadScope(const toml::table& table, Diagnostics& diagnostics, v1::FlowMatch& out);
 

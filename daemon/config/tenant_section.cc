@@ -118,6 +118,7 @@ void ReadTenant(const toml::table& table, const NameResolver& names, Diagnostics
     out.all_devices = false;
     out.devices = *list;
   }
+  ReadTransmission(reader, out);
   ReadQuotas(reader, diagnostics, out.quotas);
   ReadSteer(reader, diagnostics, out);
   reader.Finish();

@@ -165,9 +165,9 @@ struct RateLimit {
 };
 
 // Source addresses with which the transmit queues of a lease may send. A packet passes when its
-// Ethernet source is one of `macs`, and its IP source (of ARP, the sender's) lies in one of
-// `prefixes`; an empty list does not restrict. Packets that are neither IP nor ARP are judged by
-// `macs` alone.
+// Ethernet source (of ARP, the sender's hardware address too) is one of `macs`, and its IP source
+// (of ARP, the sender's) lies in one of `prefixes`; an empty list does not restrict. Packets that
+// are neither IP nor ARP are judged by `macs` alone.
 struct SourcePrefix {
   std::array<uint8_t, 16> address{};  // IPv4: the first 4 bytes, the rest 0
   uint8_t ip_version = 4;             // 4 or 6

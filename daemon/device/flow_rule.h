@@ -52,9 +52,14 @@ struct FlowMatch {
 // Where a matching packet goes.
 struct FlowAction {
   static constexpr uint32_t kDrop = 0xffffffff;
-  uint32_t queue = kDrop;  // receive queue of the device, or kDrop
+  static constexpr uint32_t kPass = 0xfffffffe;     // to the kernel, whatever RSS would do with it
+  static constexpr uint32_t kReflect = 0xfffffffd;  // back to the wire, its MAC addresses swapped
+  uint32_t queue = kDrop;                           // receive queue of the device, or one of those
 
   bool drops() const { return queue == kDrop; }
+  bool passes() const { return queue == kPass; }
+  bool reflects() const { return queue == kReflect; }
+  bool to_queue() const { return queue < kReflect; }
   bool operator==(const FlowAction&) const = default;
 };
 

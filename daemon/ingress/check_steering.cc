@@ -11,18 +11,33 @@ absl::Status CheckBytes(std::string_view field, const v1::MaskedBytes& bytes) {
   return CheckLength(field, bytes.mask().size(), bytes.value().size());
 }
 
+absl::Status CheckAction(const v1::AddRuleRequest& request) {
+  const auto is_true = [](std::string_view field, bool value) {
+    if (value) return absl::OkStatus();
+    return Malformed(field, "false", "true",
+                     std::string(field) + " is false; leave it out or set it");
+  };
+  switch (request.action_case()) {
+    case v1::AddRuleRequest::kDrop:
+      return is_true("drop", request.drop());
+    case v1::AddRuleRequest::kPass:
+      return is_true("pass", request.pass());
+    case v1::AddRuleRequest::kReflect:
+      return is_true("reflect", request.reflect());
+    case v1::AddRuleRequest::ACTION_NOT_SET:
+      return Malformed("action", "", "queue, lease_queue, drop, pass or reflect",
+                       "no action is given; give queue, lease_queue, drop, pass or reflect");
+    default:
+      return absl::OkStatus();
+  }
+}
+
 }  // namespace
 
 absl::Status Check(const v1::AddRuleRequest& request) {
   QSPLIT_CHECK_FIELD(
       CheckName("device", request.device(), kMaxDeviceName, request.lease_id() != 0));
-  if (request.action_case() == v1::AddRuleRequest::ACTION_NOT_SET) {
-    return Malformed("action", "", "queue, lease_queue or drop",
-                     "no action is given; give queue, lease_queue or drop");
-  }
-  if (request.action_case() == v1::AddRuleRequest::kDrop && !request.drop()) {
-    return Malformed("drop", "false", "true", "drop is false; leave it out or set it");
-  }
+  QSPLIT_CHECK_FIELD(CheckAction(request));
   if (!request.has_match()) {
     return Malformed("match", "", "a match with a flow type", "match is missing");
   }

@@ -76,7 +76,7 @@ std::string Broker::BrokenInvariant() const {
     if (room.rules.size() > room.rules.capacity()) return fmt::format("{}: too many rules", name);
     for (const steering::OwnedRule* rule : room.rules.List()) {
       const uint32_t queue = rule->rule.action.queue;
-      if (!rule->rule.action.drops() &&
+      if (rule->rule.action.to_queue() &&
           (queue >= room.rx_holder.size() || room.rx_holder[queue] != rule->lease)) {
         return fmt::format("the rule at {} of {} sends to queue {}, which is not its lease's",
                            rule->rule.location, name, queue);

@@ -123,6 +123,7 @@ absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
                                  .tenant = tenant,
                                  .room = &room,
                                  .queues = plan->queues,
+                                 .source_trouble = plan->source_trouble,
                                  .acquired = clock()});
   Publish(room);
   return plan;

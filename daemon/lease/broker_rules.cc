@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "daemon/lease/broker.h"
 #include "daemon/lease/broker_state.h"
 #include "daemon/lease/convert.h"
+#include "daemon/lease/transmission.h"
 #include "daemon/policy/error.h"
 #include "daemon/steering/flow_match.h"
 
@@ -22,17 +24,37 @@ std::string List(const std::vector<uint32_t>& numbers) {
 
 absl::Status NoAction() {
   return Error(v1::ERROR_REASON_MALFORMED, "action", "", "",
-               "the rule has no action; give it queue, lease_queue or drop");
+               "the rule has no action; give it queue, lease_queue, drop, pass or reflect");
+}
+
+// An action that names no queue; nullopt: it names one.
+absl::StatusOr<std::optional<device::FlowAction>> Queueless(const v1::AddRuleRequest& request) {
+  switch (request.action_case()) {
+    case v1::AddRuleRequest::kDrop:
+      if (request.drop()) return device::FlowAction{device::FlowAction::kDrop};
+      break;
+    case v1::AddRuleRequest::kPass:
+      if (request.pass()) return device::FlowAction{device::FlowAction::kPass};
+      break;
+    case v1::AddRuleRequest::kReflect:
+      if (request.reflect()) return device::FlowAction{device::FlowAction::kReflect};
+      break;
+    case v1::AddRuleRequest::ACTION_NOT_SET:
+      break;
+    default:
+      return std::nullopt;
+  }
+  return NoAction();
 }
 
 // The action of a rule of a lease.
 absl::StatusOr<device::FlowAction> ActionOf(const v1::AddRuleRequest& request,
                                             const DeviceRoom& room, const LeaseRecord& lease) {
   const std::vector<uint32_t>& own = lease.queues.rx_queues;
+  auto queueless = Queueless(request);
+  if (!queueless.ok()) return queueless.status();
+  if (*queueless) return **queueless;
   switch (request.action_case()) {
-    case v1::AddRuleRequest::kDrop:
-      if (!request.drop()) return NoAction();
-      return device::FlowAction{};
     case v1::AddRuleRequest::kLeaseQueue:
       if (request.lease_queue() < own.size()) return device::FlowAction{own[request.lease_queue()]};
       return Error(v1::ERROR_REASON_OUT_OF_RANGE, "lease_queue",
@@ -61,10 +83,10 @@ absl::StatusOr<device::FlowAction> ActionOf(const v1::AddRuleRequest& request,
 // The action of an operator's rule, of no lease.
 absl::StatusOr<device::FlowAction> OperatorAction(const v1::AddRuleRequest& request,
                                                   const DeviceRoom& room) {
+  auto queueless = Queueless(request);
+  if (!queueless.ok()) return queueless.status();
+  if (*queueless) return **queueless;
   switch (request.action_case()) {
-    case v1::AddRuleRequest::kDrop:
-      if (!request.drop()) return NoAction();
-      return device::FlowAction{};
     case v1::AddRuleRequest::kQueue: {
       const uint32_t queue = request.queue();
       if (queue >= room.rx_holder.size()) {
@@ -130,6 +152,11 @@ absl::StatusOr<v1::AddRuleResponse> Broker::AddRule(SessionId caller,
 
   const session::Peer& peer = lease != nullptr ? lease->peer : (*session)->peer;
   const policy::Tenant& tenant = state->TenantOf(peer);
+  if (action->reflects()) {
+    if (absl::Status status = CheckReflection(tenant, room->device->info()); !status.ok()) {
+      return InCall(kCall, status);
+    }
+  }
   steering::WantedRule wanted;
   wanted.match = *match;
   wanted.action = *action;

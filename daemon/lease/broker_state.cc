@@ -134,6 +134,11 @@ v1::Lease Broker::State::ToProto(const LeaseRecord& lease) const {
   for (const auto& region : lease.queues.regions) to.add_region_ids(region.region);
   const int64_t age = absl::ToInt64Nanoseconds(clock() - lease.acquired);
   if (lease.queues.limit.any()) *to.mutable_limit() = lease::ToProto(lease.queues.limit);
+  if (lease.queues.source.any()) to.set_source_check(v1::SOURCE_CHECK_ENFORCED);
+  if (!lease.source_trouble.empty()) {
+    to.set_source_check(v1::SOURCE_CHECK_NOT_ENFORCED);
+    to.set_source_check_reason(lease.source_trouble);
+  }
   to.set_age_ns(static_cast<uint64_t>(std::max<int64_t>(age, 0)));
   return to;
 }

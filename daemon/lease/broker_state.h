@@ -42,6 +42,7 @@ struct LeaseRecord {
   std::string tenant;
   DeviceRoom* room = nullptr;
   device::QueueRequest queues;
+  std::string source_trouble;  // LeasePlan's
   absl::Time acquired;
   v1::LeaseState state = v1::LEASE_STATE_OPENING;  // never FAULTED: the hub counts faults
   bool held = true;                                // the device may still have its queues

@@ -8,36 +8,6 @@
 namespace qsplit::lease {
 namespace {
 
-std::string Bytes(const device::MacAddress& mac) {
-  return {reinterpret_cast<const char*>(mac.data()), mac.size()};
-}
-
-v1::Offload ToProto(device::Offload offload) {
-  switch (offload) {
-    case device::Offload::kRss:
-      return v1::OFFLOAD_RSS;
-    case device::Offload::kNtuple:
-      return v1::OFFLOAD_NTUPLE;
-    case device::Offload::kRxChecksum:
-      return v1::OFFLOAD_RX_CHECKSUM;
-    case device::Offload::kTxChecksum:
-      return v1::OFFLOAD_TX_CHECKSUM;
-    case device::Offload::kRxVlan:
-      return v1::OFFLOAD_RX_VLAN;
-    case device::Offload::kTxVlan:
-      return v1::OFFLOAD_TX_VLAN;
-    case device::Offload::kRxScatter:
-      return v1::OFFLOAD_RX_SCATTER;
-    case device::Offload::kTxGather:
-      return v1::OFFLOAD_TX_GATHER;
-    case device::Offload::kTso:
-      return v1::OFFLOAD_TSO;
-    case device::Offload::kRxTimestamp:
-      return v1::OFFLOAD_RX_TIMESTAMP;
-  }
-  return v1::OFFLOAD_UNSPECIFIED;
-}
-
 v1::GrantDescriptorKind ToProto(device::GrantFdKind kind) {
   switch (kind) {
     case device::GrantFdKind::kMemory:
@@ -82,18 +52,6 @@ v1::FaultKind ToProto(device::FaultKind kind) {
       return v1::FAULT_KIND_BAD_PACKET;
   }
   return v1::FAULT_KIND_UNSPECIFIED;
-}
-
-v1::PciFunction ToProto(const device::PciFacts& pci) {
-  v1::PciFunction to;
-  to.set_address(pci.address);
-  if (pci.iommu_group) to.set_iommu_group(*pci.iommu_group);
-  for (const std::string& member : pci.group_members) to.add_group_members(member);
-  to.set_kernel_driver(pci.kernel_driver);
-  to.set_mode(pci.mode);
-  to.set_physical_function(pci.physical_function);
-  to.set_virtual_functions(pci.virtual_functions);
-  return to;
 }
 
 void Fill(const device::Place& place, v1::Place* to) {
@@ -203,41 +161,6 @@ std::optional<device::InjectedFault> FromProto(v1::InjectedFault fault) {
   }
 }
 
-void SetState(const device::DeviceState& state, v1::Device& device) {
-  device.set_link_up(state.link_up);
-  device.set_link_mbps(state.link_mbps);
-  device.set_mtu_bytes(state.mtu_bytes);
-  device.set_mac(Bytes(state.mac));
-  device.set_promiscuous(state.promiscuous);
-  device.set_all_multicast(state.all_multicast);
-  device.clear_multicast();
-  for (const auto& mac : state.multicast) device.add_multicast(Bytes(mac));
-  device.set_trouble(state.trouble);
-}
-
-v1::Device ToProto(const device::DeviceInfo& info, const device::DeviceState& state) {
-  v1::Device device;
-  device.set_name(info.name);
-  device.set_backend(info.backend);
-  device.set_numa_node(info.numa_node);
-  device.set_rx_queues(info.rx_queues);
-  device.set_tx_queues(info.tx_queues);
-  for (device::Offload offload : info.offloads) device.add_offloads(ToProto(offload));
-  device.set_rule_capacity(info.rule_capacity);
-  for (const auto& layout : info.layouts) *device.add_layouts() = ToProto(layout);
-  for (device::Protection mode : info.protections) device.add_protection_modes(ToProto(mode));
-  device.set_wire(info.wire);
-  device.set_representor(info.representor);
-  device.set_default_slots(info.default_slots);
-  if (info.pci) *device.mutable_pci() = ToProto(*info.pci);
-  device.set_whole_function_only(info.whole_function_only);
-  for (device::Protection mode : info.rate_limit_modes) {
-    device.add_rate_limit_modes(ToProto(mode));
-  }
-  SetState(state, device);
-  return device;
-}
-
 v1::Grant ToProto(const device::Grant& grant, const device::QueueRequest& request) {
   v1::Grant to;
   for (const auto& fd : grant.fds) to.add_descriptors()->set_kind(ToProto(fd.kind));
@@ -290,10 +213,15 @@ v1::Rule ToProto(std::string_view device, const steering::OwnedRule& rule) {
   to.set_device(std::string(device));
   to.set_location(rule.rule.location);
   *to.mutable_match() = steering::FromMatch(rule.rule.match);
-  if (rule.rule.action.drops()) {
+  const device::FlowAction action = rule.rule.action;
+  if (action.drops()) {
     to.set_drop(true);
+  } else if (action.passes()) {
+    to.set_pass(true);
+  } else if (action.reflects()) {
+    to.set_reflect(true);
   } else {
-    to.set_queue(rule.rule.action.queue);
+    to.set_queue(action.queue);
   }
   to.set_lease_id(rule.lease);
   return to;
@@ -315,6 +243,7 @@ v1::QueueStats ToProto(uint32_t queue, bool transmit, const device::QueueCounter
   to.set_wakeups(counters.wakeups);
   to.set_descriptors(counters.descriptors);
   to.set_drops_injected(counters.drops_injected);
+  to.set_drops_source(counters.drops_source);
   return to;
 }
 
@@ -334,6 +263,11 @@ v1::DeviceStats ToProto(std::string_view device, absl::Time time,
   to.set_representor_rx_packets(counters.representor_rx_packets);
   to.set_representor_tx_packets(counters.representor_tx_packets);
   to.set_drops_representor(counters.drops_representor);
+  for (const device::NamedCounter& counter : counters.more) {
+    v1::NamedCounter* named = to.add_more();
+    named->set_name(counter.name);
+    named->set_value(counter.value);
+  }
   return to;
 }
 

@@ -42,6 +42,11 @@ IovaRange RangeOf(const v1::Layout& layout, const device::DeviceInfo& device) {
       range.end = std::min(range.end, std::max(Reach(field), uint64_t{1}));
     }
   }
+  if (device.regions_adjoin) {
+    range.adjoin = true;
+    range.first = device.iova_first.value_or(0);
+    return range;
+  }
   if (range.end < 2 * range.first) range.first = kLowest;
   if (device.iova_first) range.first = std::max(range.first, *device.iova_first);
   return range;
@@ -53,13 +58,13 @@ absl::StatusOr<std::vector<uint64_t>> AssignIovas(std::span<const IovaWish> wish
   uint64_t next = range.first;
   for (const IovaWish& wish : wishes) {
     if (wish.length_bytes > range.end || wish.page_bytes > range.end) return TooMuch(range);
-    uint64_t iova = AlignUp(next, wish.page_bytes);
-    if (device::MeetsInterruptWindow(iova, wish.length_bytes)) {
+    uint64_t iova = range.adjoin ? next : AlignUp(next, wish.page_bytes);
+    if (!range.adjoin && device::MeetsInterruptWindow(iova, wish.length_bytes)) {
       iova = AlignUp(device::kInterruptWindowEnd, wish.page_bytes);
     }
     if (iova < next || iova > range.end - wish.length_bytes) return TooMuch(range);
     iovas.push_back(iova);
-    next = iova + wish.length_bytes + wish.page_bytes;
+    next = iova + wish.length_bytes + (range.adjoin ? 0 : wish.page_bytes);
   }
   return iovas;
 }

@@ -11,6 +11,7 @@
 #include "daemon/lease/layout_choice.h"
 #include "daemon/lease/queue_pick.h"
 #include "daemon/lease/queue_sizes.h"
+#include "daemon/lease/transmission.h"
 #include "daemon/policy/error.h"
 
 namespace qsplit::lease {
@@ -152,6 +153,8 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
                  "neither receive nor transmit queues are wanted; ask for at least one");
   }
   if (absl::Status status = CheckPolicy(request, here); !status.ok()) return status;
+  auto source = PlanTransmission(here.tenant, here.device, request.tx_queue_count());
+  if (!source.ok()) return source.status();
   auto protection = ChooseProtection(request, here);
   if (!protection.ok()) return protection.status();
 
@@ -189,6 +192,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   queues.protection = *protection;
   queues.join_rss = request.join_rss();
   queues.limit = here.tenant.limit;
+  queues.source = std::move(source->filter);
   if (wish.receive) {
     const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_RECEIVE);
     auto slots = ChooseSlots(queue, choice->features, request.rx_slots(), here.device.default_slots,
@@ -209,7 +213,8 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   auto mappings = MapRegions(here.regions, RangeOf(choice->layout.message(), here.device));
   if (!mappings.ok()) return mappings.status();
   queues.regions = *std::move(mappings);
-  return LeasePlan{std::move(queues), std::move(choice->roles_in_software)};
+  return LeasePlan{std::move(queues), std::move(choice->roles_in_software),
+                   std::move(source->trouble)};
 }
 
 absl::Status CheckGrant(const device::Grant& grant, const device::QueueRequest& queues) {

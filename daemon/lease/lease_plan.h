@@ -46,6 +46,9 @@ struct Circumstances {
 struct LeasePlan {
   device::QueueRequest queues;  // `lease` is the caller's to fill in
   std::vector<std::string> roles_in_software;
+  // Why the device does not check source addresses that policy names; empty: it does, or there are
+  // none.
+  std::string source_trouble;
 };
 
 // Errors: as LeaseService.AcquireLease, but for devices and regions that are not there.

@@ -34,6 +34,7 @@ Tenant Root() {
   root.admin = true;
   root.any_device = true;
   root.may_join_rss = true;
+  root.transmit = Transmit::kEverywhere;
   root.quota = {.max_sessions = kUnlimited,
                 .max_regions = kUnlimited,
                 .max_region_bytes = kUnlimitedBytes,
@@ -47,6 +48,10 @@ Tenant Root() {
 
 bool Has(const std::vector<uint32_t>& ids, uint32_t id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+bool Names(const std::vector<std::string>& devices, std::string_view device) {
+  return std::find(devices.begin(), devices.end(), device) != devices.end();
 }
 
 absl::Status CheckScope(const Tenant& tenant) {
@@ -112,8 +117,21 @@ std::string Policy::KeyOf(uint32_t uid, uint32_t gid) const {
 }
 
 bool MayUse(const Tenant& tenant, std::string_view device) {
-  return tenant.any_device ||
-         std::find(tenant.devices.begin(), tenant.devices.end(), device) != tenant.devices.end();
+  return tenant.any_device || Names(tenant.devices, device);
+}
+
+bool MayTransmit(const Tenant& tenant, const device::DeviceInfo& device) {
+  switch (tenant.transmit) {
+    case Transmit::kOrdinary:
+      return !device.transmit_needs_grant;
+    case Transmit::kEverywhere:
+      return true;
+    case Transmit::kNowhere:
+      return false;
+    case Transmit::kNamed:
+      return Names(tenant.transmit_devices, device.name);
+  }
+  return false;
 }
 
 }  // namespace qsplit::policy

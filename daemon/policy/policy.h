@@ -41,6 +41,14 @@ struct Scope {
   std::vector<device::FlowMatch> matches;
 };
 
+// Where a tenant may have transmit queues, of the devices that it may use.
+enum class Transmit : uint8_t {
+  kOrdinary,  // wherever DeviceInfo::transmit_needs_grant is not set
+  kEverywhere,
+  kNowhere,
+  kNamed,  // on those that transmit_devices names
+};
+
 // A tenant of the configuration.
 struct Tenant {
   std::string name;  // 1..64 bytes of [a-z0-9_-]; unique
@@ -53,6 +61,12 @@ struct Tenant {
   bool any_device = false;
   std::vector<std::string> devices;  // names, when not any_device
   bool may_join_rss = false;
+  Transmit transmit = Transmit::kOrdinary;
+  std::vector<std::string> transmit_devices;
+  // Source addresses of what it sends. A device that cannot check them gives it no transmit queue
+  // when that is required, else unchecked ones.
+  device::SourceFilter source;
+  bool source_required = true;
   Quota quota;
   // How fast each of its leases may send; a lease gets only protection modes that keep to it.
   device::RateLimit limit;
@@ -89,6 +103,8 @@ class Policy {
 
 // May the tenant lease queues of this device?
 bool MayUse(const Tenant& tenant, std::string_view device);
+// May it send on this one?
+bool MayTransmit(const Tenant& tenant, const device::DeviceInfo& device);
 
 }  // namespace qsplit::policy
 

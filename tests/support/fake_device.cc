@@ -71,6 +71,9 @@ absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
   if (absl::Status status = Enter("OpenQueues"); !status.ok()) return status;
   if (leases_.contains(request.lease)) Forbid(fmt::format("lease {} opened twice", request.lease));
   if (request.rx_queues.empty() && request.tx_queues.empty()) Forbid("a lease without queues");
+  if (request.source.any() && !info_.source_check_trouble.empty()) {
+    Forbid("source addresses that it cannot check");
+  }
   const v1::Layout& layout = request.layout.message();
   bool chosen = request.features.size() == static_cast<size_t>(layout.features_size());
   for (int i = 0; chosen && i < layout.features_size(); ++i) {
@@ -210,6 +213,7 @@ DeviceCounters FakeDevice::ReadCounters() const {
   for (uint32_t i = 0; i < info_.rx_queues; ++i) counters.rx.push_back({.packets = packets + i});
   for (uint32_t i = 0; i < info_.tx_queues; ++i) counters.tx.push_back({.packets = packets + i});
   counters.wire_rx_packets = 7;
+  counters.more = {{"frames_faked", packets}};
   return counters;
 }
 

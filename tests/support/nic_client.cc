@@ -89,6 +89,7 @@ absl::StatusOr<std::unique_ptr<NicClient>> NicClient::Open(device::Device* devic
   request.rx_slots = request.tx_slots = options.slots;
   request.rx_buffer_bytes = options.buffer_bytes;
   request.join_rss = options.join_rss;
+  request.source = options.source;
   request.regions.push_back({.region = 1,
                              .memory = memfd,
                              .offset_bytes = kCanaryBytes,

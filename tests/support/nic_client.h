@@ -31,6 +31,7 @@ struct ClientOptions {
   bool device_writable = true;
   bool post = true;                // fill the receive rings
   std::vector<uint32_t> features;  // one for each of the layout's; those left out are 0
+  device::SourceFilter source;
 };
 
 struct Received {

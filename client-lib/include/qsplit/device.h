@@ -52,6 +52,8 @@ struct DeviceInfo {
   std::vector<std::string> layouts;
   // Kernel netdev that carries the traffic of queues that nobody leases; empty: none.
   std::string representor;
+  // True: transmit queues are had only where policy grants them by the device's name.
+  bool transmit_needs_grant = false;
   // What holds it back, in a sentence; empty: nothing.
   std::string trouble;
 };

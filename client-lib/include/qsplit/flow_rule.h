@@ -2,6 +2,10 @@
 //
 //   flow-type udp4 src-ip 10.0.0.0 m 0.0.0.255 dst-port 4242 action 1 loc 3
 //
+// `action` is followed by a queue's number, by -1 or `drop`, or by a word that ethtool lacks:
+// `pass` (to the kernel's stack or the representor, as if no program had the device) or `reflect`
+// (back to the wire, the two Ethernet addresses exchanged).
+//
 // The word `m` after a value gives a mask in which a bit that is 1 is ignored, as ethtool has it.
 // In the structs below, as in the protocol, a bit that is 1 is compared.
 //
@@ -49,6 +53,17 @@ struct MaskedIp {
   friend bool operator==(const MaskedIp&, const MaskedIp&) = default;
 };
 
+// What becomes of a packet that the rule takes.
+enum class RuleAction : uint8_t {
+  kQueue,
+  kDrop,
+  // To whom it would go if no program had the device: the kernel's stack, the representor.
+  kPass,
+  // Back to the wire that it came from, its two Ethernet addresses exchanged; needs what a transmit
+  // queue needs of policy.
+  kReflect,
+};
+
 // What packets look like that the rule takes. Absent: anything. Value bits outside a mask are 0,
 // and no mask is all 0.
 struct FlowRule {
@@ -66,10 +81,9 @@ struct FlowRule {
   std::optional<MaskedNumber> src_port;         // 16 bits; TCP, UDP, SCTP
   std::optional<MaskedNumber> dst_port;         // 16 bits; TCP, UDP, SCTP
 
-  // True: matching packets are dropped (action -1). False: they go to `queue`.
-  bool drop = false;
-  // A receive queue: of the lease (its index), or of the device, as the call that takes the rule
-  // says.
+  RuleAction action = RuleAction::kQueue;
+  // Of kQueue: a receive queue of the lease (its index), or of the device, as the call that takes
+  // the rule says.
   uint32_t queue = 0;
   // Place in the table; the lowest that matches wins. Absent: any free one.
   std::optional<uint32_t> location;

@@ -68,6 +68,16 @@ struct LeaseOptions {
   bool join_rss = false;
 };
 
+// What becomes of packets that a lease sends with source addresses that policy does not give it.
+enum class SourceCheck : uint8_t {
+  // Policy names no addresses, or the lease has no transmit queue: nothing is checked.
+  kNone,
+  // The device drops them.
+  kEnforced,
+  // Policy names addresses, and the device cannot check them: they go out.
+  kNotEnforced,
+};
+
 // Something that happened to a lease.
 struct LeaseEvent {
   enum class Kind : uint8_t {
@@ -104,6 +114,9 @@ class Lease {
   // What the layout's features were set to: "Feature=choice" for each, in the layout's order.
   const std::vector<std::string>& features() const;
   ProtectionMode protection() const;
+  SourceCheck source_check() const;
+  // For kNotEnforced, why the device cannot; else empty.
+  const std::string& source_check_reason() const;
   // Roles asked for that the layout lacks and the library computes.
   const std::vector<std::string>& roles_in_software() const;
 
@@ -116,9 +129,9 @@ class Lease {
   // All rx buffers and, if the library made it, tx buffers stand here.
   const std::shared_ptr<Region>& region() const;
 
-  // Adds a rule whose `action` is an index of a receive queue of this lease, or -1 to drop; it dies
-  // with the lease. Returns its location. ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED,
-  // INVALID_ARGUMENT: as the message says.
+  // Adds a rule whose `action` is an index of a receive queue of this lease, -1 to drop, `pass`
+  // or `reflect`; it dies with the lease. Returns its location. ALREADY_EXISTS, PERMISSION_DENIED,
+  // RESOURCE_EXHAUSTED, INVALID_ARGUMENT: as the message says.
   absl::StatusOr<uint32_t> AddRule(std::string_view words);
   absl::StatusOr<uint32_t> AddRule(const FlowRule& rule);
   absl::Status RemoveRule(uint32_t location);

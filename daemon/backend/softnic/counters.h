@@ -19,6 +19,7 @@ struct alignas(64) QueueStats {
   Counter packets, bytes, completions, descriptors;
   Counter drops_no_descriptor, drops_too_long, drops_down, drops_injected;
   Counter checksum_errors, faults, events, wakeups;
+  Counter drops_source;
 
   device::QueueCounters Read() const {
     return {.packets = packets.Read(),
@@ -32,7 +33,8 @@ struct alignas(64) QueueStats {
             .checksum_errors = checksum_errors.Read(),
             .faults = faults.Read(),
             .events = events.Read(),
-            .wakeups = wakeups.Read()};
+            .wakeups = wakeups.Read(),
+            .drops_source = drops_source.Read()};
   }
 };
 

@@ -119,6 +119,7 @@ absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
   made.queues = std::make_unique<LeaseQueues>();
   LeaseQueues& lease = *made.queues;
   lease.id = request.lease;
+  lease.source = SourceCheck(request.source);
   absl::StatusOr<Iommu> iommu = Iommu::Create(request.regions);
   if (!iommu.ok()) return iommu.status();
   if (iommu->end() > kRingIova) {

@@ -16,6 +16,7 @@
 #include "daemon/backend/softnic/counters.h"
 #include "daemon/backend/softnic/iommu.h"
 #include "daemon/backend/softnic/iommu_memory.h"
+#include "daemon/backend/softnic/source_check.h"
 #include "daemon/device/device.h"
 #include "daemon/linux/mapping.h"
 #include "daemon/linux/owned_fd.h"
@@ -63,6 +64,7 @@ struct LeaseQueues final : backend::Wakeable {
   void Woken() override;
 
   device::LeaseId id = 0;
+  SourceCheck source;
   // Destroyed last to first: the queues before the memory that they point to.
   Iommu iommu;
   linux_sys::Mapping memory;

@@ -102,6 +102,9 @@ class NicCore : public backend::Poller {
   void ReceiveFromWire(std::span<uint8_t> frame);
   bool PassesMacFilter(const device::MacAddress& destination) const;
   void ToRepresentor(std::span<const uint8_t> frame);
+  // Back to the wire with its MAC addresses swapped. A frame that the peer reflects in turn is
+  // dropped: it would go to and fro for ever.
+  void Reflect(std::span<uint8_t> frame);
   void Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
                std::span<uint8_t> frame);
   dataplane::RxMetadata Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const;
@@ -152,6 +155,7 @@ class NicCore : public backend::Poller {
   uint64_t link_checked_ns_ = 0;
   uint64_t link_down_until_ns_ = 0;
   uint32_t rounds_ = 0;
+  bool reflecting_ = false;
   std::atomic<Link> link_{Link::kNotLookedAt};
 };
 

@@ -38,6 +38,17 @@ void NicCore::ToRepresentor(std::span<const uint8_t> frame) {
   stats_.representor_rx_packets.Add();
 }
 
+void NicCore::Reflect(std::span<uint8_t> frame) {
+  if (reflecting_) {
+    stats_.drops_rule.Add();
+    return;
+  }
+  std::swap_ranges(frame.begin(), frame.begin() + 6, frame.begin() + 6);
+  reflecting_ = true;
+  SendToWire(frame);
+  reflecting_ = false;
+}
+
 void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   if (!link_up()) {
     stats_.drops_wire.Add();
@@ -70,6 +81,11 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
       stats_.drops_rule.Add();
       return;
     }
+    if (rule->action.reflects()) {
+      Reflect(frame);
+      return;
+    }
+    // To pass is to go to a queue that nobody has.
     number = rule->action.queue;
   } else {
     number = rss_->queue[hash.value % kRssTableSize];

@@ -175,7 +175,7 @@ absl::Status SoftNic::AddRule(const device::FlowRule& rule) {
     return absl::ResourceExhaustedError(
         absl::StrCat("rule location ", rule.location, "; the device has ", info_.rule_capacity));
   }
-  if (!rule.action.drops() && rule.action.queue >= info_.rx_queues) {
+  if (rule.action.to_queue() && rule.action.queue >= info_.rx_queues) {
     return absl::InvalidArgumentError(absl::StrCat("a rule for receive queue ", rule.action.queue,
                                                    "; the device has ", info_.rx_queues));
   }

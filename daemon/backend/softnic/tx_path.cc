@@ -176,17 +176,28 @@ bool NicCore::PollTx(TxQueue& queue) {
       ++frames;
       queue.stats->drops_down.Add();
     } else {
-      const bool sent = tx_offload_.Send(bytes, work.request, settings_.mtu_bytes,
-                                         [this, &frames](std::span<uint8_t> frame) {
-                                           ++frames;
-                                           SendToWire(frame);
-                                         });
+      // Each frame as it goes out: a checksum can be asked for where a source address stands.
+      bool forged = false;
+      const SourceCheck& source = queue.lease->source;
+      const bool sent =
+          tx_offload_.Send(bytes, work.request, settings_.mtu_bytes, [&](std::span<uint8_t> frame) {
+            ++frames;
+            if (source.Passes(frame)) {
+              SendToWire(frame);
+            } else {
+              forged = true;
+            }
+          });
       if (!sent) {
         Stop(queue, device::FaultKind::kBadPacket, work.handle.first_slot, 0, work.bytes);
         return true;
       }
-      queue.stats->packets.Add();
-      queue.stats->bytes.Add(bytes);
+      if (forged) {
+        queue.stats->drops_source.Add();
+      } else {
+        queue.stats->packets.Add();
+        queue.stats->bytes.Add(bytes);
+      }
     }
     if (queue.lose_completions != 0) {
       --queue.lose_completions;

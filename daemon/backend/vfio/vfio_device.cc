@@ -98,6 +98,10 @@ absl::Status VfioDevice::FillInfo() {
   info_.offloads = facts_.offloads;
   info_.protections = {config_.protection};
   if (config_.protection == Protection::kGuarded) info_.rate_limit_modes = {Protection::kGuarded};
+  info_.source_check_trouble =
+      config_.protection == Protection::kGuarded
+          ? "its guard sees descriptors, not packets"
+          : "its client drives the function itself, and nobody sees packets";
   for (const OfferedLayout& layout : offered_) {
     info_.layouts.push_back(layout.layout);
     info_.allowed.push_back(layout.allowed);
@@ -128,6 +132,10 @@ absl::Status VfioDevice::CheckRequest(const device::QueueRequest& request,
     return absl::UnimplementedError(absl::StrCat(
         "device '", info_.name, "' is set up for ",
         config_.protection == Protection::kDirect ? "direct" : "guarded", " leases only"));
+  }
+  if (request.source.any()) {
+    return absl::UnimplementedError(
+        absl::StrCat("source addresses cannot be checked: ", info_.source_check_trouble));
   }
   const auto offered = std::find_if(offered_.begin(), offered_.end(),
                                     [&](const auto& one) { return one.layout == request.layout; });
@@ -251,7 +259,13 @@ absl::Status VfioDevice::AddRule(const device::FlowRule& rule) {
   absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return lock.status();
   if (!ready_) return absl::UnavailableError("the function is being reset; try again");
-  if (!rule.action.drops() && rule.action.queue >= info_.rx_queues) {
+  if (rule.action.passes() || rule.action.reflects()) {
+    return absl::UnimplementedError(absl::StrCat(
+        info_.name, " cannot ",
+        rule.action.passes() ? "pass packets to the kernel" : "send packets back to the wire",
+        " by a rule; its rules drop, or name a queue"));
+  }
+  if (rule.action.to_queue() && rule.action.queue >= info_.rx_queues) {
     return absl::InvalidArgumentError(absl::StrCat("a rule for receive queue ", rule.action.queue,
                                                    "; the device has ", info_.rx_queues));
   }

@@ -1,7 +1,8 @@
 // Fuzzer of the broker: the bytes are a program of calls from up to eight sessions of three
-// tenants and an admin, over a device that refuses when the program says so. After each call the
-// books must be in order, the device must have been treated as device.h asks, quotas must hold and
-// no call may fail without a reason; after the end nothing may be left.
+// tenants and an admin, over a device that refuses when the program says so and on which only one
+// of the tenants may send. After each call the books must be in order, the device must have been
+// treated as device.h asks, quotas must hold and no call may fail without a reason; after the end
+// nothing may be left.
 #include "daemon/lease/broker.h"
 
 #include <cstdint>
@@ -49,7 +50,8 @@ class Bytes {
   std::abort();
 }
 
-constexpr uint32_t kUids[] = {0, 1000, 1001, 2000};
+constexpr uint32_t kReceiver = 2000;  // may not send
+constexpr uint32_t kUids[] = {0, 1000, 1001, kReceiver};
 constexpr policy::Quota kQuota = {.max_sessions = 3,
                                   .max_regions = 4,
                                   .max_region_bytes = 1 << 18,
@@ -66,6 +68,8 @@ policy::Tenant Tenant(const char* name, std::vector<uint32_t> uids) {
   tenant.may_join_rss = true;
   tenant.scope.any = true;
   tenant.quota = kQuota;
+  tenant.source.macs = {{2, 0, 0, 0, 0, 1}};
+  tenant.source_required = false;
   return tenant;
 }
 
@@ -79,14 +83,17 @@ class World {
     info.rss_table_size = 8;
     info.default_slots = 64;
     info.protections = {device::Protection::kDirect};
+    info.transmit_needs_grant = true;
     static const auto layouts = new std::vector<layout::VerifiedLayout>{
         layout::testing::SimpleLayout(), layout::testing::BigLayout()};
     info.layouts = *layouts;
     nic_ = std::make_shared<device::testing::FakeDevice>(info);
     BrokerOptions options;
     options.devices = {nic_};
-    options.policy =
-        policy::Policy::Create({Tenant("red", {1000, 1001}), Tenant("blue", {2000})}, {}).value();
+    policy::Tenant red = Tenant("red", {1000, 1001});
+    red.transmit = policy::Transmit::kNamed;
+    red.transmit_devices = {"nic0"};
+    options.policy = policy::Policy::Create({red, Tenant("blue", {kReceiver})}, {}).value();
     options.clock = [this] { return now_ += absl::Nanoseconds(1); };
     options.random = [this](std::span<uint8_t> out) {
       ++token_;
@@ -317,6 +324,14 @@ class World {
     if (!lease.ok()) return;
     const LeaseId id = lease->lease().lease_id();
     if (lease->lease().session_id() != caller) Fail("a lease of another session");
+    uids_[id] = lease->lease().uid();
+    if (uids_[id] == kReceiver && lease->lease().tx_queues_size() != 0) {
+      Fail("transmit queues without a grant");
+    }
+    const bool checked = uids_[id] != 0 && lease->lease().tx_queues_size() != 0;
+    if ((lease->lease().source_check() == v1::SOURCE_CHECK_ENFORCED) != checked) {
+      Fail("a source check where there is none, or none where there is one");
+    }
     if (!leases_.emplace(id, caller).second) Fail("a lease number that was used before");
     for (const v1::RegionGrant& region : lease->grant().regions()) {
       if (region.iova() % 4096 != 0 || region.iova() < (uint64_t{1} << 32)) Fail("a bad iova");
@@ -341,12 +356,18 @@ class World {
       match->mutable_dst_ip()->set_value(std::string(in_.Below(18), '\1'));
       match->mutable_dst_ip()->set_mask(std::string(in_.Below(18), '\3'));
     }
-    switch (in_.Below(4)) {
+    switch (in_.Below(8)) {
       case 0:
         request.set_drop(true);
         break;
       case 1:
         request.set_queue(in_.Number());
+        break;
+      case 2:
+        request.set_pass(true);
+        break;
+      case 3:
+        request.set_reflect(true);
         break;
       default:
         request.set_lease_queue(in_.Below(2));
@@ -358,6 +379,10 @@ class World {
         (request.lease_id() == 0 || leases_.at(request.lease_id()) != caller)) {
       Fail("a rule of another's lease");
     }
+    if (rule.ok() && rule->rule().reflect() && request.lease_id() != 0 &&
+        uids_.at(request.lease_id()) == kReceiver) {
+      Fail("a rule sends without a grant");
+    }
   }
 
   Bytes in_;
@@ -368,6 +393,7 @@ class World {
   std::map<SessionId, uint32_t> sessions_;         // to uid
   std::map<region::RegionId, SessionId> regions_;  // that ever were, to their session
   std::map<LeaseId, SessionId> leases_;
+  std::map<LeaseId, uint32_t> uids_;  // of all leases that ever were
 };
 
 }  // namespace

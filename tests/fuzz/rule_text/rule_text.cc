@@ -40,10 +40,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   qsplit::FillRequest(*rule, /*of_lease=*/false, &request);
   qsplit::v1::Rule answer;
   *answer.mutable_match() = request.match();
-  if (request.drop()) {
-    answer.set_drop(true);
-  } else {
-    answer.set_queue(request.queue());
+  switch (request.action_case()) {
+    case qsplit::v1::AddRuleRequest::kDrop:
+      answer.set_drop(request.drop());
+      break;
+    case qsplit::v1::AddRuleRequest::kPass:
+      answer.set_pass(request.pass());
+      break;
+    case qsplit::v1::AddRuleRequest::kReflect:
+      answer.set_reflect(request.reflect());
+      break;
+    default:
+      answer.set_queue(request.queue());
   }
   answer.set_location(request.location());
   const absl::StatusOr<qsplit::FlowRule> back = qsplit::FromProto(answer);

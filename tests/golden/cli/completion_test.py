@@ -67,6 +67,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.offered("qsplit rule add nic0 flow-type udp4 dst-p"), ["dst-port"])
         self.assertEqual(self.offered("qsplit rule add nic0 flow-type udp4 dst-port "), [])
         self.assertIn("action", self.offered("qsplit rule add nic0 flow-type udp4 dst-port 1 "))
+        self.assertEqual(self.offered("qsplit rule add nic0 flow-type udp4 action p"), ["pass"])
 
     def test_faults_and_options(self):
         self.assertEqual(self.offered("qsplit fault inject nic0 "), FAULTS)

@@ -11,6 +11,7 @@
 namespace qsplit::cli {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -63,6 +64,46 @@ TEST(DeviceText, ATroubleOfOneThatCanBeUsedIsNoMore) {
   v1::ListDevicesResponse list;
   *list.add_devices() = device;
   EXPECT_THAT(DeviceTable(list).Text(), HasSubstr(" down "));
+}
+
+TEST(DeviceText, AKernelNetdevSaysHowItRunsAndWhy) {
+  v1::Device device;
+  device.set_name("eth1");
+  device.set_rx_queues(4);
+  device.set_transmit_needs_grant(true);
+  v1::KernelNetdev* netdev = device.mutable_netdev();
+  netdev->set_name("veth0");
+  netdev->set_netns("lab");
+  netdev->set_driver("veth");
+  netdev->set_xdp_mode("native");
+  netdev->set_copy_reason("veth has no zero copy");
+  netdev->set_steering("xdp");
+  netdev->set_steering_reason("veth has no ntuple filters");
+  netdev->add_missing("transmit metadata");
+  netdev->add_missing("busy polling");
+  const std::string sheet = DeviceSheet(device).Text();
+  for (const char* line :
+       {"veth0 in lab", "native\n", "no: veth has no zero copy", "xdp: veth has no ntuple filters",
+        "transmit metadata, busy polling", "where policy grants it by name"}) {
+    EXPECT_THAT(sheet, HasSubstr(line));
+  }
+  v1::ListDevicesResponse list;
+  *list.add_devices() = device;
+  EXPECT_THAT(DeviceTable(list).Text(), HasSubstr("netdev veth0"));
+  device.clear_netdev();
+  device.clear_transmit_needs_grant();
+  EXPECT_THAT(DeviceSheet(device).Text(), Not(HasSubstr("transmission")));
+}
+
+TEST(LeaseText, SaysWhetherSourceAddressesAreChecked) {
+  v1::Lease lease;
+  EXPECT_THAT(LeaseSheet(lease).Text(), Not(HasSubstr("source addresses")));
+  lease.set_source_check(v1::SOURCE_CHECK_ENFORCED);
+  EXPECT_THAT(LeaseSheet(lease).Text(), ContainsRegex("source addresses: +checked\n"));
+  lease.set_source_check(v1::SOURCE_CHECK_NOT_ENFORCED);
+  lease.set_source_check_reason("the kernel sends what the ring holds");
+  EXPECT_THAT(LeaseSheet(lease).Text(),
+              HasSubstr("not checked: the kernel sends what the ring holds"));
 }
 
 TEST(LeaseText, LimitsAreShownWhereThereAreAny) {

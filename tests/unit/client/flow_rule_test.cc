@@ -48,10 +48,18 @@ TEST_P(Lines, SurvivesTheProtocol) {
   FillRequest(rule, /*of_lease=*/false, &request);
   v1::Rule answer;
   *answer.mutable_match() = request.match();
-  if (request.drop()) {
-    answer.set_drop(true);
-  } else {
-    answer.set_queue(request.queue());
+  switch (request.action_case()) {
+    case v1::AddRuleRequest::kDrop:
+      answer.set_drop(request.drop());
+      break;
+    case v1::AddRuleRequest::kPass:
+      answer.set_pass(request.pass());
+      break;
+    case v1::AddRuleRequest::kReflect:
+      answer.set_reflect(request.reflect());
+      break;
+    default:
+      answer.set_queue(request.queue());
   }
   answer.set_location(request.location());
   absl::StatusOr<FlowRule> back = FromProto(answer);
@@ -90,7 +98,10 @@ INSTANTIATE_TEST_SUITE_P(
         Line{"flow-type sctp4 dst-port 9899 vlan 0x10 m 0xf000 action 2"},
         Line{"flow-type tcp4 vlan-etype 0x88a8 vlan 0x64 action 2"},
         Line{"flow-type udp4 dst-port 1 dst-mac 02:00:00:00:00:09 action 65535"},
-        Line{"flow-type ip4 action -1"}));
+        Line{"flow-type ip4 action -1"},
+        Line{"flow-type udp4 action drop", "flow-type udp4 action -1"},
+        Line{"flow-type udp4 dst-port 22 action pass loc 0"},
+        Line{"flow-type udp6 dst-port 7 action reflect"}));
 
 TEST(FlowRule, MaskBitsAreTurnedAround) {
   const FlowRule rule =
@@ -143,6 +154,8 @@ TEST(FlowRule, ErrorsNameTheWordAndWhatIsAllowed) {
   EXPECT_THAT(Error("flow-type udp4 m 5 action 0"), HasSubstr("`m`"));
   EXPECT_THAT(Error("flow-type udp4 dst-port 5"), HasSubstr("no action"));
   EXPECT_THAT(Error("flow-type udp4 action -2"), HasSubstr("'-2'"));
+  EXPECT_THAT(Error("flow-type udp4 action passes"),
+              AllOf(HasSubstr("'passes'"), HasSubstr("or pass, or reflect")));
   EXPECT_THAT(Error("flow-type udp4 action 0 m 3"), HasSubstr("`m`"));
   EXPECT_THAT(Error("flow-type udp4 action 0 loc 4294967295"), HasSubstr("loc"));
   EXPECT_THAT(Error("flow-type udp4 user-def 5 action 0"), HasSubstr("`user-def`"));

@@ -107,6 +107,10 @@ TEST(RequestChecks, Steering) {
   EXPECT_EQ(Refused(request), "OUT_OF_RANGE match.src_ip");
   request.mutable_match()->mutable_src_ip()->set_value("abcd");
   EXPECT_EQ(Refused(request), "MALFORMED match.src_ip");
+  request.set_pass(false);
+  EXPECT_EQ(Refused(request), "MALFORMED pass");
+  request.set_reflect(false);
+  EXPECT_EQ(Refused(request), "MALFORMED reflect");
   request.set_drop(false);
   EXPECT_EQ(Refused(request), "MALFORMED drop");
   v1::SetRssRequest rss;

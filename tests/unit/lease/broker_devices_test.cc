@@ -102,6 +102,9 @@ TEST_F(BrokerDevicesTest, CountersAreTheHolders) {
   EXPECT_EQ(queue(blue).packets(), 2U);
   EXPECT_EQ(queue(Open(0)).packets(), 2U);
   EXPECT_EQ(Stats(kNobody).wire_rx_packets(), 7U);
+  ASSERT_EQ(Stats(kNobody).more_size(), 1);
+  EXPECT_EQ(Stats(kNobody).more(0).name(), "frames_faked");
+  EXPECT_EQ(Stats(kNobody).more(0).value(), 110U);
   EXPECT_EQ(Stats(kNobody).time_ns(), 1'700'000'000'000'000'000U);
 }
 

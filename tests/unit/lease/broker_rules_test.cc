@@ -101,6 +101,36 @@ TEST_F(BrokerRulesTest, ATenantsTrafficIsItsOwn) {
   EXPECT_TRUE(broker_->AddRule(blue_, Udp(blue_lease, 4242)).ok());
 }
 
+TEST_F(BrokerRulesTest, WhatARulePassesOrSendsBackIsTakenToo) {
+  const LeaseId red_lease = Acquire(red_, 1, 0).lease_id();
+  const LeaseId blue_lease = Acquire(blue_, 1, 0).lease_id();
+  v1::AddRuleRequest pass = Udp(red_lease, 22);
+  pass.set_pass(true);
+  v1::AddRuleRequest reflect = Udp(red_lease, 7);
+  reflect.set_reflect(true);
+  const auto passed = broker_->AddRule(red_, pass);
+  ASSERT_TRUE(passed.ok()) << passed.status();
+  EXPECT_TRUE(passed->rule().pass());
+  const auto reflected = broker_->AddRule(red_, reflect);
+  ASSERT_TRUE(reflected.ok()) << reflected.status();
+  EXPECT_TRUE(reflected->rule().reflect());
+  for (uint32_t port : {7U, 22U, 0U}) {
+    for (const bool passes : {false, true}) {
+      v1::AddRuleRequest theirs = Udp(blue_lease, port);
+      if (passes) theirs.set_pass(true);
+      Refuses(blue_, theirs, v1::ERROR_REASON_TRAFFIC_TAKEN);
+    }
+  }
+  Refuses(red_, pass, v1::ERROR_REASON_RULE_EXISTS);
+  pass.set_pass(false);
+  Refuses(red_, pass, v1::ERROR_REASON_MALFORMED);
+  // An operator's.
+  v1::AddRuleRequest free = Udp(0, 53);
+  free.set_pass(true);
+  EXPECT_TRUE(broker_->AddRule(root_, free).ok());
+  EXPECT_EQ(Nic().free_rx_queues(), 6U) << "it takes no queue";
+}
+
 TEST_F(BrokerRulesTest, RulesAreTheirSessionsToSeeAndRemove) {
   const LeaseId lease = Acquire(red_, 1, 0).lease_id();
   ASSERT_TRUE(broker_->AddRule(red_, Udp(lease, 1)).ok());

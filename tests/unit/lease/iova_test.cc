@@ -51,6 +51,25 @@ TEST(AssignIovas, StayBelow2To47) {
   EXPECT_FALSE(AssignIovas(page).ok());
 }
 
+TEST(AssignIovas, AdjoinWhereTheDeviceWantsIt) {
+  device::DeviceInfo device;
+  device.regions_adjoin = true;
+  // Whatever their pages; across what x86 takes for interrupts too, for these are offsets.
+  const IovaWish wishes[] = {{0x3000, 0x1000}, {0x40000000, 0x40000000}, {0x200000, 0x200000}};
+  const IovaRange range = RangeOf({}, device);
+  ASSERT_TRUE(AssignIovas(wishes, range).ok());
+  EXPECT_EQ(*AssignIovas(wishes, range), (std::vector<uint64_t>{0, 0x3000, 0x40003000}));
+  const IovaWish low[] = {{device::kInterruptWindow, 0x1000}, {0x1000, 0x1000}};
+  EXPECT_EQ(AssignIovas(low, range)->back(), device::kInterruptWindow);
+  device.iova_first = 0x5000;
+  device.iova_end = 0x9000;
+  const IovaWish full[] = {{0x3000, 0x1000}, {0x1000, 0x1000}};
+  EXPECT_EQ(*AssignIovas(full, RangeOf({}, device)), (std::vector<uint64_t>{0x5000, 0x8000}));
+  const IovaWish more[] = {{0x3000, 0x1000}, {0x2000, 0x1000}};
+  EXPECT_EQ(AssignIovas(more, RangeOf({}, device)).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
 v1::Layout WithAddress(std::initializer_list<uint32_t> bits, uint64_t unit) {
   v1::Layout layout;
   v1::Field* field = layout.add_forms()->add_fields();

@@ -54,6 +54,25 @@ TEST(Policy, PeersOfTheDefaultTenantAreTenantsOfTheirOwn) {
   EXPECT_NE((*policy)->KeyOf(3, 9), (*policy)->KeyOf(4, 9));
 }
 
+TEST(Policy, WhoMayTransmitWhere) {
+  device::DeviceInfo ordinary, needs_grant;
+  ordinary.name = "nic0";
+  needs_grant.name = "eth1";
+  needs_grant.transmit_needs_grant = true;
+  Tenant tenant;
+  const auto may = [&](Transmit transmit) {
+    tenant.transmit = transmit;
+    return std::pair(MayTransmit(tenant, ordinary), MayTransmit(tenant, needs_grant));
+  };
+  EXPECT_EQ(may(Transmit::kOrdinary), std::pair(true, false));
+  EXPECT_EQ(may(Transmit::kEverywhere), std::pair(true, true));
+  EXPECT_EQ(may(Transmit::kNowhere), std::pair(false, false));
+  EXPECT_EQ(may(Transmit::kNamed), std::pair(false, false));
+  tenant.transmit_devices = {"eth1"};
+  EXPECT_EQ(may(Transmit::kNamed), std::pair(false, true));
+  EXPECT_TRUE(MayTransmit(Policy::RootOnly()->Find(0, 0), needs_grant));
+}
+
 TEST(Policy, RootOnlyGivesOthersNothing) {
   const auto policy = Policy::RootOnly();
   const Tenant& other = policy->Find(1000, 1000);

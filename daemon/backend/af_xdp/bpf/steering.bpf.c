@@ -1,0 +1,229 @@
+/* The XDP program of a netdev whose queues are leased and whose NIC cannot steer.
+ *
+ *   packet --> key --> rules --> dropped, passed to the kernel, sent back, or the queue's socket
+ *
+ * Packets come from outside and may be anything. Rules and owners come from the daemon alone. A packet
+ * that no rule takes passes as it came; of one that is sent back the two MAC addresses change places
+ * and nothing else. An AF_XDP socket takes only what arrived on the queue that it is bound to, so that
+ * a rule's queue stands for its lease: another queue of the same lease that a packet came in by
+ * delivers it too.
+ *
+ * Built with the headers of the kernel's interface alone. Needs Linux 5.18 (bpf_xdp_load_bytes).
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+struct SteeringFrame {
+  struct xdp_md *context;
+};
+
+enum {
+  /* Headers up to here are read in place, where they are in the frame's first piece. */
+  kInPlaceBytes = 2048,
+  kAttempts = 4,
+};
+
+static __always_inline int ReadFarFrame(struct SteeringFrame *frame, __u32 at, __u32 *to,
+                                        const __u32 words) {
+  return bpf_xdp_load_bytes(frame->context, at, to, words * 4) == 0;
+}
+
+static __always_inline int ReadFrame(struct SteeringFrame *frame, __u32 at, __u32 *to,
+                                     const __u32 words) {
+  struct xdp_md *context = frame->context;
+  const void *const end = (const void *)(long)context->data_end;
+  if (at <= kInPlaceBytes) {
+    /* The kernel aligns IP headers where the machine wants that. */
+    const __u32 *from = (const void *)(long)context->data + at;
+    if ((const void *)(from + words) <= end) {
+#pragma unroll
+      for (__u32 i = 0; i < words; ++i) to[i] = from[i];
+      return 1;
+    }
+  }
+  return ReadFarFrame(frame, at, to, words);
+}
+
+struct SteeringExtensions;
+static __always_inline void SkipExtensions(__u32 most, struct SteeringExtensions *walk);
+
+#include "daemon/backend/af_xdp/bpf/steering_key.h"
+#include "daemon/backend/af_xdp/bpf/steering_search.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct SteeringMemory);
+} qs_memory SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, kSteeringRules); /* by location */
+  __type(key, __u32);
+  __type(value, struct SteeringCount);
+} qs_rules SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, kSteeringReasons);
+  __type(key, __u32);
+  __type(value, struct SteeringCount);
+} qs_reasons SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_XSKMAP);
+  __uint(max_entries, 1); /* the daemon makes it the netdev's receive queues */
+  __type(key, __u32);
+  __type(value, __u32);
+} qs_sockets SEC(".maps");
+
+/* Keeps loads in their order. */
+static __always_inline void LoadsInOrder(void) {
+#ifdef QSPLIT_LOADS_STAY_IN_ORDER /* the machine does it */
+  asm volatile("" ::: "memory");
+#else
+  /* Of the instructions of kernels before 6.15 only the atomic ones that fetch are barriers. */
+  __u64 cell = 0;
+  __sync_val_compare_and_swap(&cell, 0, 1);
+  asm volatile("" : : "r"(&cell) : "memory");
+#endif
+}
+
+static __always_inline void Count(void *map, __u32 at, __u32 bytes) {
+  struct SteeringCount *count = bpf_map_lookup_elem(map, &at);
+  if (!count) return;
+  count->packets += 1;
+  count->bytes += bytes;
+}
+
+static long VisitExtension(__u32 number, void *walk) {
+  (void)number;
+  return SkipExtension(walk);
+}
+
+static __always_inline void SkipExtensions(__u32 most, struct SteeringExtensions *walk) {
+  bpf_loop(most, VisitExtension, walk, 0);
+}
+
+/* Functions that are not static are verified once, each for itself, instead of once for each way that
+ * leads to them. */
+__noinline int KeyOfPacket(struct xdp_md *context, union SteeringKey *key) {
+  struct SteeringFrame frame = {context};
+  if (!key) return 0;
+  return KeyOfFrame(&frame, (__u32)bpf_xdp_get_buff_len(context), &key->fields);
+}
+
+struct Visit {
+  const struct SteeringTable *table;
+  struct SteeringSearch *search;
+};
+
+static long VisitGroup(__u32 number, void *context) {
+  const struct Visit *visit = context;
+  return SearchGroup(visit->table, number, visit->search);
+}
+
+static __always_inline const struct SteeringMemory *Memory(void) {
+  const __u32 zero = 0;
+  return bpf_map_lookup_elem(&qs_memory, &zero);
+}
+
+/* 0: the rules changed under each attempt. */
+__noinline int Search(struct SteeringSearch *search) {
+  const struct SteeringMemory *memory = Memory();
+  if (!search || !memory) return 0;
+  for (int i = 0; i < kAttempts; ++i) {
+    const __u64 generation = *(const volatile __u64 *)&memory->generation;
+    LoadsInOrder();
+    const struct Visit visit = {&memory->tables[generation & 1], search};
+    search->location = STEERING_NONE;
+    __u32 groups = visit.table->groups_used;
+    if (groups > kSteeringRules) groups = kSteeringRules;
+    bpf_loop(groups, VisitGroup, (void *)&visit, 0);
+    LoadsInOrder();
+    if (*(const volatile __u64 *)&visit.table->generation == generation) return 1;
+  }
+  return 0;
+}
+
+static __always_inline int SendBack(struct xdp_md *context) {
+  __u16 *at = (void *)(long)context->data;
+  if ((void *)(at + 6) > (void *)(long)context->data_end) return 0;
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+    const __u16 half = at[i];
+    at[i] = at[i + 3];
+    at[i + 3] = half;
+  }
+  return 1;
+}
+
+static __always_inline __u64 OwnerOf(const struct SteeringMemory *memory, __u32 queue) {
+  barrier_var(queue); /* or the compiler merges two checks into one that the verifier cannot read */
+  if (queue >= kSteeringQueues) return 0;
+  return *(const volatile __u64 *)&memory->owners[queue];
+}
+
+static __always_inline enum SteeringReason Deliver(__u32 wanted, __u32 arrived) {
+  if (wanted != arrived) {
+    const struct SteeringMemory *memory = Memory();
+    if (!memory) return kSteeringPassedWrongQueue;
+    const __u64 owner = OwnerOf(memory, wanted);
+    if (owner == 0 || owner != OwnerOf(memory, arrived)) return kSteeringPassedWrongQueue;
+  }
+  return bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) == XDP_REDIRECT ? kSteeringRedirected
+                                                                          : kSteeringPassedNoSocket;
+}
+
+static __always_inline enum SteeringReason Steer(struct xdp_md *context, __u32 bytes) {
+  union SteeringKey key = {};
+  struct SteeringSearch search = {};
+  if (!KeyOfPacket(context, &key)) return kSteeringDroppedMalformed;
+  __builtin_memcpy(search.key, key.words, sizeof search.key);
+  if (!Search(&search)) return kSteeringPassedInChange;
+  if (search.location == STEERING_NONE) return kSteeringPassedNoRule;
+  Count(&qs_rules, search.location, bytes);
+  switch (search.action) {
+    case STEERING_DROP:
+      return kSteeringDroppedByRule;
+    case STEERING_PASS:
+      return kSteeringPassedByRule;
+    case STEERING_REFLECT:
+      return SendBack(context) ? kSteeringSentBack : kSteeringPassedByRule;
+    default:
+      return Deliver(search.action, context->rx_queue_index);
+  }
+}
+
+SEC("xdp.frags")
+int qsplit_steering(struct xdp_md *context) {
+  const __u32 bytes = (__u32)bpf_xdp_get_buff_len(context);
+  const enum SteeringReason reason = Steer(context, bytes);
+  Count(&qs_reasons, reason, bytes);
+  switch (reason) {
+    case kSteeringDroppedByRule:
+    case kSteeringDroppedMalformed:
+      return XDP_DROP;
+    case kSteeringSentBack:
+      return XDP_TX;
+    case kSteeringRedirected:
+      return XDP_REDIRECT;
+    default:
+      return XDP_PASS;
+  }
+}
+
+/* What stands in the map of sockets for the queue whose number is the packet's first word: user space
+ * cannot read that map. Never attached, only run by the daemon. */
+SEC("xdp")
+int qsplit_probe(struct xdp_md *context) {
+  const __u32 *number = (void *)(long)context->data;
+  if ((void *)(number + 1) > (void *)(long)context->data_end) return XDP_ABORTED;
+  const __u32 queue = *number;
+  const struct bpf_xdp_sock *socket = bpf_map_lookup_elem(&qs_sockets, &queue);
+  if (!socket) return kSteeringNoSocket;
+  return socket->queue_id == queue ? kSteeringSocketOfQueue : kSteeringSocketOfAnotherQueue;
+}

@@ -1,0 +1,207 @@
+/* From a frame to the key that rules compare: the same as softnic::Parse makes of it, bit for bit.
+ *
+ * Whoever includes this defines before
+ *
+ *   struct SteeringFrame;  a frame
+ *   struct SteeringExtensions;  declared
+ *   int ReadFrame(struct SteeringFrame *frame, __u32 at, __u32 *to, const __u32 words);
+ *   int ReadFarFrame(the same);
+ *   void SkipExtensions(__u32 most, struct SteeringExtensions *walk);
+ *
+ * The first two copy 32-bit words from the frame's byte `at` on, 0 if they are not all there;
+ * ReadFarFrame where `at` may be anything. The third calls SkipExtension until it is not 0, `most`
+ * times at most: loops are the kernel's business. Each byte is read once, for in a zero-copy frame
+ * a client may write meanwhile. In C and C++: the program is compiled for the kernel, and for this
+ * machine by its fuzzer.
+ */
+#ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_KEY_H_
+#define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_KEY_H_
+
+#include <linux/types.h>
+
+/* device::FlowKey. Numbers in this machine's byte order, addresses in the network's. */
+struct SteeringFields {
+  __u8 dst_mac[6];
+  __u8 src_mac[6];
+  __u16 ether_type;
+  __u16 vlan_tci;
+  __u16 vlan_ether_type;
+  __u8 tos;
+  __u8 l4_protocol;
+  __u32 src_ip[4];
+  __u32 dst_ip[4];
+  __u16 src_port;
+  __u16 dst_port;
+  __u32 l4_bytes;
+  __u8 ip_version;
+  __u8 has_vlan;
+  __u8 has_ports;
+  __u8 reserved;
+};
+
+union SteeringKey {
+  struct SteeringFields fields;
+  __u64 words[8];
+};
+
+enum {
+  kEthernetBytes = 14,
+  kVlanTagBytes = 4,
+  kIp4Bytes = 20,
+  kIp6Bytes = 40,
+  kMaxExtensionHeaders = 16,
+};
+
+/* Where the walk through a frame stands. */
+struct SteeringWalk {
+  __u32 l3;    /* of the IP header */
+  __u32 l4;    /* behind it and its extensions; 0: not there */
+  __u32 end;   /* of the IP packet; never behind the frame's */
+  __u32 later; /* a fragment without the beginning */
+};
+
+static inline __attribute__((always_inline)) __u8 ByteIn(const __u32* words, __u32 at) {
+  return ((const __u8*)words)[at];
+}
+
+/* Bytes `at` and `at + 1` of what was read. */
+static inline __attribute__((always_inline)) __u16 Be16In(const __u32* words, __u32 at) {
+  return (__u16)(ByteIn(words, at) << 8 | ByteIn(words, at + 1));
+}
+
+static inline __attribute__((always_inline)) int IsVlan(__u16 ether_type) {
+  return ether_type == 0x8100 || ether_type == 0x88a8;
+}
+
+static inline __attribute__((always_inline)) void KeyOfIp4(struct SteeringFrame* frame,
+                                                           __u32 frame_bytes,
+                                                           struct SteeringWalk* walk,
+                                                           struct SteeringFields* key) {
+  __u32 ip[kIp4Bytes / 4];
+  const __u32 room = frame_bytes - walk->l3;
+  if (!ReadFrame(frame, walk->l3, ip, kIp4Bytes / 4)) return;
+  if (ByteIn(ip, 0) >> 4 != 4) return;
+  const __u32 header = (ByteIn(ip, 0) & 0xfu) * 4;
+  const __u32 total = Be16In(ip, 2);
+  if (header < kIp4Bytes || header > room || total < header || total > room) return;
+  walk->end = walk->l3 + total;
+  walk->l4 = walk->l3 + header;
+  walk->later = (Be16In(ip, 6) & 0x1fff) != 0;
+  key->ip_version = 4;
+  key->tos = ByteIn(ip, 1);
+  key->l4_protocol = ByteIn(ip, 9);
+  key->src_ip[0] = ip[3];
+  key->dst_ip[0] = ip[4];
+}
+
+/* Where the walk along IPv6's extension headers stands. */
+struct SteeringExtensions {
+  struct SteeringFrame* frame;
+  __u32 at;   /* of the header that `next` names; 0: the chain is cut off */
+  __u32 end;  /* of the IP packet */
+  __u32 next; /* what comes there: an extension or a protocol */
+  __u32 later;
+};
+
+static inline __attribute__((always_inline)) int IsExtension(__u32 next) {
+  /* Hop by hop, routing, fragment, authentication, destination options, mobility. */
+  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
+}
+
+/* Past one of them. 1: the walk is at its end. */
+static inline __attribute__((always_inline)) long SkipExtension(struct SteeringExtensions* walk) {
+  const __u32 next = walk->next;
+  __u32 header[2] = {0, 0};
+  __u32 length = 0;
+  if (!IsExtension(next)) return 1;
+  if (walk->end - walk->at >= 8 && ReadFarFrame(walk->frame, walk->at, header, 2)) {
+    const __u32 units = ByteIn(header, 1);
+    length = next == 44 ? 8 : next == 51 ? (units + 2) * 4 : (units + 1) * 8;
+  }
+  if (length == 0 || length > walk->end - walk->at) {
+    walk->at = 0;
+    return 1;
+  }
+  walk->next = ByteIn(header, 0);
+  walk->at += length;
+  /* An "atomic" fragment, alone, is a whole packet; behind a later one is payload. */
+  if (next != 44 || (Be16In(header, 2) & 0xfff8) == 0) return 0;
+  walk->later = 1;
+  return 1;
+}
+
+static inline __attribute__((always_inline)) void KeyOfIp6(struct SteeringFrame* frame,
+                                                           __u32 frame_bytes,
+                                                           struct SteeringWalk* walk,
+                                                           struct SteeringFields* key) {
+  __u32 ip[kIp6Bytes / 4];
+  if (!ReadFrame(frame, walk->l3, ip, kIp6Bytes / 4)) return;
+  if (ByteIn(ip, 0) >> 4 != 6) return;
+  const __u32 total = kIp6Bytes + Be16In(ip, 4);
+  if (total > frame_bytes - walk->l3) return;
+  walk->end = walk->l3 + total;
+  walk->l4 = walk->l3 + kIp6Bytes;
+  key->ip_version = 6;
+  key->tos = (__u8)(Be16In(ip, 0) >> 4);
+  for (int i = 0; i < 4; ++i) {
+    key->src_ip[i] = ip[2 + i];
+    key->dst_ip[i] = ip[6 + i];
+  }
+  struct SteeringExtensions extensions = {frame, walk->l4, walk->end, ByteIn(ip, 6), 0};
+  if (IsExtension(ByteIn(ip, 6))) SkipExtensions(kMaxExtensionHeaders, &extensions);
+  key->l4_protocol = (__u8)extensions.next;
+  walk->l4 = extensions.at;
+  walk->later = extensions.later;
+}
+
+static inline __attribute__((always_inline)) void KeyOfL4(struct SteeringFrame* frame,
+                                                          const struct SteeringWalk* walk,
+                                                          struct SteeringFields* key) {
+  __u32 l4 = 0;
+  if (walk->l4 == 0 || walk->later || walk->end - walk->l4 < 4) return;
+  if (!ReadFrame(frame, walk->l4, &l4, 1)) return;
+  const __u16 first = Be16In(&l4, 0);
+  const __u16 second = Be16In(&l4, 2);
+  key->l4_bytes = (__u32)first << 16 | second;
+  if (key->l4_protocol != 6 && key->l4_protocol != 17 && key->l4_protocol != 132) return;
+  key->src_port = first;
+  key->dst_port = second;
+  key->has_ports = 1;
+}
+
+/* `key` is all 0 before. 0: shorter than an Ethernet header. */
+static inline __attribute__((always_inline)) int KeyOfFrame(struct SteeringFrame* frame,
+                                                            __u32 frame_bytes,
+                                                            struct SteeringFields* key) {
+  __u32 head[4] = {0, 0, 0, 0};
+  if (frame_bytes < kEthernetBytes) return 0;
+  /* The first 12 bytes, then the type and whatever stands around it: all of it even in a frame
+   * of 14. */
+  if (!ReadFrame(frame, 0, head, 3) || !ReadFrame(frame, kEthernetBytes - 4, head + 3, 1)) return 0;
+  __builtin_memcpy(key->dst_mac, head, 12); /* and src_mac, which follows */
+  __u16 ether_type = Be16In(head, 14);
+  __u32 at = kEthernetBytes;
+#pragma GCC unroll 2
+  for (int tag = 0; tag < 2; ++tag) {
+    __u32 word = 0;
+    if (!IsVlan(ether_type) || !ReadFrame(frame, at, &word, 1)) break;
+    if (tag == 0) {
+      key->has_vlan = 1;
+      key->vlan_ether_type = ether_type;
+      key->vlan_tci = Be16In(&word, 0);
+    }
+    ether_type = Be16In(&word, 2);
+    at += kVlanTagBytes;
+  }
+  key->ether_type = ether_type;
+  struct SteeringWalk walk = {at, 0, frame_bytes, 0};
+  if (ether_type == 0x0800) {
+    KeyOfIp4(frame, frame_bytes, &walk, key);
+  } else if (ether_type == 0x86dd) {
+    KeyOfIp6(frame, frame_bytes, &walk, key);
+  }
+  KeyOfL4(frame, &walk, key);
+  return 1;
+}
+
+#endif /* QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_KEY_H_ */

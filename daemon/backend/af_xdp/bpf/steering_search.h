@@ -1,0 +1,58 @@
+/* The rule of the lowest location that matches a key: softnic::FlowTable's search, over the table
+ * of steering_memory.h.
+ *
+ * In C and C++, for the kernel and for this machine. It never reads outside of the table, whatever
+ * stands in it.
+ */
+#ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_SEARCH_H_
+#define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_SEARCH_H_
+
+#include "daemon/backend/af_xdp/bpf/steering_memory.h"
+
+struct SteeringSearch {
+  __u64 key[kSteeringKeyWords];
+  __u32 location; /* the lowest one until now; STEERING_NONE: none */
+  __u32 action;   /* that rule's */
+};
+
+static inline __attribute__((always_inline)) __u32 SteeringHash(const __u64* masked, __u64 seed) {
+  __u64 hash = seed;
+  for (int i = 0; i < kSteeringKeyWords; ++i) {
+    hash = ((hash << 23 | hash >> 41) ^ masked[i]) * 0x9e3779b97f4a7c15u;
+  }
+  return (__u32)(hash >> 32);
+}
+
+/* Looks into group `number`. 1: nothing better can follow. */
+static inline __attribute__((always_inline)) long SearchGroup(const struct SteeringTable* table,
+                                                              __u32 number,
+                                                              struct SteeringSearch* search) {
+  if (number >= kSteeringRules) return 1;
+  const struct SteeringGroup* group = &table->groups[number];
+  if (search->location < group->lowest_location) return 1;
+  __u64 masked[kSteeringKeyWords];
+  for (int i = 0; i < kSteeringKeyWords; ++i) masked[i] = search->key[i] & group->mask[i];
+  __u32 at = group->first;
+  if (group->chains != 0) {
+    at += SteeringHash(masked, table->seed) & (group->chains - 1);
+    at = table->chains[at & (kSteeringChains - 1)];
+  }
+  for (int i = 0; i < kSteeringChainRules && at < kSteeringRules; ++i) {
+    const struct SteeringRule* rule = &table->rules[at];
+    __u64 different = 0;
+    for (int word = 0; word < kSteeringKeyWords; ++word) {
+      different |= masked[word] ^ rule->value[word];
+    }
+    if (different == 0) {
+      if (rule->location < search->location) {
+        search->location = rule->location;
+        search->action = rule->action;
+      }
+      break;
+    }
+    at = rule->next;
+  }
+  return 0;
+}
+
+#endif /* QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_SEARCH_H_ */

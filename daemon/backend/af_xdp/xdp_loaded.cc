@@ -1,0 +1,149 @@
+#include "daemon/backend/af_xdp/xdp_loaded.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "daemon/backend/af_xdp/xdp_object.h"
+#include "daemon/linux/errno_status.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+// What libbpf says while this thread loads; its functions know one listener for all threads.
+thread_local std::string* said = nullptr;
+
+int Listen(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG || said == nullptr) return 0;
+  char line[512];
+  const int bytes = std::vsnprintf(line, sizeof line, format, arguments);
+  // The first complaint is the cause, the rest are its consequences.
+  if (said->empty()) *said = std::string(absl::StripSuffix(line, "\n"));
+  return bytes;
+}
+
+class Listening {
+ public:
+  Listening() {
+    libbpf_set_print(Listen);
+    said = &text_;
+  }
+  ~Listening() { said = nullptr; }
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+uint64_t WholePages(uint64_t bytes) {
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+absl::Status LoadError(int error, const std::string& words) {
+  if (error == EPERM || error == EACCES) {
+    // The verifier's refusals are EACCES as well; those come with words.
+    if (words.empty() || error == EPERM) {
+      return absl::PermissionDeniedError(
+          "load the XDP program: not permitted; it needs CAP_BPF and CAP_NET_ADMIN");
+    }
+  }
+  return absl::UnimplementedError(
+      absl::StrCat("the kernel does not take the XDP program (Linux 5.18 or newer is needed): ",
+                   std::strerror(error), words.empty() ? "" : "; ", words));
+}
+
+}  // namespace
+
+void XdpLoaded::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
+  if (queues == 0 || queues > kSteeringQueues) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        queues, " receive queues; the XDP program serves 1 to ", int{kSteeringQueues}));
+  }
+  const Listening listening;
+  const auto bytes = SteeringObject();
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "qsplit");
+  XdpLoaded loaded;
+  loaded.object_.reset(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
+  if (!loaded.object_) return LoadError(errno, listening.text());
+  bpf_object* const object = loaded.object_.get();
+  bpf_map* const sockets = bpf_object__find_map_by_name(object, "qs_sockets");
+  if (sockets == nullptr || bpf_map__set_max_entries(sockets, queues) != 0) {
+    return absl::InternalError("the XDP program has no map of sockets");
+  }
+  if (const int error = bpf_object__load(object); error != 0) {
+    return LoadError(-error, listening.text());
+  }
+  const auto program = [object](const char* name) {
+    return bpf_program__fd(bpf_object__find_program_by_name(object, name));
+  };
+  loaded.program_fd_ = program("qsplit_steering");
+  loaded.probe_fd_ = program("qsplit_probe");
+  loaded.sockets_fd_ = bpf_map__fd(sockets);
+  loaded.rules_fd_ = bpf_object__find_map_fd_by_name(object, "qs_rules");
+  loaded.reasons_fd_ = bpf_object__find_map_fd_by_name(object, "qs_reasons");
+  bpf_prog_info info{};
+  __u32 info_bytes = sizeof info;
+  if (bpf_obj_get_info_by_fd(loaded.program_fd_, &info, &info_bytes) != 0) {
+    return linux_sys::ErrnoStatus(errno, "look at the XDP program");
+  }
+  loaded.program_id_ = info.id;
+  auto memory = linux_sys::Mapping::Map(bpf_object__find_map_fd_by_name(object, "qs_memory"), 0,
+                                        WholePages(sizeof(SteeringMemory)),
+                                        linux_sys::Mapping::Access::kReadWrite);
+  if (!memory.ok()) return memory.status();
+  loaded.memory_ = *std::move(memory);
+  return loaded;
+}
+
+SteeringCount XdpLoaded::Sum(int map_fd, uint32_t at) {
+  static const int cpus = libbpf_num_possible_cpus();
+  SteeringCount sum{};
+  std::vector<SteeringCount> each(static_cast<size_t>(cpus > 0 ? cpus : 1));
+  if (cpus <= 0 || bpf_map_lookup_elem(map_fd, &at, each.data()) != 0) return sum;
+  for (const SteeringCount& count : each) {
+    sum.packets += count.packets;
+    sum.bytes += count.bytes;
+  }
+  return sum;
+}
+
+absl::Status XdpLoaded::SetSocket(uint32_t queue, int socket_fd) {
+  if (bpf_map_update_elem(sockets_fd_, &queue, &socket_fd, BPF_ANY) == 0) return absl::OkStatus();
+  return linux_sys::ErrnoStatus(errno, "give the XDP program the socket of receive queue",
+                                absl::StrCat(queue));
+}
+
+absl::Status XdpLoaded::ClearSocket(uint32_t queue) {
+  if (bpf_map_delete_elem(sockets_fd_, &queue) == 0 || errno == ENOENT) return absl::OkStatus();
+  return linux_sys::ErrnoStatus(errno, "take from the XDP program the socket of receive queue",
+                                absl::StrCat(queue));
+}
+
+absl::StatusOr<SteeringProbe> XdpLoaded::Probe(uint32_t queue) const {
+  std::array<uint8_t, 64> packet{};  // ETH_HLEN at least
+  std::memcpy(packet.data(), &queue, sizeof queue);
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data(), .data_size_in = packet.size(),
+              .repeat = 1);
+  if (bpf_prog_test_run_opts(probe_fd_, &run) != 0) {
+    return linux_sys::ErrnoStatus(errno, "look for the socket of receive queue",
+                                  absl::StrCat(queue));
+  }
+  return static_cast<SteeringProbe>(run.retval);
+}
+
+}  // namespace qsplit::af_xdp

@@ -1,0 +1,65 @@
+// The steering program in the kernel: loaded, with its maps, attached to nothing yet.
+//
+// The memory is shared with the program alone; bpf/steering_memory.h says who writes it. Ends with
+// this object, unless a link holds the program. Any thread, one at a time; Probe and reading
+// counters together with anything.
+#ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_XDP_LOADED_H_
+#define QSPLIT_DAEMON_BACKEND_AF_XDP_XDP_LOADED_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/backend/af_xdp/bpf/steering_memory.h"
+#include "daemon/linux/mapping.h"
+
+struct bpf_object;
+
+namespace qsplit::af_xdp {
+
+class XdpLoaded {
+ public:
+  // `queues`: receive queues of the netdev that it is for. PERMISSION_DENIED: needs CAP_BPF and
+  // CAP_NET_ADMIN. UNIMPLEMENTED: the kernel lacks something; the message has its words.
+  static absl::StatusOr<XdpLoaded> Load(uint32_t queues);
+
+  int program_fd() const { return program_fd_; }
+  uint32_t program_id() const { return program_id_; }
+  SteeringMemory& memory() const { return *reinterpret_cast<SteeringMemory*>(memory_.data()); }
+
+  // Sums over all CPUs; 0 where the kernel does not tell.
+  SteeringCount RuleCount(uint32_t location) const { return Sum(rules_fd_, location); }
+  SteeringCount ReasonCount(SteeringReason reason) const {
+    return Sum(reasons_fd_, static_cast<uint32_t>(reason));
+  }
+
+  // The socket needs a receive ring. The kernel takes it out again when it is closed.
+  absl::Status SetSocket(uint32_t queue, int socket_fd);
+  // No socket there: nothing happens.
+  absl::Status ClearSocket(uint32_t queue);
+  absl::StatusOr<SteeringProbe> Probe(uint32_t queue) const;
+
+ private:
+  struct Close {
+    void operator()(bpf_object* object) const;
+  };
+
+  XdpLoaded() = default;
+  static SteeringCount Sum(int map_fd, uint32_t at);
+
+  std::unique_ptr<bpf_object, Close> object_;
+  linux_sys::Mapping memory_;
+  // The object's.
+  int program_fd_ = -1;
+  int probe_fd_ = -1;
+  int rules_fd_ = -1;
+  int reasons_fd_ = -1;
+  int sockets_fd_ = -1;
+  uint32_t program_id_ = 0;
+};
+
+}  // namespace qsplit::af_xdp
+
+#endif  // QSPLIT_DAEMON_BACKEND_AF_XDP_XDP_LOADED_H_

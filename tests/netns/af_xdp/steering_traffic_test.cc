@@ -1,0 +1,240 @@
+// The program with packets of a wire and of the kernel's own stack, and with real AF_XDP sockets.
+#include <gmock/gmock.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/netns/af_xdp/steering_world.h"
+#include "tests/support/frames.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+using qsplit::testing::Bytes;
+using qsplit::testing::FrameSpec;
+using qsplit::testing::MakeFrame;
+
+constexpr qsplit::testing::Mac kX0 = {0x02, 0, 0, 0, 0, 1};
+constexpr qsplit::testing::Mac kWire = {0x02, 0, 0, 0, 0, 2};
+constexpr int kWaitMs = 2000;
+
+// Everything that passes a netdev, both ways, as the kernel's stack sees it.
+class RawSocket {
+ public:
+  explicit RawSocket(const char* netdev)
+      : fd_(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_ALL))) {
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(ETH_P_ALL);
+    address.sll_ifindex = static_cast<int>(::if_nametoindex(netdev));
+    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  void Send(const Bytes& frame) {
+    EXPECT_EQ(::send(fd_.get(), frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()));
+  }
+  // The next frame that came in from outside; empty: none came.
+  Bytes Receive(int wait_ms = kWaitMs) {
+    for (pollfd poll{fd_.get(), POLLIN, 0}; ::poll(&poll, 1, wait_ms) == 1;) {
+      Bytes frame(4096);
+      sockaddr_ll from{};
+      socklen_t from_bytes = sizeof from;
+      const ssize_t bytes = ::recvfrom(fd_.get(), frame.data(), frame.size(), 0,
+                                       reinterpret_cast<sockaddr*>(&from), &from_bytes);
+      if (bytes < 0 || from.sll_pkttype == PACKET_OUTGOING) continue;
+      frame.resize(static_cast<size_t>(bytes));
+      return frame;
+    }
+    return {};
+  }
+
+ private:
+  linux_sys::OwnedFd fd_;
+};
+
+// An AF_XDP socket of libxdp's, bound to a queue of x0, in copy mode.
+class XdpSocket {
+ public:
+  explicit XdpSocket(uint32_t queue) {
+    memory_ = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_EQ(xsk_umem__create(&umem_, memory_, kBytes, &fill_, &completion_, nullptr), 0);
+    xsk_socket_config config{};
+    config.rx_size = config.tx_size = kFrames;
+    config.libbpf_flags = XSK_LIBBPF_FLAGS__INHIBIT_PROG_LOAD;
+    config.bind_flags = XDP_COPY;
+    EXPECT_EQ(xsk_socket__create(&socket_, "x0", queue, umem_, &rx_, &tx_, &config), 0);
+    uint32_t at = 0;
+    EXPECT_EQ(xsk_ring_prod__reserve(&fill_, kFrames, &at), kFrames);
+    for (uint32_t i = 0; i < kFrames; ++i) {
+      *xsk_ring_prod__fill_addr(&fill_, at + i) = uint64_t{i} * kFrameBytes;
+    }
+    xsk_ring_prod__submit(&fill_, kFrames);
+  }
+  ~XdpSocket() {
+    xsk_socket__delete(socket_);
+    xsk_umem__delete(umem_);
+    ::munmap(memory_, kBytes);
+  }
+  XdpSocket(const XdpSocket&) = delete;
+  XdpSocket& operator=(const XdpSocket&) = delete;
+
+  int fd() const { return xsk_socket__fd(socket_); }
+  Bytes Receive(int wait_ms = kWaitMs) {
+    pollfd poll{fd(), POLLIN, 0};
+    uint32_t at = 0;
+    if (::poll(&poll, 1, wait_ms) != 1 || xsk_ring_cons__peek(&rx_, 1, &at) != 1) return {};
+    const xdp_desc* descriptor = xsk_ring_cons__rx_desc(&rx_, at);
+    const auto* bytes = static_cast<const uint8_t*>(memory_) + descriptor->addr;
+    Bytes frame(bytes, bytes + descriptor->len);
+    xsk_ring_cons__release(&rx_, 1);
+    return frame;
+  }
+
+ private:
+  static constexpr uint32_t kFrames = 64;
+  static constexpr uint32_t kFrameBytes = 4096;
+  static constexpr size_t kBytes = size_t{kFrames} * kFrameBytes;
+
+  void* memory_ = nullptr;
+  xsk_umem* umem_ = nullptr;
+  xsk_socket* socket_ = nullptr;
+  xsk_ring_prod fill_{};
+  xsk_ring_cons completion_{};
+  xsk_ring_cons rx_{};
+  xsk_ring_prod tx_{};
+};
+
+device::FlowRule UdpRule(uint32_t location, uint16_t port, uint32_t action) {
+  device::FlowRule rule;
+  rule.location = location;
+  rule.match.type = device::FlowType::kUdp4;
+  rule.match.value.ip_version = 4;
+  rule.match.mask.ip_version = 0xff;
+  rule.match.value.l4_protocol = 17;
+  rule.match.mask.l4_protocol = 0xff;
+  rule.match.value.dst_port = port;
+  rule.match.mask.dst_port = 0xffff;
+  rule.match.value.has_ports = rule.match.mask.has_ports = 1;
+  rule.action.queue = action;
+  return rule;
+}
+
+Bytes UdpFrame(uint16_t port) {
+  FrameSpec spec;
+  spec.dst = kX0;
+  spec.src = kWire;
+  spec.dst_port = port;
+  return MakeFrame(spec);
+}
+
+class SteeringTraffic : public SteeringWorld {
+ protected:
+  void SetUp() override {
+    SteeringWorld::SetUp();
+    if (IsSkipped()) return;
+    program_ = Load();
+    ASSERT_NE(program_, nullptr);
+    wire_ = std::make_unique<RawSocket>("wire");
+    stack_ = std::make_unique<RawSocket>("x0");
+  }
+
+  // The queue that veth delivers our frames on: that of the sending thread's queue, so let the
+  // program tell.
+  uint32_t ArrivalQueue() {
+    for (uint32_t queue = 0; queue < kQueues; ++queue) {
+      EXPECT_TRUE(program_->SetQueueOwner(queue, queue + 1).ok());
+    }
+    for (uint32_t queue = 0; queue < kQueues; ++queue) {
+      EXPECT_TRUE(program_->AddRule(UdpRule(1000, 9, queue)).ok());
+      const uint64_t before = program_->ReadReasons().passed_no_socket.packets;
+      wire_->Send(UdpFrame(9));
+      EXPECT_EQ(stack_->Receive(), UdpFrame(9));
+      EXPECT_TRUE(program_->RemoveRule(1000).ok());
+      // Without a socket it passes either way; on the wrong queue for another reason.
+      if (program_->ReadReasons().passed_no_socket.packets != before) return queue;
+    }
+    ADD_FAILURE() << "frames arrive on no queue";
+    return 0;
+  }
+
+  std::unique_ptr<SteeringProgram> program_;
+  std::unique_ptr<RawSocket> wire_;
+  std::unique_ptr<RawSocket> stack_;
+};
+
+TEST_F(SteeringTraffic, WhatNoRuleTakesReachesTheKernel) {
+  ASSERT_TRUE(program_->AddRule(UdpRule(0, 4242, device::FlowAction::kDrop)).ok());
+  Shell(
+      "ip netns add wire && ip link set wire netns wire && "
+      "ip -n wire address add 10.9.0.2/24 dev wire && ip -n wire link set wire up && "
+      "ip address add 10.9.0.1/24 dev x0");
+  EXPECT_EQ(std::system("ping -q -c 3 -i 0.05 -W 2 10.9.0.2 >/dev/null"), 0);
+  EXPECT_GE(program_->ReadReasons().passed_no_rule.packets, 3u);
+  Shell("ip netns del wire");
+}
+
+TEST_F(SteeringTraffic, EachVerdictDoesWhatItSays) {
+  ASSERT_TRUE(program_->AddRule(UdpRule(0, 1, device::FlowAction::kDrop)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpRule(1, 2, device::FlowAction::kPass)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpRule(2, 3, device::FlowAction::kReflect)).ok());
+  wire_->Send(UdpFrame(1));
+  wire_->Send(UdpFrame(2));
+  EXPECT_EQ(stack_->Receive(), UdpFrame(2)) << "the first was dropped, the second came";
+  wire_->Send(UdpFrame(3));
+  Bytes back = UdpFrame(3);
+  std::swap_ranges(back.begin(), back.begin() + 6, back.begin() + 6);
+  EXPECT_EQ(wire_->Receive(), back);
+  EXPECT_TRUE(stack_->Receive(100).empty());
+  const SteeringReasons reasons = program_->ReadReasons();
+  EXPECT_EQ(reasons.dropped_by_rule.packets, 1u);
+  EXPECT_EQ(reasons.dropped_by_rule.bytes, UdpFrame(1).size());
+  EXPECT_EQ(reasons.passed_by_rule.packets, 1u);
+  EXPECT_EQ(reasons.sent_back.packets, 1u);
+}
+
+TEST_F(SteeringTraffic, ASocketGetsWhatItsRuleTakesAndTheKernelTheRest) {
+  const uint32_t queue = ArrivalQueue();
+  XdpSocket socket(queue);
+  ASSERT_TRUE(program_->SetSocket(queue, socket.fd()).ok());
+  EXPECT_EQ(program_->LookForSocket(queue).value(), SocketEntry::kOfThisQueue);
+  ASSERT_TRUE(program_->AddRule(UdpRule(0, 4242, queue)).ok());
+  wire_->Send(UdpFrame(4242));
+  wire_->Send(UdpFrame(4243));
+  EXPECT_EQ(socket.Receive(), UdpFrame(4242));
+  EXPECT_EQ(stack_->Receive(), UdpFrame(4243));
+  EXPECT_EQ(program_->ReadReasons().redirected.packets, 1u);
+
+  // A rule for another queue of the same lease delivers here too; for another lease's it does not.
+  const uint32_t other = (queue + 1) % kQueues;
+  ASSERT_TRUE(program_->AddRule(UdpRule(1, 4244, other)).ok());
+  ASSERT_TRUE(program_->SetQueueOwner(other, queue + 1).ok());
+  wire_->Send(UdpFrame(4244));
+  EXPECT_EQ(socket.Receive(), UdpFrame(4244));
+  ASSERT_TRUE(program_->SetQueueOwner(other, 77).ok());
+  const uint64_t before = program_->ReadReasons().passed_wrong_queue.packets;
+  wire_->Send(UdpFrame(4244));
+  EXPECT_EQ(stack_->Receive(), UdpFrame(4244));
+  EXPECT_EQ(program_->ReadReasons().passed_wrong_queue.packets, before + 1);
+  EXPECT_TRUE(socket.Receive(50).empty());
+}
+
+TEST_F(SteeringTraffic, AClosedSocketsPacketsReachTheKernel) {
+  const uint32_t queue = ArrivalQueue();
+  ASSERT_TRUE(program_->AddRule(UdpRule(0, 4242, queue)).ok());
+  {
+    XdpSocket socket(queue);
+    ASSERT_TRUE(program_->SetSocket(queue, socket.fd()).ok());
+    wire_->Send(UdpFrame(4242));
+    EXPECT_EQ(socket.Receive(), UdpFrame(4242));
+  }
+  const uint64_t before = program_->ReadReasons().passed_no_socket.packets;
+  wire_->Send(UdpFrame(4242));
+  EXPECT_EQ(stack_->Receive(), UdpFrame(4242));
+  EXPECT_EQ(program_->ReadReasons().passed_no_socket.packets, before + 1);
+}
+
+}  // namespace
+}  // namespace qsplit::af_xdp
