@@ -67,7 +67,8 @@ std::string WhyNotNative(int error, std::string_view netdev) {
 std::string_view NameOf(XdpMode mode) { return mode == XdpMode::kNative ? "native" : "generic"; }
 
 absl::Status CheckNoProgram(uint32_t interface, std::string_view netdev) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, there);
+  bpf_xdp_query_opts there{};
+  there.sz = sizeof there;
   if (const int error = bpf_xdp_query(static_cast<int>(interface), 0, &there); error != 0) {
     return linux_sys::ErrnoStatus(-error, "look for an XDP program on", netdev);
   }
@@ -103,7 +104,9 @@ absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface,
   std::string native_failure;
   int error = 0;
   for (const Mode& mode : kModes) {
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode.flag);
+    bpf_link_create_opts options{};
+    options.sz = sizeof options;
+    options.flags = mode.flag;
     OwnedFd fd(bpf_link_create(program_fd, static_cast<int>(interface), BPF_XDP, &options));
     if (fd.valid()) return XdpLink(std::move(fd), mode.mode, std::move(native_failure));
     error = errno;

@@ -76,7 +76,9 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   }
   const Listening listening;
   const auto bytes = SteeringObject();
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "qsplit");
+  bpf_object_open_opts options{};
+  options.sz = sizeof options;
+  options.object_name = "qsplit";
   XdpLoaded loaded;
   loaded.object_.reset(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
   if (!loaded.object_) return LoadError(errno, listening.text());
@@ -137,8 +139,11 @@ absl::Status XdpLoaded::ClearSocket(uint32_t queue) {
 absl::StatusOr<SteeringProbe> XdpLoaded::Probe(uint32_t queue) const {
   std::array<uint8_t, 64> packet{};  // ETH_HLEN at least
   std::memcpy(packet.data(), &queue, sizeof queue);
-  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data(), .data_size_in = packet.size(),
-              .repeat = 1);
+  bpf_test_run_opts run{};
+  run.sz = sizeof run;
+  run.data_in = packet.data();
+  run.data_size_in = packet.size();
+  run.repeat = 1;
   if (bpf_prog_test_run_opts(probe_fd_, &run) != 0) {
     return linux_sys::ErrnoStatus(errno, "look for the socket of receive queue",
                                   absl::StrCat(queue));

@@ -132,7 +132,8 @@ class SteeringEngine : public SteeringWorld {
 
 TEST_F(SteeringEngine, AgreesWithTheDaemonsOwnOnAMillionRandomFrames) {
   const char* wanted = std::getenv("QSPLIT_STEERING_PACKETS");
-  const int frames = wanted == nullptr ? 1'000'000 : std::atoi(wanted);
+  const int frames =
+      wanted == nullptr ? 1'000'000 : static_cast<int>(std::strtol(wanted, nullptr, 10));
   constexpr int kFramesOfASet = 2500;
   constexpr std::array<uint32_t, 8> kSizes = {1, 3, 4, 16, 64, 300, 1000, 1024};
   const auto begin = std::chrono::steady_clock::now();
@@ -167,6 +168,7 @@ TEST_F(SteeringEngine, OneRuleAtATimeAgreesToo) {
     if (rules.size() % 10 != 0) continue;
     // The same rules once more, so that all counters begin at 0.
     std::vector<FlowRule> list;
+    list.reserve(rules.size());
     for (const auto& [location, one] : rules) list.push_back(one);
     for (const FlowRule& one : list) {
       ASSERT_TRUE(program_->RemoveRule(one.location).ok());

@@ -30,17 +30,18 @@ inline constexpr uint32_t kQueues = 8;
 
 inline void Shell(const std::string& words) { ASSERT_EQ(std::system(words.c_str()), 0) << words; }
 
-// "x0" is the netdev with the program, "wire" its other end.
+// "x0" is the netdev with the program, "wire" its other end. It sends on one queue alone, so that
+// all of it arrives on queue 0 of x0.
 class SteeringWorld : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0) {
       GTEST_SKIP() << "SKIPPED: needs root to make a network namespace";
     }
-    Shell("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+    Shell("for of in all default; do echo 1 >/proc/sys/net/ipv6/conf/$of/disable_ipv6; done");
     Shell(
         "ip link add x0 numrxqueues 8 numtxqueues 8 address 02:00:00:00:00:01 type veth peer name "
-        "wire numrxqueues 8 numtxqueues 8 address 02:00:00:00:00:02");
+        "wire numrxqueues 8 numtxqueues 1 address 02:00:00:00:00:02");
     Shell("ip link set wire up && ip link set x0 up");
   }
 
@@ -71,10 +72,15 @@ class ProgramRun {
     context.data_end = static_cast<uint32_t>(frame.size());
     context.ingress_ifindex = interface_;
     context.rx_queue_index = queue;
-    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out_.data(),
-                .data_size_in = static_cast<uint32_t>(frame.size()),
-                .data_size_out = static_cast<uint32_t>(out_.size()), .ctx_in = &context,
-                .ctx_size_in = sizeof context, .repeat = static_cast<int>(repeat));
+    bpf_test_run_opts run{};
+    run.sz = sizeof run;
+    run.data_in = frame.data();
+    run.data_size_in = static_cast<uint32_t>(frame.size());
+    run.data_out = out_.data();
+    run.data_size_out = static_cast<uint32_t>(out_.size());
+    run.ctx_in = &context;
+    run.ctx_size_in = sizeof context;
+    run.repeat = static_cast<int>(repeat);
     if (bpf_prog_test_run_opts(fd_.get(), &run) != 0) return -1;
     out_bytes_ = run.data_size_out;
     return static_cast<int>(run.retval);

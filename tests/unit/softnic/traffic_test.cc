@@ -230,6 +230,49 @@ TEST_F(Traffic, RulesInOrderOfTheirLocation) {
   EXPECT_EQ(right().RemoveRule(21).code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(Traffic, ARuleSendsBackWithTheMacAddressesSwappedAndNotForEver) {
+  auto sender = Open(left(), {.lease = 100, .rx_queues = {0}, .tx_queues = {0}});
+  ASSERT_TRUE(sender);
+  ASSERT_TRUE(left().AddRule(UdpPortRule(0, 7, 0)).ok());
+  ASSERT_TRUE(right().AddRule(UdpPortRule(0, 7, device::FlowAction::kReflect)).ok());
+  FrameSpec spec = ToRight();
+  spec.src = kLeftMac;
+  spec.dst_port = 7;
+  ASSERT_TRUE(sender->Send(0, MakeFrame(spec)));
+  std::swap(spec.dst, spec.src);
+  const std::optional<Received> got = sender->Receive(0);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->bytes, MakeFrame(spec));
+  EXPECT_EQ(right().ReadRuleCounters().front().packets, 1u);
+
+  // Both reflect: back once, and then dropped where it came from.
+  ASSERT_TRUE(left().RemoveRule(0).ok());
+  ASSERT_TRUE(left().AddRule(UdpPortRule(0, 7, device::FlowAction::kReflect)).ok());
+  std::swap(spec.dst, spec.src);
+  ASSERT_TRUE(sender->Send(0, MakeFrame(spec)));
+  ASSERT_TRUE(sender->AwaitSent(0));
+  EXPECT_EQ(right().ReadRuleCounters().front().packets, 3u);
+  EXPECT_EQ(left().ReadRuleCounters().front().packets, 1u);
+  EXPECT_EQ(right().ReadCounters().drops_rule, 1u);
+}
+
+TEST_F(Traffic, ARulePassesWhatRssWouldHaveGivenToAQueue) {
+  auto sender = Sender();
+  auto receiver = Open(right(), {.lease = 1, .rx_queues = {0}, .join_rss = true});
+  ASSERT_TRUE(sender && receiver);
+  ASSERT_TRUE(right().SetRss({std::vector<uint32_t>(128, 0), kDefaultRssKey}).ok());
+  ASSERT_TRUE(right().AddRule(UdpPortRule(0, 7, device::FlowAction::kPass)).ok());
+  FrameSpec spec = ToRight();
+  spec.dst_port = 7;
+  ASSERT_TRUE(sender->Send(0, MakeFrame(spec)));
+  spec.dst_port = 8;
+  ASSERT_TRUE(sender->Send(0, MakeFrame(spec)));
+  const std::optional<Received> got = receiver->Receive(0);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->bytes, MakeFrame(spec)) << "the first went to the representor, which is not there";
+  EXPECT_EQ(right().ReadCounters().drops_representor, 1u);
+}
+
 TEST_F(Traffic, MacFilter) {
   auto sender = Sender();
   auto receiver = Open(right(), {.lease = 1, .rx_queues = {0}, .join_rss = true});

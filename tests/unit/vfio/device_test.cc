@@ -160,6 +160,21 @@ TEST_F(VfioDeviceTest, WhatHasBeenSetSurvivesTheReset) {
   EXPECT_TRUE(nic_->rules.contains(3));
 }
 
+TEST_F(VfioDeviceTest, RulesThatPassOrReflectAreNotImplementedByName) {
+  Make(Protection::kDirect);
+  for (const auto& [action, words] :
+       {std::pair{device::FlowAction::kPass, "cannot pass packets to the kernel by a rule"},
+        std::pair{device::FlowAction::kReflect,
+                  "cannot send packets back to the wire by a rule"}}) {
+    device::FlowRule rule;
+    rule.action.queue = action;
+    const absl::Status status = device_->AddRule(rule);
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+    EXPECT_NE(status.message().find(words), std::string::npos) << status;
+  }
+  EXPECT_TRUE(nic_->rules.empty());
+}
+
 TEST_F(VfioDeviceTest, NothingIsLeftOfALeaseThatFails) {
   Make(Protection::kDirect);
   nic_->refuse_queue = {true, 2};

@@ -14,42 +14,12 @@
 
 #include <bpf/bpf_helpers.h>
 
-struct SteeringFrame {
-  struct xdp_md *context;
-};
-
-enum {
-  /* Headers up to here are read in place, where they are in the frame's first piece. */
-  kInPlaceBytes = 2048,
-  kAttempts = 4,
-};
-
-static __always_inline int ReadFarFrame(struct SteeringFrame *frame, __u32 at, __u32 *to,
-                                        const __u32 words) {
-  return bpf_xdp_load_bytes(frame->context, at, to, words * 4) == 0;
-}
-
-static __always_inline int ReadFrame(struct SteeringFrame *frame, __u32 at, __u32 *to,
-                                     const __u32 words) {
-  struct xdp_md *context = frame->context;
-  const void *const end = (const void *)(long)context->data_end;
-  if (at <= kInPlaceBytes) {
-    /* The kernel aligns IP headers where the machine wants that. */
-    const __u32 *from = (const void *)(long)context->data + at;
-    if ((const void *)(from + words) <= end) {
-#pragma unroll
-      for (__u32 i = 0; i < words; ++i) to[i] = from[i];
-      return 1;
-    }
-  }
-  return ReadFarFrame(frame, at, to, words);
-}
-
-struct SteeringExtensions;
-static __always_inline void SkipExtensions(__u32 most, struct SteeringExtensions *walk);
-
+#include "daemon/backend/af_xdp/bpf/steering_frame.h"
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
+#include "daemon/backend/af_xdp/bpf/steering_memory.h"
 #include "daemon/backend/af_xdp/bpf/steering_search.h"
+
+enum { kAttempts = 4 };
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -99,31 +69,12 @@ static __always_inline void Count(void *map, __u32 at, __u32 bytes) {
   count->bytes += bytes;
 }
 
-static long VisitExtension(__u32 number, void *walk) {
-  (void)number;
-  return SkipExtension(walk);
-}
-
-static __always_inline void SkipExtensions(__u32 most, struct SteeringExtensions *walk) {
-  bpf_loop(most, VisitExtension, walk, 0);
-}
-
 /* Functions that are not static are verified once, each for itself, instead of once for each way that
  * leads to them. */
 __noinline int KeyOfPacket(struct xdp_md *context, union SteeringKey *key) {
-  struct SteeringFrame frame = {context};
+  const struct SteeringFrame frame = {context};
   if (!key) return 0;
-  return KeyOfFrame(&frame, (__u32)bpf_xdp_get_buff_len(context), &key->fields);
-}
-
-struct Visit {
-  const struct SteeringTable *table;
-  struct SteeringSearch *search;
-};
-
-static long VisitGroup(__u32 number, void *context) {
-  const struct Visit *visit = context;
-  return SearchGroup(visit->table, number, visit->search);
+  return KeyOfFrame(&frame, &key->fields);
 }
 
 static __always_inline const struct SteeringMemory *Memory(void) {
@@ -138,13 +89,10 @@ __noinline int Search(struct SteeringSearch *search) {
   for (int i = 0; i < kAttempts; ++i) {
     const __u64 generation = *(const volatile __u64 *)&memory->generation;
     LoadsInOrder();
-    const struct Visit visit = {&memory->tables[generation & 1], search};
-    search->location = STEERING_NONE;
-    __u32 groups = visit.table->groups_used;
-    if (groups > kSteeringRules) groups = kSteeringRules;
-    bpf_loop(groups, VisitGroup, (void *)&visit, 0);
+    const struct SteeringTable *table = &memory->tables[generation & 1];
+    SearchTable(table, search);
     LoadsInOrder();
-    if (*(const volatile __u64 *)&visit.table->generation == generation) return 1;
+    if (*(const volatile __u64 *)&table->generation == generation) return 1;
   }
   return 0;
 }

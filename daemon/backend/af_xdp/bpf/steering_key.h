@@ -1,23 +1,11 @@
 /* From a frame to the key that rules compare: the same as softnic::Parse makes of it, bit for bit.
  *
- * Whoever includes this defines before
- *
- *   struct SteeringFrame;  a frame
- *   struct SteeringExtensions;  declared
- *   int ReadFrame(struct SteeringFrame *frame, __u32 at, __u32 *to, const __u32 words);
- *   int ReadFarFrame(the same);
- *   void SkipExtensions(__u32 most, struct SteeringExtensions *walk);
- *
- * The first two copy 32-bit words from the frame's byte `at` on, 0 if they are not all there;
- * ReadFarFrame where `at` may be anything. The third calls SkipExtension until it is not 0, `most`
- * times at most: loops are the kernel's business. Each byte is read once, for in a zero-copy frame
- * a client may write meanwhile. In C and C++: the program is compiled for the kernel, and for this
- * machine by its fuzzer.
+ * In C and C++: it is compiled for the kernel, and for this machine by tests and a fuzzer.
  */
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_KEY_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_KEY_H_
 
-#include <linux/types.h>
+#include "daemon/backend/af_xdp/bpf/steering_frame.h"
 
 /* device::FlowKey. Numbers in this machine's byte order, addresses in the network's. */
 struct SteeringFields {
@@ -60,23 +48,19 @@ struct SteeringWalk {
   __u32 later; /* a fragment without the beginning */
 };
 
-static inline __attribute__((always_inline)) __u8 ByteIn(const __u32* words, __u32 at) {
-  return ((const __u8*)words)[at];
-}
+STEERING_INLINE __u8 ByteIn(const __u32* words, __u32 at) { return ((const __u8*)words)[at]; }
 
 /* Bytes `at` and `at + 1` of what was read. */
-static inline __attribute__((always_inline)) __u16 Be16In(const __u32* words, __u32 at) {
+STEERING_INLINE __u16 Be16In(const __u32* words, __u32 at) {
   return (__u16)(ByteIn(words, at) << 8 | ByteIn(words, at + 1));
 }
 
-static inline __attribute__((always_inline)) int IsVlan(__u16 ether_type) {
+STEERING_INLINE int IsVlan(__u16 ether_type) {
   return ether_type == 0x8100 || ether_type == 0x88a8;
 }
 
-static inline __attribute__((always_inline)) void KeyOfIp4(struct SteeringFrame* frame,
-                                                           __u32 frame_bytes,
-                                                           struct SteeringWalk* walk,
-                                                           struct SteeringFields* key) {
+STEERING_INLINE void KeyOfIp4(const struct SteeringFrame* frame, __u32 frame_bytes,
+                              struct SteeringWalk* walk, struct SteeringFields* key) {
   __u32 ip[kIp4Bytes / 4];
   const __u32 room = frame_bytes - walk->l3;
   if (!ReadFrame(frame, walk->l3, ip, kIp4Bytes / 4)) return;
@@ -96,20 +80,22 @@ static inline __attribute__((always_inline)) void KeyOfIp4(struct SteeringFrame*
 
 /* Where the walk along IPv6's extension headers stands. */
 struct SteeringExtensions {
-  struct SteeringFrame* frame;
+  const struct SteeringFrame* frame;
   __u32 at;   /* of the header that `next` names; 0: the chain is cut off */
   __u32 end;  /* of the IP packet */
   __u32 next; /* what comes there: an extension or a protocol */
   __u32 later;
 };
 
-static inline __attribute__((always_inline)) int IsExtension(__u32 next) {
+STEERING_INLINE int IsExtension(__u32 next) {
   /* Hop by hop, routing, fragment, authentication, destination options, mobility. */
   return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
 }
 
 /* Past one of them. 1: the walk is at its end. */
-static inline __attribute__((always_inline)) long SkipExtension(struct SteeringExtensions* walk) {
+static inline long SkipExtension(__u32 number, void* context) {
+  struct SteeringExtensions* const walk = (struct SteeringExtensions*)context;
+  (void)number;
   const __u32 next = walk->next;
   __u32 header[2] = {0, 0};
   __u32 length = 0;
@@ -130,10 +116,8 @@ static inline __attribute__((always_inline)) long SkipExtension(struct SteeringE
   return 1;
 }
 
-static inline __attribute__((always_inline)) void KeyOfIp6(struct SteeringFrame* frame,
-                                                           __u32 frame_bytes,
-                                                           struct SteeringWalk* walk,
-                                                           struct SteeringFields* key) {
+STEERING_INLINE void KeyOfIp6(const struct SteeringFrame* frame, __u32 frame_bytes,
+                              struct SteeringWalk* walk, struct SteeringFields* key) {
   __u32 ip[kIp6Bytes / 4];
   if (!ReadFrame(frame, walk->l3, ip, kIp6Bytes / 4)) return;
   if (ByteIn(ip, 0) >> 4 != 6) return;
@@ -148,15 +132,14 @@ static inline __attribute__((always_inline)) void KeyOfIp6(struct SteeringFrame*
     key->dst_ip[i] = ip[6 + i];
   }
   struct SteeringExtensions extensions = {frame, walk->l4, walk->end, ByteIn(ip, 6), 0};
-  if (IsExtension(ByteIn(ip, 6))) SkipExtensions(kMaxExtensionHeaders, &extensions);
+  if (IsExtension(ByteIn(ip, 6))) Repeat(kMaxExtensionHeaders, SkipExtension, &extensions);
   key->l4_protocol = (__u8)extensions.next;
   walk->l4 = extensions.at;
   walk->later = extensions.later;
 }
 
-static inline __attribute__((always_inline)) void KeyOfL4(struct SteeringFrame* frame,
-                                                          const struct SteeringWalk* walk,
-                                                          struct SteeringFields* key) {
+STEERING_INLINE void KeyOfL4(const struct SteeringFrame* frame, const struct SteeringWalk* walk,
+                             struct SteeringFields* key) {
   __u32 l4 = 0;
   if (walk->l4 == 0 || walk->later || walk->end - walk->l4 < 4) return;
   if (!ReadFrame(frame, walk->l4, &l4, 1)) return;
@@ -170,15 +153,14 @@ static inline __attribute__((always_inline)) void KeyOfL4(struct SteeringFrame* 
 }
 
 /* `key` is all 0 before. 0: shorter than an Ethernet header. */
-static inline __attribute__((always_inline)) int KeyOfFrame(struct SteeringFrame* frame,
-                                                            __u32 frame_bytes,
-                                                            struct SteeringFields* key) {
+STEERING_INLINE int KeyOfFrame(const struct SteeringFrame* frame, struct SteeringFields* key) {
+  const __u32 frame_bytes = FrameBytes(frame);
   __u32 head[4] = {0, 0, 0, 0};
   if (frame_bytes < kEthernetBytes) return 0;
   /* The first 12 bytes, then the type and whatever stands around it: all of it even in a frame
    * of 14. */
   if (!ReadFrame(frame, 0, head, 3) || !ReadFrame(frame, kEthernetBytes - 4, head + 3, 1)) return 0;
-  __builtin_memcpy(key->dst_mac, head, 12); /* and src_mac, which follows */
+  __builtin_memcpy(key, head, 12); /* both MAC addresses, with which it begins */
   __u16 ether_type = Be16In(head, 14);
   __u32 at = kEthernetBytes;
 #pragma GCC unroll 2

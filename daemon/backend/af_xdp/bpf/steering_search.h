@@ -7,6 +7,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_SEARCH_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_SEARCH_H_
 
+#include "daemon/backend/af_xdp/bpf/steering_frame.h"
 #include "daemon/backend/af_xdp/bpf/steering_memory.h"
 
 struct SteeringSearch {
@@ -15,7 +16,7 @@ struct SteeringSearch {
   __u32 action;   /* that rule's */
 };
 
-static inline __attribute__((always_inline)) __u32 SteeringHash(const __u64* masked, __u64 seed) {
+STEERING_INLINE __u32 SteeringHash(const __u64* masked, __u64 seed) {
   __u64 hash = seed;
   for (int i = 0; i < kSteeringKeyWords; ++i) {
     hash = ((hash << 23 | hash >> 41) ^ masked[i]) * 0x9e3779b97f4a7c15u;
@@ -24,9 +25,8 @@ static inline __attribute__((always_inline)) __u32 SteeringHash(const __u64* mas
 }
 
 /* Looks into group `number`. 1: nothing better can follow. */
-static inline __attribute__((always_inline)) long SearchGroup(const struct SteeringTable* table,
-                                                              __u32 number,
-                                                              struct SteeringSearch* search) {
+STEERING_INLINE long SearchGroup(const struct SteeringTable* table, __u32 number,
+                                 struct SteeringSearch* search) {
   if (number >= kSteeringRules) return 1;
   const struct SteeringGroup* group = &table->groups[number];
   if (search->location < group->lowest_location) return 1;
@@ -53,6 +53,25 @@ static inline __attribute__((always_inline)) long SearchGroup(const struct Steer
     at = rule->next;
   }
   return 0;
+}
+
+struct SteeringVisit {
+  const struct SteeringTable* table;
+  struct SteeringSearch* search;
+};
+
+static inline long VisitGroup(__u32 number, void* context) {
+  const struct SteeringVisit* const visit = (const struct SteeringVisit*)context;
+  return SearchGroup(visit->table, number, visit->search);
+}
+
+/* Finds search->location and ->action for search->key. */
+STEERING_INLINE void SearchTable(const struct SteeringTable* table, struct SteeringSearch* search) {
+  struct SteeringVisit visit = {table, search};
+  __u32 groups = table->groups_used;
+  if (groups > kSteeringRules) groups = kSteeringRules;
+  search->location = STEERING_NONE;
+  Repeat(groups, VisitGroup, &visit);
 }
 
 #endif /* QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_SEARCH_H_ */

@@ -1,0 +1,38 @@
+// The XDP program's parser and search, compiled for this machine: for tests that need no privilege,
+// and for the fuzzer. What is read past a frame's end is the sanitizer's to see. Any thread.
+#ifndef QSPLIT_TESTS_SUPPORT_STEERING_ON_HOST_H_
+#define QSPLIT_TESTS_SUPPORT_STEERING_ON_HOST_H_
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include "daemon/backend/af_xdp/bpf/steering_key.h"
+#include "daemon/backend/af_xdp/bpf/steering_search.h"
+#include "daemon/device/flow_rule.h"
+
+namespace qsplit::testing {
+
+// Empty: shorter than an Ethernet header.
+inline std::optional<device::FlowKey> KeyOnHost(std::span<const uint8_t> frame) {
+  const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};
+  SteeringKey key = {};
+  static_assert(sizeof key == sizeof(device::FlowKey));
+  if (KeyOfFrame(&of, &key.fields) == 0) return std::nullopt;
+  device::FlowKey out;
+  std::memcpy(static_cast<void*>(&out), &key, sizeof out);
+  return out;
+}
+
+// The location of the rule that takes the key; STEERING_NONE: none does.
+inline uint32_t SearchOnHost(const SteeringTable& table, const device::FlowKey& key) {
+  SteeringSearch search = {};
+  std::memcpy(search.key, &key, sizeof search.key);
+  SearchTable(&table, &search);
+  return search.location;
+}
+
+}  // namespace qsplit::testing
+
+#endif  // QSPLIT_TESTS_SUPPORT_STEERING_ON_HOST_H_

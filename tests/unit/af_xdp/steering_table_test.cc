@@ -1,0 +1,97 @@
+// Rules in the XDP program's form, and its parser and search on this machine.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "daemon/backend/af_xdp/xdp_table.h"
+#include "daemon/backend/softnic/flow_table.h"
+#include "daemon/backend/softnic/packet.h"
+#include "tests/support/random_steering.h"
+#include "tests/support/steering_on_host.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+using device::FlowRule;
+using qsplit::testing::KeyOnHost;
+using qsplit::testing::RandomSteering;
+using qsplit::testing::SearchOnHost;
+
+TEST(SteeringTable, AgreesWithTheSoftwareNic) {
+  auto table = std::make_unique<SteeringTable>();
+  for (uint64_t set = 0; set < 48; ++set) {
+    RandomSteering random(set + 1000);
+    constexpr std::array<uint32_t, 6> kSizes = {0, 1, 3, 4, 200, 1024};
+    const auto rules = random.Rules(kSizes[set % kSizes.size()], 8, set % 12 == 11);
+    ASSERT_TRUE(FillTable(rules, random.Below(1u << 31), table.get()).ok());
+    const softnic::FlowTable reference(rules);
+    for (int i = 0; i < 500; ++i) {
+      const std::vector<uint8_t> frame = random.Frame();
+      softnic::Packet packet;
+      ASSERT_TRUE(softnic::Parse(frame, &packet));
+      const auto key = KeyOnHost(frame);
+      ASSERT_TRUE(key.has_value());
+      ASSERT_EQ(*key, packet.key) << ::testing::PrintToString(frame);
+      const auto* rule = reference.Lookup(packet.key);
+      ASSERT_EQ(SearchOnHost(*table, *key), rule == nullptr ? STEERING_NONE : rule->location);
+    }
+  }
+  EXPECT_FALSE(KeyOnHost(std::vector<uint8_t>(13)).has_value());
+}
+
+FlowRule PortRule(uint32_t location, uint32_t port) {
+  FlowRule rule;
+  rule.location = location;
+  rule.match.value.dst_port = static_cast<uint16_t>(port);
+  rule.match.mask.dst_port = 0xffff;
+  return rule;
+}
+
+// One mask, so that all of them share a group and its chains: each is found, whatever the seed.
+TEST(SteeringTable, AFullGroupFindsEachOfItsRules) {
+  std::vector<FlowRule> rules;
+  for (uint32_t i = 0; i < kSteeringRules; ++i) rules.push_back(PortRule(i, i * 64));
+  auto table = std::make_unique<SteeringTable>();
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    ASSERT_TRUE(FillTable(rules, seed << 40 | seed, table.get()).ok()) << seed;
+    EXPECT_EQ(table->groups_used, 1u);
+    for (const FlowRule& rule : rules) {
+      ASSERT_EQ(SearchOnHost(*table, rule.match.value), rule.location) << "seed " << seed;
+    }
+  }
+}
+
+TEST(SteeringTable, TheLowestOfEqualRulesStays) {
+  auto table = std::make_unique<SteeringTable>();
+  const std::vector<FlowRule> rules = {PortRule(9, 53), PortRule(4, 53), PortRule(7, 53)};
+  ASSERT_TRUE(FillTable(rules, 1, table.get()).ok());
+  EXPECT_EQ(table->rules_used, 1u);
+  EXPECT_EQ(SearchOnHost(*table, rules[0].match.value), 4u);
+}
+
+TEST(SteeringTable, MoreRulesThanThereIsRoomForAreRefused) {
+  std::vector<FlowRule> rules;
+  for (uint32_t i = 0; i <= kSteeringRules; ++i) rules.push_back(PortRule(i, i));
+  auto table = std::make_unique<SteeringTable>();
+  EXPECT_EQ(FillTable(rules, 1, table.get()).message(),
+            "1025 rules; the program has room for 1024");
+}
+
+TEST(SteeringTable, OverwritingGivesTheNewGenerationAndAllThatIsInUse) {
+  auto from = std::make_unique<SteeringTable>();
+  auto to = std::make_unique<SteeringTable>();
+  RandomSteering random(5);
+  ASSERT_TRUE(FillTable(random.Rules(500, 8, false), 77, to.get()).ok());
+  const auto rules = random.Rules(300, 8, false);
+  ASSERT_TRUE(FillTable(rules, 78, from.get()).ok());
+  Overwrite(*from, 12, to.get());
+  EXPECT_EQ(to->generation, 12u);
+  for (int i = 0; i < 1000; ++i) {
+    const auto key = KeyOnHost(random.Frame());
+    ASSERT_EQ(SearchOnHost(*to, *key), SearchOnHost(*from, *key));
+  }
+}
+
+}  // namespace
+}  // namespace qsplit::af_xdp
