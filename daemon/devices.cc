@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/describe.h"
+#include "daemon/backend/af_xdp/netdevs.h"
 #include "daemon/backend/softnic/driven_layouts.h"
 #include "daemon/backend/softnic/softnic.h"
 #include "daemon/backend/vfio/functions.h"
 #include "daemon/journal/journal.h"
 #include "daemon/layout_files.h"
+#include "daemon/leftovers.h"
 #include "daemon/log/log.h"
 
 namespace qsplit::daemon {
@@ -75,6 +78,35 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   return nic;
 }
 
+absl::StatusOr<std::vector<layout::VerifiedLayout>> PickLayoutsOf(
+    const config::DeviceSection& section, const std::vector<layout::VerifiedLayout>& layouts) {
+  auto picked = PickLayouts(layouts, section.layouts);
+  if (picked.ok()) return picked;
+  return absl::Status(picked.status().code(),
+                      absl::StrCat("device '", section.name, "': ", picked.status().message()));
+}
+
+absl::StatusOr<af_xdp::AfXdpConfig> NetdevOf(const config::DeviceSection& section,
+                                             const std::vector<layout::VerifiedLayout>& layouts) {
+  const config::AfXdpSection& of_file = *section.af_xdp;
+  af_xdp::AfXdpConfig netdev;
+  netdev.name = section.name;
+  netdev.netdev = of_file.netdev;
+  netdev.netns = of_file.netns;
+  netdev.queues = of_file.queues;
+  netdev.channels = of_file.channels;
+  netdev.slots = section.slots;
+  // Both enumerations have the same words in the same order.
+  netdev.steering = static_cast<af_xdp::WhoSteers>(of_file.steering);
+  netdev.xdp_mode = static_cast<af_xdp::XdpWish>(of_file.xdp_mode);
+  netdev.zero_copy = static_cast<af_xdp::ZeroCopyWish>(of_file.zero_copy);
+  netdev.busy_poll_us = of_file.busy_poll_us;
+  auto picked = PickLayoutsOf(section, layouts);
+  if (!picked.ok()) return picked.status();
+  netdev.layouts = *std::move(picked);
+  return netdev;
+}
+
 absl::StatusOr<vfio::FunctionPlan> FunctionOf(const config::Config& config,
                                               const config::DeviceSection& section,
                                               const std::vector<layout::VerifiedLayout>& layouts) {
@@ -113,11 +145,8 @@ absl::StatusOr<vfio::FunctionPlan> FunctionOf(const config::Config& config,
   plan.device.queues = of_file.queues;
   plan.device.slots = section.slots;
   plan.device.cpu = section.cpu;
-  auto picked = PickLayouts(layouts, section.layouts);
-  if (!picked.ok()) {
-    return absl::Status(picked.status().code(),
-                        absl::StrCat("device '", section.name, "': ", picked.status().message()));
-  }
+  auto picked = PickLayoutsOf(section, layouts);
+  if (!picked.ok()) return picked.status();
   plan.device.layouts = *std::move(picked);
   return plan;
 }
@@ -128,6 +157,7 @@ struct DevicePlan::Parts {
   std::vector<std::string> names;  // in the order of the configuration
   std::vector<softnic::SoftNicConfig> nics;
   std::vector<vfio::FunctionPlan> functions;  // PFs before VFs
+  std::vector<af_xdp::AfXdpConfig> netdevs;
 };
 
 DevicePlan::DevicePlan(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -148,6 +178,12 @@ absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
       (function->vf_of.empty() ? parts->functions : vfs).push_back(*std::move(function));
       continue;
     }
+    if (section.af_xdp) {
+      auto netdev = NetdevOf(section, layouts);
+      if (!netdev.ok()) return netdev.status();
+      parts->netdevs.push_back(*std::move(netdev));
+      continue;
+    }
     auto nic = SoftNicOf(section, layouts);
     if (!nic.ok()) return nic.status();
     parts->nics.push_back(*std::move(nic));
@@ -156,10 +192,22 @@ absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
   return DevicePlan(std::move(parts));
 }
 
+std::vector<std::string> DescribeNetdevs(const config::Config& config) {
+  std::vector<std::string> lines;
+  for (const config::DeviceSection& section : config.devices) {
+    if (!section.af_xdp) continue;
+    lines.push_back(
+        absl::StrCat("netdev         ", section.af_xdp->netdev, ": ",
+                     af_xdp::DescribeNetdev(section.af_xdp->netns, section.af_xdp->netdev)));
+  }
+  return lines;
+}
+
 struct Devices::Parts {
   std::unique_ptr<journal::Journal> journal;
   std::vector<std::shared_ptr<device::Device>> devices;
   std::unique_ptr<vfio::Functions> functions;
+  std::unique_ptr<af_xdp::Netdevs> netdevs;
 };
 
 Devices::Devices(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -171,6 +219,11 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Open(DevicePlan plan,
   auto journal = journal::Journal::Open(runtime_dir + "/journal");
   if (!journal.ok()) return journal.status();
   parts->journal = *std::move(journal);
+  // Functions know better which of theirs are taken again at once.
+  const Leftovers leftovers = UndoLeftovers(*parts->journal, /*functions=*/false);
+  for (const std::string& text : leftovers.undone)
+    log::Warning("leftover_undone", {{"what", text}});
+  for (const absl::Status& status : leftovers.why) log::Error("leftover", {{"error", status}});
   std::map<std::string, std::shared_ptr<device::Device>> by_name;
   auto nics = softnic::SoftNic::CreateAll(plan.parts_->nics);
   if (!nics.ok()) return nics.status();
@@ -178,12 +231,15 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Open(DevicePlan plan,
     const std::string name = nic->info().name;
     by_name[name] = std::move(nic);
   }
-  parts->functions = std::make_unique<vfio::Functions>(
-      std::move(plan.parts_->functions), *parts->journal,
-      [](const std::string& device, const absl::Status& status) {
-        log::Error("device_trouble", {{"device", device}, {"error", status}});
-      });
+  const auto on_trouble = [](const std::string& device, const absl::Status& status) {
+    log::Error("device_trouble", {{"device", device}, {"error", status}});
+  };
+  parts->functions = std::make_unique<vfio::Functions>(std::move(plan.parts_->functions),
+                                                       *parts->journal, on_trouble);
   for (auto& device : parts->functions->Start()) by_name[device->info().name] = std::move(device);
+  parts->netdevs = std::make_unique<af_xdp::Netdevs>(std::move(plan.parts_->netdevs),
+                                                     *parts->journal, on_trouble);
+  for (auto& device : parts->netdevs->Start()) by_name[device->info().name] = std::move(device);
   for (const std::string& name : plan.parts_->names) {
     parts->devices.push_back(std::move(by_name[name]));
   }
@@ -193,9 +249,13 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Open(DevicePlan plan,
 std::vector<std::shared_ptr<device::Device>> Devices::Take() { return std::move(parts_->devices); }
 
 void Devices::Watch(std::function<absl::Status(std::shared_ptr<device::Device>)> found) {
-  parts_->functions->Watch(std::move(found));
+  parts_->functions->Watch(found);
+  parts_->netdevs->Watch(std::move(found));
 }
 
-void Devices::StopWatching() { parts_->functions.reset(); }
+void Devices::StopWatching() {
+  parts_->functions.reset();
+  parts_->netdevs.reset();
+}
 
 }  // namespace qsplit::daemon

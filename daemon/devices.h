@@ -1,4 +1,4 @@
-// The devices of a configuration: software NICs and PCI functions, made and kept.
+// The devices of a configuration: software NICs, PCI functions and kernel netdevs, made and kept.
 //
 // The one place besides main.cc that sees the back ends. Main thread, but for Found.
 #ifndef QSPLIT_DAEMON_DEVICES_H_
@@ -36,9 +36,13 @@ class DevicePlan {
   std::unique_ptr<Parts> parts_;
 };
 
+// Kernel netdevs of a configuration as they are now: a line for each, "netdev  eth0: …".
+std::vector<std::string> DescribeNetdevs(const config::Config& config);
+
 class Devices {
  public:
-  // Software NICs: all, or an error. Functions: those that cannot be used are there and say why.
+  // Software NICs: all, or an error. Functions and netdevs: those that cannot be used are there and
+  // say why.
   // What a daemon that crashed left behind is undone first; `runtime_dir` has its journal.
   static absl::StatusOr<std::unique_ptr<Devices>> Open(DevicePlan plan,
                                                        const std::string& runtime_dir);

@@ -28,6 +28,7 @@
 #include "daemon/ingress/rpc_server.h"
 #include "daemon/layout_files.h"
 #include "daemon/lease/broker.h"
+#include "daemon/leftovers.h"
 #include "daemon/linux/eventfd.h"
 #include "daemon/linux/notify_socket.h"
 #include "daemon/linux/process_limits.h"
@@ -225,26 +226,43 @@ absl::Status Run(const Options& options, Plan plan) {
   return absl::OkStatus();
 }
 
+// What of a configuration this machine has, on standard output.
+absl::Status CheckHere(const config::Config& config) {
+  for (const std::string& line : DescribeNetdevs(config)) std::printf("%s\n", line.c_str());
+  const auto leftovers = ReadLeftovers(config.daemon.runtime_dir);
+  if (!leftovers.ok()) return leftovers.status();
+  for (const std::string& record : *leftovers) {
+    std::printf("journal        to undo, unless a daemon runs: %s\n", record.c_str());
+  }
+  return absl::OkStatus();
+}
+
 int Main(int argc, char** argv) {
   int exit_code = 0;
   const auto options = ParseOptions(argc, argv, exit_code);
   if (!options) return exit_code;
-  auto plan = MakePlan(*options);
-  if (!plan.ok()) {
-    std::fprintf(stderr, "qsplitd: %s\n", std::string(plan.status().message()).c_str());
+  const auto fail = [](const absl::Status& status) {
+    std::fprintf(stderr, "qsplitd: %s\n", std::string(status.message()).c_str());
     return 1;
+  };
+  if (options->clean) {
+    const auto config = ReadConfig(*options);
+    if (!config.ok()) return fail(config.status());
+    const absl::StatusOr<int> cleaned = Clean(config->daemon.runtime_dir);
+    return cleaned.ok() ? *cleaned : fail(cleaned.status());
   }
+  auto plan = MakePlan(*options);
+  if (!plan.ok()) return fail(plan.status());
   if (options->check) {
     std::fputs(config::Describe(plan->config).c_str(), stdout);
     std::printf("layouts        %s: %zu\n", plan->config.daemon.layouts_dir.c_str(),
                 plan->layouts.size());
-    return 0;
+    const absl::Status checked = CheckHere(plan->config);
+    return checked.ok() ? 0 : fail(checked);
   }
   const absl::Status status = Run(*options, *std::move(plan));
   log::Stop();
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "qsplitd: %s\n", std::string(status.message()).c_str());
-  return 1;
+  return status.ok() ? 0 : fail(status);
 }
 
 }  // namespace

@@ -11,6 +11,10 @@ Examples:
       Serve the devices of a configuration on /run/qsplit.
   qsplitd --check --config my.toml
       Read it, say what a daemon would do with it, and end; exit status 1 if it has errors.
+  qsplitd --clean
+      Undo what a crash of the daemon on /run/qsplit left behind (PCI functions with VFIO, channel
+      counts, RSS tables and ntuple rules of netdevs) without serving; exit status 1 if something
+      stays.
   qsplitd --runtime-dir /tmp/q
       Without a configuration and without privilege: two software NICs, nic0 and nic1, wired to
       each other. Whoever starts it is its admin: qsplit --runtime-dir /tmp/q device list
@@ -41,6 +45,9 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
       ->type_name("FD")
       ->check(CLI::Range(0, 1 << 20));
   app.add_flag("--check", options.check, "check the configuration, say what it would do, and end");
+  app.add_flag("--clean", options.clean,
+               "undo what a qsplitd that crashed has left behind, say so, and end")
+      ->excludes("--check");
   app.set_version_flag("--version", "qsplitd " QSPLIT_VERSION, "print the version");
   app.set_help_flag("-h,--help", "print this help");
   try {

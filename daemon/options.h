@@ -15,6 +15,7 @@ struct Options {
   std::string log_format;   // empty: as the configuration says
   int ready_fd = -1;        // gets a byte when the daemon serves
   bool check = false;       // say what it would do, and end
+  bool clean = false;       // undo what a daemon that crashed has left, and end
 };
 
 // Nothing: the process is to end with `exit_code`, and all is said (help, version, usage error 2).

@@ -7,9 +7,10 @@ target_link_libraries(qsplit_wiring
   PRIVATE CLI11::CLI11 absl::strings)
 
 if(TARGET qsplit_softnic)
-  add_executable(qsplitd devices.cc main.cc)
+  add_executable(qsplitd devices.cc leftovers.cc main.cc)
   target_compile_definitions(qsplitd PRIVATE QSPLIT_VERSION="${PROJECT_VERSION}")
   target_link_libraries(qsplitd PRIVATE qsplit_wiring qsplit_ingress qsplit_softnic qsplit_vfio
+    qsplit_af_xdp
     qsplit_log
     qsplit_linux absl::strings absl::time)
 endif()

@@ -1,5 +1,7 @@
 #include "client-lib/src/grant_map.h"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,8 +94,7 @@ absl::StatusOr<GrantMap> GrantMap::Map(const v1::Grant& grant, std::vector<Owned
                                  absl::StrCat("grant: mapping ", name, ", ", length, " bytes"));
     }
     map.areas_.push_back({static_cast<std::byte*>(memory), length, (protection & PROT_READ) != 0,
-                          (protection & PROT_WRITE) != 0,
-                          kind == v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE});
+                          (protection & PROT_WRITE) != 0, kind});
   }
   return map;
 }
@@ -104,14 +105,25 @@ GrantMap::~GrantMap() {
 
 void GrantMap::LetGoOfDevice() {
   for (const Mapped& area : areas_) {
-    if (!area.registers) continue;
-    // In one step for whoever touches it. Should it fail, the window is unmapped with the rest.
-    [[maybe_unused]] void* memory =
-        ::mmap(area.memory, area.bytes, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    const bool rings = area.kind == v1::GRANT_DESCRIPTOR_KIND_SOCKET;
+    if (!area.registers() && !rings) continue;
+    void* memory = ::mmap(nullptr, area.bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) continue;  // it is unmapped with the rest
+    if (rings && area.readable) std::memcpy(memory, area.memory, area.bytes);
+    // In one step for whoever touches it.
+    if (::mremap(memory, area.bytes, area.bytes, MREMAP_MAYMOVE | MREMAP_FIXED, area.memory) ==
+        MAP_FAILED) {
+      ::munmap(memory, area.bytes);
+    }
   }
+  const OwnedFd nothing(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   for (size_t i = 0; i < descriptors_.size(); ++i) {
     if (kinds_[i] == v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE) descriptors_[i] = OwnedFd();
+    // A queue's thread may be about to use the number, which must not become another file's.
+    if (kinds_[i] == v1::GRANT_DESCRIPTOR_KIND_SOCKET && nothing.valid()) {
+      ::dup3(nothing.get(), descriptors_[i].get(), O_CLOEXEC);
+    }
   }
 }
 

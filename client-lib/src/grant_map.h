@@ -44,10 +44,11 @@ class GrantMap {
   absl::StatusOr<std::byte*> Claim(const v1::Place& place, uint64_t bytes, uint64_t alignment,
                                    Need need, std::string_view what);
 
-  // Unmaps the windows of VFIO devices and closes their descriptors, for the kernel keeps a
-  // function until its last holder is gone. Memory that goes nowhere takes the windows' places, so
-  // that a thread that rings a doorbell meanwhile harms nothing. Once; any thread, while others use
-  // the pointers.
+  // Unmaps the windows of VFIO devices and the rings of sockets, and closes their descriptors, for
+  // the kernel keeps a function or a queue until its last holder is gone. Memory that goes nowhere
+  // takes their places, with what stood in the rings, so that a thread that goes on meanwhile harms
+  // nothing; and a descriptor that nothing happens to takes a socket's number. Once; any thread,
+  // while others use the pointers and the numbers.
   void LetGoOfDevice();
 
   // A descriptor by its index, of one of two kinds.
@@ -55,7 +56,7 @@ class GrantMap {
                                  v1::GrantDescriptorKind or_kind, std::string_view what) const;
   v1::GrantDescriptorKind kind(uint32_t index) const { return kinds_[index]; }
   // The place, which is in an area, is in a window of registers.
-  bool IsRegister(const v1::Place& place) const { return areas_[place.area()].registers; }
+  bool IsRegister(const v1::Place& place) const { return areas_[place.area()].registers(); }
 
  private:
   GrantMap() = default;
@@ -64,7 +65,9 @@ class GrantMap {
     uint64_t bytes;
     bool readable;
     bool writable;
-    bool registers;  // of a VFIO device
+    v1::GrantDescriptorKind kind;
+
+    bool registers() const { return kind == v1::GRANT_DESCRIPTOR_KIND_VFIO_DEVICE; }
   };
   std::vector<OwnedFd> descriptors_;
   std::vector<v1::GrantDescriptorKind> kinds_;

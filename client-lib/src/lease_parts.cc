@@ -102,8 +102,10 @@ absl::StatusOr<layout::VerifiedLayout> LeaseParts::FetchLayout() const {
   return layout;
 }
 
-absl::StatusOr<QueueBell> LeaseParts::BellOf(const v1::QueueGrant& grant, const std::string& what) {
+absl::StatusOr<QueueBell> LeaseParts::BellOf(const v1::QueueGrant& grant, bool receives,
+                                             const std::string& what) {
   QueueBell bell;
+  bell.receives = receives;
   bell.state = state.get();
   if (grant.has_event_descriptor()) {
     absl::StatusOr<int> fd =
@@ -189,7 +191,7 @@ absl::Status LeaseParts::BuildRx(const layout::VerifiedLayout& layout, uint32_t 
   if (!queue.has_value()) return absl::InternalError("the lease's layout has no receive queue");
   absl::StatusOr<dataplane::QueueView> view = ViewOf(*map, grant, layout.message(), *queue, what);
   if (!view.ok()) return view.status();
-  absl::StatusOr<QueueBell> bell = BellOf(grant, what);
+  absl::StatusOr<QueueBell> bell = BellOf(grant, true, what);
   if (!bell.ok()) return bell.status();
   if (grant.rx_buffer_bytes() > options.buffer_bytes) {
     return absl::InternalError(absl::StrCat("grant: ", what, " wants buffers of ",
@@ -225,7 +227,7 @@ absl::StatusOr<dataplane::QueueView> LeaseParts::TxViewOf(const layout::Verified
 absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t i,
                                  const dataplane::QueueView& view) {
   const v1::QueueGrant& grant = acquired.grant().tx(static_cast<int>(i));
-  absl::StatusOr<QueueBell> bell = BellOf(grant, absl::StrCat("transmit queue ", i));
+  absl::StatusOr<QueueBell> bell = BellOf(grant, false, absl::StrCat("transmit queue ", i));
   if (!bell.ok()) return bell.status();
   absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, view, {});
   if (!driver.ok()) return driver.status();

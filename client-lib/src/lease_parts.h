@@ -47,7 +47,8 @@ class LeaseParts {
 
  private:
   absl::StatusOr<layout::VerifiedLayout> FetchLayout() const;
-  absl::StatusOr<QueueBell> BellOf(const v1::QueueGrant& grant, const std::string& what);
+  absl::StatusOr<QueueBell> BellOf(const v1::QueueGrant& grant, bool receives,
+                                   const std::string& what);
   absl::StatusOr<uint64_t> RegionIova() const;
   // What receive queues compute because it was asked for and the layout lacks it.
   absl::StatusOr<SoftwareWork> SoftwareOf(const LeaseOptions& options) const;
@@ -56,8 +57,8 @@ class LeaseParts {
   absl::StatusOr<dataplane::QueueView> TxViewOf(const layout::VerifiedLayout& layout, uint32_t i);
   absl::Status BuildTx(const layout::VerifiedLayout& layout, uint32_t i,
                        const dataplane::QueueView& view);
-  // The lease is over: what holds a device that was leased whole goes, at once and for good. Any
-  // thread, while others use the queues.
+  // The lease is over: what holds a device that was leased whole, or a socket's queue, goes, at
+  // once and for good. Any thread, while others use the queues.
   void LetGoOfDevice();
 
   bool watched_ = false;

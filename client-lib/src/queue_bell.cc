@@ -16,14 +16,25 @@ namespace {
 
 // Between two looks where the device gives no events.
 constexpr absl::Duration kLookEvery = absl::Microseconds(100);
+// For a ring's worth of packets.
+constexpr int kMostSends = 64;
 
 }  // namespace
 
 void QueueBell::Wakeup() const {
   if (wakeup_fd < 0) return;
+  if (wakeup_is_socket && receives) {
+    [[maybe_unused]] const ssize_t n =
+        ::recvfrom(wakeup_fd, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
+    return;
+  }
   if (wakeup_is_socket) {
-    // The kernel says EAGAIN or EBUSY where it has enough to do already.
-    [[maybe_unused]] const ssize_t n = ::sendto(wakeup_fd, nullptr, 0, MSG_DONTWAIT, nullptr, 0);
+    // EAGAIN: so many packets have gone as the kernel takes in one call (32, Linux
+    // net/xdp/xsk.c, TX_BATCH_SIZE), or as the socket may have on their way. What is left now, the
+    // next call takes.
+    for (int calls = 0; calls < kMostSends; ++calls) {
+      if (::sendto(wakeup_fd, nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0 || errno != EAGAIN) return;
+    }
     return;
   }
   const uint64_t one = 1;
@@ -39,6 +50,7 @@ void QueueBell::Arm() const {
       [[maybe_unused]] const ssize_t n = ::read(event_fd, &count, sizeof count);
     }
   }
+  WakeupAgain();
   if (event_request != nullptr) dataplane::StoreRelaxed<uint32_t>(event_request, 1);
   dataplane::StoresBeforeLoads();
 }

@@ -20,11 +20,18 @@ struct QueueBell {
   std::byte* event_request = nullptr;
   int wakeup_fd = -1;
   bool wakeup_is_socket = false;
+  bool receives = true;  // a receive queue's
 
   // Wakes the device.
   void Wakeup() const;
-  // Forgets earlier events and asks for the next one; a full barrier stands behind it, so that a
-  // look at the ring afterwards sees everything that came before.
+  // Wakes one that takes only some of what it was told of, however it was told: a socket that
+  // sends.
+  void WakeupAgain() const {
+    if (wakeup_is_socket && !receives) Wakeup();
+  }
+  // Forgets earlier events and asks for the next one, and wakes a device that may have left
+  // something; a full barrier stands behind it, so that a look at the ring afterwards sees
+  // everything that came before.
   void Arm() const;
   // Sleeps until an event, at most until `deadline`. OK: look at the ring again. Otherwise the
   // lease's status, or DEADLINE_EXCEEDED.

@@ -231,6 +231,7 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
     if (outcome == Outcome::kLater) {
       if (std::exchange(reclaimed, true)) break;
       Publish();  // what is not published never comes back
+      setup.bell.WakeupAgain();
       if (Reclaim() == 0) break;
       continue;
     }

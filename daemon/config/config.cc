@@ -50,6 +50,7 @@ class CrossCheck {
     if (!device.representor.empty())
       CheckNetdev(i, "representor", device.representor, device.representor_netns);
     if (device.vfio) CheckFunction(i, *device.vfio);
+    if (device.af_xdp) CheckNetdev(i, "netdev", device.af_xdp->netdev, device.af_xdp->netns);
   }
 
   void CheckFunction(size_t i, const VfioSection& vfio) {
@@ -104,7 +105,7 @@ class CrossCheck {
       DeviceSection& other = config_.devices[found->second];
       if (found->second == i) {
         Device(i).Error("wire", "a device cannot be its own peer");
-      } else if (other.vfio) {
+      } else if (other.vfio || other.af_xdp) {
         Device(i).Error("wire", absl::StrCat("device '", other.name, "' is no software NIC"));
       } else if (other.wire.kind == WireKind::kNone) {
         other.wire.kind = WireKind::kPeer;

@@ -76,6 +76,30 @@ struct VfioSection {
   bool operator==(const VfioSection&) const = default;
 };
 
+// Who brings packets to the queues of a kernel netdev: the NIC's own rules, or an XDP program;
+// auto: the NIC where it can.
+enum class AfXdpSteering : uint8_t { kAuto, kNtuple, kXdp };
+// Where the XDP program runs: in the driver, or behind it; auto: in the driver where it can.
+enum class XdpMode : uint8_t { kAuto, kNative, kGeneric };
+// Whether packets go between wire and regions without a copy; auto: where the driver can and the
+// NIC steers, so that nobody else's packets pass through a lease's memory. Always: where the driver
+// can.
+enum class ZeroCopy : uint8_t { kAuto, kNever, kAlways };
+
+// Of [[device]], what only backend = "af_xdp" has.
+struct AfXdpSection {
+  std::string netdev;
+  std::string netns;                 // its network namespace; empty: the daemon's
+  std::optional<uint32_t> queues;    // so many of the first may be leased; absent: all
+  std::optional<uint32_t> channels;  // that the netdev is to have; absent: as it is
+  AfXdpSteering steering = AfXdpSteering::kAuto;
+  XdpMode xdp_mode = XdpMode::kAuto;
+  ZeroCopy zero_copy = ZeroCopy::kAuto;
+  uint32_t busy_poll_us = 0;  // 0: off
+
+  bool operator==(const AfXdpSection&) const = default;
+};
+
 // [[device]]
 struct DeviceSection {
   std::string name;
@@ -85,8 +109,10 @@ struct DeviceSection {
   uint32_t mtu_bytes = 1500;
   std::optional<uint32_t> slots;    // of a ring, when the client names none; absent: the back end's
   std::optional<uint32_t> cpu;      // that its thread (worker, guard) is pinned to
-  std::optional<VfioSection> vfio;  // with backend = "vfio"; what follows is the softnic's alone
-  std::string worker;               // devices of one worker share its thread; empty: one of its own
+  std::optional<VfioSection> vfio;  // with backend = "vfio"
+  std::optional<AfXdpSection>
+      af_xdp;          // with backend = "af_xdp"; what follows is the softnic's alone
+  std::string worker;  // devices of one worker share its thread; empty: one of its own
   uint32_t rx_queues = 8;
   uint32_t tx_queues = 8;
   Wire wire;

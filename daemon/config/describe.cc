@@ -45,6 +45,29 @@ std::string VfioText(const VfioSection& vfio, uint32_t mtu_bytes) {
       vfio.allow_active ? ", even if it is in use" : "", ", mtu ", mtu_bytes);
 }
 
+std::string AfXdpText(const AfXdpSection& af_xdp) {
+  static constexpr const char* kSteering[] = {"the NIC, or else the XDP program", "the NIC",
+                                              "the XDP program"};
+  static constexpr const char* kMode[] = {"native, or else generic", "native", "generic"};
+  static constexpr const char* kCopy[] = {"where the NIC steers", "never",
+                                          "wherever it can be had"};
+  return absl::StrCat(
+      "netdev ", af_xdp.netdev, af_xdp.netns.empty() ? "" : " in netns " + af_xdp.netns, ", ",
+      af_xdp.queues ? absl::StrCat("the first ", *af_xdp.queues) : "all", " queues",
+      af_xdp.channels ? absl::StrCat(" of ", *af_xdp.channels, " channels") : "", ", steering by ",
+      kSteering[static_cast<size_t>(af_xdp.steering)], ", XDP mode ",
+      kMode[static_cast<size_t>(af_xdp.xdp_mode)], ", zero copy ",
+      kCopy[static_cast<size_t>(af_xdp.zero_copy)],
+      af_xdp.busy_poll_us == 0 ? ""
+                               : absl::StrCat(", busy polling for ", af_xdp.busy_poll_us, " us"));
+}
+
+std::string BackendText(const DeviceSection& device) {
+  if (device.vfio) return VfioText(*device.vfio, device.mtu_bytes);
+  if (device.af_xdp) return AfXdpText(*device.af_xdp);
+  return SoftnicText(device);
+}
+
 std::string WhoText(const TenantSection& tenant) {
   if (tenant.everybody) return "everybody";
   std::vector<std::string> parts;
@@ -110,10 +133,9 @@ std::string Describe(const Config& config) {
       daemon.runtime_dir, daemon.rpc_socket_mode, config.limits.rpc_connections,
       config.limits.rpc_connections_per_uid);
   for (const DeviceSection& device : config.devices) {
-    out << absl::StrFormat(
-        "device         %s: %s, %s, layouts %s\n", device.name, device.backend,
-        device.vfio ? VfioText(*device.vfio, device.mtu_bytes) : SoftnicText(device),
-        device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
+    out << absl::StrFormat("device         %s: %s, %s, layouts %s\n", device.name, device.backend,
+                           BackendText(device),
+                           device.layouts.empty() ? "all" : absl::StrJoin(device.layouts, ", "));
   }
   for (const TenantSection& tenant : config.tenants) {
     out << absl::StrFormat("tenant         %s: %s%s; devices %s; steer %s; %s%s%s\n", tenant.name,

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -95,9 +96,18 @@ void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& o
   ReadWire(reader, diagnostics, out.wire);
 }
 
+// Keys of one back end.
+constexpr std::string_view kSoftnicOnly[] = {"rx_queues", "tx_queues",   "worker",
+                                             "wire",      "representor", "representor_netns"};
+constexpr std::string_view kVfioOnly[] = {"function",     "vf_of", "vf",       "mode",
+                                          "allow_active", "vfs",   "vf_token", "vlan"};
+constexpr std::string_view kAfXdpOnly[] = {"netns", "channels", "xdp_mode", "zero_copy",
+                                           "busy_poll"};
+constexpr std::string_view kNetdevKeys[] = {"netdev", "steering"};
+constexpr std::string_view kOfTheKernel[] = {"mac", "mtu", "cpu"};
+
 // Keys of other back ends than the device's.
-void Refuse(TableReader& reader, std::initializer_list<std::string_view> keys,
-            std::string_view problem) {
+void Refuse(TableReader& reader, std::span<const std::string_view> keys, std::string_view problem) {
   for (const std::string_view key : keys) {
     if (reader.Node(key) != nullptr) reader.Error(key, problem);
   }
@@ -113,7 +123,7 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   } else if (!reader.Has("name")) {
     reader.Missing("name", kNameRule);
   }
-  if (auto backend = reader.OneOf("backend", {"softnic", "vfio"})) out.backend = *backend;
+  if (auto backend = reader.OneOf("backend", {"softnic", "vfio", "af_xdp"})) out.backend = *backend;
   if (auto layouts = reader.Strings("layouts")) out.layouts = *layouts;
   if (auto layout = reader.String("layout")) {
     out.layouts = {*layout};
@@ -137,14 +147,27 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
   if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
   if (out.backend == "vfio") {
     ReadVfio(reader, out.vfio.emplace());
-    Refuse(reader, {"rx_queues", "tx_queues", "worker", "wire", "representor", "representor_netns"},
-           "only a device with backend = \"softnic\" has this; drop it");
+  } else if (out.backend == "af_xdp") {
+    ReadAfXdp(reader, out.af_xdp.emplace());
   } else {
     ReadSoftnic(reader, diagnostics, out);
-    Refuse(reader,
-           {"function", "netdev", "vf_of", "vf", "mode", "allow_active", "steering", "vfs",
-            "vf_token"},
+    Refuse(reader, kNetdevKeys,
+           "only a device with backend = \"vfio\" or \"af_xdp\" has this; drop it, or name that "
+           "back end");
+  }
+  if (out.vfio || out.af_xdp) {
+    Refuse(reader, kSoftnicOnly, "only a device with backend = \"softnic\" has this; drop it");
+  }
+  if (!out.vfio) {
+    Refuse(reader, kVfioOnly,
            "only a device with backend = \"vfio\" has this; drop it, or name that back end");
+  }
+  if (!out.af_xdp) {
+    Refuse(reader, kAfXdpOnly,
+           "only a device with backend = \"af_xdp\" has this; drop it, or name that back end");
+  } else {
+    Refuse(reader, kOfTheKernel,
+           "the netdev is the kernel's, and so is this; `ip link set` changes it");
   }
   reader.Finish();
 }

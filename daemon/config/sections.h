@@ -15,6 +15,8 @@ void ReadLimits(const toml::table& table, Diagnostics& diagnostics, LimitsSectio
 void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSection& out);
 // The part of a device's table that only backend = "vfio" has.
 void ReadVfio(TableReader& device, VfioSection& out);
+// Likewise of backend = "af_xdp".
+void ReadAfXdp(TableReader& device, AfXdpSection& out);
 void ReadTenant(const toml::table& table, const NameResolver& names, Diagnostics& diagnostics,
                 TenantSection& out);
 // The part of a tenant's table that says where it may send, and with which source addresses.

@@ -103,6 +103,8 @@ struct DeviceInfo {
   std::vector<AllowedChoices> allowed;
   // One lease takes all of the device, however few queues it asks for.
   bool whole_function_only = false;
+  // A receive queue and the transmit queue of its number go to one lease, or one of them to nobody.
+  bool queues_pair = false;
   // Addresses that the IOMMU translates, [iova_first, iova_end); absent: no limit.
   std::optional<uint64_t> iova_first;
   std::optional<uint64_t> iova_end;

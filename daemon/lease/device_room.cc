@@ -25,8 +25,13 @@ bool DeviceRoom::Leased() const {
 
 std::vector<bool> DeviceRoom::Taken(const std::vector<LeaseId>& holders) const {
   std::vector<bool> taken(holders.size(), device->info().whole_function_only && Leased());
+  const bool pairs = device->info().queues_pair;
   for (size_t i = 0; i < holders.size(); ++i) {
     if (holders[i] != 0) taken[i] = true;
+    if (!pairs) continue;
+    for (const auto* other : {&rx_holder, &tx_holder}) {
+      if (i < other->size() && (*other)[i] != 0) taken[i] = true;
+    }
   }
   return taken;
 }

@@ -50,7 +50,7 @@ absl::StatusOr<std::unique_ptr<SteeringProgram>> SteeringProgram::Load(
     // Generations begin at 1: a table of generation 0 is being written.
     fresh->memory().tables[1].generation = 1;
     fresh->memory().generation = 1;
-    auto attached = XdpLink::Attach(fresh->program_fd(), interface, options.netdev);
+    auto attached = XdpLink::Attach(fresh->program_fd(), interface, options.netdev, options.mode);
     if (!attached.ok()) return attached.status();
     loaded = *std::move(fresh);
     link = *std::move(attached);

@@ -23,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ struct SteeringOptions {
   std::string netdev;
   std::string netns;  // as RunInNetns takes it; empty: the process's own
   uint32_t rx_queues = 1;
+  std::optional<XdpMode> mode;  // absent: native, or else generic
 };
 
 // What became of the netdev's packets since Load; bytes without frame check sequences.
@@ -70,7 +72,7 @@ class SteeringProgram {
   // Rules at once, and locations: 0 and up.
   static constexpr uint32_t kCapacity = kSteeringRules;
 
-  // Loads and attaches, native first, then generic. NOT_FOUND: no such netdev or namespace.
+  // Loads and attaches. NOT_FOUND: no such netdev or namespace.
   // FAILED_PRECONDITION: another XDP program is there; it stays. PERMISSION_DENIED: needs CAP_BPF
   // and CAP_NET_ADMIN. UNIMPLEMENTED: the kernel is too old.
   static absl::StatusOr<std::unique_ptr<SteeringProgram>> Load(const SteeringOptions& options);

@@ -98,12 +98,13 @@ XdpLink::XdpLink(OwnedFd fd, XdpMode mode, std::string native_failure)
   if (const auto info = LinkInfo(fd_.get())) id_ = info->id;
 }
 
-absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface,
-                                        std::string_view netdev) {
+absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface, std::string_view netdev,
+                                        std::optional<XdpMode> only) {
   if (absl::Status status = CheckNoProgram(interface, netdev); !status.ok()) return status;
   std::string native_failure;
   int error = 0;
   for (const Mode& mode : kModes) {
+    if (only && *only != mode.mode) continue;
     bpf_link_create_opts options{};
     options.sz = sizeof options;
     options.flags = mode.flag;
@@ -117,6 +118,7 @@ absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface,
     if (error == EPERM || error == ENODEV) break;
     if (mode.mode == XdpMode::kNative) native_failure = WhyNotNative(error, netdev);
   }
+  if (only && !native_failure.empty()) return absl::UnimplementedError(native_failure);
   return linux_sys::ErrnoStatus(error, "attach the XDP program to", netdev);
 }
 

@@ -10,6 +10,7 @@
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_XDP_LINK_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,11 +28,11 @@ std::string_view NameOf(XdpMode mode);  // "native", "generic"
 
 class XdpLink {
  public:
-  // Native first, then generic; `netdev` is for messages. FAILED_PRECONDITION: another XDP program
-  // is there; the message names it and says how to get rid of it. PERMISSION_DENIED: needs
-  // CAP_NET_ADMIN and CAP_BPF.
-  static absl::StatusOr<XdpLink> Attach(int program_fd, uint32_t interface,
-                                        std::string_view netdev);
+  // Native first, then generic, or `only` one of them; `netdev` is for messages.
+  // FAILED_PRECONDITION: another XDP program is there; the message names it and says how to get rid
+  // of it. PERMISSION_DENIED: needs CAP_NET_ADMIN and CAP_BPF.
+  static absl::StatusOr<XdpLink> Attach(int program_fd, uint32_t interface, std::string_view netdev,
+                                        std::optional<XdpMode> only = std::nullopt);
 
   XdpMode mode() const { return mode_; }
   // Why not native, in a sentence; empty: it is.

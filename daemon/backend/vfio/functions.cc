@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/unusable_device.h"
 #include "daemon/backend/vfio/live_function.h"
 #include "daemon/backend/vfio/nic_driver.h"
-#include "daemon/backend/vfio/unusable_device.h"
 
 namespace qsplit::vfio {
 namespace {
@@ -183,7 +183,7 @@ std::shared_ptr<device::Device> Functions::StandIn(const FunctionPlan& plan,
     const absl::StatusOr<linux_sys::PciFacts> pci = linux_sys::ReadPciFacts(*address);
     if (pci.ok()) info.pci = Facts(*pci, pci->driver, ModeOf(plan, *pci));
   }
-  return std::make_shared<UnusableDevice>(std::move(info), std::string(why.message()));
+  return std::make_shared<backend::UnusableDevice>(std::move(info), std::string(why.message()));
 }
 
 std::vector<std::shared_ptr<device::Device>> Functions::Start() {

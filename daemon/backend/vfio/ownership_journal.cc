@@ -1,36 +1,18 @@
 #include "daemon/backend/vfio/ownership_journal.h"
 
-#include <charconv>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "daemon/journal/field_reader.h"
 
 namespace qsplit::vfio {
 namespace {
 
-// Takes a record apart; the first thing that is missing or does not read is kept as the error.
-class FieldReader {
+// What both kinds of records have, besides texts and numbers.
+class FieldReader : public journal::FieldReader {
  public:
-  FieldReader(const journal::Record& record, std::string_view kind) : record_(record) {
-    if (record.kind != kind) Fail("its kind");
-  }
+  using journal::FieldReader::FieldReader;
 
-  std::string Text(const std::string& name) {
-    const auto at = record_.fields.find(name);
-    if (at != record_.fields.end()) return at->second;
-    Fail(name);
-    return {};
-  }
-  template <typename T>
-  T Number(const std::string& name) {
-    const std::string text = Text(name);
-    T value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || stop != end) Fail(name);
-    return value;
-  }
   linux_sys::PciAddress Function() {
     const auto address = linux_sys::PciAddress::Parse(Text("function"));
     if (!address.ok()) Fail("function");
@@ -43,17 +25,6 @@ class FieldReader {
     if (!token.ok()) Fail(name);
     return token.ok() ? std::optional(*token) : std::nullopt;
   }
-  const absl::Status& status() const { return status_; }
-
- private:
-  void Fail(const std::string& what) {
-    if (!status_.ok()) return;
-    status_ = absl::DataLossError(absl::StrCat("journal record ", record_.id, " (", record_.kind,
-                                               "): ", what, " is missing or does not read"));
-  }
-
-  const journal::Record& record_;
-  absl::Status status_;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Stands for a device that cannot be used now: it is listed, says why, and has no queue.
 //
 // Immutable; any thread.
-#ifndef QSPLIT_DAEMON_BACKEND_VFIO_UNUSABLE_DEVICE_H_
-#define QSPLIT_DAEMON_BACKEND_VFIO_UNUSABLE_DEVICE_H_
+#ifndef QSPLIT_DAEMON_BACKEND_COMMON_UNUSABLE_DEVICE_H_
+#define QSPLIT_DAEMON_BACKEND_COMMON_UNUSABLE_DEVICE_H_
 
 #include <string>
 #include <utility>
@@ -10,7 +10,7 @@
 
 #include "daemon/device/device.h"
 
-namespace qsplit::vfio {
+namespace qsplit::backend {
 
 class UnusableDevice : public device::Device {
  public:
@@ -44,6 +44,6 @@ class UnusableDevice : public device::Device {
   device::DeviceState state_;
 };
 
-}  // namespace qsplit::vfio
+}  // namespace qsplit::backend
 
-#endif  // QSPLIT_DAEMON_BACKEND_VFIO_UNUSABLE_DEVICE_H_
+#endif  // QSPLIT_DAEMON_BACKEND_COMMON_UNUSABLE_DEVICE_H_

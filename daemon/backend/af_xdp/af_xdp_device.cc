@@ -1,0 +1,251 @@
+#include "daemon/backend/af_xdp/af_xdp_device.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/linux/process_identity.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+// Calls but OpenQueues and CloseQueues return within 50 ms.
+constexpr auto kPatience = std::chrono::milliseconds(40);
+
+absl::Status CheckNumbers(const std::vector<uint32_t>& queues, uint32_t limit, const char* what) {
+  for (size_t i = 0; i < queues.size(); ++i) {
+    if (queues[i] >= limit || (i != 0 && queues[i] <= queues[i - 1])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " queue ", queues[i], "; the device has ", limit));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool Meet(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
+  return std::any_of(a.begin(), a.end(), [&b](uint32_t queue) {
+    return std::find(b.begin(), b.end(), queue) != b.end();
+  });
+}
+
+}  // namespace
+
+AfXdpDevice::~AfXdpDevice() {
+  mailer_.SetEvents({});
+  watch_.reset();
+  const std::lock_guard lock(control_);
+  // Who is in a map entry keeps its queue.
+  program_.reset();
+  leases_.clear();
+  nic_.reset();
+  changes_.reset();
+}
+
+absl::StatusOr<AfXdpDevice::Lock> AfXdpDevice::TryLock() const {
+  Lock lock(control_, std::defer_lock);
+  if (!lock.try_lock_for(kPatience)) {
+    return absl::UnavailableError("the device is busy with another lease; try again");
+  }
+  return lock;
+}
+
+absl::Status AfXdpDevice::CheckRequest(const device::QueueRequest& request) const {
+  if (request.protection != device::Protection::kKernel) {
+    return absl::UnimplementedError(absl::StrCat(
+        "device '", info_.name, "' is the kernel's netdev, which has kernel leases only"));
+  }
+  if (!(request.layout == info_.layouts.front())) {
+    return absl::NotFoundError(absl::StrCat("device '", info_.name, "' does not offer the layout ",
+                                            request.layout.name()));
+  }
+  if (request.join_rss || request.limit.any() || request.source.any()) {
+    return absl::UnimplementedError(
+        "an AF_XDP lease joins no RSS, and neither how fast it sends nor from which address can be "
+        "kept");
+  }
+  absl::Status status = CheckNumbers(request.rx_queues, info_.rx_queues, "receive");
+  status.Update(CheckNumbers(request.tx_queues, info_.tx_queues, "transmit"));
+  if (!status.ok()) return status;
+  for (const auto& [id, lease] : leases_) {
+    if (id == request.lease) {
+      return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
+    }
+    const std::vector<uint32_t> queues = lease->queues();
+    if (Meet(queues, request.rx_queues) || Meet(queues, request.tx_queues)) {
+      return absl::ResourceExhaustedError(
+          "one of the queues is taken; a receive queue and the transmit queue of its number go "
+          "together");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::StillHeld(const device::QueueRequest& request,
+                                    const absl::Status& why) const {
+  for (const auto& [queue, holder] : holders_) {
+    if (!Meet({queue}, request.rx_queues) && !Meet({queue}, request.tx_queues)) continue;
+    if (linux_sys::ProcessStart(holder.pid) != holder.start_ticks) continue;
+    return absl::UnavailableError(absl::StrCat(
+        "queue ", queue, " of netdev ", config_.netdev, ": process ", holder.pid, " (",
+        linux_sys::ProgramOf(holder.pid), "), which was given its socket for lease ", holder.lease,
+        ", still holds it; it is free when that process closes it or ends"));
+  }
+  return why;
+}
+
+absl::Status AfXdpDevice::LetIn(const SocketLease& lease) {
+  const device::LeaseId id = lease.request().lease;
+  for (const uint32_t queue : lease.request().rx_queues) {
+    absl::Status status = program_->SetQueueOwner(queue, id);
+    status.Update(program_->SetSocket(queue, lease.SocketOf(queue)));
+    if (!status.ok()) return status;
+  }
+  return nic_ == nullptr ? absl::OkStatus() : nic_->Leave(lease.request().rx_queues);
+}
+
+void AfXdpDevice::ShutOut(const SocketLease& lease) {
+  // What fails, fails because the netdev has gone; nothing arrives there.
+  for (const uint32_t queue : lease.request().rx_queues) {
+    program_->ClearSocket(queue).IgnoreError();
+    program_->SetQueueOwner(queue, 0).IgnoreError();
+  }
+  if (nic_ != nullptr) nic_->Return(lease.request().rx_queues).IgnoreError();
+}
+
+absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest& request) {
+  const Lock lock(control_);
+  if (gone()) return absl::UnavailableError(State().trouble);
+  if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Open(request, sockets_);
+  if (absl::IsUnavailable(lease.status())) return StillHeld(request, lease.status());
+  if (!lease.ok()) return lease.status();
+  if (absl::Status status = LetIn(**lease); !status.ok()) {
+    ShutOut(**lease);
+    return status;
+  }
+  const auto pid = static_cast<uint32_t>(request.holder_pid);
+  const uint64_t start = linux_sys::ProcessStart(pid).value_or(0);
+  for (const uint32_t queue : (*lease)->queues()) holders_[queue] = {request.lease, pid, start};
+  device::Grant grant = (*lease)->TakeGrant();
+  leases_[request.lease] = *std::move(lease);
+  return grant;
+}
+
+absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
+  const Lock lock(control_);
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return absl::OkStatus();
+  SocketLease& lease = *found->second;
+  ShutOut(lease);
+  lease.AddCounters(&past_);
+  closer_.Take(std::move(found->second));
+  leases_.erase(found);
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::Set(const device::DeviceSettings& settings) {
+  if (settings.mtu_bytes) {
+    return absl::UnimplementedError(absl::StrCat("the MTU of netdev ", config_.netdev,
+                                                 " is the kernel's; `ip link set ", config_.netdev,
+                                                 " mtu ", *settings.mtu_bytes, "` sets it"));
+  }
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (!settings_) {
+    absl::StatusOr<linux_sys::NetdevSettings> opened =
+        linux_sys::NetdevSettings::Open(netns_, config_.netdev);
+    if (!opened.ok()) return opened.status();
+    settings_.emplace(*std::move(opened));
+  }
+  absl::Status status;
+  if (settings.promiscuous) status.Update(settings_->SetPromiscuous(*settings.promiscuous));
+  if (settings.all_multicast) status.Update(settings_->SetAllMulticast(*settings.all_multicast));
+  if (settings.multicast) status.Update(settings_->SetMulticast(*settings.multicast));
+  Look();
+  return status;
+}
+
+void AfXdpDevice::SetEvents(device::DeviceEvents events) { mailer_.SetEvents(std::move(events)); }
+
+device::DeviceState AfXdpDevice::State() const {
+  const std::lock_guard lock(state_mutex_);
+  return state_;
+}
+
+absl::Status AfXdpDevice::AddRule(const device::FlowRule& rule) {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (rule.location >= info_.rule_capacity) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rule location ", rule.location, "; the device has ", info_.rule_capacity));
+  }
+  // What drops or passes, the program does wherever the packet arrives.
+  const bool in_nic = nic_ != nullptr && rule.action.to_queue();
+  if (absl::Status status = program_->AddRule(rule); !status.ok() || !in_nic) return status;
+  absl::Status status = nic_->AddRule(rule);
+  if (!status.ok()) program_->RemoveRule(rule.location).IgnoreError();
+  return status;
+}
+
+absl::Status AfXdpDevice::RemoveRule(uint32_t location) {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  if (nic_ != nullptr) {
+    const absl::Status removed = nic_->RemoveRule(location);
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  }
+  return program_->RemoveRule(location);
+}
+
+std::vector<device::RuleCounters> AfXdpDevice::ReadRuleCounters() const {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return {};
+  return program_->ReadRuleCounters();
+}
+
+absl::StatusOr<device::RssConfig> AfXdpDevice::GetRss() const {
+  return absl::UnimplementedError(absl::StrCat("the RSS table of netdev ", config_.netdev,
+                                               " is the kernel's; `ethtool -x` shows it"));
+}
+
+absl::Status AfXdpDevice::SetRss(const device::RssConfig&) {
+  return absl::UnimplementedError(absl::StrCat("the RSS table of netdev ", config_.netdev,
+                                               " is the kernel's; `ethtool -X` sets it"));
+}
+
+device::DeviceCounters AfXdpDevice::ReadCounters() const {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) {
+    const std::lock_guard state_lock(state_mutex_);
+    return counters_;
+  }
+  device::DeviceCounters now = past_;
+  for (const auto& [id, lease] : leases_) lease->AddCounters(&now);
+  const SteeringReasons reasons = program_->ReadReasons();
+  now.drops_rule = reasons.dropped_by_rule.packets;
+  now.drops_malformed = reasons.dropped_malformed.packets;
+  now.more = {{"xdp_passed_no_rule", reasons.passed_no_rule.packets},
+              {"xdp_passed_by_rule", reasons.passed_by_rule.packets},
+              {"xdp_passed_wrong_queue", reasons.passed_wrong_queue.packets},
+              {"xdp_passed_no_socket", reasons.passed_no_socket.packets},
+              {"xdp_passed_in_change", reasons.passed_in_change.packets},
+              {"xdp_redirected", reasons.redirected.packets},
+              {"xdp_sent_back", reasons.sent_back.packets}};
+  if (const auto link = watch_->link().GetCounters(); link.ok()) {
+    now.wire_rx_packets = link->rx_packets;
+    now.wire_rx_bytes = link->rx_bytes;
+    now.wire_tx_packets = link->tx_packets;
+    now.wire_tx_bytes = link->tx_bytes;
+    now.drops_wire = link->tx_dropped;
+  }
+  const std::lock_guard state_lock(state_mutex_);
+  counters_ = now;
+  return now;
+}
+
+absl::Status AfXdpDevice::Inject(const device::Injection&) {
+  return absl::UnimplementedError("faults are injected into software NICs only");
+}
+
+}  // namespace qsplit::af_xdp

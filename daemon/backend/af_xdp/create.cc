@@ -1,0 +1,213 @@
+// How a netdev becomes a device, and what is told of it.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/af_xdp_device.h"
+#include "daemon/linux/errno_status.h"
+#include "daemon/linux/netns.h"
+#include "daemon/linux/xdp_features.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+constexpr char kLayout[] = "linux.af_xdp";
+constexpr uint32_t kDefaultSlots = 2048;
+
+// Bits of the choices that the kernel can be set up with, for each feature of the layout.
+device::AllowedChoices Allowed(const v1::Layout& layout, const linux_sys::XskKernel& kernel) {
+  device::AllowedChoices allowed;
+  for (const v1::Feature& feature : layout.features()) {
+    const bool one = feature.name() == "Metadata" && !kernel.tx_metadata;
+    allowed.push_back(one ? 1 : (uint64_t{1} << feature.choices_size()) - 1);
+  }
+  return allowed;
+}
+
+}  // namespace
+
+AfXdpDevice::AfXdpDevice(AfXdpConfig config, journal::Journal& journal)
+    : config_(std::move(config)), journal_(journal), mailer_([this] { return State(); }) {}
+
+absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(
+    AfXdpConfig config, journal::Journal& journal, std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
+  std::unique_ptr<AfXdpDevice> device(new AfXdpDevice(std::move(config), journal));
+  if (absl::Status status = device->TakeNetdev(std::move(ioctl)); !status.ok()) return status;
+  if (absl::Status status = device->ChooseSteering(); !status.ok()) return status;
+  if (absl::Status status = device->AttachProgram(); !status.ok()) return status;
+  device->ChooseZeroCopy();
+  if (absl::Status status = device->FillInfo(); !status.ok()) return status;
+  return device;
+}
+
+absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
+  if (!config_.netns.empty()) {
+    const absl::Status opened = linux_sys::RunInNetns(config_.netns, [this] {
+      netns_fd_ = linux_sys::OwnedFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+      return netns_fd_.valid() ? absl::OkStatus()
+                               : linux_sys::ErrnoStatus(errno, "open", "/proc/thread-self/ns/net");
+    });
+    if (!opened.ok()) return opened;
+    netns_ = absl::StrCat("/proc/self/fd/", netns_fd_.get());
+  }
+  absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> ethtool =
+      linux_sys::EthtoolLink::Open(netns_, config_.netdev, std::move(ioctl));
+  if (!ethtool.ok()) return ethtool.status();
+  ethtool_ = *std::move(ethtool);
+  absl::StatusOr<std::unique_ptr<NetdevWatcher>> watch =
+      NetdevWatcher::Open(netns_, config_.netdev, [this] { Look(); });
+  if (!watch.ok()) return watch.status();
+  watch_ = *std::move(watch);
+  watch_->Start();
+  const absl::StatusOr<linux_sys::NetdevFacts> link = watch_->link().GetFacts();
+  if (!link.ok()) return link.status();
+  Look();
+  absl::StatusOr<std::unique_ptr<NetdevChanges>> changes = NetdevChanges::Open(
+      {.netns = config_.netns, .netdev = config_.netdev, .ifindex = watch_->ifindex()}, *ethtool_,
+      journal_);
+  if (!changes.ok()) return changes.status();
+  changes_ = *std::move(changes);
+  if (config_.channels) {
+    if (absl::Status status = changes_->SetChannels(*config_.channels); !status.ok()) return status;
+  }
+  rx_queues_ = link->rx_queues;
+  tx_queues_ = link->tx_queues;
+  if (const auto channels = ethtool_->GetChannels(); channels.ok()) {
+    rx_queues_ = channels->now.rx_queues();
+    tx_queues_ = channels->now.tx_queues();
+  }
+  facts_.name = config_.netdev;
+  facts_.netns = config_.netns;
+  if (const auto driver = ethtool_->GetDriver(); driver.ok()) facts_.driver = driver->driver;
+  const absl::StatusOr<linux_sys::XskKernel> kernel = linux_sys::ProbeXskKernel();
+  if (!kernel.ok()) return kernel.status();
+  kernel_ = *kernel;
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::ChooseSteering() {
+  facts_.steering = "xdp";
+  if (config_.steering == WhoSteers::kXdp) {
+    facts_.steering_reason = "the configuration says so: steering = \"xdp\"";
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<NicSteering>> nic = NicSteering::Take(rx_queues_, *changes_);
+  if (nic.ok()) {
+    nic_ = *std::move(nic);
+    facts_.steering = "ntuple";
+    return absl::OkStatus();
+  }
+  if (config_.steering == WhoSteers::kNtuple) return nic.status();
+  facts_.steering_reason = std::string(nic.status().message());
+  return absl::OkStatus();
+}
+
+absl::Status AfXdpDevice::AttachProgram() {
+  SteeringOptions options{.netdev = config_.netdev, .netns = netns_, .rx_queues = rx_queues_};
+  if (config_.xdp_mode == XdpWish::kNative) options.mode = XdpMode::kNative;
+  if (config_.xdp_mode == XdpWish::kGeneric) options.mode = XdpMode::kGeneric;
+  absl::StatusOr<std::unique_ptr<SteeringProgram>> program = SteeringProgram::Load(options);
+  if (!program.ok()) return program.status();
+  program_ = *std::move(program);
+  const SteeringState state = program_->State();
+  facts_.xdp_mode = std::string(NameOf(state.mode));
+  facts_.xdp_mode_reason = config_.xdp_mode == XdpWish::kGeneric
+                               ? "the configuration says so: xdp_mode = \"generic\""
+                               : state.native_failure;
+  return absl::OkStatus();
+}
+
+void AfXdpDevice::ChooseZeroCopy() {
+  const auto can = linux_sys::ReadXdpFeatures(netns_, watch_->ifindex());
+  std::string& why = facts_.copy_reason;
+  if (config_.zero_copy == ZeroCopyWish::kNever) {
+    why = "the configuration says so: zero_copy = \"never\"";
+  } else if (facts_.xdp_mode != "native") {
+    why = "the XDP program does not run in the driver";
+  } else if (can.ok() && !can->zero_copy) {
+    why = absl::StrCat("the driver ", facts_.driver, " has no zero copy");
+  } else if (config_.zero_copy == ZeroCopyWish::kAuto && nic_ == nullptr) {
+    why =
+        "the NIC does not steer, so that packets of others would pass through a lease's memory; "
+        "zero_copy = \"always\" accepts that";
+  }
+  facts_.zero_copy = why.empty();
+}
+
+absl::Status AfXdpDevice::FillInfo() {
+  info_.name = config_.name;
+  info_.backend = "af_xdp";
+  const uint32_t most = config_.queues.value_or(UINT32_MAX);
+  info_.rx_queues = std::min(rx_queues_, most);
+  info_.tx_queues = std::min(tx_queues_, most);
+  info_.queues_pair = true;
+  info_.rule_capacity = SteeringProgram::kCapacity;
+  if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());
+  info_.default_slots = config_.slots.value_or(kDefaultSlots);
+  info_.protections = {device::Protection::kKernel};
+  for (const layout::VerifiedLayout& layout : config_.layouts) {
+    if (layout.name() != kLayout) continue;
+    info_.layouts = {layout};
+    info_.allowed = {Allowed(layout.message(), kernel_)};
+  }
+  if (info_.layouts.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("layout ", kLayout, " is not loaded, or not among the device's 'layouts'"));
+  }
+  // Addresses are offsets into the UMEM.
+  info_.iova_first = 0;
+  info_.regions_adjoin = true;
+  info_.transmit_needs_grant = true;
+  info_.source_check_trouble =
+      "the kernel sends what an AF_XDP socket has to send past every place where it could be "
+      "looked at";
+  if (!kernel_.tx_metadata) facts_.missing.push_back("transmit metadata");
+  if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
+  if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");
+  info_.netdev = facts_;
+  sockets_ = {.netns = netns_,
+              .ifindex = watch_->ifindex(),
+              .zero_copy = facts_.zero_copy,
+              .multi_buffer = kernel_.multi_buffer,
+              .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,
+              .default_slots = info_.default_slots};
+  past_.rx.resize(info_.rx_queues);
+  past_.tx.resize(info_.tx_queues);
+  counters_ = past_;
+  return absl::OkStatus();
+}
+
+void AfXdpDevice::Look() {
+  const std::lock_guard look(look_mutex_);
+  const absl::StatusOr<linux_sys::NetdevFacts> link = watch_->link().GetFacts();
+  device::DeviceState state = State();
+  if (absl::IsNotFound(link.status()) ||
+      (link.ok() && static_cast<uint32_t>(link->index) != watch_->ifindex())) {
+    gone_.store(true, std::memory_order_relaxed);
+    state.link_up = false;
+    state.link_mbps = 0;
+    state.trouble = absl::StrCat("netdev ", config_.netdev, " has been removed");
+  } else if (link.ok()) {
+    state.link_up = link->carrier;
+    state.mtu_bytes = link->mtu_bytes;
+    state.mac = link->mac;
+    state.promiscuous = link->promiscuous;
+    state.all_multicast = link->all_multicast;
+    state.link_mbps = link->carrier ? ethtool_->GetSpeed().value_or(0) : 0;
+    state.trouble = link->up ? ""
+                             : absl::StrCat("netdev ", config_.netdev, " is down; `ip link set ",
+                                            config_.netdev, " up` brings it up");
+  } else {
+    return;  // the next change asks again
+  }
+  {
+    const std::lock_guard lock(state_mutex_);
+    if (state == state_) return;
+    state_ = state;
+  }
+  mailer_.PostStateChange();
+}
+
+}  // namespace qsplit::af_xdp

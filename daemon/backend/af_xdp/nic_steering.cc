@@ -1,0 +1,92 @@
+#include "daemon/backend/af_xdp/nic_steering.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/ntuple.h"
+
+namespace qsplit::af_xdp {
+
+absl::StatusOr<std::unique_ptr<NicSteering>> NicSteering::Take(uint32_t queues,
+                                                               NetdevChanges& changes) {
+  std::unique_ptr<NicSteering> nic(new NicSteering(changes));
+  if (absl::Status status = nic->FindTable(queues); !status.ok()) return status;
+  // Where they are off; some drivers have them on without saying so.
+  if (absl::Status status = changes.TurnOnFilters(); !status.ok()) return status;
+  if (absl::Status status = nic->FindPlaces(); !status.ok()) return status;
+  return nic;
+}
+
+absl::Status NicSteering::FindTable(uint32_t queues) {
+  const absl::StatusOr<linux_sys::RssState> rss = changes_.link().GetRss();
+  if (!rss.ok()) return rss.status();
+  const bool known = std::all_of(rss->table.begin(), rss->table.end(),
+                                 [queues](uint32_t queue) { return queue < queues; });
+  if (rss->table.empty() || !known) {
+    return absl::UnimplementedError(absl::StrCat("netdev ", changes_.netdev().netdev,
+                                                 " has no RSS table of its ", queues, " queues"));
+  }
+  rss_ = backend::Rss(queues, static_cast<uint32_t>(rss->table.size()), /*inside=*/true);
+  return rss_.Set({.indirection = rss->table, .key = rss_.key()});
+}
+
+absl::Status NicSteering::FindPlaces() {
+  const absl::StatusOr<linux_sys::NtupleTable> table = changes_.link().GetNtupleTable();
+  if (!table.ok()) return table.status();
+  if (table->slots == 0) {
+    return absl::UnimplementedError(
+        absl::StrCat("netdev ", changes_.netdev().netdev,
+                     " does not say how many ntuple rules it has room for"));
+  }
+  const std::set<uint32_t> taken(table->taken.begin(), table->taken.end());
+  for (uint32_t location = 0; location < table->slots; ++location) {
+    if (!taken.contains(location)) places_.push_back(location);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NicSteering::WriteTable() {
+  const backend::Rss::Table table = rss_.Effective();
+  if (std::find(table.begin(), table.end(), device::kNoQueue) != table.end()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("netdev ", changes_.netdev().netdev,
+                     " must keep a queue in its RSS table, for what no rule takes; lease fewer"));
+  }
+  return changes_.SetTable(table);
+}
+
+absl::Status NicSteering::Leave(std::span<const uint32_t> queues) {
+  const backend::Rss before = rss_;
+  rss_.Leave(queues);
+  absl::Status status = WriteTable();
+  if (!status.ok()) rss_ = before;
+  return status;
+}
+
+absl::Status NicSteering::Return(std::span<const uint32_t> queues) {
+  rss_.Return(queues);
+  return WriteTable();
+}
+
+absl::Status NicSteering::AddRule(const device::FlowRule& rule) {
+  if (rule.location >= places_.size()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rule location ", rule.location, "; the device has ", places_.size()));
+  }
+  device::FlowRule there = rule;
+  there.location = places_[rule.location];
+  const absl::StatusOr<linux_sys::NtupleRule> ntuple = ToNtuple(there);
+  if (!ntuple.ok()) return ntuple.status();
+  return changes_.AddRule(*ntuple);
+}
+
+absl::Status NicSteering::RemoveRule(uint32_t location) {
+  if (location >= places_.size()) {
+    return absl::NotFoundError(absl::StrCat("no rule at location ", location));
+  }
+  return changes_.RemoveRule(places_[location]);
+}
+
+}  // namespace qsplit::af_xdp

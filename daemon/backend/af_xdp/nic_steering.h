@@ -1,0 +1,56 @@
+// Steering by the NIC itself: its ntuple rules, and its RSS table without the queues that are
+// leased.
+//
+//   Leave(queues): out of the RSS table ──► rules bring packets there ──► Return(queues): back in
+//   it
+//
+// Rules of an administrator keep their places, and win or lose by location as they did. It changes
+// the NIC through NetdevChanges alone. One thread at a time.
+#ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NIC_STEERING_H_
+#define QSPLIT_DAEMON_BACKEND_AF_XDP_NIC_STEERING_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/backend/af_xdp/netdev_changes.h"
+#include "daemon/backend/common/rss.h"
+#include "daemon/device/device.h"
+
+namespace qsplit::af_xdp {
+
+class NicSteering {
+ public:
+  // `queues`: receive queues that the netdev has. `changes` outlives it. UNIMPLEMENTED: the NIC has
+  // no ntuple rules with locations, or no RSS table; the message says which.
+  static absl::StatusOr<std::unique_ptr<NicSteering>> Take(uint32_t queues, NetdevChanges& changes);
+
+  uint32_t rule_capacity() const { return static_cast<uint32_t>(places_.size()); }
+  const std::vector<uint32_t> table() const { return rss_.Effective(); }
+
+  // RESOURCE_EXHAUSTED: no queue would be left in the RSS table.
+  absl::Status Leave(std::span<const uint32_t> queues);
+  absl::Status Return(std::span<const uint32_t> queues);
+
+  // UNIMPLEMENTED: ntuple rules cannot say it. Otherwise as EthtoolLink::InsertRule.
+  absl::Status AddRule(const device::FlowRule& rule);
+  absl::Status RemoveRule(uint32_t location);
+
+ private:
+  explicit NicSteering(NetdevChanges& changes) : changes_(changes) {}
+
+  absl::Status FindTable(uint32_t queues);
+  absl::Status FindPlaces();
+  absl::Status WriteTable();
+
+  NetdevChanges& changes_;
+  backend::Rss rss_{0, 0, true};
+  std::vector<uint32_t> places_;  // the NIC's locations, by ours
+};
+
+}  // namespace qsplit::af_xdp
+
+#endif  // QSPLIT_DAEMON_BACKEND_AF_XDP_NIC_STEERING_H_

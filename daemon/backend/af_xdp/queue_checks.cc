@@ -1,0 +1,181 @@
+// Why a queue of a netdev is empty: what lies between the driver and the lease's rings.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/af_xdp_device.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+using device::CheckVerdict;
+using device::QueueCheck;
+using Level = SocketLease::Level;
+using QueueLevels = SocketLease::QueueLevels;
+
+QueueCheck Wrong(std::string subject, std::string finding, std::string remedy) {
+  return {std::move(subject), CheckVerdict::kWrong, std::move(finding), std::move(remedy)};
+}
+
+QueueCheck Note(std::string subject, std::string finding, std::string remedy) {
+  return {std::move(subject), CheckVerdict::kNote, std::move(finding), std::move(remedy)};
+}
+
+QueueCheck Good(std::string subject, std::string finding) {
+  return {std::move(subject), CheckVerdict::kGood, std::move(finding), {}};
+}
+
+std::string Of(const Level& level) { return absl::StrCat(level.filled, " of ", level.slots); }
+
+// Indices that a client has written are anything.
+bool IsTorn(const Level& level) { return level.filled > level.slots; }
+
+QueueCheck TornCheck(std::string subject) {
+  return Wrong(std::move(subject), "its producer and consumer are further apart than it has slots",
+               "mend the program: it writes the ring's indices wrongly");
+}
+
+QueueCheck ProgramCheck(const SteeringState& state) {
+  if (!state.attached) {
+    return Wrong("XDP program", "it is not on the netdev any more: somebody has detached it",
+                 "restart qsplitd");
+  }
+  std::string finding = absl::StrCat("on the netdev, ", std::string(NameOf(state.mode)), " mode");
+  if (!state.native_failure.empty()) absl::StrAppend(&finding, " (", state.native_failure, ")");
+  return Good("XDP program", std::move(finding));
+}
+
+QueueCheck SocketCheck(const absl::StatusOr<SocketEntry>& entry) {
+  constexpr char kSubject[] = "map of sockets";
+  if (!entry.ok()) return Note(kSubject, std::string(entry.status().message()), "");
+  switch (*entry) {
+    case SocketEntry::kOfThisQueue:
+      return Good(kSubject, "the lease's socket stands there for the queue");
+    case SocketEntry::kOfAnotherQueue:
+      return Wrong(kSubject, "the socket of another queue stands there", "lease the queue again");
+    case SocketEntry::kNone:
+      break;
+  }
+  return Wrong(kSubject, "no socket stands there for the queue, so packets go to the kernel",
+               "lease the queue again");
+}
+
+QueueCheck FillCheck(const QueueLevels& levels) {
+  constexpr char kSubject[] = "fill ring";
+  if (IsTorn(levels.posted)) return TornCheck(kSubject);
+  if (levels.posted.filled == 0) {
+    return Wrong(kSubject,
+                 absl::StrCat("it is empty: the kernel has no buffer to put a packet in; ",
+                              levels.statistics.rx_fill_ring_empty, " packets were lost so"),
+                 "the program has to post receive buffers: it may hang, or hold on to all of them");
+  }
+  std::string finding = absl::StrCat(Of(levels.posted), " buffers are posted");
+  if (levels.posted.need_wakeup) {
+    return Note(kSubject, finding + ", and the driver sleeps",
+                "the program calls poll or recvfrom when the ring's flag is set");
+  }
+  return Good(kSubject, std::move(finding));
+}
+
+QueueCheck RxCheck(const QueueLevels& levels) {
+  constexpr char kSubject[] = "receive ring";
+  if (IsTorn(levels.completed)) return TornCheck(kSubject);
+  if (levels.completed.filled == levels.completed.slots) {
+    return Wrong(kSubject,
+                 absl::StrCat("it is full: ", levels.statistics.rx_ring_full,
+                              " packets were lost because nobody took those before them"),
+                 "the program has to take packets: it hangs, or is too slow");
+  }
+  return Good(kSubject, absl::StrCat(Of(levels.completed), " packets wait for the program"));
+}
+
+QueueCheck InvalidCheck(uint64_t count) {
+  if (count == 0) return Good("UMEM", "every address so far was inside");
+  return Note("UMEM", absl::StrCat("the kernel refused ", count, " descriptors"),
+              "the program names addresses outside of its regions, or packets that reach from one "
+              "chunk into the next");
+}
+
+QueueCheck TxCheck(const QueueLevels& levels) {
+  constexpr char kSubject[] = "transmit ring";
+  if (IsTorn(levels.posted)) return TornCheck(kSubject);
+  std::string finding = absl::StrCat(Of(levels.posted), " packets wait for the kernel");
+  if (levels.posted.filled != 0 && levels.posted.need_wakeup) {
+    return Note(kSubject, finding + ", which wants to be told",
+                "the program calls sendto after it has written the ring");
+  }
+  return Good(kSubject, std::move(finding));
+}
+
+QueueCheck CompletionCheck(const QueueLevels& levels) {
+  constexpr char kSubject[] = "completion ring";
+  if (IsTorn(levels.completed)) return TornCheck(kSubject);
+  if (levels.completed.filled == levels.completed.slots) {
+    return Wrong(kSubject, "it is full, so the kernel sends nothing more",
+                 "the program has to take completions");
+  }
+  return Good(kSubject, absl::StrCat(Of(levels.completed), " completions wait for the program"));
+}
+
+}  // namespace
+
+// Whether the NIC lets packets arrive at the queue at all.
+QueueCheck AfXdpDevice::ArrivalCheck(uint32_t queue) {
+  constexpr char kSubject[] = "arrival";
+  if (nic_ != nullptr) {
+    return Good(kSubject, "the queue is out of the NIC's RSS table; the NIC's rules bring packets");
+  }
+  const absl::StatusOr<linux_sys::RssState> rss = ethtool_->GetRss();
+  if (rss.ok() && !rss->table.empty() && std::ranges::count(rss->table, queue) == 0) {
+    return Wrong(kSubject, "the NIC's RSS table does not name the queue, so nothing arrives at it",
+                 absl::StrCat("`ethtool -X ", config_.netdev, " equal ", rx_queues_, "`"));
+  }
+  const uint64_t astray = program_->ReadReasons().passed_wrong_queue.packets;
+  if (astray == 0) return Good(kSubject, "the NIC spreads packets over its queues");
+  return Note(kSubject,
+              absl::StrCat(astray,
+                           " packets met a rule of a lease, arrived at a queue that it does not "
+                           "hold, and went to the kernel"),
+              "a socket takes only what arrives at its queue: lease all queues, or set `channels` "
+              "to as few as are leased");
+}
+
+std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit) {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return {Note("device", std::string(lock.status().message()), "ask again")};
+  std::vector<QueueCheck> checks;
+  if (!transmit) {
+    checks.push_back(ArrivalCheck(queue));
+    checks.push_back(ProgramCheck(program_->State()));
+    checks.push_back(SocketCheck(program_->LookForSocket(queue)));
+  }
+  for (const auto& [id, lease] : leases_) {
+    const std::optional<QueueLevels> levels = lease->Levels(queue, transmit);
+    if (!levels) continue;
+    const std::string mode = lease->facts().zero_copy ? "zero copy" : "copied";
+    checks.push_back(Good("socket", absl::StrCat("bound to queue ", queue, ", packets ", mode)));
+    if (transmit) {
+      checks.push_back(TxCheck(*levels));
+      checks.push_back(CompletionCheck(*levels));
+      checks.push_back(InvalidCheck(levels->statistics.tx_invalid_descs));
+    } else {
+      checks.push_back(FillCheck(*levels));
+      checks.push_back(RxCheck(*levels));
+      checks.push_back(InvalidCheck(levels->statistics.rx_invalid_descs));
+    }
+  }
+  return checks;
+}
+
+absl::StatusOr<device::RingImage> AfXdpDevice::ReadRing(const device::RingSelection& wanted) const {
+  absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return lock.status();
+  for (const auto& [id, lease] : leases_) {
+    const auto& queues = wanted.transmit ? lease->request().tx_queues : lease->request().rx_queues;
+    if (std::ranges::find(queues, wanted.queue) != queues.end()) return lease->ReadRing(wanted);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("nobody leases queue ", wanted.queue, ", so it has no rings"));
+}
+
+}  // namespace qsplit::af_xdp

@@ -1,0 +1,309 @@
+#include "daemon/backend/af_xdp/socket_lease.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/backend/common/ring_image.h"
+#include "dataplane/ring_view.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+using linux_sys::XskRing;
+
+// Bytes in front of packets that a client sends with metadata: struct xsk_tx_metadata of
+// Linux 6.15, which is as long as any before it (linux/if_xdp.h).
+constexpr uint32_t kTxMetadataBytes = 24;
+// A ring that a socket must have and nobody gets.
+constexpr uint32_t kIdleSlots = 2;
+
+bool Has(const std::vector<uint32_t>& queues, uint32_t queue) {
+  return std::binary_search(queues.begin(), queues.end(), queue);
+}
+
+// Whether the request chose `choice` for the feature of that name.
+bool Chose(const device::QueueRequest& request, std::string_view feature, std::string_view choice) {
+  const v1::Layout& layout = request.layout.message();
+  for (int i = 0; i < layout.features_size(); ++i) {
+    if (layout.features(i).name() != feature) continue;
+    const size_t at = static_cast<size_t>(i);
+    const uint32_t chosen = at < request.features.size() ? request.features[at] : 0;
+    return chosen < static_cast<uint32_t>(layout.features(i).choices_size()) &&
+           layout.features(i).choices(static_cast<int>(chosen)) == choice;
+  }
+  return false;
+}
+
+absl::StatusOr<std::vector<linux_sys::XskRegion>> RegionsOf(const device::QueueRequest& request) {
+  std::vector<linux_sys::XskRegion> regions;
+  uint64_t at = 0;
+  for (const device::RegionMapping& region : request.regions) {
+    if (region.iova != at) {
+      return absl::InternalError(absl::StrCat("region ", region.region, " stands at address ",
+                                              region.iova, "; AF_XDP has it at ", at));
+    }
+    if (!region.device_writable) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("region ", region.region,
+                       " is read-only, and AF_XDP takes only memory that the kernel may write; "
+                       "register it without read_only"));
+    }
+    regions.push_back({region.memory->get(), region.offset_bytes, region.length_bytes});
+    at += region.length_bytes;
+  }
+  return regions;
+}
+
+absl::StatusOr<uint32_t> ChunkBytes(const device::QueueRequest& request) {
+  // Who only sends has no buffers that the kernel fills; packets must not reach from one chunk into
+  // the next.
+  if (request.rx_queues.empty()) return linux_sys::kMaxXskChunkBytes;
+  const uint32_t bytes =
+      request.rx_buffer_bytes == 0 ? linux_sys::kMinXskChunkBytes : request.rx_buffer_bytes;
+  if (bytes < linux_sys::kMinXskChunkBytes || bytes > linux_sys::kMaxXskChunkBytes ||
+      !std::has_single_bit(bytes)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("receive buffers of ", bytes, " bytes; AF_XDP takes ",
+                     linux_sys::kMinXskChunkBytes, " or ", linux_sys::kMaxXskChunkBytes));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+// Cells count modulo 2^32.
+uint64_t SocketLease::Counted::Total() {
+  const uint32_t now = kernel_produces ? ring.producer() : ring.consumer();
+  total += now - std::exchange(last, now);
+  return total;
+}
+
+SocketLease::SocketLease(const device::QueueRequest& request) : request_(request) {}
+
+absl::StatusOr<std::unique_ptr<SocketLease>> SocketLease::Open(const device::QueueRequest& request,
+                                                               const SocketOptions& options) {
+  std::unique_ptr<SocketLease> lease(new SocketLease(request));
+  if (absl::Status status = lease->OpenAll(options); !status.ok()) return status;
+  // Who gets the grant has the memory; nobody keeps it open here.
+  for (device::RegionMapping& region : lease->request_.regions) region.memory = nullptr;
+  for (OneSocket& one : lease->sockets_) {
+    if (absl::Status status = lease->MapRings(one); !status.ok()) return status;
+  }
+  lease->WriteGrant();
+  return lease;
+}
+
+absl::Status SocketLease::OpenAll(const SocketOptions& options) {
+  absl::StatusOr<std::vector<linux_sys::XskRegion>> regions = RegionsOf(request_);
+  if (!regions.ok()) return regions.status();
+  absl::StatusOr<uint32_t> chunk = ChunkBytes(request_);
+  if (!chunk.ok()) return chunk.status();
+  absl::StatusOr<linux_sys::XskMemory> memory = linux_sys::XskMemory::Map(*regions);
+  if (!memory.ok()) return memory.status();
+
+  linux_sys::XskSetup setup;
+  setup.netns = options.netns;
+  setup.ifindex = options.ifindex;
+  setup.multi_buffer = options.multi_buffer;
+  setup.busy_poll_us = options.busy_poll_us;
+  setup.umem = {.data = memory->data(),
+                .length_bytes = memory->length_bytes(),
+                .chunk_bytes = *chunk,
+                .unaligned = Chose(request_, "Chunks", "unaligned"),
+                .tx_metadata_bytes = Chose(request_, "Metadata", "on") ? kTxMetadataBytes : 0};
+  // A queue whose buffers come from the lease's fill ring receives nothing where nobody fills it,
+  // and what the queue is to receive for the kernel would be lost.
+  setup.zero_copy =
+      options.zero_copy && std::includes(request_.rx_queues.begin(), request_.rx_queues.end(),
+                                         request_.tx_queues.begin(), request_.tx_queues.end());
+  std::vector<uint32_t> queues;
+  std::set_union(request_.rx_queues.begin(), request_.rx_queues.end(), request_.tx_queues.begin(),
+                 request_.tx_queues.end(), std::back_inserter(queues));
+  const uint32_t rx_slots = request_.rx_slots != 0 ? request_.rx_slots : options.default_slots;
+  const uint32_t tx_slots = request_.tx_slots != 0 ? request_.tx_slots : options.default_slots;
+  for (const uint32_t queue : queues) {
+    const bool receives = Has(request_.rx_queues, queue);
+    const bool transmits = Has(request_.tx_queues, queue);
+    setup.queue = queue;
+    setup.slots = {.rx = receives ? rx_slots : 0,
+                   .tx = transmits ? tx_slots : 0,
+                   .fill = receives ? rx_slots : kIdleSlots,
+                   .completion = transmits ? tx_slots : kIdleSlots};
+    absl::StatusOr<linux_sys::Xsk> socket =
+        linux_sys::Xsk::Open(setup, sockets_.empty() ? nullptr : &sockets_.front().socket);
+    if (!socket.ok()) return socket.status();
+    sockets_.push_back({.queue = queue,
+                        .receives = receives,
+                        .transmits = transmits,
+                        .socket = *std::move(socket),
+                        .fill = {},
+                        .rx = {},
+                        .tx = {},
+                        .completion = {}});
+  }
+  // The kernel keeps the pages of the UMEM; the mapping goes with `memory`.
+  return absl::OkStatus();
+}
+
+absl::Status SocketLease::MapRings(OneSocket& one) {
+  const auto map = [&one](XskRing ring, std::optional<Counted>& to) -> absl::Status {
+    const bool produces = ring == XskRing::kRx || ring == XskRing::kCompletion;
+    absl::StatusOr<linux_sys::XskRingView> view = linux_sys::XskRingView::Map(one.socket, ring);
+    if (!view.ok()) return view.status();
+    to.emplace(Counted{.ring = *std::move(view), .kernel_produces = produces});
+    return absl::OkStatus();
+  };
+  absl::Status status;
+  if (one.receives) {
+    status.Update(map(XskRing::kFill, one.fill));
+    status.Update(map(XskRing::kRx, one.rx));
+  }
+  if (one.transmits) {
+    status.Update(map(XskRing::kTx, one.tx));
+    status.Update(map(XskRing::kCompletion, one.completion));
+  }
+  return status;
+}
+
+std::vector<uint32_t> SocketLease::queues() const {
+  std::vector<uint32_t> queues;
+  for (const OneSocket& one : sockets_) queues.push_back(one.queue);
+  return queues;
+}
+
+bool SocketLease::Shared() const {
+  return std::any_of(sockets_.begin(), sockets_.end(),
+                     [](const OneSocket& one) { return one.socket.fd().use_count() > 1; });
+}
+
+int SocketLease::SocketOf(uint32_t queue) const {
+  for (const OneSocket& one : sockets_) {
+    if (one.queue == queue) return one.socket.fd()->get();
+  }
+  return -1;
+}
+
+XskRing SocketLease::RingOf(const v1::Ring& ring, bool transmit) {
+  // The ring that the client posts into, or the one that says what became of it.
+  const bool posts = !ring.post_forms().empty();
+  if (transmit) return posts ? XskRing::kTx : XskRing::kCompletion;
+  return posts ? XskRing::kFill : XskRing::kRx;
+}
+
+uint64_t SocketLease::CellOf(const v1::IndexCell& cell, const linux_sys::XskRingPlace& place) {
+  if (cell.name() == "producer") return place.producer;
+  return cell.name() == "consumer" ? place.consumer : place.flags;
+}
+
+device::QueueGrant SocketLease::GrantOf(const OneSocket& one, uint32_t fd, bool transmit) {
+  const v1::Queue& queue =
+      *request_.layout.FindQueue(transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE);
+  device::QueueGrant grant;
+  grant.queue = one.queue;
+  for (const v1::Ring& ring : queue.rings()) {
+    const linux_sys::XskRingPlace place = one.socket.place(RingOf(ring, transmit));
+    const auto area = static_cast<uint32_t>(grant_.areas.size());
+    grant_.areas.push_back(
+        {fd, place.map_offset_bytes, place.map_length_bytes, device::AreaAccess::kReadWrite});
+    device::RingGrant& out = grant.rings.emplace_back();
+    out.slots = {area, place.slots};
+    out.slot_count = place.slot_count;
+    for (const v1::IndexCell& cell : ring.cells()) {
+      out.cells.push_back({area, CellOf(cell, place)});
+    }
+    if (!ring.post_forms().empty()) out.wakeup_fd = fd;
+  }
+  if (!transmit) {
+    // The socket is readable when a packet is there.
+    grant.event_fd = fd;
+    grant.rx_buffer_bytes =
+        request_.rx_buffer_bytes == 0 ? linux_sys::kMinXskChunkBytes : request_.rx_buffer_bytes;
+  }
+  return grant;
+}
+
+void SocketLease::WriteGrant() {
+  for (const OneSocket& one : sockets_) {
+    const auto fd = static_cast<uint32_t>(grant_.fds.size());
+    grant_.fds.push_back({device::GrantFdKind::kSocket, one.socket.fd()});
+    if (one.receives) grant_.rx.push_back(GrantOf(one, fd, false));
+    if (one.transmits) grant_.tx.push_back(GrantOf(one, fd, true));
+  }
+}
+
+const SocketLease::OneSocket* SocketLease::Find(uint32_t queue, bool transmit) const {
+  for (const OneSocket& one : sockets_) {
+    if (one.queue == queue && (transmit ? one.transmits : one.receives)) return &one;
+  }
+  return nullptr;
+}
+
+std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool transmit) const {
+  const OneSocket* const one = Find(queue, transmit);
+  if (one == nullptr) return std::nullopt;
+  const auto level = [](const Counted& counted) {
+    const uint32_t consumer = counted.ring.consumer();
+    return Level{.slots = counted.ring.slot_count(),
+                 .filled = counted.ring.producer() - consumer,
+                 .need_wakeup = (counted.ring.flags() & 1) != 0};  // XDP_RING_NEED_WAKEUP
+  };
+  return QueueLevels{.posted = level(transmit ? *one->tx : *one->fill),
+                     .completed = level(transmit ? *one->completion : *one->rx),
+                     .statistics = one->socket.Statistics()};
+}
+
+absl::StatusOr<device::RingImage> SocketLease::ReadRing(const device::RingSelection& wanted) const {
+  const OneSocket* const one = Find(wanted.queue, wanted.transmit);
+  if (one == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("queue ", wanted.queue, " is not among the lease's"));
+  }
+  const v1::Queue& queue =
+      *request_.layout.FindQueue(wanted.transmit ? v1::DIRECTION_TRANSMIT : v1::DIRECTION_RECEIVE);
+  dataplane::QueueView view;
+  view.ring_count = static_cast<uint32_t>(queue.rings_size());
+  for (int i = 0; i < queue.rings_size(); ++i) {
+    const v1::Ring& ring = queue.rings(i);
+    const std::optional<Counted>* const of[] = {&one->fill, &one->completion, &one->rx, &one->tx};
+    const Counted& counted = **of[static_cast<size_t>(RingOf(ring, wanted.transmit))];
+    const linux_sys::XskRingPlace& place = counted.ring.place();
+    // Mapped to be read, and only read.
+    std::byte* const at = const_cast<std::byte*>(counted.ring.data());
+    dataplane::RingView& out = view.rings[static_cast<size_t>(i)];
+    out.slots = at + place.slots;
+    out.slot_count = place.slot_count;
+    for (int c = 0; c < ring.cells_size(); ++c) {
+      out.cells[static_cast<size_t>(c)] = at + CellOf(ring.cells(c), place);
+    }
+  }
+  return backend::ReadRing(queue, view, wanted);
+}
+
+void SocketLease::AddCounters(device::DeviceCounters* counters) {
+  for (OneSocket& one : sockets_) {
+    const linux_sys::XskStatistics statistics = one.socket.Statistics();
+    if (one.receives && one.queue < counters->rx.size()) {
+      device::QueueCounters& rx = counters->rx[one.queue];
+      const uint64_t received = one.rx->Total();
+      rx.packets += received;
+      rx.completions += received;
+      rx.descriptors += one.fill->Total();
+      rx.drops_no_descriptor += statistics.rx_ring_full + statistics.rx_fill_ring_empty;
+      rx.drops_too_long += statistics.rx_dropped;
+      rx.faults += statistics.rx_invalid_descs;
+    }
+    if (one.transmits && one.queue < counters->tx.size()) {
+      device::QueueCounters& tx = counters->tx[one.queue];
+      const uint64_t sent = one.tx->Total();
+      tx.packets += sent;
+      tx.descriptors += sent;
+      tx.completions += one.completion->Total();
+      tx.faults += statistics.tx_invalid_descs;
+    }
+  }
+}
+
+}  // namespace qsplit::af_xdp

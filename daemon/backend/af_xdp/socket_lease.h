@@ -1,0 +1,109 @@
+// The sockets of one lease: one for each queue of the netdev that it holds, over one memory.
+//
+//   regions of the lease, adjoined ──► UMEM of the first socket ◄── shared by the others
+//   receive queue i   fill ring, rx ring          ┐ of the socket that is bound to queue i
+//   transmit queue i  tx ring, completion ring    ┘
+//
+// The client writes the rings at any moment, and the kernel checks what it finds there; what is
+// read of them here is counted or shown, and decides nothing. One thread at a time.
+#ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_SOCKET_LEASE_H_
+#define QSPLIT_DAEMON_BACKEND_AF_XDP_SOCKET_LEASE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/device/device.h"
+#include "daemon/linux/xsk.h"
+
+namespace qsplit::af_xdp {
+
+// What all sockets of a device have in common.
+struct SocketOptions {
+  std::string netns;  // as RunInNetns
+  uint32_t ifindex = 0;
+  bool zero_copy = false;  // to be tried
+  bool multi_buffer = true;
+  uint32_t busy_poll_us = 0;  // 0: off
+  uint32_t default_slots = 2048;
+};
+
+class SocketLease {
+ public:
+  // The request's layout is linux.af_xdp. INVALID_ARGUMENT: buffers, slots or regions that AF_XDP
+  // does not take. Otherwise as Xsk::Open.
+  static absl::StatusOr<std::unique_ptr<SocketLease>> Open(const device::QueueRequest& request,
+                                                           const SocketOptions& options);
+
+  const device::QueueRequest& request() const { return request_; }
+  // Ascending, of either direction.
+  std::vector<uint32_t> queues() const;
+  // Descriptor of the socket that is bound to a queue; -1: the lease has it not.
+  int SocketOf(uint32_t queue) const;
+  const linux_sys::XskFacts& facts() const { return sockets_.front().socket.facts(); }
+
+  // Whether somebody else in this process has descriptors of its sockets.
+  bool Shared() const;
+
+  // What the client gets; afterwards nothing is left of it here.
+  device::Grant TakeGrant() { return std::move(grant_); }
+
+  // A ring as it is at this moment.
+  struct Level {
+    uint32_t slots = 0;
+    uint32_t filled = 0;  // from the consumer on; more than there are slots: an index is wrong
+    bool need_wakeup = false;
+  };
+  struct QueueLevels {
+    Level posted;     // fill ring; of a transmit queue, tx ring
+    Level completed;  // rx ring; completion ring
+    linux_sys::XskStatistics statistics;
+  };
+  // None: the lease has not this queue in this direction.
+  std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;
+  // As Device::ReadRing.
+  absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const;
+
+  // Adds what the lease's queues have counted; packets that were received are the program's to
+  // count.
+  void AddCounters(device::DeviceCounters* counters);
+
+ private:
+  // A ring that is mapped, and how far the kernel has come in it.
+  struct Counted {
+    linux_sys::XskRingView ring;
+    bool kernel_produces = false;  // else it consumes
+    uint32_t last = 0;             // its index, as last seen
+    uint64_t total = 0;
+
+    uint64_t Total();
+  };
+  struct OneSocket {
+    uint32_t queue = 0;
+    bool receives = false;
+    bool transmits = false;
+    linux_sys::Xsk socket;
+    std::optional<Counted> fill, rx, tx, completion;
+  };
+
+  const OneSocket* Find(uint32_t queue, bool transmit) const;
+  explicit SocketLease(const device::QueueRequest& request);
+  absl::Status OpenAll(const SocketOptions& options);
+  absl::Status MapRings(OneSocket& one);
+  void WriteGrant();
+  static linux_sys::XskRing RingOf(const v1::Ring& ring, bool transmit);
+  static uint64_t CellOf(const v1::IndexCell& cell, const linux_sys::XskRingPlace& place);
+  device::QueueGrant GrantOf(const OneSocket& one, uint32_t fd, bool transmit);
+
+  device::QueueRequest request_;
+  std::vector<OneSocket> sockets_;  // the first one's UMEM is everybody's
+  device::Grant grant_;
+};
+
+}  // namespace qsplit::af_xdp
+
+#endif  // QSPLIT_DAEMON_BACKEND_AF_XDP_SOCKET_LEASE_H_

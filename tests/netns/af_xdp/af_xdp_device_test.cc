@@ -1,0 +1,230 @@
+// A netdev as a device, without the daemon: leases and rules in the kernel's veth, and in a NIC
+// with ntuple filters, which is not there: its ioctls are answered by a stand-in.
+#include "daemon/backend/af_xdp/af_xdp_device.h"
+
+#include <gmock/gmock.h>
+#include <sys/mman.h>
+
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/netns/af_xdp/veth_fixture.h"
+#include "tests/support/fake_ethtool_nic.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Lt;
+using ::testing::SizeIs;
+
+constexpr uint64_t kRegionBytes = 1 << 20;
+
+layout::VerifiedLayout AfXdpLayout() {
+  std::ifstream file(QSPLIT_LAYOUT_DIR "/linux.af_xdp.layout", std::ios::binary);
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  return layout::VerifiedLayout::FromBytes(bytes.str()).value();
+}
+
+class AfXdpDeviceTest : public test::VethFixture {
+ protected:
+  std::unique_ptr<AfXdpDevice> Make(AfXdpConfig config = {}, bool with_nic = false) {
+    config.name = "eth";
+    config.netdev = kNetdev;
+    config.netns = netns();
+    config.layouts = {AfXdpLayout()};
+    auto device =
+        AfXdpDevice::Create(std::move(config), *journal_, with_nic ? nic_.Wire() : nullptr);
+    EXPECT_TRUE(device.ok()) << device.status();
+    return device.ok() ? *std::move(device) : nullptr;
+  }
+  static device::QueueRequest Request(device::LeaseId lease, std::vector<uint32_t> rx,
+                                      std::vector<uint32_t> tx) {
+    device::QueueRequest request{.lease = lease, .layout = AfXdpLayout()};
+    request.features.assign(2, 0);
+    request.rx_queues = std::move(rx);
+    request.tx_queues = std::move(tx);
+    request.rx_slots = request.tx_slots = 64;
+    request.protection = device::Protection::kKernel;
+    request.holder_pid = ::getpid();
+    auto fd = std::make_shared<linux_sys::OwnedFd>(::memfd_create("region", MFD_CLOEXEC));
+    EXPECT_EQ(::ftruncate(fd->get(), kRegionBytes), 0);
+    request.regions = {{.region = 1, .memory = fd, .length_bytes = kRegionBytes}};
+    return request;
+  }
+
+  test::FakeEthtoolNic nic_{{.netdev = kNetdev, .queues = 4, .rule_slots = 16}};
+};
+
+device::FlowRule UdpTo(uint32_t location, uint32_t queue) {
+  device::FlowRule rule{.location = location};
+  rule.match.type = device::FlowType::kUdp4;
+  rule.match.value.ip_version = 4;
+  rule.match.mask.ip_version = 0xff;
+  rule.match.value.l4_protocol = 17;
+  rule.match.mask.l4_protocol = 0xff;
+  rule.match.value.has_ports = rule.match.mask.has_ports = 1;
+  rule.match.value.dst_port = static_cast<uint16_t>(4242 + location);
+  rule.match.mask.dst_port = 0xffff;
+  rule.action.queue = queue;
+  return rule;
+}
+
+TEST_F(AfXdpDeviceTest, SaysWhatItIs) {
+  const auto device = Make({.queues = 3});
+  ASSERT_NE(device, nullptr);
+  const device::DeviceInfo& info = device->info();
+  EXPECT_EQ(info.rx_queues, 3u);
+  EXPECT_EQ(info.tx_queues, 3u);
+  EXPECT_TRUE(info.regions_adjoin && info.transmit_needs_grant && info.queues_pair);
+  EXPECT_EQ(info.iova_first, 0u);
+  EXPECT_THAT(info.protections, ElementsAre(device::Protection::kKernel));
+  ASSERT_TRUE(info.netdev.has_value());
+  EXPECT_EQ(info.netdev->driver, "veth");
+  EXPECT_EQ(info.netdev->xdp_mode, "native");
+  EXPECT_EQ(info.netdev->steering, "xdp");
+  EXPECT_FALSE(info.netdev->zero_copy);
+  EXPECT_THAT(info.netdev->copy_reason, HasSubstr("veth has no zero copy"));
+  EXPECT_EQ(device->State().mtu_bytes, 1500u);
+  EXPECT_TRUE(device->State().link_up);
+}
+
+TEST_F(AfXdpDeviceTest, AGrantHasASocketForEachQueueAndItsRings) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  const auto grant = device->OpenQueues(Request(1, {0, 1}, {1, 2}));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  EXPECT_THAT(grant->fds, SizeIs(3)) << "queue 1 has one socket for both directions";
+  EXPECT_THAT(grant->areas, SizeIs(8));
+  ASSERT_THAT(grant->rx, SizeIs(2));
+  ASSERT_THAT(grant->tx, SizeIs(2));
+  for (const device::QueueGrant& queue : grant->rx) {
+    ASSERT_THAT(queue.rings, SizeIs(2));
+    EXPECT_TRUE(queue.event_fd.has_value());
+    EXPECT_EQ(queue.rings[0].wakeup_fd, queue.event_fd);
+    EXPECT_EQ(queue.rings[0].slot_count, 64u);
+    EXPECT_EQ(queue.rx_buffer_bytes, 2048u);
+  }
+  // Whoever has a queue has it in both directions.
+  const auto other = device->OpenQueues(Request(2, {2}, {}));
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kResourceExhausted) << other.status();
+  EXPECT_TRUE(device->CloseQueues(1).ok());
+}
+
+TEST_F(AfXdpDeviceTest, AQueueWhoseSocketIsHeldIsBusyAndFreeWithin100msAfterwards) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  auto grant = device->OpenQueues(Request(1, {0}, {0}));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  ASSERT_TRUE(device->CloseQueues(1).ok());
+  const auto busy = device->OpenQueues(Request(2, {0}, {0}));
+  EXPECT_EQ(busy.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(busy.status().message(),
+              HasSubstr(absl::StrCat("process ", ::getpid(), " (af_xdp_device")));
+  grant->fds.clear();  // the last holder lets go
+  for (device::LeaseId lease = 3; lease < 13; ++lease) {
+    const auto again = device->OpenQueues(Request(lease, {0}, {0}));
+    EXPECT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(device->CloseQueues(lease).ok());
+  }
+}
+
+TEST_F(AfXdpDeviceTest, WhatAfXdpDoesNotTakeIsRefusedByName) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  const auto refusal = [&](auto change) {
+    device::QueueRequest request = Request(1, {0}, {0});
+    change(request);
+    const auto grant = device->OpenQueues(request);
+    if (grant.ok()) (void)device->CloseQueues(1);
+    return grant.ok() ? "granted" : std::string(grant.status().message());
+  };
+  EXPECT_EQ(refusal([](auto&) {}), "granted");
+  EXPECT_THAT(refusal([](auto& r) { r.rx_buffer_bytes = 1024; }),
+              HasSubstr("receive buffers of 1024 bytes; AF_XDP takes 2048 or 4096"));
+  EXPECT_THAT(refusal([](auto& r) { r.rx_buffer_bytes = 8192; }), HasSubstr("8192 bytes"));
+  EXPECT_EQ(refusal([](auto& r) { r.rx_buffer_bytes = 4096; }), "granted");
+  EXPECT_THAT(refusal([](auto& r) { r.regions[0].device_writable = false; }),
+              HasSubstr("read-only"));
+  EXPECT_THAT(refusal([](auto& r) { r.rx_queues = {4}; }), HasSubstr("receive queue 4"));
+  EXPECT_THAT(refusal([](auto& r) { r.protection = device::Protection::kDirect; }),
+              HasSubstr("kernel leases only"));
+  EXPECT_EQ(refusal([](auto& r) { r.features = {1, 0}; }), "granted") << "unaligned chunks";
+  EXPECT_EQ(refusal([](auto& r) {
+              r.features = {0, 1};
+            }),
+            device->info().allowed[0][1] == 3 ? "granted" : "transmit metadata");
+}
+
+TEST_F(AfXdpDeviceTest, SecondProgramsAreRefused) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  AfXdpConfig config{.name = "again", .netdev = kNetdev, .netns = netns()};
+  config.layouts = {AfXdpLayout()};
+  const auto again = AfXdpDevice::Create(std::move(config), *journal_);
+  EXPECT_EQ(again.status().code(), absl::StatusCode::kFailedPrecondition) << again.status();
+  EXPECT_THAT(again.status().message(), HasSubstr("runs XDP program"));
+}
+
+TEST_F(AfXdpDeviceTest, TheNicSteersWhereItCan) {
+  const std::vector<uint32_t> before = nic_.rss_table();
+  auto device = Make({}, /*with_nic=*/true);
+  ASSERT_NE(device, nullptr);
+  EXPECT_EQ(device->info().netdev->steering, "ntuple");
+  EXPECT_EQ(device->info().rule_capacity, 16u);
+  const auto grant = device->OpenQueues(Request(1, {2, 3}, {}));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  EXPECT_THAT(nic_.rss_table(), Each(Lt(2u))) << "its queues are out of RSS";
+  ASSERT_TRUE(device->AddRule(UdpTo(0, 3)).ok());
+  ASSERT_THAT(nic_.rules(), SizeIs(1));
+  EXPECT_EQ(nic_.rules().begin()->second.ring_cookie, 3u);
+  device::FlowRule pass = UdpTo(1, 0);
+  pass.action.queue = device::FlowAction::kPass;
+  ASSERT_TRUE(device->AddRule(pass).ok());
+  EXPECT_THAT(nic_.rules(), SizeIs(1)) << "what passes is the program's";
+  EXPECT_TRUE(device->RemoveRule(1).ok());
+  EXPECT_TRUE(device->RemoveRule(0).ok());
+  EXPECT_THAT(nic_.rules(), IsEmpty());
+  EXPECT_TRUE(device->CloseQueues(1).ok());
+  EXPECT_EQ(nic_.rss_table(), before);
+  // With the daemon everything comes back, whatever the order.
+  ASSERT_TRUE(device->OpenQueues(Request(2, {1}, {1})).ok());
+  ASSERT_TRUE(device->AddRule(UdpTo(0, 1)).ok());
+  device.reset();
+  EXPECT_EQ(nic_.rss_table(), before);
+  EXPECT_THAT(nic_.rules(), IsEmpty());
+  EXPECT_THAT(journal_->Records(), IsEmpty());
+}
+
+TEST_F(AfXdpDeviceTest, ALeaseOfAllQueuesLeavesNoneForRss) {
+  auto device = Make({}, /*with_nic=*/true);
+  ASSERT_NE(device, nullptr);
+  const auto grant = device->OpenQueues(Request(1, {0, 1, 2, 3}, {}));
+  EXPECT_EQ(grant.status().code(), absl::StatusCode::kResourceExhausted) << grant.status();
+  EXPECT_TRUE(device->OpenQueues(Request(2, {1, 2, 3}, {})).ok()) << "as if nothing had been";
+}
+
+TEST_F(AfXdpDeviceTest, ANetdevThatIsRemovedIsGone) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  ASSERT_TRUE(device->OpenQueues(Request(1, {0}, {0})).ok());
+  Run("ip link del d0");
+  const absl::Time until = absl::Now() + absl::Seconds(5);
+  while (!device->gone() && absl::Now() < until) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_TRUE(device->gone());
+  EXPECT_THAT(device->State().trouble, HasSubstr("has been removed"));
+  EXPECT_FALSE(device->State().link_up);
+  EXPECT_TRUE(device->CloseQueues(1).ok());
+  EXPECT_EQ(device->OpenQueues(Request(2, {0}, {0})).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace qsplit::af_xdp

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Sending needs policy's grant; without it a lease receives. `queue why` says what keeps a queue empty, and
+`queue dump` decodes its rings."""
+import json
+import re
+import signal
+import subprocess
+
+from veth_world import BIN, NOBODY, VethWorld, check, finish, need_root, need_tools, wait_until
+
+
+def verdicts(w):
+    answer = w.qsplit("queue", "why", "eth", "0")
+    return answer["answer"], {c["subject"]: (c["verdict"].rsplit("_", 1)[1], c["finding"]) for c in answer["checks"]}
+
+
+class Receiving(VethWorld):
+    tenant = """
+[[tenant]]
+name = "nobody"
+uids = [65534]
+"""
+
+
+def without_a_grant(w):
+    done = subprocess.run([*NOBODY, BIN + "/qsplit-responder", "--runtime-dir", w.run, "--device", "eth", "--ip",
+                           "10.88.0.10"], capture_output=True, text=True, timeout=20)
+    check("transmit queues are refused without a grant", done.returncode == 1 and "may_transmit" in done.stderr,
+          done.stderr)
+    answer, _ = verdicts(w)
+    check("queue why: nobody has leased it", "no lease holds receive queue 0" in answer, answer)
+    capture = w.start_ready([BIN + "/qsplit-capture", "--device", "eth", "--write", "/dev/null", "--rule",
+                             "flow-type udp4 dst-port 4242 action 0"], "capture", drop=True)
+    w.try_in(w.world, "python3", "-c", """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(100): s.sendto(bytes(64), ("10.88.0.2", 4242))
+""")
+    lease = w.qsplit("lease", "list")["leases"][0]
+    check("a lease that only receives is granted", lease.get("rx_queues") and not lease.get("tx_queues"), lease)
+    check("it receives", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong: 100"), 5), verdicts(w))
+    return capture
+
+
+def stopped(w, capture):
+    capture.send_signal(signal.SIGSTOP)
+    w.try_in(w.world, "python3", "-c", """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(5000): s.sendto(bytes(64), ("10.88.0.2", 4242))
+""")
+    answer, checks = verdicts(w)
+    check("queue why: a program that hangs is what is wrong", "the program has to" in answer, (answer, checks))
+    dump = w.qsplit_text("queue", "dump", "eth", "0", "--slots", "0-3")
+    check("queue dump decodes its rings", all(word in dump for word in ("fill", "packets", "address", "length")), dump)
+    capture.send_signal(signal.SIGCONT)
+    check("and it goes on", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 5), verdicts(w))
+
+
+def detached(w):
+    """Somebody takes the program off the netdev by force."""
+    link = subprocess.run(["ip", "-n", w.host, "-d", "link", "show", w.dev], capture_output=True, text=True).stdout
+    program = int(re.search(r"prog/xdp id (\d+)", link)[1])
+    links = json.loads(subprocess.run(["bpftool", "-j", "link", "show"], capture_output=True, text=True).stdout)
+    ours = next(one["id"] for one in links if one.get("prog_id") == program)
+    w.call("bpftool", "link", "detach", "id", str(ours))
+    check("queue why: the program is gone from the netdev", "somebody has detached it" in verdicts(w)[0], verdicts(w))
+
+
+def down(w):
+    w.call("ip", "-n", w.host, "link", "set", w.dev, "down")
+    check("queue why: the netdev is down", wait_until(lambda: "is down; `ip link set" in verdicts(w)[0], 2), verdicts(w))
+    w.call("ip", "-n", w.host, "link", "set", w.dev, "up")
+    check("and up again", wait_until(lambda: "is down" not in verdicts(w)[0], 5), verdicts(w))
+
+
+need_root()
+need_tools("ping", "setpriv", "taskset", "bpftool")
+w = Receiving(queues=1)
+capture = without_a_grant(w)
+stopped(w, capture)
+down(w)
+detached(w)
+capture.send_signal(signal.SIGTERM)
+check("the program ends in status 0", capture.wait(5) == 0, w.log("capture"))
+finish()
