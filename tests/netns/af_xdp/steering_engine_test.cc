@@ -132,7 +132,8 @@ class SteeringEngine : public SteeringWorld {
 
 TEST_F(SteeringEngine, AgreesWithTheDaemonsOwnOnAMillionRandomFrames) {
   const char* wanted = std::getenv("QSPLIT_STEERING_PACKETS");
-  const int frames = wanted == nullptr ? 1'000'000 : std::atoi(wanted);
+  const int frames =
+      wanted == nullptr ? 1'000'000 : static_cast<int>(std::strtol(wanted, nullptr, 10));
   constexpr int kFramesOfASet = 2500;
   constexpr std::array<uint32_t, 8> kSizes = {1, 3, 4, 16, 64, 300, 1000, 1024};
   const auto begin = std::chrono::steady_clock::now();
@@ -167,6 +168,7 @@ TEST_F(SteeringEngine, OneRuleAtATimeAgreesToo) {
     if (rules.size() % 10 != 0) continue;
     // The same rules once more, so that all counters begin at 0.
     std::vector<FlowRule> list;
+    list.reserve(rules.size());
     for (const auto& [location, one] : rules) list.push_back(one);
     for (const FlowRule& one : list) {
       ASSERT_TRUE(program_->RemoveRule(one.location).ok());
@@ -236,6 +238,23 @@ TEST_F(SteeringEngine, AChangeIsMetWholeOrNotAtAll) {
   std::printf("%d changes, %llu packets gave up in one\n", changes.load(),
               static_cast<unsigned long long>(
                   Between(before.passed_in_change, after.passed_in_change).packets));
+}
+
+// As if the table were being rewritten under each attempt.
+TEST_F(SteeringEngine, WhatMeetsATableThatIsBeingWrittenPassesAndIsCounted) {
+  auto loaded = XdpLoaded::Load(1);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  SteeringMemory& memory = loaded->memory();
+  memory.generation = 1;
+  const std::vector<uint8_t> frame(60, 0);
+  ProgramRun run(loaded->program_id());
+  EXPECT_EQ(run.Run(frame, 0), XDP_PASS);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedInChange).packets, 1u);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedNoRule).packets, 0u);
+  memory.tables[1].generation = 1;
+  EXPECT_EQ(run.Run(frame, 0), XDP_PASS);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedInChange).packets, 1u);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedNoRule).packets, 1u);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class SteeringWorld : public ::testing::Test {
     if (::geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0) {
       GTEST_SKIP() << "SKIPPED: needs root to make a network namespace";
     }
-    Shell("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+    Shell("for of in all default; do echo 1 >/proc/sys/net/ipv6/conf/$of/disable_ipv6; done");
     Shell(
         "ip link add x0 numrxqueues 8 numtxqueues 8 address 02:00:00:00:00:01 type veth peer name "
         "wire numrxqueues 8 numtxqueues 1 address 02:00:00:00:00:02");

@@ -16,8 +16,6 @@ namespace {
 
 using absl::StatusCode;
 using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class EthtoolNetns : public test::OtherNetns {

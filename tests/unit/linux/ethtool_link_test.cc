@@ -18,11 +18,9 @@ using absl::StatusCode;
 using test::FakeEthtoolNic;
 using test::FakeEthtoolNicFacts;
 using ::testing::AllOf;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 // `lo` is in every namespace, and has no channels, RSS or rules of its own that would answer.
 std::unique_ptr<EthtoolLink> LinkTo(FakeEthtoolNic& nic) {

@@ -68,15 +68,14 @@ TEST_F(SourceTest, ForgedFramesDoNotLeaveAndHonestOnesDo) {
 // The device writes a checksum where it is told to: over the source address, too.
 TEST_F(SourceTest, NoOffloadChangesAnAddressBehindTheCheck) {
   OpenBoth(layout::testing::BigLayout());
-  OpenBoth(layout::testing::BigLayout());
   const Bytes frame = MakeFrame(ToRight());
   TxRequest request;
   request.wants = TxFeature::kL4Checksum;
+  request.l3 = dataplane::L3Kind::kIp4;
   request.l4 = dataplane::L4Kind::kUdp;
-  request.l4_checksum_start = 14;
-  request.l4_checksum_at = 26;  // the upper half of the IPv4 source
   request.l2_header_bytes = 14;
-  request.l3_header_bytes = 20;
+  request.l3_header_bytes = 6;  // so that UDP's checksum stands in the IPv4 source, at 26
+  request.l4_header_bytes = 8;
   Send(frame, request);
   EXPECT_FALSE(receiver_->Receive(0, absl::Milliseconds(20)).has_value());
   EXPECT_EQ(Counters().drops_source, 1u);
