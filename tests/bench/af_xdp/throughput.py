@@ -237,6 +237,8 @@ def main():
     options = parser.parse_args()
     need_root()
     need_tools("taskset", "setpriv", "ethtool")
+    if not all(os.access(f"{BENCH}/{name}", os.X_OK) for name in ("throughput_client", "throughput_flood")):
+        skip(f"throughput_client and throughput_flood are not in {BENCH}: build those targets")
     if os.cpu_count() < 2:
         skip("one processor: the program and the other end need one each")
     ways = options.ways.split(",") if options.ways else list(WAYS)
