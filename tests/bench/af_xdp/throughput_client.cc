@@ -3,7 +3,7 @@
 //   throughput_client WAY receive NETDEV QUEUE RUNTIME_DIR SECONDS   prints packets/s
 //   throughput_client WAY send NETDEV QUEUE RUNTIME_DIR              until SIGTERM
 //
-// WAY is qsplit, libxdp, tpacket3 or udp. Prints "ready" once packets can come, or go. What was
+// WAY is one of kWays. Prints "ready" once packets can come, or go. What was
 // sent is counted by the other end of the pair.
 #include <cerrno>
 #include <cstring>
@@ -35,17 +35,20 @@ constexpr struct {
   void (*send)(const Place&);
 } kWays[] = {
     {"qsplit", ReceiveByQsplit, SendByQsplit},
+    {"qsplit_polling", ReceiveByQsplit, SendByQsplit},
     {"libxdp", ReceiveByLibxdp, SendByLibxdp},
+    {"libxdp_polling", ReceiveByLibxdpPolling, SendByLibxdp},
     {"tpacket3", ReceiveByTpacket3, SendByTpacket3},
     {"udp", ReceiveByUdp, SendByUdp},
 };
 
 int Usage() {
   std::fprintf(stderr,
-               "usage: throughput_client qsplit|libxdp|tpacket3|udp receive NETDEV QUEUE "
-               "RUNTIME_DIR SECONDS\n"
-               "       throughput_client qsplit|libxdp|tpacket3|udp send NETDEV QUEUE "
-               "RUNTIME_DIR\n");
+               "usage: throughput_client WAY receive NETDEV QUEUE RUNTIME_DIR SECONDS\n"
+               "       throughput_client WAY send NETDEV QUEUE RUNTIME_DIR\n"
+               "ways:");
+  for (const auto& one : kWays) std::fprintf(stderr, " %s", one.name.data());
+  std::fprintf(stderr, "\n");
   return 2;
 }
 

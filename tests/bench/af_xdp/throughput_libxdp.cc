@@ -13,6 +13,12 @@
 #include "tests/bench/af_xdp/throughput_frame.h"
 #include "tests/bench/af_xdp/throughput_ways.h"
 
+// Linux include/uapi/asm-generic/socket.h, since 5.11.
+#ifndef SO_PREFER_BUSY_POLL
+#define SO_PREFER_BUSY_POLL 69
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+
 namespace qsplit::throughput {
 namespace {
 
@@ -62,12 +68,23 @@ struct Xsk {
   Xsk& operator=(const Xsk&) = delete;
 
   int fd() const { return xsk_socket__fd(socket); }
+  void Poll() const { ::recvfrom(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr); }
 };
 
-}  // namespace
+void PreferPolling(int fd) {
+  constexpr struct {
+    int option, value;
+  } kOptions[] = {{SO_PREFER_BUSY_POLL, 1}, {SO_BUSY_POLL, 20}, {SO_BUSY_POLL_BUDGET, kBurst}};
+  for (const auto& one : kOptions) {
+    if (::setsockopt(fd, SOL_SOCKET, one.option, &one.value, sizeof one.value) != 0) {
+      Die("SO_PREFER_BUSY_POLL");
+    }
+  }
+}
 
-void ReceiveByLibxdp(const Place& place, Window& window) {
+void Receive(const Place& place, Window& window, bool polling) {
   Xsk xsk(place, true);
+  if (polling) PreferPolling(xsk.fd());
   uint32_t at = 0;
   if (xsk_ring_prod__reserve(&xsk.fill, kSlots, &at) != kSlots) Die("fill ring", "too small");
   for (uint32_t i = 0; i < kSlots; ++i) *xsk_ring_prod__fill_addr(&xsk.fill, at + i) = xsk.free[i];
@@ -77,16 +94,12 @@ void ReceiveByLibxdp(const Place& place, Window& window) {
     uint32_t from = 0;
     const uint32_t n = xsk_ring_cons__peek(&xsk.rx, kBurst, &from);
     if (n == 0) {
-      if (xsk_ring_prod__needs_wakeup(&xsk.fill) != 0) {
-        ::recvfrom(xsk.fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
-      }
+      if (polling || xsk_ring_prod__needs_wakeup(&xsk.fill) != 0) xsk.Poll();
       continue;
     }
     // The kernel says that a packet is there before it says that its slot of the fill ring is free.
     while (xsk_ring_prod__reserve(&xsk.fill, n, &at) != n) {
-      if (xsk_ring_prod__needs_wakeup(&xsk.fill) != 0) {
-        ::recvfrom(xsk.fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
-      }
+      if (xsk_ring_prod__needs_wakeup(&xsk.fill) != 0) xsk.Poll();
     }
     for (uint32_t i = 0; i < n; ++i) {
       const xdp_desc* packet = xsk_ring_cons__rx_desc(&xsk.rx, from + i);
@@ -97,6 +110,11 @@ void ReceiveByLibxdp(const Place& place, Window& window) {
     xsk_ring_prod__submit(&xsk.fill, n);
   }
 }
+
+}  // namespace
+
+void ReceiveByLibxdp(const Place& place, Window& window) { Receive(place, window, false); }
+void ReceiveByLibxdpPolling(const Place& place, Window& window) { Receive(place, window, true); }
 
 void SendByLibxdp(const Place& place) {
   Xsk xsk(place, false);

@@ -1,6 +1,7 @@
 // The ways between a program and a netdev that the throughput benchmark compares, each as well as
 // its author's documentation says to use it: bursts of 64, no sleep, no system call that can be
-// left out.
+// left out. "Polling": the kernel is to look for packets in the program's calls
+// (SO_PREFER_BUSY_POLL).
 //
 // Each function owns its sockets and memory, and runs on the thread that calls it until its time is
 // over or a signal came. What goes wrong is printed, and ends the program with status 1.
@@ -83,6 +84,7 @@ void SayReady();
 void ReceiveByQsplit(const Place& place, Window& window);
 void SendByQsplit(const Place& place);
 void ReceiveByLibxdp(const Place& place, Window& window);
+void ReceiveByLibxdpPolling(const Place& place, Window& window);
 void SendByLibxdp(const Place& place);
 void ReceiveByTpacket3(const Place& place, Window& window);
 void SendByTpacket3(const Place& place);
