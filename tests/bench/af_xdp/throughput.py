@@ -36,6 +36,7 @@ from veth_world import VethWorld, need_root, need_tools, skip, wait_until  # noq
 BENCH = os.path.join(os.environ["QSPLIT_BINARY_DIR"], "bench")
 PROGRAM_CPU, OTHER_CPU = 0, 1
 WARMING_SECONDS = 0.3
+SETTLING_SECONDS = 0.2  # after a run: the kernel frees a queue some 30 ms after its socket has gone
 ADDRESS = "10.88.0.10/32"  # the packets'; the netdev has it for the UDP socket alone
 WAYS = {
     "qsplit": "qsplit lease, uid 65534 without a capability",
@@ -172,6 +173,7 @@ class Throughput(VethWorld):
             self.call("ip", "-n", self.host, "addr", "del", ADDRESS, "dev", self.dev)
         if not wait_until(lambda: "prog/xdp" not in self.link_facts(), 2):
             raise RuntimeError(f"after {way} an XDP program is left on the netdev:\n{self.link_facts()}")
+        time.sleep(SETTLING_SECONDS)
         return result
 
     def start_qsplitd(self, polling):
