@@ -8,16 +8,16 @@ import faults
 from case import check, run
 from inside import SHARED, Absent
 from machine import Machine, e1000e, igb, peer, virtio
-from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, Kernel, Rogue, Stream, Wire, answers_again, broken, leaks,
-                   present, section, victim)
+from rogue import (BUFFER, CANARY, FRAME, LAYOUTS, MINE, NOWHERE, Kernel, Rogue, Stream, Wire, answers_again,
+                   broken, leaks, present, section, victim)
 
-MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)),
-                  parallel=True)
+MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("split", wire=1),
+                   virtio("packed", wire=1, packed=True), peer("kernel", wire=1)), parallel=True)
 
 UNMAPPED, READ_ONLY = "FAULT_KIND_UNMAPPED", "FAULT_KIND_READ_ONLY"
 ROGUE_MAC, HONEST_MAC = "02:00:00:00:66:01", "02:00:00:00:66:02"
 HONEST = "10.77.0.20"
-NEXT_CLIENT = {"igb": ["--mac", ROGUE_MAC], "e1000e": ["--rss"], "virtio": []}
+NEXT_CLIENT = {"igb": ["--mac", ROGUE_MAC], "e1000e": ["--rss"], "split": [], "packed": []}
 # Where the daemon maps clients' regions for a function that they share: each from a multiple of this on. A
 # rogue may know that, and guesses.
 FIRST_REGION, REGION_STEP = 1 << 32, 2 << 20
@@ -75,6 +75,7 @@ class Attack:
     def all(self):
         self.take_lease()
         lease = self.lease
+        check(f"{self.device}: its rings are {LAYOUTS[self.device]}", lease["layout"] == LAYOUTS[self.device], lease["layout"])
         theirs = self.victim.lease["canary"] + CANARY // 2
         check(f"{self.device}: the victim's address is none of the rogue's", theirs > lease["readonly"] + (64 << 10))
         end = lease["mine"] + MINE
@@ -128,11 +129,12 @@ class Attack:
 
 
 def functions_shared(guest):
-    """a rogue has a queue pair of an igb PF, with an honest client beside it, of e1000e and of virtio-net"""
-    found, absent = present(guest, "igb", "e1000e", "virtio")
+    """a rogue has a queue pair of an igb PF, with an honest client beside it, of e1000e, of virtio-net with either
+    rings"""
+    found, absent = present(guest, "igb", "e1000e", "split", "packed")
     if "igb" not in found:
         raise Absent("igb")
-    steering = {"igb": "pools", "e1000e": "rss", "virtio": ""}
+    steering = {"igb": "pools", "e1000e": "rss", "split": "", "packed": ""}
     guest.serve("".join(section(name, guest.nic(name), "guarded", 'steering = "pools"' if name == "igb" else "")
                         for name in found))
     wire, kernel, stream, prey = Wire(guest), Kernel(), None, None
