@@ -95,7 +95,8 @@ class Attack:
         self.rogue = Rogue(guest, f"rogue-of-{device}", device, "direct")
         self.used = False  # the lease, for an attack
         self.take_lease()
-        check(f"{device}: its rings are {LAYOUTS[device]}", self.lease["layout"] == LAYOUTS[device], self.lease["layout"])
+        check(f"{device}: its rings are {LAYOUTS[device]}", self.lease["layout"] == LAYOUTS[device],
+              self.lease["layout"])
 
     def take_lease(self):
         for deed in ("release", "drop"):  # of a former one

@@ -75,7 +75,8 @@ class Attack:
     def all(self):
         self.take_lease()
         lease = self.lease
-        check(f"{self.device}: its rings are {LAYOUTS[self.device]}", lease["layout"] == LAYOUTS[self.device], lease["layout"])
+        check(f"{self.device}: its rings are {LAYOUTS[self.device]}", lease["layout"] == LAYOUTS[self.device],
+              lease["layout"])
         theirs = self.victim.lease["canary"] + CANARY // 2
         check(f"{self.device}: the victim's address is none of the rogue's", theirs > lease["readonly"] + (64 << 10))
         end = lease["mine"] + MINE
