@@ -100,7 +100,7 @@ _qsplitd() {
         --log-format) COMPREPLY=($(compgen -W "text json" -- "$cur")) ;;
         --ready-fd) COMPREPLY=() ;;
         *) COMPREPLY=($(compgen -W "--config --runtime-dir --layouts --log-level --log-format --ready-fd
-                                    --check --version --help" -- "$cur")) ;;
+                                    --check --clean --version --help" -- "$cur")) ;;
     esac
 }
 

@@ -94,14 +94,16 @@ absl::Status AfXdpDevice::ChooseSteering() {
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<NicSteering>> nic = NicSteering::Take(rx_queues_, *changes_);
-  if (nic.ok()) {
+  absl::Status status = nic.status();
+  // Who insists on the NIC may have rules that it takes.
+  if (status.ok() && config_.steering == WhoSteers::kAuto) status = (*nic)->TryUdpRule();
+  if (status.ok()) {
     nic_ = *std::move(nic);
     facts_.steering = "ntuple";
-    return absl::OkStatus();
+  } else {
+    facts_.steering_reason = std::string(status.message());
   }
-  if (config_.steering == WhoSteers::kNtuple) return nic.status();
-  facts_.steering_reason = std::string(nic.status().message());
-  return absl::OkStatus();
+  return config_.steering == WhoSteers::kNtuple ? status : absl::OkStatus();
 }
 
 absl::Status AfXdpDevice::AttachProgram() {

@@ -28,6 +28,11 @@ absl::Status NicSteering::FindTable(uint32_t queues) {
     return absl::UnimplementedError(absl::StrCat("netdev ", changes_.netdev().netdev,
                                                  " has no RSS table of its ", queues, " queues"));
   }
+  if (queues == 1) {
+    return absl::UnimplementedError(absl::StrCat("netdev ", changes_.netdev().netdev,
+                                                 " has one queue, which must stay in its RSS "
+                                                 "table"));
+  }
   rss_ = backend::Rss(queues, static_cast<uint32_t>(rss->table.size()), /*inside=*/true);
   return rss_.Set({.indirection = rss->table, .key = rss_.key()});
 }
@@ -44,7 +49,31 @@ absl::Status NicSteering::FindPlaces() {
   for (uint32_t location = 0; location < table->slots; ++location) {
     if (!taken.contains(location)) places_.push_back(location);
   }
+  if (places_.empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat("netdev ", changes_.netdev().netdev, " has no free place for an ntuple rule"));
+  }
   return absl::OkStatus();
+}
+
+absl::Status NicSteering::TryUdpRule() {
+  device::FlowRule rule;
+  rule.location = rule_capacity() - 1;
+  rule.match.type = device::FlowType::kUdp4;
+  device::FlowKey& value = rule.match.value;
+  device::FlowKey& mask = rule.match.mask;
+  value.ip_version = 4;
+  value.l4_protocol = 17;
+  value.has_ports = mask.has_ports = 1;
+  value.dst_port = 9;  // "discard", RFC 863
+  mask.ip_version = mask.l4_protocol = 0xff;
+  mask.dst_port = 0xffff;
+  rule.action.queue = 0;
+  absl::Status status = AddRule(rule);
+  if (status.ok()) return RemoveRule(rule.location);
+  return absl::UnimplementedError(
+      absl::StrCat("netdev ", changes_.netdev().netdev,
+                   " takes no ntuple rule by UDP port: ", status.message()));
 }
 
 absl::Status NicSteering::WriteTable() {

@@ -25,11 +25,15 @@ namespace qsplit::af_xdp {
 class NicSteering {
  public:
   // `queues`: receive queues that the netdev has. `changes` outlives it. UNIMPLEMENTED: the NIC has
-  // no ntuple rules with locations, or no RSS table; the message says which.
+  // no ntuple rules with locations, or no RSS table, or one queue, which must stay in it; the
+  // message says which.
   static absl::StatusOr<std::unique_ptr<NicSteering>> Take(uint32_t queues, NetdevChanges& changes);
 
   uint32_t rule_capacity() const { return static_cast<uint32_t>(places_.size()); }
-  const std::vector<uint32_t> table() const { return rss_.Effective(); }
+
+  // Whether it takes a rule by UDP port, which many drivers do not: one is put in, and taken out.
+  // UNIMPLEMENTED: it does not.
+  absl::Status TryUdpRule();
 
   // RESOURCE_EXHAUSTED: no queue would be left in the RSS table.
   absl::Status Leave(std::span<const uint32_t> queues);

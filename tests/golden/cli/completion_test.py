@@ -40,7 +40,8 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.offered("qsplit nope "), ["--help"])
 
     def test_names_of_devices(self):
-        for line in ["device show", "rule list", "rule add", "rule del", "rss show", "stats show", "fault inject"]:
+        for line in ["device show", "rule list", "rule add", "rule del", "rss show", "stats show",
+                     "queue why", "queue dump", "fault inject"]:
             self.assertEqual(self.offered(f"qsplit {line} "), ["nic0", "nic1"], line)
         self.assertEqual(self.offered("qsplit -p stats watch n"), ["nic0", "nic1"])
         self.assertEqual(self.offered("qsplit device show x"), [])

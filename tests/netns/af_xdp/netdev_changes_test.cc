@@ -199,6 +199,25 @@ TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   EXPECT_THAT(journal_->Records(), SizeIs(records));
 }
 
+TEST_F(NetdevChangesTest, FiltersThatTakeNoPortsAreFoundOut) {
+  OpenNic();
+  EXPECT_TRUE(steering_->TryUdpRule().ok());
+  EXPECT_THAT(nic_.rules(), IsEmpty()) << "what was tried is taken out";
+  nic_.FailNext(ETHTOOL_SRXCLSRLINS, EINVAL);
+  const absl::Status status = steering_->TryUdpRule();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
+  EXPECT_THAT(status.message(), HasSubstr("takes no ntuple rule by UDP port"));
+}
+
+TEST_F(NetdevChangesTest, TheOnlyQueueStaysInTheRssTable) {
+  test::FakeEthtoolNic one({.netdev = kNetdev, .queues = 1});
+  Open(one.Wire());
+  const auto steering = NicSteering::Take(1, *changes_);
+  EXPECT_EQ(steering.status().code(), absl::StatusCode::kUnimplemented) << steering.status();
+  changes_.reset();  // the wire goes before the NIC
+  link_.reset();
+}
+
 TEST_F(NetdevChangesTest, AVethSteersNothing) {
   const auto steering = NicSteering::Take(4, *changes_);
   EXPECT_EQ(steering.status().code(), absl::StatusCode::kUnimplemented) << steering.status();

@@ -240,5 +240,22 @@ TEST_F(SteeringEngine, AChangeIsMetWholeOrNotAtAll) {
                   Between(before.passed_in_change, after.passed_in_change).packets));
 }
 
+// As if the table were being rewritten under each attempt.
+TEST_F(SteeringEngine, WhatMeetsATableThatIsBeingWrittenPassesAndIsCounted) {
+  auto loaded = XdpLoaded::Load(1);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  SteeringMemory& memory = loaded->memory();
+  memory.generation = 1;
+  const std::vector<uint8_t> frame(60, 0);
+  ProgramRun run(loaded->program_id());
+  EXPECT_EQ(run.Run(frame, 0), XDP_PASS);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedInChange).packets, 1u);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedNoRule).packets, 0u);
+  memory.tables[1].generation = 1;
+  EXPECT_EQ(run.Run(frame, 0), XDP_PASS);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedInChange).packets, 1u);
+  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedNoRule).packets, 1u);
+}
+
 }  // namespace
 }  // namespace qsplit::af_xdp

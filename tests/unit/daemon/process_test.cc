@@ -201,6 +201,22 @@ TEST_F(ProcessTest, CheckSaysWhatItWouldDo) {
   EXPECT_THAT(output, HasSubstr("layouts        " + layouts_ + ": 1"));
 }
 
+TEST_F(ProcessTest, CleanUndoesWhatACrashLeftAndDoesNotServe) {
+  std::string output;
+  EXPECT_EQ(RunToEnd({"--clean", "--runtime-dir", Run()}, &output), 0);
+  EXPECT_EQ(output, "nothing was left behind\n");
+  const std::string journal = Run() + "/journal";
+  const auto put = [&journal](const std::string& text) { std::ofstream(journal) << text; };
+  put("qsplit journal 1\n+ 1 netdev netdev=gone #0000000000000000\n");
+  EXPECT_EQ(RunToEnd({"--clean", "--runtime-dir", Run()}, &output), 1) << "it is damaged";
+  EXPECT_THAT(output, HasSubstr(journal));
+  std::filesystem::remove(journal);
+  Start();
+  EXPECT_EQ(RunToEnd({"--clean", "--runtime-dir", Run()}, &output), 1);
+  EXPECT_THAT(output, HasSubstr("already serves"));
+  EXPECT_EQ(RunToEnd({"--clean", "--check"}, &output), 2);
+}
+
 TEST_F(ProcessTest, ErrorsAreSaidAndEndInStatus1) {
   std::string output;
   const std::string config = Write("q.toml", "[[device]]\nname = \"a\"\nlayouts = [\"no.such\"]\n");

@@ -324,7 +324,7 @@ INSTANTIATE_TEST_SUITE_P(LayoutsWithSegments, RogueTxSegments,
                          testing::CaseName<TxCase>);
 
 TEST_P(RogueTxSegments, OfNoSizeOrWithoutPayload) {
-  const TxRequest request = SegmentRequest();
+  TxRequest request = SegmentRequest();
   PushChanged([](uint32_t) {}, 1, request);
   rig_->Settle();
   ASSERT_FALSE(rig_->guard->fault().has_value());

@@ -139,6 +139,30 @@ TEST_F(BrokerReplaceTest, OneThatOpensALeaseStays) {
   broker_->Settle();
 }
 
+TEST_F(BrokerReplaceTest, QueuesOfOneNumberGoTogether) {
+  device::DeviceInfo info = Function(4);
+  info.queues_pair = true;
+  ASSERT_TRUE(broker_->ReplaceDevice(std::make_shared<device::testing::FakeDevice>(info)).ok());
+  const SessionId red = Open(1000);
+  const region::RegionId region = Region(red);
+  const auto acquire = [&](uint32_t rx, uint32_t tx) {
+    v1::AcquireLeaseRequest request = Want(region, rx, tx);
+    request.set_device("eth0");
+    return broker_->AcquireLease(red, request);
+  };
+  const auto receives = acquire(1, 0);
+  ASSERT_TRUE(receives.ok()) << receives.status();
+  EXPECT_EQ(Eth().free_rx_queues(), 3U);
+  EXPECT_EQ(Eth().free_tx_queues(), 3U) << "nobody else gets the other half";
+  const auto both = acquire(2, 2);
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_THAT(both->lease().rx_queues(), ::testing::ElementsAre(1, 2));
+  EXPECT_THAT(both->lease().tx_queues(), ::testing::ElementsAre(1, 2));
+  EXPECT_EQ(ReasonOf(acquire(0, 2).status()), v1::ERROR_REASON_NO_FREE_QUEUE);
+  ASSERT_TRUE(Release(red, receives->lease().lease_id()).ok());
+  EXPECT_EQ(Eth().free_tx_queues(), 2U);
+}
+
 TEST_F(BrokerReplaceTest, AFunctionThatIsLeasedWholeTakesOneLease) {
   device::DeviceInfo info = Function(4);
   info.whole_function_only = true;
