@@ -70,10 +70,10 @@ QueueCheck LinkCheck(const QueueFacts& facts) {
 
 QueueCheck WireCheck(const QueueFacts& facts) {
   const uint64_t frames = facts.wire.wire_rx_packets;
-  QueueCheck check{.subject = "wire", .finding = Counted(frames, "frame") + " came from it"};
+  QueueCheck check{.subject = "wire", .finding = Counted(frames, "frame") + " came from the wire"};
   if (frames == 0) {
     check.verdict = CheckVerdict::kNote;
-    check.finding = "no frame has come from it since the device started";
+    check.finding = "no frame has come from the wire since the device started";
     check.remedy = "see whether the other end sends at all";
   }
   return check;
