@@ -86,10 +86,11 @@ QueueCheck MacCheck(const QueueFacts& facts) {
     check.finding = "promiscuous: takes frames for every address";
     return check;
   }
-  check.finding =
-      fmt::format("takes frames for {:02x}, broadcast, and {}", fmt::join(state.mac, ":"),
-                  state.all_multicast ? "all multicast"
-                                      : fmt::format("{} of multicast", state.multicast.size()));
+  std::string multicast = fmt::format("{} multicast groups", state.multicast.size());
+  if (state.multicast.empty()) multicast = "no multicast";
+  if (state.all_multicast) multicast = "all multicast";
+  check.finding = fmt::format("takes frames for {:02x}, broadcast, and {}",
+                              fmt::join(state.mac, ":"), multicast);
   if (const uint64_t refused = facts.wire.drops_mac_filter; refused != 0) {
     check.verdict = CheckVerdict::kNote;
     check.finding += fmt::format("; {} for others were refused", Counted(refused, "frame"));
