@@ -4,166 +4,131 @@ sends, it receives what qsplit-generate sends, and a capture has those of its fl
 is accounted for."""
 import collections
 import json
-import os
 import re
 import signal
 import subprocess
 import time
 
+from foreign_testpmd import BURST, FLOWS, Testpmd
 from veth_world import BIN, NOBODY, VethWorld, check, finish, need_root, need_tools, wait_until
 
-# An mbuf is then a page. DPDK 22.11 says that its pool's memory is as long as its mbufs are, and without huge pages
-# the pool has one of them a page: what lies behind that length, the kernel refuses to send.
-MBUF_BYTES = 4096 - 64 - 128  # a page without the headers of a pool's element and of an mbuf
-BURST = 32
-FLOWS = 64
-TAKEN = 8
-STATS = re.compile(r"RX-packets: (\d+).*?RX-bytes: +(\d+).*?TX-packets: (\d+) +TX-errors: (\d+) +TX-bytes: +(\d+).*?"
-                   r"Throughput", re.S)
-
-
-class Testpmd:
-    """testpmd on a netdev; its own XDP program takes all that arrives there."""
-
-    Stats = collections.namedtuple("Stats", "rx_packets rx_bytes tx_packets tx_errors tx_bytes")
-
-    def __init__(self, w):
-        self.w = w
-        # Both of its threads on the last processor: one waits for commands.
-        processor = os.cpu_count() - 1
-        self.program = w.start(
-            ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"(0,1)@{processor}", "-n", "1", "--no-huge", "-m", "64", "--no-pci",
-             "--no-telemetry", "--file-prefix", w.tag, "--vdev", f"net_af_xdp0,iface={w.peer}", "--", "-i",
-             "--total-num-mbufs=8192", f"--mbuf-size={MBUF_BYTES}", f"--burst={BURST}", f"--eth-peer=0,{w.mac}",
-             "--tx-ip=10.88.0.1,10.88.0.10", "--tx-udp=4999,4242", f"--flowgen-flows={FLOWS}"],
-            "testpmd", netns=w.world, stdin=subprocess.PIPE, text=True)
-        ready = wait_until(lambda: "Done" in self.log() or self.program.poll() is not None, 20)
-        check("testpmd comes up on an AF_XDP socket", ready and self.program.poll() is None, self.log()[-500:] if not ready else "")
-
-    def log(self):
-        return self.w.log("testpmd")
-
-    def say(self, line):
-        self.program.stdin.write(line + "\n")
-        self.program.stdin.flush()
-
-    def answer(self, line, pattern):
-        """What it prints after this command, as far as the pattern goes."""
-        begin = len(self.log())
-        self.say(line)
-        found = wait_until(lambda: re.compile(pattern, re.S).search(self.log(), begin), 5)
-        if not found:
-            raise RuntimeError(f"testpmd: no answer to '{line}':\n{self.log()[begin:]}")
-        return found
-
-    def stats(self):
-        return self.Stats(*map(int, self.answer("show port stats 0", STATS.pattern).groups()))
-
-    def stop(self):
-        self.answer("stop", "Done")
-
-
-def gained(after, before):
-    return type(after)(*(b - a for a, b in zip(before, after)))
-
-
-def lease_packets(w):
-    queues = w.qsplit("stats", "show", "eth")["stats"]["queues"]
-    return sum(int(q.get("packets", 0)) for q in queues if not q.get("transmit"))
+ROUNDS = 20
+BURSTS = 6  # in a round; they fit into the veth's ring of 256 packets
+TAKEN = 8   # of the flows
 
 
 def answered(w, pmd):
-    """Rounds that fit into the veth's ring of 256 packets."""
-    rounds, bursts = 20, 6
-    sent = rounds * bursts * BURST
+    """What testpmd sends in rounds, in packets of 64 to 1280 bytes, comes back from a lease."""
     client = w.responder("client", "10.88.0.10", 4242)
-    pmd.say("set fwd rxonly")
+    sent = ROUNDS * BURSTS * BURST
     before = pmd.stats()
-    for number in range(rounds):
-        pmd.say(f"set txpkts {64 + 64 * number}")
-        pmd.say(f"start tx_first {bursts}")
-        due = (number + 1) * bursts * BURST
-        wait_until(lambda: gained(pmd.stats(), before).rx_packets >= due, 3)
+    for number in range(1, ROUNDS + 1):
+        pmd.say("set fwd rxonly", f"set txpkts {64 * number}", f"start tx_first {BURSTS}")
+        wait_until(lambda: pmd.gained(before).rx_packets >= number * BURSTS * BURST, 3)
         pmd.stop()
-    got = gained(pmd.stats(), before)
-    check("testpmd sends what it was told to", got.tx_packets == sent and got.tx_errors == 0, got)
-    check("and has an answer to each packet, of its length",
+    got = pmd.gained(before)
+    check("testpmd sends what it was told to", (got.tx_packets, got.tx_errors) == (sent, 0), got)
+    check("and receives as many answers, of as many bytes",
           (got.rx_packets, got.rx_bytes) == (got.tx_packets, got.tx_bytes), got)
-    check("the lease counts as many", lease_packets(w) == sent, lease_packets(w))
+    queues = w.qsplit("stats", "show", "eth")["stats"]["queues"]
+    check("the lease's queues count them both ways", [int(queue["packets"]) for queue in queues] == [sent, sent],
+          queues)
     client.send_signal(signal.SIGTERM)
     client.wait(5)
-    check("and so does the program", f"answered: {sent} udp, 0 echo, 0 arp; ignored: 0" in w.log("client"), w.log("client"))
+    said = w.log("client").splitlines()[-1]
+    check("and so does the program", said == f"answered: {sent} udp, 0 echo, 0 arp; ignored: 0", said)
 
 
 def received(w, pmd):
-    """What a lease sends."""
+    """What a lease sends arrives at testpmd."""
+    sizes, count = (60, 200, 1514), 1000
     generate = [*NOBODY, BIN + "/qsplit-generate", "--runtime-dir", w.run, "--device", "eth", "--src-ip", "10.88.0.10",
-                "--dst-ip", "10.88.0.1", "--dst-mac", pmd.answer("show port info 0", r"MAC address: (\S+)")[1]]
+                "--dst-ip", "10.88.0.1", "--dst-mac", pmd.mac()]
     before = pmd.stats()
     pmd.say("start")
-    for size in (60, 200, 1514):
-        subprocess.run([*generate, "--size", str(size), "--count", "1000", "--rate", "10000"], check=True,
+    for size in sizes:
+        subprocess.run([*generate, "--size", str(size), "--count", str(count), "--rate", "10000"], check=True,
                        capture_output=True)
-    wait_until(lambda: gained(pmd.stats(), before).rx_packets >= 3000, 3)
-    got = gained(pmd.stats(), before)
-    check("testpmd receives every packet of a lease, of its length",
-          (got.rx_packets, got.rx_bytes) == (3000, 1000 * (60 + 200 + 1514)), got)
-    begin = len(pmd.log())
+    wait_until(lambda: pmd.gained(before).rx_packets >= count * len(sizes), 3)
     pmd.stop()
-    pmd.say("set verbose 1")
-    pmd.say("start")
+    got = pmd.gained(before)
+    check("testpmd receives every packet of a lease, of its length",
+          (got.rx_packets, got.rx_bytes) == (count * len(sizes), count * sum(sizes)), got)
+    begin = len(pmd.log())
+    pmd.say("set verbose 1", "start")
     subprocess.run([*generate, "--size", "128", "--count", "10"], check=True, capture_output=True)
     wait_until(lambda: pmd.log().count("length=128", begin) >= 10, 3)
     pmd.stop()
     pmd.say("set verbose 0")
-    seen = re.findall(r"src=(\S+) - dst=\S+ .*?type=0x0800 - length=128 .*?sw ptype: (.*?) - l2_len", pmd.log()[begin:])
-    check("and reads them as UDP over IPv4", len(seen) == 10 and all(
-        mac.lower() == w.mac and kinds.split() == ["L2_ETHER", "L3_IPV4", "L4_UDP"] for mac, kinds in seen), seen[:1])
+    seen = re.findall(r"src=(\S+) - dst=(\S+) .*?type=(\w+) - length=128 .*?sw ptype: (.*?) +- l2_len",
+                      pmd.log()[begin:])
+    check("and reads them as UDP over IPv4 from the device", [tuple(map(str.lower, packet)) for packet in seen] ==
+          [(w.mac, pmd.mac(), "0x0800", "l2_ether l3_ipv4 l4_udp")] * 10, seen[:1])
 
 
-def counters(w):
-    more = w.qsplit("stats", "show", "eth")["stats"]["more"]
-    return {c["name"]: int(c["value"]) for c in more}
+def steering(w):
+    return {c["name"]: int(c["value"]) for c in w.qsplit("stats", "show", "eth")["stats"]["more"]}
 
 
-def netdev(netns, dev):
-    return json.loads(subprocess.run(["ip", "-n", netns, "-j", "-s", "link", "show", dev], capture_output=True,
+def kernel(w):
+    """What the ends of the wire have dropped, and what has come to IP in the kernel of the host."""
+    link = json.loads(subprocess.run(["ip", "-n", w.world, "-j", "-s", "link", "show", w.peer], capture_output=True,
                                      check=True).stdout)[0]["stats64"]
+    stack = json.loads(subprocess.run(["ip", "netns", "exec", w.host, "nstat", "-asjz", "IpInReceives"],
+                                      capture_output=True, check=True).stdout)["kernel"]
+    return {"dropped": link["tx"]["dropped"], "stack": stack["IpInReceives"]}
 
 
-def some_flows(w, pmd):
-    """testpmd sends as fast as it can to 64 addresses, of which a rule takes eight."""
+def flows(w, pmd):
+    """testpmd sends as fast as it can to many addresses. A rule takes some, and the kernel has the rest."""
     pcap = w.dir + "/flows.pcap"
-    capture = w.start_ready([BIN + "/qsplit-capture", "--device", "eth", "--write", "-", "--rule",
-                             f"flow-type udp4 dst-ip 10.253.0.0 m 0.0.0.{TAKEN - 1} dst-port 1001 action 0"], "capture",
+    rule = f"flow-type udp4 dst-ip 10.253.0.0 m 0.0.0.{TAKEN - 1} dst-port 1001 action 0"
+    capture = w.start_ready([BIN + "/qsplit-capture", "--device", "eth", "--write", "-", "--rule", rule], "capture",
                             drop=True, stdout=open(pcap, "wb"))
-    before, sent_before, wire_before = counters(w), pmd.stats(), (netdev(w.world, w.peer), netdev(w.host, w.dev))
-    pmd.say("set fwd flowgen")
-    pmd.say("start")
+    before = {**steering(w), **kernel(w)}
+    sent_before = pmd.stats()
+    pmd.say("set fwd flowgen", "start")
     time.sleep(0.3)
     pmd.stop()
-    time.sleep(0.3)
-    sent = gained(pmd.stats(), sent_before).tx_packets
-    now = counters(w)
-    got = {name: now[name] - before[name] for name in now}
-    print(sent, got, wire_before, netdev(w.world, w.peer), netdev(w.host, w.dev), w.qsplit("stats", "show", "eth"))
+    sent = pmd.gained(sent_before).tx_packets
+
+    def got():
+        return {name: value - before[name] for name, value in {**steering(w), **kernel(w)}.items()}
+
+    def accounted():
+        now = got()
+        return now["xdp_redirected"] + now["xdp_passed_no_rule"] + now["dropped"] == sent
+
+    check("every packet is handed over, passed, or dropped by the wire", wait_until(accounted, 3), (sent, got()))
+    now = got()
+    check("there were many", sent > 1000 and now["xdp_redirected"] > 100, sent)
+    check("the kernel's stack receives all that no rule took", now["stack"] == now["xdp_passed_no_rule"], now)
+    queue = next(queue for queue in w.qsplit("stats", "show", "eth")["stats"]["queues"] if not queue["transmit"])
     capture.send_signal(signal.SIGTERM)
     check("the capture ends in status 0", capture.wait(5) == 0, w.log("capture"))
-    print(w.log("capture"))
+    written = int(re.search(r"(\d+) packets", w.log("capture"))[1])
+    missed = int(queue["drops_no_descriptor"])
+    check("the capture has all that was handed over", written + missed == now["xdp_redirected"], (written, queue))
+    done = subprocess.run(["tshark", "-r", pcap, "-T", "fields", "-e", "ip.dst"], capture_output=True, text=True)
+    seen = collections.Counter(done.stdout.split())
+    check("of the flows that the rule takes, and no others", set(seen) == {f"10.253.0.{n}" for n in range(TAKEN)} and
+          seen.total() == written, seen)
+    lost = now["dropped"] + missed
+    check("an equal share of each", all(abs(n - sent / FLOWS) <= 1 + lost for n in seen.values()), (seen, lost))
 
 
 need_root()
-need_tools("setpriv", "taskset", "stdbuf", "dpdk-testpmd", "tshark")
+need_tools("setpriv", "taskset", "stdbuf", "dpdk-testpmd", "tshark", "nstat")
 w = VethWorld(queues=1)
 # Nobody else is to speak on this wire.
 for netns, dev in ((w.world, w.peer), (w.host, w.dev)):
     w.call("ip", "netns", "exec", netns, "sysctl", "-qw", f"net.ipv6.conf.{dev}.disable_ipv6=1")
-pmd = Testpmd(w)
-answered(w, pmd)
-received(w, pmd)
-some_flows(w, pmd)
-pmd.say("quit")
-check("testpmd ends in status 0", pmd.program.wait(10) == 0, pmd.log()[-500:])
+pmd = Testpmd(w, "testpmd", w.world, w.peer, to_mac=w.mac)
+if check("testpmd comes up on an AF_XDP socket", pmd.came_up(), "" if pmd.came_up() else pmd.log()):
+    answered(w, pmd)
+    received(w, pmd)
+    flows(w, pmd)
+    check("testpmd ends in status 0", pmd.quit() == 0, pmd.log()[-100:])
 w.daemon.send_signal(signal.SIGTERM)
 check("qsplitd ends in status 0", w.daemon.wait(20) == 0, w.log("qsplitd")[-500:])
 finish()
