@@ -96,6 +96,7 @@ def replayed(w, python, peer_mac):
 
 
 def generated(w, peer_mac):
+    w.call("ip", "netns", "exec", w.host, "sysctl", "-qw", f"net.ipv6.conf.{w.dev}.disable_ipv6=1")
     seen = w.dir + "/seen.pcap"
     dump = dumping(w, w.world, w.peer, seen, "-c", "40")
     subprocess.run([*NOBODY, BIN + "/qsplit-generate", "--runtime-dir", w.run, "--device", "eth", "--src-ip",
