@@ -22,7 +22,8 @@ def device(w):
 def behind(w):
     """testpmd was there first."""
     pmd = Testpmd(w, "first", w.host, w.dev)
-    check("testpmd has the netdev", pmd.came_up(), "" if pmd.came_up() else pmd.log())
+    if not check("testpmd has the netdev", pmd.came_up(), "" if pmd.came_up() else pmd.log()):
+        finish()
     w.start_daemon()
     trouble = device(w).get("trouble", "")
     check("qsplitd starts, and names the program that is in its way", "runs XDP program" in trouble, trouble)

@@ -32,11 +32,11 @@ class Testpmd:
         processor = os.cpu_count() - 1
         self.program = w.start(
             ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"(0,1)@{processor}", "-n", str(MEMORY_CHANNELS), "--no-huge",
-             "-m", "64", "--in-memory", "--no-pci", "--no-telemetry", "--vdev", f"net_af_xdp0,iface={dev}",
+             "-m", "64", "--no-pci", "--no-telemetry", "--vdev", f"net_af_xdp0,iface={dev}",
              "--", "-i", "--total-num-mbufs=8192", f"--mbuf-size={MBUF_BYTES}", f"--burst={BURST}",
              f"--eth-peer=0,{to_mac}", f"--tx-ip=10.88.0.1,{to_ip}", f"--tx-udp=4999,{to_port}",
              f"--flowgen-flows={FLOWS}"],
-            name, netns=netns, stdin=subprocess.PIPE, text=True)
+            name, netns=netns, stdin=subprocess.PIPE, text=True, env={**os.environ, "RUNTIME_DIRECTORY": w.dir})
         wait_until(lambda: self.came_up() or COMES_NOT_UP in self.log() or self.program.poll() is not None, 20)
 
     def came_up(self):
