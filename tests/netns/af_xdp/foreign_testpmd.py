@@ -8,6 +8,7 @@ from veth_world import wait_until
 
 BURST = 32  # packets that it sends at once
 FLOWS = 64  # destinations of its mode flowgen: 10.253.0.0 and on, from port 1000 to port 1001
+FLOWS_TO_MAC = "00:01:02:03:04:01"  # whatever it was told
 
 # An element of its packets' pool has to be a page. The AF_XDP driver of DPDK 22.11 takes the pool's memory to be as
 # long as its elements are together; without huge pages each of them has a page of its own, so that most would lie
