@@ -70,10 +70,10 @@ QueueCheck LinkCheck(const QueueFacts& facts) {
 
 QueueCheck WireCheck(const QueueFacts& facts) {
   const uint64_t frames = facts.wire.wire_rx_packets;
-  QueueCheck check{.subject = "wire", .finding = Counted(frames, "frame") + " came from it"};
+  QueueCheck check{.subject = "wire", .finding = Counted(frames, "frame") + " came from the wire"};
   if (frames == 0) {
     check.verdict = CheckVerdict::kNote;
-    check.finding = "no frame has come from it since the device started";
+    check.finding = "no frame has come from the wire since the device started";
     check.remedy = "see whether the other end sends at all";
   }
   return check;
@@ -86,10 +86,11 @@ QueueCheck MacCheck(const QueueFacts& facts) {
     check.finding = "promiscuous: takes frames for every address";
     return check;
   }
-  check.finding =
-      fmt::format("takes frames for {:02x}, broadcast, and {}", fmt::join(state.mac, ":"),
-                  state.all_multicast ? "all multicast"
-                                      : fmt::format("{} of multicast", state.multicast.size()));
+  std::string multicast = fmt::format("{} multicast groups", state.multicast.size());
+  if (state.multicast.empty()) multicast = "no multicast";
+  if (state.all_multicast) multicast = "all multicast";
+  check.finding = fmt::format("takes frames for {:02x}, broadcast, and {}",
+                              fmt::join(state.mac, ":"), multicast);
   if (const uint64_t refused = facts.wire.drops_mac_filter; refused != 0) {
     check.verdict = CheckVerdict::kNote;
     check.finding += fmt::format("; {} for others were refused", Counted(refused, "frame"));

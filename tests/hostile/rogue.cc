@@ -7,7 +7,9 @@
 //   rogue RUNTIME_DIR SECONDS SEED [DEVICE QUEUES TRAFFIC [--ready-fd FD]]
 //
 // DEVICE is nic0, QUEUES 2, of either direction, unless it is told; TRAFFIC a rule in ethtool's
-// words, or "rss" to share what no rule takes. Writes "ready" to FD when it has its first lease.
+// words, "rss" to share what no rule takes, or "all" where whoever has the queues gets everything.
+// Each lease has the next one of the device's layouts. Writes "ready" to FD when it has its first
+// lease.
 //
 // Prints "leases=N faults=N told=N kinds=N busy=N canary=whole" in the end: faults that the daemon
 // counted, faults that a watch was told of, how many kinds of them, how often the device was too
@@ -46,7 +48,7 @@ using Random = std::mt19937_64;
 struct Target {
   std::string device = "nic0";
   uint32_t queues = 2;  // of either direction
-  std::string traffic;  // "rss", or a rule; empty: one port's, to each queue in turn
+  std::string traffic;  // "rss", "all", or a rule; empty: one port's, to each queue in turn
   int ready_fd = -1;
 };
 
@@ -119,7 +121,7 @@ class Rogue {
     if (target_.traffic.empty()) {
       Check(client_.AddRule(loot.id(), "flow-type udp4 dst-port 6000 action " + turn),
             "add a rule");
-    } else if (target_.traffic != "rss") {
+    } else if (target_.traffic != "rss" && target_.traffic != "all") {
       Check(client_.AddRule(loot.id(), target_.traffic), "add a rule");
     }
 

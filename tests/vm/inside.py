@@ -19,7 +19,7 @@ from where import SOURCE  # and tests/support/system is known
 
 import faults
 from host_wire import answered_file
-from pci import Function
+from pci import Function, write
 from system import System, check, wait_until
 
 sys.path.insert(0, os.path.join(SOURCE, "tests/support"))
@@ -27,6 +27,7 @@ import udp_ping  # noqa: E402
 
 SHARED = "/run/vm"  # guest.py's folder
 CLONE_NEWNET = 0x40000000  # linux/sched.h
+SECOND_PROCESSOR = "/sys/devices/system/cpu/cpu1/online"  # Documentation/core-api/cpu_hotplug.rst
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40  # linux/sockios.h, linux/if.h
 
 
@@ -41,6 +42,7 @@ class Guest(System):
             self.plan = json.load(file)
         self.namespaces = []
         self.netdevs = {}  # of kernel peers, by name
+        self.second_processor(False)
 
     def facts(self, name):
         for nic in self.plan["nics"]:
@@ -94,6 +96,13 @@ class Guest(System):
         """Starts qsplitd with these [[device]] sections. Raises NotReady, with its log, if it refuses."""
         self.configure(f"{devices}{self.tenant}steer = {steer}\n{more}")
         self.start_daemon()
+        self.second_processor(True)
+
+    def second_processor(self, on):
+        """Of a machine whose processors run at the same time, one rests while functions change hands:
+        machine.py says why."""
+        if self.plan["parallel"]:
+            write(SECOND_PROCESSOR, str(int(on)))
 
     def udp(self, what, address, port, netns, count=200, size=64):
         """System's, by this interpreter: to start another one takes long here."""
@@ -104,6 +113,7 @@ class Guest(System):
         return Expected(SHARED)
 
     def close(self):
+        self.second_processor(False)
         super().close()
         for name in self.namespaces:
             self.call("ip", "netns", "delete", name)

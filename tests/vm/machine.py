@@ -64,7 +64,8 @@ class Machine:
     # turns in one thread, which costs a third of the time, and keeps off a fault of QEMU before 10.0.4 and 10.1
     # (its commit 2865bf1c5795): while one processor moves or hides a function's registers, as each bind, reset
     # and SR-IOV enable does, another may look registers up in a map that was freed. QEMU aborts then (`Assertion
-    # section_index < d->map.sections_nb'), or a doorbell goes elsewhere and the guest waits for ever.
+    # section_index < d->map.sections_nb'), or a doorbell or a timer's setting goes elsewhere, and the guest waits
+    # for ever. Cases of such a machine have one processor until their daemon is ready, and behind their end.
     parallel: bool = False
     pcap: bool = False  # keeps what each NIC's wire carried, as wire-NAME.pcap in the out folder
 
@@ -73,7 +74,8 @@ class Machine:
         return {"nics": [{"name": nic.name, "model": nic.model, "mac": mac(i), "wire": nic.wire,
                           "root_port": f"0000:00:{FIRST_SLOT + i:02x}.0",
                           "absent": nic.model not in models()} for i, nic in enumerate(self.nics)],
-                "iommu": self.iommu, "interrupt_remapping": self.interrupt_remapping}
+                "iommu": self.iommu, "interrupt_remapping": self.interrupt_remapping,
+                "parallel": self.parallel}
 
     def command(self, vmlinux, initramfs, out):
         """QEMU's argv; `out` is the folder that guest and host share."""

@@ -30,6 +30,10 @@ FRAME = 128  # bytes of a frame that the wire sends; e1000e is refused each 4 of
 NOWHERE = 0xDEAD0000  # nothing has this address, in no address space
 SECRET = b"the victim's own"  # its pattern
 KERNEL_BYTE = 0xC5
+# What each device of these tests lets its client write.
+LAYOUTS = {"e1000e": "intel.e1000.extended", "split": "virtio.split", "packed": "virtio.packed",
+           **dict.fromkeys(("igb", "pf", "vf"), "intel.igb.advanced")}
+
 
 class Died(Exception):
     """The rogue has ended: what it did was too much."""

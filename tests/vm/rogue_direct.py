@@ -7,11 +7,11 @@ import time
 from case import check, run
 from inside import Absent
 from machine import Machine, e1000e, igb, peer, virtio
-from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire, answers_again,
-                   broken, leaks, present, receive_until, section, victim)
+from rogue import (BUFFER, CANARY, FRAME, LAYOUTS, MINE, NOWHERE, PAGE, Died, FaultsSoon, Kernel, Rogue, Wire,
+                   answers_again, broken, leaks, present, receive_until, section, victim)
 
-MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1),
-                   peer("kernel", wire=1)))
+MACHINE = Machine((igb("pf", wire=1), igb("host", wire=1), e1000e("e1000e", wire=1), virtio("split", wire=1),
+                   virtio("packed", wire=1, packed=True), peer("kernel", wire=1)))
 
 FEW = 4  # buffers
 CONFIG = 7  # VFIO's number of configuration space
@@ -20,20 +20,21 @@ COMMAND, BUS_MASTER = 4, 6
 
 class Chip:
     """The registers that a rogue uses; it holds the function's descriptor, so that all are open to it."""
+    parts = (("ring", None, False),)  # of a queue, what the device does there, whether it leaves it at that
 
     def __init__(self, rx_base, tx_base, again, next_client=()):
         self.rx_base, self.tx_base, self.again = rx_base, tx_base, again
         self.next_client = next_client  # how the responder has its packets
         self.lasts = True  # goes on after DMA that was refused
 
-    def set_base(self, rogue, transmit, address):
+    def set_base(self, rogue, _, transmit, address, __="ring"):
         base = self.tx_base if transmit else self.rx_base
         rogue.do("poke", 0, base, 4, address & 0xFFFFFFFF)
         rogue.do("poke", 0, base + 4, 4, address >> 32)
 
     def enable(self, rogue, lease):
         """Does what a driver does after a reset, to have the queue of a lease that is over."""
-        self.set_base(rogue, True, lease["rings"][1]["iova"])
+        self.set_base(rogue, lease, True, lease["rings"][1]["iova"])
         for offset, value in self.again:
             rogue.try_do("poke", 0, offset, 4, value)
 
@@ -41,20 +42,27 @@ class Chip:
 class Virtio:
     """Virtio 1.2, 4.1.4.3: the common configuration; QEMU has it at the beginning of BAR 4, the notifications
     at 0x3000, 4 bytes for each queue (4.1.4.4)."""
+    parts = (*Chip.parts, ("device area", True, True))
     lasts = False
     next_client = ()
 
-    def set_base(self, rogue, transmit, address):
+    def __init__(self, features, driver_areas):
+        self.features = features  # bits 32 and more
+        self.driver_areas = driver_areas  # where a lease has descriptors and driver area of a queue
+
+    def set_base(self, rogue, lease, transmit, address, part="ring"):
         queue = int(transmit)
+        areas = [address] * 3 if part == "ring" else [*self.driver_areas(lease, queue), address]
+        halves = [(at + half, 4, area >> 8 * half & 0xFFFFFFFF) for at, area in zip((32, 40, 48), areas)
+                  for half in (0, 4)]  # queue_desc, queue_driver, queue_device
         self.write(rogue, (
             (20, 1, 0), (20, 1, 1), (20, 1, 3),  # device_status: reset, acknowledged, driver
-            (8, 4, 1), (12, 4, 3), (20, 1, 11),  # VERSION_1 and ACCESS_PLATFORM
+            (8, 4, 1), (12, 4, self.features), (20, 1, 11),  # driver_feature_select, driver_feature
             (22, 2, queue), (24, 2, 64),  # queue_select, queue_size
-            *((at + half, 4, address >> 8 * half & 0xFFFFFFFF) for at in (32, 40, 48) for half in (0, 4)),
-            (28, 2, 1), (20, 1, 15), (0x3000 + 4 * queue, 2, queue)))
+            *halves, (28, 2, 1), (20, 1, 15), (0x3000 + 4 * queue, 2, queue)))
 
     def enable(self, rogue, lease):
-        self.set_base(rogue, True, lease["rings"][0]["iova"])
+        self.set_base(rogue, lease, True, lease["rings"][0]["iova"])
 
     @staticmethod
     def write(rogue, registers):
@@ -69,6 +77,14 @@ IGB_VF = Chip(0x2800, 0x3800, ((0x3808, 4096), (0x3828, 1 << 25), (0x3818, 4)))
 # 82574 datasheet 10.2: the same, of queue 0.
 E1000E = Chip(0x2800, 0x3800, ((0x3808, 4096), (0x3828, 1 << 25), (0x400, 2), (0x3818, 4)))
 
+VERSION_1, ACCESS_PLATFORM, RING_PACKED = 1, 2, 4  # virtio 1.2, 6: feature bits 32 to 34
+# 2.7: a queue has three rings; flags and index, 4 bytes, are in front of the second one.
+SPLIT = Virtio(VERSION_1 | ACCESS_PLATFORM,
+               lambda lease, queue: (lease["rings"][3 * queue]["iova"], lease["rings"][3 * queue + 1]["iova"] - 4))
+# 2.8: it has one. The driver area says when to interrupt; any memory will do.
+PACKED = Virtio(VERSION_1 | ACCESS_PLATFORM | RING_PACKED,
+                lambda lease, queue: (lease["rings"][queue]["iova"], lease["mine"] + MINE // 2))
+
 
 class Attack:
     """One rogue on one function."""
@@ -79,6 +95,8 @@ class Attack:
         self.rogue = Rogue(guest, f"rogue-of-{device}", device, "direct")
         self.used = False  # the lease, for an attack
         self.take_lease()
+        check(f"{device}: its rings are {LAYOUTS[device]}", self.lease["layout"] == LAYOUTS[device],
+              self.lease["layout"])
 
     def take_lease(self):
         for deed in ("release", "drop"):  # of a former one
@@ -152,18 +170,22 @@ class Attack:
 
     def bases(self):
         for transmit in (True, False):
-            self.take_lease()
-            self.used = False
-            target = self.kernel.addresses[0]
+            for part, write, strict in self.chip.parts:
+                self.take_lease()
+                self.used = False
+                self.base(transmit, part, write, strict)
 
-            def deed(seen, transmit=transmit):
-                self.chip.set_base(self.rogue, transmit, target)
-                self.rogue.do("send", self.lease["mine"], 64) if transmit else \
-                    self.rogue.do("receive", self.lease["mine"], BUFFER, 16)
-                receive_until(self.rogue, self.wire, self.mac, seen)
-            # What it takes for descriptors are zeros: it goes on to address 0, refused as well.
-            self.refused(f"a {'transmit' if transmit else 'receive'} ring in the kernel's memory", target, deed,
-                         pages=8, strict=False)
+    def base(self, transmit, part, write, strict):
+        target = self.kernel.addresses[0]
+
+        def deed(seen):
+            self.chip.set_base(self.rogue, self.lease, transmit, target, part)
+            self.rogue.do("send", self.lease["mine"], 64) if transmit else \
+                self.rogue.do("receive", self.lease["mine"], BUFFER, 16)
+            receive_until(self.rogue, self.wire, self.mac, seen)
+        # What it takes for descriptors are zeros: it goes on to address 0, refused as well.
+        self.refused(f"a {'transmit' if transmit else 'receive'} queue's {part} in the kernel's memory", target, deed,
+                     write, pages=8, strict=strict)
 
     def unmapped(self):
         """The lease is over, its buffers still posted; the rogue holds the function, and does all it can."""
@@ -198,12 +220,12 @@ wire = { peer = "end" }
 name = "end"
 wire = { peer = "other" }
 '''
-CHIPS = {"e1000e": E1000E, "virtio": Virtio(), "pf": IGB, "vf": IGB_VF}
+CHIPS = {"e1000e": E1000E, "split": SPLIT, "packed": PACKED, "pf": IGB, "vf": IGB_VF}
 
 
 def functions_leased_whole(guest):
-    """a rogue has all of e1000e, virtio-net, an igb PF, an igb VF; its victim has another function"""
-    found, absent = present(guest, "e1000e", "virtio", "pf", "host")
+    """a rogue has all of e1000e, virtio-net with either rings, an igb PF, an igb VF; its victim has another function"""
+    found, absent = present(guest, "e1000e", "split", "packed", "pf", "host")
     functions = {name: guest.nic(name) for name in found if name != "host"}
     config = ""
     if "host" in found:  # the kernel's igb has the PF of these VFs

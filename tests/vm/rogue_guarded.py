@@ -2,22 +2,24 @@
 """vm.rogue_guarded: clients that share a function, one of which gives its shadow rings addresses that are not
 its own. The guard refuses each: a fault for its owner, none at the IOMMU, all canaries whole, and an honest
 client on another queue loses nothing."""
+import random
 import time
 
 import faults
 from case import check, run
 from inside import SHARED, Absent
 from machine import Machine, e1000e, igb, peer, virtio
-from rogue import (BUFFER, CANARY, FRAME, MINE, NOWHERE, Kernel, Rogue, Stream, Wire, answers_again, broken, leaks,
-                   present, section, victim)
+from rogue import (BUFFER, CANARY, FRAME, LAYOUTS, MINE, NOWHERE, Kernel, Rogue, Stream, Wire, answers_again,
+                   broken, leaks, present, section, victim)
+from system import TESTS
 
-MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("virtio", wire=1), peer("kernel", wire=1)),
-                  parallel=True)
+MACHINE = Machine((igb("igb", wire=1), e1000e("e1000e", wire=1), virtio("split", wire=1),
+                   virtio("packed", wire=1, packed=True), peer("kernel", wire=1)), parallel=True)
 
 UNMAPPED, READ_ONLY = "FAULT_KIND_UNMAPPED", "FAULT_KIND_READ_ONLY"
 ROGUE_MAC, HONEST_MAC = "02:00:00:00:66:01", "02:00:00:00:66:02"
 HONEST = "10.77.0.20"
-NEXT_CLIENT = {"igb": ["--mac", ROGUE_MAC], "e1000e": ["--rss"], "virtio": []}
+NEXT_CLIENT = {"igb": ["--mac", ROGUE_MAC], "e1000e": ["--rss"], "split": [], "packed": []}
 # Where the daemon maps clients' regions for a function that they share: each from a multiple of this on. A
 # rogue may know that, and guesses.
 FIRST_REGION, REGION_STEP = 1 << 32, 2 << 20
@@ -28,7 +30,7 @@ class Attack:
     "rss" as the only one there, "" since there is one queue pair."""
 
     def __init__(self, guest, wire, kernel, victim, device, steering):
-        self.device, self.steering = device, steering
+        self.guest, self.device, self.steering = guest, device, steering
         self.kernel, self.wire, self.victim = kernel, wire, victim
         self.rogue = Rogue(guest, f"rogue-of-{device}", device, "guarded")
         self.mac = self.rogue.mac()
@@ -75,6 +77,8 @@ class Attack:
     def all(self):
         self.take_lease()
         lease = self.lease
+        check(f"{self.device}: its rings are {LAYOUTS[self.device]}", lease["layout"] == LAYOUTS[self.device],
+              lease["layout"])
         theirs = self.victim.lease["canary"] + CANARY // 2
         check(f"{self.device}: the victim's address is none of the rogue's", theirs > lease["readonly"] + (64 << 10))
         end = lease["mine"] + MINE
@@ -92,6 +96,8 @@ class Attack:
         for n, bad in enumerate((NOWHERE, *self.guesses())):
             self.race(n, bad)
         self.unmapped()
+        if self.steering != "pools":  # vm.two_clients has that
+            self.vandals()
         self.rogue.close()
         check(f"{self.device}: nothing of it went out", not leaks(self.wire.received()))
 
@@ -126,13 +132,28 @@ class Attack:
         check(f"{self.device}: receive into what was unmapped just now: memory is as it was",
               whole["mine"] and whole["whole"])
 
+    def vandals(self):
+        """For a second two threads write to all that a lease has, at random; each lease has the next layout that
+        the device offers."""
+        before, seed, name = len(faults.read(SHARED)), random.randrange(1 << 32), f"vandals-of-{self.device}"
+        self.rogue.try_do("drop")
+        vandals = self.guest.start([TESTS + "/rogue", self.guest.run, "1", str(seed), self.device, "1",
+                                    self.steering or "all"], name, drop=True)
+        while vandals.poll() is None:
+            self.wire.flood(self.mac, 4)
+            time.sleep(0.01)
+        said = self.guest.log(name).strip()
+        self.check("anything written anywhere into its rings", vandals.returncode == 0 and "canary=whole" in said,
+                   before, {"seed": seed, "said:": said})
+
 
 def functions_shared(guest):
-    """a rogue has a queue pair of an igb PF, with an honest client beside it, of e1000e and of virtio-net"""
-    found, absent = present(guest, "igb", "e1000e", "virtio")
+    """a rogue has a queue pair of an igb PF, with an honest client beside it, of e1000e, of virtio-net with either
+    rings"""
+    found, absent = present(guest, "igb", "e1000e", "split", "packed")
     if "igb" not in found:
         raise Absent("igb")
-    steering = {"igb": "pools", "e1000e": "rss", "virtio": ""}
+    steering = {"igb": "pools", "e1000e": "rss", "split": "", "packed": ""}
     guest.serve("".join(section(name, guest.nic(name), "guarded", 'steering = "pools"' if name == "igb" else "")
                         for name in found))
     wire, kernel, stream, prey = Wire(guest), Kernel(), None, None

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/queue_checks.h"
 #include "daemon/linux/process_identity.h"
 
 namespace qsplit::af_xdp {
@@ -13,20 +14,11 @@ namespace {
 // Calls but OpenQueues and CloseQueues return within 50 ms.
 constexpr auto kPatience = std::chrono::milliseconds(40);
 
-absl::Status CheckNumbers(const std::vector<uint32_t>& queues, uint32_t limit, const char* what) {
-  for (size_t i = 0; i < queues.size(); ++i) {
-    if (queues[i] >= limit || (i != 0 && queues[i] <= queues[i - 1])) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(what, " queue ", queues[i], "; the device has ", limit));
-    }
-  }
-  return absl::OkStatus();
-}
-
-bool Meet(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
-  return std::any_of(a.begin(), a.end(), [&b](uint32_t queue) {
-    return std::find(b.begin(), b.end(), queue) != b.end();
-  });
+bool Names(const device::QueueRequest& request, uint32_t queue) {
+  const auto among = [queue](const std::vector<uint32_t>& queues) {
+    return std::binary_search(queues.begin(), queues.end(), queue);
+  };
+  return among(request.rx_queues) || among(request.tx_queues);
 }
 
 }  // namespace
@@ -64,27 +56,19 @@ absl::Status AfXdpDevice::CheckRequest(const device::QueueRequest& request) cons
         "an AF_XDP lease joins no RSS, and neither how fast it sends nor from which address can be "
         "kept");
   }
-  absl::Status status = CheckNumbers(request.rx_queues, info_.rx_queues, "receive");
-  status.Update(CheckNumbers(request.tx_queues, info_.tx_queues, "transmit"));
-  if (!status.ok()) return status;
+  absl::Status status = backend::CheckQueueNumbers(request, info_);
   for (const auto& [id, lease] : leases_) {
-    if (id == request.lease) {
-      return absl::AlreadyExistsError(absl::StrCat("lease ", id, " has queues already"));
-    }
+    // A receive queue and the transmit queue of its number go together.
     const std::vector<uint32_t> queues = lease->queues();
-    if (Meet(queues, request.rx_queues) || Meet(queues, request.tx_queues)) {
-      return absl::ResourceExhaustedError(
-          "one of the queues is taken; a receive queue and the transmit queue of its number go "
-          "together");
-    }
+    status.Update(backend::CheckApart(request, id, queues, queues));
   }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status AfXdpDevice::StillHeld(const device::QueueRequest& request,
                                     const absl::Status& why) const {
   for (const auto& [queue, holder] : holders_) {
-    if (!Meet({queue}, request.rx_queues) && !Meet({queue}, request.tx_queues)) continue;
+    if (!Names(request, queue)) continue;
     if (linux_sys::ProcessStart(holder.pid) != holder.start_ticks) continue;
     return absl::UnavailableError(absl::StrCat(
         "queue ", queue, " of netdev ", config_.netdev, ": process ", holder.pid, " (",

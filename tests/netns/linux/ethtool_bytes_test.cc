@@ -136,7 +136,7 @@ class EthtoolBytes : public ::testing::Test {
     EXPECT_TRUE(match.ok()) << words << ": " << match.status();
     device::FlowRule rule{.location = parsed->location.value_or(RX_CLS_LOC_ANY)};
     if (match.ok()) rule.match = *match;
-    if (!parsed->drop) rule.action.queue = parsed->queue;
+    if (parsed->action == RuleAction::kQueue) rule.action.queue = parsed->queue;
     return rule;
   }
 
