@@ -8,8 +8,8 @@ from veth_world import TESTS, NotReady, VethWorld, check, finish, need_root, nee
 
 
 def checksums(file):
-    done = subprocess.run(["tshark", "-r", file, "-T", "fields", "-e", "ip.checksum.status", "-e", "udp.checksum.status",
-                           "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"], capture_output=True,
+    done = subprocess.run(["tshark", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-T",
+                           "fields", "-e", "ip.checksum.status", "-e", "udp.checksum.status"], capture_output=True,
                           text=True)
     return [line.split("\t") for line in done.stdout.splitlines()]
 
