@@ -1,5 +1,7 @@
 #include "client-lib/src/lease_parts.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -21,6 +23,14 @@ namespace {
 // Buffers of a pool that receiving leaves alone where it can.
 constexpr uint32_t kKeepBack = 64;
 constexpr uint64_t kScratchGrain = 64;
+
+// Whether calls on the socket poll the device, as the daemon may have asked for.
+bool PollsInCalls(int socket) {
+  constexpr int kPreferBusyPoll = 69;  // SO_PREFER_BUSY_POLL, Linux 5.11
+  int prefers = 0;
+  socklen_t size = sizeof prefers;
+  return ::getsockopt(socket, SOL_SOCKET, kPreferBusyPoll, &prefers, &size) == 0 && prefers != 0;
+}
 
 // The first queue of a direction, as an index into Layout.queues.
 std::optional<uint32_t> QueueOf(const v1::Layout& layout, v1::Direction direction) {
@@ -130,6 +140,7 @@ absl::StatusOr<QueueBell> LeaseParts::BellOf(const v1::QueueGrant& grant, bool r
     if (!fd.ok()) return fd.status();
     bell.wakeup_fd = *fd;
     bell.wakeup_is_socket = map->kind(ring.wakeup_descriptor()) == v1::GRANT_DESCRIPTOR_KIND_SOCKET;
+    bell.polls_in_calls = bell.wakeup_is_socket && PollsInCalls(*fd);
     break;
   }
   return bell;

@@ -51,6 +51,7 @@ void QueueBell::Arm() const {
     }
   }
   WakeupAgain();
+  PollInCall();
   if (event_request != nullptr) dataplane::StoreRelaxed<uint32_t>(event_request, 1);
   dataplane::StoresBeforeLoads();
 }

@@ -21,6 +21,8 @@ struct QueueBell {
   int wakeup_fd = -1;
   bool wakeup_is_socket = false;
   bool receives = true;  // a receive queue's
+  // A socket that its owner's calls poll the device for (SO_PREFER_BUSY_POLL).
+  bool polls_in_calls = false;
 
   // Wakes the device.
   void Wakeup() const;
@@ -28,6 +30,10 @@ struct QueueBell {
   // sends.
   void WakeupAgain() const {
     if (wakeup_is_socket && !receives) Wakeup();
+  }
+  // Has the kernel look for packets in this call, where it is to.
+  void PollInCall() const {
+    if (polls_in_calls && receives) Wakeup();
   }
   // Forgets earlier events and asks for the next one, and wakes a device that may have left
   // something; a full barrier stands behind it, so that a look at the ring afterwards sees

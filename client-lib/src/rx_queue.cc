@@ -174,6 +174,7 @@ size_t RxQueueImpl::Receive(std::span<Packet> out) {
     if (Take(stash_[stash_next_++], &out[n])) ++n;
   }
   Refill();
+  if (n == 0) setup.bell.PollInCall();
   return n;
 }
 

@@ -194,16 +194,15 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }
-  std::array<dataplane::TxSegment, kMaxSegments> segments;
   uint32_t n = 0;
   BufferPool* pool = PacketAccess::pool(packet);
   for (uint32_t b = PacketAccess::first(packet); b != BufferPool::kNone; b = pool->link(b).next) {
     const BufferPool::Link& link = pool->link(b);
     if (link.length == 0) continue;
-    segments[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length,
-                     pool->data(b) + link.offset};
+    segments_[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length,
+                      pool->data(b) + link.offset};
   }
-  const std::span<const dataplane::TxSegment> span(segments.data(), n);
+  const std::span<const dataplane::TxSegment> span(segments_.data(), n);
   if (free_cookies_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
   const uint32_t cookie = free_cookies_.back();
   switch (driver.Push(span, request, cookie)) {

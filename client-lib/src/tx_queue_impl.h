@@ -67,6 +67,8 @@ class TxQueueImpl {
 
   BufferPool* pool_;
   const uint32_t alignment_;  // of segments' addresses, bytes
+  // Of the packet that is being sent; here, since making so many anew costs more than sending one.
+  std::array<dataplane::TxSegment, kMaxSegments> segments_;
   struct InFlight {
     BufferPool* pool = nullptr;
     uint32_t first = BufferPool::kNone;

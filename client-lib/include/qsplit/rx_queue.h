@@ -4,7 +4,8 @@
 // at a time. Different pairs may run on different threads without any locking. The ring is shared
 // with the device; everything that is read from it is checked against what was posted.
 //
-// Receive makes no system call, but for a wakeup when the device says that it sleeps; Wait blocks.
+// Receive makes no system call, but for a wakeup when the device says that it sleeps, and, where
+// the device's configuration has busy_poll, one that polls it when no packet is there; Wait blocks.
 #ifndef QSPLIT_RX_QUEUE_H_
 #define QSPLIT_RX_QUEUE_H_
 

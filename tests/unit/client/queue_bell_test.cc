@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -95,6 +96,29 @@ TEST_P(QueueBellTest, TheEndOfTheLeaseWakes) {
   const absl::Status status = bell_.WaitUntil([] { return false; }, absl::Seconds(10));
   watcher.join();
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << status;
+}
+
+// A call on a datagram socket takes the datagram that is there: so one sees whether it was made.
+TEST(PollingBellTest, OnlyAReceiverWhoseCallsPollMakesThem) {
+  for (const bool receives : {true, false}) {
+    for (const bool polls : {true, false}) {
+      int ends[2];
+      ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+      const OwnedFd ours(ends[0]), kernels(ends[1]);
+      ASSERT_EQ(::send(kernels.get(), "p", 1, 0), 1);
+      LeaseState state{1};
+      QueueBell bell;
+      bell.state = &state;
+      bell.wakeup_fd = ours.get();
+      bell.wakeup_is_socket = true;
+      bell.receives = receives;
+      bell.polls_in_calls = polls;
+      bell.PollInCall();
+      char left = 0;
+      const ssize_t n = ::recv(ours.get(), &left, 1, MSG_DONTWAIT);
+      EXPECT_EQ(n == 1, !(receives && polls)) << receives << polls;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(EventFds, QueueBellTest, testing::Values(0, EFD_NONBLOCK),

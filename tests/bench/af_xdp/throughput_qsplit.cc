@@ -1,0 +1,67 @@
+// Through a lease: the way of any unprivileged program.
+#include <qsplit/qsplit.h>
+
+#include <array>
+#include <span>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/bench/af_xdp/throughput_frame.h"
+#include "tests/bench/af_xdp/throughput_ways.h"
+
+namespace qsplit::throughput {
+namespace {
+
+constexpr uint32_t kSlots = 2048;
+
+template <typename T>
+T OrDie(absl::StatusOr<T> value) {
+  if (!value.ok()) Die("qsplit", value.status().ToString().c_str());
+  return *std::move(value);
+}
+
+Lease Acquire(const Place& place, const LeaseOptions& options) {
+  const Session session =
+      OrDie(Session::Connect({.runtime_dir = place.runtime_dir, .program = "throughput"}));
+  return OrDie(OrDie(session.OpenDevice("eth")).Acquire(options));
+}
+
+}  // namespace
+
+void ReceiveByQsplit(const Place& place, Window& window) {
+  Lease lease = Acquire(
+      place, {.rx_queues = 1, .tx_queues = 0, .first_rx_queue = place.queue, .rx_slots = kSlots});
+  OrDie(lease.AddRule(absl::StrCat("flow-type udp4 dst-port ", kPort, " action 0")));
+  SayReady();
+  RxQueue& rx = lease.rx(0);
+  std::array<Packet, kBurst> packets;
+  for (uint64_t count = 0; !window.Over(count);) {
+    const size_t n = rx.Receive(packets);
+    for (const Packet& packet : std::span(packets).first(n)) {
+      const std::span<const std::byte> bytes = packet.bytes();
+      count += IsFrame(bytes.data(), bytes.size()) ? 1 : 0;
+    }
+  }
+  if (!lease.ok()) Die("qsplit", lease.status().ToString().c_str());
+}
+
+void SendByQsplit(const Place& place) {
+  Lease lease = Acquire(
+      place, {.rx_queues = 0, .tx_queues = 1, .first_tx_queue = place.queue, .tx_slots = kSlots});
+  const Frame frame = MakeFrame(kNobody);
+  SayReady();
+  TxQueue& tx = lease.tx(0);
+  std::array<Packet, kBurst> packets;
+  while (stop == 0) {
+    for (Packet& packet : packets) {
+      if (packet) continue;  // still there from the burst before: the ring was full
+      packet = tx.Allocate(kFrameBytes);
+      if (!packet) break;
+      packet.CopyFrom(std::as_bytes(std::span(frame)));
+    }
+    tx.Send(packets);
+  }
+  if (!lease.ok()) Die("qsplit", lease.status().ToString().c_str());
+}
+
+}  // namespace qsplit::throughput
