@@ -46,8 +46,9 @@ struct UmemReg {
 };
 static_assert(sizeof(UmemReg) == 32);
 
-// A queue whose socket has been closed is free some 30 ms later.
-constexpr absl::Duration kBindPatience = absl::Milliseconds(100);
+// A queue whose socket has been closed is free some 30 ms later; on a machine without a CPU to
+// spare the kernel's worker that frees it takes longer.
+constexpr absl::Duration kBindPatience = absl::Milliseconds(200);
 constexpr absl::Duration kBindPause = absl::Milliseconds(2);
 // For packets on their way in copy mode; the default of 208 KiB holds some 270.
 constexpr int kSendBufferBytes = 16 << 20;

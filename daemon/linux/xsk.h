@@ -114,7 +114,7 @@ struct XskStatistics {
 
 class Xsk {
  public:
-  // `shares`: a bound socket whose UMEM this one has, too; null: its own. UNAVAILABLE: after 100 ms
+  // `shares`: a bound socket whose UMEM this one has, too; null: its own. UNAVAILABLE: after 200 ms
   // another socket still has the queue. UNIMPLEMENTED: the kernel or the driver lacks what is asked
   // for, by name. PERMISSION_DENIED: needs CAP_NET_RAW. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<Xsk> Open(const XskSetup& setup, const Xsk* shares);

@@ -6,6 +6,7 @@
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -26,6 +27,17 @@ inline size_t CountChildren() {
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::ifstream children(task.path() / "children");
     for (std::string child; children >> child;) ++found;
+  }
+  return found;
+}
+
+// How many there are, once there are `wanted` or 5 seconds have passed: who has said its last word
+// takes a moment to end.
+inline size_t AwaitChildren(size_t wanted) {
+  size_t found = CountChildren();
+  for (int i = 0; i < 500 && found != wanted; ++i) {
+    ::usleep(10'000);
+    found = CountChildren();
   }
   return found;
 }

@@ -166,7 +166,7 @@ FlowKey RandomSteering::Mask(bool bits) {
       if (kind == 0 || !bits) {
         mask[i] = 0xff;
       } else if (kind == 1) {
-        mask[i] = i == first ? static_cast<uint8_t>(0xff00 >> Below(9)) : 0;
+        mask[i] = static_cast<uint8_t>(i == first ? 0xff00 >> Below(9) : 0);
       } else {
         mask[i] = static_cast<uint8_t>(random_());
       }

@@ -83,7 +83,7 @@ TEST_F(FunctionOwnership, ADriverThatDoesNotLetGoStallsNobody) {
       const absl::Status again = linux_sys::RestoreDriver(address, {"e1000e", ""}, access);
       EXPECT_EQ(again.code(), StatusCode::kDeadlineExceeded) << again;
     }
-    EXPECT_EQ(qsplit::testing::CountChildren(), 2u) << "the holder, and one writer that hangs";
+    EXPECT_EQ(qsplit::testing::AwaitChildren(2), 2u) << "the holder, and one writer that hangs";
   }
   const absl::Time until = absl::Now() + absl::Seconds(30);
   absl::Status restored;

@@ -60,15 +60,15 @@ class BufferPool {
     return buffer;
   }
   void Give(uint32_t buffer) {
-    free_.push_back(buffer);
-    if (abandoned_ && Idle()) delete this;
+    // Whoever has a buffer has the pool, which clang-tidy does not know.
+    free_.push_back(buffer);  // NOLINT(clang-analyzer-cplusplus.NewDelete)
+    GoIfAbandoned();
   }
   void GiveChain(uint32_t first) {
-    while (first != kNone) {
-      const uint32_t next = links_[first].next;  // read before the pool may go
-      Give(first);
-      first = next;
+    for (; first != kNone; first = links_[first].next) {
+      free_.push_back(first);  // NOLINT(clang-analyzer-cplusplus.NewDelete)
     }
+    GoIfAbandoned();
   }
 
   Link& link(uint32_t buffer) { return links_[buffer]; }
@@ -83,6 +83,9 @@ class BufferPool {
  private:
   ~BufferPool() = default;
   bool Idle() const { return free_.size() + lost_ == links_.size(); }
+  void GoIfAbandoned() {
+    if (abandoned_ && Idle()) delete this;
+  }
 
   std::span<std::byte> memory_;
   uint32_t buffer_bytes_;

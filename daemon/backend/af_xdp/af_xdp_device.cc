@@ -176,7 +176,7 @@ absl::Status AfXdpDevice::RemoveRule(uint32_t location) {
   absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return lock.status();
   if (nic_ != nullptr) {
-    const absl::Status removed = nic_->RemoveRule(location);
+    absl::Status removed = nic_->RemoveRule(location);
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   }
   return program_->RemoveRule(location);

@@ -57,7 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   static const auto table = std::make_unique<SteeringTable>();
   Require(af_xdp::FillTable(rules, data[0], table.get()).ok());
-  const auto* rule = softnic::FlowTable(rules).Lookup(packet.key);
+  const softnic::FlowTable plain(rules);
+  const auto* rule = plain.Lookup(packet.key);
   Require(testing::SearchOnHost(*table, *key) ==
           (rule == nullptr ? STEERING_NONE : rule->location));
   return 0;

@@ -175,7 +175,7 @@ layouts_dir = "{LAYOUTS}"
             if program.poll() is None:
                 program.kill()
             program.wait()
-        if self.programs and failures:
+        if self.daemon and failures:
             print("qsplitd's log:\n" + self.log("qsplitd"))
         shutil.rmtree(self.dir, ignore_errors=True)
         self.programs = []

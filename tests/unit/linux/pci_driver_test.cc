@@ -144,7 +144,7 @@ TEST_F(PciDriver, TriesThatAreStuckLeaveOneWriter) {
     EXPECT_THAT(Words(again), HasSubstr("its former driver does not let go"));
     EXPECT_TRUE(absl::IsDeadlineExceeded(RestoreDriver(kAddress, {"igb", "igb"}, access)));
   }
-  EXPECT_EQ(qsplit::testing::CountChildren(), 1u) << "writers that hang";
+  EXPECT_EQ(qsplit::testing::AwaitChildren(1), 1u) << "writers that hang";
   EXPECT_EQ(sysfs_.OverrideOf(kName), "(null)");
   // Another function is not held up.
   sysfs_.AddFunction("0000:02:00.0", {.driver = "igb"});
@@ -153,7 +153,7 @@ TEST_F(PciDriver, TriesThatAreStuckLeaveOneWriter) {
   sysfs_.LetGo();
   const absl::Status bound = BindDriver(kAddress, "vfio-pci", access);
   EXPECT_TRUE(bound.ok()) << bound;
-  EXPECT_EQ(qsplit::testing::CountChildren(), 0u);
+  EXPECT_EQ(qsplit::testing::AwaitChildren(0), 0u);
 }
 
 TEST(PatientWriters, SayWhatTheKernelSays) {

@@ -95,6 +95,39 @@ TEST_F(Control, CloseIsQuickAndFinal) {
   EXPECT_TRUE(right().CloseQueues(12345).ok());
 }
 
+TEST_F(Control, QueuesExplainThemselves) {
+  EXPECT_TRUE(right().ExamineQueue(0, false).empty()) << "nobody leases it";
+  EXPECT_TRUE(right().ExamineQueue(4096, true).empty());
+  auto client = Open(right(), {.lease = 1, .rx_queues = {0, 1}, .tx_queues = {0}, .slots = 64});
+  ASSERT_TRUE(client);
+  const auto posted = right().ExamineQueue(0, false);
+  ASSERT_EQ(posted.size(), 1u);
+  EXPECT_EQ(posted[0].verdict, device::CheckVerdict::kGood);
+  EXPECT_EQ(posted[0].finding, "63 slots are posted to the device");
+  ASSERT_TRUE(right()
+                  .Inject({.fault = device::InjectedFault::kStallQueue,
+                           .queue = 1,
+                           .duration = absl::Seconds(60)})
+                  .ok());
+  EXPECT_EQ(right().ExamineQueue(1, false).at(0).finding, "an operator stalled the queue");
+}
+
+TEST_F(Control, RingsAreReadAsTheyAre) {
+  const device::RingSelection wanted{.queue = 0, .first_slot = 1, .slots = 2};
+  EXPECT_EQ(right().ReadRing(wanted).status().code(), StatusCode::kFailedPrecondition);
+  auto client = Open(right(), {.lease = 1, .rx_queues = {0}, .slots = 64});
+  ASSERT_TRUE(client);
+  const auto image = right().ReadRing(wanted);
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_EQ(image->slot_count, 64u);
+  EXPECT_EQ(image->slots.size(), 2u * 16);
+  EXPECT_THAT(image->slots, ::testing::Contains(::testing::Ne(std::byte{0})))
+      << "buffers' addresses";
+  EXPECT_THAT(image->producer_doorbells, ::testing::ElementsAre(63u));
+  ASSERT_TRUE(right().CloseQueues(1).ok());
+  EXPECT_EQ(right().ReadRing(wanted).status().code(), StatusCode::kFailedPrecondition);
+}
+
 TEST_F(Control, NothingIsLeftOfManyLeases) {
   const auto round = [&](device::LeaseId lease) {
     auto client = Open(right(), {.lease = lease, .rx_queues = {0, 1, 2}, .tx_queues = {0, 1}});

@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "daemon/backend/vfio/vfio_device.h"
+#include "daemon/linux/mapping.h"
 #include "daemon/linux/memfd.h"
 #include "tests/support/fake_hosted_function.h"
 #include "tests/support/fake_nic.h"
@@ -252,6 +253,49 @@ TEST_F(VfioDeviceTest, HardwareThatCannotBeSharedHasOneGuardedLeaseAtATime) {
   EXPECT_NE(second.message().find("holding each other up"), std::string::npos);
   ASSERT_TRUE(device_->CloseQueues(1).ok());
   EXPECT_TRUE(device_->OpenQueues(Request(3, 1)).ok());
+}
+
+TEST_F(VfioDeviceTest, AGuardedQueueExplainsItself) {
+  Make(Protection::kGuarded);
+  EXPECT_TRUE(device_->ExamineQueue(0, false).empty()) << "nobody leases it";
+  auto grant = device_->OpenQueues(Request(1, 0));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  const auto checks = device_->ExamineQueue(0, false);
+  ASSERT_EQ(checks.size(), 1u);
+  EXPECT_EQ(checks[0].verdict, device::CheckVerdict::kWrong);
+  EXPECT_EQ(checks[0].finding, "0 slots are posted to the device");
+  EXPECT_EQ(device_->ExamineQueue(0, true).at(0).verdict, device::CheckVerdict::kGood);
+  EXPECT_TRUE(device_->ExamineQueue(1, false).empty());
+}
+
+TEST_F(VfioDeviceTest, ADumpShowsTheRingThatTheClientWrites) {
+  for (const Protection protection : {Protection::kGuarded, Protection::kDirect}) {
+    Make(protection);
+    auto grant = device_->OpenQueues(Request(1, 0));
+    ASSERT_TRUE(grant.ok()) << grant.status();
+    const device::RingGrant& ring = grant->rx[0].rings[0];
+    const device::GrantArea& area = grant->areas[ring.slots.area];
+    auto mapped =
+        linux_sys::Mapping::Map(grant->fds[area.fd].fd->get(), area.offset_bytes, area.length_bytes,
+                                linux_sys::Mapping::Access::kReadWrite);
+    ASSERT_TRUE(mapped.ok()) << mapped.status();
+    std::byte* const slots = mapped->data() + ring.slots.offset_bytes;
+    slots[3 * 16 + 5] = std::byte{0x5a};
+    const auto image = device_->ReadRing({.queue = 0, .ring = 0, .first_slot = 2, .slots = 3});
+    ASSERT_TRUE(image.ok()) << image.status();
+    EXPECT_EQ(image->slot_count, 128u);
+    ASSERT_EQ(image->slots.size(), 3u * 16);
+    EXPECT_EQ(image->slots[16 + 5], std::byte{0x5a});
+    // A doorbell in registers is not read.
+    EXPECT_EQ(image->producer_doorbells.size(), protection == Protection::kGuarded ? 1u : 0u);
+    EXPECT_EQ(device_->ReadRing({.queue = 0, .ring = 9, .slots = 1}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(device_->ReadRing({.queue = 1, .ring = 0, .slots = 1}).status().code(),
+              absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(
+        device_->ReadRing({.queue = 0, .ring = 0, .first_slot = 127, .slots = 9})->slots.size(),
+        16u);
+  }
 }
 
 TEST_F(VfioDeviceTest, TellsOfTheLink) {
