@@ -263,6 +263,9 @@ def main():
               file=sys.stderr)
         ways.remove("testpmd")
     load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
+              "not to be quoted", file=sys.stderr)
     world = Throughput(options.seconds or (0.3 if options.quick else 1.5))
     rows = summary(take_turns(world, ways, options.runs or (3 if options.quick else 7)))
     facts = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "cpus": os.cpu_count(),
