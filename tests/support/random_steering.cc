@@ -48,10 +48,11 @@ uint8_t RandomSteering::Protocol() {
 }
 
 void RandomSteering::PutL4(Bytes& to) {
+  const size_t begin = to.size();
   Put16(to, 1000 + Below(8));
   Put16(to, 2000 + Below(8));
   to.resize(to.size() + Below(40), 0x5a);
-  if (OneIn(8)) to.resize(to.size() - std::min<size_t>(to.size(), Below(30)));
+  if (OneIn(8)) to.resize(std::max<size_t>(begin - 16, to.size() - Below(30)));  // into IP's header
 }
 
 void RandomSteering::PutIp4(Bytes& to) {
