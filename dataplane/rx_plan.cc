@@ -220,7 +220,8 @@ void Shrink(const std::vector<std::vector<uint64_t>>& rows, Table* table) {
   for (const std::vector<uint64_t>& row : rows) {
     std::vector<uint64_t> entry;
     for (const size_t c : from) entry.push_back(row[c]);
-    const auto [at, is_new] = known.emplace(entry, static_cast<uint16_t>(known.size()));
+    const auto begin = static_cast<uint16_t>(table->entries.size());
+    const auto [at, is_new] = known.emplace(entry, begin);
     if (is_new) table->entries.insert(table->entries.end(), entry.begin(), entry.end());
     table->entry_of_index.push_back(at->second);
   }
@@ -472,7 +473,7 @@ std::optional<RecordPlan> RxProgram::Plan(DescriptorBytes mask, DescriptorBytes 
       return std::nullopt;
     }
   }
-  plan.FindWords();
+  plan.Finish();
   return plan;
 }
 

@@ -73,7 +73,18 @@ bool RecordPlan::Require(const DescriptorBytes& mask, const DescriptorBytes& val
   return true;
 }
 
-void RecordPlan::FindWords() {
+void RecordPlan::Finish() {
+  for (Table& table : tables) {
+    const size_t stride = table.columns.size();
+    for (size_t c = 0; c < stride; ++c) {
+      const Table::Column& column = table.columns[c];
+      if (column.is_mask) continue;
+      for (size_t at = c; at < table.entries.size(); at += stride) {
+        table.entries[at] |= constant[column.target];
+      }
+      constant[column.target] = 0;
+    }
+  }
   words = 0;
   for (uint32_t w = 0; w < kMaxWords; ++w) words |= tests[w].mask != 0 ? 1u << w : 0;
   for (const Piece& piece : length) words |= 1u << piece.word;

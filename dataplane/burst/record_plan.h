@@ -90,8 +90,9 @@ struct Table {
   };
   std::vector<Gather> gathers;
   std::vector<Column> columns;
-  std::vector<uint16_t> entry_of_index;  // 1 << number of gathered bits of them
-  std::vector<uint64_t> entries;         // columns.size() for each
+  // For each index, 1 << bits() of them, where its entry begins in `entries`: columns.size() words.
+  std::vector<uint16_t> entry_of_index;
+  std::vector<uint64_t> entries;
 
   uint32_t bits() const {
     uint32_t bits = 0;
@@ -108,7 +109,7 @@ struct RecordPlan {
   // packet.length, and what to take off it (a frame check sequence). Empty: the form says none.
   std::vector<Piece> length;
   uint32_t length_less = 0;
-  // Metadata that is the same in all completions.
+  // Metadata that is the same in all completions, of words that no lane or table fills.
   std::array<uint64_t, kMetaWords> constant{};
   std::vector<Lane> lanes;
   std::vector<Table> tables;
@@ -116,8 +117,9 @@ struct RecordPlan {
   // Bits that must stand there, in bytes of the descriptor. False: they contradict what must
   // already.
   bool Require(const DescriptorBytes& mask, const DescriptorBytes& value);
-  // Fills in `words`.
-  void FindWords();
+  // Once all else is there: fills in `words`, and gives constants to the first table that fills
+  // their word.
+  void Finish();
   // Whether any lane or table speaks of this word of the metadata.
   bool Fills(uint32_t out) const;
 };

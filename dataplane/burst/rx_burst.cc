@@ -9,6 +9,41 @@
 #include "dataplane/burst/generator.h"
 
 namespace qsplit::dataplane::burst {
+namespace {
+
+// A word of the slot that a buffer is posted in.
+uint64_t PostWord(const RxBurstPlan& plan, uint32_t which, const RxBuffer& buffer) {
+  uint64_t word = plan.image[which];
+  for (const Piece& piece : plan.address) {
+    if (piece.word == which) word |= piece.Put(buffer.address.value);
+  }
+  for (const Piece& piece : plan.length) {
+    if (piece.word == which) word |= piece.Put(buffer.bytes);
+  }
+  return word;
+}
+
+bool HasPiece(const RxBurstPlan& plan, uint32_t which) {
+  const auto there = [&](const Piece& piece) { return piece.word == which; };
+  return std::any_of(plan.address.begin(), plan.address.end(), there) ||
+         std::any_of(plan.length.begin(), plan.length.end(), there);
+}
+
+// The one piece of addresses that stands in a word, with nothing beside it; or null.
+const Piece* OnlyPiece(const RxBurstPlan& plan, uint32_t which) {
+  const Piece* only = nullptr;
+  for (const Piece& piece : plan.address) {
+    if (piece.word != which) continue;
+    if (only != nullptr) return nullptr;
+    only = &piece;
+  }
+  for (const Piece& piece : plan.length) {
+    if (piece.word == which) return nullptr;
+  }
+  return only;
+}
+
+}  // namespace
 
 std::unique_ptr<RxBurst> RxBurst::Create(RxBurstPlan plan, bool compiled) {
   std::unique_ptr<RxBurst> burst(new RxBurst);
@@ -81,31 +116,40 @@ uint32_t RxBurst::PostByPlan(const RxBurstPlan& plan, std::byte* slots, PostedSl
                              uint32_t slot, uint32_t most, const RxBuffer* buffers) {
   if (slot >= plan.slot_count || !plan.posts) return 0;
   most = std::min(most, plan.slot_count - slot);
-  const uint32_t word_count = plan.slot_bytes / 8;
-  std::byte* at = slots + size_t{slot} * plan.slot_bytes;
   uint32_t done = 0;
-  for (; done < most; ++done, at += plan.slot_bytes) {
+  for (; done < most; ++done) {
     const RxBuffer& buffer = buffers[done];
     const uint64_t address = buffer.address.value;
     if ((address & plan.alignment_mask) != 0 || address > plan.max_address) break;
-    uint32_t bytes = plan.buffer_bytes;
-    if (bytes == 0) {
-      bytes = buffer.bytes;
-      if (bytes == 0 || bytes > plan.max_length) break;
-    } else if (buffer.bytes < bytes) {
+    if (plan.buffer_bytes != 0 ? buffer.bytes < plan.buffer_bytes
+                               : buffer.bytes - 1 >= plan.max_length) {
       break;
     }
-    std::array<uint64_t, kMaxWords> words = plan.image;
-    for (const Piece& piece : plan.address) words[piece.word] |= piece.Put(address);
-    for (const Piece& piece : plan.length) words[piece.word] |= piece.Put(bytes);
-    if (plan.completed.mask != 0 &&
-        (words[plan.first_word] & plan.completed.mask) == plan.completed.value) {
-      break;
+    if (plan.completed.mask == 0) continue;
+    const uint64_t word = PostWord(plan, plan.first_word, buffer);
+    if ((word & plan.completed.mask) == plan.completed.value) break;
+  }
+  // Word by word of all of them.
+  for (uint32_t w = 0; w < plan.slot_bytes / 8; ++w) {
+    std::byte* at = slots + size_t{slot} * plan.slot_bytes + size_t{8} * w;
+    const Piece* only = OnlyPiece(plan, w);
+    if (only != nullptr) {
+      const Piece piece = *only;
+      for (uint32_t i = 0; i < done; ++i, at += plan.slot_bytes) {
+        StoreRelaxed<uint64_t>(at, plan.image[w] | piece.Put(buffers[i].address.value));
+      }
+    } else if (HasPiece(plan, w)) {
+      for (uint32_t i = 0; i < done; ++i, at += plan.slot_bytes) {
+        StoreRelaxed<uint64_t>(at, PostWord(plan, w, buffers[i]));
+      }
+    } else {
+      const uint64_t word = plan.image[w];
+      for (uint32_t i = 0; i < done; ++i, at += plan.slot_bytes) StoreRelaxed<uint64_t>(at, word);
     }
-    for (uint32_t w = 0; w < word_count; ++w) {
-      StoreRelaxed<uint64_t>(at + size_t{8} * w, words[w]);
-    }
-    posted[slot + done] = {buffer.cookie, bytes};
+  }
+  for (uint32_t i = 0; i < done; ++i) {
+    posted[slot + i] = {buffers[i].cookie,
+                        plan.buffer_bytes != 0 ? plan.buffer_bytes : buffers[i].bytes};
   }
   return done;
 }

@@ -9,17 +9,9 @@ namespace qsplit::dataplane::burst::x86 {
 namespace asm86 = asmjit::x86;
 
 Record::Record(Emitter* emitter, const RecordPlan& plan) : emitter_(emitter), plan_(plan) {
-  // What is the same in all records comes with the first table that fills its word.
-  std::array<uint64_t, kMetaWords> constant = plan.constant;
   for (const Table& table : plan.tables) {
     const size_t stride = table.columns.size();
     std::vector<uint64_t> entries = table.entries;
-    for (size_t c = 0; c < stride; ++c) {
-      const Table::Column& column = table.columns[c];
-      if (column.is_mask) continue;
-      for (size_t at = c; at < entries.size(); at += stride) entries[at] |= constant[column.target];
-      constant[column.target] = 0;
-    }
     // Masks of lanes keep nothing beside the lanes' own bits: so lanes need no masks of their own.
     for (size_t c = 0; c < stride; ++c) {
       const Table::Column& column = table.columns[c];
@@ -29,7 +21,7 @@ Record::Record(Emitter* emitter, const RecordPlan& plan) : emitter_(emitter), pl
     }
     std::vector<uint16_t> offsets;
     for (const uint16_t entry : table.entry_of_index) {
-      offsets.push_back(static_cast<uint16_t>(entry * stride * sizeof(uint64_t)));
+      offsets.push_back(static_cast<uint16_t>(entry * sizeof(uint64_t)));
     }
     Placed placed;
     placed.index_at = emitter->AddBytes(std::as_bytes(std::span(offsets)), 64);
@@ -120,7 +112,6 @@ void Record::Store(const Gp& to, int32_t offset) {
     lanes.push_back(emitter_->Get(plan_.lanes[l].pieces, words_, masked));
   }
   std::array<Gp, kMetaWords> meta;
-  std::array<uint64_t, kMetaWords> constant = plan_.constant;
   for (size_t t = 0; t < plan_.tables.size(); ++t) {
     const Table& table = plan_.tables[t];
     const Gp entry = EntryOf(table, placed_[t]);
@@ -131,7 +122,6 @@ void Record::Store(const Gp& to, int32_t offset) {
         cc.and_(lanes[column.target], value);
         continue;
       }
-      constant[column.target] = 0;  // comes with the table
       Gp& word = meta[column.target];
       if (word.isValid()) {
         cc.or_(word, value);
@@ -151,7 +141,7 @@ void Record::Store(const Gp& to, int32_t offset) {
   }
   for (uint32_t w = 0; w < kMetaWords; ++w) {
     if (!meta[w].isValid()) continue;
-    if (constant[w] != 0) cc.or_(meta[w], emitter_->Constant(constant[w]));
+    if (plan_.constant[w] != 0) cc.or_(meta[w], emitter_->Constant(plan_.constant[w]));
     cc.mov(asm86::qword_ptr(to, offset + static_cast<int32_t>(8 * w)), meta[w]);
   }
   StoreConstants(to, offset);
