@@ -60,10 +60,9 @@ absl::Status AddBefore(const QueueScope& scope, RingTxProgram* program) {
   for (const v1::ContextRule& rule : scope.queue->contexts()) {
     const v1::Form& form = scope.Form(rule.form());
     if (!rule.before_bytes() || !layout::Applies(form.features(), scope.choices)) continue;
-    const bool told =
-        std::all_of(program->posts.begin(), program->posts.end(), [](const TxPost& post) {
-          return !post.MayBeFirst() || post.context_present.has_value();
-        });
+    const bool told = std::all_of(
+        program->posts.begin(), program->posts.end(),
+        [](const TxPost& post) { return !post.MayBeFirst() || post.context_present.has_value(); });
     if (!told || program->before_bytes != 0 || form.size_bytes() > kMaxDescriptorBytes) {
       return absl::UnimplementedError(
           absl::StrCat("form ", form.name(), ": in front of packets' bytes",
