@@ -299,6 +299,13 @@ absl::Status Xsk::ReadPlaces() {
 
 XskRingPlace Xsk::place(XskRing ring) const { return places_[static_cast<size_t>(ring)]; }
 
+uint32_t Xsk::NapiId() const {
+  uint32_t id = 0;
+  socklen_t bytes = sizeof id;
+  (void)::getsockopt(fd_->get(), SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &bytes);
+  return id;
+}
+
 XskStatistics Xsk::Statistics() const {
   xdp_statistics counts{};
   socklen_t bytes = sizeof counts;

@@ -126,6 +126,10 @@ class Xsk {
   const XskFacts& facts() const { return facts_; }
   const XskSlots& slots() const { return slots_; }
   XskRingPlace place(XskRing ring) const;
+  // The driver's NAPI that calls on the socket poll (SO_INCOMING_NAPI_ID). 0: none, so that busy
+  // polling does nothing: a driver that names none for its queues (netif_queue_set_napi), or,
+  // before Linux 6.14, no packet yet.
+  uint32_t NapiId() const;
   // Since it was bound; zeros where the kernel says nothing.
   XskStatistics Statistics() const;
 

@@ -90,6 +90,14 @@ QueueCheck RxCheck(const QueueLevels& levels) {
   return Good(kSubject, absl::StrCat(Of(levels.completed), " packets wait for the program"));
 }
 
+QueueCheck BusyPollCheck(uint32_t napi_id) {
+  constexpr char kSubject[] = "busy polling";
+  if (napi_id != 0) return Good(kSubject, absl::StrCat("calls poll NAPI ", napi_id));
+  return Note(kSubject,
+              "the driver has told the kernel no NAPI for the queue, so that calls poll nothing",
+              "leave busy_poll out, or use a driver that does (netif_queue_set_napi)");
+}
+
 QueueCheck InvalidCheck(uint64_t count) {
   if (count == 0) return Good("UMEM", "every address so far was inside");
   return Note("UMEM", absl::StrCat("the kernel refused ", count, " descriptors"),
@@ -175,6 +183,7 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
     } else {
       checks.push_back(FillCheck(*levels));
       checks.push_back(RxCheck(*levels));
+      if (sockets_.busy_poll_us != 0) checks.push_back(BusyPollCheck(levels->napi_id));
       checks.push_back(InvalidCheck(levels->statistics.rx_invalid_descs));
     }
   }

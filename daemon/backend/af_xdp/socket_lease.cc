@@ -260,7 +260,8 @@ std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool
   };
   return QueueLevels{.posted = level(transmit ? *one->tx : *one->fill),
                      .completed = level(transmit ? *one->completion : *one->rx),
-                     .statistics = one->socket.Statistics()};
+                     .statistics = one->socket.Statistics(),
+                     .napi_id = one->socket.NapiId()};
 }
 
 absl::StatusOr<device::RingImage> SocketLease::ReadRing(const device::RingSelection& wanted) const {

@@ -66,6 +66,7 @@ class SocketLease {
     Level posted;     // fill ring; of a transmit queue, tx ring
     Level completed;  // rx ring; completion ring
     linux_sys::XskStatistics statistics;
+    uint32_t napi_id = 0;  // as Xsk::NapiId
   };
   // None: the lease has not this queue in this direction.
   std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;
