@@ -184,6 +184,10 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   for (const v1::ContextRule& rule : shape.queue->contexts()) {
     const v1::Form& form = shape.Form(rule.form());
     if (!layout::Applies(form.features(), shape.choices)) continue;
+    if (rule.before_bytes()) {
+      return absl::UnimplementedError(absl::StrCat(
+          "form ", form.name(), ": contexts in front of packets' bytes are not driven in place"));
+    }
     if (absl::Status status = CheckForm(form, ring); !status.ok()) return status;
     shape.context_forms.push_back(rule.form());
     shape.context_rules.push_back(&rule);
