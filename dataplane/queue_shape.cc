@@ -334,6 +334,16 @@ absl::Status LastMark::Set(std::byte* descriptor, bool last) const {
   return absl::OkStatus();
 }
 
+bool LastMark::IsBits(std::byte* mask, std::byte* value) const {
+  if (always_) return true;
+  if (never_) return false;
+  if (!by_field_) return when_.IsBits(mask, value);
+  if (field_.MaxRaw() != 1 || !(field_.IsIdentity() || field_.IsInverted())) return false;
+  field_.StoreRaw(mask, 1);
+  field_.StoreRaw(value, field_.IsInverted() ? 0 : 1);
+  return true;
+}
+
 absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form) {
   DescriptorBytes image{};
   for (const v1::Field& field : scope.Form(form).fields()) {
