@@ -237,6 +237,13 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItFalse(
   return stores;
 }
 
+void Condition::MarkBits(std::byte* mask) const {
+  for (const Test& test : tests_) {
+    test.left.StoreRaw(mask, test.left.MaxRaw());
+    if (test.against_field) test.right.StoreRaw(mask, test.right.MaxRaw());
+  }
+}
+
 bool Condition::ByteRange(uint32_t* first, uint32_t* last) const {
   if (tests_.empty()) return false;
   *first = UINT32_MAX;

@@ -56,6 +56,8 @@ class Condition {
   // Stores that make it false of these bytes (which they change); UNIMPLEMENTED if none found.
   absl::StatusOr<std::vector<FieldStore>> StoresThatMakeItFalse(const std::byte* descriptor) const;
 
+  // Sets all bits of a descriptor that it looks at.
+  void MarkBits(std::byte* mask) const;
   // The lowest and highest byte that any comparison reads; false if it reads none.
   bool ByteRange(uint32_t* first, uint32_t* last) const;
 

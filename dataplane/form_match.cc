@@ -54,4 +54,17 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
   return matcher;
 }
 
+void FormMatcher::MarkBits(size_t form, std::byte* mask) const {
+  for (size_t i = 0; i <= form; ++i) {
+    const Shape& shape = forms_[i];
+    for (const MaskedWord& word : shape.constants) {
+      uint64_t bits;
+      std::memcpy(&bits, mask + word.offset, sizeof bits);
+      bits |= word.mask;
+      std::memcpy(mask + word.offset, &bits, sizeof bits);
+    }
+    shape.selector.MarkBits(mask);
+  }
+}
+
 }  // namespace qsplit::dataplane

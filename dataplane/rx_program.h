@@ -6,6 +6,8 @@
 #define QSPLIT_DATAPLANE_RX_PROGRAM_H_
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,6 +29,14 @@ struct RxFormUse {
   bool needs_length = true;
   // False: nothing has to say which one is its packet's last.
   bool needs_last = true;
+};
+
+// Where completions of one kind of packets differ: fields that decide nothing.
+struct RxHoles {
+  const FieldAccess* length = nullptr;
+  std::span<const FieldAccess> wire_lengths;
+  const FieldAccess* hash = nullptr;       // null: not said
+  const FieldAccess* timestamp = nullptr;  // null: not said
 };
 
 class RxProgram {
@@ -66,6 +76,11 @@ class RxProgram {
   // length; the rest is written.
   bool Encode(uint64_t length, uint64_t offset, bool first, bool last, const RxMetadata& meta,
               std::byte* descriptor) const;
+  // Bytes that Encode writes.
+  uint32_t EncodedBytes() const { return copy_bytes_; }
+  // In what Encode's result depends on length, hash and time, for packets of one descriptor with
+  // metadata that is this but for those. nullopt: in more than a field for each.
+  std::optional<RxHoles> FindHoles(const RxMetadata& meta) const;
 
  private:
   // What a field means here. Flags first: their enumerator is their bit in a set of flags.
@@ -134,6 +149,13 @@ class RxProgram {
   // The raw value of a number's field for this metadata; false if it has none.
   bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
   void FindContested();
+  // Sets the bits that decide what else is written, or that something else than a hole is written
+  // to.
+  void MarkDeciding(const RxMetadata& meta, DescriptorBytes* bits) const;
+  // The field in which two results differ; null: in none. nullopt: in other bits, or in some that
+  // are taken.
+  std::optional<const FieldAccess*> FindHole(Kind kind, const RxMetadata& zero,
+                                             const RxMetadata& ones, DescriptorBytes* taken) const;
   static bool IsOn(const Op& op, uint32_t flags) {
     return (flags & (1u << static_cast<uint32_t>(op.kind))) != 0 && !op.repeats;
   }
