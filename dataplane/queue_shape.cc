@@ -310,6 +310,11 @@ absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t for
   return mark;
 }
 
+void LastMark::MarkBits(std::byte* mask) const {
+  if (by_field_) field_.StoreRaw(mask, field_.MaxRaw());
+  when_.MarkBits(mask);
+}
+
 absl::Status LastMark::Set(std::byte* descriptor, bool last) const {
   if (never_) {
     return last ? absl::UnimplementedError("no descriptor of this form is a packet's last")
