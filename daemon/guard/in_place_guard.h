@@ -29,6 +29,8 @@ template <size_t kWords>
 class InPlaceGuard : public QueueGuard {
  public:
   void SetNeedWakeup(bool need) override { rings_.notification.Set(need, forward_count_); }
+  // What plain descriptors are checked by.
+  const BurstCheck<kWords>& plain() const { return plain_; }
 
  protected:
   using Words = std::array<uint64_t, kWords>;
