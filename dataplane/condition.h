@@ -65,7 +65,8 @@ class Condition {
     uint64_t value = 0;
     friend bool operator==(const WideTest&, const WideTest&) = default;
   };
-  // The same, but for comparisons of more than `most` bits with one value: these are added to *wide.
+  // The same, but for comparisons of more than `most` bits with one value: these are added to
+  // *wide.
   void MarkBits(int most, std::byte* mask, std::vector<WideTest>* wide) const;
   // Whether it is that some bits have certain values and nothing else; these are added then.
   bool IsBits(std::byte* mask, std::byte* value) const;
