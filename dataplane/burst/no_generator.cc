@@ -1,0 +1,12 @@
+// For processors that no code is generated for: plans are interpreted there.
+#include "absl/status/status.h"
+#include "dataplane/burst/generator.h"
+
+namespace qsplit::dataplane::burst {
+
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&) {
+  return absl::UnimplementedError(
+      "compiled access: this build makes no code for this processor; descriptors are interpreted");
+}
+
+}  // namespace qsplit::dataplane::burst
