@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/burst/rx_burst.h"
+#include "dataplane/burst/tx_burst.h"
 
 namespace qsplit::dataplane::burst {
 
@@ -21,8 +22,14 @@ struct RxCode {
   size_t post = 0;
 };
 
+struct TxCode {
+  std::vector<std::byte> bytes;
+  size_t push[2] = {};  // without and with the packet's total length
+};
+
 // UNIMPLEMENTED: not for this processor. INTERNAL: the assembler refused something.
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 
 }  // namespace qsplit::dataplane::burst
 

@@ -4,9 +4,16 @@
 
 namespace qsplit::dataplane::burst {
 
-absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&) {
+namespace {
+
+absl::Status NotHere() {
   return absl::UnimplementedError(
       "compiled access: this build makes no code for this processor; descriptors are interpreted");
 }
+
+}  // namespace
+
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&) { return NotHere(); }
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 
 }  // namespace qsplit::dataplane::burst

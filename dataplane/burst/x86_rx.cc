@@ -2,88 +2,19 @@
 #include <cstddef>
 
 #include "dataplane/burst/generator.h"
-#include "dataplane/burst/x86_emitter.h"
+#include "dataplane/burst/x86_walk.h"
 
 namespace qsplit::dataplane::burst {
 namespace {
 
 namespace asm86 = asmjit::x86;
 using x86::Gp;
-
-// What both functions walk over: `left` slots from the one at `slot` on, not beyond the ring's
-// last.
-struct Walk {
-  asmjit::FuncNode* function = nullptr;
-  Gp slot;    // address of the slot
-  Gp posted;  // of its PostedSlot
-  Gp other;   // of the element of the array that was handed in
-  Gp left;
-  Gp wanted;
-  asmjit::Label loop, stop, none;
-};
-
-Walk Begin(x86::Emitter* emitter, const RxBurstPlan& plan) {
-  asm86::Compiler& cc = emitter->cc();
-  Walk walk;
-  walk.function = cc.addFunc(
-      asmjit::FuncSignatureT<uint32_t, const void*, const void*, uint32_t, uint32_t, const void*>(
-          asmjit::CallConvId::kHost));
-  walk.slot = cc.newUIntPtr("slot");
-  walk.posted = cc.newUIntPtr("posted");
-  walk.other = cc.newUIntPtr("other");
-  walk.wanted = cc.newUInt64("wanted");
-  walk.left = cc.newUInt64("left");
-  const Gp index = cc.newUInt64("index");
-  walk.function->setArg(0, walk.slot);
-  walk.function->setArg(1, walk.posted);
-  walk.function->setArg(2, index.r32());
-  walk.function->setArg(3, walk.wanted.r32());
-  walk.function->setArg(4, walk.other);
-  walk.loop = cc.newLabel();
-  walk.stop = cc.newLabel();
-  walk.none = cc.newLabel();
-
-  emitter->BeginConstants();
-  cc.mov(index.r32(), index.r32());
-  cc.mov(walk.wanted.r32(), walk.wanted.r32());
-  // As many as there are slots up to the ring's end: none if the index is beyond.
-  const Gp room = cc.newUInt64("room");
-  emitter->Set(room, plan.slot_count);
-  cc.sub(room, index);
-  cc.jbe(walk.none);
-  cc.cmp(walk.wanted, room);
-  cc.cmova(walk.wanted, room);
-  cc.test(walk.wanted, walk.wanted);
-  cc.jz(walk.none);
-  cc.mov(walk.left, walk.wanted);
-  cc.lea(walk.posted, asm86::ptr(walk.posted, index, 3));
-  cc.imul(index, index, plan.slot_bytes);
-  cc.add(walk.slot, index);
-  cc.bind(walk.loop);
-  return walk;
-}
-
-void End(x86::Emitter* emitter, const Walk& walk, uint32_t slot_bytes, uint32_t other_bytes) {
-  asm86::Compiler& cc = emitter->cc();
-  cc.add(walk.slot, slot_bytes);
-  cc.add(walk.posted, sizeof(PostedSlot));
-  cc.add(walk.other, other_bytes);
-  cc.dec(walk.left);
-  cc.jnz(walk.loop);
-  cc.bind(walk.stop);
-  cc.sub(walk.wanted, walk.left);
-  cc.ret(walk.wanted.r32());
-  cc.bind(walk.none);
-  const Gp zero = cc.newUInt32();
-  cc.xor_(zero, zero);
-  cc.ret(zero);
-  cc.endFunc();
-}
+using x86::Walk;
 
 asmjit::FuncNode* EmitPoll(x86::Emitter* emitter, const RxBurstPlan& plan) {
   asm86::Compiler& cc = emitter->cc();
   x86::Record record(emitter, plan.record);
-  const Walk walk = Begin(emitter, plan);
+  const Walk walk = Walk::Begin(emitter, plan.slot_count, plan.slot_bytes);
   record.Load(walk.slot, plan.first_word, walk.stop);
   const Gp length = record.Length(walk.stop);
   if (plan.prefix_bytes != 0) cc.add(length, plan.prefix_bytes);
@@ -92,22 +23,22 @@ asmjit::FuncNode* EmitPoll(x86::Emitter* emitter, const RxBurstPlan& plan) {
     cc.cmp(length, plan.buffer_bytes);
   } else {
     const Gp bytes = cc.newUInt64();
-    cc.mov(bytes.r32(), asm86::dword_ptr(walk.posted, offsetof(PostedSlot, bytes)));
+    cc.mov(bytes.r32(), asm86::dword_ptr(walk.state, offsetof(PostedSlot, bytes)));
     cc.cmp(length, bytes);
   }
   cc.ja(walk.stop);
   if (plan.prefix_bytes != 0) cc.sub(length, plan.prefix_bytes);
   const Gp cookie = cc.newUInt32();
-  cc.mov(cookie, asm86::dword_ptr(walk.posted, offsetof(PostedSlot, cookie)));
-  cc.mov(asm86::dword_ptr(walk.other, offsetof(RxCompletion, cookie)), cookie);
-  cc.mov(asm86::dword_ptr(walk.other, offsetof(RxCompletion, length)), length.r32());
+  cc.mov(cookie, asm86::dword_ptr(walk.state, offsetof(PostedSlot, cookie)));
+  cc.mov(asm86::dword_ptr(walk.element, offsetof(RxCompletion, cookie)), cookie);
+  cc.mov(asm86::dword_ptr(walk.element, offsetof(RxCompletion, length)), length.r32());
   static_assert(offsetof(RxCompletion, offset) == 8 && offsetof(RxCompletion, first) == 12 &&
                 offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
   const Gp marks = cc.newUInt64();
   emitter->Set(marks, uint64_t{0x101} << 32 | plan.prefix_bytes);
-  cc.mov(asm86::qword_ptr(walk.other, offsetof(RxCompletion, offset)), marks);
-  record.Store(walk.other, offsetof(RxCompletion, meta));
-  End(emitter, walk, plan.slot_bytes, sizeof(RxCompletion));
+  cc.mov(asm86::qword_ptr(walk.element, offsetof(RxCompletion, offset)), marks);
+  record.Store(walk.element, offsetof(RxCompletion, meta));
+  walk.End(emitter, plan.slot_bytes, sizeof(RxCompletion));
   return walk.function;
 }
 
@@ -124,11 +55,11 @@ void CheckBuffer(x86::Emitter* emitter, const RxBurstPlan& plan, const Walk& wal
     cc.ja(walk.stop);
   }
   if (plan.buffer_bytes != 0) {
-    cc.cmp(asm86::dword_ptr(walk.other, offsetof(RxBuffer, bytes)), plan.buffer_bytes);
+    cc.cmp(asm86::dword_ptr(walk.element, offsetof(RxBuffer, bytes)), plan.buffer_bytes);
     cc.jb(walk.stop);
     return;
   }
-  cc.mov(bytes.r32(), asm86::dword_ptr(walk.other, offsetof(RxBuffer, bytes)));
+  cc.mov(bytes.r32(), asm86::dword_ptr(walk.element, offsetof(RxBuffer, bytes)));
   const Gp less = cc.newUInt32();
   cc.lea(less, asm86::ptr(bytes, -1));
   cc.cmp(less, plan.max_length);
@@ -137,15 +68,15 @@ void CheckBuffer(x86::Emitter* emitter, const RxBurstPlan& plan, const Walk& wal
 
 asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxBurstPlan& plan) {
   asm86::Compiler& cc = emitter->cc();
-  const Walk walk = Begin(emitter, plan);
+  const Walk walk = Walk::Begin(emitter, plan.slot_count, plan.slot_bytes);
   if (!plan.posts) {
     cc.jmp(walk.stop);
-    End(emitter, walk, plan.slot_bytes, sizeof(RxBuffer));
+    walk.End(emitter, plan.slot_bytes, sizeof(RxBuffer));
     return walk.function;
   }
   const Gp address = cc.newUInt64("address");
   const Gp bytes = cc.newUInt64("bytes");
-  cc.mov(address, asm86::qword_ptr(walk.other, offsetof(RxBuffer, address)));
+  cc.mov(address, asm86::qword_ptr(walk.element, offsetof(RxBuffer, address)));
   CheckBuffer(emitter, plan, walk, address, bytes);
   if (plan.buffer_bytes != 0) emitter->Set(bytes, plan.buffer_bytes);
   std::vector<Gp> words;
@@ -165,10 +96,10 @@ asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxBurstPlan& plan) {
     cc.mov(asm86::qword_ptr(walk.slot, static_cast<int32_t>(8 * w)), words[w]);
   }
   const Gp cookie = cc.newUInt32();
-  cc.mov(cookie, asm86::dword_ptr(walk.other, offsetof(RxBuffer, cookie)));
-  cc.mov(asm86::dword_ptr(walk.posted, offsetof(PostedSlot, cookie)), cookie);
-  cc.mov(asm86::dword_ptr(walk.posted, offsetof(PostedSlot, bytes)), bytes.r32());
-  End(emitter, walk, plan.slot_bytes, sizeof(RxBuffer));
+  cc.mov(cookie, asm86::dword_ptr(walk.element, offsetof(RxBuffer, cookie)));
+  cc.mov(asm86::dword_ptr(walk.state, offsetof(PostedSlot, cookie)), cookie);
+  cc.mov(asm86::dword_ptr(walk.state, offsetof(PostedSlot, bytes)), bytes.r32());
+  walk.End(emitter, plan.slot_bytes, sizeof(RxBuffer));
   return walk.function;
 }
 
