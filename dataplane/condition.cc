@@ -238,6 +238,8 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItFalse(
   return stores;
 }
 
+void Condition::MarkBits(std::byte* mask) const { MarkBits(64, mask, nullptr); }
+
 void Condition::MarkBits(int most, std::byte* mask, std::vector<WideTest>* wide) const {
   for (const Test& test : tests_) {
     if (test.masked && std::popcount(test.mask) > most) {

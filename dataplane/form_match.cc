@@ -92,4 +92,17 @@ bool FormMatcher::IsBits(size_t form, std::byte* mask, std::byte* value) const {
   return true;
 }
 
+void FormMatcher::MarkBits(size_t form, std::byte* mask) const {
+  for (size_t i = 0; i <= form; ++i) {
+    const Shape& shape = forms_[i];
+    for (const MaskedWord& word : shape.constants) {
+      uint64_t bits;
+      std::memcpy(&bits, mask + word.offset, sizeof bits);
+      bits |= word.mask;
+      std::memcpy(mask + word.offset, &bits, sizeof bits);
+    }
+    shape.selector.MarkBits(mask);
+  }
+}
+
 }  // namespace qsplit::dataplane

@@ -39,6 +39,8 @@ class FormMatcher {
     }
     return kNone;
   }
+  // Sets all bits that Match looks at of a descriptor for which it answers `form`.
+  void MarkBits(size_t form, std::byte* mask) const;
 
  private:
   // (8 bytes & mask) == value, in memory order.

@@ -16,10 +16,12 @@
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
+#include "dataplane/known_descriptors.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_driver.h"
 #include "dataplane/rx_program.h"
+#include "dataplane/rx_stencils.h"
 
 namespace qsplit::dataplane {
 
@@ -104,6 +106,8 @@ class InPlaceRxDevice {
   uint32_t CrcBytes() const { return crc_bytes_; }
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
+  uint32_t FetchPlain(std::span<PostedBuffer> out);
+  void CompletePlain(std::span<const RxResult> results);
   bool PacketMayGoOn() const { return !single_; }
   void Publish() {}  // each completion is there at once
   bool Complete(const RxResult& result);
@@ -113,7 +117,17 @@ class InPlaceRxDevice {
   void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 
  private:
+  // Nothing but its kind is known of a posted buffer.
+  struct Known {};
+
   InPlaceRxDevice() = default;
+  // None where a length or an address decides anything.
+  DecidingBits DecidingBitsOf(size_t form) const;
+  bool BytesOf(const std::byte* descriptor, uint64_t* bytes) const;
+  // The first form that has all of the metadata, else the first one.
+  size_t FormFor(RxFields present) const;
+  // A completion of the oldest fetched buffer, which starts a packet if `first`.
+  void Encode(uint64_t length, bool first, const RxResult& result, std::byte* descriptor) const;
   // Slots published from the one fetched next on; false: the doorbell says nonsense.
   bool ReadProducer(uint32_t* available) const {
     return producer_.Read({fetch_, shape_.slot_count, fetch_count_}, 0, shape_.slot_count,
@@ -132,6 +146,11 @@ class InPlaceRxDevice {
   uint32_t crc_bytes_ = 0;
   uint32_t prefix_bytes_ = 0;
   uint32_t buffer_bytes_ = 0;
+
+  std::vector<DecidingBits> deciding_;  // by post form
+  KnownDescriptors<Known> known_;
+  RxStencils stencils_;
+  uint32_t max_bytes_ = 0;  // of a buffer
 
   std::vector<uint32_t> bytes_;  // posted, by slot; of fetched ones
   uint32_t fetch_ = 0;           // next slot to fetch

@@ -184,6 +184,10 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   for (const v1::ContextRule& rule : shape.queue->contexts()) {
     const v1::Form& form = shape.Form(rule.form());
     if (!layout::Applies(form.features(), shape.choices)) continue;
+    if (rule.before_bytes()) {
+      return absl::UnimplementedError(absl::StrCat(
+          "form ", form.name(), ": contexts in front of packets' bytes are not driven in place"));
+    }
     if (absl::Status status = CheckForm(form, ring); !status.ok()) return status;
     shape.context_forms.push_back(rule.form());
     shape.context_rules.push_back(&rule);
@@ -304,6 +308,11 @@ absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t for
                                                  "last"));
   }
   return mark;
+}
+
+void LastMark::MarkBits(std::byte* mask) const {
+  if (by_field_) field_.StoreRaw(mask, field_.MaxRaw());
+  when_.MarkBits(mask);
 }
 
 absl::Status LastMark::Set(std::byte* descriptor, bool last) const {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,14 @@ struct RxFormUse {
   bool needs_length = true;
   // False: nothing has to say which one is its packet's last.
   bool needs_last = true;
+};
+
+// Where completions of one kind of packets differ: fields that decide nothing.
+struct RxHoles {
+  const FieldAccess* length = nullptr;
+  std::span<const FieldAccess> wire_lengths;
+  const FieldAccess* hash = nullptr;       // null: not said
+  const FieldAccess* timestamp = nullptr;  // null: not said
 };
 
 class RxProgram {
@@ -72,6 +81,11 @@ class RxProgram {
   // length; the rest is written.
   bool Encode(uint64_t length, uint64_t offset, bool first, bool last, const RxMetadata& meta,
               std::byte* descriptor) const;
+  // Bytes that Encode writes.
+  uint32_t EncodedBytes() const { return copy_bytes_; }
+  // In what Encode's result depends on length, hash and time, for packets of one descriptor with
+  // metadata that is this but for those. nullopt: in more than a field for each.
+  std::optional<RxHoles> FindHoles(const RxMetadata& meta) const;
 
  private:
   // What a field means here. Flags first: their enumerator is their bit in a set of flags.
@@ -152,6 +166,13 @@ class RxProgram {
                uint64_t index, const MetaWords& out, const std::vector<uint8_t>& lanes,
                std::vector<uint64_t>* row) const;
   void FindContested();
+  // Sets the bits that decide what else is written, or that something else than a hole is written
+  // to.
+  void MarkDeciding(const RxMetadata& meta, DescriptorBytes* bits) const;
+  // The field in which two results differ; null: in none. nullopt: in other bits, or in some that
+  // are taken.
+  std::optional<const FieldAccess*> FindHole(Kind kind, const RxMetadata& zero,
+                                             const RxMetadata& ones, DescriptorBytes* taken) const;
   static bool IsOn(const Op& op, uint32_t flags) {
     return (flags & (1u << static_cast<uint32_t>(op.kind))) != 0 && !op.repeats;
   }

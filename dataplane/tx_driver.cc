@@ -62,6 +62,7 @@ bool TxDriver::Supports(const TxRequest& request) const {
 }
 uint32_t TxDriver::AddressAlignment() const { return in_place_ ? 1 : ring_->AddressAlignment(); }
 bool TxDriver::NeedsMemory() const { return ring_ != nullptr && ring_->NeedsMemory(); }
+uint32_t TxDriver::BytesBefore() const { return ring_ == nullptr ? 0 : ring_->BytesBefore(); }
 PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
                           uint32_t cookie) {
   return in_place_ ? in_place_->Push(segments, request, cookie)

@@ -96,6 +96,10 @@ class TxDriver {
   // True where packets' bytes go into the ring itself: then TxSegment::memory must be set, Push
   // reads it, and the bytes are the caller's again when Push returns.
   bool NeedsMemory() const;
+  // Bytes in front of each segment's address that must be the caller's too. Where it is not 0,
+  // TxSegment::memory must be set in the first segment of a packet with a request: the device finds
+  // the request in these bytes, and Push writes them.
+  uint32_t BytesBefore() const;
   // Packets pushed that have not come back through Reclaim.
   uint32_t Outstanding() const;
 

@@ -62,6 +62,8 @@ class RequestFields {
   bool LooksAt(const DescriptorBytes& bits) const;
   // Adds what the descriptor says to *draft: features, operands. No checks: see FinishRequest.
   void Load(const std::byte* descriptor, bool first, bool last, RequestDraft* draft) const;
+  // Sets all bits of a descriptor that Load looks at.
+  void MarkBits(std::byte* mask) const;
 
  private:
   struct Op {
