@@ -242,7 +242,7 @@ void Condition::MarkBits(std::byte* mask) const { MarkBits(64, mask, nullptr); }
 
 void Condition::MarkBits(int most, std::byte* mask, std::vector<WideTest>* wide) const {
   for (const Test& test : tests_) {
-    if (test.masked && std::popcount(test.mask) > most) {
+    if (wide != nullptr && test.masked && std::popcount(test.mask) > most) {
       wide->push_back({test.offset, test.mask, test.value});
       continue;
     }

@@ -226,6 +226,7 @@ void Shrink(std::vector<std::vector<uint64_t>> rows, Table* table, Words* consta
   std::map<std::vector<uint64_t>, uint16_t> known;
   for (const std::vector<uint64_t>& row : rows) {
     std::vector<uint64_t> entry;
+    entry.reserve(from.size());
     for (const size_t c : from) entry.push_back(row[c]);
     const auto begin = static_cast<uint16_t>(table->entries.size());
     const auto [at, is_new] = known.emplace(entry, begin);
@@ -338,6 +339,7 @@ bool RxProgram::FillRow(const RecordPlan& plan, const std::vector<Table::Gather>
   Words always_one = out;
   Words always_zero = out;
   std::vector<uint64_t> passes;
+  passes.reserve(lanes.size());
   for (const uint8_t l : lanes) {
     passes.push_back(plan.lanes[l].Bits() & out[plan.lanes[l].out]);
   }

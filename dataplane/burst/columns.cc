@@ -80,7 +80,10 @@ void FindEntries(const Table& table, const WordColumns& words, uint32_t count, C
     }
   }
   const uint16_t* entry_of_index = table.entry_of_index.data();
-  for (uint32_t i = 0; i < count; ++i) entry[i] = entry_of_index[entry[i]];
+  for (uint32_t i = 0; i < count; ++i) {
+    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.ArraySubscript): each way above writes it
+    entry[i] = entry_of_index[entry[i]];
+  }
 }
 
 // to[i] op= entries[at[i]]

@@ -1,9 +1,10 @@
 // For processors that no code is generated for: plans are interpreted there.
+#if !defined(__x86_64__)
+
 #include "absl/status/status.h"
 #include "dataplane/burst/generator.h"
 
 namespace qsplit::dataplane::burst {
-
 namespace {
 
 absl::Status NotHere() {
@@ -17,3 +18,5 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return Not
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 
 }  // namespace qsplit::dataplane::burst
+
+#endif

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -115,20 +116,19 @@ Gp Emitter::GetOne(const Piece& piece, const Gp& word, bool mask_later) {
 }
 
 Gp Emitter::Get(std::span<const Piece> pieces, std::span<const Gp> words, bool mask_later) {
-  Gp sum;
+  std::optional<Gp> sum;
   for (const Piece& piece : pieces) {
     const Gp one = GetOne(piece, words[piece.word], mask_later && pieces.size() == 1);
-    if (!sum.isValid()) {
+    if (!sum.has_value()) {
       sum = one;
     } else {
-      cc_.or_(sum, one);
+      cc_.or_(*sum, one);
     }
   }
-  if (!sum.isValid()) {
-    sum = cc_.newUInt64();
-    Set(sum, 0);
-  }
-  return sum;
+  if (sum.has_value()) return *sum;
+  const Gp zero = cc_.newUInt64();
+  Set(zero, 0);
+  return zero;
 }
 
 bool Emitter::SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word) {
@@ -187,30 +187,30 @@ Gp Emitter::Gather(const Gp& word, const Table::Gather& gather) {
     cc_.sete(bit.r8());
     return bit;
   }
-  Gp sum;
   uint32_t place = 0;
   const auto shift = static_cast<uint32_t>(std::countr_zero(mask));
   const bool one_run = std::popcount(mask) == std::countr_one(mask >> shift);
   if (can_extract_ && !one_run) {
-    sum = cc_.newUInt64();
-    cc_.pext(sum, word, Constant(mask));
-    return sum;
+    const Gp bits = cc_.newUInt64();
+    cc_.pext(bits, word, Constant(mask));
+    return bits;
   }
+  std::optional<Gp> sum;
   while (mask != 0) {
     const auto from = static_cast<uint32_t>(std::countr_zero(mask));
     const auto run = static_cast<uint32_t>(std::countr_one(mask >> from));
     const uint64_t bits = (uint64_t{1} << run) - 1;
     const Piece piece{0, static_cast<uint8_t>(from), static_cast<uint8_t>(place), false, bits};
     const Gp one = GetOne(piece, word, false);
-    if (!sum.isValid()) {
+    if (!sum.has_value()) {
       sum = one;
     } else {
-      cc_.or_(sum, one);
+      cc_.or_(*sum, one);
     }
     place += run;
     mask &= ~(bits << from);
   }
-  return sum;
+  return sum.has_value() ? *sum : word;
 }
 
 absl::StatusOr<std::vector<std::byte>> Emitter::Finish(std::span<asmjit::FuncNode* const> functions,

@@ -1,6 +1,7 @@
 // Decoding a record: see x86_emitter.h.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "dataplane/burst/x86_emitter.h"
 
@@ -56,21 +57,21 @@ Gp Record::Length(const Label& otherwise) {
 
 Gp Record::EntryOf(const Table& table, const Placed& placed) {
   asm86::Compiler& cc = emitter_->cc();
-  Gp index;
+  std::optional<Gp> index;
   int place = 0;
   for (const Table::Gather& gather : table.gathers) {
     const Gp bits = emitter_->Gather(words_[gather.word], gather);
-    if (index.isValid()) {
+    if (index.has_value()) {
       cc.shl(bits, place);
-      cc.or_(index, bits);
+      cc.or_(*index, bits);
     } else {
       index = bits;
     }
     place += static_cast<int>(gather.bits());
   }
   const Gp entry = cc.newUInt64();
-  Mem at = index.isValid() ? emitter_->Block(placed.index_at, index, 1)
-                           : emitter_->Block(placed.index_at);
+  Mem at = index.has_value() ? emitter_->Block(placed.index_at, *index, 1)
+                             : emitter_->Block(placed.index_at);
   at.setSize(2);
   cc.movzx(entry.r32(), at);
   return entry;
@@ -78,7 +79,7 @@ Gp Record::EntryOf(const Table& table, const Placed& placed) {
 
 void Record::StoreConstants(const Place& to) {
   asm86::Compiler& cc = emitter_->cc();
-  asm86::Xmm zero;
+  std::optional<asm86::Xmm> zero;
   for (uint32_t w = 0; w < kMetaWords; ++w) {
     if (plan_.Fills(w)) continue;
     const size_t at = size_t{8} * w;
@@ -88,16 +89,16 @@ void Record::StoreConstants(const Place& to) {
       cc.mov(to(8, at), value);
       continue;
     }
-    if (!zero.isValid()) {
+    if (!zero.has_value()) {
       zero = cc.newXmm("zero");
-      cc.xorps(zero, zero);
+      cc.xorps(*zero, *zero);
     }
     const bool pair = w + 1 < kMetaWords && !plan_.Fills(w + 1) && plan_.constant[w + 1] == 0;
     if (pair) {
-      cc.movups(to(16, at), zero);
+      cc.movups(to(16, at), *zero);
       ++w;
     } else {
-      cc.movlps(to(8, at), zero);
+      cc.movlps(to(8, at), *zero);
     }
   }
 }
@@ -112,7 +113,7 @@ void Record::Store(const Place& to) {
     });
     lanes.push_back(emitter_->Get(plan_.lanes[l].pieces, words_, masked));
   }
-  std::array<Gp, kMetaWords> meta;
+  std::array<std::optional<Gp>, kMetaWords> meta;
   for (size_t t = 0; t < plan_.tables.size(); ++t) {
     const Table& table = plan_.tables[t];
     const Gp entry = EntryOf(table, placed_[t]);
@@ -123,27 +124,27 @@ void Record::Store(const Place& to) {
         cc.and_(lanes[column.target], value);
         continue;
       }
-      Gp& word = meta[column.target];
-      if (word.isValid()) {
-        cc.or_(word, value);
+      std::optional<Gp>& word = meta[column.target];
+      if (word.has_value()) {
+        cc.or_(*word, value);
       } else {
         word = cc.newUInt64();
-        cc.mov(word, value);
+        cc.mov(*word, value);
       }
     }
   }
   for (size_t l = 0; l < lanes.size(); ++l) {
-    Gp& word = meta[plan_.lanes[l].out];
-    if (word.isValid()) {
-      cc.or_(word, lanes[l]);
+    std::optional<Gp>& word = meta[plan_.lanes[l].out];
+    if (word.has_value()) {
+      cc.or_(*word, lanes[l]);
     } else {
       word = lanes[l];
     }
   }
   for (uint32_t w = 0; w < kMetaWords; ++w) {
-    if (!meta[w].isValid()) continue;
-    if (plan_.constant[w] != 0) cc.or_(meta[w], emitter_->Constant(plan_.constant[w]));
-    cc.mov(to(8, size_t{8} * w), meta[w]);
+    if (!meta[w].has_value()) continue;
+    if (plan_.constant[w] != 0) cc.or_(*meta[w], emitter_->Constant(plan_.constant[w]));
+    cc.mov(to(8, size_t{8} * w), *meta[w]);
   }
   StoreConstants(to);
 }

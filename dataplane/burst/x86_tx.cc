@@ -1,5 +1,6 @@
 // Bursts of a transmit ring for x86-64: see generator.h, tx_burst.h.
 #include <cstddef>
+#include <optional>
 
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/x86_walk.h"
@@ -18,11 +19,11 @@ asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool 
   const uint32_t word_count = plan.slot_bytes / 8;
   static const std::vector<Piece> kNone;
   // Words that a report may be asked for in, of the slot before.
-  std::array<Gp, kMaxWords> before;
+  std::array<std::optional<Gp>, kMaxWords> before;
   for (uint32_t w = 0; w < word_count; ++w) {
     if ((plan.report_words >> w & 1) == 0) continue;
     before[w] = cc.newUInt64();
-    emitter->Set(before[w], 0);
+    emitter->Set(*before[w], 0);
   }
   const auto image_at = [&](size_t offset, uint32_t w) {
     return asm86::qword_ptr(walk.more(), static_cast<int32_t>(offset + size_t{8} * w));
@@ -47,7 +48,7 @@ asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool 
                     {with_total ? plan.total_length : kNone, bytes}},
                    w, image_at(offsetof(TxImage, words), w), word);
       cc.mov(walk.Slot(8, size_t{8} * w), word);
-      if (before[w].isValid() && walk.may_be_last()) cc.mov(before[w], word);
+      if (before[w].has_value() && walk.may_be_last()) cc.mov(*before[w], word);
     }
     const Gp cookie = cc.newUInt32();
     cc.mov(cookie, walk.Element(4, offsetof(TxPacket, cookie)));
@@ -56,11 +57,11 @@ asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool 
   walk.Run(packet, [&] {
     // The last one once more, with the report: it is not the device's yet.
     for (uint32_t w = 0; w < word_count; ++w) {
-      if (!before[w].isValid()) continue;
-      cc.or_(before[w], image_at(offsetof(TxImage, report), w));
+      if (!before[w].has_value()) continue;
+      cc.or_(*before[w], image_at(offsetof(TxImage, report), w));
       Mem last = walk.Slot(8, size_t{8} * w);
       last.addOffset(-static_cast<int64_t>(plan.slot_bytes));
-      cc.mov(last, before[w]);
+      cc.mov(last, *before[w]);
     }
   });
   return walk.function();

@@ -60,6 +60,7 @@ void Walk::Run(const std::function<void()>& body, const std::function<void()>& l
   // While there are more than kTogether - 1; that many less stand in left_.
   cc.sub(left_, kTogether - 1);
   cc.jbe(rest);
+  cc.align(asmjit::AlignMode::kCode, 64);
   cc.bind(together);
   together_ = true;
   for (ahead_ = 0; ahead_ < kTogether; ++ahead_) {

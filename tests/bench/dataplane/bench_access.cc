@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -98,8 +99,7 @@ void Complete(Ring* ring, uint32_t* at, uint32_t count) {
 template <typename Driver, typename Peer>
 class RxRun {
  public:
-  template <typename Make>
-  explicit RxRun(Make&& make) : driver_(make(ring_)) {
+  explicit RxRun(const std::function<Driver(Ring&)>& make) : driver_(make(ring_)) {
     for (uint32_t i = 0; i < kBurst; ++i) {
       buffers_[i] = {Iova(0x3400'0000 + i * 4096ull), kBufferBytes, i, nullptr};
     }
@@ -244,8 +244,7 @@ class LayoutTx {
 template <typename Driver, typename Nic>
 class TxRun {
  public:
-  template <typename Make>
-  explicit TxRun(Make&& make) : driver_(make(ring_)) {
+  explicit TxRun(const std::function<Driver(Ring&)>& make) : driver_(make(ring_)) {
     for (uint32_t i = 0; i < kBurst; ++i) {
       packets_[i] = {Iova(0x3400'0000 + i * 4096ull), 60 + i, i};
     }
@@ -344,7 +343,7 @@ int main(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--rows") {
       rows = true;
     } else {
-      rounds = static_cast<uint32_t>(std::max(std::atoi(argv[i]), 7));
+      rounds = static_cast<uint32_t>(std::max(std::strtol(argv[i], nullptr, 10), 7L));
     }
   }
   for (const auto& results :
