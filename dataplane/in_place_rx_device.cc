@@ -135,17 +135,24 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   return count;
 }
 
-void InPlaceRxDevice::CompletePlain(std::span<const RxResult> results) {
-  for (const RxResult& result : results) {
+void InPlaceRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
+  const RxStencils::Stencil* stencil = stencils_.Find(meta);
+  for (const RxPlain& packet : packets) {
     if (fetched_ == 0) return;
     const uint64_t room = bytes_[complete_] > prefix_bytes_ ? bytes_[complete_] - prefix_bytes_ : 0;
-    const uint64_t said = std::min<uint64_t>(result.length, room) + crc_bytes_;
-    alignas(16) DescriptorBytes descriptor;
-    if (!stencils_.Encode(said, result.meta, descriptor.bytes)) {
-      Encode(said, true, result, descriptor.bytes);
-      stencils_.Learn(programs_[FormFor(result.meta.present)], result.meta);
+    const uint64_t said = std::min<uint64_t>(packet.length, room) + crc_bytes_;
+    if (alignas(16) std::byte descriptor[RxStencils::kMaxBytes];
+        stencil != nullptr && stencil->Fill(said, packet.hash, descriptor)) {
+      shape_.slots.WriteWithLast(complete_, shape_.done_word, descriptor);
+    } else {
+      RxResult result{.length = packet.length, .last = true, .meta = meta};
+      result.meta.hash = packet.hash;
+      DescriptorBytes whole;
+      Encode(said, true, result, whole.bytes);
+      shape_.slots.WriteWithLast(complete_, shape_.done_word, whole.bytes);
+      stencils_.Learn(programs_[FormFor(meta.present)], meta);
+      stencil = stencils_.Find(meta);
     }
-    shape_.slots.WriteWithLast(complete_, shape_.done_word, descriptor.bytes);
     complete_ = Next(complete_);
     --fetched_;
   }
