@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
+#include "dataplane/burst/rx_burst.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
 #include "dataplane/known_descriptors.h"
@@ -54,17 +56,20 @@ class InPlaceRxDriver {
   uint32_t Post(std::span<const RxBuffer> buffers);
   bool Publish();
   uint32_t Poll(std::span<RxCompletion> out);
+  AccessReport Access() const;
 
  private:
-  struct Posted {
-    uint32_t cookie = 0;
-    uint32_t bytes = 0;
-  };
   InPlaceRxDriver() = default;
+  // What the common case is here; null: it has none that a burst can do.
+  std::unique_ptr<burst::RxBurst> MakeBurst(AccessMode most) const;
   bool PostOne(const RxBuffer& buffer);
+  bool PollOne(RxCompletion* out);
   // The bytes of the packet in one buffer, by the queue's length rule; remembers what it needs.
   uint32_t LengthInBuffer(uint64_t said, bool first, bool last, uint32_t room);
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
+  uint32_t Ahead(uint32_t slot, uint32_t slots) const {
+    return slot + slots == shape_.slot_count ? 0 : slot + slots;
+  }
 
   InPlaceShape shape_;
   RxPostForm post_;
@@ -78,12 +83,13 @@ class InPlaceRxDriver {
   uint32_t buffer_bytes_ = 0;
   uint32_t copy_bytes_ = 0;
 
-  std::vector<Posted> posted_;  // by slot
-  uint32_t produce_ = 0;        // next slot to write
-  uint64_t produced_ = 0;       // free-running
-  uint64_t published_ = 0;      // free-running
-  uint32_t consume_ = 0;        // next slot to look at
-  uint32_t outstanding_ = 0;    // written and not come back
+  std::unique_ptr<burst::RxBurst> burst_;  // null: every packet is the engine's
+  std::vector<burst::PostedSlot> posted_;  // by slot
+  uint32_t produce_ = 0;                   // next slot to write
+  uint64_t produced_ = 0;                  // free-running
+  uint64_t published_ = 0;                 // free-running
+  uint32_t consume_ = 0;                   // next slot to look at
+  uint32_t outstanding_ = 0;               // written and not come back
   // The packet that is coming in.
   bool in_packet_ = false;
   uint64_t so_far_ = 0;  // bytes in its buffers before

@@ -151,9 +151,9 @@ struct TxRequest {
 struct TxSegment {
   Iova address;
   uint32_t bytes = 0;
-  // The same bytes as the driver reaches them; only where TxDriver::NeedsMemory says so. Null on
-  // the device's side.
-  const std::byte* memory = nullptr;
+  // The same bytes as the driver reaches them; only where TxDriver::NeedsMemory or BytesBefore says
+  // so. Null on the device's side.
+  std::byte* memory = nullptr;
 
   friend bool operator==(const TxSegment&, const TxSegment&) = default;
 };

@@ -124,6 +124,8 @@ class LastMark {
   void MarkBits(std::byte* mask) const;
   // UNIMPLEMENTED where it is not known how to say it.
   absl::Status Set(std::byte* descriptor, bool last) const;
+  // Whether IsLast is that some bits have certain values and nothing else; these are added then.
+  bool IsBits(std::byte* mask, std::byte* value) const;
 
  private:
   bool always_ = false;

@@ -43,6 +43,7 @@ class RingTxDriver {
   uint32_t AddressAlignment() const;
   uint32_t Outstanding() const { return ledger_.Count(); }
   bool NeedsMemory() const { return program_.has_inline; }
+  uint32_t BytesBefore() const { return program_.before_bytes; }
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
@@ -96,7 +97,12 @@ class RingTxDriver {
                    DescriptorBytes* context) const;
   bool HasRoom(const Packet& packet);
   bool NeedsContextDescriptor(const Packet& packet) const {
-    return packet.plan->context != TxProgram::kNoContext && packet.plan->context != program_.prefix;
+    return packet.plan->context != TxProgram::kNoContext &&
+           packet.plan->context != program_.prefix && !IsBefore(*packet.plan);
+  }
+  // Whether the request stands in front of the packet's bytes.
+  bool IsBefore(const Plan& plan) const {
+    return program_.before_bytes != 0 && plan.context == program_.before;
   }
   bool AfterFirst(const Packet& packet) const {
     return packet.emit &&
@@ -111,6 +117,8 @@ class RingTxDriver {
   uint32_t OwedFor(const Packet& packet) const;
   void WriteContext(const Packet& packet, DescriptorBytes* context);
   void WritePrefix(const Packet& packet);
+  // A request that stands in memory, in the form of a context.
+  DescriptorBytes RequestImage(const Packet& packet, int context) const;
   void WriteInline(const Packet& packet) const;
   // One descriptor with buffers [begin, begin + count) of the packet.
   void Fill(const Packet& packet, const TxPost& post, uint32_t number, uint32_t begin,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/record_plan.h"
 #include "dataplane/field_access.h"
 #include "dataplane/metadata.h"
 #include "dataplane/queue_shape.h"
@@ -71,6 +72,10 @@ class RxProgram {
   }
   // Adds what this descriptor says to *meta.
   void Decode(const std::byte* descriptor, bool first, bool last, RxMetadata* meta) const;
+
+  // What it says of completions that are a packet of their own and have these bits besides, as
+  // plain constants. nullopt: the form says something that plans cannot.
+  std::optional<burst::RecordPlan> Plan(DescriptorBytes mask, DescriptorBytes value) const;
 
   // Writes a whole completion, with what the use says that holds. False if the form cannot say the
   // length; the rest is written.
@@ -148,6 +153,18 @@ class RxProgram {
   void DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const;
   // The raw value of a number's field for this metadata; false if it has none.
   bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
+  // For Plan: the members that a field of this kind has a say in; a number that is moved as it is,
+  // false if it cannot be; the members `out` that these bits decide.
+  RxFields Decides(Kind kind) const;
+  static bool AddNumber(const Op& op, burst::RecordPlan* plan);
+  using MetaWords = std::array<uint64_t, burst::kMetaWords>;
+  bool AddTable(const std::vector<burst::Table::Gather>& gathers, const MetaWords& out,
+                burst::RecordPlan* plan) const;
+  // One row of such a table: of each of these lanes what passes, then the words of `out`. False: it
+  // is more than moving and looking up.
+  bool FillRow(const burst::RecordPlan& plan, const std::vector<burst::Table::Gather>& gathers,
+               uint64_t index, const MetaWords& out, const std::vector<uint8_t>& lanes,
+               std::vector<uint64_t>* row) const;
   void FindContested();
   // Sets the bits that decide what else is written, or that something else than a hole is written
   // to.

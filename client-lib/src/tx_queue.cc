@@ -13,6 +13,7 @@ namespace internal {
 
 using dataplane::PushResult;
 using dataplane::TxFeature;
+using dataplane::TxFeatures;
 using dataplane::TxRequest;
 
 TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const Setup& with)
@@ -20,6 +21,7 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       setup(with),
       pool_(pool),
       alignment_(driver.AddressAlignment()),
+      before_(driver.BytesBefore()),
       in_flight_(driver.Capacity()) {
   for (size_t i = in_flight_.size(); i > 0; --i) {
     free_cookies_.push_back(static_cast<uint32_t>(i - 1));
@@ -53,7 +55,7 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
       pool_->GiveChain(first);
       return packet;
     }
-    const uint32_t offset = first == BufferPool::kNone ? headroom : 0;
+    const uint32_t offset = first == BufferPool::kNone ? headroom : before_;
     const uint32_t n = std::min(left, size - offset);
     pool_->link(buffer) = {BufferPool::kNone, offset, n};
     if (first == BufferPool::kNone) {
@@ -123,6 +125,15 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
     if (want_l4 && headers.l4_bytes != 0) request->wants |= TxFeature::kL4Checksum;
     if (request->wants.bits == 0) *request = TxRequest{};
   }
+  if (request->wants.Has(TxFeature::kL3Checksum) && !driver.Supports(*request)) {
+    // The longer sum may be the device's all the same.
+    TxRequest without = *request;
+    without.wants.bits &= ~TxFeatures(TxFeature::kL3Checksum).bits;
+    if (without.wants.bits != 0 && driver.Supports(without)) {
+      FillChecksums(packet, headers, true, false);
+      *request = without;
+    }
+  }
   if (request->wants.bits == 0 || driver.Supports(*request)) {
     PrepareChecksums(packet, headers, request->wants.Has(TxFeature::kL3Checksum),
                      request->wants.Has(TxFeature::kL4Checksum));
@@ -166,10 +177,11 @@ bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {
 
 bool TxQueueImpl::Fits(const Packet& packet) const {
   if (packet.segment_count() > std::min(driver.MaxSegments(), kMaxSegments)) return false;
-  if (alignment_ == 1) return true;
+  if (alignment_ == 1 && before_ == 0) return true;
   const BufferPool* pool = PacketAccess::pool(packet);
   for (uint32_t b = PacketAccess::first(packet); b != BufferPool::kNone; b = pool->link(b).next) {
-    if ((pool->iova(b) + pool->link(b).offset) % alignment_ != 0) return false;
+    const uint32_t offset = pool->link(b).offset;
+    if (offset < before_ || (pool->iova(b) + offset) % alignment_ != 0) return false;
   }
   return true;
 }
@@ -190,7 +202,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   if (!Fits(packet)) {
     const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
-    const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - Headroom();
+    const uint64_t fits = uint64_t{most} * (pool_->buffer_bytes() - before_) - Headroom();
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }

@@ -3,6 +3,7 @@
 #ifndef QSPLIT_CLIENT_LIB_SRC_TX_QUEUE_IMPL_H_
 #define QSPLIT_CLIENT_LIB_SRC_TX_QUEUE_IMPL_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -48,7 +49,8 @@ class TxQueueImpl {
   // wants packets to begin at larger multiples.
   static constexpr uint32_t kHeadroom = 64;
   uint32_t Headroom() const {
-    return pool_->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom : 0;
+    const bool fits = pool_->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0;
+    return std::max(fits ? kHeadroom : 0, before_);
   }
 
   Packet AllocateOnce(uint32_t bytes);
@@ -67,6 +69,7 @@ class TxQueueImpl {
 
   BufferPool* pool_;
   const uint32_t alignment_;  // of segments' addresses, bytes
+  const uint32_t before_;     // bytes in front of segments that requests may stand in
   // Of the packet that is being sent; here, since making so many anew costs more than sending one.
   std::array<dataplane::TxSegment, kMaxSegments> segments_;
   struct InFlight {

@@ -93,7 +93,7 @@ struct NewLease {
 // INVALID_ARGUMENT: slots or buffer size that the layout lacks, or as Iommu::Create. UNIMPLEMENTED:
 // a layout that this device does not drive, by name of what it cannot.
 absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
-                                         uint32_t default_slots);
+                                         uint32_t default_slots, RegionMaps& maps);
 
 }  // namespace qsplit::softnic
 
