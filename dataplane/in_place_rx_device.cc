@@ -112,7 +112,7 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   if (!ReadProducer(&available)) return 0;
   const uint32_t most =
       std::min({available, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
-  shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
+  shape_.slots.PrefetchToWrite(fetch_, std::min(most, shape_.slot_count - fetch_));
   uint32_t count = 0;
   uint32_t slot = fetch_;
   for (; count < most; ++count, slot = Next(slot)) {
@@ -132,6 +132,9 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   fetch_ = slot;
   fetch_count_ += count;
   fetched_ += count;
+  // For the burst to come; what is posted there is not touched by the driver any more.
+  shape_.slots.PrefetchToWrite(slot,
+                               std::min({available - count, count, shape_.slot_count - slot}));
   return count;
 }
 
