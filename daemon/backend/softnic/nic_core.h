@@ -102,13 +102,6 @@ class NicCore : public backend::Poller {
  private:
   enum class Link : uint8_t { kUp, kNotLookedAt, kNoWire, kTapDown, kInjected, kPeerInjected };
 
-  // A piece of a packet in a client's memory.
-  struct Piece {
-    std::byte* at;
-    uint32_t bytes;
-    uint32_t posted_bytes;
-  };
-
   // rx_path.cc
   void ReceiveFromWire(std::span<uint8_t> frame);
   bool PassesMacFilter(const device::MacAddress& destination) const;
@@ -118,13 +111,14 @@ class NicCore : public backend::Poller {
   void Reflect(std::span<uint8_t> frame);
   // The receive queue of a packet that passed the MAC filter; null: nobody's, or *rule says what
   // becomes of it.
-  RxQueue* QueueFor(const Packet& packet, const FlowHash& hash,
+  RxQueue* QueueFor(const device::FlowKey& key, const FlowHash& hash,
                     const FlowTable::Entry** rule) const;
   void Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
                std::span<uint8_t> frame);
-  dataplane::RxMetadata Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const;
-  static void SayVerdict(RxQueue& queue, const ChecksumVerdict& verdict,
-                         dataplane::RxMetadata* meta);
+  static dataplane::RxMetadata Describe(const RxQueue& queue, dataplane::L3Kind l3,
+                                        dataplane::L4Kind l4, const FlowHash& hash);
+  static void SayVerdict(const ChecksumVerdict& verdict, dataplane::RxMetadata* meta);
+  static void CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict);
   // Completes the packet of `bytes` bytes that stands in pieces_.
   void CompletePieces(RxQueue& queue, const dataplane::RxMetadata& meta, uint32_t bytes);
   // Fetches buffers for `bytes` bytes into pieces_. False: dropped, counted, nothing consumed.
@@ -142,8 +136,9 @@ class NicCore : public backend::Poller {
   // none.
   BurstFrame* DeliverInBuffers(RxQueue& queue, uint64_t time_ns);
   bool DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns);
-  dataplane::RxMetadata DescribePlain(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns,
-                                      std::span<const Piece> pieces) const;
+  // The metadata of a frame that stands in `pieces`.
+  static dataplane::RxMetadata DescribePlain(RxQueue& queue, const BurstFrame& frame,
+                                             const ChecksumVerdict& verdict, uint64_t time_ns);
 
   // tx_burst.cc
   // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none.
@@ -189,9 +184,9 @@ class NicCore : public backend::Poller {
   std::array<dataplane::PlainTx, kBurstFrames> plain_;
   std::vector<RxQueue*> touched_;
   std::array<dataplane::PostedBuffer, kBurstFrames> posted_;
-  std::array<dataplane::RxResult, kBurstFrames> results_;
+  std::array<dataplane::RxPlain, kBurstFrames> results_;
   std::vector<uint8_t> tap_buffer_;
-  std::vector<Piece> pieces_;
+  std::vector<RxPiece> pieces_;
   uint64_t now_ns_ = 0;
   uint64_t link_checked_ns_ = 0;
   uint64_t link_down_until_ns_ = 0;

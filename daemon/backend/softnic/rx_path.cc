@@ -49,9 +49,9 @@ void NicCore::Reflect(std::span<uint8_t> frame) {
   reflecting_ = false;
 }
 
-RxQueue* NicCore::QueueFor(const Packet& packet, const FlowHash& hash,
+RxQueue* NicCore::QueueFor(const device::FlowKey& key, const FlowHash& hash,
                            const FlowTable::Entry** rule) const {
-  *rule = rules_->Lookup(packet.key);
+  *rule = rules_->Lookup(key);
   // All actions but a queue's are numbers that no queue has: to pass is to go to a queue that
   // nobody has.
   const uint32_t number =
@@ -83,7 +83,7 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   }
   const FlowHash hash = HashFlow(rss_->toeplitz, packet);
   const FlowTable::Entry* rule = nullptr;
-  RxQueue* const queue = QueueFor(packet, hash, &rule);
+  RxQueue* const queue = QueueFor(packet.key, hash, &rule);
   if (rule != nullptr) {
     RuleStats& counters = stats_.rules[rule->location];
     counters.packets.Add();
@@ -104,22 +104,26 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   Deliver(*queue, packet, hash, frame);
 }
 
-RxMetadata NicCore::Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const {
+RxMetadata NicCore::Describe(const RxQueue& queue, dataplane::L3Kind l3, dataplane::L4Kind l4,
+                             const FlowHash& hash) {
   RxMetadata meta;
   meta.present = RxField::kHash | RxField::kHashType | RxField::kL3Kind | RxField::kL4Kind |
                  RxField::kQueue | RxField::kError;
   meta.hash = hash.value;
   meta.hash_type = hash.type;
-  meta.l3 = packet.l3;
-  meta.l4 = packet.l4;
+  meta.l3 = l3;
+  meta.l4 = l4;
   meta.queue = static_cast<uint16_t>(queue.number);
   return meta;
 }
 
-void NicCore::SayVerdict(RxQueue& queue, const ChecksumVerdict& verdict, RxMetadata* meta) {
+void NicCore::SayVerdict(const ChecksumVerdict& verdict, RxMetadata* meta) {
   meta->present |= RxField::kL3Checksum | RxField::kL4Checksum;
   meta->l3_checksum = verdict.l3;
   meta->l4_checksum = verdict.l4;
+}
+
+void NicCore::CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict) {
   if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
     queue.stats->checksum_errors.Add();
   }
@@ -192,8 +196,12 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
                      queue.supported.Has(RxField::kVlanTci);
   const auto bytes = static_cast<uint32_t>(frame.size() - (strip ? kVlanTagBytes : 0));
   if (!FetchBuffers(queue, bytes)) return;
-  RxMetadata meta = Describe(queue, packet, hash);
-  if (queue.verifies) SayVerdict(queue, Verify(packet), &meta);
+  RxMetadata meta = Describe(queue, packet.l3, packet.l4, hash);
+  if (queue.verifies) {
+    const ChecksumVerdict verdict = Verify(packet);
+    SayVerdict(verdict, &meta);
+    CountVerdict(queue, verdict);
+  }
   if (queue.supported.Has(RxField::kTimestamp)) {
     meta.present |= RxField::kTimestamp;
     meta.timestamp = WallClockNs();
@@ -205,7 +213,7 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
     frame = frame.subspan(kVlanTagBytes);
   }
   const uint8_t* from = frame.data();
-  for (const Piece& piece : pieces_) {
+  for (const RxPiece& piece : pieces_) {
     std::memcpy(piece.at, from, piece.bytes);
     from += piece.bytes;
   }
