@@ -1,12 +1,12 @@
 """Bars against their targets, as SVG that is read on light and on dark pages.
 
 A bar that reaches the line has reached its target; its length is how many times so: a target of at most 1.05 that is
-0.7 has a bar of 1.5. Longer ones than MOST are cut off.
+0.7 has a bar of 1.5. Longer ones than MOST are cut off, and say so.
 """
 
 from html import escape
 
-WIDTH, LEFT, RIGHT, LINE, TOP = 900, 430, 190, 20, 46
+WIDTH, LEFT, RIGHT, LINE, TOP = 1000, 470, 230, 20, 46
 MOST = 3.0
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #222 }
@@ -49,9 +49,10 @@ def draw(rows, caption):
     for i, row in enumerate(rows):
         y = TOP + LINE * i
         length = max(min(times(row), MOST) * scale, 1)
+        more = f'<text x="{LEFT + length + 2:.1f}" y="{y + 14}">›</text>' if times(row) > MOST else ""
         out.append(f'<text x="{LEFT - 10}" y="{y + 14}" text-anchor="end">{escape(short(row.measure))}</text>'
                    f'<rect class="{"yes" if row.reached() else "no"}" x="{LEFT}" y="{y + 3}" width="{length:.1f}" '
-                   f'height="{LINE - 6}" rx="2"/>'
+                   f'height="{LINE - 6}" rx="2"/>{more}'
                    f'<text x="{WIDTH - RIGHT + 12}" y="{y + 14}">{escape(label(row))}</text>')
     out.append(f'<path class="line" d="M{LEFT + scale:.0f} {TOP - 4}V{bottom + 4}"/>')
     out.append(f'<text class="small" x="12" y="{height - 14}">{escape(caption)}</text></svg>')
@@ -59,9 +60,9 @@ def draw(rows, caption):
 
 
 def short(measure):
-    return measure if len(measure) <= 64 else measure[:61] + "…"
+    return measure if len(measure) <= 70 else measure[:67] + "…"
 
 
 def label(row):
     figure = f"{row.ratio}×" if row.ratio else row.shown()
-    return f"{figure} ({row.goal()})"
+    return f"{figure} ({row.goal().removesuffix(' ' + row.unit)})"
