@@ -41,6 +41,15 @@ struct FieldPart {
     if (byte_swap) word = __builtin_bswap64(word);
     std::memcpy(descriptor + offset, &word, sizeof word);
   }
+  // The same where the bits are zero so far.
+  void Or(std::byte* descriptor, uint64_t value) const {
+    uint64_t bits = (value & mask) << shift;
+    if (byte_swap) bits = __builtin_bswap64(bits);
+    uint64_t word;
+    std::memcpy(&word, descriptor + offset, sizeof word);
+    word |= bits;
+    std::memcpy(descriptor + offset, &word, sizeof word);
+  }
 };
 
 // A field that is a number: its raw bits, and the value that its role speaks of.

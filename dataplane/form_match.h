@@ -28,6 +28,11 @@ class FormMatcher {
                                              std::span<const uint32_t> choices,
                                              uint32_t bytes = kMaxDescriptorBytes);
 
+  // Whether any bytes at all are of the first form.
+  bool MatchesAll() const {
+    return !forms_.empty() && forms_.front().constants.empty() &&
+           forms_.front().selector.AlwaysTrue();
+  }
   // Position in `forms` of the first one that the bytes are of; kNone.
   int Match(const std::byte* descriptor) const {
     for (size_t i = 0; i < forms_.size(); ++i) {

@@ -65,6 +65,9 @@ class PostWriter {
   // of it) count; what the ring says about slots (phase, own bit, sequence, last slot) is put into
   // it here. Needs HasRoom(SlotsOf(form, bytes)).
   uint32_t Write(uint32_t form, std::byte* image, uint32_t bytes) {
+    if (plain_) [[likely]] {
+      return WritePlain(image, bytes);
+    }
     const uint32_t index = at_.index();
     const uint32_t slots = forms_.SlotsOf(form, bytes);
     if (marks_last_slot_) MarkLastSlot(form, image, slots);
@@ -132,6 +135,14 @@ class PostWriter {
 
  private:
   PostWriter() = default;
+  uint32_t WritePlain(const std::byte* image, uint32_t bytes) {
+    const uint32_t index = at_.index();
+    slots_.Write(index, image, bytes);
+    ++used_;
+    at_.NextSlot();
+    at_.NextSequence();
+    return index;
+  }
   absl::Status CompileHandover(const RingShape& shape);
   absl::Status CompileLink(const RingShape& shape);
   absl::Status CompileLastSlot(const RingShape& shape);
@@ -164,6 +175,8 @@ class PostWriter {
   uint32_t capacity_ = 0;
   uint32_t used_ = 0;
   uint64_t published_ = 0;
+  // A descriptor is a slot, and nothing about the ring stands in it.
+  bool plain_ = false;
   bool bytes_decide_ = false;
   bool marks_last_slot_ = false;
   // The word that hands over the packet being written.

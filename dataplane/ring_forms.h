@@ -85,6 +85,10 @@ class RingForms {
   const RingForm& operator[](uint32_t form) const { return forms_[form]; }
   // Whether the slots' bytes say when they change hands.
   bool BytesDecide() const { return bytes_decide_; }
+  // Whether each form is a slot, no more and no less.
+  bool EachIsOneSlot() const { return each_is_one_slot_; }
+  // Whether any bytes are of the one form that there is.
+  bool HasOneForm() const { return has_one_form_; }
   // Position of a form of the layout (index in Layout.forms) among these; kUndefined.
   int Find(uint32_t layout_form) const;
 
@@ -185,6 +189,8 @@ class RingForms {
   uint32_t slot_bytes_ = 0;
   uint32_t first_slot_bytes_ = 0;  // read of the first slot, for the longest form
   bool bytes_decide_ = false;
+  bool each_is_one_slot_ = true;
+  bool has_one_form_ = false;
   // The same comparison of one word decides for all forms.
   bool has_common_ = false;
   uint32_t common_word_ = 0;

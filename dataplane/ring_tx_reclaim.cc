@@ -49,21 +49,21 @@ void RingTxDriver::PollInPlace() {
   }
 }
 
-uint32_t RingTxDriver::Named(const CompletionTarget& target) {
-  switch (target.key) {
+uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
+  switch (key) {
     case v1::COMPLETION_KEY_TAG:
-      return ledger_.ById(target.value);
+      return ledger_.ById(value);
     case v1::COMPLETION_KEY_INDEX:
-      return ledger_.BySlot(target.value);
+      return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return ledger_.TakeAddress(target.value, published_packets_);
+      return ledger_.TakeAddress(value, published_packets_);
     default:
       return ledger_.Oldest();
   }
 }
 
-void RingTxDriver::CompleteNamed(const CompletionTarget& target, uint32_t id) {
-  if (target.cumulative) {
+void RingTxDriver::CompleteNamed(bool cumulative, uint32_t id) {
+  if (cumulative) {
     while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
     Finish(id);
     return;
@@ -94,15 +94,25 @@ void RingTxDriver::PollCompletions() {
     uint32_t id = TxLedger::kNone;
     if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
         target.ring == rings_.descriptors->ring_index) {
-      id = Named(target);
+      id = Named(target.key, target.value);
       if (!IsPublished(id)) id = TxLedger::kNone;
     }
     // Over whose slots it stands, nobody knows: there is no going on from there.
     if (own && id == TxLedger::kNone) break;
     completions_->Take(own ? ledger_[id].slots : read.slots);
-    if (id != TxLedger::kNone) CompleteNamed(target, id);
+    if (id != TxLedger::kNone) CompleteNamed(target.cumulative, id);
   }
   // As many packets are out as completions have room: the device never waits for this.
+  completions_->Publish();
+}
+
+void RingTxDriver::PollKeys() {
+  DescriptorBytes copy;
+  for (uint32_t left = completions_->Ready(); left > 0; --left) {
+    completions_->TakePlain(copy.bytes);
+    const uint32_t id = Named(rings_.key, only_key_->Load(copy.bytes));
+    if (IsPublished(id)) CompleteNamed(false, id);
+  }
   completions_->Publish();
 }
 
@@ -115,7 +125,7 @@ void RingTxDriver::Poll() {
       PollInPlace();
       break;
     default:
-      PollCompletions();
+      only_key_ != nullptr ? PollKeys() : PollCompletions();
   }
   if (posts_->SlotsReturnByCell()) posts_->Room();
 }

@@ -31,7 +31,7 @@ class TxLedger {
 
   TxLedger() = default;
   // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by,
-  // addresses: buffers that they may be found by; 0: they are not.
+  // addresses: buffers that they may be found by, that many at once; 0: they are not.
   TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses);
 
   bool Full() const { return free_.empty(); }
@@ -41,7 +41,27 @@ class TxLedger {
 
   // The number that the next packet gets, which is also its tag. Not when Full.
   uint32_t NextId() const { return free_.back(); }
-  uint32_t Add(const Packet& packet);
+  uint32_t Add(const Packet& packet) {
+    const uint32_t id = NextId();
+    const uint64_t number = added_;
+    Append() = packet;
+    entries_[id].packet.number = number;
+    return id;
+  }
+  // The same for the caller to fill in, all but `number`; holds what a packet before it left there.
+  Packet& Append() {
+    const uint32_t id = free_.back();
+    free_.pop_back();
+    ++count_;
+    Entry& entry = entries_[id];
+    entry.packet.number = added_++;
+    entry.outstanding = true;
+    entry.next = kNone;
+    entry.previous = newest_;
+    (newest_ == kNone ? oldest_ : entries_[newest_].next) = id;
+    newest_ = id;
+    return entry.packet;
+  }
   Packet& operator[](uint32_t id) { return entries_[id].packet; }
 
   // Outstanding ones; kNone.
@@ -53,14 +73,45 @@ class TxLedger {
   // The one that holds this slot, or begins there.
   void SetSlots(uint32_t id, uint32_t first, uint32_t slots);
   uint32_t BySlot(uint64_t slot) const;
-  // The oldest one with a buffer there, each buffer once, among packets numbered below `end`.
-  void AddAddress(uint32_t id, uint64_t address);
-  uint32_t TakeAddress(uint64_t address, uint64_t end);
+  // The oldest one with a buffer there, each buffer once, among packets numbered below `end`. Next
+  // to free where buffers come back in the order in which they went.
+  void AddAddress(uint32_t id, uint64_t address) {
+    if (buffers_end_ - buffers_begin_ == buffers_.size()) [[unlikely]] {
+      CloseRanks();
+    }
+    buffers_[buffers_end_ & buffer_mask_] = {address, id};
+    uint32_t& hint = hints_[Bucket(address)];
+    if (!IsAt(hint, address)) hint = buffers_end_;
+    ++buffers_end_;
+  }
+  uint32_t TakeAddress(uint64_t address, uint64_t end) {
+    if (!IsAt(buffers_begin_, address)) [[unlikely]] {
+      return TakeOutOfOrder(address, end);
+    }
+    return TakeBuffer(buffers_begin_, end);
+  }
 
   // It is sent.
-  void Finish(uint32_t id);
+  void Finish(uint32_t id) {
+    Entry& entry = entries_[id];
+    (entry.previous == kNone ? oldest_ : entries_[entry.previous].next) = entry.next;
+    (entry.next == kNone ? newest_ : entries_[entry.next].previous) = entry.previous;
+    entry.outstanding = false;
+    entry.next = kNone;
+    (finished_last_ == kNone ? finished_first_ : entries_[finished_last_].next) = id;
+    finished_last_ = id;
+  }
   // Cookies of finished ones, in the order of Finish. False: none is left.
-  bool TakeCookie(uint32_t* cookie);
+  bool TakeCookie(uint32_t* cookie) {
+    if (finished_first_ == kNone) return false;
+    const uint32_t id = finished_first_;
+    *cookie = entries_[id].packet.cookie;
+    finished_first_ = entries_[id].next;
+    if (finished_first_ == kNone) finished_last_ = kNone;
+    free_.push_back(id);
+    --count_;
+    return true;
+  }
 
  private:
   struct Entry {
@@ -71,12 +122,30 @@ class TxLedger {
   };
   struct Buffer {
     uint64_t address = 0;
-    uint32_t id = kNone;
-    uint32_t next = kNone;
+    uint32_t id = kNone;  // kNone: it came back
   };
   uint32_t Bucket(uint64_t address) const {
     return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> bucket_shift_);
   }
+  // Whether the buffer with this number is there still, at this address.
+  bool IsAt(uint32_t number, uint64_t address) const {
+    const Buffer& buffer = buffers_[number & buffer_mask_];
+    return buffer.address == address && buffer.id != kNone &&
+           number - buffers_begin_ < buffers_end_ - buffers_begin_;
+  }
+  uint32_t TakeBuffer(uint32_t number, uint64_t end) {
+    Buffer& buffer = buffers_[number & buffer_mask_];
+    const uint32_t id = buffer.id;
+    if (entries_[id].packet.number >= end) return kNone;
+    buffer.id = kNone;
+    while (buffers_begin_ != buffers_end_ && buffers_[buffers_begin_ & buffer_mask_].id == kNone) {
+      ++buffers_begin_;
+    }
+    return id;
+  }
+  uint32_t TakeOutOfOrder(uint64_t address, uint64_t end);
+  // Makes room at the end where buffers came back.
+  void CloseRanks();
 
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
@@ -87,9 +156,13 @@ class TxLedger {
   uint32_t finished_first_ = kNone;
   uint32_t finished_last_ = kNone;
   std::vector<uint32_t> by_slot_;
+  // A ring in the order of AddAddress, with gaps; numbers run freely.
   std::vector<Buffer> buffers_;
-  std::vector<uint32_t> free_buffers_;
-  std::vector<uint32_t> buckets_;
+  uint32_t buffer_mask_ = 0;
+  uint32_t buffers_begin_ = 0;
+  uint32_t buffers_end_ = 0;
+  // By bucket: the number of a buffer that may be the one.
+  std::vector<uint32_t> hints_;
   uint32_t bucket_shift_ = 63;
 };
 

@@ -20,6 +20,9 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       setup(with),
       pool_(pool),
       alignment_(driver.AddressAlignment()),
+      shortest_(driver.MinPacketBytes()),
+      headroom_(pool->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom
+                                                                                     : 0),
       in_flight_(driver.Capacity()) {
   for (size_t i = in_flight_.size(); i > 0; --i) {
     free_cookies_.push_back(static_cast<uint32_t>(i - 1));
@@ -40,10 +43,21 @@ Packet TxQueueImpl::Allocate(uint32_t bytes) {
 }
 
 Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
+  if (bytes > pool_->buffer_bytes() - headroom_) [[unlikely]] {
+    return AllocateChain(bytes);
+  }
+  Packet packet;
+  const uint32_t buffer = bytes == 0 ? BufferPool::kNone : pool_->Take();
+  if (buffer == BufferPool::kNone) return packet;
+  pool_->link(buffer) = {BufferPool::kNone, headroom_, bytes};
+  PacketAccess::Fill(packet, pool_, buffer, bytes, 1);
+  return packet;
+}
+
+Packet TxQueueImpl::AllocateChain(uint32_t bytes) {
   Packet packet;
   const uint32_t size = pool_->buffer_bytes();
-  if (bytes == 0 || uint64_t{pool_->free_count()} * size < bytes) return packet;
-  const uint32_t headroom = Headroom();
+  if (uint64_t{pool_->free_count()} * size < bytes) return packet;
   uint32_t first = BufferPool::kNone;
   uint32_t last = BufferPool::kNone;
   uint32_t segments = 0;
@@ -53,7 +67,7 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
       pool_->GiveChain(first);
       return packet;
     }
-    const uint32_t offset = first == BufferPool::kNone ? headroom : 0;
+    const uint32_t offset = first == BufferPool::kNone ? headroom_ : 0;
     const uint32_t n = std::min(left, size - offset);
     pool_->link(buffer) = {BufferPool::kNone, offset, n};
     if (first == BufferPool::kNone) {
@@ -82,7 +96,7 @@ bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
 }
 
 bool TxQueueImpl::Pad(Packet& packet) {
-  const uint32_t shortest = driver.MinPacketBytes();
+  const uint32_t shortest = shortest_;
   const uint32_t length = packet.length();
   if (length >= shortest) return true;
   BufferPool* pool = PacketAccess::pool(packet);
@@ -176,6 +190,19 @@ bool TxQueueImpl::Fits(const Packet& packet) const {
 
 TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   if (!packet) return Outcome::kRefused;
+  BufferPool* pool = PacketAccess::pool(packet);
+  if (!PacketAccess::IsPlain(packet) || pool->owner() != pool_->owner()) return SendAny(packet);
+  const uint32_t buffer = PacketAccess::first(packet);
+  const BufferPool::Link& link = pool->link(buffer);
+  const uint64_t address = pool->iova(buffer) + link.offset;
+  if (link.length < shortest_ || (address & (alignment_ - 1)) != 0) return SendAny(packet);
+  static constexpr TxRequest kNothing;
+  const dataplane::TxSegment all{dataplane::Iova(address), link.length,
+                                 pool->data(buffer) + link.offset};
+  return Push(packet, std::span(&all, 1), kNothing);
+}
+
+TxQueueImpl::Outcome TxQueueImpl::SendAny(Packet& packet) {
   TxRequest request;
   if (PacketAccess::pool(packet)->owner() != pool_->owner()) {
     const uint64_t all = uint64_t{pool_->count()} * pool_->buffer_bytes();
@@ -190,7 +217,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   if (!Fits(packet)) {
     const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
-    const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - Headroom();
+    const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - headroom_;
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }
@@ -202,10 +229,15 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     segments_[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length,
                       pool->data(b) + link.offset};
   }
-  const std::span<const dataplane::TxSegment> span(segments_.data(), n);
+  return Push(packet, std::span(segments_).first(n), request);
+}
+
+TxQueueImpl::Outcome TxQueueImpl::Push(Packet& packet,
+                                       std::span<const dataplane::TxSegment> segments,
+                                       const TxRequest& request) {
   if (free_cookies_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
   const uint32_t cookie = free_cookies_.back();
-  switch (driver.Push(span, request, cookie)) {
+  switch (driver.Push(segments, request, cookie)) {
     case PushResult::kPushed:
       break;
     case PushResult::kNoRoom:
@@ -216,7 +248,8 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   ++counters.packets;
   counters.bytes += packet.length();
-  in_flight_[cookie] = {pool, PacketAccess::Release(packet)};
+  in_flight_[cookie] = {PacketAccess::pool(packet), PacketAccess::first(packet)};
+  PacketAccess::Release(packet);
   free_cookies_.pop_back();
   return Outcome::kSent;
 }
@@ -242,6 +275,7 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
     ++sent;
   }
   Publish();
+  if (driver.Outstanding() >= reclaim_at_) Reclaim();
   return sent;
 }
 
@@ -265,6 +299,7 @@ size_t TxQueueImpl::Reclaim() {
     total += n;
     if (n < cookies.size()) break;
   }
+  reclaim_at_ = driver.Outstanding() + kReclaimAfter;
   return total;
 }
 

@@ -47,12 +47,18 @@ class TxQueueImpl {
   // Room in front of what Allocate gives, for a VLAN tag put in by software; none where the device
   // wants packets to begin at larger multiples.
   static constexpr uint32_t kHeadroom = 64;
-  uint32_t Headroom() const {
-    return pool_->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom : 0;
-  }
+  // After so many packets it looks for sent ones, though there be room: their buffers are still in
+  // the processor's cache then.
+  static constexpr uint32_t kReclaimAfter = 64;
 
   Packet AllocateOnce(uint32_t bytes);
+  // A packet of several buffers.
+  Packet AllocateChain(uint32_t bytes);
   Outcome SendOne(Packet& packet);
+  // One with something about it that the device or the library has to do.
+  Outcome SendAny(Packet& packet);
+  Outcome Push(Packet& packet, std::span<const dataplane::TxSegment> segments,
+               const dataplane::TxRequest& request);
   // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);
@@ -66,7 +72,10 @@ class TxQueueImpl {
   void Publish();
 
   BufferPool* pool_;
-  const uint32_t alignment_;  // of segments' addresses, bytes
+  const uint32_t alignment_;             // of segments' addresses, bytes; a power of two
+  const uint32_t shortest_;              // packet that the device takes, bytes
+  const uint32_t headroom_;              // of what Allocate gives, bytes
+  uint32_t reclaim_at_ = kReclaimAfter;  // with so many packets out, look for sent ones
   // Of the packet that is being sent; here, since making so many anew costs more than sending one.
   std::array<dataplane::TxSegment, kMaxSegments> segments_;
   struct InFlight {
