@@ -89,6 +89,18 @@ class PostWriter {
     return index;
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
+  // The same for a descriptor of two words, where no ring has anything to say in one.
+  bool TakesWords() const {
+    return plain_ && slots_.slot_bytes() == 16 && slots_.word_bytes() == 8;
+  }
+  uint32_t WriteWords(const std::array<uint64_t, 2>& words) {
+    const uint32_t index = at_.index();
+    slots_.WriteWords(index, words);
+    ++used_;
+    at_.NextSlot();
+    at_.NextSequence();
+    return index;
+  }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.
   void Rewrite(const RingCursor& at, uint32_t form, const std::byte* image, uint32_t bytes) {

@@ -119,6 +119,7 @@ absl::Status RingTxDriver::OpenReturns() {
   rules_ = *std::move(rules);
   if (rings_.CompletesInOwnSlots()) return absl::OkStatus();
   if (completions_->plain() &&
+      (rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kEach) &&
       (rings_.key == v1::COMPLETION_KEY_ADDRESS || rings_.key == v1::COMPLETION_KEY_TAG)) {
     only_key_ = rules_.OnlyKey(0, rings_.descriptors->ring_index, rings_.key);
   }

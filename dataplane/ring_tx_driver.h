@@ -51,6 +51,7 @@ class RingTxDriver {
     }
     return PushAny(segments, request, cookie);
   }
+  uint32_t PushBurst(std::span<const TxBuffer> packets);
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
 
@@ -136,7 +137,16 @@ class RingTxDriver {
   bool TakeReport(uint32_t slots);
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
-  PushResult PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie);
+  PushResult PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
+    if (PlainRoom(1) == 0) return PushResult::kNoRoom;
+    WritePlain(address, bytes, cookie);
+    return PushResult::kPushed;
+  }
+  // How many plain packets of so many have room.
+  uint32_t PlainRoom(uint32_t packets);
+  void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
+  void WriteShort(uint64_t address, uint32_t bytes, uint32_t cookie);
+  TxLedger::Packet& AddPlain(uint32_t cookie, bool report);
   void WritePlainPrefix(uint32_t id);
   TxPlain::Values PlainValues(uint64_t address, uint32_t bytes, uint32_t id, bool report) const {
     return {address, bytes, shape_.view.scratch_iova.value + uint64_t{id} * prefix_stride_,
@@ -148,12 +158,14 @@ class RingTxDriver {
   void PollHead();
   void PollInPlace();
   void PollCompletions();
-  void PollKeys();
+  // Into cookies, so many at most, which the ledger gives back; returns how many.
+  uint32_t PollKeys(std::span<uint32_t> cookies);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
   uint32_t Named(v1::CompletionKey key, uint64_t value);
   void CompleteNamed(bool cumulative, uint32_t id);
+  void FreeSlots(const TxLedger::Packet& packet);
   void Finish(uint32_t id);
 
   QueueShape shape_;
@@ -187,6 +199,7 @@ class RingTxDriver {
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
   TxPlain plain_packet_;
+  bool plain_is_short_ = false;  // and its descriptor a slot, with nothing about the ring in it
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;

@@ -32,6 +32,21 @@ bool TxPlain::Descriptor::Add(const FieldAccess& field, uint32_t at, Source sour
   return true;
 }
 
+bool TxPlain::MakeShort() {
+  const Descriptor& only = descriptors[0];
+  if (count != 1 || only.bytes != sizeof short_image_ || only.ops.size() != 2) return false;
+  for (const Descriptor::Op& op : only.ops) {
+    if (op.part.offset % sizeof(uint64_t) != 0 || op.part.place != 0) return false;
+  }
+  if (only.ops[0].source != kAddress || only.ops[1].source != kBytes) return false;
+  std::memcpy(short_image_.data(), only.image.bytes, sizeof short_image_);
+  for (size_t i = 0; i < 2; ++i) {
+    short_part_[i] = only.ops[i].part;
+    short_place_[i][only.ops[i].part.offset / sizeof(uint64_t)] = ~uint64_t{0};
+  }
+  return true;
+}
+
 void TxPlain::TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignment,
                       uint64_t most_bytes) {
   address_not_ = alignment - 1;
@@ -105,7 +120,10 @@ void RingTxDriver::OpenPlain() {
   plain_pending_ = EachDescriptorReturns() ? packet.descriptors : 1;
   const TxPost& reporter = PostOf(packet, packet.reporter);
   if (reporter.report_at.has_value()) plain_report_ = &reporter.report_at->field;
-  if (IsRight(plain, packet)) plain_packet_ = std::move(plain);
+  if (!IsRight(plain, packet)) return;
+  plain_packet_ = std::move(plain);
+  plain_is_short_ = plain_packet_.MakeShort() && posts_->TakesWords() && !coalesces_ &&
+                    rings_.key != v1::COMPLETION_KEY_INDEX;
 }
 
 void RingTxDriver::WritePlainPrefix(uint32_t id) {
@@ -147,24 +165,34 @@ bool RingTxDriver::IsRight(const TxPlain& plain, Packet packet) const {
   return true;
 }
 
-PushResult RingTxDriver::PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
-  const TxPlain& plain = plain_packet_;
-  if (ledger_.Full() || owed_ + plain_owed_ > completion_capacity_ ||
-      !posts_->HasRoom(plain.slots)) {
-    return PushResult::kNoRoom;
+uint32_t RingTxDriver::PlainRoom(uint32_t packets) {
+  packets = std::min(packets, ledger_.Free());
+  if (plain_owed_ != 0) {
+    packets = std::min(packets, (completion_capacity_ - owed_) / plain_owed_);
   }
-  const uint32_t id = ledger_.NextId();
-  const bool report = TakeReport(plain.slots);
-  if (program_.prefix_bytes != 0 && prefix_is_plain_[id] == 0) WritePlainPrefix(id);
-  const RingCursor& at = posts_->position();
+  const uint32_t slots = plain_packet_.slots;
+  return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
+}
+
+TxLedger::Packet& RingTxDriver::AddPlain(uint32_t cookie, bool report) {
   TxLedger::Packet& record = ledger_.Append();
   record.cookie = cookie;
-  record.first = at.index();
-  record.slots = plain.slots;
+  record.slots = plain_packet_.slots;
   record.pending = plain_pending_;
   record.owed = report ? plain_owed_ : 0;
   record.reported = report;
   owed_ += record.owed;
+  return record;
+}
+
+void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
+  const TxPlain& plain = plain_packet_;
+  const uint32_t id = ledger_.NextId();
+  const bool report = TakeReport(plain.slots);
+  if (program_.prefix_bytes != 0 && prefix_is_plain_[id] == 0) WritePlainPrefix(id);
+  const RingCursor& at = posts_->position();
+  TxLedger::Packet& record = AddPlain(cookie, report);
+  record.first = at.index();
   TxPlain::Values values = PlainValues(address, bytes, id, report);
   DescriptorBytes image;
   for (uint32_t number = 0; number < plain.count; ++number) {
@@ -187,7 +215,37 @@ PushResult RingTxDriver::PushPlain(uint64_t address, uint32_t bytes, uint32_t co
   record.end_count = at.count();
   if (rings_.key == v1::COMPLETION_KEY_INDEX) ledger_.SetSlots(id, record.first, record.slots);
   if (rings_.how == TxReturn::kAddress) ledger_.AddAddress(id, address);
-  return PushResult::kPushed;
+}
+
+void RingTxDriver::WriteShort(uint64_t address, uint32_t bytes, uint32_t cookie) {
+  const uint32_t id = ledger_.NextId();
+  TxLedger::Packet& record = AddPlain(cookie, true);
+  record.last_count = posts_->position().count();
+  record.end_count = record.last_count + 1;
+  record.first = posts_->WriteWords(plain_packet_.ShortWords(address, bytes));
+  if (rings_.how == TxReturn::kAddress) ledger_.AddAddress(id, address);
+}
+
+uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {
+  uint32_t room = 0;
+  uint32_t pushed = 0;
+  const auto can = [&] {
+    return pushed < room &&
+           plain_packet_.Takes(packets[pushed].address.value, packets[pushed].bytes);
+  };
+  if (plain_packet_.count != 0) room = PlainRoom(static_cast<uint32_t>(packets.size()));
+  if (plain_is_short_) {
+    for (; can(); ++pushed) {
+      const TxBuffer& packet = packets[pushed];
+      WriteShort(packet.address.value, packet.bytes, packet.cookie);
+    }
+    return pushed;
+  }
+  for (; can(); ++pushed) {
+    const TxBuffer& packet = packets[pushed];
+    WritePlain(packet.address.value, packet.bytes, packet.cookie);
+  }
+  return pushed;
 }
 
 }  // namespace qsplit::dataplane

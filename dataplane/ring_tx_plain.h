@@ -59,6 +59,16 @@ struct TxPlain {
   bool Takes(uint64_t address, uint32_t packet_bytes) const {
     return (address & address_not_) == 0 && packet_bytes - 1 < most_bytes_;
   }
+  // Descriptors that are two words with an address and a length and nothing else that differs.
+  // False: they are not.
+  bool MakeShort();
+  std::array<uint64_t, 2> ShortWords(uint64_t address, uint32_t packet_bytes) const {
+    const uint64_t a = short_part_[0].Bits(address);
+    const uint64_t b = short_part_[1].Bits(packet_bytes);
+    return {short_image_[0] | (a & short_place_[0][0]) | (b & short_place_[1][0]),
+            short_image_[1] | (a & short_place_[0][1]) | (b & short_place_[1][1])};
+  }
+
   // All packets that two forms take (the second may be null), of so many bytes at most.
   void TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignment, uint64_t most_bytes);
 
@@ -74,6 +84,9 @@ struct TxPlain {
  private:
   uint64_t address_not_ = 0;
   uint64_t most_bytes_ = 0;  // none yet
+  std::array<uint64_t, 2> short_image_{};
+  std::array<FieldPart, 2> short_part_{};
+  std::array<std::array<uint64_t, 2>, 2> short_place_{};  // all ones in the part's word
 };
 
 }  // namespace qsplit::dataplane

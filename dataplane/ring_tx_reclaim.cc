@@ -3,8 +3,7 @@
 
 namespace qsplit::dataplane {
 
-void RingTxDriver::Finish(uint32_t id) {
-  const TxLedger::Packet& packet = ledger_[id];
+void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
   owed_ -= packet.owed;
   if (table_) {
     for (uint32_t slot = packet.first; slot != TableWriter::kNone; slot = table_next_[slot]) {
@@ -13,6 +12,10 @@ void RingTxDriver::Finish(uint32_t id) {
   }
   // A head tells of slots itself.
   if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots);
+}
+
+void RingTxDriver::Finish(uint32_t id) {
+  FreeSlots(ledger_[id]);
   ledger_.Finish(id);
 }
 
@@ -106,14 +109,22 @@ void RingTxDriver::PollCompletions() {
   completions_->Publish();
 }
 
-void RingTxDriver::PollKeys() {
+uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
+  uint32_t count = 0;
   DescriptorBytes copy;
-  for (uint32_t left = completions_->Ready(); left > 0; --left) {
+  for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
     completions_->TakePlain(copy.bytes);
     const uint32_t id = Named(rings_.key, only_key_->Load(copy.bytes));
-    if (IsPublished(id)) CompleteNamed(false, id);
+    if (!IsPublished(id)) continue;
+    if (ledger_[id].pending > 1) {
+      CompleteNamed(false, id);
+      continue;
+    }
+    FreeSlots(ledger_[id]);
+    cookies[count++] = ledger_.FinishNow(id);
   }
   completions_->Publish();
+  return count;
 }
 
 void RingTxDriver::Poll() {
@@ -125,12 +136,17 @@ void RingTxDriver::Poll() {
       PollInPlace();
       break;
     default:
-      only_key_ != nullptr ? PollKeys() : PollCompletions();
+      PollCompletions();
   }
   if (posts_->SlotsReturnByCell()) posts_->Room();
 }
 
 uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
+  if (only_key_ != nullptr) {
+    const uint32_t count = PollKeys(cookies);
+    if (posts_->SlotsReturnByCell()) posts_->Room();
+    return count;
+  }
   uint32_t count = 0;
   for (const bool again : {true, false}) {
     while (count < cookies.size() && ledger_.TakeCookie(&cookies[count])) ++count;

@@ -67,6 +67,17 @@ PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& 
   return in_place_ ? in_place_->Push(segments, request, cookie)
                    : ring_->Push(segments, request, cookie);
 }
+uint32_t TxDriver::PushBurst(std::span<const TxBuffer> packets) {
+  if (ring_) return ring_->PushBurst(packets);
+  uint32_t pushed = 0;
+  for (const TxBuffer& packet : packets) {
+    const TxSegment all{packet.address, packet.bytes, nullptr};
+    const PushResult result = in_place_->Push(std::span(&all, 1), TxRequest{}, packet.cookie);
+    if (result != PushResult::kPushed) break;
+    ++pushed;
+  }
+  return pushed;
+}
 bool TxDriver::Publish() { return in_place_ ? in_place_->Publish() : ring_->Publish(); }
 uint32_t TxDriver::Reclaim(std::span<uint32_t> cookies) {
   return in_place_ ? in_place_->Reclaim(cookies) : ring_->Reclaim(cookies);

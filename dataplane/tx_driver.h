@@ -95,6 +95,10 @@ class TxDriver {
     const TxSegment one{address, bytes};
     return Push(std::span(&one, 1), TxRequest{}, cookie);
   }
+  // Pushes the first n, as many as there is room for and as are nothing but an address and a length
+  // to this layout; returns n. Push says of the next one what is the matter with it. 0 always where
+  // NeedsMemory.
+  uint32_t PushBurst(std::span<const TxBuffer> packets);
 
   // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.
   // Without anything new it does nothing and returns false.

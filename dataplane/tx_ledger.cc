@@ -5,9 +5,9 @@
 namespace qsplit::dataplane {
 
 TxLedger::TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses)
-    : entries_(packets), by_slot_(by_slots, kNone) {
+    : entries_(packets), free_(packets), free_count_(packets), by_slot_(by_slots, kNone) {
   // The lowest numbers are given out first.
-  for (uint32_t i = packets; i > 0; --i) free_.push_back(i - 1);
+  for (uint32_t i = 0; i < packets; ++i) free_[i] = packets - 1 - i;
   // Twice as many: then half of it at least is gaps when ranks must be closed.
   const uint32_t places = std::bit_ceil(addresses) * 2;
   buffers_.resize(places);
@@ -36,6 +36,10 @@ uint32_t TxLedger::BySlot(uint64_t slot) const {
 }
 
 uint32_t TxLedger::TakeOutOfOrder(uint64_t address, uint64_t end) {
+  if (!has_hints_) {
+    has_hints_ = true;
+    RenewHints();
+  }
   const uint32_t hint = hints_[Bucket(address)];
   if (IsAt(hint, address)) {
     if (const uint32_t id = TakeBuffer(hint, end); id != kNone) return id;
@@ -54,8 +58,14 @@ void TxLedger::CloseRanks() {
     buffers_[to++ & buffer_mask_] = buffer;
   }
   buffers_end_ = to;
+  RenewHints();
+}
+
+void TxLedger::RenewHints() {
   // The oldest with an address last.
-  while (to-- != buffers_begin_) hints_[Bucket(buffers_[to & buffer_mask_].address)] = to;
+  for (uint32_t number = buffers_end_; number-- != buffers_begin_;) {
+    hints_[Bucket(buffers_[number & buffer_mask_].address)] = number;
+  }
 }
 
 }  // namespace qsplit::dataplane

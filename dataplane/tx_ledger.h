@@ -34,13 +34,14 @@ class TxLedger {
   // addresses: buffers that they may be found by, that many at once; 0: they are not.
   TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses);
 
-  bool Full() const { return free_.empty(); }
+  bool Full() const { return free_count_ == 0; }
+  uint32_t Free() const { return free_count_; }
   uint32_t Count() const { return count_; }  // those whose cookie was not taken
   // Packets ever added.
   uint64_t Added() const { return added_; }
 
   // The number that the next packet gets, which is also its tag. Not when Full.
-  uint32_t NextId() const { return free_.back(); }
+  uint32_t NextId() const { return free_[free_count_ - 1]; }
   uint32_t Add(const Packet& packet) {
     const uint32_t id = NextId();
     const uint64_t number = added_;
@@ -50,8 +51,7 @@ class TxLedger {
   }
   // The same for the caller to fill in, all but `number`; holds what a packet before it left there.
   Packet& Append() {
-    const uint32_t id = free_.back();
-    free_.pop_back();
+    const uint32_t id = free_[--free_count_];
     ++count_;
     Entry& entry = entries_[id];
     entry.packet.number = added_++;
@@ -80,8 +80,7 @@ class TxLedger {
       CloseRanks();
     }
     buffers_[buffers_end_ & buffer_mask_] = {address, id};
-    uint32_t& hint = hints_[Bucket(address)];
-    if (!IsAt(hint, address)) hint = buffers_end_;
+    if (has_hints_) Hint(buffers_end_, address);
     ++buffers_end_;
   }
   uint32_t TakeAddress(uint64_t address, uint64_t end) {
@@ -93,11 +92,8 @@ class TxLedger {
 
   // It is sent.
   void Finish(uint32_t id) {
-    Entry& entry = entries_[id];
-    (entry.previous == kNone ? oldest_ : entries_[entry.previous].next) = entry.next;
-    (entry.next == kNone ? newest_ : entries_[entry.next].previous) = entry.previous;
-    entry.outstanding = false;
-    entry.next = kNone;
+    Unlink(entries_[id]);
+    entries_[id].next = kNone;
     (finished_last_ == kNone ? finished_first_ : entries_[finished_last_].next) = id;
     finished_last_ = id;
   }
@@ -108,9 +104,14 @@ class TxLedger {
     *cookie = entries_[id].packet.cookie;
     finished_first_ = entries_[id].next;
     if (finished_first_ == kNone) finished_last_ = kNone;
-    free_.push_back(id);
-    --count_;
+    GiveBack(id);
     return true;
+  }
+  // Finish and TakeCookie at once, if no other is finished.
+  uint32_t FinishNow(uint32_t id) {
+    Unlink(entries_[id]);
+    GiveBack(id);
+    return entries_[id].packet.cookie;
   }
 
  private:
@@ -120,6 +121,15 @@ class TxLedger {
     uint32_t next = kNone;
     uint32_t previous = kNone;
   };
+  void Unlink(Entry& entry) {
+    (entry.previous == kNone ? oldest_ : entries_[entry.previous].next) = entry.next;
+    (entry.next == kNone ? newest_ : entries_[entry.next].previous) = entry.previous;
+    entry.outstanding = false;
+  }
+  void GiveBack(uint32_t id) {
+    free_[free_count_++] = id;
+    --count_;
+  }
   struct Buffer {
     uint64_t address = 0;
     uint32_t id = kNone;  // kNone: it came back
@@ -143,12 +153,18 @@ class TxLedger {
     }
     return id;
   }
+  void Hint(uint32_t number, uint64_t address) {
+    uint32_t& hint = hints_[Bucket(address)];
+    if (!IsAt(hint, address)) hint = number;
+  }
   uint32_t TakeOutOfOrder(uint64_t address, uint64_t end);
   // Makes room at the end where buffers came back.
   void CloseRanks();
+  void RenewHints();
 
   std::vector<Entry> entries_;
-  std::vector<uint32_t> free_;
+  std::vector<uint32_t> free_;  // a stack
+  uint32_t free_count_ = 0;
   uint32_t count_ = 0;
   uint64_t added_ = 0;
   uint32_t oldest_ = kNone;
@@ -161,7 +177,8 @@ class TxLedger {
   uint32_t buffer_mask_ = 0;
   uint32_t buffers_begin_ = 0;
   uint32_t buffers_end_ = 0;
-  // By bucket: the number of a buffer that may be the one.
+  // By bucket: the number of a buffer that may be the one. Kept once a buffer came out of order.
+  bool has_hints_ = false;
   std::vector<uint32_t> hints_;
   uint32_t bucket_shift_ = 63;
 };
