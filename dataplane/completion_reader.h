@@ -78,9 +78,8 @@ class CompletionReader {
   bool plain() const { return plain_; }
   uint32_t Ready() { return Known() != 0 || Look() ? Known() : 0; }
   void TakePlain(std::byte* copy) {
-    slots_.Read(at_.index(), copy, forms_[0].bytes);
+    slots_.Read(at_.index(), copy, plain_bytes_);
     at_.NextSlot();
-    at_.NextSequence();
   }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
@@ -119,6 +118,7 @@ class CompletionReader {
   RingForms forms_;
   RingCursor at_;
   bool plain_ = false;
+  uint32_t plain_bytes_ = 0;
   ProgressReader by_cell_;
   uint64_t end_ = 0;  // count up to which the cell said that slots are completed
   RingFault look_ = RingFault::kEmpty;

@@ -98,7 +98,6 @@ class PostWriter {
     slots_.WriteWords(index, words);
     ++used_;
     at_.NextSlot();
-    at_.NextSequence();
     return index;
   }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
@@ -152,7 +151,6 @@ class PostWriter {
     slots_.Write(index, image, bytes);
     ++used_;
     at_.NextSlot();
-    at_.NextSequence();
     return index;
   }
   absl::Status CompileHandover(const RingShape& shape);

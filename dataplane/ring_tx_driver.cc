@@ -237,6 +237,7 @@ bool RingTxDriver::Publish() {
     since_report_ = slots_since_report_ = 0;
   }
   published_packets_ = ledger_.Added();
+  ledger_.PublishAddresses();
   posts_->Commit();
   published_slots_ = posts_->position().count();
   return posts_->Publish();

@@ -200,6 +200,7 @@ class RingTxDriver {
   Plan last_plan_;
   TxPlain plain_packet_;
   bool plain_is_short_ = false;  // and its descriptor a slot, with nothing about the ring in it
+  bool plain_is_alone_ = false;  // its buffer's address is all that need be known of it
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;

@@ -124,6 +124,7 @@ void RingTxDriver::OpenPlain() {
   plain_packet_ = std::move(plain);
   plain_is_short_ = plain_packet_.MakeShort() && posts_->TakesWords() && !coalesces_ &&
                     rings_.key != v1::COMPLETION_KEY_INDEX;
+  plain_is_alone_ = plain_is_short_ && rings_.how == TxReturn::kAddress && only_key_ != nullptr;
 }
 
 void RingTxDriver::WritePlainPrefix(uint32_t id) {
@@ -218,11 +219,18 @@ void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie)
 }
 
 void RingTxDriver::WriteShort(uint64_t address, uint32_t bytes, uint32_t cookie) {
+  const uint64_t count = posts_->position().count();
+  const uint32_t slot = posts_->WriteWords(plain_packet_.ShortWords(address, bytes));
+  if (plain_is_alone_) {
+    owed_ += plain_owed_;
+    ledger_.AddAlone(address, cookie);
+    return;
+  }
   const uint32_t id = ledger_.NextId();
   TxLedger::Packet& record = AddPlain(cookie, true);
-  record.last_count = posts_->position().count();
-  record.end_count = record.last_count + 1;
-  record.first = posts_->WriteWords(plain_packet_.ShortWords(address, bytes));
+  record.last_count = count;
+  record.end_count = count + 1;
+  record.first = slot;
   if (rings_.how == TxReturn::kAddress) ledger_.AddAddress(id, address);
 }
 

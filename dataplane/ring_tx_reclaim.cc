@@ -53,13 +53,14 @@ void RingTxDriver::PollInPlace() {
 }
 
 uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
+  uint32_t cookie = 0;
   switch (key) {
     case v1::COMPLETION_KEY_TAG:
       return ledger_.ById(value);
     case v1::COMPLETION_KEY_INDEX:
       return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return ledger_.TakeAddress(value, published_packets_);
+      return ledger_.TakeAddress(value, &cookie);
     default:
       return ledger_.Oldest();
   }
@@ -110,11 +111,20 @@ void RingTxDriver::PollCompletions() {
 }
 
 uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
+  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
   uint32_t count = 0;
   DescriptorBytes copy;
   for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
     completions_->TakePlain(copy.bytes);
-    const uint32_t id = Named(rings_.key, only_key_->Load(copy.bytes));
+    const uint64_t key = only_key_->Load(copy.bytes);
+    uint32_t cookie = 0;
+    const uint32_t id = by_address ? ledger_.TakeAddress(key, &cookie) : ledger_.ById(key);
+    if (id == TxLedger::kAlone) {
+      owed_ -= plain_owed_;
+      posts_->Free(plain_packet_.slots);
+      cookies[count++] = cookie;
+      continue;
+    }
     if (!IsPublished(id)) continue;
     if (ledger_[id].pending > 1) {
       CompleteNamed(false, id);

@@ -176,6 +176,10 @@ class SlotMemory {
       f(uint64_t{}, 8u, 1u);
       return;
     }
+    if (bytes == 8 && word_bytes_ == 8) {
+      f(uint64_t{}, 0u, 0u);
+      return;
+    }
     WithWord([&]<typename T>(T zero) {
       const auto words = static_cast<uint32_t>((bytes + sizeof(T) - 1) / sizeof(T));
       for (uint32_t i = 0; i < words; ++i) f(zero, i * static_cast<uint32_t>(sizeof(T)), i);

@@ -35,30 +35,30 @@ uint32_t TxLedger::BySlot(uint64_t slot) const {
   return ahead < packet.slots ? id : kNone;
 }
 
-uint32_t TxLedger::TakeOutOfOrder(uint64_t address, uint64_t end) {
+uint32_t TxLedger::FindBuffer(uint64_t address) {
   if (!has_hints_) {
     has_hints_ = true;
     RenewHints();
   }
   const uint32_t hint = hints_[Bucket(address)];
-  if (IsAt(hint, address)) {
-    if (const uint32_t id = TakeBuffer(hint, end); id != kNone) return id;
-  }
-  for (uint32_t number = buffers_begin_; number != buffers_end_; ++number) {
-    if (IsAt(number, address)) return TakeBuffer(number, end);
-  }
-  return kNone;
+  if (IsAt(hint, address) && hint - buffers_begin_ < published_ - buffers_begin_) return hint;
+  uint32_t number = buffers_begin_;
+  while (number != buffers_end_ && !IsAt(number, address)) ++number;
+  return number;
 }
 
 void TxLedger::CloseRanks() {
   uint32_t to = buffers_begin_;
+  uint32_t published = to;
   for (uint32_t from = buffers_begin_; from != buffers_end_; ++from) {
     const Buffer buffer = buffers_[from & buffer_mask_];
     if (buffer.id == kNone) continue;
     buffers_[to++ & buffer_mask_] = buffer;
+    if (from - buffers_begin_ < published_ - buffers_begin_) published = to;
   }
   buffers_end_ = to;
-  RenewHints();
+  published_ = published;
+  if (has_hints_) RenewHints();
 }
 
 void TxLedger::RenewHints() {

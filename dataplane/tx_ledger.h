@@ -34,8 +34,9 @@ class TxLedger {
   // addresses: buffers that they may be found by, that many at once; 0: they are not.
   TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses);
 
-  bool Full() const { return free_count_ == 0; }
-  uint32_t Free() const { return free_count_; }
+  bool Full() const { return Free() == 0; }
+  // How many more can be added.
+  uint32_t Free() const { return static_cast<uint32_t>(entries_.size()) - count_; }
   uint32_t Count() const { return count_; }  // those whose cookie was not taken
   // Packets ever added.
   uint64_t Added() const { return added_; }
@@ -73,21 +74,24 @@ class TxLedger {
   // The one that holds this slot, or begins there.
   void SetSlots(uint32_t id, uint32_t first, uint32_t slots);
   uint32_t BySlot(uint64_t slot) const;
-  // The oldest one with a buffer there, each buffer once, among packets numbered below `end`. Next
-  // to free where buffers come back in the order in which they went.
-  void AddAddress(uint32_t id, uint64_t address) {
-    if (buffers_end_ - buffers_begin_ == buffers_.size()) [[unlikely]] {
-      CloseRanks();
-    }
-    buffers_[buffers_end_ & buffer_mask_] = {address, id};
-    if (has_hints_) Hint(buffers_end_, address);
-    ++buffers_end_;
+  // Packets that come back by their buffers' addresses, which is next to free where they do so in
+  // the order in which they went. Of several descriptors: an added one, with an address for each.
+  void AddAddress(uint32_t id, uint64_t address) { AddBuffer({address, id, 0}); }
+  // Of one descriptor: nothing else need be known of it. It counts as added and has no number here.
+  void AddAlone(uint64_t address, uint32_t cookie) {
+    ++count_;
+    ++added_;
+    AddBuffer({address, kAlone, cookie});
   }
-  uint32_t TakeAddress(uint64_t address, uint64_t end) {
-    if (!IsAt(buffers_begin_, address)) [[unlikely]] {
-      return TakeOutOfOrder(address, end);
-    }
-    return TakeBuffer(buffers_begin_, end);
+  // What was added so far is the device's.
+  void PublishAddresses() { published_ = buffers_end_; }
+  // The oldest published buffer there, each once: the packet that it is of, or its cookie if it is
+  // alone, which is done with then. kNone: there is none.
+  static constexpr uint32_t kAlone = UINT32_MAX - 1;
+  uint32_t TakeAddress(uint64_t address, uint32_t* cookie) {
+    const uint32_t number = IsAt(buffers_begin_, address) ? buffers_begin_ : FindBuffer(address);
+    return number - buffers_begin_ < published_ - buffers_begin_ ? TakeBuffer(number, cookie)
+                                                                 : kNone;
   }
 
   // It is sent.
@@ -133,6 +137,7 @@ class TxLedger {
   struct Buffer {
     uint64_t address = 0;
     uint32_t id = kNone;  // kNone: it came back
+    uint32_t cookie = 0;
   };
   uint32_t Bucket(uint64_t address) const {
     return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> bucket_shift_);
@@ -143,21 +148,31 @@ class TxLedger {
     return buffer.address == address && buffer.id != kNone &&
            number - buffers_begin_ < buffers_end_ - buffers_begin_;
   }
-  uint32_t TakeBuffer(uint32_t number, uint64_t end) {
+  void AddBuffer(const Buffer& buffer) {
+    if (buffers_end_ - buffers_begin_ == buffers_.size()) [[unlikely]] {
+      CloseRanks();
+    }
+    buffers_[buffers_end_ & buffer_mask_] = buffer;
+    if (has_hints_) Hint(buffers_end_, buffer.address);
+    ++buffers_end_;
+  }
+  uint32_t TakeBuffer(uint32_t number, uint32_t* cookie) {
     Buffer& buffer = buffers_[number & buffer_mask_];
     const uint32_t id = buffer.id;
-    if (entries_[id].packet.number >= end) return kNone;
+    *cookie = buffer.cookie;
     buffer.id = kNone;
     while (buffers_begin_ != buffers_end_ && buffers_[buffers_begin_ & buffer_mask_].id == kNone) {
       ++buffers_begin_;
     }
+    count_ -= static_cast<uint32_t>(id == kAlone);
     return id;
   }
   void Hint(uint32_t number, uint64_t address) {
     uint32_t& hint = hints_[Bucket(address)];
     if (!IsAt(hint, address)) hint = number;
   }
-  uint32_t TakeOutOfOrder(uint64_t address, uint64_t end);
+  // The number of the oldest buffer there; of the next one to come.
+  uint32_t FindBuffer(uint64_t address);
   // Makes room at the end where buffers came back.
   void CloseRanks();
   void RenewHints();
@@ -177,6 +192,7 @@ class TxLedger {
   uint32_t buffer_mask_ = 0;
   uint32_t buffers_begin_ = 0;
   uint32_t buffers_end_ = 0;
+  uint32_t published_ = 0;
   // By bucket: the number of a buffer that may be the one. Kept once a buffer came out of order.
   bool has_hints_ = false;
   std::vector<uint32_t> hints_;
