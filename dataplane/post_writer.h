@@ -89,16 +89,21 @@ class PostWriter {
     return index;
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
-  // The same for a descriptor of two words, where no ring has anything to say in one.
+  // The same for descriptors of two words, where no ring has anything to say in one. Needs
+  // HasRoom(count), and count <= slot_count().
   bool TakesWords() const {
     return plain_ && slots_.slot_bytes() == 16 && slots_.word_bytes() == 8;
   }
-  uint32_t WriteWords(const std::array<uint64_t, 2>& words) {
-    const uint32_t index = at_.index();
-    slots_.WriteWords(index, words);
-    ++used_;
-    at_.NextSlot();
-    return index;
+  template <typename WordsOf>
+  void WriteWords(uint32_t count, WordsOf&& words_of) {
+    uint32_t index = at_.index();
+    const uint32_t end = at_.slot_count();
+    for (uint32_t i = 0; i < count; ++i) {
+      slots_.WriteWords(index, words_of(i));
+      if (++index == end) index = 0;
+    }
+    used_ += count;
+    at_.SkipSlots(count);
   }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.

@@ -138,14 +138,12 @@ class RingTxDriver {
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
   PushResult PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
-    if (PlainRoom(1) == 0) return PushResult::kNoRoom;
-    WritePlain(address, bytes, cookie);
-    return PushResult::kPushed;
+    const TxBuffer packet{Iova(address), bytes, cookie};
+    return PushBurst(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
   }
   // How many plain packets of so many have room.
   uint32_t PlainRoom(uint32_t packets);
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
-  void WriteShort(uint64_t address, uint32_t bytes, uint32_t cookie);
   TxLedger::Packet& AddPlain(uint32_t cookie, bool report);
   void WritePlainPrefix(uint32_t id);
   TxPlain::Values PlainValues(uint64_t address, uint32_t bytes, uint32_t id, bool report) const {
@@ -199,8 +197,8 @@ class RingTxDriver {
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
   TxPlain plain_packet_;
-  bool plain_is_short_ = false;  // and its descriptor a slot, with nothing about the ring in it
-  bool plain_is_alone_ = false;  // its buffer's address is all that need be known of it
+  // Its descriptor is two words, and its buffer's address all that need be known of it.
+  bool plain_is_alone_ = false;
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;

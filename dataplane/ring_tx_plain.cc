@@ -122,9 +122,8 @@ void RingTxDriver::OpenPlain() {
   if (reporter.report_at.has_value()) plain_report_ = &reporter.report_at->field;
   if (!IsRight(plain, packet)) return;
   plain_packet_ = std::move(plain);
-  plain_is_short_ = plain_packet_.MakeShort() && posts_->TakesWords() && !coalesces_ &&
-                    rings_.key != v1::COMPLETION_KEY_INDEX;
-  plain_is_alone_ = plain_is_short_ && rings_.how == TxReturn::kAddress && only_key_ != nullptr;
+  plain_is_alone_ = rings_.how == TxReturn::kAddress && only_key_ != nullptr &&
+                    posts_->TakesWords() && plain_packet_.MakeShort();
 }
 
 void RingTxDriver::WritePlainPrefix(uint32_t id) {
@@ -218,42 +217,24 @@ void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie)
   if (rings_.how == TxReturn::kAddress) ledger_.AddAddress(id, address);
 }
 
-void RingTxDriver::WriteShort(uint64_t address, uint32_t bytes, uint32_t cookie) {
-  const uint64_t count = posts_->position().count();
-  const uint32_t slot = posts_->WriteWords(plain_packet_.ShortWords(address, bytes));
-  if (plain_is_alone_) {
-    owed_ += plain_owed_;
-    ledger_.AddAlone(address, cookie);
-    return;
-  }
-  const uint32_t id = ledger_.NextId();
-  TxLedger::Packet& record = AddPlain(cookie, true);
-  record.last_count = count;
-  record.end_count = count + 1;
-  record.first = slot;
-  if (rings_.how == TxReturn::kAddress) ledger_.AddAddress(id, address);
-}
-
 uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {
-  uint32_t room = 0;
-  uint32_t pushed = 0;
-  const auto can = [&] {
-    return pushed < room &&
-           plain_packet_.Takes(packets[pushed].address.value, packets[pushed].bytes);
-  };
-  if (plain_packet_.count != 0) room = PlainRoom(static_cast<uint32_t>(packets.size()));
-  if (plain_is_short_) {
-    for (; can(); ++pushed) {
-      const TxBuffer& packet = packets[pushed];
-      WriteShort(packet.address.value, packet.bytes, packet.cookie);
+  if (plain_packet_.count == 0) return 0;
+  const uint32_t room = PlainRoom(static_cast<uint32_t>(packets.size()));
+  uint32_t n = 0;
+  while (n < room && plain_packet_.Takes(packets[n].address.value, packets[n].bytes)) ++n;
+  packets = packets.first(n);
+  if (!plain_is_alone_) {
+    for (const TxBuffer& packet : packets) {
+      WritePlain(packet.address.value, packet.bytes, packet.cookie);
     }
-    return pushed;
+    return n;
   }
-  for (; can(); ++pushed) {
-    const TxBuffer& packet = packets[pushed];
-    WritePlain(packet.address.value, packet.bytes, packet.cookie);
-  }
-  return pushed;
+  posts_->WriteWords(n, [&](uint32_t i) {
+    return plain_packet_.ShortWords(packets[i].address.value, packets[i].bytes);
+  });
+  ledger_.AddAlone(packets);
+  owed_ += n * plain_owed_;
+  return n;
 }
 
 }  // namespace qsplit::dataplane

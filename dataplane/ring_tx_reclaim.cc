@@ -113,26 +113,31 @@ void RingTxDriver::PollCompletions() {
 uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
   const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
   uint32_t count = 0;
+  uint32_t alone = 0;
   DescriptorBytes copy;
   for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
     completions_->TakePlain(copy.bytes);
     const uint64_t key = only_key_->Load(copy.bytes);
-    uint32_t cookie = 0;
-    const uint32_t id = by_address ? ledger_.TakeAddress(key, &cookie) : ledger_.ById(key);
+    if (by_address && ledger_.TakeNext(key, &cookies[count])) [[likely]] {
+      ++count;
+      ++alone;
+      continue;
+    }
+    const uint32_t id = by_address ? ledger_.TakeAddress(key, &cookies[count]) : ledger_.ById(key);
     if (id == TxLedger::kAlone) {
-      owed_ -= plain_owed_;
-      posts_->Free(plain_packet_.slots);
-      cookies[count++] = cookie;
+      ++count;
+      ++alone;
+    } else if (!IsPublished(id)) {
       continue;
-    }
-    if (!IsPublished(id)) continue;
-    if (ledger_[id].pending > 1) {
+    } else if (ledger_[id].pending > 1) {
       CompleteNamed(false, id);
-      continue;
+    } else {
+      FreeSlots(ledger_[id]);
+      cookies[count++] = ledger_.FinishNow(id);
     }
-    FreeSlots(ledger_[id]);
-    cookies[count++] = ledger_.FinishNow(id);
   }
+  owed_ -= alone * plain_owed_;
+  posts_->Free(alone * plain_packet_.slots);
   completions_->Publish();
   return count;
 }

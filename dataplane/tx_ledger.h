@@ -9,7 +9,10 @@
 #define QSPLIT_DATAPLANE_TX_LEDGER_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include "dataplane/metadata.h"
 
 namespace qsplit::dataplane {
 
@@ -78,10 +81,10 @@ class TxLedger {
   // the order in which they went. Of several descriptors: an added one, with an address for each.
   void AddAddress(uint32_t id, uint64_t address) { AddBuffer({address, id, 0}); }
   // Of one descriptor: nothing else need be known of it. It counts as added and has no number here.
-  void AddAlone(uint64_t address, uint32_t cookie) {
-    ++count_;
-    ++added_;
-    AddBuffer({address, kAlone, cookie});
+  void AddAlone(std::span<const TxBuffer> packets) {
+    for (const TxBuffer& packet : packets) AddBuffer({packet.address.value, kAlone, packet.cookie});
+    count_ += static_cast<uint32_t>(packets.size());
+    added_ += packets.size();
   }
   // What was added so far is the device's.
   void PublishAddresses() { published_ = buffers_end_; }
@@ -92,6 +95,17 @@ class TxLedger {
     const uint32_t number = IsAt(buffers_begin_, address) ? buffers_begin_ : FindBuffer(address);
     return number - buffers_begin_ < published_ - buffers_begin_ ? TakeBuffer(number, cookie)
                                                                  : kNone;
+  }
+  // The same if it is the oldest of all, and alone; false, and nothing done: TakeAddress knows.
+  bool TakeNext(uint64_t address, uint32_t* cookie) {
+    const Buffer& buffer = buffers_[buffers_begin_ & buffer_mask_];
+    if (buffer.address != address || buffer.id != kAlone || buffers_begin_ == published_)
+      return false;
+    *cookie = buffer.cookie;
+    ++buffers_begin_;
+    SkipGap();
+    --count_;
+    return true;
   }
 
   // It is sent.
@@ -156,14 +170,17 @@ class TxLedger {
     if (has_hints_) Hint(buffers_end_, buffer.address);
     ++buffers_end_;
   }
+  void SkipGap() {
+    while (buffers_begin_ != buffers_end_ && buffers_[buffers_begin_ & buffer_mask_].id == kNone) {
+      ++buffers_begin_;
+    }
+  }
   uint32_t TakeBuffer(uint32_t number, uint32_t* cookie) {
     Buffer& buffer = buffers_[number & buffer_mask_];
     const uint32_t id = buffer.id;
     *cookie = buffer.cookie;
     buffer.id = kNone;
-    while (buffers_begin_ != buffers_end_ && buffers_[buffers_begin_ & buffer_mask_].id == kNone) {
-      ++buffers_begin_;
-    }
+    SkipGap();
     count_ -= static_cast<uint32_t>(id == kAlone);
     return id;
   }

@@ -317,14 +317,7 @@ void TxQueueImpl::Publish() {
   ++counters.wakeups;
 }
 
-void TxQueueImpl::GiveBack(uint32_t cookie) {
-  if (cookie < is_away_.size()) [[likely]] {
-    if (is_away_[cookie] == 0) return;
-    is_away_[cookie] = 0;
-    pool_->GiveChain(cookie);
-    return;
-  }
-  const uint32_t guest = cookie - static_cast<uint32_t>(is_away_.size());
+void TxQueueImpl::GiveGuestBack(uint32_t guest) {
   if (guest >= guests_.size() || guests_[guest].pool == nullptr) return;
   const Guest packet = std::exchange(guests_[guest], Guest{});
   packet.pool->GiveChain(packet.first);
@@ -335,7 +328,17 @@ size_t TxQueueImpl::Reclaim() {
   std::array<uint32_t, 64> cookies;
   size_t total = 0;
   while (const uint32_t n = driver.Reclaim(cookies)) {
-    for (const uint32_t cookie : std::span(cookies).first(n)) GiveBack(cookie);
+    for (const uint32_t cookie : std::span(cookies).first(n)) {
+      if (cookie >= is_away_.size()) {
+        GiveGuestBack(cookie - pool_->count());
+      } else if (std::exchange(is_away_[cookie], uint8_t{0}) == 0) {
+        continue;
+      } else if (pool_->link(cookie).next == BufferPool::kNone) {
+        pool_->Give(cookie);
+      } else {
+        pool_->GiveChain(cookie);
+      }
+    }
     total += n;
     if (n < cookies.size()) break;
   }

@@ -62,7 +62,7 @@ class TxQueueImpl {
   // The packet is the device's, under this cookie; its handle is empty.
   void GiveAway(Packet& packet, uint32_t cookie);
   // It is sent.
-  void GiveBack(uint32_t cookie);
+  void GiveGuestBack(uint32_t guest);
   // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);
