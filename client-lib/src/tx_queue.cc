@@ -23,6 +23,9 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       shortest_(driver.MinPacketBytes()),
       headroom_(pool->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom
                                                                                      : 0),
+      most_spread_bytes_(headroom_ == 0 || pool->buffer_bytes() < 2 * kSpreads * kHeadroom
+                             ? 0
+                             : pool->buffer_bytes() - kSpreads * kHeadroom),
       is_away_(pool->count()),
       guests_(driver.Capacity()) {
   for (size_t i = guests_.size(); i > 0; --i) {
@@ -61,7 +64,9 @@ bool TxQueueImpl::Fill(Packet* packet, uint32_t bytes) {
   }
   const uint32_t buffer = bytes == 0 ? BufferPool::kNone : pool_->Take();
   if (buffer == BufferPool::kNone) return false;
-  pool_->link(buffer) = {BufferPool::kNone, headroom_, bytes};
+  // Buffers that begin at the same place of their pages would share few of the cache's sets.
+  const uint32_t spread = bytes <= most_spread_bytes_ ? buffer % kSpreads * kHeadroom : 0;
+  pool_->link(buffer) = {BufferPool::kNone, headroom_ + spread, bytes};
   PacketAccess::Fill(*packet, pool_, buffer, bytes, 1);
   return true;
 }

@@ -49,6 +49,8 @@ class TxQueueImpl {
   // Room in front of what Allocate gives, for a VLAN tag put in by software; none where the device
   // wants packets to begin at larger multiples.
   static constexpr uint32_t kHeadroom = 64;
+  // Short packets begin at one of so many places, kHeadroom bytes apart.
+  static constexpr uint32_t kSpreads = 16;
   // After so many packets it looks for sent ones, though there be room: their buffers are still in
   // the processor's cache then.
   static constexpr uint32_t kReclaimAfter = 64;
@@ -79,6 +81,7 @@ class TxQueueImpl {
   const uint32_t alignment_;             // of segments' addresses, bytes; a power of two
   const uint32_t shortest_;              // packet that the device takes, bytes
   const uint32_t headroom_;              // of what Allocate gives, bytes
+  const uint32_t most_spread_bytes_;
   uint32_t reclaim_at_ = kReclaimAfter;  // with so many packets out, look for sent ones
   // Of the packet that is being sent; here, since making so many anew costs more than sending one.
   std::array<dataplane::TxSegment, kMaxSegments> segments_;
