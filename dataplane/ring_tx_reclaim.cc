@@ -136,6 +136,7 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
       cookies[count++] = ledger_.FinishNow(id);
     }
   }
+  ledger_.RewindAddresses();
   owed_ -= alone * plain_owed_;
   posts_->Free(alone * plain_packet_.slots);
   completions_->Publish();

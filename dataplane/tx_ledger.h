@@ -107,6 +107,11 @@ class TxLedger {
     --count_;
     return true;
   }
+  // Once for each burst of TakeNext and TakeAddress: if all came back, begins anew where memory is in
+  // the cache.
+  void RewindAddresses() {
+    if (buffers_begin_ == buffers_end_) buffers_begin_ = buffers_end_ = published_ = 0;
+  }
 
   // It is sent.
   void Finish(uint32_t id) {
