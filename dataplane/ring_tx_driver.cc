@@ -59,13 +59,12 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
     }
   }
   const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
-  // The device may take a descriptor out of its ring long before it completes it.
-  const uint32_t addresses =
-      rings_.how == TxReturn::kAddress
-          ? std::max(rings_.descriptors->slot_count, rings_.completions->slot_count)
-          : 0;
-  ledger_ = TxLedger(static_cast<uint32_t>(packets), by_slot ? rings_.descriptors->slot_count : 0,
-                     addresses);
+  ledger_ = TxLedger(static_cast<uint32_t>(packets), by_slot ? rings_.descriptors->slot_count : 0);
+  if (rings_.how == TxReturn::kAddress) {
+    // The device may take a descriptor out of its ring long before it completes it.
+    addresses_ =
+        AddressLedger(std::max(rings_.descriptors->slot_count, rings_.completions->slot_count));
+  }
   if (program_.prefix_bytes != 0) prefix_is_plain_.resize(packets);
   report_every_ = std::max(options.report_every, 1u);
   // However rare reports are, a quarter of the ring at most goes without.
@@ -237,7 +236,7 @@ bool RingTxDriver::Publish() {
     since_report_ = slots_since_report_ = 0;
   }
   published_packets_ = ledger_.Added();
-  ledger_.PublishAddresses();
+  addresses_.Publish();
   posts_->Commit();
   published_slots_ = posts_->position().count();
   return posts_->Publish();

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/address_ledger.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/head_progress.h"
@@ -176,6 +177,7 @@ class RingTxDriver {
   FieldAccess chain_head_;
   TxContextPlaces contexts_;
   TxLedger ledger_;
+  AddressLedger addresses_;  // where completions name buffers
 
   std::optional<HeadReader> head_;
   std::optional<CompletionReader> completions_;
@@ -196,8 +198,10 @@ class RingTxDriver {
   uint32_t max_segments_ = 0;
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
+  // In addresses_: a packet of which nothing else need be known, which the ledger only counts.
+  static constexpr uint32_t kAlone = TxLedger::kNone - 1;
   TxPlain plain_packet_;
-  // Its descriptor is two words, and its buffer's address all that need be known of it.
+  // Its descriptor is two words, and it is kAlone.
   bool plain_is_alone_ = false;
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;

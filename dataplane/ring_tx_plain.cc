@@ -214,7 +214,7 @@ void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie)
   }
   record.end_count = at.count();
   if (rings_.key == v1::COMPLETION_KEY_INDEX) ledger_.SetSlots(id, record.first, record.slots);
-  if (rings_.how == TxReturn::kAddress) ledger_.AddAddress(id, address);
+  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, id, 0});
 }
 
 uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {
@@ -232,7 +232,9 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {
   posts_->WriteWords(n, [&](uint32_t i) {
     return plain_packet_.ShortWords(packets[i].address.value, packets[i].bytes);
   });
-  ledger_.AddAlone(packets);
+  for (const TxBuffer& packet : packets)
+    addresses_.Add({packet.address.value, kAlone, packet.cookie});
+  ledger_.AddElsewhere(n);
   owed_ += n * plain_owed_;
   return n;
 }

@@ -265,7 +265,7 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
     ledger_.SetSlots(packet.id, record.first, record.slots);
   }
   if (rings_.how == TxReturn::kAddress) {
-    for (const TxSegment& segment : segments) ledger_.AddAddress(packet.id, segment.address.value);
+    for (const TxSegment& segment : segments) addresses_.Add({segment.address.value, packet.id, 0});
   }
   return PushResult::kPushed;
 }

@@ -53,14 +53,14 @@ void RingTxDriver::PollInPlace() {
 }
 
 uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
-  uint32_t cookie = 0;
+  AddressLedger::Buffer buffer;
   switch (key) {
     case v1::COMPLETION_KEY_TAG:
       return ledger_.ById(value);
     case v1::COMPLETION_KEY_INDEX:
       return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return ledger_.TakeAddress(value, &cookie);
+      return addresses_.Take(value, &buffer) ? buffer.id : TxLedger::kNone;
     default:
       return ledger_.Oldest();
   }
@@ -118,25 +118,23 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
   for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
     completions_->TakePlain(copy.bytes);
     const uint64_t key = only_key_->Load(copy.bytes);
-    if (by_address && ledger_.TakeNext(key, &cookies[count])) [[likely]] {
-      ++count;
+    AddressLedger::Buffer buffer{0, TxLedger::kNone, 0};
+    if (by_address && addresses_.Take(key, &buffer) && buffer.id == kAlone) [[likely]] {
+      cookies[count++] = buffer.cookie;
       ++alone;
       continue;
     }
-    const uint32_t id = by_address ? ledger_.TakeAddress(key, &cookies[count]) : ledger_.ById(key);
-    if (id == TxLedger::kAlone) {
-      ++count;
-      ++alone;
-    } else if (!IsPublished(id)) {
-      continue;
-    } else if (ledger_[id].pending > 1) {
+    const uint32_t id = by_address ? buffer.id : ledger_.ById(key);
+    if (!IsPublished(id)) continue;
+    if (ledger_[id].pending > 1) {
       CompleteNamed(false, id);
     } else {
       FreeSlots(ledger_[id]);
       cookies[count++] = ledger_.FinishNow(id);
     }
   }
-  ledger_.RewindAddresses();
+  addresses_.Rewind();
+  ledger_.FinishElsewhere(alone);
   owed_ -= alone * plain_owed_;
   posts_->Free(alone * plain_packet_.slots);
   completions_->Publish();

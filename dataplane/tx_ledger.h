@@ -1,5 +1,5 @@
 // What a driver remembers of the packets that it gave to the device: their cookies, the slots that
-// they hold, and how a completion finds them, by number, by slot or by a buffer's address.
+// they hold, and how a completion finds them, by number or by slot.
 //
 //   free ── Add ──► outstanding, in the order of Add ── Finish ──► finished ── TakeCookie ──► free
 //
@@ -9,10 +9,7 @@
 #define QSPLIT_DATAPLANE_TX_LEDGER_H_
 
 #include <cstdint>
-#include <span>
 #include <vector>
-
-#include "dataplane/metadata.h"
 
 namespace qsplit::dataplane {
 
@@ -33,9 +30,9 @@ class TxLedger {
   };
 
   TxLedger() = default;
-  // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by,
-  // addresses: buffers that they may be found by, that many at once; 0: they are not.
-  TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses);
+  // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by;
+  // 0: they are not.
+  TxLedger(uint32_t packets, uint32_t by_slots);
 
   bool Full() const { return Free() == 0; }
   // How many more can be added.
@@ -77,41 +74,12 @@ class TxLedger {
   // The one that holds this slot, or begins there.
   void SetSlots(uint32_t id, uint32_t first, uint32_t slots);
   uint32_t BySlot(uint64_t slot) const;
-  // Packets that come back by their buffers' addresses, which is next to free where they do so in
-  // the order in which they went. Of several descriptors: an added one, with an address for each.
-  void AddAddress(uint32_t id, uint64_t address) { AddBuffer({address, id, 0}); }
-  // Of one descriptor: nothing else need be known of it. It counts as added and has no number here.
-  void AddAlone(std::span<const TxBuffer> packets) {
-    for (const TxBuffer& packet : packets) AddBuffer({packet.address.value, kAlone, packet.cookie});
-    count_ += static_cast<uint32_t>(packets.size());
-    added_ += packets.size();
+  // Counts packets of which nothing is kept here, as they come and go.
+  void AddElsewhere(uint32_t packets) {
+    count_ += packets;
+    added_ += packets;
   }
-  // What was added so far is the device's.
-  void PublishAddresses() { published_ = buffers_end_; }
-  // The oldest published buffer there, each once: the packet that it is of, or its cookie if it is
-  // alone, which is done with then. kNone: there is none.
-  static constexpr uint32_t kAlone = UINT32_MAX - 1;
-  uint32_t TakeAddress(uint64_t address, uint32_t* cookie) {
-    const uint32_t number = IsAt(buffers_begin_, address) ? buffers_begin_ : FindBuffer(address);
-    return number - buffers_begin_ < published_ - buffers_begin_ ? TakeBuffer(number, cookie)
-                                                                 : kNone;
-  }
-  // The same if it is the oldest of all, and alone; false, and nothing done: TakeAddress knows.
-  bool TakeNext(uint64_t address, uint32_t* cookie) {
-    const Buffer& buffer = buffers_[buffers_begin_ & buffer_mask_];
-    if (buffer.address != address || buffer.id != kAlone || buffers_begin_ == published_)
-      return false;
-    *cookie = buffer.cookie;
-    ++buffers_begin_;
-    SkipGap();
-    --count_;
-    return true;
-  }
-  // Once for each burst of TakeNext and TakeAddress: if all came back, begins anew where memory is in
-  // the cache.
-  void RewindAddresses() {
-    if (buffers_begin_ == buffers_end_) buffers_begin_ = buffers_end_ = published_ = 0;
-  }
+  void FinishElsewhere(uint32_t packets) { count_ -= packets; }
 
   // It is sent.
   void Finish(uint32_t id) {
@@ -153,52 +121,6 @@ class TxLedger {
     free_[free_count_++] = id;
     --count_;
   }
-  struct Buffer {
-    uint64_t address = 0;
-    uint32_t id = kNone;  // kNone: it came back
-    uint32_t cookie = 0;
-  };
-  uint32_t Bucket(uint64_t address) const {
-    return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> bucket_shift_);
-  }
-  // Whether the buffer with this number is there still, at this address.
-  bool IsAt(uint32_t number, uint64_t address) const {
-    const Buffer& buffer = buffers_[number & buffer_mask_];
-    return buffer.address == address && buffer.id != kNone &&
-           number - buffers_begin_ < buffers_end_ - buffers_begin_;
-  }
-  void AddBuffer(const Buffer& buffer) {
-    if (buffers_end_ - buffers_begin_ == buffers_.size()) [[unlikely]] {
-      CloseRanks();
-    }
-    buffers_[buffers_end_ & buffer_mask_] = buffer;
-    if (has_hints_) Hint(buffers_end_, buffer.address);
-    ++buffers_end_;
-  }
-  void SkipGap() {
-    while (buffers_begin_ != buffers_end_ && buffers_[buffers_begin_ & buffer_mask_].id == kNone) {
-      ++buffers_begin_;
-    }
-  }
-  uint32_t TakeBuffer(uint32_t number, uint32_t* cookie) {
-    Buffer& buffer = buffers_[number & buffer_mask_];
-    const uint32_t id = buffer.id;
-    *cookie = buffer.cookie;
-    buffer.id = kNone;
-    SkipGap();
-    count_ -= static_cast<uint32_t>(id == kAlone);
-    return id;
-  }
-  void Hint(uint32_t number, uint64_t address) {
-    uint32_t& hint = hints_[Bucket(address)];
-    if (!IsAt(hint, address)) hint = number;
-  }
-  // The number of the oldest buffer there; of the next one to come.
-  uint32_t FindBuffer(uint64_t address);
-  // Makes room at the end where buffers came back.
-  void CloseRanks();
-  void RenewHints();
-
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;  // a stack
   uint32_t free_count_ = 0;
@@ -209,16 +131,6 @@ class TxLedger {
   uint32_t finished_first_ = kNone;
   uint32_t finished_last_ = kNone;
   std::vector<uint32_t> by_slot_;
-  // A ring in the order of AddAddress, with gaps; numbers run freely.
-  std::vector<Buffer> buffers_;
-  uint32_t buffer_mask_ = 0;
-  uint32_t buffers_begin_ = 0;
-  uint32_t buffers_end_ = 0;
-  uint32_t published_ = 0;
-  // By bucket: the number of a buffer that may be the one. Kept once a buffer came out of order.
-  bool has_hints_ = false;
-  std::vector<uint32_t> hints_;
-  uint32_t bucket_shift_ = 63;
 };
 
 }  // namespace qsplit::dataplane
