@@ -137,6 +137,7 @@ absl::StatusOr<RingForms> RingForms::Compile(const RingShape& shape,
         compiled.each_is_one_slot_ && form.slots == 1 && form.extent.Fixed();
     compiled.forms_.push_back(std::move(form));
   }
+  if (compiled.each_is_one_slot_) compiled.one_slot_bytes_ = compiled.first_slot_bytes_;
   absl::StatusOr<Matcher> first = CompileMatcher(shape, compiled.forms_, v1::PACKET_POSITION_REST);
   if (!first.ok()) return first.status();
   compiled.first_ = *std::move(first);

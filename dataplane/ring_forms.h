@@ -103,6 +103,7 @@ class RingForms {
 
   // Which form private bytes are of: as the first descriptor of a packet or one of the rest.
   int Match(const std::byte* descriptor, bool first) const {
+    if (has_one_form_) return 0;
     const Matcher& matcher = first ? first_ : rest_;
     const int match = matcher.forms.Match(descriptor);
     if (match == FormMatcher::kNone) return kUndefined;
@@ -129,6 +130,10 @@ class RingForms {
       }
       ReadSlots(slots, at, 1, forms_[static_cast<uint32_t>(form)].read_bytes, copy);
       return form;
+    }
+    if (!bytes_decide_ && one_slot_bytes_ != 0) {
+      slots.Read(at.index(), copy, one_slot_bytes_);
+      return Match(copy, first);
     }
     return ReadSlowly(slots, at, first, copy);
   }
@@ -187,6 +192,7 @@ class RingForms {
   Matcher first_;
   Matcher rest_;
   uint32_t slot_bytes_ = 0;
+  uint32_t one_slot_bytes_ = 0;    // if each is one: of the longest form
   uint32_t first_slot_bytes_ = 0;  // read of the first slot, for the longest form
   bool bytes_decide_ = false;
   bool each_is_one_slot_ = true;

@@ -117,9 +117,8 @@ absl::Status RingTxDriver::OpenReturns() {
   if (!rules.ok()) return rules.status();
   rules_ = *std::move(rules);
   if (rings_.CompletesInOwnSlots()) return absl::OkStatus();
-  if (completions_->plain() &&
-      (rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kEach) &&
-      (rings_.key == v1::COMPLETION_KEY_ADDRESS || rings_.key == v1::COMPLETION_KEY_TAG)) {
+  const bool one_by_one = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kEach;
+  if (completions_->plain() && one_by_one) {
     only_key_ = rules_.OnlyKey(0, rings_.descriptors->ring_index, rings_.key);
   }
   // Nobody may be able to tell the device how far the driver has read: then as many packets go out

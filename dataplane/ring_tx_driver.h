@@ -145,11 +145,13 @@ class RingTxDriver {
   // How many plain packets of so many have room.
   uint32_t PlainRoom(uint32_t packets);
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
+  void WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record);
+  void WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record);
   TxLedger::Packet& AddPlain(uint32_t cookie, bool report);
   void WritePlainPrefix(uint32_t id);
   TxPlain::Values PlainValues(uint64_t address, uint32_t bytes, uint32_t id, bool report) const {
-    return {address, bytes, shape_.view.scratch_iova.value + uint64_t{id} * prefix_stride_,
-            id,      0,     report};
+    return {address, bytes, shape_.view.scratch_iova.value + uint64_t{id} * prefix_stride_, id, 0,
+            0,       report};
   }
 
   // Completions.
@@ -182,7 +184,7 @@ class RingTxDriver {
   std::optional<HeadReader> head_;
   std::optional<CompletionReader> completions_;
   CompletionRules rules_;
-  const FieldAccess* only_key_ = nullptr;  // a tag or an address, if completions are nothing else
+  const FieldAccess* only_key_ = nullptr;  // a tag, index or address, if completions have no more
   uint32_t completion_slots_ = 1;          // that one takes at most
   uint32_t completion_capacity_ = UINT32_MAX;  // slots
   uint32_t owed_ = 0;                          // slots

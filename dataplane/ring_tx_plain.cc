@@ -63,7 +63,7 @@ void TxPlain::TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignmen
 }
 
 void RingTxDriver::OpenPlain() {
-  if (table_ || plain_.first == nullptr || plain_.first->max_buffers == 0) return;
+  if (plain_.first == nullptr || plain_.first->max_buffers == 0) return;
   const TxPost& first = *plain_.first;
   TxPlain plain;
   Packet packet;
@@ -78,7 +78,7 @@ void RingTxDriver::OpenPlain() {
   packet.segments = std::span(&nothing, 1);
   packet.reporter = ReporterOf(first, packet.descriptors);
   plain.count = packet.descriptors;
-  plain.slots = packet.slots;
+  plain.slots = table_ ? 1 : packet.slots;
   plain.reporter = packet.reporter;
   uint64_t most_bytes = program_.max_packet_bytes;
   uint32_t begin = 0;
@@ -103,6 +103,7 @@ void RingTxDriver::OpenPlain() {
     if (post.tag.has_value() && SpeaksIn(post.tag->position, is_first, is_last)) {
       all = all && to.Add(post.tag->field, 0, TxPlain::kId);
     }
+    if (table_ && !is_last) all = all && to.Add(*post.next_index, 0, TxPlain::kNext);
     if (post.slot_count.has_value()) all = all && to.Add(*post.slot_count, 0, TxPlain::kSlotCount);
     if (const auto& field = post.total_length; field.has_value() &&
                                                SpeaksIn(field->position, is_first, is_last) &&
@@ -167,9 +168,9 @@ bool RingTxDriver::IsRight(const TxPlain& plain, Packet packet) const {
 
 uint32_t RingTxDriver::PlainRoom(uint32_t packets) {
   packets = std::min(packets, ledger_.Free());
-  if (plain_owed_ != 0) {
-    packets = std::min(packets, (completion_capacity_ - owed_) / plain_owed_);
-  }
+  const uint32_t free = completion_capacity_ - owed_;
+  if (packets * plain_owed_ > free) packets = free / plain_owed_;
+  if (table_) packets = std::min(packets, table_->Room() / plain_packet_.count);
   const uint32_t slots = plain_packet_.slots;
   return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
 }
@@ -186,20 +187,51 @@ TxLedger::Packet& RingTxDriver::AddPlain(uint32_t cookie, bool report) {
 }
 
 void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
-  const TxPlain& plain = plain_packet_;
   const uint32_t id = ledger_.NextId();
-  const bool report = TakeReport(plain.slots);
+  const bool report = TakeReport(plain_packet_.slots);
   if (program_.prefix_bytes != 0 && prefix_is_plain_[id] == 0) WritePlainPrefix(id);
+  TxPlain::Values values = PlainValues(address, bytes, id, report);
   const RingCursor& at = posts_->position();
   TxLedger::Packet& record = AddPlain(cookie, report);
   record.first = at.index();
-  TxPlain::Values values = PlainValues(address, bytes, id, report);
+  if (table_) {
+    WritePlainChain(values, &record);
+  } else {
+    WritePlainRing(values, id, &record);
+  }
+  record.end_count = at.count();
+  if (rings_.key == v1::COMPLETION_KEY_INDEX) ledger_.SetSlots(id, record.first, record.slots);
+  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, id, 0});
+}
+
+void RingTxDriver::WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record) {
+  const TxPlain& plain = plain_packet_;
+  DescriptorBytes image;
+  uint32_t slot = table_->Allocate();
+  record->first = slot;
+  for (uint32_t number = 0; number < plain.count; ++number) {
+    const uint32_t next = number + 1 == plain.count ? TableWriter::kNone : table_->Allocate();
+    values[TxPlain::kNext] = next;
+    plain.descriptors[number].Fill(values, image.bytes);
+    table_->Write(slot, plain.descriptors[number].form, image.bytes);
+    table_next_[slot] = next;
+    slot = next;
+  }
+  chain_head_.Store(chain_image_.bytes, record->first);
+  record->last_count = posts_->position().count();
+  posts_->Write(0, chain_image_.bytes);
+}
+
+void RingTxDriver::WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record) {
+  const TxPlain& plain = plain_packet_;
+  const RingCursor& at = posts_->position();
+  const bool report = values[TxPlain::kReport] != 0;
   DescriptorBytes image;
   for (uint32_t number = 0; number < plain.count; ++number) {
     const TxPlain::Descriptor& descriptor = plain.descriptors[number];
     const bool reports = has_report_ && number == plain.reporter;
     std::byte* const to = reports ? unreported_.image.bytes : image.bytes;
-    values[TxPlain::kSlotCount] = record.last_count = at.count();
+    values[TxPlain::kSlotCount] = record->last_count = at.count();
     descriptor.Fill(values, to);
     if (reports) {
       unreported_.field = report ? nullptr : plain_report_;
@@ -212,9 +244,6 @@ void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie)
     }
     posts_->Write(descriptor.form, to, descriptor.bytes);
   }
-  record.end_count = at.count();
-  if (rings_.key == v1::COMPLETION_KEY_INDEX) ledger_.SetSlots(id, record.first, record.slots);
-  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, id, 0});
 }
 
 uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {

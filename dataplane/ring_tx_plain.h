@@ -28,6 +28,7 @@ struct TxPlain {
     kBytes,
     kPrefix,     // address of the packet's prefix
     kId,         // number of the packet
+    kNext,       // slot of a table with the packet's next descriptor
     kSlotCount,  // of the descriptor's slot, free-running
     kReport,     // 0 or 1
     kSources,
@@ -78,7 +79,7 @@ struct TxPlain {
 
   std::array<Descriptor, kMaxDescriptors> descriptors;  // of which it has `count`
   uint32_t count = 0;
-  uint32_t slots = 0;     // of all of them
+  uint32_t slots = 0;     // of the ring that the device follows
   uint32_t reporter = 0;  // which of them asks for the completion, if one does
 
  private:

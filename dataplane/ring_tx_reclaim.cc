@@ -111,6 +111,7 @@ void RingTxDriver::PollCompletions() {
 }
 
 uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
+  const uint32_t slots = rings_.descriptors->slot_count;
   const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
   uint32_t count = 0;
   uint32_t alone = 0;
@@ -124,7 +125,9 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
       ++alone;
       continue;
     }
-    const uint32_t id = by_address ? buffer.id : ledger_.ById(key);
+    const uint32_t id = by_address                               ? buffer.id
+                        : rings_.key == v1::COMPLETION_KEY_INDEX ? ledger_.BySlot(key % slots)
+                                                                 : ledger_.ById(key);
     if (!IsPublished(id)) continue;
     if (ledger_[id].pending > 1) {
       CompleteNamed(false, id);
