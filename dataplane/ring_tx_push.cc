@@ -23,6 +23,7 @@ PushResult RingTxDriver::Check(const Plan& plan, std::span<const TxSegment> segm
       return PushResult::kTooLong;
     }
   }
+  if (IsBefore(plan) && segments[0].memory == nullptr) return PushResult::kUnsupported;
   if (total > program_.max_packet_bytes) return PushResult::kTooLong;
   if (first.max_buffers == 0 && total > first.inline_max) return PushResult::kTooLong;
   const bool segmented = plan.request.wants.Has(TxFeature::kSegment);
@@ -66,8 +67,7 @@ PushResult RingTxDriver::Check(const Plan& plan, std::span<const TxSegment> segm
 
 uint32_t RingTxDriver::OwedFor(const Packet& packet) const {
   if (rings_.completions == nullptr || rings_.CompletesInOwnSlots()) return 0;
-  const bool each = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kDescriptor;
-  return completion_slots_ * (each ? packet.descriptors : 1);
+  return completion_slots_ * (EachDescriptorReturns() ? packet.descriptors : 1);
 }
 
 bool RingTxDriver::HasRoom(const Packet& packet) {
@@ -76,17 +76,20 @@ bool RingTxDriver::HasRoom(const Packet& packet) {
   return table_->Room() >= packet.descriptors && posts_->HasRoom(1);
 }
 
-void RingTxDriver::DecideReport(Packet* packet) {
-  packet->report = true;
-  if (!has_report_) return;
-  const TxPost* const last = packet->descriptors == 1 ? packet->plan->first : program_.Rest();
-  const bool in_last = last->report_at.has_value() &&
-                       SpeaksIn(last->report_at->position, packet->descriptors == 1, true);
-  packet->reporter = in_last ? packet->descriptors - 1 : 0;
-  if (!coalesces_) return;
-  slots_since_report_ += packet->slots;
-  packet->report = ++since_report_ >= report_every_ || slots_since_report_ >= most_unreported_;
-  if (packet->report) since_report_ = slots_since_report_ = 0;
+uint32_t RingTxDriver::ReporterOf(const TxPost& first, uint32_t descriptors) const {
+  if (!has_report_) return 0;
+  const TxPost& last = descriptors == 1 ? first : *program_.Rest();
+  const bool in_last =
+      last.report_at.has_value() && SpeaksIn(last.report_at->position, descriptors == 1, true);
+  return in_last ? descriptors - 1 : 0;
+}
+
+bool RingTxDriver::TakeReport(uint32_t slots) {
+  if (!coalesces_) return true;
+  slots_since_report_ += slots;
+  if (++since_report_ < report_every_ && slots_since_report_ < most_unreported_) return false;
+  since_report_ = slots_since_report_ = 0;
+  return true;
 }
 
 void RingTxDriver::WriteContext(const Packet& packet, DescriptorBytes* context) {
@@ -96,8 +99,8 @@ void RingTxDriver::WriteContext(const Packet& packet, DescriptorBytes* context) 
   posts_->Write(program_.context_forms[static_cast<size_t>(packet.plan->context)], context->bytes);
 }
 
-void RingTxDriver::WritePrefix(const Packet& packet) {
-  const TxContextForm& form = program_.requests.contexts[static_cast<size_t>(program_.prefix)];
+DescriptorBytes RingTxDriver::RequestImage(const Packet& packet, int context) const {
+  const TxContextForm& form = program_.requests.contexts[static_cast<size_t>(context)];
   DescriptorBytes image;
   CopyDescriptor(image.bytes, form.image.bytes, program_.requests.copy_bytes);
   if (packet.plan->request.wants.bits != 0) {
@@ -106,8 +109,14 @@ void RingTxDriver::WritePrefix(const Packet& packet) {
       form.payload_length->field.Store(image.bytes, packet.payload);
     }
   }
-  std::memcpy(shape_.view.scratch + size_t{packet.id} * PrefixStride(program_.prefix_bytes),
-              image.bytes, program_.prefix_bytes);
+  return image;
+}
+
+void RingTxDriver::WritePrefix(const Packet& packet) {
+  const DescriptorBytes image = RequestImage(packet, program_.prefix);
+  prefix_is_plain_[packet.id] = packet.plan->request.wants.bits == 0 ? 1 : 0;
+  std::memcpy(shape_.view.scratch + size_t{packet.id} * prefix_stride_, image.bytes,
+              program_.prefix_bytes);
 }
 
 void RingTxDriver::WriteInline(const Packet& packet) const {
@@ -130,8 +139,7 @@ void RingTxDriver::Fill(const Packet& packet, const TxPost& post, uint32_t numbe
   const uint32_t prefix = program_.prefix_bytes != 0 ? 1 : 0;
   for (uint32_t i = 0; i < count; ++i) {
     if (begin + i < prefix) {
-      const Iova at =
-          shape_.view.scratch_iova + uint64_t{packet.id} * PrefixStride(program_.prefix_bytes);
+      const Iova at = shape_.view.scratch_iova + uint64_t{packet.id} * prefix_stride_;
       post.Put(i, at, program_.prefix_bytes, image);
     } else {
       const TxSegment& segment = packet.segments[begin + i - prefix];
@@ -159,6 +167,8 @@ void RingTxDriver::Fill(const Packet& packet, const TxPost& post, uint32_t numbe
     if (NeedsContextDescriptor(packet)) {
       if (post.context_index.has_value()) post.context_index->Store(image, packet.place);
       if (post.context_present.has_value()) post.context_present->Store(image, 1);
+    } else if (first && IsBefore(plan)) {
+      post.context_present->Store(image, 1);
     }
   }
   // Two lengths may share bits, chosen by a flag that stands there by now.
@@ -231,8 +241,8 @@ void RingTxDriver::WriteChain(const Packet& packet, TxLedger::Packet* record) {
   record->end_count = posts_->position().count();
 }
 
-PushResult RingTxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
-                              uint32_t cookie) {
+PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRequest& request,
+                                 uint32_t cookie) {
   const bool plain = request.wants.bits == 0;
   if (!plain && !(request == last_plan_.asked)) last_plan_ = MakePlan(request);
   const Plan& plan = plain ? plain_ : last_plan_;
@@ -244,8 +254,13 @@ PushResult RingTxDriver::Push(std::span<const TxSegment> segments, const TxReque
   if (!HasRoom(packet)) return PushResult::kNoRoom;
 
   packet.id = ledger_.NextId();
-  DecideReport(&packet);
+  packet.report = TakeReport(packet.slots);
+  packet.reporter = ReporterOf(*plan.first, packet.descriptors);
   if (program_.prefix_bytes != 0) WritePrefix(packet);
+  if (IsBefore(plan)) {
+    std::memcpy(segments[0].memory - program_.before_bytes,
+                RequestImage(packet, program_.before).bytes, program_.before_bytes);
+  }
   TxLedger::Packet record;
   record.cookie = cookie;
   if (table_) {
@@ -256,14 +271,13 @@ PushResult RingTxDriver::Push(std::span<const TxSegment> segments, const TxReque
   record.reported = packet.report;
   record.owed = packet.report ? OwedFor(packet) : 0;
   owed_ += record.owed;
-  const bool each = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kDescriptor;
-  record.pending = each ? packet.descriptors : 1;
+  record.pending = EachDescriptorReturns() ? packet.descriptors : 1;
   ledger_.Add(record);
   if (rings_.key == v1::COMPLETION_KEY_INDEX) {
     ledger_.SetSlots(packet.id, record.first, record.slots);
   }
   if (rings_.how == TxReturn::kAddress) {
-    for (const TxSegment& segment : segments) ledger_.AddAddress(packet.id, segment.address.value);
+    for (const TxSegment& segment : segments) addresses_.Add({segment.address.value, packet.id, 0});
   }
   return PushResult::kPushed;
 }

@@ -62,10 +62,34 @@ bool TxDriver::Supports(const TxRequest& request) const {
 }
 uint32_t TxDriver::AddressAlignment() const { return in_place_ ? 1 : ring_->AddressAlignment(); }
 bool TxDriver::NeedsMemory() const { return ring_ != nullptr && ring_->NeedsMemory(); }
+uint32_t TxDriver::BytesBefore() const { return ring_ == nullptr ? 0 : ring_->BytesBefore(); }
 PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
                           uint32_t cookie) {
   return in_place_ ? in_place_->Push(segments, request, cookie)
                    : ring_->Push(segments, request, cookie);
+}
+uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                             PushResult* why) {
+  if (in_place_ != nullptr) [[likely]] {
+    return in_place_->PushBurst(packets, request, why);
+  }
+  *why = PushResult::kPushed;
+  uint32_t done = request.wants.bits == 0 ? ring_->PushBurst(packets) : 0;
+  for (const TxPacket& packet : packets.subspan(done)) {
+    const TxSegment one{packet.address, packet.bytes};
+    *why = ring_->Push(std::span(&one, 1), request, packet.cookie);
+    if (*why != PushResult::kPushed) break;
+    ++done;
+  }
+  return done;
+}
+uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets) {
+  if (ring_ != nullptr) return ring_->PushBurst(packets);
+  PushResult why = PushResult::kPushed;
+  return in_place_->PushBurst(packets, TxRequest{}, &why);
+}
+AccessReport TxDriver::Access() const {
+  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
 }
 bool TxDriver::Publish() { return in_place_ ? in_place_->Publish() : ring_->Publish(); }
 uint32_t TxDriver::Reclaim(std::span<uint32_t> cookies) {

@@ -5,6 +5,7 @@
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_CHECKSUM_H_
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "daemon/backend/softnic/packet.h"
@@ -32,6 +33,59 @@ struct ChecksumVerdict {
 // IPv4's header, and TCP, UDP or SCTP where they are whole. A UDP checksum of zero over IPv4 says
 // that there is none: kUnknown.
 ChecksumVerdict Verify(const Packet& packet);
+
+// A sum on its way: not folded, its words in the host's byte order.
+class RawSum {
+ public:
+  // Adds bytes that stand at this distance from the first one that is summed.
+  void Add(const uint8_t* at, size_t count, size_t distance);
+  // The same for few bytes at an even distance.
+  void AddShort(const uint8_t* at, size_t count) {
+    for (; count >= 8; at += 8, count -= 8) {
+      uint64_t word;
+      std::memcpy(&word, at, 8);
+      AddWord(word);
+    }
+    if ((count & 4) != 0) {
+      uint32_t word;
+      std::memcpy(&word, at, 4);
+      AddWord(word);
+      at += 4;
+    }
+    if ((count & 2) != 0) {
+      uint16_t word;
+      std::memcpy(&word, at, 2);
+      AddWord(word);
+      at += 2;
+    }
+    if ((count & 1) != 0) AddWord(*at);
+  }
+  // A big-endian word's value.
+  void AddValue(uint16_t value) { AddWord(__builtin_bswap16(value)); }
+  // Whether all that was summed bears a good checksum.
+  bool IsGood() const;
+
+ private:
+  void AddWord(uint64_t word) {
+    value_ += word;
+    value_ += value_ < word ? 1 : 0;  // end-around carry
+  }
+  uint64_t value_ = 0;
+};
+
+// Verify for a plain frame, of which only the head is at hand: what is open until the sum
+// over the rest is known.
+struct OpenVerdict {
+  ChecksumVerdict verdict;  // as it stands if there is no rest
+  // Of the frame, bytes behind its head that the transport's checksum covers.
+  uint32_t rest_bytes = 0;
+  // Of all that it covers in front of them, an even number of bytes.
+  RawSum sum;
+
+  // After the rest was added to `sum`.
+  ChecksumVerdict Close() const;
+};
+OpenVerdict BeginVerify(const FrameHead& frame, const PlainFacts& facts);
 
 }  // namespace qsplit::softnic
 

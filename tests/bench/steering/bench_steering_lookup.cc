@@ -8,7 +8,8 @@
 // half are random. Both sides' verdicts for each key are compared with each other, and with a
 // search through all rules, before anything is measured. ns for each key, medians of 9 runs that
 // take turns
-// (--quick: 3); +-: half of the spread between the quartiles, in percent.
+// (--quick: 3); +-: half of the spread between the quartiles, in percent. --rows: lines for
+// scripts/bench.
 #include <pthread.h>
 #include <sched.h>
 
@@ -210,9 +211,9 @@ void Print(bool rows, const std::string& rules, const std::string& how, const st
   const double ratio = ours.Median() / theirs.Median();
   if (rows) {
     std::printf(
-        "Steering, 1,024 rules, %s, %s\t%.2f\tns/key\t%s %.2f ns: %.2fx; spread %.1f%%, %.1f%%\n",
-        rules.c_str(), how.c_str(), ours.Median(), against.c_str(), theirs.Median(), ratio,
-        ours.SpreadPercent(), theirs.SpreadPercent());
+        "Steering, 1,024 rules, %s, %s\t%.2f\tns/key\t%s %.2f ns; spread %.1f%%, %.1f%%\t%.3f\n",
+        rules.c_str(), how.c_str(), ours.Median(), against.c_str(), theirs.Median(),
+        ours.SpreadPercent(), theirs.SpreadPercent(), ratio);
   } else {
     std::printf("%-6s %-12s %8.2f +-%.1f%%   %-8s %8.2f +-%.1f%%   %.2fx\n", rules.c_str(),
                 how.c_str(), ours.Median(), ours.SpreadPercent(), against.c_str(), theirs.Median(),

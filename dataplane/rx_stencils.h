@@ -1,0 +1,124 @@
+// Completions of single packets, written through stencils: packets of one kind (protocols,
+// verdicts, what is said of them at all) differ in their completions by nothing but a length, a
+// hash and a time, so the rest is encoded once, in full, and copied from then on.
+//
+// That nothing else differs is checked against the form's fields and conditions when a stencil is
+// made; where it does, there is none. Bit for bit what RxProgram::Encode writes. Works on private
+// bytes only, never allocates. As thread-safe as its owner.
+#ifndef QSPLIT_DATAPLANE_RX_STENCILS_H_
+#define QSPLIT_DATAPLANE_RX_STENCILS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "dataplane/field_access.h"
+#include "dataplane/metadata.h"
+#include "dataplane/rx_program.h"
+
+namespace qsplit::dataplane {
+
+class RxStencils {
+ public:
+  // Longer completions are encoded in full each time.
+  static constexpr uint32_t kMaxBytes = 64;
+
+  class Stencil {
+   public:
+    // A whole completion, of kMaxBytes at most. False: it cannot say the length; *descriptor is
+    // undefined then.
+    bool Fill(uint64_t length, uint32_t hash, std::byte* descriptor) const {
+      std::array<uint64_t, kMaxBytes / 8> words;
+      for (uint32_t i = 0; i < word_count_; ++i) words[i] = words_[i];
+      if (!length_.Fill(length, words.data())) return false;
+      for (const FieldAccess& wire : wire_lengths_) {
+        wire.Store(reinterpret_cast<std::byte*>(words.data()), length);
+      }
+      hash_.Fill(hash, words.data());
+      for (uint32_t i = 0; i < word_count_; ++i) {
+        std::memcpy(descriptor + 8 * i, &words[i], 8);
+      }
+      return true;
+    }
+
+   private:
+    friend class RxStencils;
+    // A field that is filled: within a word, which is zero there, or in some other way.
+    struct Hole {
+      const FieldAccess* field = nullptr;  // null: there is none
+      bool in_word = false;
+      uint32_t word = 0;
+      uint32_t shift = 0;
+      uint64_t max = 0;
+
+      explicit Hole(const FieldAccess* f = nullptr);
+      bool Fill(uint64_t value, uint64_t* words) const {
+        if (in_word) [[likely]] {
+          words[word] |= (value & max) << shift;
+          return value <= max;
+        }
+        if (field == nullptr) return true;
+        auto* const bytes = reinterpret_cast<std::byte*>(words);
+        if (field->Store(bytes, value)) return true;
+        field->StoreRaw(bytes, value & field->MaxRaw());
+        return false;
+      }
+    };
+
+    uint64_t what_ = 0;
+    uint64_t numbers_ = 0;
+    uint64_t timestamp_ = 0;
+    Hole length_;
+    Hole hash_;
+    std::span<const FieldAccess> wire_lengths_;
+    uint32_t word_count_ = 0;  // 0: no stencil
+    std::array<uint64_t, kMaxBytes / 8> words_{};
+    const FieldAccess* timestamp_field_ = nullptr;
+  };
+
+  // The stencil for packets of this kind, with the time in it; null: there is none. Valid until the
+  // next call.
+  const Stencil* Find(const RxMetadata& meta) {
+    Stencil& stencil = stencils_[PlaceOf(meta)];
+    if (stencil.word_count_ == 0 || stencil.what_ != WhatOf(meta) ||
+        stencil.numbers_ != NumbersOf(meta)) {
+      return nullptr;
+    }
+    if (stencil.timestamp_field_ != nullptr && stencil.timestamp_ != meta.timestamp) {
+      SetTime(meta.timestamp, &stencil);
+    }
+    return &stencil;
+  }
+
+  // Find had none: the second such packet in a row gets one, made of `program`, which must outlive
+  // this.
+  void Learn(const RxProgram& program, const RxMetadata& meta);
+
+ private:
+  static constexpr uint32_t kStencils = 16;
+
+  // All of the metadata but hash and time.
+  static uint64_t WhatOf(const RxMetadata& m) {
+    return uint64_t{m.present.bits} | uint64_t{static_cast<uint8_t>(m.hash_type)} << 16 |
+           uint64_t{static_cast<uint8_t>(m.l3)} << 24 | uint64_t{static_cast<uint8_t>(m.l4)} << 32 |
+           uint64_t{static_cast<uint8_t>(m.l3_checksum)} << 40 |
+           uint64_t{static_cast<uint8_t>(m.l4_checksum)} << 48 | uint64_t{m.error} << 56;
+  }
+  static uint64_t NumbersOf(const RxMetadata& m) {
+    return uint64_t{m.vlan_tci} | uint64_t{m.queue} << 16 | uint64_t{m.mark} << 32;
+  }
+  static uint32_t PlaceOf(const RxMetadata& m) {
+    return static_cast<uint32_t>(((WhatOf(m) ^ NumbersOf(m)) * 0x9e3779b97f4a7c15u) >> 60);
+  }
+  static void SetTime(uint64_t timestamp, Stencil* stencil);
+
+  std::array<Stencil, kStencils> stencils_{};
+  uint64_t missed_what_ = 0;  // the last one that there was none for
+  uint64_t missed_numbers_ = 0;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_RX_STENCILS_H_
