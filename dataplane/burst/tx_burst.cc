@@ -74,7 +74,7 @@ std::array<uint64_t, kMaxWords> TxBurst::Words(const TxPacket& packet, const TxI
   return words;
 }
 
-uint32_t TxBurst::PushByPlan(const TxBurstPlan& plan, std::byte* slots, SentSlot* sent,
+uint32_t TxBurst::PushByPlan(const TxBurstPlan& plan, std::byte* slots, uint32_t* cookies,
                              uint32_t slot, uint32_t most, const TxPacket* packets,
                              const TxImage& image) {
   if (slot >= plan.slot_count) return 0;
@@ -83,7 +83,7 @@ uint32_t TxBurst::PushByPlan(const TxBurstPlan& plan, std::byte* slots, SentSlot
   for (; done < most; ++done) {
     const TxPacket& packet = packets[done];
     if (packet.address.value > plan.max_address || packet.bytes - 1 >= plan.max_bytes) break;
-    sent[slot + done] = {packet.cookie, image.state.ends_packet, image.state.reported, 0};
+    cookies[slot + done] = packet.cookie;
   }
   // Word by word of all of them.
   for (uint32_t w = 0; w < plan.slot_bytes / 8; ++w) {
@@ -103,6 +103,7 @@ uint32_t TxBurst::PushByPlan(const TxBurstPlan& plan, std::byte* slots, SentSlot
           word |= steps[k].piece.Put(number(steps[k], packets[i]));
         }
       }
+      if (i + 1 == most) word |= image.report[w];
       StoreRelaxed<uint64_t>(at, word);
     }
   }

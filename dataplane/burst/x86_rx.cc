@@ -14,7 +14,8 @@ using x86::Walk;
 asmjit::FuncNode* EmitPoll(x86::Emitter* emitter, const RxBurstPlan& plan) {
   asm86::Compiler& cc = emitter->cc();
   x86::Record record(emitter, plan.record);
-  const Walk walk = Walk::Begin(emitter, plan.slot_count, plan.slot_bytes);
+  const Walk walk = Walk::Begin(
+      emitter, {plan.slot_count, plan.slot_bytes, sizeof(PostedSlot), sizeof(RxCompletion)});
   record.Load(walk.slot, plan.first_word, walk.stop);
   const Gp length = record.Length(walk.stop);
   if (plan.prefix_bytes != 0) cc.add(length, plan.prefix_bytes);
@@ -38,7 +39,7 @@ asmjit::FuncNode* EmitPoll(x86::Emitter* emitter, const RxBurstPlan& plan) {
   emitter->Set(marks, uint64_t{0x101} << 32 | plan.prefix_bytes);
   cc.mov(asm86::qword_ptr(walk.element, offsetof(RxCompletion, offset)), marks);
   record.Store(walk.element, offsetof(RxCompletion, meta));
-  walk.End(emitter, plan.slot_bytes, sizeof(RxCompletion));
+  walk.End(emitter);
   return walk.function;
 }
 
@@ -68,10 +69,11 @@ void CheckBuffer(x86::Emitter* emitter, const RxBurstPlan& plan, const Walk& wal
 
 asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxBurstPlan& plan) {
   asm86::Compiler& cc = emitter->cc();
-  const Walk walk = Walk::Begin(emitter, plan.slot_count, plan.slot_bytes);
+  const Walk walk = Walk::Begin(
+      emitter, {plan.slot_count, plan.slot_bytes, sizeof(PostedSlot), sizeof(RxBuffer)});
   if (!plan.posts) {
     cc.jmp(walk.stop);
-    walk.End(emitter, plan.slot_bytes, sizeof(RxBuffer));
+    walk.End(emitter);
     return walk.function;
   }
   const Gp address = cc.newUInt64("address");
@@ -99,7 +101,7 @@ asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxBurstPlan& plan) {
   cc.mov(cookie, asm86::dword_ptr(walk.element, offsetof(RxBuffer, cookie)));
   cc.mov(asm86::dword_ptr(walk.state, offsetof(PostedSlot, cookie)), cookie);
   cc.mov(asm86::dword_ptr(walk.state, offsetof(PostedSlot, bytes)), bytes.r32());
-  walk.End(emitter, plan.slot_bytes, sizeof(RxBuffer));
+  walk.End(emitter);
   return walk.function;
 }
 

@@ -11,16 +11,10 @@ namespace asm86 = asmjit::x86;
 using x86::Gp;
 using x86::Walk;
 
-bool Speaks(const std::vector<Piece>& pieces, uint32_t word) {
-  for (const Piece& piece : pieces) {
-    if (piece.word == word) return true;
-  }
-  return false;
-}
-
 asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool with_total) {
   asm86::Compiler& cc = emitter->cc();
-  const Walk walk = Walk::Begin(emitter, plan.slot_count, plan.slot_bytes);
+  const Walk walk =
+      Walk::Begin(emitter, {plan.slot_count, plan.slot_bytes, sizeof(uint32_t), sizeof(TxPacket)});
   const Gp address = cc.newUInt64("address");
   const Gp bytes = cc.newUInt64("bytes");
   cc.mov(address, asm86::qword_ptr(walk.element, offsetof(TxPacket, address)));
@@ -33,21 +27,29 @@ asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool 
   cc.lea(less, asm86::ptr(bytes, -1));
   cc.cmp(less, plan.max_bytes);
   cc.jae(walk.stop);
+  const auto image_at = [&](size_t offset, uint32_t w) {
+    return asm86::qword_ptr(walk.more, static_cast<int32_t>(offset + size_t{8} * w));
+  };
+  std::vector<Gp> words;
   for (uint32_t w = 0; w < plan.slot_bytes / 8; ++w) {
-    const auto at = static_cast<int32_t>(8 * w);
-    const Gp word = cc.newUInt64();
-    cc.mov(word, asm86::qword_ptr(walk.more, at));
-    if (Speaks(plan.address, w)) emitter->Put(plan.address, w, address, word);
-    if (Speaks(plan.length, w)) emitter->Put(plan.length, w, bytes, word);
+    const Gp word = words.emplace_back(cc.newUInt64());
+    cc.mov(word, image_at(offsetof(TxImage, words), w));
+    emitter->Put(plan.address, w, address, word);
+    emitter->Put(plan.length, w, bytes, word);
     if (with_total) emitter->Put(plan.total_length, w, bytes, word);
-    cc.mov(asm86::qword_ptr(walk.slot, at), word);
+    cc.mov(asm86::qword_ptr(walk.slot, static_cast<int32_t>(8 * w)), word);
   }
-  static_assert(offsetof(TxImage, words) == 0 && offsetof(SentSlot, cookie) == 0);
-  const Gp cookie = cc.newUInt64();
-  cc.mov(cookie.r32(), asm86::dword_ptr(walk.element, offsetof(TxPacket, cookie)));
-  cc.or_(cookie, asm86::qword_ptr(walk.more, offsetof(TxImage, state)));  // its cookie is 0
-  cc.mov(asm86::qword_ptr(walk.state), cookie);
-  walk.End(emitter, plan.slot_bytes, sizeof(TxPacket));
+  const Gp cookie = cc.newUInt32();
+  cc.mov(cookie, asm86::dword_ptr(walk.element, offsetof(TxPacket, cookie)));
+  cc.mov(asm86::dword_ptr(walk.state), cookie);
+  walk.End(emitter, [&] {
+    // The last one once more, with the report: it is not the device's yet.
+    for (uint32_t w = 0; w < words.size(); ++w) {
+      if ((plan.report_words >> w & 1) == 0) continue;
+      cc.or_(words[w], image_at(offsetof(TxImage, report), w));
+      cc.mov(asm86::qword_ptr(walk.slot, static_cast<int32_t>(8 * w)), words[w]);
+    }
+  });
   return walk.function;
 }
 

@@ -4,9 +4,10 @@ namespace qsplit::dataplane::burst::x86 {
 
 namespace asm86 = asmjit::x86;
 
-Walk Walk::Begin(Emitter* emitter, uint32_t slot_count, uint32_t slot_bytes) {
+Walk Walk::Begin(Emitter* emitter, const Strides& strides) {
   asm86::Compiler& cc = emitter->cc();
   Walk walk;
+  walk.strides = strides;
   walk.function =
       cc.addFunc(asmjit::FuncSignatureT<uint32_t, const void*, const void*, uint32_t, uint32_t,
                                         const void*, const void*>(asmjit::CallConvId::kHost));
@@ -32,7 +33,7 @@ Walk Walk::Begin(Emitter* emitter, uint32_t slot_count, uint32_t slot_bytes) {
   cc.mov(walk.wanted.r32(), walk.wanted.r32());
   // As many as there are slots up to the ring's end: none if the index is beyond.
   const Gp room = cc.newUInt64("room");
-  emitter->Set(room, slot_count);
+  emitter->Set(room, strides.slot_count);
   cc.sub(room, index);
   cc.jbe(walk.none);
   cc.cmp(walk.wanted, room);
@@ -40,21 +41,31 @@ Walk Walk::Begin(Emitter* emitter, uint32_t slot_count, uint32_t slot_bytes) {
   cc.test(walk.wanted, walk.wanted);
   cc.jz(walk.none);
   cc.mov(walk.left, walk.wanted);
-  static_assert(kStateBytes == 1 << 3);
-  cc.lea(walk.state, asm86::ptr(walk.state, index, 3));
-  cc.imul(index, index, slot_bytes);
+  cc.lea(walk.state, asm86::ptr(walk.state, index, strides.state_bytes == 8 ? 3 : 2));
+  cc.imul(index, index, strides.slot_bytes);
   cc.add(walk.slot, index);
   cc.bind(walk.loop);
   return walk;
 }
 
-void Walk::End(Emitter* emitter, uint32_t slot_bytes, uint32_t element_bytes) const {
+void Walk::End(Emitter* emitter, const std::function<void()>& last) const {
   asm86::Compiler& cc = emitter->cc();
-  cc.add(slot, slot_bytes);
-  cc.add(state, kStateBytes);
-  cc.add(element, element_bytes);
-  cc.dec(left);
-  cc.jnz(loop);
+  const Label out = cc.newLabel();
+  if (last) {
+    cc.dec(left);
+    cc.jz(out);
+  }
+  cc.add(slot, strides.slot_bytes);
+  cc.add(state, strides.state_bytes);
+  cc.add(element, strides.element_bytes);
+  if (last) {
+    cc.jmp(loop);
+    cc.bind(out);
+    last();
+  } else {
+    cc.dec(left);
+    cc.jnz(loop);
+  }
   cc.bind(stop);
   cc.sub(wanted, left);
   cc.ret(wanted.r32());

@@ -8,21 +8,28 @@
 #define QSPLIT_DATAPLANE_BURST_X86_WALK_H_
 
 #include <cstdint>
+#include <functional>
 
 #include "dataplane/burst/x86_emitter.h"
 
 namespace qsplit::dataplane::burst::x86 {
 
-// Bytes that the driver remembers of a slot.
-inline constexpr uint32_t kStateBytes = 8;
+struct Strides {
+  uint32_t slot_count = 0;
+  uint32_t slot_bytes = 0;
+  uint32_t state_bytes = 0;    // that the driver remembers of a slot: 4 or 8
+  uint32_t element_bytes = 0;  // of the array that is handed in
+};
 
 struct Walk {
   // Begins a function of (slots, states, first slot, most, elements, more) that returns how many
   // slots it went over; after it comes what is done for one of them.
-  static Walk Begin(Emitter* emitter, uint32_t slot_count, uint32_t slot_bytes);
-  // On to the next one; the function's end.
-  void End(Emitter* emitter, uint32_t slot_bytes, uint32_t element_bytes) const;
+  static Walk Begin(Emitter* emitter, const Strides& strides);
+  // On to the next one; where all are done, `last` emits what is still to do with the last one, to
+  // which the registers still point.
+  void End(Emitter* emitter, const std::function<void()>& last = nullptr) const;
 
+  Strides strides;
   asmjit::FuncNode* function = nullptr;
   Gp slot;     // address of the slot
   Gp state;    // of what is remembered of it
