@@ -1,6 +1,7 @@
 #include "dataplane/condition.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -235,6 +236,50 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItFalse(
     return absl::UnimplementedError("no stores are known that make this condition false");
   }
   return stores;
+}
+
+void Condition::MarkBits(std::byte* mask) const { MarkBits(64, mask, nullptr); }
+
+void Condition::MarkBits(int most, std::byte* mask, std::vector<WideTest>* wide) const {
+  for (const Test& test : tests_) {
+    if (test.masked && std::popcount(test.mask) > most) {
+      wide->push_back({test.offset, test.mask, test.value});
+      continue;
+    }
+    test.left.StoreRaw(mask, test.left.MaxRaw());
+    if (test.against_field) test.right.StoreRaw(mask, test.right.MaxRaw());
+  }
+}
+
+bool Condition::IsBits(std::byte* mask, std::byte* value) const {
+  if (always_) return true;
+  return Conjunctions() == 1 && ConjunctionIsBits(0, mask, value);
+}
+
+size_t Condition::Conjunctions() const {
+  return static_cast<size_t>(std::count_if(tests_.begin(), tests_.end(),
+                                           [](const Test& test) { return test.ends_conjunction; }));
+}
+
+bool Condition::ConjunctionIsBits(size_t number, std::byte* mask, std::byte* value) const {
+  for (const Test& test : tests_) {
+    if (number > 0) {
+      number -= test.ends_conjunction ? 1 : 0;
+      continue;
+    }
+    if (!test.masked || (test.negated && !std::has_single_bit(test.mask))) return false;
+    uint64_t bits, wanted;
+    std::memcpy(&bits, mask + test.offset, 8);
+    std::memcpy(&wanted, value + test.offset, 8);
+    const uint64_t needed = test.negated ? test.value ^ test.mask : test.value;
+    if (((wanted ^ needed) & bits & test.mask) != 0) return false;  // never true
+    bits |= test.mask;
+    wanted |= needed;
+    std::memcpy(mask + test.offset, &bits, 8);
+    std::memcpy(value + test.offset, &wanted, 8);
+    if (test.ends_conjunction) return true;
+  }
+  return false;
 }
 
 bool Condition::ByteRange(uint32_t* first, uint32_t* last) const {

@@ -56,6 +56,24 @@ class Condition {
   // Stores that make it false of these bytes (which they change); UNIMPLEMENTED if none found.
   absl::StatusOr<std::vector<FieldStore>> StoresThatMakeItFalse(const std::byte* descriptor) const;
 
+  // Sets all bits of a descriptor that it looks at.
+  void MarkBits(std::byte* mask) const;
+  // A comparison of many bits with one value: (8 bytes at offset & mask) == value.
+  struct WideTest {
+    uint16_t offset = 0;
+    uint64_t mask = 0;
+    uint64_t value = 0;
+    friend bool operator==(const WideTest&, const WideTest&) = default;
+  };
+  // The same, but for comparisons of more than `most` bits with one value: these are added to
+  // *wide.
+  void MarkBits(int most, std::byte* mask, std::vector<WideTest>* wide) const;
+  // Whether it is that some bits have certain values and nothing else; these are added then.
+  bool IsBits(std::byte* mask, std::byte* value) const;
+  // The same for one of its conjunctions, each of which makes it true. How many there are; 0 for
+  // one that is always true.
+  bool ConjunctionIsBits(size_t number, std::byte* mask, std::byte* value) const;
+  size_t Conjunctions() const;
   // The lowest and highest byte that any comparison reads; false if it reads none.
   bool ByteRange(uint32_t* first, uint32_t* last) const;
 

@@ -104,6 +104,9 @@ class FieldAccess {
   // The largest value that Store takes, for unsigned fields.
   uint64_t MaxValue() const;
 
+  // Whether values are raw bits as they are: no scale, sign or inversion.
+  bool IsIdentity() const { return identity_; }
+  bool IsInverted() const { return inverted_; }
   // Parts, most significant first.
   std::vector<FieldPart> Parts() const;
 

@@ -54,4 +54,55 @@ absl::StatusOr<FormMatcher> FormMatcher::Compile(const v1::Layout& layout,
   return matcher;
 }
 
+namespace {
+
+// Whether no bytes can have both sets of bits.
+bool Contradict(const DescriptorBytes& mask, const DescriptorBytes& value,
+                const std::byte* other_mask, const std::byte* other_value) {
+  for (uint32_t i = 0; i < kMaxDescriptorBytes; ++i) {
+    const std::byte both = mask.bytes[i] & other_mask[i];
+    if ((both & (value.bytes[i] ^ other_value[i])) != std::byte{0}) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool FormMatcher::IsBits(size_t form, std::byte* mask, std::byte* value) const {
+  const auto add = [](const Shape& shape, std::byte* to_mask, std::byte* to_value) {
+    for (const MaskedWord& word : shape.constants) {
+      uint64_t bits, wanted;
+      std::memcpy(&bits, to_mask + word.offset, 8);
+      std::memcpy(&wanted, to_value + word.offset, 8);
+      if (((wanted ^ word.value) & bits & word.mask) != 0) return false;
+      bits |= word.mask;
+      wanted |= word.value;
+      std::memcpy(to_mask + word.offset, &bits, 8);
+      std::memcpy(to_value + word.offset, &wanted, 8);
+    }
+    return shape.selector.IsBits(to_mask, to_value);
+  };
+  if (!add(forms_[form], mask, value)) return false;
+  for (size_t before = 0; before < form; ++before) {
+    DescriptorBytes other_mask{};
+    DescriptorBytes other_value{};
+    if (!add(forms_[before], other_mask.bytes, other_value.bytes)) return false;
+    if (!Contradict(other_mask, other_value, mask, value)) return false;
+  }
+  return true;
+}
+
+void FormMatcher::MarkBits(size_t form, std::byte* mask) const {
+  for (size_t i = 0; i <= form; ++i) {
+    const Shape& shape = forms_[i];
+    for (const MaskedWord& word : shape.constants) {
+      uint64_t bits;
+      std::memcpy(&bits, mask + word.offset, sizeof bits);
+      bits |= word.mask;
+      std::memcpy(mask + word.offset, &bits, sizeof bits);
+    }
+    shape.selector.MarkBits(mask);
+  }
+}
+
 }  // namespace qsplit::dataplane

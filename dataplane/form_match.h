@@ -33,6 +33,10 @@ class FormMatcher {
     return !forms_.empty() && forms_.front().constants.empty() &&
            forms_.front().selector.AlwaysTrue();
   }
+  // Whether Match answers `form` for all bytes in which some bits have certain values; these are
+  // added then.
+  bool IsBits(size_t form, std::byte* mask, std::byte* value) const;
+
   // Position in `forms` of the first one that the bytes are of; kNone.
   int Match(const std::byte* descriptor) const {
     for (size_t i = 0; i < forms_.size(); ++i) {
@@ -40,6 +44,8 @@ class FormMatcher {
     }
     return kNone;
   }
+  // Sets all bits that Match looks at of a descriptor for which it answers `form`.
+  void MarkBits(size_t form, std::byte* mask) const;
 
  private:
   // (8 bytes & mask) == value, in memory order.

@@ -12,12 +12,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
+#include "dataplane/burst/rx_burst.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
+#include "dataplane/known_descriptors.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_driver.h"
 #include "dataplane/rx_program.h"
+#include "dataplane/rx_stencils.h"
 
 namespace qsplit::dataplane {
 
@@ -52,17 +56,20 @@ class InPlaceRxDriver {
   uint32_t Post(std::span<const RxBuffer> buffers);
   bool Publish();
   uint32_t Poll(std::span<RxCompletion> out);
+  AccessReport Access() const;
 
  private:
-  struct Posted {
-    uint32_t cookie = 0;
-    uint32_t bytes = 0;
-  };
   InPlaceRxDriver() = default;
+  // What the common case is here; null: it has none that a burst can do.
+  std::unique_ptr<burst::RxBurst> MakeBurst(AccessMode most) const;
   bool PostOne(const RxBuffer& buffer);
+  bool PollOne(RxCompletion* out);
   // The bytes of the packet in one buffer, by the queue's length rule; remembers what it needs.
   uint32_t LengthInBuffer(uint64_t said, bool first, bool last, uint32_t room);
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
+  uint32_t Ahead(uint32_t slot, uint32_t slots) const {
+    return slot + slots == shape_.slot_count ? 0 : slot + slots;
+  }
 
   InPlaceShape shape_;
   RxPostForm post_;
@@ -76,12 +83,13 @@ class InPlaceRxDriver {
   uint32_t buffer_bytes_ = 0;
   uint32_t copy_bytes_ = 0;
 
-  std::vector<Posted> posted_;  // by slot
-  uint32_t produce_ = 0;        // next slot to write
-  uint64_t produced_ = 0;       // free-running
-  uint64_t published_ = 0;      // free-running
-  uint32_t consume_ = 0;        // next slot to look at
-  uint32_t outstanding_ = 0;    // written and not come back
+  std::unique_ptr<burst::RxBurst> burst_;  // null: every packet is the engine's
+  std::vector<burst::PostedSlot> posted_;  // by slot
+  uint32_t produce_ = 0;                   // next slot to write
+  uint64_t produced_ = 0;                  // free-running
+  uint64_t published_ = 0;                 // free-running
+  uint32_t consume_ = 0;                   // next slot to look at
+  uint32_t outstanding_ = 0;               // written and not come back
   // The packet that is coming in.
   bool in_packet_ = false;
   uint64_t so_far_ = 0;  // bytes in its buffers before
@@ -98,6 +106,8 @@ class InPlaceRxDevice {
   uint32_t CrcBytes() const { return crc_bytes_; }
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
+  uint32_t FetchPlain(std::span<PostedBuffer> out);
+  void CompletePlain(std::span<const RxResult> results);
   bool PacketMayGoOn() const { return !single_; }
   void Publish() {}  // each completion is there at once
   bool Complete(const RxResult& result);
@@ -107,7 +117,17 @@ class InPlaceRxDevice {
   void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 
  private:
+  // Nothing but its kind is known of a posted buffer.
+  struct Known {};
+
   InPlaceRxDevice() = default;
+  // None where a length or an address decides anything.
+  DecidingBits DecidingBitsOf(size_t form) const;
+  bool BytesOf(const std::byte* descriptor, uint64_t* bytes) const;
+  // The first form that has all of the metadata, else the first one.
+  size_t FormFor(RxFields present) const;
+  // A completion of the oldest fetched buffer, which starts a packet if `first`.
+  void Encode(uint64_t length, bool first, const RxResult& result, std::byte* descriptor) const;
   // Slots published from the one fetched next on; false: the doorbell says nonsense.
   bool ReadProducer(uint32_t* available) const {
     return producer_.Read({fetch_, shape_.slot_count, fetch_count_}, 0, shape_.slot_count,
@@ -126,6 +146,11 @@ class InPlaceRxDevice {
   uint32_t crc_bytes_ = 0;
   uint32_t prefix_bytes_ = 0;
   uint32_t buffer_bytes_ = 0;
+
+  std::vector<DecidingBits> deciding_;  // by post form
+  KnownDescriptors<Known> known_;
+  RxStencils stencils_;
+  uint32_t max_bytes_ = 0;  // of a buffer
 
   std::vector<uint32_t> bytes_;  // posted, by slot; of fetched ones
   uint32_t fetch_ = 0;           // next slot to fetch

@@ -41,6 +41,12 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> InPlaceRxDevice::Create(
   device->single_ = packet.span() == v1::SPAN_SINGLE;
   device->crc_bytes_ = packet.length_includes_crc_bytes();
   device->prefix_bytes_ = packet.prefix_bytes();
+  const uint64_t most = s.queue->limits().buffer().max_bytes();
+  device->max_bytes_ =
+      most == 0 ? UINT32_MAX : static_cast<uint32_t>(std::min<uint64_t>(most, UINT32_MAX));
+  for (size_t i = 0; i < s.post_forms.size(); ++i) {
+    device->deciding_.push_back(device->DecidingBitsOf(i));
+  }
   device->bytes_.resize(s.slot_count);
   return device;
 }
@@ -62,16 +68,12 @@ RingFault InPlaceRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packe
   if (available == 0 || fetched_ == shape_.slot_count) return RingFault::kEmpty;
   DescriptorBytes descriptor;
   shape_.slots.Read(fetch_, descriptor.bytes);
-  if (matcher_.Match(descriptor.bytes) == FormMatcher::kNone) {
-    return fault_ = RingFault::kUndefinedForm;
-  }
-  uint64_t bytes = buffer_bytes_;
-  if (post_.length.has_value()) {
-    bytes = post_.length->Load(descriptor.bytes);
-    const uint64_t most = shape_.queue->limits().buffer().max_bytes();
-    if (bytes == 0 || bytes > UINT32_MAX || (most != 0 && bytes > most)) {
-      return fault_ = RingFault::kBufferLength;
-    }
+  const int form = matcher_.Match(descriptor.bytes);
+  if (form == FormMatcher::kNone) return fault_ = RingFault::kUndefinedForm;
+  uint64_t bytes = 0;
+  if (!BytesOf(descriptor.bytes, &bytes)) return fault_ = RingFault::kBufferLength;
+  if (known_.Find(descriptor.bytes) == nullptr) {
+    known_.Remember(deciding_[static_cast<size_t>(form)], descriptor.bytes, {});
   }
   out->address = Iova(post_.address.Load(descriptor.bytes));
   out->bytes = static_cast<uint32_t>(bytes);
@@ -84,6 +86,87 @@ RingFault InPlaceRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packe
   ++fetch_count_;
   ++fetched_;
   return RingFault::kNone;
+}
+
+bool InPlaceRxDevice::BytesOf(const std::byte* descriptor, uint64_t* bytes) const {
+  *bytes = buffer_bytes_;
+  if (!post_.length.has_value()) return true;
+  *bytes = post_.length->Load(descriptor);
+  return *bytes != 0 && *bytes <= max_bytes_;
+}
+
+DecidingBits InPlaceRxDevice::DecidingBitsOf(size_t form) const {
+  DescriptorBytes changing{};
+  DescriptorBytes looked_at{};
+  post_.address.StoreRaw(changing.bytes, post_.address.MaxRaw());
+  for (const auto* field : {&post_.length, &post_.header_address}) {
+    if (field->has_value()) (*field)->StoreRaw(changing.bytes, (*field)->MaxRaw());
+  }
+  matcher_.MarkBits(form, looked_at.bytes);
+  return DecidingBits(changing, looked_at, shape_.slots.slot_bytes());
+}
+
+uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
+  if (known_.empty() || in_packet_ || fault_ != RingFault::kNone) return 0;
+  uint32_t available = 0;
+  if (!ReadProducer(&available)) return 0;
+  const uint32_t most =
+      std::min({available, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
+  shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
+  uint32_t count = 0;
+  uint32_t slot = fetch_;
+  for (; count < most; ++count, slot = Next(slot)) {
+    alignas(16) std::byte descriptor[kMaxKnownBytes];
+    shape_.slots.Read(slot, descriptor);
+    uint64_t bytes = 0;
+    if (known_.Find(descriptor) == nullptr || !BytesOf(descriptor, &bytes)) break;
+    PostedBuffer& buffer = out[count];
+    buffer.address = Iova(post_.address.Load(descriptor));
+    buffer.bytes = static_cast<uint32_t>(bytes);
+    buffer.header_address = Iova(
+        post_.header_address.has_value() ? post_.header_address->Load(descriptor) : uint64_t{0});
+    buffer.slot = slot;
+    buffer.memory = nullptr;
+    bytes_[slot] = buffer.bytes;
+  }
+  fetch_ = slot;
+  fetch_count_ += count;
+  fetched_ += count;
+  return count;
+}
+
+void InPlaceRxDevice::CompletePlain(std::span<const RxResult> results) {
+  for (const RxResult& result : results) {
+    if (fetched_ == 0) return;
+    const uint64_t room = bytes_[complete_] > prefix_bytes_ ? bytes_[complete_] - prefix_bytes_ : 0;
+    const uint64_t said = std::min<uint64_t>(result.length, room) + crc_bytes_;
+    alignas(16) DescriptorBytes descriptor;
+    if (!stencils_.Encode(said, result.meta, descriptor.bytes)) {
+      Encode(said, true, result, descriptor.bytes);
+      stencils_.Learn(programs_[FormFor(result.meta.present)], result.meta);
+    }
+    shape_.slots.WriteWithLast(complete_, shape_.done_word, descriptor.bytes);
+    complete_ = Next(complete_);
+    --fetched_;
+  }
+}
+
+size_t InPlaceRxDevice::FormFor(RxFields present) const {
+  for (size_t i = 0; i < programs_.size(); ++i) {
+    if (programs_[i].Fields().HasAll(present & supported_)) return i;
+  }
+  return 0;
+}
+
+void InPlaceRxDevice::Encode(uint64_t length, bool first, const RxResult& result,
+                             std::byte* descriptor) const {
+  const RxProgram& program = programs_[FormFor(result.meta.present)];
+  // A length that the form cannot say is said as zero bytes of a damaged packet.
+  if (program.Encode(length, 0, first, result.last, result.meta, descriptor)) return;
+  RxMetadata damaged = result.meta;
+  damaged.error = true;
+  damaged.present |= RxField::kError;
+  program.Encode(0, 0, first, result.last, damaged, descriptor);
 }
 
 void InPlaceRxDevice::Unfetch() {
@@ -108,22 +191,8 @@ bool InPlaceRxDevice::Complete(const RxResult& result) {
   uint64_t said = here;
   if (length_meaning_ == v1::LENGTH_MEANING_PACKET_IN_LAST) said = so_far_;
   if (result.last) said += crc_bytes_;
-  // The first form that has all of the metadata, else the first one.
-  size_t form = 0;
-  for (size_t i = 0; i < programs_.size(); ++i) {
-    if (programs_[i].Fields().HasAll(result.meta.present & supported_)) {
-      form = i;
-      break;
-    }
-  }
   DescriptorBytes descriptor;
-  // A length that the form cannot say is said as zero bytes of a damaged packet.
-  if (!programs_[form].Encode(said, 0, first, result.last, result.meta, descriptor.bytes)) {
-    RxMetadata damaged = result.meta;
-    damaged.error = true;
-    damaged.present |= RxField::kError;
-    programs_[form].Encode(0, 0, first, result.last, damaged, descriptor.bytes);
-  }
+  Encode(said, first, result, descriptor.bytes);
   shape_.slots.WriteWithLast(complete_, shape_.done_word, descriptor.bytes);
   complete_ = Next(complete_);
   --fetched_;

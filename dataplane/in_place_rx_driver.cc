@@ -119,6 +119,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> InPlaceRxDriver::Create(
   driver->prefix_bytes_ = packet.prefix_bytes();
   driver->copy_bytes_ = (s.ring->slot_bytes() + 7) / 8 * 8;
   driver->posted_.resize(s.slot_count);
+  driver->burst_ = driver->MakeBurst(options.access);
   return driver;
 }
 
@@ -146,7 +147,18 @@ uint32_t InPlaceRxDriver::Post(std::span<const RxBuffer> buffers) {
   const uint32_t most =
       static_cast<uint32_t>(std::min<size_t>(buffers.size(), shape_.capacity - outstanding_));
   uint32_t done = 0;
-  while (done < most && PostOne(buffers[done])) ++done;
+  while (done < most) {
+    if (burst_ != nullptr) {
+      const uint32_t posted = burst_->Post(shape_.view.slots, posted_.data(), produce_, most - done,
+                                           buffers.data() + done);
+      done += posted;
+      produce_ = Ahead(produce_, posted);
+      if (done == most) break;
+      if (posted != 0 && produce_ == 0) continue;  // from the ring's first slot on
+    }
+    if (!PostOne(buffers[done])) break;
+    ++done;
+  }
   produced_ += done;
   outstanding_ += done;
   return done;
@@ -189,44 +201,58 @@ uint32_t InPlaceRxDriver::LengthInBuffer(uint64_t said, bool first, bool last, u
   return static_cast<uint32_t>(bytes);
 }
 
+bool InPlaceRxDriver::PollOne(RxCompletion* out) {
+  DescriptorBytes descriptor;
+  // Acquire: pairs with the release of the device's store of this word.
+  shape_.slots.ReadWordAcquire(consume_, shape_.done_word, descriptor.bytes);
+  if (!shape_.done.Holds(descriptor.bytes)) return false;
+  shape_.slots.ReadAllBut(consume_, shape_.done_word, descriptor.bytes);
+  const burst::PostedSlot& posted = posted_[consume_];
+  RxCompletion& completion = *out;
+  completion.cookie = posted.cookie;
+  completion.meta = RxMetadata();
+  completion.first = !in_packet_;
+  const int form = programs_.size() == 1 ? 0 : matcher_.Match(descriptor.bytes);
+  consume_ = Next(consume_);
+  if (form < 0) [[unlikely]] {
+    // Bytes that the layout does not know: the packet ends here, marked as damaged.
+    completion.length = completion.offset = 0;
+    completion.last = true;
+    completion.meta.error = true;
+    completion.meta.present = RxField::kError;
+    in_packet_ = false;
+    so_far_ = 0;
+    return true;
+  }
+  const RxProgram& program = programs_[static_cast<size_t>(form)];
+  const bool last = program.IsLast(descriptor.bytes);
+  completion.last = last;
+  uint64_t offset = program.Offset(descriptor.bytes);
+  if (completion.first) offset += prefix_bytes_;
+  completion.offset = static_cast<uint32_t>(std::min<uint64_t>(offset, posted.bytes));
+  completion.length = LengthInBuffer(program.Length(descriptor.bytes), completion.first, last,
+                                     posted.bytes - completion.offset);
+  program.Decode(descriptor.bytes, completion.first, last, &completion.meta);
+  in_packet_ = !last;
+  return true;
+}
+
 uint32_t InPlaceRxDriver::Poll(std::span<RxCompletion> out) {
   uint32_t count = 0;
   // Only published slots can be complete.
   const auto unpublished = static_cast<uint32_t>(produced_ - published_);
   const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_ - unpublished));
   while (count < most) {
-    DescriptorBytes descriptor;
-    // Acquire: pairs with the release of the device's store of this word.
-    shape_.slots.ReadWordAcquire(consume_, shape_.done_word, descriptor.bytes);
-    if (!shape_.done.Holds(descriptor.bytes)) break;
-    shape_.slots.ReadAllBut(consume_, shape_.done_word, descriptor.bytes);
-    const Posted& posted = posted_[consume_];
-    RxCompletion& completion = out[count++];
-    completion.cookie = posted.cookie;
-    completion.meta = RxMetadata();
-    completion.first = !in_packet_;
-    const int form = programs_.size() == 1 ? 0 : matcher_.Match(descriptor.bytes);
-    consume_ = Next(consume_);
-    if (form < 0) [[unlikely]] {
-      // Bytes that the layout does not know: the packet ends here, marked as damaged.
-      completion.length = completion.offset = 0;
-      completion.last = true;
-      completion.meta.error = true;
-      completion.meta.present = RxField::kError;
-      in_packet_ = false;
-      so_far_ = 0;
-      continue;
+    if (burst_ != nullptr && !in_packet_) {
+      const uint32_t done = burst_->Poll(shape_.view.slots, posted_.data(), consume_, most - count,
+                                         out.data() + count);
+      count += done;
+      consume_ = Ahead(consume_, done);
+      if (count == most) break;
+      if (done != 0 && consume_ == 0) continue;  // from the ring's first slot on
     }
-    const RxProgram& program = programs_[static_cast<size_t>(form)];
-    const bool last = program.IsLast(descriptor.bytes);
-    completion.last = last;
-    uint64_t offset = program.Offset(descriptor.bytes);
-    if (completion.first) offset += prefix_bytes_;
-    completion.offset = static_cast<uint32_t>(std::min<uint64_t>(offset, posted.bytes));
-    completion.length = LengthInBuffer(program.Length(descriptor.bytes), completion.first, last,
-                                       posted.bytes - completion.offset);
-    program.Decode(descriptor.bytes, completion.first, last, &completion.meta);
-    in_packet_ = !last;
+    if (!PollOne(&out[count])) break;
+    ++count;
   }
   outstanding_ -= count;
   return count;

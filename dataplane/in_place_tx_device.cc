@@ -32,11 +32,59 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
   absl::StatusOr<std::vector<FieldStore>> done = s.done.StoresThatMakeItTrue();
   if (!done.ok()) return done.status();
   for (const FieldStore& store : *done) store.field.StoreRaw(device->done_image_.bytes, store.raw);
+  for (size_t i = 0; i < device->program_.data.size(); ++i) {
+    device->deciding_.push_back(device->DecidingBitsOf(i));
+  }
   device->contexts_ = TxContextMemory(device->program_);
   device->slots_.resize(s.slot_count);
   device->reports_.resize(s.slot_count);
   device->segments_.resize(s.slot_count);
   return device;
+}
+
+DecidingBits InPlaceTxDevice::DecidingBitsOf(size_t form) const {
+  const TxDataForm& data = program_.data[form];
+  DescriptorBytes changing{};
+  DescriptorBytes looked_at{};
+  for (const FieldAccess* field : {&data.address, &data.length}) {
+    field->StoreRaw(changing.bytes, field->MaxRaw());
+  }
+  // Written by drivers, read by nobody here.
+  for (const auto* length : {&data.total_length, &data.payload_length}) {
+    if (!length->has_value()) continue;
+    (*length)->field.StoreRaw(changing.bytes, (*length)->field.MaxRaw());
+  }
+  matcher_.MarkBits(form, looked_at.bytes);
+  data.last.MarkBits(looked_at.bytes);
+  data.request.MarkBits(looked_at.bytes);
+  for (const auto* field : {&data.report, &data.context_index}) {
+    if (field->has_value()) (*field)->StoreRaw(looked_at.bytes, (*field)->MaxRaw());
+  }
+  return DecidingBits(changing, looked_at, shape_.slots.slot_bytes());
+}
+
+uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
+  // What a context in front of a packet does to it is for Fetch.
+  if (plain_.empty() || context_slots_ != 0 || fault_ != RingFault::kNone) return 0;
+  uint32_t available = 0;
+  if (!ReadProducer(&available)) return 0;
+  const uint32_t most = std::min(available, static_cast<uint32_t>(out.size()));
+  shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
+  uint32_t count = 0;
+  uint32_t slot = fetch_;
+  for (; count < most; ++count, slot = Next(slot)) {
+    alignas(16) std::byte descriptor[kMaxKnownBytes];
+    shape_.slots.Read(slot, descriptor);
+    const Plain* const known = plain_.Find(descriptor);
+    if (known == nullptr) break;
+    const uint64_t bytes = known->data->length.Load(descriptor);
+    if (bytes == 0 || bytes > known->max_bytes) break;
+    out[count] = {Iova(known->data->address.Load(descriptor)), static_cast<uint32_t>(bytes), slot};
+    slots_[slot] = {true, known->report};
+  }
+  fetch_ = slot;
+  fetch_count_ += count;
+  return count;
 }
 
 uint32_t InPlaceTxDevice::PeekAvailable() {
@@ -66,6 +114,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     if (which >= program_.data.size()) {
       // A context inside a packet is of no defined form there.
       if (segments != 0) return Fault(RingFault::kUndefinedForm);
+      plain_.Forget();  // it may change what packets behind it ask for
       const RingFault fault =
           contexts_.Take(program_, which - program_.data.size(), descriptor.bytes);
       if (fault != RingFault::kNone) return Fault(fault);
@@ -96,6 +145,12 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     }
     if (!last) continue;
     if (!FinishRequest(draft, &out->request)) return Fault(RingFault::kBadRequest);
+    if (first && context_slots_ == 0 && out->request.wants.bits == 0 &&
+        plain_.Find(descriptor.bytes) == nullptr) {
+      plain_.Remember(deciding_[which], descriptor.bytes,
+                      {&data, std::min(data.max_bytes, program_.max_packet_bytes),
+                       reports_[0] || !shape_.only_where_reported});
+    }
     // The handle covers no more than the ring; older contexts need no completion.
     const uint32_t contexts = std::min(context_slots_, shape_.slot_count - segments);
     out->inline_bytes = {};

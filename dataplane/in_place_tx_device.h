@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
+#include "dataplane/known_descriptors.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/tx_contexts.h"
 #include "dataplane/tx_device.h"
@@ -25,6 +26,7 @@ class InPlaceTxDevice {
   TxFeatures Features() const { return program_.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
+  uint32_t FetchPlain(std::span<PlainTx> out);
   void Complete(const TxHandle& handle);
   void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 
@@ -34,7 +36,16 @@ class InPlaceTxDevice {
     bool report = false;   // its completion is to be written
   };
 
+  // What is known of a packet by the bits of its one descriptor beside address and length.
+  struct Plain {
+    const TxDataForm* data = nullptr;
+    uint64_t max_bytes = 0;
+    bool report = false;
+  };
+
   InPlaceTxDevice() = default;
+  // Of a data form; none where a length or an address decides anything.
+  DecidingBits DecidingBitsOf(size_t form) const;
   // Slots published from the one fetched next on; false: the doorbell says nonsense.
   bool ReadProducer(uint32_t* available) const {
     return producer_.Read({fetch_, shape_.slot_count, fetch_count_}, 0, shape_.slot_count,
@@ -55,6 +66,8 @@ class InPlaceTxDevice {
   NotificationSwitch notification_;
   DescriptorBytes done_image_{};
   TxContextMemory contexts_;
+  std::vector<DecidingBits> deciding_;  // by data form
+  KnownDescriptors<Plain> plain_;
 
   std::vector<SlotState> slots_;
   std::vector<bool> reports_;  // of the packet being gathered, by position

@@ -26,6 +26,9 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
   }
   driver->contexts_ = TxContextPlaces(driver->program_);
   driver->slots_.resize(s.slot_count);
+  for (const TxDataForm& data : driver->program_.data) {
+    driver->bursts_.push_back(driver->MakeBurst(data, options.access));
+  }
   driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});
   return driver;
 }
@@ -41,6 +44,7 @@ InPlaceTxDriver::Plan InPlaceTxDriver::MakePlan(const TxRequest& request) const 
     if (!context.has_value()) continue;
     plan.data = &data;
     plan.context = *context;
+    MakeImages(&plan);
     break;
   }
   return plan;
@@ -52,9 +56,7 @@ bool InPlaceTxDriver::Supports(const TxRequest& request) const {
 
 PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
                                  uint32_t cookie) {
-  const bool plain = request.wants.bits == 0;
-  if (!plain && !(request == last_plan_.asked)) last_plan_ = MakePlan(request);
-  const Plan& plan = plain ? plain_ : last_plan_;
+  const Plan& plan = PlanFor(request);
   if (plan.data == nullptr) return PushResult::kUnsupported;
   const TxDataForm& data = *plan.data;
 
@@ -128,7 +130,7 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
       last_slot_ = produce_;
       CopyDescriptor(last_image_.bytes, image.bytes, program_.copy_bytes);
     }
-    Advance({cookie, last, last && (report || !data.report.has_value())});
+    Advance({cookie, last, last && (report || !data.report.has_value()), 0});
   }
   if (report) since_report_ = slots_since_report_ = 0;
   ++outstanding_;
@@ -172,7 +174,7 @@ uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
       if (!shape_.done.Holds(descriptor.bytes)) break;
       complete_ = ahead;
     }
-    const SlotState& state = slots_[consume_];
+    const burst::SentSlot& state = slots_[consume_];
     if (state.ends_packet) {
       cookies[count++] = state.cookie;
       --outstanding_;

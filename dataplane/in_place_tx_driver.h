@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
+#include "dataplane/burst/tx_burst.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/tx_contexts.h"
@@ -30,28 +32,41 @@ class InPlaceTxDriver {
   uint32_t MinPacketBytes() const { return shape_.queue->limits().min_bytes_per_packet(); }
   uint32_t Outstanding() const { return outstanding_; }
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
+  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
+  AccessReport Access() const;
 
  private:
-  // What the ring holds in a slot, for Reclaim.
-  struct SlotState {
-    uint32_t cookie = 0;
-    bool ends_packet = false;
-    bool reported = false;
-  };
   // How a request is carried; what the last one was, is kept.
   struct Plan {
     TxRequest asked;
     TxRequest request;                 // normalized
     const TxDataForm* data = nullptr;  // null: it cannot be carried
     int context = TxProgram::kNoContext;
+    // For bursts; null: the engine writes each packet.
+    const burst::TxBurst* burst = nullptr;
+    uint32_t place = 0;       // of the context that the images name
+    burst::TxImage image[2];  // without and with a report
   };
 
   InPlaceTxDriver() = default;
   Plan MakePlan(const TxRequest& request) const;
+  const Plan& PlanFor(const TxRequest& request) {
+    if (request.wants.bits == 0) return plain_;
+    if (!(request == last_plan_.asked)) last_plan_ = MakePlan(request);
+    return last_plan_;
+  }
+  // The common case of a form as a plan; null: there is none.
+  std::unique_ptr<burst::TxBurst> MakeBurst(const TxDataForm& data, AccessMode most) const;
+  // Fills in plan->image; plan->burst stays null where a burst cannot say the request.
+  void MakeImages(Plan* plan) const;
+  // Packets of the common case; how many.
+  uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
+  uint32_t WriteRun(const burst::TxBurst& burst, const burst::TxImage& image,
+                    std::span<const TxPacket> packets);
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
-  void Advance(const SlotState& state) {
+  void Advance(const burst::SentSlot& state) {
     slots_[produce_] = state;
     produce_ = Next(produce_);
     ++produced_;
@@ -68,7 +83,8 @@ class InPlaceTxDriver {
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
   TxContextPlaces contexts_;
-  std::vector<SlotState> slots_;
+  std::vector<std::unique_ptr<burst::TxBurst>> bursts_;  // one for each of program_.data, or null
+  std::vector<burst::SentSlot> slots_;
   uint32_t produce_ = 0;             // next slot to write
   uint64_t produced_ = 0;            // free-running
   uint64_t published_ = 0;           // free-running

@@ -151,18 +151,11 @@ struct TxRequest {
 struct TxSegment {
   Iova address;
   uint32_t bytes = 0;
-  // The same bytes as the driver reaches them; only where TxDriver::NeedsMemory says so. Null on
-  // the device's side.
-  const std::byte* memory = nullptr;
+  // The same bytes as the driver reaches them; only where TxDriver::NeedsMemory or BytesBefore says
+  // so. Null on the device's side.
+  std::byte* memory = nullptr;
 
   friend bool operator==(const TxSegment&, const TxSegment&) = default;
-};
-
-// A packet of one buffer that asks for nothing.
-struct TxBuffer {
-  Iova address;
-  uint32_t bytes = 0;
-  uint32_t cookie = 0;  // comes back when it is sent
 };
 
 }  // namespace qsplit::dataplane

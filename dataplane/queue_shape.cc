@@ -184,6 +184,10 @@ absl::StatusOr<InPlaceShape> ShapeInPlaceQueue(const layout::VerifiedLayout& lay
   for (const v1::ContextRule& rule : shape.queue->contexts()) {
     const v1::Form& form = shape.Form(rule.form());
     if (!layout::Applies(form.features(), shape.choices)) continue;
+    if (rule.before_bytes()) {
+      return absl::UnimplementedError(absl::StrCat(
+          "form ", form.name(), ": contexts in front of packets' bytes are not driven in place"));
+    }
     if (absl::Status status = CheckForm(form, ring); !status.ok()) return status;
     shape.context_forms.push_back(rule.form());
     shape.context_rules.push_back(&rule);
@@ -306,6 +310,11 @@ absl::StatusOr<LastMark> LastMark::Compile(const QueueScope& scope, uint32_t for
   return mark;
 }
 
+void LastMark::MarkBits(std::byte* mask) const {
+  if (by_field_) field_.StoreRaw(mask, field_.MaxRaw());
+  when_.MarkBits(mask);
+}
+
 absl::Status LastMark::Set(std::byte* descriptor, bool last) const {
   if (never_) {
     return last ? absl::UnimplementedError("no descriptor of this form is a packet's last")
@@ -328,6 +337,16 @@ absl::Status LastMark::Set(std::byte* descriptor, bool last) const {
   if (!stores.ok()) return stores.status();
   for (const FieldStore& store : *stores) store.field.StoreRaw(descriptor, store.raw);
   return absl::OkStatus();
+}
+
+bool LastMark::IsBits(std::byte* mask, std::byte* value) const {
+  if (always_) return true;
+  if (never_) return false;
+  if (!by_field_) return when_.IsBits(mask, value);
+  if (field_.MaxRaw() != 1 || !(field_.IsIdentity() || field_.IsInverted())) return false;
+  field_.StoreRaw(mask, 1);
+  field_.StoreRaw(value, field_.IsInverted() ? 0 : 1);
+  return true;
 }
 
 absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form) {

@@ -120,8 +120,12 @@ class LastMark {
     if (never_) return false;
     return by_field_ ? field_.Load(descriptor) != 0 : when_.Holds(descriptor);
   }
+  // Sets all bits of a descriptor that IsLast looks at.
+  void MarkBits(std::byte* mask) const;
   // UNIMPLEMENTED where it is not known how to say it.
   absl::Status Set(std::byte* descriptor, bool last) const;
+  // Whether IsLast is that some bits have certain values and nothing else; these are added then.
+  bool IsBits(std::byte* mask, std::byte* value) const;
 
  private:
   bool always_ = false;

@@ -61,7 +61,7 @@ absl::Status RingTxDevice::Open(const TxDeviceOptions& options) {
   program_ = *std::move(program);
   contexts_ = TxContextMemory(program_.requests);
   if (absl::Status status = OpenCompletions(); !status.ok()) return status;
-  bool needs_memory = program_.prefix_bytes != 0;
+  bool needs_memory = program_.prefix_bytes != 0 || program_.before_bytes != 0;
   uint32_t most_buffers = 1;
   for (const TxPost& post : program_.posts) {
     needs_memory = needs_memory || post.indirect.has_value();

@@ -81,6 +81,8 @@ class RingTxDevice {
                           uint32_t index, bool in_table, Gathered* g);
   RingFault AddTable(const TxPost& post, const TxSegment& table, Gathered* g);
   RingFault TakePrefix(Gathered* g, uint32_t* skip);
+  // What stands in front of the packet's bytes, if its first descriptor says so.
+  RingFault TakeBefore(const Gathered& g);
   RingFault MakeRequest(const Gathered& g, TxRequest* request);
   // Completions that a packet needs; false: there is no room for them now.
   bool ReserveCompletions(const Gathered& g, uint32_t* owed);

@@ -48,11 +48,13 @@ class RingTxDriver {
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie) {
     if (segments.size() == 1 && request.wants.bits == 0 &&
         plain_packet_.Takes(segments[0].address.value, segments[0].bytes)) [[likely]] {
-      return PushPlain(segments[0].address.value, segments[0].bytes, cookie);
+      const TxPacket packet{segments[0].address, segments[0].bytes, cookie};
+      return PushPlain(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
     }
     return PushAny(segments, request, cookie);
   }
-  uint32_t PushBurst(std::span<const TxBuffer> packets);
+  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  uint32_t BytesBefore() const { return program_.before_bytes; }
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
 
@@ -108,7 +110,12 @@ class RingTxDriver {
                    DescriptorBytes* context) const;
   bool HasRoom(const Packet& packet);
   bool NeedsContextDescriptor(const Packet& packet) const {
-    return packet.plan->context != TxProgram::kNoContext && packet.plan->context != program_.prefix;
+    return packet.plan->context != TxProgram::kNoContext &&
+           packet.plan->context != program_.prefix && !IsBefore(*packet.plan);
+  }
+  // Whether the request stands in front of the packet's bytes.
+  bool IsBefore(const Plan& plan) const {
+    return program_.before_bytes != 0 && plan.context == program_.before;
   }
   bool AfterFirst(const Packet& packet) const {
     return packet.emit &&
@@ -127,6 +134,8 @@ class RingTxDriver {
   uint32_t OwedFor(const Packet& packet) const;
   void WriteContext(const Packet& packet, DescriptorBytes* context);
   void WritePrefix(const Packet& packet);
+  // A request that stands in memory, in the form of a context.
+  DescriptorBytes RequestImage(const Packet& packet, int context) const;
   void WriteInline(const Packet& packet) const;
   // One descriptor with buffers [begin, begin + count) of the packet.
   void Fill(const Packet& packet, const TxPost& post, uint32_t number, uint32_t begin,
@@ -138,10 +147,8 @@ class RingTxDriver {
   bool TakeReport(uint32_t slots);
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
-  PushResult PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
-    const TxBuffer packet{Iova(address), bytes, cookie};
-    return PushBurst(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
-  }
+  // The first n, n returned, until there is no room or the next one is not plain.
+  uint32_t PushPlain(std::span<const TxPacket> packets);
   // How many plain packets of so many have room.
   uint32_t PlainRoom(uint32_t packets);
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);

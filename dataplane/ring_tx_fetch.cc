@@ -180,6 +180,21 @@ RingFault RingTxDevice::TakePrefix(Gathered* g, uint32_t* skip) {
   return contexts_.Take(program_.requests, static_cast<size_t>(program_.prefix), prefix.bytes);
 }
 
+RingFault RingTxDevice::TakeBefore(const Gathered& g) {
+  if (program_.before_bytes == 0 || g.first->context_present->Load(first_copy_.bytes) == 0) {
+    return RingFault::kNone;
+  }
+  if (g.segments == 0) return RingFault::kBadRequest;
+  DescriptorBytes request{};
+  const Iova bytes = segments_[0].address;
+  if (bytes.value < program_.before_bytes ||
+      !memory_.Read(Iova(bytes.value - program_.before_bytes), request.bytes,
+                    program_.before_bytes)) {
+    return RingFault::kUnreachable;
+  }
+  return contexts_.Take(program_.requests, static_cast<size_t>(program_.before), request.bytes);
+}
+
 RingFault RingTxDevice::MakeRequest(const Gathered& g, TxRequest* request) {
   RequestDraft draft;
   const RingFault fault = contexts_.Use(program_.requests, *g.first, first_copy_.bytes, &draft);
@@ -231,6 +246,7 @@ RingFault RingTxDevice::Fetch(TxWork* out) {
   }
   uint32_t skip = 0;
   if (fault == RingFault::kNone) fault = TakePrefix(&g, &skip);
+  if (fault == RingFault::kNone) fault = TakeBefore(g);
   if (fault == RingFault::kNone) fault = MakeRequest(g, &out->request);
   if (fault != RingFault::kNone) return posts_->Fail(fault);
 

@@ -246,14 +246,29 @@ void RingTxDriver::WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger
   }
 }
 
-uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {
+uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                 PushResult* why) {
+  *why = PushResult::kPushed;
+  uint32_t done = 0;
+  while (done < packets.size()) {
+    if (request.wants.bits == 0) done += PushPlain(packets.subspan(done));
+    if (done == packets.size()) break;
+    const TxSegment one{packets[done].address, packets[done].bytes};
+    *why = Push(std::span(&one, 1), request, packets[done].cookie);
+    if (*why != PushResult::kPushed) break;
+    ++done;
+  }
+  return done;
+}
+
+uint32_t RingTxDriver::PushPlain(std::span<const TxPacket> packets) {
   if (plain_packet_.count == 0) return 0;
   const uint32_t room = PlainRoom(static_cast<uint32_t>(packets.size()));
   uint32_t n = 0;
   while (n < room && plain_packet_.Takes(packets[n].address.value, packets[n].bytes)) ++n;
   packets = packets.first(n);
   if (!plain_is_alone_) {
-    for (const TxBuffer& packet : packets) {
+    for (const TxPacket& packet : packets) {
       WritePlain(packet.address.value, packet.bytes, packet.cookie);
     }
     return n;
@@ -261,7 +276,7 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxBuffer> packets) {
   posts_->WriteWords(n, [&](uint32_t i) {
     return plain_packet_.ShortWords(packets[i].address.value, packets[i].bytes);
   });
-  for (const TxBuffer& packet : packets)
+  for (const TxPacket& packet : packets)
     addresses_.Add({packet.address.value, kAlone, packet.cookie});
   ledger_.AddElsewhere(n);
   owed_ += n * plain_owed_;

@@ -55,6 +55,29 @@ absl::Status AddPrefix(const QueueScope& scope, RingTxProgram* program) {
   return absl::OkStatus();
 }
 
+// Contexts that stand in front of packets' bytes rather than in the ring.
+absl::Status AddBefore(const QueueScope& scope, RingTxProgram* program) {
+  for (const v1::ContextRule& rule : scope.queue->contexts()) {
+    const v1::Form& form = scope.Form(rule.form());
+    if (!rule.before_bytes() || !layout::Applies(form.features(), scope.choices)) continue;
+    const bool told = std::all_of(
+        program->posts.begin(), program->posts.end(),
+        [](const TxPost& post) { return !post.MayBeFirst() || post.context_present.has_value(); });
+    if (!told || program->before_bytes != 0 || form.size_bytes() > kMaxDescriptorBytes) {
+      return absl::UnimplementedError(
+          absl::StrCat("form ", form.name(), ": in front of packets' bytes",
+                       told ? "" : ", but not every first descriptor has context.present"));
+    }
+    if (absl::Status status = AddContext(scope, rule.form(), rule, program); !status.ok()) {
+      return status;
+    }
+    program->before = static_cast<int>(program->requests.contexts.size()) - 1;
+    program->before_bytes = form.size_bytes();
+    program->context_forms.push_back(RingTxProgram::kNone);
+  }
+  return absl::OkStatus();
+}
+
 // The field with the number of descriptors, as the packet's rule names it.
 absl::Status AddCount(const QueueScope& scope, TxPost* post) {
   for (const v1::FieldReference& reference : scope.queue->packet().fields()) {
@@ -116,8 +139,10 @@ absl::StatusOr<RingTxProgram> RingTxProgram::Compile(const QueueShape& queue, co
     program.uses.push_back(use);
   }
   if (absl::Status status = AddPrefix(scope, &program); !status.ok()) return status;
+  if (absl::Status status = AddBefore(scope, &program); !status.ok()) return status;
   program.requests.copy_bytes =
-      std::max(program.requests.copy_bytes, (program.prefix_bytes + 7) / 8 * 8);
+      std::max({program.requests.copy_bytes, (program.prefix_bytes + 7) / 8 * 8,
+                (program.before_bytes + 7) / 8 * 8});
   if (program.posts.empty()) {
     return absl::UnimplementedError(absl::StrCat(where, ": no descriptor with a packet's bytes"));
   }

@@ -34,8 +34,8 @@ struct RingTxProgram {
     uint32_t at = 0;  // in posts, or in requests.contexts
   };
 
-  // Contexts and features; its `data` is empty. The prefix of packets, if they have one, is the
-  // last of the contexts.
+  // Contexts and features; its `data` is empty. What stands in packets' memory is the last of the
+  // contexts.
   TxProgram requests;
   std::vector<TxPost> posts;
   std::vector<Use> uses;
@@ -51,6 +51,10 @@ struct RingTxProgram {
   // In requests.contexts; kNoContext.
   int prefix = TxProgram::kNoContext;
   uint32_t prefix_bytes = 0;
+  // Of requests that stand in front of packets' bytes: in requests.contexts; and their size, which
+  // each buffer has in front of it. 0: none.
+  int before = TxProgram::kNoContext;
+  uint32_t before_bytes = 0;
   // Packets' bytes stand in slots.
   bool has_inline = false;
 

@@ -23,6 +23,7 @@ PushResult RingTxDriver::Check(const Plan& plan, std::span<const TxSegment> segm
       return PushResult::kTooLong;
     }
   }
+  if (IsBefore(plan) && segments[0].memory == nullptr) return PushResult::kUnsupported;
   if (total > program_.max_packet_bytes) return PushResult::kTooLong;
   if (first.max_buffers == 0 && total > first.inline_max) return PushResult::kTooLong;
   const bool segmented = plan.request.wants.Has(TxFeature::kSegment);
@@ -98,8 +99,8 @@ void RingTxDriver::WriteContext(const Packet& packet, DescriptorBytes* context) 
   posts_->Write(program_.context_forms[static_cast<size_t>(packet.plan->context)], context->bytes);
 }
 
-void RingTxDriver::WritePrefix(const Packet& packet) {
-  const TxContextForm& form = program_.requests.contexts[static_cast<size_t>(program_.prefix)];
+DescriptorBytes RingTxDriver::RequestImage(const Packet& packet, int context) const {
+  const TxContextForm& form = program_.requests.contexts[static_cast<size_t>(context)];
   DescriptorBytes image;
   CopyDescriptor(image.bytes, form.image.bytes, program_.requests.copy_bytes);
   if (packet.plan->request.wants.bits != 0) {
@@ -108,6 +109,11 @@ void RingTxDriver::WritePrefix(const Packet& packet) {
       form.payload_length->field.Store(image.bytes, packet.payload);
     }
   }
+  return image;
+}
+
+void RingTxDriver::WritePrefix(const Packet& packet) {
+  const DescriptorBytes image = RequestImage(packet, program_.prefix);
   prefix_is_plain_[packet.id] = packet.plan->request.wants.bits == 0 ? 1 : 0;
   std::memcpy(shape_.view.scratch + size_t{packet.id} * prefix_stride_, image.bytes,
               program_.prefix_bytes);
@@ -161,6 +167,8 @@ void RingTxDriver::Fill(const Packet& packet, const TxPost& post, uint32_t numbe
     if (NeedsContextDescriptor(packet)) {
       if (post.context_index.has_value()) post.context_index->Store(image, packet.place);
       if (post.context_present.has_value()) post.context_present->Store(image, 1);
+    } else if (first && IsBefore(plan)) {
+      post.context_present->Store(image, 1);
     }
   }
   // Two lengths may share bits, chosen by a flag that stands there by now.
@@ -249,6 +257,10 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
   packet.report = TakeReport(packet.slots);
   packet.reporter = ReporterOf(*plan.first, packet.descriptors);
   if (program_.prefix_bytes != 0) WritePrefix(packet);
+  if (IsBefore(plan)) {
+    std::memcpy(segments[0].memory - program_.before_bytes,
+                RequestImage(packet, program_.before).bytes, program_.before_bytes);
+  }
   TxLedger::Packet record;
   record.cookie = cookie;
   if (table_) {

@@ -56,6 +56,12 @@ uint32_t RxDevice::PeekAvailable() {
 RingFault RxDevice::Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes) {
   return With([&](auto& e) { return e.Fetch(out, first, packet_bytes); });
 }
+uint32_t RxDevice::FetchPlain(std::span<PostedBuffer> out) {
+  return in_place_ != nullptr ? in_place_->FetchPlain(out) : 0;
+}
+void RxDevice::CompletePlain(std::span<const RxResult> results) {
+  if (in_place_ != nullptr) in_place_->CompletePlain(results);
+}
 bool RxDevice::PacketMayGoOn() const {
   return With([](auto& e) { return e.PacketMayGoOn(); });
 }

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "absl/status/statusor.h"
 #include "dataplane/device_memory.h"
@@ -86,6 +87,13 @@ class RxDevice {
   // first buffer; 0 if it is not known. kEmpty: nothing posted, no room for its completion, or
   // PacketMayGoOn is false.
   RingFault Fetch(PostedBuffer* out, bool first = true, uint32_t packet_bytes = 0);
+  // The next posted buffers, each for a packet of its own, as long as they are of a kind that Fetch
+  // has met; one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch
+  // takes the next one, or says what is wrong with it. Not in the middle of a packet.
+  uint32_t FetchPlain(std::span<PostedBuffer> out);
+  // Complete for the oldest fetched buffers, as many as there are results; each is a packet of its
+  // own, `last` is true of all.
+  void CompletePlain(std::span<const RxResult> results);
   // Whether the layout lets the packet whose buffers are being fetched have one more.
   bool PacketMayGoOn() const;
   // Completes the oldest fetched buffer. The driver sees it now, with the packet's last buffer, or

@@ -65,5 +65,8 @@ bool RxDriver::Publish() {
 uint32_t RxDriver::Poll(std::span<RxCompletion> out) {
   return With([&](auto& e) { return e.Poll(out); });
 }
+AccessReport RxDriver::Access() const {
+  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
+}
 
 }  // namespace qsplit::dataplane

@@ -16,6 +16,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_view.h"
 #include "dataplane/types.h"
@@ -36,6 +37,8 @@ struct RxOptions {
   // The largest packet that is expected, in bytes; 0: not known. Where a descriptor may have
   // several buffers, all of which one packet takes, it gets no more of them than this needs.
   uint32_t packet_bytes = 0;
+  // The fastest way in which descriptors may be read and written; what is possible of it is done.
+  AccessMode access = AccessMode::kCompiled;
 };
 
 // A buffer to post.
@@ -108,6 +111,9 @@ class RxDriver {
   // Takes completions in ring order, at most out.size(), and tells the device of it; returns how
   // many.
   uint32_t Poll(std::span<RxCompletion> out);
+
+  // How descriptors are read and written here.
+  AccessReport Access() const;
 
  private:
   RxDriver();

@@ -6,9 +6,12 @@
 #define QSPLIT_DATAPLANE_RX_PROGRAM_H_
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/record_plan.h"
 #include "dataplane/field_access.h"
 #include "dataplane/metadata.h"
 #include "dataplane/queue_shape.h"
@@ -27,6 +30,14 @@ struct RxFormUse {
   bool needs_length = true;
   // False: nothing has to say which one is its packet's last.
   bool needs_last = true;
+};
+
+// Where completions of one kind of packets differ: fields that decide nothing.
+struct RxHoles {
+  const FieldAccess* length = nullptr;
+  std::span<const FieldAccess> wire_lengths;
+  const FieldAccess* hash = nullptr;       // null: not said
+  const FieldAccess* timestamp = nullptr;  // null: not said
 };
 
 class RxProgram {
@@ -62,10 +73,19 @@ class RxProgram {
   // Adds what this descriptor says to *meta.
   void Decode(const std::byte* descriptor, bool first, bool last, RxMetadata* meta) const;
 
+  // What it says of completions that are a packet of their own and have these bits besides, as
+  // plain constants. nullopt: the form says something that plans cannot.
+  std::optional<burst::RecordPlan> Plan(DescriptorBytes mask, DescriptorBytes value) const;
+
   // Writes a whole completion, with what the use says that holds. False if the form cannot say the
   // length; the rest is written.
   bool Encode(uint64_t length, uint64_t offset, bool first, bool last, const RxMetadata& meta,
               std::byte* descriptor) const;
+  // Bytes that Encode writes.
+  uint32_t EncodedBytes() const { return copy_bytes_; }
+  // In what Encode's result depends on length, hash and time, for packets of one descriptor with
+  // metadata that is this but for those. nullopt: in more than a field for each.
+  std::optional<RxHoles> FindHoles(const RxMetadata& meta) const;
 
  private:
   // What a field means here. Flags first: their enumerator is their bit in a set of flags.
@@ -133,7 +153,26 @@ class RxProgram {
   void DecodeKinds(uint32_t seen, uint32_t set, RxMetadata* meta) const;
   // The raw value of a number's field for this metadata; false if it has none.
   bool NumberOf(const Op& op, const RxMetadata& meta, uint64_t* value) const;
+  // For Plan: the members that a field of this kind has a say in; a number that is moved as it is,
+  // false if it cannot be; the members `out` that these bits decide.
+  RxFields Decides(Kind kind) const;
+  static bool AddNumber(const Op& op, burst::RecordPlan* plan);
+  using MetaWords = std::array<uint64_t, burst::kMetaWords>;
+  bool AddTable(const std::vector<burst::Table::Gather>& gathers, const MetaWords& out,
+                burst::RecordPlan* plan) const;
+  // One row of such a table: of each of these lanes what passes, then the words of `out`. False: it
+  // is more than moving and looking up.
+  bool FillRow(const burst::RecordPlan& plan, const std::vector<burst::Table::Gather>& gathers,
+               uint64_t index, const MetaWords& out, const std::vector<uint8_t>& lanes,
+               std::vector<uint64_t>* row) const;
   void FindContested();
+  // Sets the bits that decide what else is written, or that something else than a hole is written
+  // to.
+  void MarkDeciding(const RxMetadata& meta, DescriptorBytes* bits) const;
+  // The field in which two results differ; null: in none. nullopt: in other bits, or in some that
+  // are taken.
+  std::optional<const FieldAccess*> FindHole(Kind kind, const RxMetadata& zero,
+                                             const RxMetadata& ones, DescriptorBytes* taken) const;
   static bool IsOn(const Op& op, uint32_t flags) {
     return (flags & (1u << static_cast<uint32_t>(op.kind))) != 0 && !op.repeats;
   }

@@ -34,6 +34,12 @@ RingFault TxDevice::Fetch(TxWork* out) {
 void TxDevice::Complete(const TxHandle& handle) {
   in_place_ ? in_place_->Complete(handle) : ring_->Complete(handle);
 }
+uint32_t TxDevice::FetchPlain(std::span<PlainTx> out) {
+  return in_place_ ? in_place_->FetchPlain(out) : 0;
+}
+void TxDevice::CompletePlain(const PlainTx& first, uint32_t count) {
+  if (in_place_) in_place_->Complete({.first_slot = first.slot, .slots = count});
+}
 void TxDevice::SetNeedWakeup(bool need) {
   in_place_ ? in_place_->SetNeedWakeup(need) : ring_->SetNeedWakeup(need);
 }

@@ -55,6 +55,14 @@ struct TxWork {
   TxHandle handle;
 };
 
+// A packet that is one descriptor and one buffer and asks for nothing: what most are.
+struct PlainTx {
+  // Not checked, as in TxWork.
+  Iova address;
+  uint32_t bytes = 0;
+  uint32_t slot = 0;
+};
+
 class InPlaceTxDevice;
 class RingTxDevice;
 
@@ -77,6 +85,12 @@ class TxDevice {
   // The next whole packet. kNone: *out is filled. kEmpty: none, or its last descriptor is not
   // published yet, or there is no room for its completion (nothing is consumed then).
   RingFault Fetch(TxWork* out);
+  // The next packets, as long as they are plain and whole, in the order in which they were posted;
+  // one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch takes the
+  // next one, or says what is wrong with it.
+  uint32_t FetchPlain(std::span<PlainTx> out);
+  // Complete for each of them: of `count` packets that FetchPlain gave one after the other.
+  void CompletePlain(const PlainTx& first, uint32_t count);
   // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
   // always; the done word last, with release. Packets may be completed late: in the order of Fetch,
   // or in any order where the layout's completions name packets one by one. A handle that Fetch did

@@ -62,21 +62,19 @@ bool TxDriver::Supports(const TxRequest& request) const {
 }
 uint32_t TxDriver::AddressAlignment() const { return in_place_ ? 1 : ring_->AddressAlignment(); }
 bool TxDriver::NeedsMemory() const { return ring_ != nullptr && ring_->NeedsMemory(); }
+uint32_t TxDriver::BytesBefore() const { return ring_ == nullptr ? 0 : ring_->BytesBefore(); }
 PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
                           uint32_t cookie) {
   return in_place_ ? in_place_->Push(segments, request, cookie)
                    : ring_->Push(segments, request, cookie);
 }
-uint32_t TxDriver::PushBurst(std::span<const TxBuffer> packets) {
-  if (ring_) return ring_->PushBurst(packets);
-  uint32_t pushed = 0;
-  for (const TxBuffer& packet : packets) {
-    const TxSegment all{packet.address, packet.bytes, nullptr};
-    const PushResult result = in_place_->Push(std::span(&all, 1), TxRequest{}, packet.cookie);
-    if (result != PushResult::kPushed) break;
-    ++pushed;
-  }
-  return pushed;
+uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                             PushResult* why) {
+  return in_place_ ? in_place_->PushBurst(packets, request, why)
+                   : ring_->PushBurst(packets, request, why);
+}
+AccessReport TxDriver::Access() const {
+  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
 }
 bool TxDriver::Publish() { return in_place_ ? in_place_->Publish() : ring_->Publish(); }
 uint32_t TxDriver::Reclaim(std::span<uint32_t> cookies) {

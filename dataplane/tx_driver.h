@@ -18,6 +18,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_view.h"
 #include "dataplane/types.h"
@@ -32,6 +33,16 @@ struct TxOptions {
   // Ask for a completion report every so many packets, at least 1. The last packet before each
   // Publish is always reported, so whatever was published comes back.
   uint32_t report_every = 32;
+  // The fastest way in which descriptors may be written; what is possible of it is done.
+  AccessMode access = AccessMode::kCompiled;
+};
+
+// A packet in one piece, for bursts.
+struct TxPacket {
+  Iova address;
+  uint32_t bytes = 0;
+  // Comes back by Reclaim.
+  uint32_t cookie = 0;
 };
 
 // What Push did.
@@ -85,6 +96,10 @@ class TxDriver {
   // True where packets' bytes go into the ring itself: then TxSegment::memory must be set, Push
   // reads it, and the bytes are the caller's again when Push returns.
   bool NeedsMemory() const;
+  // Bytes in front of each segment's address that must be the caller's too. Where it is not 0,
+  // TxSegment::memory must be set in the first segment of a packet with a request: the device finds
+  // the request in these bytes, and Push writes them.
+  uint32_t BytesBefore() const;
   // Packets pushed that have not come back through Reclaim.
   uint32_t Outstanding() const;
 
@@ -95,10 +110,11 @@ class TxDriver {
     const TxSegment one{address, bytes};
     return Push(std::span(&one, 1), TxRequest{}, cookie);
   }
-  // Pushes the first n, as many as there is room for and as are nothing but an address and a length
-  // to this layout; returns n. Push says of the next one what is the matter with it. 0 always where
-  // NeedsMemory.
-  uint32_t PushBurst(std::span<const TxBuffer> packets);
+
+  // Writes packets of one segment, all with the same request, in their order, until one cannot be;
+  // how many were. *why: what became of that one, kPushed where all were written. Not for layouts
+  // with NeedsMemory.
+  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
 
   // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.
   // Without anything new it does nothing and returns false.
@@ -108,6 +124,9 @@ class TxDriver {
   // Push, unless the layout's completions name packets one by one: then in the order in which the
   // device completed them. Each once. Frees their slots.
   uint32_t Reclaim(std::span<uint32_t> cookies);
+
+  // How descriptors are written here.
+  AccessReport Access() const;
 
  private:
   explicit TxDriver(std::unique_ptr<InPlaceTxDriver> in_place);

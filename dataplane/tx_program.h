@@ -58,8 +58,12 @@ class RequestFields {
   bool CanStore(const TxRequest& request, const std::byte* image, uint32_t bytes) const;
   // Writes them; of fields that speak only in the first or last descriptor, those that apply.
   void Store(const TxRequest& request, bool first, bool last, std::byte* descriptor) const;
+  // Whether some field of it shares bits with these, or has a condition that looks at them.
+  bool LooksAt(const DescriptorBytes& bits) const;
   // Adds what the descriptor says to *draft: features, operands. No checks: see FinishRequest.
   void Load(const std::byte* descriptor, bool first, bool last, RequestDraft* draft) const;
+  // Sets all bits of a descriptor that Load looks at.
+  void MarkBits(std::byte* mask) const;
 
  private:
   struct Op {

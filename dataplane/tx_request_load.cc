@@ -150,4 +150,11 @@ void RequestFields::Load(const std::byte* descriptor, bool first, bool last,
   }
 }
 
+void RequestFields::MarkBits(std::byte* mask) const {
+  for (const Op& op : ops_) {
+    op.field.StoreRaw(mask + op.base, op.field.MaxRaw());
+    op.valid.MarkBits(mask + op.base);
+  }
+}
+
 }  // namespace qsplit::dataplane

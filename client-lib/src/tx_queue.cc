@@ -13,6 +13,7 @@ namespace internal {
 
 using dataplane::PushResult;
 using dataplane::TxFeature;
+using dataplane::TxFeatures;
 using dataplane::TxRequest;
 
 TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const Setup& with)
@@ -20,12 +21,11 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       setup(with),
       pool_(pool),
       alignment_(driver.AddressAlignment()),
+      before_(driver.BytesBefore()),
       shortest_(driver.MinPacketBytes()),
-      headroom_(pool->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom
-                                                                                     : 0),
-      most_spread_bytes_(headroom_ == 0 || pool->buffer_bytes() < 2 * kSpreads * kHeadroom
-                             ? 0
-                             : pool->buffer_bytes() - kSpreads * kHeadroom),
+      bursts_(!driver.NeedsMemory()),
+      headroom_(FindHeadroom(pool->buffer_bytes())),
+      most_spread_bytes_(FindMostSpread(pool->buffer_bytes())),
       is_away_(pool->count()),
       guests_(driver.Capacity()) {
   for (size_t i = guests_.size(); i > 0; --i) {
@@ -83,7 +83,7 @@ bool TxQueueImpl::FillChain(Packet* packet, uint32_t bytes) {
       pool_->GiveChain(first);
       return false;
     }
-    const uint32_t offset = first == BufferPool::kNone ? headroom_ : 0;
+    const uint32_t offset = first == BufferPool::kNone ? headroom_ : before_;
     const uint32_t n = std::min(left, size - offset);
     pool_->link(buffer) = {BufferPool::kNone, offset, n};
     if (first == BufferPool::kNone) {
@@ -153,6 +153,15 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
     if (want_l4 && headers.l4_bytes != 0) request->wants |= TxFeature::kL4Checksum;
     if (request->wants.bits == 0) *request = TxRequest{};
   }
+  if (request->wants.Has(TxFeature::kL3Checksum) && !driver.Supports(*request)) {
+    // The longer sum may be the device's all the same.
+    TxRequest without = *request;
+    without.wants.bits &= ~TxFeatures(TxFeature::kL3Checksum).bits;
+    if (without.wants.bits != 0 && driver.Supports(without)) {
+      FillChecksums(packet, headers, true, false);
+      *request = without;
+    }
+  }
   if (request->wants.bits == 0 || driver.Supports(*request)) {
     PrepareChecksums(packet, headers, request->wants.Has(TxFeature::kL3Checksum),
                      request->wants.Has(TxFeature::kL4Checksum));
@@ -196,17 +205,17 @@ bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {
 
 bool TxQueueImpl::Fits(const Packet& packet) const {
   if (packet.segment_count() > std::min(driver.MaxSegments(), kMaxSegments)) return false;
-  if (alignment_ == 1) return true;
+  if (alignment_ == 1 && before_ == 0) return true;
   const BufferPool* pool = PacketAccess::pool(packet);
   for (uint32_t b = PacketAccess::first(packet); b != BufferPool::kNone; b = pool->link(b).next) {
-    if ((pool->iova(b) + pool->link(b).offset) % alignment_ != 0) return false;
+    const uint32_t offset = pool->link(b).offset;
+    if (offset < before_ || (pool->iova(b) + offset) % alignment_ != 0) return false;
   }
   return true;
 }
 
 size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
-  std::array<dataplane::TxBuffer, kBurst> burst;
-  const size_t most = std::min<size_t>(packets.size(), kBurst);
+  const size_t most = bursts_ ? std::min(packets.size(), burst_.size()) : 0;
   size_t n = 0;
   for (; n < most; ++n) {
     const Packet& packet = packets[n];
@@ -214,14 +223,17 @@ size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
     const uint32_t buffer = PacketAccess::first(packet);
     const BufferPool::Link& link = pool_->link(buffer);
     const uint64_t address = pool_->iova(buffer) + link.offset;
-    if (link.length < shortest_ || (address & (alignment_ - 1)) != 0) break;
-    burst[n] = {dataplane::Iova(address), link.length, buffer};
+    if (link.length < shortest_ || link.offset < before_ || (address & (alignment_ - 1)) != 0)
+      break;
+    burst_[n] = {dataplane::Iova(address), link.length, buffer};
   }
   if (n == 0) return 0;
-  n = driver.PushBurst(std::span(burst).first(n));
+  static constexpr TxRequest kNothing;
+  PushResult why;  // SendOne asks again
+  n = driver.PushBurst(std::span(burst_).first(n), kNothing, &why);
   for (size_t i = 0; i < n; ++i) {
-    counters.bytes += burst[i].bytes;
-    is_away_[burst[i].cookie] = 1;
+    counters.bytes += burst_[i].bytes;
+    is_away_[burst_[i].cookie] = 1;
     PacketAccess::Release(packets[i]);
   }
   counters.packets += n;
@@ -256,7 +268,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   if (!Fits(packet)) {
     const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
-    const uint64_t fits = uint64_t{most} * pool_->buffer_bytes() - headroom_;
+    const uint64_t fits = uint64_t{most} * (pool_->buffer_bytes() - before_) - headroom_;
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }

@@ -101,6 +101,9 @@ struct DeviceInfo {
   std::vector<layout::VerifiedLayout> layouts;  // of equally small ones the first is taken
   // One for each of `layouts`; empty: every choice of each.
   std::vector<AllowedChoices> allowed;
+  // How long OpenQueues may answer UNAVAILABLE until a queue that was given back is free: it is
+  // asked again meanwhile. 0: it waits itself, or there is nothing to wait for.
+  uint32_t open_patience_ms = 0;
   // One lease takes all of the device, however few queues it asks for.
   bool whole_function_only = false;
   // A receive queue and the transmit queue of its number go to one lease, or one of them to nobody.
@@ -362,7 +365,7 @@ class Device {
 
   // Sets queues up for a lease: maps regions, makes rings, takes the queues out of RSS (or leaves
   // them in, request.join_rss). All or nothing. The rest of RSS is spread over the queues that
-  // remain in it.
+  // remain in it. UNAVAILABLE: the device is busy, or see DeviceInfo::open_patience_ms.
   virtual absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) = 0;
   // Undoes it: stops the queues, unmaps all, gives the queues back to RSS. Rules that point at the
   // queues must have been removed. When it returns, the device touches none of the memory. Works

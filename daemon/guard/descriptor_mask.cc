@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/guard/word_test.h"
 #include "dataplane/field_access.h"
 #include "descriptor-lang/layout/roles.h"
 
@@ -174,6 +175,14 @@ absl::StatusOr<DescriptorPattern> DescriptorPattern::Of(const QueueScope& scope,
     if (!access.ok()) return access.status();
     AddBits(*access, access->MaxRaw(), &pattern.mask);
     AddBits(*access, field.constant(), &pattern.value);
+  }
+  // A selector that is bits of words like the constants is tested with them.
+  WordTest fixed{pattern.mask, pattern.value};
+  const std::optional<WordTest> selected = WordTest::Of(*scope.layout, message.selector());
+  if (selected.has_value() && fixed.Join(*selected)) {
+    pattern.mask = fixed.mask;
+    pattern.value = fixed.value;
+    pattern.selector = {};
   }
   return pattern;
 }

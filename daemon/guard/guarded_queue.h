@@ -67,6 +67,14 @@ struct GuardOptions {
   // layout's limits.
   uint64_t max_buffer_bytes = 0;
   uint32_t max_descriptors = 0;
+  // How descriptors are checked. All ways find the same; the slower ones are for processors without
+  // SIMD, and for tests and measurements that compare.
+  enum class Checks : uint8_t {
+    kFastest,   // plain ones in bursts, with SIMD where the processor has it
+    kPortable,  // plain ones in bursts, without
+    kOneByOne,
+  };
+  Checks checks = Checks::kFastest;
 };
 
 // Why a queue was stopped.

@@ -8,11 +8,14 @@
 #ifndef QSPLIT_DAEMON_GUARD_IN_PLACE_GUARD_H_
 #define QSPLIT_DAEMON_GUARD_IN_PLACE_GUARD_H_
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
+#include "daemon/guard/burst_check.h"
 #include "daemon/guard/descriptor_mask.h"
 #include "daemon/guard/in_place_rings.h"
 #include "daemon/guard/queue_guard.h"
@@ -26,9 +29,12 @@ template <size_t kWords>
 class InPlaceGuard : public QueueGuard {
  public:
   void SetNeedWakeup(bool need) override { rings_.notification.Set(need, forward_count_); }
+  // What plain descriptors are checked by.
+  const BurstCheck<kWords>& plain() const { return plain_; }
 
  protected:
   using Words = std::array<uint64_t, kWords>;
+  using Burst = DescriptorBurst<kWords>;
 
   InPlaceGuard(InPlaceRings rings, RegionMap regions)
       : rings_(std::move(rings)),
@@ -45,9 +51,27 @@ class InPlaceGuard : public QueueGuard {
   bool ReadPosted(uint32_t* ahead) const {
     return rings_.ReadPosted(forward_, forward_count_, in_use_, ahead);
   }
-  // Each word of a slot that the client has posted, once.
-  void LoadPosted(uint64_t* words) const {
-    for (size_t i = 0; i < kWords; ++i) words[i] = shadow_.Load(forward_, i);
+  // The next slots that the client has posted, at most `most` of them: each word once, and which of
+  // them are plain.
+  void LoadPosted(uint32_t most, Burst* burst) const {
+    const uint32_t count = std::min({most, Burst::kMost, rings_.shadow.slot_count - forward_});
+    plain_.Read(shadow_.Slot(forward_), count, burst);
+    if (plain_.there() && count >= kFewest) {
+      plain_.Check(burst);
+    } else {
+      burst->plain = 0;
+    }
+  }
+  // Plain descriptors from number `at` of a burst on.
+  static uint32_t PlainFrom(const Burst& burst, uint32_t at) {
+    return static_cast<uint32_t>(std::countr_one(burst.plain >> at));
+  }
+  // Slots go to the device, and are adjacent.
+  void Advance(uint32_t slots) {
+    forward_ += slots;
+    if (forward_ == rings_.shadow.slot_count) forward_ = 0;
+    forward_count_ += slots;
+    in_use_ += slots;
   }
   bool IsDone(uint32_t slot) const {
     return rings_.done.Holds(real_.LoadAcquire(slot, rings_.done.word));
@@ -68,6 +92,7 @@ class InPlaceGuard : public QueueGuard {
   RegionMap regions_;
   const WordSlots<kWords> shadow_;
   const WordSlots<kWords> real_;
+  BurstCheck<kWords> plain_;
 
   uint32_t forward_ = 0;        // next slot to forward
   uint64_t forward_count_ = 0;  // free-running
@@ -75,6 +100,9 @@ class InPlaceGuard : public QueueGuard {
   uint32_t in_use_ = 0;         // slots from consume_ to forward_
 
  private:
+  // Fewer are sooner checked one by one.
+  static constexpr uint32_t kFewest = 4;
+
   bool HasPosted() override {
     uint32_t ahead = 0;
     // What cannot be is work too: Forward finds it out.

@@ -66,7 +66,20 @@ absl::Status InPlaceRxGuard<kWords>::CompilePost(const GuardOptions& options) {
   post_.pattern = WordPattern<kWords>(*pattern);
   post_.may_look_done = post_.pattern.MayLook(rings_.done, *kept);
   post_.kept = Base::WordsOf(*kept);
+  CompilePlain(options);
   return absl::OkStatus();
+}
+
+template <size_t kWords>
+void InPlaceRxGuard<kWords>::CompilePlain(const GuardOptions& options) {
+  BurstPlan<kWords> plan;
+  const bool said = plan.SetForm(post_.pattern, post_.kept) &&
+                    plan.SetAddress(post_.address, post_.alignment_mask) &&
+                    (post_.length.there() ? plan.SetLength(post_.length, 1, post_.max_bytes)
+                                          : plan.SetBytes(post_.buffer_bytes, post_.max_bytes)) &&
+                    (!post_.may_look_done || plan.SetDone(rings_.done)) &&
+                    plan.SetRegions(regions_, true) && !post_.header_address.there();
+  if (said) Base::plain_ = BurstCheck<kWords>(plan, options.checks);
 }
 
 template <size_t kWords>
@@ -146,6 +159,40 @@ inline bool InPlaceRxGuard<kWords>::Check(const PostForm& form, uint64_t* words)
 }
 
 template <size_t kWords>
+inline void InPlaceRxGuard<kWords>::ForwardPlain(const Burst& burst, uint32_t at, uint32_t count) {
+  Base::plain_.Store(burst, at, count, real_.Slot(forward_));
+  if (!posted_iova_.empty()) {
+    for (uint32_t i = 0; i < count; ++i) {
+      posted_iova_[forward_ + i] = post_.address.Get(&burst.copy[(at + i) * kWords]);
+    }
+  }
+  Base::Advance(count);
+}
+
+template <size_t kWords>
+inline uint32_t InPlaceRxGuard<kWords>::ForwardBurst(Burst* burst) {
+  uint32_t at = 0;
+  while (at < burst->count) {
+    if (const uint32_t plain = Base::PlainFrom(*burst, at); plain != 0) [[likely]] {
+      const uint32_t passed = Base::TakeTokens(plain, nullptr);
+      ForwardPlain(*burst, at, passed);
+      at += passed;
+      if (passed < plain) break;
+      continue;
+    }
+    uint64_t* const words = burst->CopyOf(at);
+    if (Base::MustWait() || !Check(post_, words)) [[unlikely]] {
+      break;
+    }
+    real_.Store(forward_, words);
+    Base::TakeTokens(0);
+    Base::Advance(1);
+    ++at;
+  }
+  return at;
+}
+
+template <size_t kWords>
 uint32_t InPlaceRxGuard<kWords>::Forward(uint32_t budget) {
   uint32_t ahead = 0;
   if (!Base::ReadPosted(&ahead)) [[unlikely]] {
@@ -154,20 +201,14 @@ uint32_t InPlaceRxGuard<kWords>::Forward(uint32_t budget) {
   }
   const uint32_t most = std::min(ahead, budget);
   uint32_t forwarded = 0;
-  while (forwarded < most && !Base::MustWait()) {
-    uint64_t words[kWords];
-    Base::LoadPosted(words);
-    if (!Check(post_, words)) [[unlikely]] {
-      break;
-    }
-    real_.Store(forward_, words);
-    Base::TakeTokens(0);
-    forward_ = rings_.Next(forward_);
-    ++forwarded;
+  while (forwarded < most) {
+    Burst burst;
+    Base::LoadPosted(most - forwarded, &burst);
+    const uint32_t passed = ForwardBurst(&burst);
+    forwarded += passed;
+    if (passed < burst.count) break;
   }
   if (forwarded == 0) return 0;
-  forward_count_ += forwarded;
-  in_use_ += forwarded;
   counters_.descriptors.Add(forwarded);
   dataplane::DoorbellState state;
   state.index = forward_;

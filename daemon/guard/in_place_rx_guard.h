@@ -32,6 +32,7 @@ class InPlaceRxGuard final : public InPlaceGuard<kWords> {
 
  private:
   using Base = InPlaceGuard<kWords>;
+  using Burst = typename Base::Burst;
   using Words = typename Base::Words;
   using Base::consume_, Base::counters_, Base::forward_, Base::forward_count_, Base::in_use_;
   using Base::real_, Base::regions_, Base::rings_, Base::shadow_;
@@ -61,9 +62,13 @@ class InPlaceRxGuard final : public InPlaceGuard<kWords> {
   using Base::Base;
   absl::Status CompilePost(const GuardOptions& options);
   absl::Status CompileCompletion();
+  void CompilePlain(const GuardOptions& options);
   // Checks private words and turns them into what the device may see. False: stopped.
   [[gnu::always_inline]] bool Check(const PostForm& form, uint64_t* words);
   bool CheckHeader(const PostForm& form, uint64_t* words);
+  // How many of a burst went to the device; not all: stopped, or the rest waits.
+  [[gnu::always_inline]] uint32_t ForwardBurst(Burst* burst);
+  [[gnu::always_inline]] void ForwardPlain(const Burst& burst, uint32_t at, uint32_t count);
   bool HasDone() override { return in_use_ != 0 && Base::IsDone(consume_); }
 
   PostForm post_;

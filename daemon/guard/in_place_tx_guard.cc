@@ -32,7 +32,43 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> InPlaceTxGuard<kWords>::Create(Queue
     for (size_t i = 0; i < kWords; ++i) guard->completion_kept_[i] |= kept->words[i];
   }
   guard->reports_.resize(shape.slot_count);
+  guard->CompilePlain(parts.options);
   return guard;
+}
+
+template <size_t kWords>
+bool InPlaceTxGuard<kWords>::SetPlainTotal(BurstPlan<kWords>* plan) const {
+  const dataplane::InPlaceShape& shape = rings_.shadow;
+  for (const dataplane::RoleField& from : dataplane::RoleFields(shape, shape.post_forms.front())) {
+    if (from.role != Role::kPacketTotalLength ||
+        !dataplane::SpeaksIn(from.field->position(), true, true)) {
+      continue;
+    }
+    const absl::StatusOr<WordField> total =
+        WordField::Compile(shape.Form(shape.post_forms.front()), *from.field);
+    const std::optional<WordTest> valid = WordTest::Of(*shape.layout, from.field->valid_when());
+    if (!total.ok() || !valid.has_value() || !plan->SetTotal(*total, *valid)) return false;
+  }
+  return true;
+}
+
+template <size_t kWords>
+void InPlaceTxGuard<kWords>::CompilePlain(const GuardOptions& options) {
+  if (data_.empty()) return;
+  const DataForm& form = data_.front();
+  BurstPlan<kWords> plan;
+  bool said = plan.SetForm(form.pattern, form.kept[true][true]) &&
+              plan.SetAddress(form.address, 0) &&
+              plan.SetLength(form.length, std::max<uint64_t>(packet_.min_bytes(), 1),
+                             std::min(form.max_bytes, packet_.max_bytes())) &&
+              (!form.may_look_done || plan.SetDone(rings_.done)) &&
+              plan.SetRegions(regions_, false) && form.last.mask <= 1;
+  if (form.last.there()) {
+    said = said && plan.Demand(form.last.word, uint64_t{1} << form.last.shift, true);
+  }
+  for (size_t i = 0; i < kWords; ++i) said = said && plan.Demand(i, form.requests[i], false);
+  if (form.report.there()) said = said && plan.SetReport(form.report);
+  if (said && SetPlainTotal(&plan)) Base::plain_ = BurstCheck<kWords>(plan, options.checks);
 }
 
 template <size_t kWords>
@@ -134,10 +170,10 @@ inline uint64_t InPlaceTxGuard<kWords>::CheckBuffer(const DataForm& form, uint64
 }
 
 template <size_t kWords>
-inline void InPlaceTxGuard<kWords>::AddReport() {
+inline void InPlaceTxGuard<kWords>::AddReport(uint32_t slot) {
   uint32_t at = report_head_ + report_count_++;
   if (at >= rings_.shadow.slot_count) at -= rings_.shadow.slot_count;
-  reports_[at] = forward_;
+  reports_[at] = slot;
 }
 
 template <size_t kWords>
@@ -179,11 +215,13 @@ inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::CheckData(s
     if (!packet_.IsGoodAlone(position, bytes, AsBytes(words))) [[unlikely]] {
       return StopHere(FaultKind::kBadPacket, 0, bytes);
     }
-    if (!form.report.there() || form.report.Get(words) != 0) AddReport();
+    if (!form.report.there() || form.report.Get(words) != 0) AddReport(forward_);
     return Step::kWhole;
   }
   const Step step = CheckPart(position, first, last, asks != 0, bytes, words);
-  if (step != Step::kStopped && (!form.report.there() || form.report.Get(words) != 0)) AddReport();
+  if (step != Step::kStopped && (!form.report.there() || form.report.Get(words) != 0)) {
+    AddReport(forward_);
+  }
   return step;
 }
 
@@ -196,6 +234,50 @@ inline typename InPlaceTxGuard<kWords>::Step InPlaceTxGuard<kWords>::Check(uint6
 }
 
 template <size_t kWords>
+inline void InPlaceTxGuard<kWords>::ForwardPlain(const Burst& burst, uint32_t at, uint32_t count,
+                                                 Sent* sent) {
+  if (count == 0) return;
+  Base::plain_.Store(burst, at, count, real_.Slot(forward_));
+  uint64_t bytes = 0;
+  for (uint32_t i = at; i < at + count; ++i) {
+    bytes += burst.bytes[i];
+    if ((burst.reports >> i & 1) != 0) AddReport(forward_ + i - at);
+  }
+  Base::Advance(count);
+  EndPackets(count, bytes, sent);
+}
+
+template <size_t kWords>
+inline uint32_t InPlaceTxGuard<kWords>::ForwardBurst(Burst* burst, Sent* sent) {
+  uint32_t at = 0;
+  while (at < burst->count) {
+    const uint32_t plain = descriptors_ == 0 ? Base::PlainFrom(*burst, at) : 0;
+    if (plain != 0) [[likely]] {
+      const uint32_t passed = Base::TakeTokens(plain, &burst->bytes[at]);
+      ForwardPlain(*burst, at, passed, sent);
+      at += passed;
+      if (passed < plain) break;
+      continue;
+    }
+    if (descriptors_ == 0 && Base::MustWait()) break;
+    uint64_t* const words = burst->CopyOf(at);
+    const Step step = Check(words);
+    if (step == Step::kStopped) [[unlikely]] {
+      break;
+    }
+    real_.Store(forward_, words);
+    Base::Advance(1);
+    ++descriptors_;
+    ++at;
+    if (step == Step::kMore) continue;
+    Base::TakeTokens(packet_.bytes());
+    descriptors_ = 0;
+    EndPackets(1, packet_.bytes(), sent);
+  }
+  return at;
+}
+
+template <size_t kWords>
 uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
   uint32_t ahead = 0;
   if (!Base::ReadPosted(&ahead)) [[unlikely]] {
@@ -204,36 +286,20 @@ uint32_t InPlaceTxGuard<kWords>::Forward(uint32_t budget) {
   }
   const uint32_t most = std::min(ahead, budget);
   uint32_t seen = 0;
-  uint64_t packets = 0;
-  uint64_t bytes = 0;
-  dataplane::DoorbellState whole;
-  for (; seen < most; ++seen) {
-    if (descriptors_ == 0 && Base::MustWait()) break;
-    uint64_t words[kWords];
-    Base::LoadPosted(words);
-    const Step step = Check(words);
-    if (step == Step::kStopped) [[unlikely]] {
-      break;
-    }
-    real_.Store(forward_, words);
-    forward_ = rings_.Next(forward_);
-    ++forward_count_;
-    ++in_use_;
-    ++descriptors_;
-    if (step == Step::kMore) continue;
-    ++packets;
-    bytes += packet_.bytes();
-    Base::TakeTokens(packet_.bytes());
-    descriptors_ = 0;
-    whole.index = forward_;
-    whole.count = forward_count_;
+  Sent sent;
+  while (seen < most) {
+    Burst burst;
+    Base::LoadPosted(most - seen, &burst);
+    const uint32_t passed = ForwardBurst(&burst, &sent);
+    seen += passed;
+    if (passed < burst.count) break;
   }
-  if (packets != 0) {
-    whole.added = static_cast<uint32_t>(whole.count - published_count_);
-    published_count_ = whole.count;
-    rings_.doorbells.Ring(whole);
-    counters_.packets.Add(packets);
-    counters_.bytes.Add(bytes);
+  if (sent.packets != 0) {
+    sent.whole.added = static_cast<uint32_t>(sent.whole.count - published_count_);
+    published_count_ = sent.whole.count;
+    rings_.doorbells.Ring(sent.whole);
+    counters_.packets.Add(sent.packets);
+    counters_.bytes.Add(sent.bytes);
   }
   if (seen != 0) counters_.descriptors.Add(seen);
   return seen;

@@ -39,6 +39,7 @@ class InPlaceTxGuard final : public InPlaceGuard<kWords> {
 
  private:
   using Base = InPlaceGuard<kWords>;
+  using Burst = typename Base::Burst;
   using Words = typename Base::Words;
   using Base::consume_, Base::counters_, Base::forward_, Base::forward_count_, Base::in_use_;
   using Base::real_, Base::regions_, Base::rings_, Base::shadow_;
@@ -62,10 +63,19 @@ class InPlaceTxGuard final : public InPlaceGuard<kWords> {
   };
   // What a descriptor did.
   enum class Step : uint8_t { kStopped, kMore, kWhole };
+  // What one call forwarded.
+  struct Sent {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+    dataplane::DoorbellState whole;  // behind the last of these packets
+  };
 
   using Base::Base;
   absl::Status CompileData(size_t position, const GuardOptions& options);
   absl::Status CompileContext(size_t position);
+  // Packets of one descriptor of the first form, which ask for nothing.
+  void CompilePlain(const GuardOptions& options);
+  bool SetPlainTotal(BurstPlan<kWords>* plan) const;
   // Each checks private words and turns them into what the device may see.
   [[gnu::always_inline]] Step Check(uint64_t* words);
   [[gnu::always_inline]] Step CheckData(size_t position, uint64_t* words);
@@ -75,7 +85,17 @@ class InPlaceTxGuard final : public InPlaceGuard<kWords> {
                  const uint64_t* words);
   // The buffer's bytes; 0: stopped.
   [[gnu::always_inline]] uint64_t CheckBuffer(const DataForm& form, uint64_t* words);
-  [[gnu::always_inline]] void AddReport();
+  [[gnu::always_inline]] void AddReport(uint32_t slot);
+  // How many descriptors of a burst were forwarded; not all: stopped, or the rest waits.
+  [[gnu::always_inline]] uint32_t ForwardBurst(Burst* burst, Sent* sent);
+  [[gnu::always_inline]] void ForwardPlain(const Burst& burst, uint32_t at, uint32_t count,
+                                           Sent* sent);
+  void EndPackets(uint64_t packets, uint64_t bytes, Sent* sent) {
+    sent->packets += packets;
+    sent->bytes += bytes;
+    sent->whole.index = forward_;
+    sent->whole.count = forward_count_;
+  }
   bool AmidPacket() const override { return descriptors_ != 0; }
   bool HasDone() override { return report_count_ != 0 && Base::IsDone(reports_[report_head_]); }
   Step StopHere(device::FaultKind kind, uint64_t iova = 0, uint64_t length_bytes = 0) {

@@ -83,6 +83,18 @@ class QueueGuard {
   void TakeTokens(uint64_t bytes) {
     if (buckets_ != nullptr) buckets_->Take(bytes);
   }
+  // How many of so many packets pass, one after the other; their tokens are taken. bytes: of each;
+  // null: 0.
+  uint32_t TakeTokens(uint32_t packets, const uint64_t* bytes) {
+    if (buckets_ == nullptr) [[likely]] {
+      return packets;
+    }
+    uint32_t passed = 0;
+    for (; passed < packets && !MustWait(); ++passed) {
+      buckets_->Take(bytes == nullptr ? 0 : bytes[passed]);
+    }
+    return passed;
+  }
 
   GuardCounters counters_;
 

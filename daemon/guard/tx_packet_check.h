@@ -36,6 +36,9 @@ class TxPacketCheck {
 
   // Whether a packet has begun; bytes of the present or the last one.
   bool begun() const { return begun_; }
+  // Of packets that leave in one piece, in bytes.
+  uint64_t min_bytes() const { return min_bytes_; }
+  uint64_t max_bytes() const { return max_bytes_; }
   uint64_t bytes() const { return bytes_; }
   // A packet's first descriptor, of a data form (position in program().data). asks: it has one of
   // the bits that ask for more than to be sent. False: for what no context was set up.

@@ -77,6 +77,7 @@ class WordSlots {
   uint64_t Load(uint32_t slot, size_t word) const {
     return dataplane::LoadRelaxed<uint64_t>(At(slot, word));
   }
+  std::byte* Slot(uint32_t slot) const { return At(slot, 0); }
   uint64_t LoadAcquire(uint32_t slot, size_t word) const {
     return dataplane::LoadAcquire<uint64_t>(At(slot, word));
   }

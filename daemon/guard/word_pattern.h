@@ -25,6 +25,11 @@ class WordPattern {
     std::copy_n(pattern.value.words.begin(), kWords, value_.begin());
   }
 
+  const std::array<uint64_t, kWords>& mask() const { return mask_; }
+  const std::array<uint64_t, kWords>& value() const { return value_; }
+  // Whether there is more to it than bits of words.
+  bool selects() const { return selects_; }
+
   bool Matches(const uint64_t* words) const {
     uint64_t differ = 0;
     for (size_t i = 0; i < kWords; ++i) differ |= (words[i] & mask_[i]) ^ value_[i];

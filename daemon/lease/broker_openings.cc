@@ -1,6 +1,8 @@
 // How leases begin.
 #include <fmt/format.h>
 
+#include <chrono>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -15,6 +17,8 @@ using policy::Error;
 using policy::InCall;
 
 constexpr std::string_view kCall = "AcquireLease";
+// Until a device is asked again for a queue that is not free yet.
+constexpr std::chrono::milliseconds kOpenPause(5);
 
 // The regions that a request names, checked to be this session's.
 absl::StatusOr<std::vector<const region::Region*>> FindRegions(
@@ -72,12 +76,32 @@ void Broker::State::Open(SessionId caller, const v1::AcquireLeaseRequest& reques
     Locked lock(*this);
     room.Rebase(plan->queues, counters);
   }
-  auto grant = device->OpenQueues(plan->queues);
+  Try(std::make_shared<const LeasePlan>(*std::move(plan)), room, 0, done);
+}
+
+void Broker::State::Try(std::shared_ptr<const LeasePlan> plan, DeviceRoom& room, uint32_t waited_ms,
+                        const Answer<v1::AcquireLeaseResponse>& done) {
   const LeaseId id = plan->queues.lease;
+  std::shared_ptr<device::Device> device;
+  {
+    Locked lock(*this);
+    // Not for a lease that has ended while it waited.
+    if (leases.at(id).state == v1::LEASE_STATE_OPENING) device = room.device;
+  }
+  absl::StatusOr<device::Grant> grant = absl::UnavailableError("it has ended");
+  if (device != nullptr) grant = device->OpenQueues(plan->queues);
   absl::Status wrong;
   {
     Locked lock(*this);
     LeaseRecord& lease = leases.at(id);
+    if (absl::IsUnavailable(grant.status()) && lease.state == v1::LEASE_STATE_OPENING &&
+        waited_ms < device->info().open_patience_ms) {
+      // Whoever holds on to a queue holds up nobody but those who want it.
+      room.jobs->PostAfter(kOpenPause, [this, plan, &room, waited_ms, done] {
+        Try(plan, room, waited_ms + static_cast<uint32_t>(kOpenPause.count()), done);
+      });
+      return;
+    }
     auto response = Opened(lease, *plan, std::move(grant));
     if (response.ok()) return Answered(done, std::move(response));
     wrong = InCall(kCall, response.status());

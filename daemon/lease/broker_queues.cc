@@ -45,8 +45,8 @@ v1::QueueCheckVerdict ToProto(device::CheckVerdict verdict) {
 }
 
 // Rules of the room that send to a receive queue, and what they took.
-std::vector<QueueFacts::Rule> RulesTo(const DeviceRoom& room, uint32_t queue) {
-  const std::vector<device::RuleCounters> counted = room.device->ReadRuleCounters();
+std::vector<QueueFacts::Rule> RulesTo(const DeviceRoom& room, uint32_t queue,
+                                      const std::vector<device::RuleCounters>& counted) {
   std::vector<QueueFacts::Rule> rules;
   for (const steering::OwnedRule* rule : room.rules.List()) {
     if (rule->rule.action.queue != queue) continue;
@@ -99,31 +99,46 @@ absl::StatusOr<Asked> Find(const auto& state, SessionId caller, const Request& r
 absl::StatusOr<v1::ExplainQueueResponse> Broker::ExplainQueue(
     SessionId caller, const v1::ExplainQueueRequest& request) const {
   constexpr std::string_view kCall = "ExplainQueue";
-  Locked state(*state_);
-  const auto asked = Find(std::as_const(*state_), caller, request);
-  if (!asked.ok()) return InCall(kCall, asked.status());
-  const DeviceRoom& room = *asked->room;
   const uint32_t queue = request.queue();
-  QueueFacts facts{.device = room.device->info(),
-                   .state = room.device->State(),
-                   .queue = queue,
-                   .transmit = request.transmit()};
-  if (asked->lease != nullptr) {
-    facts.lease = state->ToProto(*asked->lease);
-    facts.grant_fetched = asked->lease->fetched;
+  const bool transmit = request.transmit();
+  std::shared_ptr<device::Device> device;
+  {
+    Locked state(*state_);
+    const auto asked = Find(std::as_const(*state_), caller, request);
+    if (!asked.ok()) return InCall(kCall, asked.status());
+    device = asked->room->device;
   }
-  facts.wire = room.device->ReadCounters();
-  const auto& counters = request.transmit() ? facts.wire.tx : facts.wire.rx;
-  const auto& base = request.transmit() ? room.tx_base : room.rx_base;
-  if (queue < counters.size()) facts.counters = Since(counters[queue], base[queue]);
-  if (!request.transmit()) {
-    facts.rules = RulesTo(room, queue);
-    if (const auto rss = room.device->GetRss(); rss.ok()) {
+  // Waits for a device that is busy, and holds up nobody else.
+  QueueFacts facts{.device = device->info(),
+                   .state = device->State(),
+                   .queue = queue,
+                   .transmit = transmit,
+                   .wire = device->ReadCounters()};
+  std::vector<device::RuleCounters> counted;
+  if (!transmit) {
+    counted = device->ReadRuleCounters();
+    if (const auto rss = device->GetRss(); rss.ok()) {
       facts.rss_table = static_cast<uint32_t>(rss->indirection.size());
       facts.rss_entries = static_cast<uint32_t>(std::ranges::count(rss->indirection, queue));
     }
   }
-  facts.of_device = room.device->ExamineQueue(queue, request.transmit());
+  facts.of_device = device->ExamineQueue(queue, transmit);
+
+  Locked state(*state_);
+  // Whose queue it is now, and whether the caller may still look.
+  const auto asked = Find(std::as_const(*state_), caller, request);
+  if (!asked.ok()) return InCall(kCall, asked.status());
+  const DeviceRoom& room = *asked->room;
+  if (asked->lease != nullptr) {
+    facts.lease = state->ToProto(*asked->lease);
+    facts.grant_fetched = asked->lease->fetched;
+  } else if (!state->IsAdmin(caller)) {
+    facts.of_device.clear();  // may speak of who had it before
+  }
+  const auto& counters = transmit ? facts.wire.tx : facts.wire.rx;
+  const auto& base = transmit ? room.tx_base : room.rx_base;
+  if (queue < counters.size()) facts.counters = Since(counters[queue], base[queue]);
+  if (!transmit) facts.rules = RulesTo(room, queue, counted);
   const std::vector<device::QueueCheck> checks = ChecksOf(facts);
   v1::ExplainQueueResponse response;
   response.set_answer(AnswerOf(facts, checks));

@@ -94,10 +94,13 @@ struct Broker::State {
   // The device's own events come to the hub from now on.
   void Listen(DeviceRoom& room);
 
-  // --- For AcquireLease. Open runs on the room's thread; Book plans the lease and puts it down as
-  // OPENING; Opened makes it ACTIVE, or says why it is not.
+  // --- For AcquireLease. Open and Try run on the room's thread; Book plans the lease and puts it
+  // down as OPENING; Try asks the device, now and again where a queue is not free yet, between
+  // others' jobs; Opened makes it ACTIVE, or says why it is not.
   void Open(SessionId caller, const v1::AcquireLeaseRequest& request, DeviceRoom& room,
             const Answer<v1::AcquireLeaseResponse>& done);
+  void Try(std::shared_ptr<const LeasePlan> plan, DeviceRoom& room, uint32_t waited_ms,
+           const Answer<v1::AcquireLeaseResponse>& done);
   absl::StatusOr<LeasePlan> Book(SessionId caller, const v1::AcquireLeaseRequest& request,
                                  DeviceRoom& room);
   absl::StatusOr<v1::AcquireLeaseResponse> Opened(LeaseRecord& lease, const LeasePlan& plan,

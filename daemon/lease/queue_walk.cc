@@ -204,8 +204,8 @@ std::vector<QueueCheck> ChecksOf(const QueueFacts& facts) {
     checks.push_back(SteeringCheck(facts));
   }
   checks.push_back(LeaseCheck(facts));
+  checks.insert(checks.end(), facts.of_device.begin(), facts.of_device.end());
   if (facts.lease) {
-    checks.insert(checks.end(), facts.of_device.begin(), facts.of_device.end());
     checks.push_back(DropCheck(facts));
     checks.push_back(TrafficCheck(facts));
   }

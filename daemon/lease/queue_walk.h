@@ -32,9 +32,9 @@ struct QueueFacts {
   // Entries of the RSS table that name it, of so many.
   uint32_t rss_entries = 0;
   uint32_t rss_table = 0;
-  device::QueueCounters counters;  // since the queue changed hands
-  device::DeviceCounters wire;     // since the device started
-  std::vector<device::QueueCheck> of_device;
+  device::QueueCounters counters;             // since the queue changed hands
+  device::DeviceCounters wire;                // since the device started
+  std::vector<device::QueueCheck> of_device;  // empty: none that the caller may see
 };
 
 // In the order in which a packet meets the things.

@@ -14,7 +14,6 @@
 
 #ifndef MADV_POPULATE_READ  // Linux 5.14
 #define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
 #endif
 
 namespace qsplit::linux_sys {
@@ -57,7 +56,9 @@ Mapping::~Mapping() {
 }
 
 absl::Status Mapping::Populate(absl::Duration budget) const {
-  const int advice = writable() ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+  // A read makes the kernel allocate pages of shared memory, too, and maps several at once, all of
+  // them for writing where the mapping is writable.
+  const int advice = MADV_POPULATE_READ;
   const absl::Time until = absl::Now() + budget;
   for (uint64_t done = 0; done < length_bytes_ && absl::Now() < until;) {
     const uint64_t step = std::min(kPopulateStepBytes, length_bytes_ - done);

@@ -12,8 +12,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "daemon/linux/errno_status.h"
 #include "daemon/linux/netns.h"
 
@@ -46,10 +44,6 @@ struct UmemReg {
 };
 static_assert(sizeof(UmemReg) == 32);
 
-// A queue whose socket has been closed is free some 30 ms later; on a machine without a CPU to
-// spare the kernel's worker that frees it takes longer.
-constexpr absl::Duration kBindPatience = absl::Milliseconds(200);
-constexpr absl::Duration kBindPause = absl::Milliseconds(2);
 // For packets on their way in copy mode; the default of 208 KiB holds some 270.
 constexpr int kSendBufferBytes = 16 << 20;
 
@@ -246,18 +240,12 @@ absl::Status Xsk::BindOnce(const XskSetup& setup, uint16_t flags, int shared_fd)
   address.sxdp_ifindex = setup.ifindex;
   address.sxdp_queue_id = setup.queue;
   address.sxdp_shared_umem_fd = shared_fd < 0 ? 0 : static_cast<uint32_t>(shared_fd);
-  const absl::Time until = absl::Now() + kBindPatience;
-  while (::bind(fd_->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    const int error = errno;
-    if (error != EBUSY) return ErrnoStatus(error, "bind of AF_XDP", QueueName(setup));
-    if (absl::Now() >= until) {
-      return absl::UnavailableError(absl::StrCat("another AF_XDP socket has ", QueueName(setup),
-                                                 " still, after ",
-                                                 absl::FormatDuration(kBindPatience)));
-    }
-    absl::SleepFor(kBindPause);
+  if (::bind(fd_->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  const int error = errno;
+  if (error != EBUSY) return ErrnoStatus(error, "bind of AF_XDP", QueueName(setup));
+  return absl::UnavailableError(absl::StrCat("another AF_XDP socket has ", QueueName(setup)));
 }
 
 absl::Status Xsk::Bind(const XskSetup& setup, const Xsk* shares) {
@@ -310,6 +298,13 @@ absl::Status Xsk::ReadPlaces() {
 }
 
 XskRingPlace Xsk::place(XskRing ring) const { return places_[static_cast<size_t>(ring)]; }
+
+uint32_t Xsk::NapiId() const {
+  uint32_t id = 0;
+  socklen_t bytes = sizeof id;
+  (void)::getsockopt(fd_->get(), SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &bytes);
+  return id;
+}
 
 XskStatistics Xsk::Statistics() const {
   xdp_statistics counts{};

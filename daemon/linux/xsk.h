@@ -4,7 +4,8 @@
 // maps the rings and drives them. From then on the client may write every ring at any moment: what
 // is read here of rings is for people and for counters. The kernel checks every address against the
 // UMEM. Closing the descriptor here takes nothing away from whoever has a copy of it; the queue is
-// free when the last copy, and the last mapping of its rings, has gone, and then some 30 ms later.
+// free when the last copy, and the last mapping of its rings, has gone, and then some 30 ms later,
+// on a machine without a CPU to spare for the kernel's worker later still.
 // Any thread, one at a time.
 #ifndef QSPLIT_DAEMON_LINUX_XSK_H_
 #define QSPLIT_DAEMON_LINUX_XSK_H_
@@ -114,8 +115,8 @@ struct XskStatistics {
 
 class Xsk {
  public:
-  // `shares`: a bound socket whose UMEM this one has, too; null: its own. UNAVAILABLE: after 200 ms
-  // another socket still has the queue. UNIMPLEMENTED: the kernel or the driver lacks what is asked
+  // `shares`: a bound socket whose UMEM this one has, too; null: its own. UNAVAILABLE: another
+  // socket still has the queue. UNIMPLEMENTED: the kernel or the driver lacks what is asked
   // for, by name. PERMISSION_DENIED: needs CAP_NET_RAW. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<Xsk> Open(const XskSetup& setup, const Xsk* shares);
   Xsk(Xsk&&) noexcept = default;
@@ -125,6 +126,10 @@ class Xsk {
   const XskFacts& facts() const { return facts_; }
   const XskSlots& slots() const { return slots_; }
   XskRingPlace place(XskRing ring) const;
+  // The driver's NAPI that calls on the socket poll (SO_INCOMING_NAPI_ID). 0: none, so that busy
+  // polling does nothing: a driver that names none for its queues (netif_queue_set_napi), or,
+  // before Linux 6.14, no packet yet.
+  uint32_t NapiId() const;
   // Since it was bound; zeros where the kernel says nothing.
   XskStatistics Statistics() const;
 

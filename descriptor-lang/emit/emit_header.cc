@@ -3,12 +3,14 @@
 // Whatever the dialect, a field is put together of shifted bytes; compilers make one load of them
 // where the machine has it.
 #include <algorithm>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "descriptor-lang/emit/byte_slices.h"
 #include "descriptor-lang/emit/emit.h"
+#include "descriptor-lang/emit/field_words.h"
+#include "descriptor-lang/emit/header_names.h"
+#include "descriptor-lang/emit/ring_loops.h"
 #include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/text.h"
 
@@ -16,54 +18,6 @@ namespace qsplit::layout {
 namespace {
 
 enum class Dialect { kCpp, kC, kBpf };
-
-// "maker.family.variant" to "maker_family_variant".
-std::string Underscored(std::string_view name) {
-  std::string out(name);
-  std::replace(out.begin(), out.end(), '.', '_');
-  return out;
-}
-
-// "RxWriteBack" to "rx_write_back".
-std::string Snake(std::string_view name) {
-  std::string out;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const bool upper = name[i] >= 'A' && name[i] <= 'Z';
-    if (upper && i > 0 && !(name[i - 1] >= 'A' && name[i - 1] <= 'Z') && name[i - 1] != '_') {
-      out += '_';
-    }
-    out += upper ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
-  }
-  return out;
-}
-
-std::string Upper(std::string name) {
-  for (char& c : name) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return name;
-}
-
-// A name that may be a word of C++ gets an underscore.
-std::string Safe(const std::string& name) {
-  static const std::set<std::string> kWords = {
-      "alignas",  "alignof",  "and",      "asm",      "auto",    "bool",      "break",
-      "case",     "catch",    "char",     "class",    "const",   "continue",  "default",
-      "delete",   "do",       "double",   "else",     "enum",    "explicit",  "export",
-      "extern",   "false",    "float",    "for",      "friend",  "goto",      "if",
-      "inline",   "int",      "is",       "kBytes",   "long",    "mutable",   "namespace",
-      "new",      "not",      "operator", "or",       "private", "protected", "public",
-      "register", "requires", "return",   "short",    "signed",  "sizeof",    "static",
-      "struct",   "switch",   "template", "this",     "throw",   "true",      "try",
-      "typedef",  "typename", "union",    "unsigned", "using",   "virtual",   "void",
-      "volatile", "while",    "xor",      "concept",  "compl",   "bitand",    "bitor"};
-  const bool digit = !name.empty() && name[0] >= '0' && name[0] <= '9';
-  return digit ? "_" + name : kWords.contains(name) ? name + "_" : name;
-}
-
-std::string Number(uint64_t value) {
-  return value > INT32_MAX ? text::Cat("0x", text::Hex(value), "ull") : text::Cat(value, "u");
-}
 
 class HeaderEmitter {
  public:
@@ -90,8 +44,8 @@ class HeaderEmitter {
     Begin();
     for (const v1::Enumeration& known : layout_.enumerations()) EmitEnumeration(known);
     for (int i = 0; i < layout_.forms_size(); ++i) EmitForm(static_cast<uint32_t>(i));
-    if (dialect_ == Dialect::kCpp)
-      text::Append(out_, "}  // namespace qsplit_layout::", prefix_, "\n\n");
+    if (cpp())
+      text::Append(out_, RingLoops(layout_), "}  // namespace qsplit_layout::", prefix_, "\n\n");
     text::Append(out_, "#endif  // ", guard, "\n");
     return std::move(out_);
   }
@@ -108,8 +62,11 @@ class HeaderEmitter {
 
   void Begin() {
     if (cpp()) {
-      text::Append(out_, "#include <cstdint>\n\nnamespace qsplit_layout::", prefix_, " {\n\n",
-                   "inline constexpr char kDigest[] = \"", verified_.digest_hex(), "\";\n\n");
+      text::Append(out_,
+                   "#include <bit>\n#include <cstdint>\n#include <type_traits>\n\n"
+                   "namespace qsplit_layout::",
+                   prefix_, " {\n\ninline constexpr char kDigest[] = \"", verified_.digest_hex(),
+                   "\";\n\n", CppWordAccess());
       return;
     }
     // Without any header, so that it goes everywhere.
@@ -193,6 +150,12 @@ class HeaderEmitter {
   }
 
   void EmitRaw(const v1::Form& form, const v1::Field& field, const std::vector<ByteSlice>& slices) {
+    const std::vector<FieldWord> words = WordsOf(field, form.size_bytes());
+    if (cpp() && !words.empty()) {
+      text::Append(out_, Function(U64(), form, field.name() + "_raw", Bytes()), " {\n", Indent(),
+                   "return ", CppValue(words), ";\n", Close());
+      return;
+    }
     std::vector<std::string> terms;
     for (const ByteSlice& slice : slices) {
       std::string term =
@@ -255,8 +218,23 @@ class HeaderEmitter {
     const std::string argument = text::Cat(Writable(), ", ", U64(), " v");
     text::Append(out_, Function("void", form, text::Cat("set_", field.name(), "_raw"), argument),
                  " {\n");
+    const std::vector<FieldWord> words =
+        cpp() ? WordsOf(field, form.size_bytes()) : std::vector<FieldWord>{};
+    uint32_t place = BitWidth(field);
+    for (const FieldWord& word : words) {
+      place -= word.bits;
+      std::string value = place > 0 ? text::Cat("(v >> ", place, ")") : std::string("v");
+      if (word.bits < word.bytes * 8) {
+        const uint64_t low = LowBits(word.bits);
+        value = text::Cat("(uint64_t{qsplit_load", CppArguments(word), ")} & ",
+                          Number(~(low << word.shift) & LowBits(word.bytes * 8)), ") | (", value,
+                          " & ", Number(low), ")", word.shift > 0 ? " << " : "",
+                          word.shift > 0 ? text::Cat(word.shift) : "");
+      }
+      text::Append(out_, Indent(), "qsplit_store", CppArguments(word), ", ", value, ");\n");
+    }
     const std::string_view byte = cpp() ? "static_cast<uint8_t>(" : "(qsplit_u8)(";
-    for (const ByteSlice& slice : slices) {
+    for (const ByteSlice& slice : words.empty() ? slices : std::vector<ByteSlice>{}) {
       const uint32_t mask = slice.mask << slice.shift;
       std::string value =
           slice.place > 0 ? text::Cat("(v >> ", slice.place, ")") : std::string("v");

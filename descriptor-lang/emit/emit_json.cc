@@ -190,6 +190,7 @@ class JsonEmitter {
       Json one = {{"form", FormName(rule.form())}, {"lifetime", Word(rule.lifetime())}};
       if (rule.contexts() > 0) one["contexts"] = rule.contexts();
       if (rule.after_first()) one["after_first"] = true;
+      if (rule.before_bytes()) one["before_bytes"] = true;
       out["contexts"].push_back(std::move(one));
     }
     return out;

@@ -25,7 +25,7 @@ class QdlQueueEmitter {
     for (const v1::ContextRule& rule : queue_.contexts()) {
       Line(1, "context ", FormName(rule.form()), " ", Word(rule.lifetime()),
            rule.contexts() > 0 ? text::Cat(" ", rule.contexts()) : "",
-           rule.after_first() ? " after first" : "");
+           rule.after_first() ? " after first" : "", rule.before_bytes() ? " before bytes" : "");
     }
     out_ += "}\n";
     return std::move(out_);

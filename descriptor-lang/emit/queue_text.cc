@@ -36,6 +36,7 @@ class QueueEmitter {
       text::Append(out_, "  context ", FormName(rule.form()), " ", Word(rule.lifetime()));
       if (rule.contexts() > 0) text::Append(out_, " ", rule.contexts());
       if (rule.after_first()) text::Append(out_, " after first");
+      if (rule.before_bytes()) text::Append(out_, " before bytes");
       text::Append(out_, "\n");
     }
   }

@@ -18,7 +18,35 @@ FormSet FormsOf(const Context& context, const v1::Queue& queue) {
   return context.Placed(forms);
 }
 
-// The prefix is bytes of a packet: its form stands nowhere else.
+// What stands in a packet's memory stands nowhere else; `what` says why it is there.
+absl::Status CheckNowhereElse(const Context& context, uint32_t index, std::string_view what,
+                              const std::string& path) {
+  const v1::Form& form = context.form(index);
+  for (const v1::ContainedForm& part : form.contains()) {
+    if (part.appended()) return Refuse(path, what, form.name(), " has appended parts");
+  }
+  const auto elsewhere = [&](std::string_view where) {
+    return Refuse(path, what, form.name(), " also stands in ", where);
+  };
+  for (const v1::Form& container : context.layout.forms()) {
+    for (const v1::ContainedForm& part : container.contains()) {
+      if (part.form() == index) return elsewhere(container.name());
+    }
+  }
+  for (const v1::Queue& queue : context.layout.queues()) {
+    for (const v1::Ring& ring : queue.rings()) {
+      bool stands = (ring.wrap().has_link_form() && ring.wrap().link_form() == index) ||
+                    (ring.has_packets() && ring.packets().form() == index) ||
+                    (ring.has_compressed() && ring.compressed().mini_form() == index);
+      for (const uint32_t used : ring.post_forms()) stands = stands || used == index;
+      for (const uint32_t used : ring.complete_forms()) stands = stands || used == index;
+      if (stands) return elsewhere(Cat(Quoted(queue.name()), ".", Quoted(ring.name())));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The prefix is bytes of a packet.
 absl::Status CheckPrefix(const Context& context, const v1::PacketRule& packet,
                          const std::string& path) {
   if (packet.prefix_bytes() > kMaxPrefixBytes) {
@@ -37,28 +65,7 @@ absl::Status CheckPrefix(const Context& context, const v1::PacketRule& packet,
     return Refuse(path, "prefix form ", form.name(), " of ", form.size_bytes(),
                   " bytes for a prefix of ", packet.prefix_bytes());
   }
-  for (const v1::ContainedForm& part : form.contains()) {
-    if (part.appended()) return Refuse(path, "prefix form ", form.name(), " has appended parts");
-  }
-  const auto elsewhere = [&](std::string_view where) {
-    return Refuse(path, "prefix form ", form.name(), " also stands in ", where);
-  };
-  for (const v1::Form& container : context.layout.forms()) {
-    for (const v1::ContainedForm& part : container.contains()) {
-      if (part.form() == prefix) return elsewhere(container.name());
-    }
-  }
-  for (const v1::Queue& queue : context.layout.queues()) {
-    for (const v1::Ring& ring : queue.rings()) {
-      bool stands = (ring.wrap().has_link_form() && ring.wrap().link_form() == prefix) ||
-                    (ring.has_packets() && ring.packets().form() == prefix) ||
-                    (ring.has_compressed() && ring.compressed().mini_form() == prefix);
-      for (const uint32_t used : ring.post_forms()) stands = stands || used == prefix;
-      for (const uint32_t used : ring.complete_forms()) stands = stands || used == prefix;
-      if (stands) return elsewhere(Cat(Quoted(queue.name()), ".", Quoted(ring.name())));
-    }
-  }
-  return absl::OkStatus();
+  return CheckNowhereElse(context, prefix, "prefix form ", path);
 }
 
 // A number of descriptors, a next index or a number of completions: one field of each form.
@@ -164,6 +171,27 @@ absl::Status CheckLimits(const v1::Limits& limits, const std::string& path) {
   return absl::OkStatus();
 }
 
+// A context in the memory of its packet.
+absl::Status CheckBeforeBytes(const Context& context, const v1::Queue& queue,
+                              const v1::ContextRule& rule, const std::string& path) {
+  const v1::Form& form = context.form(rule.form());
+  if (queue.direction() != v1::DIRECTION_TRANSMIT ||
+      rule.lifetime() != v1::CONTEXT_LIFETIME_PACKET || rule.after_first()) {
+    return Refuse(path, "form ", form.name(),
+                  " stands before a packet's bytes, but is not for one packet that is sent");
+  }
+  if (form.size_bytes() > kMaxPrefixBytes) {
+    return Refuse(path, "form ", form.name(), " of ", form.size_bytes(),
+                  " bytes before a packet exceeds ", kMaxPrefixBytes);
+  }
+  QSPLIT_RETURN_IF_ERROR(CheckNowhereElse(context, rule.form(), "context ", path));
+  for (const v1::Ring& ring : queue.rings()) {
+    if (context.HasRole(ring.post_forms(), Role::kContextPresent)) return absl::OkStatus();
+  }
+  return Refuse(path, "no form that the queue posts has a field of role context.present, but ",
+                form.name(), " stands before a packet's bytes");
+}
+
 absl::Status CheckContexts(Context& context, const v1::Queue& queue, const std::string& path) {
   QSPLIT_RETURN_IF_ERROR(CheckCount(path, "contexts", queue.contexts_size(), kMaxContextRules));
   FormSet posts(context.form_count(), false);
@@ -177,7 +205,9 @@ absl::Status CheckContexts(Context& context, const v1::Queue& queue, const std::
       return Refuse(here, "form ", rule.form(), " of ", context.form_count());
     }
     const v1::Form& form = context.form(rule.form());
-    if (!posts[rule.form()]) {
+    if (rule.before_bytes()) {
+      QSPLIT_RETURN_IF_ERROR(CheckBeforeBytes(context, queue, rule, here));
+    } else if (!posts[rule.form()]) {
       return Refuse(here, "form ", form.name(), " is posted in no ring of the queue");
     }
     for (int k = 0; k < i; ++k) {

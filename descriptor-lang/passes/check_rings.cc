@@ -19,7 +19,6 @@ class RingChecker {
     for (int i = 0; i < queue_.rings_size(); ++i) {
       CheckRing(tree_.rings[static_cast<size_t>(i)], queue_.rings(i));
     }
-    CheckContexts();
     if (queue_.direction() != v1::DIRECTION_COMMAND && !queue_.rings().empty() &&
         std::any_of(queue_.rings().begin(), queue_.rings().end(),
                     [](const v1::Ring& ring) { return !ring.post_forms().empty(); })) {
@@ -335,30 +334,6 @@ class RingChecker {
         diagnostics_.Report(
             Diagnostic::kRoleDirection, field.main->attributes.role->span,
             {field.field.name(), info.name, word, layout::RoleDirectionsName(info.directions)});
-      }
-    }
-  }
-
-  void CheckContexts() {
-    for (const ast::ContextRule& rule : tree_.contexts) {
-      const auto found = unit_.form_names.find(rule.form.text);
-      if (found == unit_.form_names.end()) continue;
-      const bool posted =
-          std::any_of(queue_.rings().begin(), queue_.rings().end(), [&](const v1::Ring& ring) {
-            return std::find(ring.post_forms().begin(), ring.post_forms().end(), found->second) !=
-                   ring.post_forms().end();
-          });
-      const std::vector<FieldUnit>& fields = unit_.forms[found->second].fields;
-      const bool indexed = std::any_of(fields.begin(), fields.end(), [](const FieldUnit& field) {
-        return field.role == layout::Role::kContextIndex;
-      });
-      if (rule.contexts && rule.contexts->value > 1 && !indexed) {
-        unit_.ReportMissing(Diagnostic::kNoContextIndex, rule.form.span,
-                            {rule.form.text, text::Cat(rule.contexts->value)});
-      }
-      if (!posted) {
-        unit_.ReportMissing(Diagnostic::kContextNotPosted, rule.form.span,
-                            {rule.form.text, queue_.name()});
       }
     }
   }

@@ -17,6 +17,7 @@ std::optional<layout::VerifiedLayout> Compile(const SourceFile& source, Diagnost
   CheckOverlaps(unit);
   CheckRoles(unit);
   LowerQueues(unit);
+  CheckContexts(unit);
   CheckRings(unit);
   CheckFreshSlots(unit);
   return Lower(unit);

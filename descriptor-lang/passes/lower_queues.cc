@@ -108,6 +108,8 @@ class QueueLowering {
       context.set_form(*form);
       context.set_lifetime(rule.lifetime);
       context.set_after_first(rule.after_first);
+      context.set_before_bytes(rule.before_bytes);
+      if (rule.before_bytes) unit_.forms[*form].used = true;
       if (rule.contexts) {
         context.set_contexts(
             Bounded(*rule.contexts, "the number of contexts", 1, layout::kMaxContexts));

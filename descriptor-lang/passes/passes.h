@@ -26,6 +26,8 @@ void CheckOverlaps(Unit& unit);
 void CheckRoles(Unit& unit);
 // Queues, rings, doorbells and limits get their form in the layout; names resolved, ranges checked.
 void LowerQueues(Unit& unit);
+// What tells the device how to treat packets stands where it can find it.
+void CheckContexts(Unit& unit);
 // Every ring's slots come back, every descriptor can be told apart, nothing posted looks completed.
 void CheckRings(Unit& unit);
 // A slot of a ring of completions that the device has not written yet does not look completed.

@@ -320,6 +320,7 @@ struct ContextRule {
   v1::ContextLifetime lifetime = v1::CONTEXT_LIFETIME_UNSPECIFIED;
   std::optional<Number> contexts;
   bool after_first = false;
+  bool before_bytes = false;
 };
 
 // `at most 40 descriptors per packet`, `buffers 1 KiB..16 KiB`, ….

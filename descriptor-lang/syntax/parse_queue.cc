@@ -218,6 +218,7 @@ class QueueParser {
       cursor_.Unexpected("`sticky`, `indexed`, `cached` or `per packet`");
     }
     if (!cursor_.lost()) rule.after_first = cursor_.Take("after", "first");
+    if (!cursor_.lost()) rule.before_bytes = cursor_.Take("before", "bytes");
     if (!cursor_.lost()) out_.contexts.push_back(rule);
   }
 

@@ -71,9 +71,10 @@ absl::Status AfXdpDevice::StillHeld(const device::QueueRequest& request,
     if (!Names(request, queue)) continue;
     if (linux_sys::ProcessStart(holder.pid) != holder.start_ticks) continue;
     return absl::UnavailableError(absl::StrCat(
-        "queue ", queue, " of netdev ", config_.netdev, ": process ", holder.pid, " (",
-        linux_sys::ProgramOf(holder.pid), "), which was given its socket for lease ", holder.lease,
-        ", still holds it; it is free when that process closes it or ends"));
+        "queue ", queue, " of netdev ", config_.netdev,
+        ": a program that had it before still holds its socket; the queue is free when that "
+        "program closes it or ends, and `qsplit queue why ",
+        config_.name, " ", queue, "` tells an administrator which it is"));
   }
   return why;
 }

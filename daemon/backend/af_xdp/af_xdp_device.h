@@ -112,6 +112,7 @@ class AfXdpDevice : public device::Device {
   absl::Status LetIn(const SocketLease& lease);
   void ShutOut(const SocketLease& lease);
   device::QueueCheck ArrivalCheck(uint32_t queue);
+  std::optional<device::QueueCheck> FormerCheck(uint32_t queue) const;
   // Waits at most so long as a call may take. UNAVAILABLE.
   absl::StatusOr<Lock> TryLock() const;
 
@@ -121,6 +122,7 @@ class AfXdpDevice : public device::Device {
   linux_sys::OwnedFd netns_fd_;
   device::DeviceInfo info_;
   device::NetdevFacts facts_;
+  std::string no_zero_copy_metadata_;  // as SocketOptions
   SocketOptions sockets_;
   uint32_t rx_queues_ = 1, tx_queues_ = 1;  // that the netdev has
   linux_sys::XskKernel kernel_;

@@ -123,6 +123,12 @@ absl::Status AfXdpDevice::AttachProgram() {
 
 void AfXdpDevice::ChooseZeroCopy() {
   const auto can = linux_sys::ReadXdpFeatures(netns_, watch_->ifindex());
+  // In copy mode the kernel does what the driver cannot.
+  if (!can.ok() || !can->tx_checksum) {
+    no_zero_copy_metadata_ = absl::StrCat("the driver ", facts_.driver,
+                                          " fills in no checksums of packets that it does not copy "
+                                          "(NETDEV_XSK_FLAGS_TX_CHECKSUM)");
+  }
   std::string& why = facts_.copy_reason;
   if (config_.zero_copy == ZeroCopyWish::kNever) {
     why = "the configuration says so: zero_copy = \"never\"";
@@ -145,6 +151,7 @@ absl::Status AfXdpDevice::FillInfo() {
   info_.rx_queues = std::min(rx_queues_, most);
   info_.tx_queues = std::min(tx_queues_, most);
   info_.queues_pair = true;
+  info_.open_patience_ms = 200;
   info_.rule_capacity = SteeringProgram::kCapacity;
   if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());
   info_.default_slots = config_.slots.value_or(kDefaultSlots);
@@ -172,6 +179,8 @@ absl::Status AfXdpDevice::FillInfo() {
   sockets_ = {.netns = netns_,
               .ifindex = watch_->ifindex(),
               .zero_copy = facts_.zero_copy,
+              .no_zero_copy_metadata = no_zero_copy_metadata_,
+              .zero_copy_always = config_.zero_copy == ZeroCopyWish::kAlways,
               .multi_buffer = kernel_.multi_buffer,
               .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,
               .default_slots = info_.default_slots};

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/af_xdp/af_xdp_device.h"
+#include "daemon/linux/process_identity.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -89,6 +90,14 @@ QueueCheck RxCheck(const QueueLevels& levels) {
   return Good(kSubject, absl::StrCat(Of(levels.completed), " packets wait for the program"));
 }
 
+QueueCheck BusyPollCheck(uint32_t napi_id) {
+  constexpr char kSubject[] = "busy polling";
+  if (napi_id != 0) return Good(kSubject, absl::StrCat("calls poll NAPI ", napi_id));
+  return Note(kSubject,
+              "the driver has told the kernel no NAPI for the queue, so that calls poll nothing",
+              "leave busy_poll out, or use a driver that does (netif_queue_set_napi)");
+}
+
 QueueCheck InvalidCheck(uint64_t count) {
   if (count == 0) return Good("UMEM", "every address so far was inside");
   return Note("UMEM", absl::StrCat("the kernel refused ", count, " descriptors"),
@@ -140,6 +149,18 @@ QueueCheck AfXdpDevice::ArrivalCheck(uint32_t queue) {
               "to as few as are leased");
 }
 
+// Who may still hold the socket of a queue that nobody leases.
+std::optional<QueueCheck> AfXdpDevice::FormerCheck(uint32_t queue) const {
+  const auto found = holders_.find(queue);
+  if (found == holders_.end() || leases_.contains(found->second.lease)) return std::nullopt;
+  const Holder& holder = found->second;
+  if (linux_sys::ProcessStart(holder.pid) != holder.start_ticks) return std::nullopt;
+  return Note("former holder",
+              absl::StrCat("process ", holder.pid, " (", linux_sys::ProgramOf(holder.pid),
+                           ") had lease ", holder.lease, " of the queue, and still runs"),
+              "if the queue cannot be leased, that process holds its socket still: end it");
+}
+
 std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit) {
   absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return {Note("device", std::string(lock.status().message()), "ask again")};
@@ -149,6 +170,7 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
     checks.push_back(ProgramCheck(program_->State()));
     checks.push_back(SocketCheck(program_->LookForSocket(queue)));
   }
+  if (std::optional<QueueCheck> former = FormerCheck(queue)) checks.push_back(*std::move(former));
   for (const auto& [id, lease] : leases_) {
     const std::optional<QueueLevels> levels = lease->Levels(queue, transmit);
     if (!levels) continue;
@@ -161,6 +183,7 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
     } else {
       checks.push_back(FillCheck(*levels));
       checks.push_back(RxCheck(*levels));
+      if (sockets_.busy_poll_us != 0) checks.push_back(BusyPollCheck(levels->napi_id));
       checks.push_back(InvalidCheck(levels->statistics.rx_invalid_descs));
     }
   }

@@ -119,6 +119,14 @@ absl::Status SocketLease::OpenAll(const SocketOptions& options) {
   setup.zero_copy =
       options.zero_copy && std::includes(request_.rx_queues.begin(), request_.rx_queues.end(),
                                          request_.tx_queues.begin(), request_.tx_queues.end());
+  const std::string& lack = options.no_zero_copy_metadata;
+  if (setup.zero_copy && setup.umem.tx_metadata_bytes != 0 && !lack.empty()) {
+    if (options.zero_copy_always) {
+      return absl::UnimplementedError(
+          absl::StrCat("Metadata=on: ", lack, ", and zero_copy is \"always\"; leave Metadata off"));
+    }
+    setup.zero_copy = false;
+  }
   std::vector<uint32_t> queues;
   std::set_union(request_.rx_queues.begin(), request_.rx_queues.end(), request_.tx_queues.begin(),
                  request_.tx_queues.end(), std::back_inserter(queues));
@@ -252,7 +260,8 @@ std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool
   };
   return QueueLevels{.posted = level(transmit ? *one->tx : *one->fill),
                      .completed = level(transmit ? *one->completion : *one->rx),
-                     .statistics = one->socket.Statistics()};
+                     .statistics = one->socket.Statistics(),
+                     .napi_id = one->socket.NapiId()};
 }
 
 absl::StatusOr<device::RingImage> SocketLease::ReadRing(const device::RingSelection& wanted) const {

@@ -27,6 +27,10 @@ struct SocketOptions {
   std::string netns;  // as RunInNetns
   uint32_t ifindex = 0;
   bool zero_copy = false;  // to be tried
+  // What the driver lacks of transmit metadata with zero copy; empty: nothing. A lease that wants
+  // them is copied for then, or refused where zero copy is insisted upon.
+  std::string no_zero_copy_metadata;
+  bool zero_copy_always = false;
   bool multi_buffer = true;
   uint32_t busy_poll_us = 0;  // 0: off
   uint32_t default_slots = 2048;
@@ -62,6 +66,7 @@ class SocketLease {
     Level posted;     // fill ring; of a transmit queue, tx ring
     Level completed;  // rx ring; completion ring
     linux_sys::XskStatistics statistics;
+    uint32_t napi_id = 0;  // as Xsk::NapiId
   };
   // None: the lease has not this queue in this direction.
   std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;

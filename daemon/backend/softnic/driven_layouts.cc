@@ -13,7 +13,8 @@ absl::Status CheckDriven(const layout::VerifiedLayout& layout, uint32_t default_
     return absl::UnimplementedError(
         absl::StrCat("layout ", layout.name(), ": no queue that carries packets"));
   }
-  return MakeLeaseQueues(request, default_slots).status();
+  RegionMaps maps;
+  return MakeLeaseQueues(request, default_slots, maps).status();
 }
 
 }  // namespace qsplit::softnic

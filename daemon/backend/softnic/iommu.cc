@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "daemon/linux/memfd_facts.h"
 
 namespace qsplit::softnic {
 namespace {
@@ -15,7 +14,7 @@ constexpr uint64_t kPageBytes = 4096;
 // each.
 constexpr absl::Duration kPopulateBudget = absl::Milliseconds(2);
 
-absl::Status Check(const device::RegionMapping& region) {
+absl::StatusOr<linux_sys::MemfdFacts> Check(const device::RegionMapping& region) {
   const auto refuse = [&region](const std::string& why) {
     return absl::InvalidArgumentError(absl::StrCat("region ", region.region, ": ", why));
   };
@@ -40,25 +39,23 @@ absl::Status Check(const device::RegionMapping& region) {
     return refuse(absl::StrFormat("offset 0x%x plus length 0x%x is past the memfd's end at 0x%x",
                                   region.offset_bytes, region.length_bytes, facts->size_bytes));
   }
-  return absl::OkStatus();
+  return facts;
 }
 
 }  // namespace
 
-absl::StatusOr<Iommu> Iommu::Create(std::span<const device::RegionMapping> regions) {
+absl::StatusOr<Iommu> Iommu::Create(std::span<const device::RegionMapping> regions,
+                                    RegionMaps& maps) {
   Iommu iommu;
   const absl::Duration budget =
       regions.empty() ? kPopulateBudget : kPopulateBudget / static_cast<int64_t>(regions.size());
   for (const device::RegionMapping& region : regions) {
-    if (absl::Status status = Check(region); !status.ok()) return status;
-    using linux_sys::Mapping;
-    absl::StatusOr<Mapping> mapping =
-        Mapping::Map(region.memory->get(), region.offset_bytes, region.length_bytes,
-                     region.device_writable ? Mapping::Access::kReadWrite : Mapping::Access::kRead);
+    const absl::StatusOr<linux_sys::MemfdFacts> facts = Check(region);
+    if (!facts.ok()) return facts.status();
+    absl::StatusOr<RegionMaps::Shared> mapping = maps.Map(region, *facts, budget);
     if (!mapping.ok()) return mapping.status();
-    if (absl::Status status = mapping->Populate(budget); !status.ok()) return status;
-    iommu.entries_.push_back(
-        {region.iova, region.iova + region.length_bytes, mapping->data(), region.device_writable});
+    iommu.entries_.push_back({region.iova, region.iova + region.length_bytes, (*mapping)->data(),
+                              region.device_writable});
     iommu.mappings_.push_back(*std::move(mapping));
   }
   std::sort(iommu.entries_.begin(), iommu.entries_.end(),

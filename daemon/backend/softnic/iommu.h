@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daemon/backend/softnic/region_maps.h"
 #include "daemon/device/device.h"
-#include "daemon/linux/mapping.h"
 
 namespace qsplit::softnic {
 
@@ -35,7 +35,8 @@ class Iommu {
   // Maps the regions. INVALID_ARGUMENT: not a memfd, not sealed against shrinking, too small, not
   // page-aligned, overlapping or wrapping addresses. RESOURCE_EXHAUSTED: the kernel has no memory
   // for it. Pages that their owner takes away later are replaced (daemon/linux/bus_guard.h).
-  static absl::StatusOr<Iommu> Create(std::span<const device::RegionMapping> regions);
+  static absl::StatusOr<Iommu> Create(std::span<const device::RegionMapping> regions,
+                                      RegionMaps& maps);
 
   Iommu() = default;
   Iommu(Iommu&&) noexcept = default;
@@ -76,7 +77,7 @@ class Iommu {
   Translation Search(uint64_t iova, uint64_t bytes, Access access, Cursor* cursor) const;
 
   std::vector<Entry> entries_;  // by address
-  std::vector<linux_sys::Mapping> mappings_;
+  std::vector<RegionMaps::Shared> mappings_;
 };
 
 }  // namespace qsplit::softnic

@@ -106,7 +106,7 @@ absl::Status OpenTx(const device::QueueRequest& request, const v1::Queue& of_lay
 }  // namespace
 
 absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
-                                         uint32_t default_slots) {
+                                         uint32_t default_slots, RegionMaps& maps) {
   const v1::Queue* const rx = request.layout.FindQueue(v1::DIRECTION_RECEIVE);
   const v1::Queue* const tx = request.layout.FindQueue(v1::DIRECTION_TRANSMIT);
   if ((!request.rx_queues.empty() && rx == nullptr) ||
@@ -120,7 +120,7 @@ absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
   LeaseQueues& lease = *made.queues;
   lease.id = request.lease;
   lease.source = SourceCheck(request.source);
-  absl::StatusOr<Iommu> iommu = Iommu::Create(request.regions);
+  absl::StatusOr<Iommu> iommu = Iommu::Create(request.regions, maps);
   if (!iommu.ok()) return iommu.status();
   if (iommu->end() > kRingIova) {
     return absl::InvalidArgumentError("a region's address reaches above 2^56");

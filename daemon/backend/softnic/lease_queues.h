@@ -25,6 +25,7 @@
 
 namespace qsplit::softnic {
 
+struct BurstFrame;
 struct LeaseQueues;
 
 // What both directions have.
@@ -47,10 +48,20 @@ struct LeasedQueue {
 };
 
 struct RxQueue : LeasedQueue {
-  explicit RxQueue(dataplane::RxDevice side) : ring(std::move(side)), supported(ring.Supported()) {}
+  explicit RxQueue(dataplane::RxDevice side)
+      : ring(std::move(side)),
+        supported(ring.Supported()),
+        prefix_bytes(ring.PrefixBytes()),
+        verifies(supported.Has(dataplane::RxField::kL3Checksum) ||
+                 supported.Has(dataplane::RxField::kL4Checksum)) {}
   dataplane::RxDevice ring;
-  dataplane::RxFields supported;
-  uint32_t max_buffers = 1;  // for a packet
+  const dataplane::RxFields supported;
+  const uint32_t prefix_bytes;  // in front of each packet
+  const bool verifies;          // says something of checksums
+  uint32_t max_buffers = 1;     // for a packet
+  // Frames of a burst on their way here, in order.
+  BurstFrame* first = nullptr;
+  BurstFrame* last = nullptr;
 };
 
 struct TxQueue : LeasedQueue {
@@ -82,7 +93,7 @@ struct NewLease {
 // INVALID_ARGUMENT: slots or buffer size that the layout lacks, or as Iommu::Create. UNIMPLEMENTED:
 // a layout that this device does not drive, by name of what it cannot.
 absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
-                                         uint32_t default_slots);
+                                         uint32_t default_slots, RegionMaps& maps);
 
 }  // namespace qsplit::softnic
 

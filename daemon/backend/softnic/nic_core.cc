@@ -41,6 +41,7 @@ NicCore::NicCore(const SoftNicConfig& config, Parts parts, Worker* worker,
   settings_.mtu_bytes = config.mtu_bytes;
   pieces_.reserve(kMaxPieces);
   active_tx_.reserve(config.tx_queues);
+  touched_.reserve(config.rx_queues);
   completed_.reserve(config.rx_queues + config.tx_queues);
 }
 
@@ -140,8 +141,8 @@ bool NicCore::Poll(uint64_t now_ns) {
   return worked;
 }
 
-void NicCore::NoteCompletion(LeasedQueue& queue) {
-  queue.stats->completions.Add();
+void NicCore::NoteCompletions(LeasedQueue& queue, uint64_t count) {
+  queue.stats->completions.Add(count);
   if (queue.event_pending) return;
   queue.event_pending = true;
   completed_.push_back(&queue);

@@ -27,6 +27,7 @@
 #include "daemon/backend/softnic/config.h"
 #include "daemon/backend/softnic/counters.h"
 #include "daemon/backend/softnic/flow_table.h"
+#include "daemon/backend/softnic/frame_burst.h"
 #include "daemon/backend/softnic/lease_queues.h"
 #include "daemon/backend/softnic/packet.h"
 #include "daemon/backend/softnic/toeplitz.h"
@@ -53,6 +54,9 @@ struct RssTable {
   Toeplitz toeplitz;
   std::array<uint32_t, kRssTableSize> queue;
 };
+
+// Of receive timestamps.
+uint64_t WallClockNs();
 
 class NicCore : public backend::Poller {
  public:
@@ -98,6 +102,13 @@ class NicCore : public backend::Poller {
  private:
   enum class Link : uint8_t { kUp, kNotLookedAt, kNoWire, kTapDown, kInjected, kPeerInjected };
 
+  // A piece of a packet in a client's memory.
+  struct Piece {
+    std::byte* at;
+    uint32_t bytes;
+    uint32_t posted_bytes;
+  };
+
   // rx_path.cc
   void ReceiveFromWire(std::span<uint8_t> frame);
   bool PassesMacFilter(const device::MacAddress& destination) const;
@@ -105,14 +116,45 @@ class NicCore : public backend::Poller {
   // Back to the wire with its MAC addresses swapped. A frame that the peer reflects in turn is
   // dropped: it would go to and fro for ever.
   void Reflect(std::span<uint8_t> frame);
+  // The receive queue of a packet that passed the MAC filter; null: nobody's, or *rule says what
+  // becomes of it.
+  RxQueue* QueueFor(const Packet& packet, const FlowHash& hash,
+                    const FlowTable::Entry** rule) const;
   void Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
                std::span<uint8_t> frame);
   dataplane::RxMetadata Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const;
+  static void SayVerdict(RxQueue& queue, const ChecksumVerdict& verdict,
+                         dataplane::RxMetadata* meta);
+  // Completes the packet of `bytes` bytes that stands in pieces_.
+  void CompletePieces(RxQueue& queue, const dataplane::RxMetadata& meta, uint32_t bytes);
   // Fetches buffers for `bytes` bytes into pieces_. False: dropped, counted, nothing consumed.
   bool FetchBuffers(RxQueue& queue, uint32_t bytes);
 
+  // rx_burst.cc
+  // Finds the queue of a plain frame, whose head is read. before: the one steered last, or null.
+  // False: it is for ReceiveFromWire.
+  bool SteerPlain(BurstFrame& frame, const BurstFrame* before);
+  void Enqueue(BurstFrame& frame);
+  // Delivers what was enqueued.
+  void DeliverPlain();
+  void DeliverPlainTo(RxQueue& queue, uint64_t time_ns);
+  // Into one buffer each, as far as such are posted. Returns the first frame that is left; null:
+  // none.
+  BurstFrame* DeliverInBuffers(RxQueue& queue, uint64_t time_ns);
+  bool DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns);
+  dataplane::RxMetadata DescribePlain(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns,
+                                      std::span<const Piece> pieces) const;
+
+  // tx_burst.cc
+  // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none.
+  uint32_t SendPlain(TxQueue& queue, uint32_t most, uint64_t* bytes);
+  // Frames [begin, end) of the burst, which were enqueued at the peer.
+  void FinishPlain(TxQueue& queue, uint32_t begin, uint32_t end);
+
   // tx_path.cc
   bool PollTx(TxQueue& queue);
+  // What was fetched, all the way, its completion included. False: a fault.
+  bool SendOne(TxQueue& queue, dataplane::TxWork& work, uint32_t* frames);
   // The packet into tx_offload_'s buffer. False: a fault.
   bool Gather(TxQueue& queue, const dataplane::TxWork& work);
   void SendToWire(std::span<uint8_t> frame);
@@ -122,16 +164,9 @@ class NicCore : public backend::Poller {
   void StopForRingFault(LeasedQueue& queue, dataplane::RingFault fault);
   void StopForIommu(LeasedQueue& queue, Iommu::Verdict verdict, uint32_t slot, uint64_t iova,
                     uint64_t bytes);
-  void NoteCompletion(LeasedQueue& queue);
+  void NoteCompletions(LeasedQueue& queue, uint64_t count);
   bool PollTaps();
   void LookAtLink();
-
-  // A piece of a packet in a client's memory.
-  struct Piece {
-    std::byte* at;
-    uint32_t bytes;
-    uint32_t posted_bytes;
-  };
 
   const device::MacAddress mac_;
   Worker* const worker_;
@@ -149,6 +184,12 @@ class NicCore : public backend::Poller {
   std::vector<TxQueue*> active_tx_;      // those that are leased
   std::vector<LeasedQueue*> completed_;  // with event_pending
   TxOffload tx_offload_;
+  // Plain frames on their way from this NIC, and the queues of this NIC that some are for.
+  std::array<BurstFrame, kBurstFrames> burst_;
+  std::array<dataplane::PlainTx, kBurstFrames> plain_;
+  std::vector<RxQueue*> touched_;
+  std::array<dataplane::PostedBuffer, kBurstFrames> posted_;
+  std::array<dataplane::RxResult, kBurstFrames> results_;
   std::vector<uint8_t> tap_buffer_;
   std::vector<Piece> pieces_;
   uint64_t now_ns_ = 0;

@@ -39,6 +39,11 @@ void ParseIp4(Packet* p) {
   p->fragment = (fragment & 0x3fff) != 0;
 }
 
+// What SkipExtensions passes over.
+bool IsExtension(uint8_t next) {
+  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
+}
+
 // The protocol behind the extension headers and where it begins; the chain may be cut off anywhere.
 void SkipExtensions(Packet* p, uint8_t next) {
   const uint8_t* frame = p->bytes.data();
@@ -173,6 +178,50 @@ bool Parse(std::span<const uint8_t> frame, Packet* out) {
     default:
       out->l3 = L3Kind::kOther;
   }
+  ParseL4(out);
+  return true;
+}
+
+bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, Packet* out) {
+  *out = Packet{};
+  out->bytes = head;
+  const uint8_t* const at = head.data();
+  const uint8_t* const ip = at + kEthernetHeaderBytes;
+  const uint32_t room = frame_bytes - kEthernetHeaderBytes;
+  device::FlowKey& key = out->key;
+  const uint16_t ether_type = LoadBe16(at + 12);
+  uint32_t total = 0;
+  uint32_t header = 0;
+  if (ether_type == kEtherTypeIp4) {
+    total = LoadBe16(ip + 2);
+    header = 20;
+    if (ip[0] != 0x45 || (LoadBe16(ip + 6) & 0x3fff) != 0) return false;
+    out->l3 = L3Kind::kIp4;
+    key.ip_version = 4;
+    key.tos = ip[1];
+    key.l4_protocol = ip[9];
+    std::memcpy(key.src_ip.data(), ip + 12, 4);
+    std::memcpy(key.dst_ip.data(), ip + 16, 4);
+  } else if (ether_type == kEtherTypeIp6) {
+    total = kIp6HeaderBytes + LoadBe16(ip + 4);
+    header = kIp6HeaderBytes;
+    if (ip[0] >> 4 != 6 || IsExtension(ip[6])) return false;
+    out->l3 = L3Kind::kIp6;
+    key.ip_version = 6;
+    key.tos = static_cast<uint8_t>(LoadBe16(ip) >> 4);
+    key.l4_protocol = ip[6];
+    std::memcpy(key.src_ip.data(), ip + 8, 16);
+    std::memcpy(key.dst_ip.data(), ip + 24, 16);
+  } else {
+    return false;
+  }
+  if (total < header || total > room || key.l4_protocol == kProtocolSctp) return false;
+  std::memcpy(key.dst_mac.data(), at, 6);
+  std::memcpy(key.src_mac.data(), at + 6, 6);
+  key.ether_type = ether_type;
+  out->l3_offset = kEthernetHeaderBytes;
+  out->l4_offset = kEthernetHeaderBytes + header;
+  out->l3_end = kEthernetHeaderBytes + total;
   ParseL4(out);
   return true;
 }

@@ -15,13 +15,13 @@ using dataplane::RxMetadata;
 
 constexpr device::MacAddress kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
+}  // namespace
+
 uint64_t WallClockNs() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
-
-}  // namespace
 
 bool NicCore::PassesMacFilter(const device::MacAddress& destination) const {
   if (destination == mac_ || settings_.promiscuous) return true;
@@ -49,6 +49,16 @@ void NicCore::Reflect(std::span<uint8_t> frame) {
   reflecting_ = false;
 }
 
+RxQueue* NicCore::QueueFor(const Packet& packet, const FlowHash& hash,
+                           const FlowTable::Entry** rule) const {
+  *rule = rules_->Lookup(packet.key);
+  // All actions but a queue's are numbers that no queue has: to pass is to go to a queue that
+  // nobody has.
+  const uint32_t number =
+      *rule != nullptr ? (*rule)->action.queue : rss_->queue[hash.value % kRssTableSize];
+  return number < rx_.size() ? rx_[number] : nullptr;
+}
+
 void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   if (!link_up()) {
     stats_.drops_wire.Add();
@@ -72,8 +82,9 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
     return;
   }
   const FlowHash hash = HashFlow(rss_->toeplitz, packet);
-  uint32_t number = device::kNoQueue;
-  if (const FlowTable::Entry* rule = rules_->Lookup(packet.key); rule != nullptr) {
+  const FlowTable::Entry* rule = nullptr;
+  RxQueue* const queue = QueueFor(packet, hash, &rule);
+  if (rule != nullptr) {
     RuleStats& counters = stats_.rules[rule->location];
     counters.packets.Add();
     counters.bytes.Add(frame.size());
@@ -85,12 +96,7 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
       Reflect(frame);
       return;
     }
-    // To pass is to go to a queue that nobody has.
-    number = rule->action.queue;
-  } else {
-    number = rss_->queue[hash.value % kRssTableSize];
   }
-  RxQueue* const queue = number < rx_.size() ? rx_[number] : nullptr;
   if (queue == nullptr) {
     ToRepresentor(frame);
     return;
@@ -107,21 +113,16 @@ RxMetadata NicCore::Describe(RxQueue& queue, const Packet& packet, const FlowHas
   meta.l3 = packet.l3;
   meta.l4 = packet.l4;
   meta.queue = static_cast<uint16_t>(queue.number);
-  const dataplane::RxFields checksums = RxField::kL3Checksum | RxField::kL4Checksum;
-  if ((queue.supported & checksums).bits != 0) {
-    const ChecksumVerdict verdict = Verify(packet);
-    meta.present |= checksums;
-    meta.l3_checksum = verdict.l3;
-    meta.l4_checksum = verdict.l4;
-    if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
-      queue.stats->checksum_errors.Add();
-    }
-  }
-  if (queue.supported.Has(RxField::kTimestamp)) {
-    meta.present |= RxField::kTimestamp;
-    meta.timestamp = WallClockNs();
-  }
   return meta;
+}
+
+void NicCore::SayVerdict(RxQueue& queue, const ChecksumVerdict& verdict, RxMetadata* meta) {
+  meta->present |= RxField::kL3Checksum | RxField::kL4Checksum;
+  meta->l3_checksum = verdict.l3;
+  meta->l4_checksum = verdict.l4;
+  if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
+    queue.stats->checksum_errors.Add();
+  }
 }
 
 bool NicCore::FetchBuffers(RxQueue& queue, uint32_t bytes) {
@@ -147,7 +148,7 @@ bool NicCore::FetchBuffers(RxQueue& queue, uint32_t bytes) {
       return false;
     }
     // What the layout puts before the packet stands in the first buffer.
-    const uint32_t prefix = first ? queue.ring.PrefixBytes() : 0;
+    const uint32_t prefix = first ? queue.prefix_bytes : 0;
     if (buffer.bytes <= prefix) {
       Stop(queue, device::FaultKind::kBadDescriptor, buffer.slot, buffer.address.value,
            buffer.bytes);
@@ -192,7 +193,12 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
   const auto bytes = static_cast<uint32_t>(frame.size() - (strip ? kVlanTagBytes : 0));
   if (!FetchBuffers(queue, bytes)) return;
   RxMetadata meta = Describe(queue, packet, hash);
-  if (strip) {  // after Describe, which still reads the frame as it came
+  if (queue.verifies) SayVerdict(queue, Verify(packet), &meta);
+  if (queue.supported.Has(RxField::kTimestamp)) {
+    meta.present |= RxField::kTimestamp;
+    meta.timestamp = WallClockNs();
+  }
+  if (strip) {  // after Verify, which still reads the frame as it came
     meta.present |= RxField::kVlanTci;
     meta.vlan_tci = packet.key.vlan_tci;
     std::memmove(frame.data() + kVlanTagBytes, frame.data(), 12);
@@ -203,6 +209,10 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
     std::memcpy(piece.at, from, piece.bytes);
     from += piece.bytes;
   }
+  CompletePieces(queue, meta, bytes);
+}
+
+void NicCore::CompletePieces(RxQueue& queue, const RxMetadata& meta, uint32_t bytes) {
   const bool lose = queue.lose_completions != 0;
   const bool wrong = !lose && queue.wrong_lengths != 0;
   if (lose) --queue.lose_completions;
@@ -220,7 +230,7 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
       continue;
     }
     queue.ring.Complete(result);
-    NoteCompletion(queue);
+    NoteCompletions(queue, 1);
   }
   queue.stats->descriptors.Add(pieces_.size());
   queue.stats->packets.Add();

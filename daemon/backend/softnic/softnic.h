@@ -20,6 +20,7 @@
 #include "daemon/backend/common/worker.h"
 #include "daemon/backend/softnic/config.h"
 #include "daemon/backend/softnic/nic_core.h"
+#include "daemon/backend/softnic/region_maps.h"
 #include "daemon/device/device.h"
 #include "daemon/linux/reaper.h"
 
@@ -77,6 +78,7 @@ class SoftNic : public device::Device {
   const device::MacAddress mac_;
   device::DeviceInfo info_;
   const std::shared_ptr<Worker> worker_;
+  RegionMaps region_maps_;
 
   mutable std::mutex mutex_;  // control calls, one at a time
   backend::Rss rss_;

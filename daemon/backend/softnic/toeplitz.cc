@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace qsplit::softnic {
 
 using dataplane::HashType;
@@ -25,7 +29,37 @@ Toeplitz::Toeplitz(const RssKey& key) {
       tables_[half][value] = hash;
     }
   }
+#if defined(__x86_64__)
+  for (size_t word = 0; word < windows_.size(); ++word) {
+    windows_[word] = 0;
+    for (size_t bit = 0; bit < 64; ++bit) {
+      const uint64_t is_set = window(32 * word + bit) >> 31;
+      windows_[word] |= is_set << bit;
+    }
+  }
+  multiplies_ = __builtin_cpu_supports("pclmul");
+#endif
 }
+
+#if defined(__x86_64__)
+// Bit j of the hash, first bit first, is the sum over i of input bit i times key bit i + j. Input
+// bit i of a word has weight 31 - i, and key bit t of its window weight t: of their product, the
+// bit of weight 31 + j is that sum.
+__attribute__((target("pclmul"))) uint32_t Toeplitz::HashByProducts(
+    std::span<const uint8_t> input) const {
+  __m128i sum = _mm_setzero_si128();
+  for (size_t word = 0; 4 * word < input.size(); ++word) {
+    const auto bits = static_cast<int64_t>(uint64_t{LoadBe32(input.data() + 4 * word)});
+    const __m128i key = _mm_cvtsi64_si128(static_cast<int64_t>(windows_[word]));
+    sum = _mm_xor_si128(sum, _mm_clmulepi64_si128(_mm_cvtsi64_si128(bits), key, 0));
+  }
+  auto hash = static_cast<uint32_t>(static_cast<uint64_t>(_mm_cvtsi128_si64(sum)) >> 31);
+  hash = (hash >> 1 & 0x55555555u) | (hash & 0x55555555u) << 1;
+  hash = (hash >> 2 & 0x33333333u) | (hash & 0x33333333u) << 2;
+  hash = (hash >> 4 & 0x0f0f0f0fu) | (hash & 0x0f0f0f0fu) << 4;
+  return __builtin_bswap32(hash);
+}
+#endif
 
 FlowHash HashFlow(const Toeplitz& toeplitz, const Packet& packet) {
   const device::FlowKey& key = packet.key;

@@ -12,9 +12,8 @@ using dataplane::RingFault;
 using dataplane::TxFeature;
 using dataplane::TxRequest;
 
-// What one queue may do before the next one's turn. One packet that is cut into segments can make
-// many frames.
-constexpr uint32_t kTxBurstFrames = 32;
+// What one queue may do before the next one's turn, beside kBurstFrames. One packet that is cut
+// into segments can make many frames.
 constexpr uint64_t kTxBurstBytes = 128 * 1024;
 
 // Where the headers of a packet are, as far as its own bytes say; lengths in IP headers do not
@@ -141,6 +140,47 @@ bool NicCore::Gather(TxQueue& queue, const dataplane::TxWork& work) {
   return true;
 }
 
+bool NicCore::SendOne(TxQueue& queue, dataplane::TxWork& work, uint32_t* frames) {
+  queue.stats->descriptors.Add(work.handle.slots);
+  if (!Gather(queue, work)) return false;
+  const auto bytes = static_cast<uint32_t>(work.bytes);
+  AddWhatThePacketSays(tx_offload_.packet().first(bytes), &work.request);
+  if (!link_up()) {
+    ++*frames;
+    queue.stats->drops_down.Add();
+  } else {
+    // Each frame as it goes out: a checksum can be asked for where a source address stands.
+    bool forged = false;
+    const SourceCheck& source = queue.lease->source;
+    const bool sent =
+        tx_offload_.Send(bytes, work.request, settings_.mtu_bytes, [&](std::span<uint8_t> frame) {
+          ++*frames;
+          if (source.Passes(frame)) {
+            SendToWire(frame);
+          } else {
+            forged = true;
+          }
+        });
+    if (!sent) {
+      Stop(queue, device::FaultKind::kBadPacket, work.handle.first_slot, 0, work.bytes);
+      return false;
+    }
+    if (forged) {
+      queue.stats->drops_source.Add();
+    } else {
+      queue.stats->packets.Add();
+      queue.stats->bytes.Add(bytes);
+    }
+  }
+  if (queue.lose_completions != 0) {
+    --queue.lose_completions;
+    return true;
+  }
+  queue.ring.Complete(work.handle);
+  NoteCompletions(queue, 1);
+  return true;
+}
+
 bool NicCore::PollTx(TxQueue& queue) {
   if (queue.stopped) return false;
   if (queue.stalled_until_ns != 0) {
@@ -150,7 +190,13 @@ bool NicCore::PollTx(TxQueue& queue) {
   uint32_t frames = 0;
   uint64_t burst_bytes = 0;
   bool worked = false;
-  while (frames < kTxBurstFrames && burst_bytes < kTxBurstBytes) {
+  while (frames < kBurstFrames && burst_bytes < kTxBurstBytes) {
+    if (const uint32_t plain = SendPlain(queue, kBurstFrames - frames, &burst_bytes); plain != 0) {
+      if (queue.stopped) return true;
+      frames += plain;
+      worked = true;
+      continue;
+    }
     // Looked at first: what comes later counts as new when we want to sleep.
     const uint32_t available = queue.ring.PeekAvailable();
     // The beginning of a packet without its end is not read again and again.
@@ -167,44 +213,8 @@ bool NicCore::PollTx(TxQueue& queue) {
       StopForRingFault(queue, fault);
       return true;
     }
-    queue.stats->descriptors.Add(work.handle.slots);
-    if (!Gather(queue, work)) return true;
-    const auto bytes = static_cast<uint32_t>(work.bytes);
-    AddWhatThePacketSays(tx_offload_.packet().first(bytes), &work.request);
-    burst_bytes += bytes;
-    if (!link_up()) {
-      ++frames;
-      queue.stats->drops_down.Add();
-    } else {
-      // Each frame as it goes out: a checksum can be asked for where a source address stands.
-      bool forged = false;
-      const SourceCheck& source = queue.lease->source;
-      const bool sent =
-          tx_offload_.Send(bytes, work.request, settings_.mtu_bytes, [&](std::span<uint8_t> frame) {
-            ++frames;
-            if (source.Passes(frame)) {
-              SendToWire(frame);
-            } else {
-              forged = true;
-            }
-          });
-      if (!sent) {
-        Stop(queue, device::FaultKind::kBadPacket, work.handle.first_slot, 0, work.bytes);
-        return true;
-      }
-      if (forged) {
-        queue.stats->drops_source.Add();
-      } else {
-        queue.stats->packets.Add();
-        queue.stats->bytes.Add(bytes);
-      }
-    }
-    if (queue.lose_completions != 0) {
-      --queue.lose_completions;
-      continue;
-    }
-    queue.ring.Complete(work.handle);
-    NoteCompletion(queue);
+    burst_bytes += work.bytes;
+    if (!SendOne(queue, work, &frames)) return true;
   }
   return true;
 }

@@ -10,7 +10,7 @@ from veth_world import VethWorld, check, finish, need_root, need_tools
 
 MICROSECONDS = 50
 AF_XDP = 44
-SO_DOMAIN, SO_BUSY_POLL, SO_PREFER_BUSY_POLL = 39, 46, 69  # asm-generic/socket.h
+SO_DOMAIN, SO_BUSY_POLL, SO_INCOMING_NAPI_ID, SO_PREFER_BUSY_POLL = 39, 46, 56, 69  # asm-generic/socket.h
 SYS_PIDFD_GETFD = 438
 
 
@@ -36,6 +36,11 @@ client = w.responder("client", "10.88.0.10", 4242)
 has = [[one.getsockopt(socket.SOL_SOCKET, option) for option in (SO_PREFER_BUSY_POLL, SO_BUSY_POLL)]
        for one in xdp_sockets(client.pid)]
 check("the lease's socket polls for as long as was asked for", has == [[1, MICROSECONDS]], has)
+# Since Linux 6.14 a socket polls what the driver names for its queue, and veth names nothing.
+why = {one["subject"]: one["finding"] for one in w.qsplit("queue", "why", "eth", "0")["checks"]}
+polls = [one.getsockopt(socket.SOL_SOCKET, SO_INCOMING_NAPI_ID) != 0 for one in xdp_sockets(client.pid)]
+check("`qsplit queue why` says whether calls poll anything",
+      ("calls poll NAPI" if polls == [True] else "no NAPI") in why.get("busy polling", ""), (polls, why))
 w.ping("ping to the program", "10.88.0.10")
 w.udp("UDP to the program, every datagram", "10.88.0.10", 4242)
 check("each ring is passed many times over", *w.try_in(w.world, "ping", "-q", "-f", "-c", "10000", "-W", "2",

@@ -34,6 +34,8 @@ int Run(const std::string& runtime_dir, const std::string& rule,
   absl::StatusOr<Lease> lease = device->Acquire({.features = features});
   if (!lease.ok()) return Fail(lease.status());
   for (const std::string& feature : lease->features()) std::printf("%s\n", feature.c_str());
+  std::printf("transport checksums by the %s\n",
+              lease->tx(0).offloads_checksum_l4() ? "device" : "library");
   if (absl::Status status = AddAndPrint(stdout, *lease, rule); !status.ok()) return Fail(status);
   std::fflush(stdout);
   if (::write(ready_fd, "ready\n", 6) != 6) return 1;

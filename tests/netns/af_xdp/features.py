@@ -14,6 +14,21 @@ def checksums(file):
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
+def left_to_receiver(w, name):
+    """The same with a netdev that says of itself that it fills in sums: over a veth pair, none does, as with the
+    kernel's own packets, and the other end's kernel knows. So it was the kernel before."""
+    seen = f"{w.dir}/left.pcap"
+    check(f"{name}: the netdev has sums of its own", *w.try_in(w.host, "ethtool", "-K", w.dev, "tx-checksumming", "on"))
+    dump = w.start(["tcpdump", "-U", "-p", "-Q", "in", "-c", "200", "-i", w.peer, "-w", seen, "udp"], name + "-left",
+                   netns=w.world)
+    wait_until(lambda: "listening" in w.log(name + "-left"))
+    w.udp(f"{name}: sums that are left to the receiver are taken", "10.88.0.10", 4242)
+    dump.wait(5)
+    rows = checksums(seen)
+    check(f"{name}: and are not on the wire", rows == [["1", "0"]] * 200, rows[:1])
+    w.try_in(w.host, "ethtool", "-K", w.dev, "tx-checksumming", "off")
+
+
 def answered(w, chunks, metadata):
     name = f"{chunks} chunks, metadata {metadata}"
     choices = [f"Chunks={chunks}", f"Metadata={metadata}"]
@@ -27,6 +42,8 @@ def answered(w, chunks, metadata):
         return
     said = w.log(name).splitlines()
     check(f"{name}: the lease has them", said[:2] == choices, said)
+    who = "device" if metadata == "on" else "library"
+    check(f"{name}: the {who} fills in sums", said[2] == f"transport checksums by the {who}", said)
     seen = f"{w.dir}/{chunks}-{metadata}.pcap"
     dump = w.start(["tcpdump", "-U", "-p", "-Q", "in", "-c", "600", "-i", w.peer, "-w", seen, "udp"], name + "-dump",
                    netns=w.world)
@@ -36,6 +53,8 @@ def answered(w, chunks, metadata):
     dump.wait(5)
     rows = checksums(seen)
     check(f"{name}: with good checksums", rows == [["1", "1"]] * 600, rows[:1])
+    if metadata == "on":
+        left_to_receiver(w, name)
     client.send_signal(signal.SIGTERM)
     check(f"{name}: the program ends in status 0", client.wait(5) == 0, w.log(name).splitlines()[-1])
 

@@ -86,11 +86,20 @@ std::vector<TxSegment> RandomSegments(TxRig& rig, Random& random, uint32_t segme
     segment.bytes = 1 + random() % most;
     if (segments == 1) segment.bytes = std::max(segment.bytes, 200u);
     const uint64_t room = PacketMemory::kBytes - rig.packets_begin - 4096;
-    const uint64_t offset = random.Wide() % room / alignment * alignment;
+    uint64_t offset = random.Wide() % room / alignment * alignment;
+    // Where requests stand in front of the bytes, segments are apart.
+    if (const uint32_t before = rig.driver->BytesBefore(); before != 0) {
+      constexpr uint64_t kApart = 1600;
+      offset = (rig.next_segment + i) % (room / kApart) * kApart + before + random() % 64;
+    }
     segment.address = Iova(PacketMemory::kIova + rig.packets_begin + offset);
-    if (rig.driver->NeedsMemory()) segment.memory = rig.packets.At(segment.address);
+    if (rig.driver->NeedsMemory() || rig.driver->BytesBefore() != 0) {
+      segment.memory = rig.packets.At(segment.address);
+    }
     made.push_back(segment);
   }
+  // What the driver will not take leaves its place to the next.
+  if (rig.driver->Room() >= segments) rig.next_segment += segments;
   return made;
 }
 

@@ -61,6 +61,7 @@ struct TxRig {
   std::unique_ptr<TxDevice> device;
   absl::Status status;
   uint64_t packets_begin = 0;  // behind the scratch memory, in the region
+  uint64_t next_segment = 0;   // of those that must not lie over each other
 };
 
 // A random packet for a queue, of so many segments.

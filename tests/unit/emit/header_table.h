@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace qsplit::testing {
 
@@ -33,11 +34,71 @@ struct HeaderSum {
   uint32_t numbers;
 };
 
+// Where one side of a ring stands, whatever the ring keeps of it.
+struct Stand {
+  uint32_t slot = 0;
+  uint64_t count = 0;
+  uint32_t phase = 0;
+  uint64_t sequence = 0;
+};
+using Slots = std::vector<std::pair<uint32_t, std::vector<uint8_t>>>;
+
+// The loops of a ring of the C++ header.
+struct RingLoopsRow {
+  const char* name;  // QUEUE_RING
+  Stand start;
+  // Null: there is none. Appends what it takes, slot and bytes.
+  uint32_t (*poll)(void* ring, uint32_t slots, uint32_t most, Stand* at, Slots* taken);
+  void (*prepare)(void* ring, uint32_t slots);
+  // Posts the form's constants with `change` put over them by exclusive or.
+  struct Post {
+    const char* form;
+    void (*post)(void* ring, uint32_t slots, Stand* at, const uint8_t* change);
+  };
+  std::vector<Post> posts;
+};
+
+template <typename Position>
+Stand StandOf(const Position& at) {
+  Stand stand{.slot = at.slot, .count = at.count};
+  if constexpr (requires { at.phase; }) stand.phase = at.phase;
+  if constexpr (requires { at.sequence; }) stand.sequence = at.sequence;
+  return stand;
+}
+template <typename Position>
+Position PositionOf(const Stand& stand) {
+  Position at;
+  at.slot = stand.slot;
+  at.count = stand.count;
+  if constexpr (requires { at.phase; }) at.phase = stand.phase;
+  if constexpr (requires { at.sequence; }) at.sequence = stand.sequence;
+  return at;
+}
+template <typename Ring>
+uint32_t PollOf(void* ring, uint32_t slots, uint32_t most, Stand* at, Slots* taken) {
+  auto position = PositionOf<typename Ring::Position>(*at);
+  const uint32_t n =
+      Ring::poll(ring, slots, most, position, [&](const auto& here, const uint8_t* d) {
+        taken->emplace_back(here.slot, std::vector<uint8_t>(d, d + Ring::kSlotBytes));
+      });
+  *at = StandOf(position);
+  return n;
+}
+template <typename Ring, typename Post>
+void PostTo(void* ring, uint32_t slots, Stand* at, const uint8_t* change, Post&& post) {
+  auto position = PositionOf<typename Ring::Position>(*at);
+  post(ring, slots, position, [&](uint8_t* d) {
+    for (uint32_t i = 0; i < Ring::kSlotBytes; ++i) d[i] = static_cast<uint8_t>(d[i] ^ change[i]);
+  });
+  *at = StandOf(position);
+}
+
 struct Header {
   std::string cpp_digest;
   std::string c_digest;
   std::span<const HeaderRow> rows;
   std::span<const HeaderSum> sums;
+  std::span<const RingLoopsRow> loops;
 };
 
 inline std::map<std::string, Header>& Headers() {

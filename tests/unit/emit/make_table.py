@@ -66,7 +66,21 @@ def main():
         print(f"  uint64_t sum = 0;{values}\n  return sum;\n}}")
         sums.append(f'{{"{form["name"]}", SumOf{form["name"]}, {len(names)}}}')
     print("const HeaderSum kSums[] = {" + ", ".join(sums) + "};\n")
-    print(f'const bool kKnown = AddHeader("{name}", {{L::kDigest, {prefix.upper()}_DIGEST, kRows, kSums}});')
+    # The loops of each ring, with types made equal.
+    print("const RingLoopsRow kLoops[] = {")
+    for ring, body in structs.items():
+        if not ring.endswith("_ring"):
+            continue
+        r = f"L::{ring}"
+        poll = f"PollOf<{r}>" if " poll(" in body else "nullptr"
+        prepare = f"{r}::prepare" if " prepare(" in body else "nullptr"
+        posts = "".join(
+            f'{{"{form}", [](void* ring, uint32_t slots, Stand* at, const uint8_t* change) {{\n'
+            f"    PostTo<{r}>(ring, slots, at, change, [](auto&&... a) {{ {r}::post_{form}(a...); }}); }}}},"
+            for form in re.findall(r" post_(\w+)\(", body))
+        print(f'  {{"{ring[:-5]}", StandOf({r}::Position{{}}), {poll}, {prepare}, {{{posts}}}}},')
+    print("};\n")
+    print(f'const bool kKnown = AddHeader("{name}", {{L::kDigest, {prefix.upper()}_DIGEST, kRows, kSums, kLoops}});')
     print("}  // namespace\n}  // namespace qsplit::testing")
 
 

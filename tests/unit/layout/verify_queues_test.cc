@@ -328,6 +328,17 @@ INSTANTIATE_TEST_SUITE_P(
         {"ContextNotPosted",
          [](L l) { l.tx().mutable_contexts(0)->set_form(l.form_index("RxPost")); },
          "form RxPost is posted in no ring of the queue"},
+        {"ContextBeforeBytesPosted",
+         [](L l) {
+           v1::ContextRule& rule = *l.tx().mutable_contexts(0);
+           rule.set_before_bytes(true);
+           rule.set_contexts(0);
+           rule.set_lifetime(v1::CONTEXT_LIFETIME_PACKET);
+         },
+         "context TxContext also stands in `transmit`.`descriptors`"},
+        {"ContextBeforeBytesOfManyPackets",
+         [](L l) { l.tx().mutable_contexts(0)->set_before_bytes(true); },
+         "form TxContext stands before a packet's bytes, but is not for one packet that is sent"},
         {"ContextTwice", [](L l) { *l.tx().add_contexts() = l.tx().contexts(0); },
          "contexts[1]: form TxContext twice"},
         {"Lifetime", [](L l) { l.tx().mutable_contexts(0)->clear_lifetime(); },

@@ -69,6 +69,52 @@ TEST_F(BrokerOpeningTest, NobodyElseWaits) {
   EXPECT_EQ(lease->grant().rx_size(), 1);
 }
 
+// A device whose queues take a while until they are free.
+class BrokerPatienceTest : public BrokerOpeningTest {
+ protected:
+  void Seat(uint32_t patience_ms) {
+    device::DeviceInfo info = Info();
+    info.open_patience_ms = patience_ms;
+    nic_ = std::make_shared<device::testing::FakeDevice>(info);
+    ASSERT_TRUE(broker_->ReplaceDevice(nic_).ok());
+  }
+  void NotFree(int times) {
+    nic_->Fail("OpenQueues", absl::UnavailableError("queue 0 is not free yet"), times);
+  }
+};
+
+TEST_F(BrokerPatienceTest, AQueueThatIsNotFreeYetIsAskedForAgainAndHoldsUpNobody) {
+  Seat(60'000);
+  v1::ReleaseLeaseRequest release;
+  release.set_lease_id(Acquire(blue_).lease_id());
+  NotFree(1'000'000);
+  std::future<Acquired> answer = Ask(red_, Want(Region(red_)));
+  EXPECT_TRUE(broker_->ReleaseLease(blue_, release).ok()) << "the device's thread is free";
+  EXPECT_FALSE(Ready(answer));
+  NotFree(3);
+  EXPECT_TRUE(answer.get().ok());
+}
+
+TEST_F(BrokerPatienceTest, PatienceHasAnEnd) {
+  Seat(20);
+  NotFree(1'000'000);
+  const Acquired lease = Ask(red_, Want(Region(red_))).get();
+  EXPECT_EQ(lease.status().message(), "AcquireLease: queue 0 is not free yet");
+  EXPECT_EQ(broker_->totals().leases, 0U);
+  EXPECT_EQ(Nic().free_rx_queues(), 8U);
+}
+
+TEST_F(BrokerPatienceTest, ASessionThatEndsWaitsNoLonger) {
+  Seat(60'000);
+  NotFree(1'000'000);
+  std::future<Acquired> answer = Ask(red_, Want(Region(red_)));
+  broker_->EndSession(red_);
+  EXPECT_EQ(ReasonOf(answer.get().status()), v1::ERROR_REASON_SESSION_ENDED);
+  EXPECT_FALSE(broker_->Settle());
+  EXPECT_THAT(nic_->calls(), IsEmpty());
+  EXPECT_EQ(broker_->totals().leases, 0U);
+}
+
 TEST_F(BrokerOpeningTest, NobodyElseWaitsForADeviceThatCounts) {
   std::vector<std::future<void>> others;
   nic_->OnCount([&] {

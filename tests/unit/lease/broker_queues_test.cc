@@ -1,4 +1,6 @@
 // Why a queue is empty, and what stands in its rings: who may ask, and what the answer says.
+#include <future>
+
 #include "tests/unit/lease/broker_fixture.h"
 
 namespace qsplit::lease {
@@ -50,6 +52,30 @@ TEST_F(BrokerQueuesTest, SaysThatNobodyLeasesIt) {
   EXPECT_THAT(response->answer(), HasSubstr("no lease holds receive queue 3"));
   EXPECT_EQ(response->lease_id(), 0U);
   EXPECT_EQ(response->checks(0).subject(), "link");
+}
+
+TEST_F(BrokerQueuesTest, WhoHadAQueueBeforeIsAnAdministratorsMatter) {
+  nic_->SetChecks({{"former holder", device::CheckVerdict::kNote, "process 77 runs", ""}});
+  const auto subjects = [&](SessionId caller) {
+    const auto response = Ask(caller, 3);
+    std::vector<std::string> found;
+    for (const auto& check : response->checks()) found.push_back(check.subject());
+    return found;
+  };
+  EXPECT_THAT(subjects(Open(1000)), ::testing::Not(::testing::Contains("former holder")));
+  EXPECT_THAT(subjects(Open(0)), ::testing::Contains("former holder"));
+}
+
+TEST_F(BrokerQueuesTest, NobodyElseWaitsForADeviceThatCounts) {
+  const SessionId red = Open(1000);
+  std::future<Totals> other;
+  bool waited = true;
+  nic_->OnCount([&] {
+    other = std::async(std::launch::async, [&] { return broker_->totals(); });
+    waited = other.wait_for(std::chrono::seconds(5)) != std::future_status::ready;
+  });
+  EXPECT_TRUE(Ask(red, 0).ok());
+  EXPECT_FALSE(waited);
 }
 
 TEST_F(BrokerQueuesTest, SaysThatTheGrantWasNotFetched) {

@@ -15,6 +15,8 @@ using Access = Iommu::Access;
 using Verdict = Iommu::Verdict;
 using ::testing::HasSubstr;
 
+RegionMaps maps;
+
 device::RegionMapping Region(uint64_t iova, uint64_t bytes, bool writable = true) {
   return {.region = 4,
           .memory = qsplit::testing::RegionMemfd(bytes),
@@ -32,7 +34,7 @@ Verdict Ask(const Iommu& iommu, uint64_t iova, uint64_t bytes, Access access = A
 }
 
 TEST(Iommu, EdgesOfARegion) {
-  const Iommu iommu = *Iommu::Create(std::vector{Region(0x10000, 0x2000)});
+  const Iommu iommu = *Iommu::Create(std::vector{Region(0x10000, 0x2000)}, maps);
   EXPECT_EQ(Ask(iommu, 0x10000, 0x2000), Verdict::kOk);
   EXPECT_EQ(Ask(iommu, 0x11fff, 1), Verdict::kOk);
   EXPECT_EQ(Ask(iommu, 0x0ffff, 1), Verdict::kUnmapped);
@@ -46,7 +48,8 @@ TEST(Iommu, EdgesOfARegion) {
 }
 
 TEST(Iommu, AnAccessLiesInOneRegion) {
-  const Iommu iommu = *Iommu::Create(std::vector{Region(0x20000, 0x1000), Region(0x21000, 0x1000)});
+  const Iommu iommu =
+      *Iommu::Create(std::vector{Region(0x20000, 0x1000), Region(0x21000, 0x1000)}, maps);
   Iommu::Cursor cursor;
   std::byte* const first = iommu.Translate(0x20ff0, 16, Access::kRead, &cursor).at;
   std::byte* const second = iommu.Translate(0x21000, 16, Access::kRead, &cursor).at;
@@ -56,14 +59,14 @@ TEST(Iommu, AnAccessLiesInOneRegion) {
 }
 
 TEST(Iommu, ReadOnlyIsNotWritten) {
-  const Iommu iommu = *Iommu::Create(std::vector{Region(0x10000, 0x1000, false)});
+  const Iommu iommu = *Iommu::Create(std::vector{Region(0x10000, 0x1000, false)}, maps);
   EXPECT_EQ(Ask(iommu, 0x10000, 64, Access::kRead), Verdict::kOk);
   EXPECT_EQ(Ask(iommu, 0x10000, 64, Access::kWrite), Verdict::kReadOnly);
 }
 
 TEST(Iommu, RefusesWhatItCannotKeepSafe) {
   const auto refused = [](const device::RegionMapping& region) {
-    return std::string(Iommu::Create(std::vector{region}).status().message());
+    return std::string(Iommu::Create(std::vector{region}, maps).status().message());
   };
   device::RegionMapping region = Region(0x10000, 0x1000);
   region.length_bytes = 0x2000;
@@ -79,10 +82,25 @@ TEST(Iommu, RefusesWhatItCannotKeepSafe) {
   region = Region(UINT64_MAX - 0xfff, 0x1000);
   EXPECT_THAT(refused(region), HasSubstr("wraps"));
   EXPECT_THAT(
-      std::string(Iommu::Create(std::vector{Region(0x10000, 0x2000), Region(0x11000, 0x1000)})
+      std::string(Iommu::Create(std::vector{Region(0x10000, 0x2000), Region(0x11000, 0x1000)}, maps)
                       .status()
                       .message()),
       HasSubstr("overlap at address 0x11000"));
+}
+
+TEST(Iommu, ARegionOfSeveralLeasesIsMappedOnce) {
+  const auto at = [](const Iommu& iommu, uint64_t iova) {
+    Iommu::Cursor cursor;
+    return iommu.Translate(iova, 1, Access::kRead, &cursor).at;
+  };
+  device::RegionMapping region = Region(0x10000, 0x2000);
+  const Iommu one = *Iommu::Create(std::vector{region}, maps);
+  region.iova = 0x50000;
+  const Iommu other = *Iommu::Create(std::vector{region}, maps);
+  EXPECT_EQ(at(one, 0x10001), at(other, 0x50001));
+  region.device_writable = false;
+  const Iommu reader = *Iommu::Create(std::vector{region}, maps);
+  EXPECT_NE(at(one, 0x10001), at(reader, 0x50001)) << "one that may not write has its own";
 }
 
 }  // namespace

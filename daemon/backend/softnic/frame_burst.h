@@ -1,0 +1,82 @@
+// Frames that go from a transmit ring to receive rings together, each straight from its sender's
+// memory into its receivers', with one read of it.
+//
+//   sender's memory --64 bytes--> head (private): parsed, checked, steered by --> receiver's memory
+//                   --the rest, never looked at-------------------------------> behind it
+//
+// The sender may rewrite its memory at any moment: what decides is the private head, and each byte
+// of the rest is read once. Only plain frames go this way: untagged, IPv4 or IPv6 without options,
+// no offload, no tap. The worker's thread only.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_FRAME_BURST_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_FRAME_BURST_H_
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "daemon/backend/softnic/packet.h"
+#include "daemon/backend/softnic/toeplitz.h"
+
+namespace qsplit::softnic {
+
+struct RxQueue;
+
+// Frames of one burst, at most.
+inline constexpr uint32_t kBurstFrames = 32;
+
+struct BurstFrame {
+  FrameHead head;                 // zero behind the frame's end
+  const std::byte* at = nullptr;  // in the sender's memory; null: not to be had
+  uint32_t sent_bytes = 0;        // there
+  uint32_t bytes = 0;             // on the wire: padded
+  Packet packet;
+  FlowHash hash;
+  uint32_t rule = 0;  // location; kNoRule
+  RxQueue* to = nullptr;
+  BurstFrame* next = nullptr;  // to the same queue
+
+  static constexpr uint32_t kNoRule = UINT32_MAX;
+
+  // Reads the head, all of it once; sent_bytes >= kEthernetHeaderBytes.
+  void ReadHead() {
+    if (sent_bytes >= kHeadBytes) [[likely]] {
+      std::memcpy(head.data(), at, kHeadBytes);
+    } else {
+      head.fill(0);
+      std::memcpy(head.data(), at, sent_bytes);
+    }
+    // What is read from the head from now on is not read from the sender's memory again.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    bytes = std::max(sent_bytes, kMinFrameBytes);
+  }
+
+  // Copies bytes [from, from + count) of the frame.
+  void CopyTo(std::byte* to_memory, uint32_t from, uint32_t count) const {
+    if (from < kHeadBytes) {
+      const uint32_t part = std::min(count, kHeadBytes - from);
+      std::memcpy(to_memory, head.data() + from, part);
+      to_memory += part;
+      from += part;
+      count -= part;
+    }
+    if (count != 0) std::memcpy(to_memory, at + from, count);
+  }
+  // Copies all of it to where `room` bytes are; a short one with its whole cache line of zeros.
+  void CopyWhole(std::byte* to_memory, uint32_t room) const {
+    if (room < kHeadBytes) {
+      CopyTo(to_memory, 0, bytes);
+      return;
+    }
+    std::memcpy(to_memory, head.data(), kHeadBytes);
+    if (bytes > kHeadBytes) {
+      std::memcpy(to_memory + kHeadBytes, at + kHeadBytes, bytes - kHeadBytes);
+    }
+  }
+};
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_FRAME_BURST_H_

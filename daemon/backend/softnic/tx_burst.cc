@@ -1,0 +1,78 @@
+// NicCore: plain frames of a transmit ring, to the peer. See frame_burst.h.
+#include "daemon/backend/softnic/nic_core.h"
+
+namespace qsplit::softnic {
+
+uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, uint64_t* bytes) {
+  if (peer_ == nullptr || wire_ || !link_up() || !peer_->link_up() || queue.lose_completions != 0) {
+    return 0;
+  }
+  const uint32_t count = queue.ring.FetchPlain(std::span(plain_).first(most));
+  const LeaseQueues& lease = *queue.lease;
+  for (uint32_t i = 0; i < count; ++i) {
+    BurstFrame& frame = burst_[i];
+    frame.sent_bytes = plain_[i].bytes;
+    const Iommu::Translation from = lease.iommu.Translate(plain_[i].address.value, plain_[i].bytes,
+                                                          Iommu::Access::kRead, &queue.cursor);
+    frame.at = from.at;  // null: a fault, when its turn comes
+    if (from.at != nullptr) __builtin_prefetch(from.at);
+  }
+  const uint32_t longest = kEthernetHeaderBytes + settings_.mtu_bytes;
+  const bool restricted = lease.source.any();
+  const BurstFrame* before = nullptr;
+  uint32_t begin = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    BurstFrame& frame = burst_[i];
+    *bytes += frame.sent_bytes;
+    bool plain = frame.at != nullptr && frame.sent_bytes >= kEthernetHeaderBytes &&
+                 frame.sent_bytes <= longest;
+    if (plain) {
+      frame.ReadHead();
+      plain = peer_->SteerPlain(frame, before) &&
+              // Source addresses of plain frames stand in their heads.
+              (!restricted || lease.source.Passes(frame.head));
+    }
+    if (plain) {
+      peer_->Enqueue(frame);
+      before = &frame;
+      continue;
+    }
+    // All the way, with a private copy of its own; behind those in front of it.
+    FinishPlain(queue, begin, i);
+    begin = i + 1;
+    before = nullptr;
+    const dataplane::TxSegment segment{plain_[i].address, plain_[i].bytes};
+    dataplane::TxWork work;
+    work.segments = std::span(&segment, 1);
+    work.bytes = segment.bytes;
+    work.handle.first_slot = plain_[i].slot;
+    work.handle.slots = 1;
+    uint32_t frames = 0;
+    if (!SendOne(queue, work, &frames)) return i + 1;
+  }
+  FinishPlain(queue, begin, count);
+  return count;
+}
+
+void NicCore::FinishPlain(TxQueue& queue, uint32_t begin, uint32_t end) {
+  if (begin == end) return;
+  peer_->DeliverPlain();
+  uint64_t sent_bytes = 0;
+  uint64_t wire_bytes = 0;
+  for (uint32_t i = begin; i < end; ++i) {
+    sent_bytes += burst_[i].sent_bytes;
+    wire_bytes += burst_[i].bytes;
+  }
+  const uint64_t count = end - begin;
+  queue.ring.CompletePlain(plain_[begin], end - begin);
+  NoteCompletions(queue, count);
+  queue.stats->descriptors.Add(count);
+  queue.stats->packets.Add(count);
+  queue.stats->bytes.Add(sent_bytes);
+  stats_.wire_tx_packets.Add(count);
+  stats_.wire_tx_bytes.Add(wire_bytes);
+  peer_->stats_.wire_rx_packets.Add(count);
+  peer_->stats_.wire_rx_bytes.Add(wire_bytes);
+}
+
+}  // namespace qsplit::softnic

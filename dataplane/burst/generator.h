@@ -1,0 +1,36 @@
+// Machine code for bursts, made out of plans for the processor that this runs on. Knows plans only:
+// no layout, no peer's bytes. The code keeps to what the burst's header promises; it stands where
+// CodeMemory puts it.
+//
+// When a queue is opened only. Any thread.
+#ifndef QSPLIT_DATAPLANE_BURST_GENERATOR_H_
+#define QSPLIT_DATAPLANE_BURST_GENERATOR_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/burst/rx_burst.h"
+#include "dataplane/burst/tx_burst.h"
+
+namespace qsplit::dataplane::burst {
+
+// Independent of where it stands; with the offsets of its functions.
+struct RxCode {
+  std::vector<std::byte> bytes;
+  size_t poll = 0;
+  size_t post = 0;
+};
+
+struct TxCode {
+  std::vector<std::byte> bytes;
+  size_t push[2] = {};  // without and with the packet's total length
+};
+
+// UNIMPLEMENTED: not for this processor. INTERNAL: the assembler refused something.
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
+
+}  // namespace qsplit::dataplane::burst
+
+#endif  // QSPLIT_DATAPLANE_BURST_GENERATOR_H_

@@ -1,0 +1,19 @@
+// For processors that no code is generated for: plans are interpreted there.
+#include "absl/status/status.h"
+#include "dataplane/burst/generator.h"
+
+namespace qsplit::dataplane::burst {
+
+namespace {
+
+absl::Status NotHere() {
+  return absl::UnimplementedError(
+      "compiled access: this build makes no code for this processor; descriptors are interpreted");
+}
+
+}  // namespace
+
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&) { return NotHere(); }
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
+
+}  // namespace qsplit::dataplane::burst

@@ -1,0 +1,113 @@
+// Pieces of machine code for x86-64 that all generators are put together from: constants and tables
+// beside the code, moving numbers, decoding a record.
+//
+// All addresses that emitted code touches are its arguments plus offsets that are constants, or
+// looked up in tables of its own by an index as wide as the table.
+// When a queue is opened only. One thread for an emitter.
+#ifndef QSPLIT_DATAPLANE_BURST_X86_EMITTER_H_
+#define QSPLIT_DATAPLANE_BURST_X86_EMITTER_H_
+
+#include <asmjit/x86.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/burst/record_plan.h"
+
+namespace qsplit::dataplane::burst::x86 {
+
+using asmjit::Label;
+using asmjit::x86::Gp;
+using asmjit::x86::Mem;
+
+// One piece of code with one block of constants behind it.
+class Emitter {
+ public:
+  Emitter();
+
+  asmjit::x86::Compiler& cc() { return cc_; }
+
+  // Call in each function, before it uses constants: the block's address in a register.
+  void BeginConstants();
+  // A constant in memory; equal ones share their place.
+  Mem Constant(uint64_t value);
+  // Adds bytes to the block, at a multiple of `alignment` (at most 64); their offset in it.
+  int32_t AddBytes(std::span<const std::byte> bytes, uint32_t alignment);
+  // Memory in the block, at an offset plus a register's value times 1 << scale.
+  Mem Block(int32_t offset) const { return asmjit::x86::ptr(block_, offset); }
+  Mem Block(int32_t offset, const Gp& index, uint32_t scale = 0) const {
+    return asmjit::x86::ptr(block_, index, scale, offset);
+  }
+
+  // reg &= value, reg = value, by the shortest way.
+  void And(const Gp& reg, uint64_t value);
+  void Set(const Gp& reg, uint64_t value);
+  // Goes to `otherwise` unless (word & test.mask) == test.value.
+  void Test(const Gp& word, const WordTest& test, const Label& otherwise);
+  // The sum of pieces of words, shifted to the left. mask_later: bits around them need not be 0.
+  Gp Get(std::span<const Piece> pieces, std::span<const Gp> words, bool mask_later);
+  // word |= the pieces of word `which` that carry `number`, which has no bits beside theirs.
+  void Put(std::span<const Piece> pieces, uint32_t which, const Gp& number, const Gp& word);
+  // Bits of an index.
+  Gp Gather(const Gp& word, const Table::Gather& gather);
+
+  // All functions and the block, as bytes; offsets of the functions. INTERNAL: what the assembler
+  // said.
+  absl::StatusOr<std::vector<std::byte>> Finish(std::span<asmjit::FuncNode* const> functions,
+                                                std::span<size_t> offsets);
+
+ private:
+  Gp GetOne(const Piece& piece, const Gp& word, bool mask_later);
+
+  // The first thing that went wrong; later calls do nothing harmful.
+  struct FirstError : asmjit::ErrorHandler {
+    void handleError(asmjit::Error error, const char* message,
+                     asmjit::BaseEmitter* origin) override;
+    std::string text;
+  };
+
+  FirstError error_;
+  asmjit::CodeHolder holder_;
+  asmjit::x86::Compiler cc_;
+  bool can_extract_ = false;  // pext, and it is fast
+  Label block_label_;
+  Gp block_;
+  std::vector<std::byte> bytes_;
+  std::vector<std::pair<uint64_t, int32_t>> constants_;
+};
+
+// Decodes records: the tables of one plan, in an emitter's block.
+class Record {
+ public:
+  Record(Emitter* emitter, const RecordPlan& plan);
+
+  // Loads the words that the plan looks at, `first_word` first; goes to `otherwise` where a test
+  // fails.
+  void Load(const Gp& slot, uint32_t first_word, const Label& otherwise);
+  const Gp& word(uint32_t index) const { return words_[index]; }
+  // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
+  Gp Length(const Label& otherwise);
+  // Writes the metadata at `to` plus `offset`.
+  void Store(const Gp& to, int32_t offset);
+
+ private:
+  struct Placed {
+    int32_t index_at = 0;
+    int32_t entries_at = 0;
+  };
+  Gp EntryOf(const Table& table, const Placed& placed);
+  void StoreConstants(const Gp& to, int32_t offset);
+
+  Emitter* emitter_;
+  const RecordPlan& plan_;
+  std::vector<Placed> placed_;
+  std::array<Gp, kMaxWords> words_;
+};
+
+}  // namespace qsplit::dataplane::burst::x86
+
+#endif  // QSPLIT_DATAPLANE_BURST_X86_EMITTER_H_

@@ -1,0 +1,150 @@
+// Decoding a record: see x86_emitter.h.
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/burst/x86_emitter.h"
+
+namespace qsplit::dataplane::burst::x86 {
+
+namespace asm86 = asmjit::x86;
+
+Record::Record(Emitter* emitter, const RecordPlan& plan) : emitter_(emitter), plan_(plan) {
+  for (const Table& table : plan.tables) {
+    const size_t stride = table.columns.size();
+    std::vector<uint64_t> entries = table.entries;
+    // Masks of lanes keep nothing beside the lanes' own bits: so lanes need no masks of their own.
+    for (size_t c = 0; c < stride; ++c) {
+      const Table::Column& column = table.columns[c];
+      if (!column.is_mask) continue;
+      const uint64_t bits = plan.lanes[column.target].Bits();
+      for (size_t at = c; at < entries.size(); at += stride) entries[at] &= bits;
+    }
+    std::vector<uint16_t> offsets;
+    for (const uint16_t entry : table.entry_of_index) {
+      offsets.push_back(static_cast<uint16_t>(entry * sizeof(uint64_t)));
+    }
+    Placed placed;
+    placed.index_at = emitter->AddBytes(std::as_bytes(std::span(offsets)), 64);
+    placed.entries_at = emitter->AddBytes(std::as_bytes(std::span(entries)), 64);
+    placed_.push_back(placed);
+  }
+}
+
+void Record::Load(const Gp& slot, uint32_t first_word, const Label& otherwise) {
+  asm86::Compiler& cc = emitter_->cc();
+  const auto load = [&](uint32_t w) {
+    words_[w] = cc.newUInt64("w%u", w);
+    cc.mov(words_[w], asm86::qword_ptr(slot, static_cast<int32_t>(8 * w)));
+    emitter_->Test(words_[w], plan_.tests[w], otherwise);
+  };
+  // Loads are not reordered with earlier ones: the first is the acquire.
+  load(first_word);
+  for (uint32_t w = 0; w < kMaxWords; ++w) {
+    if (w != first_word && (plan_.words >> w & 1) != 0) load(w);
+  }
+}
+
+Gp Record::Length(const Label& otherwise) {
+  const Gp length = emitter_->Get(plan_.length, words_, false);
+  if (plan_.length_less != 0) {
+    emitter_->cc().sub(length, plan_.length_less);
+    emitter_->cc().jb(otherwise);
+  }
+  return length;
+}
+
+Gp Record::EntryOf(const Table& table, const Placed& placed) {
+  asm86::Compiler& cc = emitter_->cc();
+  Gp index;
+  int place = 0;
+  for (const Table::Gather& gather : table.gathers) {
+    const Gp bits = emitter_->Gather(words_[gather.word], gather);
+    if (index.isValid()) {
+      cc.shl(bits, place);
+      cc.or_(index, bits);
+    } else {
+      index = bits;
+    }
+    place += static_cast<int>(gather.bits());
+  }
+  const Gp entry = cc.newUInt64();
+  Mem at = index.isValid() ? emitter_->Block(placed.index_at, index, 1)
+                           : emitter_->Block(placed.index_at);
+  at.setSize(2);
+  cc.movzx(entry.r32(), at);
+  return entry;
+}
+
+void Record::StoreConstants(const Gp& to, int32_t offset) {
+  asm86::Compiler& cc = emitter_->cc();
+  asm86::Xmm zero;
+  for (uint32_t w = 0; w < kMetaWords; ++w) {
+    if (plan_.Fills(w)) continue;
+    const int32_t at = offset + static_cast<int32_t>(8 * w);
+    if (plan_.constant[w] != 0) {
+      const Gp value = cc.newUInt64();
+      emitter_->Set(value, plan_.constant[w]);
+      cc.mov(asm86::qword_ptr(to, at), value);
+      continue;
+    }
+    if (!zero.isValid()) {
+      zero = cc.newXmm("zero");
+      cc.xorps(zero, zero);
+    }
+    const bool pair = w + 1 < kMetaWords && !plan_.Fills(w + 1) && plan_.constant[w + 1] == 0;
+    if (pair) {
+      cc.movups(asm86::xmmword_ptr(to, at), zero);
+      ++w;
+    } else {
+      cc.movlps(asm86::qword_ptr(to, at), zero);
+    }
+  }
+}
+
+void Record::Store(const Gp& to, int32_t offset) {
+  asm86::Compiler& cc = emitter_->cc();
+  std::vector<Gp> lanes;
+  for (size_t l = 0; l < plan_.lanes.size(); ++l) {
+    const bool masked = std::any_of(plan_.tables.begin(), plan_.tables.end(), [&](const Table& t) {
+      return std::any_of(t.columns.begin(), t.columns.end(),
+                         [&](const Table::Column& c) { return c.is_mask && c.target == l; });
+    });
+    lanes.push_back(emitter_->Get(plan_.lanes[l].pieces, words_, masked));
+  }
+  std::array<Gp, kMetaWords> meta;
+  for (size_t t = 0; t < plan_.tables.size(); ++t) {
+    const Table& table = plan_.tables[t];
+    const Gp entry = EntryOf(table, placed_[t]);
+    for (size_t c = 0; c < table.columns.size(); ++c) {
+      const Table::Column& column = table.columns[c];
+      const Mem value = emitter_->Block(placed_[t].entries_at + static_cast<int32_t>(8 * c), entry);
+      if (column.is_mask) {
+        cc.and_(lanes[column.target], value);
+        continue;
+      }
+      Gp& word = meta[column.target];
+      if (word.isValid()) {
+        cc.or_(word, value);
+      } else {
+        word = cc.newUInt64();
+        cc.mov(word, value);
+      }
+    }
+  }
+  for (size_t l = 0; l < lanes.size(); ++l) {
+    Gp& word = meta[plan_.lanes[l].out];
+    if (word.isValid()) {
+      cc.or_(word, lanes[l]);
+    } else {
+      word = lanes[l];
+    }
+  }
+  for (uint32_t w = 0; w < kMetaWords; ++w) {
+    if (!meta[w].isValid()) continue;
+    if (plan_.constant[w] != 0) cc.or_(meta[w], emitter_->Constant(plan_.constant[w]));
+    cc.mov(asm86::qword_ptr(to, offset + static_cast<int32_t>(8 * w)), meta[w]);
+  }
+  StoreConstants(to, offset);
+}
+
+}  // namespace qsplit::dataplane::burst::x86

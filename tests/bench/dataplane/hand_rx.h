@@ -1,0 +1,207 @@
+// Receive loops written by hand for one NIC each, as well as C++ can say it: what the compiled
+// access of their layouts is measured against. They post buffers and take completions of packets of
+// one buffer, with hash, VLAN tag and checksum states; they know their NIC's descriptors by heart
+// and nothing else.
+//
+// The ring is shared with a peer of the same thread here, so loads and stores of slots are those
+// that the drivers do: one access for each word, the one with the done bit first, with acquire.
+#ifndef QSPLIT_TESTS_BENCH_DATAPLANE_HAND_RX_H_
+#define QSPLIT_TESTS_BENCH_DATAPLANE_HAND_RX_H_
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/barriers.h"
+#include "dataplane/rx_driver.h"
+
+namespace qsplit::bench {
+
+using dataplane::ChecksumState;
+using dataplane::LoadAcquire;
+using dataplane::LoadRelaxed;
+using dataplane::RxBuffer;
+using dataplane::RxCompletion;
+using dataplane::RxField;
+using dataplane::RxMetadata;
+using dataplane::StoreRelaxed;
+using dataplane::StoreRelease;
+
+// What both have: slots of so many bytes in a ring with a tail register.
+template <uint32_t kSlotBytes>
+class HandRing {
+ public:
+  HandRing(std::byte* slots, uint32_t slot_count, std::byte* tail, uint32_t buffer_bytes)
+      : slots_(slots),
+        slot_count_(slot_count),
+        tail_(tail),
+        buffer_bytes_(buffer_bytes),
+        cookies_(slot_count) {}
+
+  // As RxDriver::Post, buffers whose addresses are even and that are long enough.
+  uint32_t Post(std::span<const RxBuffer> buffers) {
+    const auto most =
+        static_cast<uint32_t>(std::min<size_t>(buffers.size(), slot_count_ - 1 - outstanding_));
+    uint32_t at = produce_;
+    uint32_t done = 0;
+    for (; done < most; ++done) {
+      const RxBuffer& buffer = buffers[done];
+      if (buffer.bytes < buffer_bytes_) break;
+      std::byte* slot = slots_ + size_t{at} * kSlotBytes;
+      StoreRelaxed<uint64_t>(slot, buffer.address.value);
+      for (uint32_t i = 8; i < kSlotBytes; i += 8) StoreRelaxed<uint64_t>(slot + i, 0);
+      cookies_[at] = buffer.cookie;
+      if (++at == slot_count_) at = 0;
+    }
+    produce_ = at;
+    outstanding_ += done;
+    return done;
+  }
+  void Publish() { StoreRelease<uint32_t>(tail_, produce_); }
+
+ protected:
+  std::byte* slots_;
+  uint32_t slot_count_;
+  std::byte* tail_;
+  uint32_t buffer_bytes_;
+  std::vector<uint32_t> cookies_;
+  uint32_t produce_ = 0;
+  uint32_t consume_ = 0;
+  uint32_t outstanding_ = 0;
+};
+
+// What some flags of a descriptor say.
+struct FlagMeaning {
+  uint32_t present = 0;
+  ChecksumState l3 = ChecksumState::kUnknown;
+  ChecksumState l4 = ChecksumState::kUnknown;
+  uint16_t vlan_mask = 0;
+};
+
+// intel.ixgbe.advanced (82599 datasheet 7.1.6.2).
+class HandIxgbeRx : public HandRing<16> {
+ public:
+  using HandRing::HandRing;
+
+  uint32_t Poll(std::span<RxCompletion> out) {
+    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
+    uint32_t at = consume_;
+    uint32_t count = 0;
+    for (; count < most; ++count) {
+      const std::byte* slot = slots_ + size_t{at} * 16;
+      const auto status = LoadAcquire<uint64_t>(slot + 8);
+      if ((status & 3) != 3) break;  // DD, EOP
+      const auto info = LoadRelaxed<uint64_t>(slot);
+      if ((info & 1u << 15) != 0) [[unlikely]] {
+        break;  // an EtherType filter matched: flags mean other things
+      }
+      RxCompletion& c = out[count];
+      c.cookie = cookies_[at];
+      c.length = std::min<uint32_t>(status >> 32 & 0xffff, buffer_bytes_);
+      c.offset = 0;
+      c.first = c.last = true;
+      // VP, UDPCS, L4CS, IPCS and L4E, IPE
+      const FlagMeaning& flags = kFlags[(status >> 3 & 15) | (status >> 26 & 0x30)];
+      const uint32_t hash_mask = kHashMask[info & 15];
+      RxMetadata m;
+      m.present.bits = flags.present | (hash_mask & static_cast<uint32_t>(RxField::kHash));
+      m.hash = static_cast<uint32_t>(info >> 32) & hash_mask;
+      m.l3_checksum = flags.l3;
+      m.l4_checksum = flags.l4;
+      m.vlan_tci = static_cast<uint16_t>(status >> 48) & flags.vlan_mask;
+      c.meta = m;
+      if (++at == slot_count_) at = 0;
+    }
+    consume_ = at;
+    outstanding_ -= count;
+    return count;
+  }
+
+ private:
+  static constexpr std::array<FlagMeaning, 64> kFlags = [] {
+    std::array<FlagMeaning, 64> flags{};
+    for (uint32_t i = 0; i < 64; ++i) {
+      FlagMeaning& f = flags[i];
+      const bool udp_checked = (i & 2) != 0, l4_checked = (i & 4) != 0, l3_checked = (i & 8) != 0;
+      const bool l4_bad = l4_checked && (i & 16) != 0, l3_bad = l3_checked && (i & 32) != 0;
+      f.present = (RxField::kL3Checksum | RxField::kL4Checksum).bits;
+      f.l3 = l3_bad ? ChecksumState::kBad
+                    : (l3_checked ? ChecksumState::kGood : ChecksumState::kUnknown);
+      f.l4 = l4_bad ? ChecksumState::kBad
+                    : (l4_checked || udp_checked ? ChecksumState::kGood : ChecksumState::kUnknown);
+      if ((i & 1) == 0) continue;
+      f.vlan_mask = 0xffff;
+      f.present |= static_cast<uint32_t>(RxField::kVlanTci);
+    }
+    return flags;
+  }();
+  // By RSS type: none and a flow filter's number are no hash.
+  static constexpr std::array<uint32_t, 16> kHashMask = [] {
+    std::array<uint32_t, 16> mask{};
+    for (uint32_t type = 1; type < 15; ++type) mask[type] = UINT32_MAX;
+    return mask;
+  }();
+};
+
+// intel.ice.flex, profile 2 (ice_lan_tx_rx.h, struct ice_32b_rx_flex_desc_nic).
+class HandIceRx : public HandRing<32> {
+ public:
+  using HandRing::HandRing;
+
+  uint32_t Poll(std::span<RxCompletion> out) {
+    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
+    uint32_t at = consume_;
+    uint32_t count = 0;
+    for (; count < most; ++count) {
+      const std::byte* slot = slots_ + size_t{at} * 32;
+      const auto status = LoadAcquire<uint64_t>(slot + 8);
+      if ((status & 3) != 3) break;  // DD, EOF
+      const auto head = LoadRelaxed<uint64_t>(slot);
+      const auto status1 = LoadRelaxed<uint64_t>(slot + 16);
+      RxCompletion& c = out[count];
+      c.cookie = cookies_[at];
+      c.length = std::min<uint32_t>(head >> 32 & 0x3fff, buffer_bytes_);
+      c.offset = 0;
+      c.first = c.last = true;
+      // L3L4P, IPE, L4E
+      const FlagMeaning& flags = kFlags[status >> 3 & 7];
+      // A tag in either place; the inner one counts.
+      const auto first = static_cast<uint32_t>(status >> 13 & 1);
+      const auto second = static_cast<uint32_t>(status1 >> 11 & 1);
+      const uint32_t valid = static_cast<uint32_t>(status >> 12 & 1);  // RSS_VALID
+      RxMetadata m;
+      m.present.bits = flags.present | valid | (first | second) << 2;
+      static_assert(static_cast<uint32_t>(RxField::kHash) == 1 &&
+                    static_cast<uint32_t>(RxField::kVlanTci) == 4);
+      m.hash = static_cast<uint32_t>(status >> 32) & (0 - valid);
+      m.l3_checksum = flags.l3;
+      m.l4_checksum = flags.l4;
+      const auto outer = static_cast<uint32_t>(status >> 16 & 0xffff) & (0 - first);
+      const auto inner = static_cast<uint32_t>(status1 >> 48);
+      m.vlan_tci = static_cast<uint16_t>(second != 0 ? inner : outer);
+      c.meta = m;
+      if (++at == slot_count_) at = 0;
+    }
+    consume_ = at;
+    outstanding_ -= count;
+    return count;
+  }
+
+ private:
+  static constexpr std::array<FlagMeaning, 8> kFlags = [] {
+    std::array<FlagMeaning, 8> flags{};
+    for (uint32_t i = 0; i < 8; ++i) {
+      flags[i].present = (RxField::kL3Checksum | RxField::kL4Checksum).bits;
+      if ((i & 1) == 0) continue;
+      flags[i].l3 = (i & 2) != 0 ? ChecksumState::kBad : ChecksumState::kGood;
+      flags[i].l4 = (i & 4) != 0 ? ChecksumState::kBad : ChecksumState::kGood;
+    }
+    return flags;
+  }();
+};
+
+}  // namespace qsplit::bench
+
+#endif  // QSPLIT_TESTS_BENCH_DATAPLANE_HAND_RX_H_
