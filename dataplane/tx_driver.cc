@@ -73,11 +73,6 @@ uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest&
   return in_place_ ? in_place_->PushBurst(packets, request, why)
                    : ring_->PushBurst(packets, request, why);
 }
-uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets) {
-  if (ring_ != nullptr) return ring_->PushBurst(packets);
-  PushResult why = PushResult::kPushed;
-  return in_place_->PushBurst(packets, TxRequest{}, &why);
-}
 AccessReport TxDriver::Access() const {
   return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
 }
