@@ -168,6 +168,7 @@ class RingTxDriver {
   void PollCompletions();
   // Into cookies, so many at most, which the ledger gives back; returns how many.
   uint32_t PollKeys(std::span<uint32_t> cookies);
+  void TakeKey(uint64_t key, uint32_t* cookies, uint32_t* count);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
@@ -192,6 +193,7 @@ class RingTxDriver {
   std::optional<CompletionReader> completions_;
   CompletionRules rules_;
   const FieldAccess* only_key_ = nullptr;  // a tag, index or address, if completions have no more
+  bool only_key_is_word_ = false;          // of 8 bytes, the first one
   uint32_t completion_slots_ = 1;          // that one takes at most
   uint32_t completion_capacity_ = UINT32_MAX;  // slots
   uint32_t owed_ = 0;                          // slots
