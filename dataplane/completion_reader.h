@@ -72,6 +72,15 @@ class CompletionReader {
     }
     return RingFault::kNone;
   }
+  // Rings whose completions all have the same form, of one slot, and whose device says by a cell
+  // how many there are. Then, for a whole burst: how many are there, and for each what Read and
+  // Take do.
+  bool plain() const { return plain_; }
+  uint32_t Ready() { return Known() != 0 || Look() ? Known() : 0; }
+  void TakePlain(std::byte* copy) {
+    slots_.Read(at_.index(), copy, plain_bytes_);
+    at_.NextSlot();
+  }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
   void ReadRaw(uint32_t ahead, std::byte* copy, uint32_t bytes) const {
@@ -108,6 +117,8 @@ class CompletionReader {
   SlotMemory slots_;
   RingForms forms_;
   RingCursor at_;
+  bool plain_ = false;
+  uint32_t plain_bytes_ = 0;
   ProgressReader by_cell_;
   uint64_t end_ = 0;  // count up to which the cell said that slots are completed
   RingFault look_ = RingFault::kEmpty;

@@ -3,8 +3,7 @@
 
 namespace qsplit::dataplane {
 
-void RingTxDriver::Finish(uint32_t id) {
-  const TxLedger::Packet& packet = ledger_[id];
+void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
   owed_ -= packet.owed;
   if (table_) {
     for (uint32_t slot = packet.first; slot != TableWriter::kNone; slot = table_next_[slot]) {
@@ -13,6 +12,10 @@ void RingTxDriver::Finish(uint32_t id) {
   }
   // A head tells of slots itself.
   if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots);
+}
+
+void RingTxDriver::Finish(uint32_t id) {
+  FreeSlots(ledger_[id]);
   ledger_.Finish(id);
 }
 
@@ -49,21 +52,22 @@ void RingTxDriver::PollInPlace() {
   }
 }
 
-uint32_t RingTxDriver::Named(const CompletionTarget& target) {
-  switch (target.key) {
+uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
+  AddressLedger::Buffer buffer;
+  switch (key) {
     case v1::COMPLETION_KEY_TAG:
-      return ledger_.ById(target.value);
+      return ledger_.ById(value);
     case v1::COMPLETION_KEY_INDEX:
-      return ledger_.BySlot(target.value);
+      return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return ledger_.TakeAddress(target.value, published_packets_);
+      return addresses_.Take(value, &buffer) ? buffer.id : TxLedger::kNone;
     default:
       return ledger_.Oldest();
   }
 }
 
-void RingTxDriver::CompleteNamed(const CompletionTarget& target, uint32_t id) {
-  if (target.cumulative) {
+void RingTxDriver::CompleteNamed(bool cumulative, uint32_t id) {
+  if (cumulative) {
     while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
     Finish(id);
     return;
@@ -94,16 +98,50 @@ void RingTxDriver::PollCompletions() {
     uint32_t id = TxLedger::kNone;
     if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
         target.ring == rings_.descriptors->ring_index) {
-      id = Named(target);
+      id = Named(target.key, target.value);
       if (!IsPublished(id)) id = TxLedger::kNone;
     }
     // Over whose slots it stands, nobody knows: there is no going on from there.
     if (own && id == TxLedger::kNone) break;
     completions_->Take(own ? ledger_[id].slots : read.slots);
-    if (id != TxLedger::kNone) CompleteNamed(target, id);
+    if (id != TxLedger::kNone) CompleteNamed(target.cumulative, id);
   }
   // As many packets are out as completions have room: the device never waits for this.
   completions_->Publish();
+}
+
+uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
+  const uint32_t slots = rings_.descriptors->slot_count;
+  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
+  uint32_t count = 0;
+  uint32_t alone = 0;
+  DescriptorBytes copy;
+  for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
+    completions_->TakePlain(copy.bytes);
+    const uint64_t key = only_key_->Load(copy.bytes);
+    AddressLedger::Buffer buffer{0, TxLedger::kNone, 0};
+    if (by_address && addresses_.Take(key, &buffer) && buffer.id == kAlone) [[likely]] {
+      cookies[count++] = buffer.cookie;
+      ++alone;
+      continue;
+    }
+    const uint32_t id = by_address                               ? buffer.id
+                        : rings_.key == v1::COMPLETION_KEY_INDEX ? ledger_.BySlot(key % slots)
+                                                                 : ledger_.ById(key);
+    if (!IsPublished(id)) continue;
+    if (ledger_[id].pending > 1) {
+      CompleteNamed(false, id);
+    } else {
+      FreeSlots(ledger_[id]);
+      cookies[count++] = ledger_.FinishNow(id);
+    }
+  }
+  addresses_.Rewind();
+  ledger_.FinishElsewhere(alone);
+  owed_ -= alone * plain_owed_;
+  posts_->Free(alone * plain_packet_.slots);
+  completions_->Publish();
+  return count;
 }
 
 void RingTxDriver::Poll() {
@@ -121,6 +159,11 @@ void RingTxDriver::Poll() {
 }
 
 uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
+  if (only_key_ != nullptr) {
+    const uint32_t count = PollKeys(cookies);
+    if (posts_->SlotsReturnByCell()) posts_->Room();
+    return count;
+  }
   uint32_t count = 0;
   for (const bool again : {true, false}) {
     while (count < cookies.size() && ledger_.TakeCookie(&cookies[count])) ++count;

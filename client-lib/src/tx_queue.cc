@@ -22,30 +22,61 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       pool_(pool),
       alignment_(driver.AddressAlignment()),
       before_(driver.BytesBefore()),
-      in_flight_(driver.Capacity()) {
-  for (size_t i = in_flight_.size(); i > 0; --i) {
-    free_cookies_.push_back(static_cast<uint32_t>(i - 1));
+      shortest_(driver.MinPacketBytes()),
+      headroom_(std::max(
+          pool->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom : 0,
+          before_)),
+      most_spread_bytes_(headroom_ == 0 || pool->buffer_bytes() < 2 * kSpreads * kHeadroom
+                             ? 0
+                             : pool->buffer_bytes() - kSpreads * kHeadroom),
+      is_away_(pool->count()),
+      guests_(driver.Capacity()) {
+  for (size_t i = guests_.size(); i > 0; --i) {
+    free_guests_.push_back(static_cast<uint32_t>(i - 1));
   }
 }
 
 TxQueueImpl::~TxQueueImpl() {
   // The daemon has stopped the device by now: nothing reads these buffers any more.
-  for (InFlight& packet : in_flight_) {
+  for (Guest& packet : guests_) {
     if (packet.pool != nullptr) packet.pool->GiveChain(packet.first);
+  }
+  for (uint32_t buffer = 0; buffer < is_away_.size(); ++buffer) {
+    if (is_away_[buffer] != 0) pool_->GiveChain(buffer);
   }
 }
 
 Packet TxQueueImpl::Allocate(uint32_t bytes) {
-  Packet packet = AllocateOnce(bytes);
-  if (!packet && Reclaim() > 0) packet = AllocateOnce(bytes);
+  Packet packet;
+  if (!Fill(&packet, bytes) && Reclaim() > 0) Fill(&packet, bytes);
   return packet;
 }
 
-Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
-  Packet packet;
+size_t TxQueueImpl::Allocate(std::span<Packet> packets, uint32_t bytes) {
+  size_t filled = 0;
+  for (; filled < packets.size(); ++filled) {
+    Packet& packet = packets[filled];
+    if (!packet && !Fill(&packet, bytes) && (Reclaim() == 0 || !Fill(&packet, bytes))) break;
+  }
+  return filled;
+}
+
+bool TxQueueImpl::Fill(Packet* packet, uint32_t bytes) {
+  if (bytes > pool_->buffer_bytes() - headroom_) [[unlikely]] {
+    return FillChain(packet, bytes);
+  }
+  const uint32_t buffer = bytes == 0 ? BufferPool::kNone : pool_->Take();
+  if (buffer == BufferPool::kNone) return false;
+  // Buffers that begin at the same place of their pages would share few of the cache's sets.
+  const uint32_t spread = bytes <= most_spread_bytes_ ? buffer % kSpreads * kHeadroom : 0;
+  pool_->link(buffer) = {BufferPool::kNone, headroom_ + spread, bytes};
+  PacketAccess::Fill(*packet, pool_, buffer, bytes, 1);
+  return true;
+}
+
+bool TxQueueImpl::FillChain(Packet* packet, uint32_t bytes) {
   const uint32_t size = pool_->buffer_bytes();
-  if (bytes == 0 || uint64_t{pool_->free_count()} * size < bytes) return packet;
-  const uint32_t headroom = Headroom();
+  if (uint64_t{pool_->free_count()} * size < bytes) return false;
   uint32_t first = BufferPool::kNone;
   uint32_t last = BufferPool::kNone;
   uint32_t segments = 0;
@@ -53,9 +84,9 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
     const uint32_t buffer = pool_->Take();
     if (buffer == BufferPool::kNone) {
       pool_->GiveChain(first);
-      return packet;
+      return false;
     }
-    const uint32_t offset = first == BufferPool::kNone ? headroom : before_;
+    const uint32_t offset = first == BufferPool::kNone ? headroom_ : before_;
     const uint32_t n = std::min(left, size - offset);
     pool_->link(buffer) = {BufferPool::kNone, offset, n};
     if (first == BufferPool::kNone) {
@@ -66,8 +97,8 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
     last = buffer;
     left -= n;
   }
-  PacketAccess::Fill(packet, pool_, first, bytes, segments);
-  return packet;
+  PacketAccess::Fill(*packet, pool_, first, bytes, segments);
+  return true;
 }
 
 bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
@@ -84,7 +115,7 @@ bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
 }
 
 bool TxQueueImpl::Pad(Packet& packet) {
-  const uint32_t shortest = driver.MinPacketBytes();
+  const uint32_t shortest = shortest_;
   const uint32_t length = packet.length();
   if (length >= shortest) return true;
   BufferPool* pool = PacketAccess::pool(packet);
@@ -186,6 +217,42 @@ bool TxQueueImpl::Fits(const Packet& packet) const {
   return true;
 }
 
+size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
+  std::array<dataplane::TxPacket, kBurst> burst;
+  const size_t most = std::min<size_t>(packets.size(), kBurst);
+  size_t n = 0;
+  for (; n < most; ++n) {
+    const Packet& packet = packets[n];
+    if (PacketAccess::pool(packet) != pool_ || !PacketAccess::IsPlain(packet)) break;
+    const uint32_t buffer = PacketAccess::first(packet);
+    const BufferPool::Link& link = pool_->link(buffer);
+    const uint64_t address = pool_->iova(buffer) + link.offset;
+    if (link.length < shortest_ || (address & (alignment_ - 1)) != 0) break;
+    burst[n] = {dataplane::Iova(address), link.length, buffer};
+  }
+  if (n == 0) return 0;
+  n = driver.PushBurst(std::span(burst).first(n));
+  for (size_t i = 0; i < n; ++i) {
+    counters.bytes += burst[i].bytes;
+    is_away_[burst[i].cookie] = 1;
+    PacketAccess::Release(packets[i]);
+  }
+  counters.packets += n;
+  return n;
+}
+
+void TxQueueImpl::GiveAway(Packet& packet, uint32_t cookie) {
+  if (cookie < is_away_.size()) {
+    is_away_[cookie] = 1;
+  } else {
+    guests_[free_guests_.back()] = {PacketAccess::pool(packet), PacketAccess::first(packet)};
+    free_guests_.pop_back();
+  }
+  ++counters.packets;
+  counters.bytes += packet.length();
+  PacketAccess::Release(packet);
+}
+
 TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   if (!packet) return Outcome::kRefused;
   TxRequest request;
@@ -202,7 +269,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   if (!Fits(packet)) {
     const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
-    const uint64_t fits = uint64_t{most} * (pool_->buffer_bytes() - before_) - Headroom();
+    const uint64_t fits = uint64_t{most} * (pool_->buffer_bytes() - before_) - headroom_;
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }
@@ -214,10 +281,12 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     segments_[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length,
                       pool->data(b) + link.offset};
   }
-  const std::span<const dataplane::TxSegment> span(segments_.data(), n);
-  if (free_cookies_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
-  const uint32_t cookie = free_cookies_.back();
-  switch (driver.Push(span, request, cookie)) {
+  uint32_t cookie = PacketAccess::first(packet);
+  if (pool != pool_) {
+    if (free_guests_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
+    cookie = pool_->count() + free_guests_.back();
+  }
+  switch (driver.Push(std::span(segments_).first(n), request, cookie)) {
     case PushResult::kPushed:
       break;
     case PushResult::kNoRoom:
@@ -226,10 +295,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     case PushResult::kTooLong:
       return Outcome::kRefused;
   }
-  ++counters.packets;
-  counters.bytes += packet.length();
-  in_flight_[cookie] = {pool, PacketAccess::Release(packet)};
-  free_cookies_.pop_back();
+  GiveAway(packet, cookie);
   return Outcome::kSent;
 }
 
@@ -237,6 +303,11 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
   size_t sent = 0;
   bool reclaimed = false;
   while (sent < packets.size()) {
+    if (const size_t n = SendPlain(packets.subspan(sent)); n > 0) {
+      sent += n;
+      reclaimed = false;
+      continue;
+    }
     Packet& packet = packets[sent];
     const Outcome outcome = SendOne(packet);
     if (outcome == Outcome::kLater) {
@@ -254,6 +325,7 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
     ++sent;
   }
   Publish();
+  if (driver.Outstanding() >= reclaim_at_) Reclaim();
   return sent;
 }
 
@@ -263,27 +335,38 @@ void TxQueueImpl::Publish() {
   ++counters.wakeups;
 }
 
+void TxQueueImpl::GiveGuestBack(uint32_t guest) {
+  if (guest >= guests_.size() || guests_[guest].pool == nullptr) return;
+  const Guest packet = std::exchange(guests_[guest], Guest{});
+  packet.pool->GiveChain(packet.first);
+  free_guests_.push_back(guest);
+}
+
 size_t TxQueueImpl::Reclaim() {
   std::array<uint32_t, 64> cookies;
   size_t total = 0;
   while (const uint32_t n = driver.Reclaim(cookies)) {
-    for (uint32_t i = 0; i < n; ++i) {
-      if (cookies[i] >= in_flight_.size()) continue;
-      const InFlight packet = std::exchange(in_flight_[cookies[i]], InFlight{});
-      if (packet.pool == nullptr) continue;
-      packet.pool->GiveChain(packet.first);
-      free_cookies_.push_back(cookies[i]);
+    for (const uint32_t cookie : std::span(cookies).first(n)) {
+      if (cookie >= is_away_.size()) {
+        GiveGuestBack(cookie - pool_->count());
+      } else if (std::exchange(is_away_[cookie], uint8_t{0}) == 0) {
+        continue;
+      } else if (pool_->link(cookie).next == BufferPool::kNone) {
+        pool_->Give(cookie);
+      } else {
+        pool_->GiveChain(cookie);
+      }
     }
     total += n;
     if (n < cookies.size()) break;
   }
+  reclaim_at_ = driver.Outstanding() + kReclaimAfter;
   return total;
 }
 
 bool TxQueueImpl::CanSend() {
   Reclaim();
-  return driver.Room() >= std::min(2u, driver.Capacity()) && pool_->free_count() > 0 &&
-         !free_cookies_.empty();
+  return driver.Room() >= std::min(2u, driver.Capacity()) && pool_->free_count() > 0;
 }
 
 }  // namespace internal
@@ -292,6 +375,9 @@ TxQueue::TxQueue(std::unique_ptr<internal::TxQueueImpl> impl) : impl_(std::move(
 TxQueue::~TxQueue() = default;
 
 Packet TxQueue::Allocate(uint32_t bytes) { return impl_->Allocate(bytes); }
+size_t TxQueue::Allocate(std::span<Packet> packets, uint32_t bytes) {
+  return impl_->Allocate(packets, bytes);
+}
 size_t TxQueue::Send(std::span<Packet> packets) { return impl_->Send(packets); }
 size_t TxQueue::Reclaim() { return impl_->Reclaim(); }
 uint32_t TxQueue::outstanding() const { return impl_->driver.Outstanding(); }
