@@ -45,15 +45,16 @@ class RingTxDriver {
   uint32_t AddressAlignment() const;
   uint32_t Outstanding() const { return ledger_.Count(); }
   bool NeedsMemory() const { return program_.has_inline; }
-  uint32_t BytesBefore() const { return program_.before_bytes; }
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie) {
     if (segments.size() == 1 && request.wants.bits == 0 &&
         plain_packet_.Takes(segments[0].address.value, segments[0].bytes)) [[likely]] {
-      return PushPlain(segments[0].address.value, segments[0].bytes, cookie);
+      const TxPacket packet{segments[0].address, segments[0].bytes, cookie};
+      return PushPlain(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
     }
     return PushAny(segments, request, cookie);
   }
-  uint32_t PushBurst(std::span<const TxPacket> packets);
+  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  uint32_t BytesBefore() const { return program_.before_bytes; }
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
 
@@ -146,10 +147,8 @@ class RingTxDriver {
   bool TakeReport(uint32_t slots);
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
-  PushResult PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
-    const TxPacket packet{Iova(address), bytes, cookie};
-    return PushBurst(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
-  }
+  // The first n, n returned, until there is no room or the next one is not plain.
+  uint32_t PushPlain(std::span<const TxPacket> packets);
   // How many plain packets of so many have room.
   uint32_t PlainRoom(uint32_t packets);
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);

@@ -37,6 +37,14 @@ struct TxOptions {
   AccessMode access = AccessMode::kCompiled;
 };
 
+// A packet in one piece, for bursts.
+struct TxPacket {
+  Iova address;
+  uint32_t bytes = 0;
+  // Comes back by Reclaim.
+  uint32_t cookie = 0;
+};
+
 // What Push did.
 enum class PushResult : uint8_t {
   kPushed = 0,
@@ -102,14 +110,10 @@ class TxDriver {
     const TxSegment one{address, bytes};
     return Push(std::span(&one, 1), TxRequest{}, cookie);
   }
-  // Pushes the first n, as many as there is room for and as are nothing but an address and a length
-  // to this layout; returns n. Push says of the next one what is the matter with it. 0 always where
-  // NeedsMemory.
-  uint32_t PushBurst(std::span<const TxPacket> packets);
 
   // Writes packets of one segment, all with the same request, in their order, until one cannot be;
   // how many were. *why: what became of that one, kPushed where all were written. Not for layouts
-  // with NeedsMemory or BytesBefore.
+  // with NeedsMemory.
   uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
 
   // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.

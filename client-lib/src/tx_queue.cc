@@ -23,12 +23,9 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       alignment_(driver.AddressAlignment()),
       before_(driver.BytesBefore()),
       shortest_(driver.MinPacketBytes()),
-      headroom_(std::max(
-          pool->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0 ? kHeadroom : 0,
-          before_)),
-      most_spread_bytes_(headroom_ == 0 || pool->buffer_bytes() < 2 * kSpreads * kHeadroom
-                             ? 0
-                             : pool->buffer_bytes() - kSpreads * kHeadroom),
+      bursts_(!driver.NeedsMemory()),
+      headroom_(FindHeadroom(pool->buffer_bytes())),
+      most_spread_bytes_(FindMostSpread(pool->buffer_bytes())),
       is_away_(pool->count()),
       guests_(driver.Capacity()) {
   for (size_t i = guests_.size(); i > 0; --i) {
@@ -218,8 +215,7 @@ bool TxQueueImpl::Fits(const Packet& packet) const {
 }
 
 size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
-  std::array<dataplane::TxPacket, kBurst> burst;
-  const size_t most = std::min<size_t>(packets.size(), kBurst);
+  const size_t most = bursts_ ? std::min(packets.size(), burst_.size()) : 0;
   size_t n = 0;
   for (; n < most; ++n) {
     const Packet& packet = packets[n];
@@ -227,14 +223,17 @@ size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
     const uint32_t buffer = PacketAccess::first(packet);
     const BufferPool::Link& link = pool_->link(buffer);
     const uint64_t address = pool_->iova(buffer) + link.offset;
-    if (link.length < shortest_ || (address & (alignment_ - 1)) != 0) break;
-    burst[n] = {dataplane::Iova(address), link.length, buffer};
+    if (link.length < shortest_ || link.offset < before_ || (address & (alignment_ - 1)) != 0)
+      break;
+    burst_[n] = {dataplane::Iova(address), link.length, buffer};
   }
   if (n == 0) return 0;
-  n = driver.PushBurst(std::span(burst).first(n));
+  static constexpr TxRequest kNothing;
+  PushResult why;  // SendOne asks again
+  n = driver.PushBurst(std::span(burst_).first(n), kNothing, &why);
   for (size_t i = 0; i < n; ++i) {
-    counters.bytes += burst[i].bytes;
-    is_away_[burst[i].cookie] = 1;
+    counters.bytes += burst_[i].bytes;
+    is_away_[burst_[i].cookie] = 1;
     PacketAccess::Release(packets[i]);
   }
   counters.packets += n;
