@@ -97,6 +97,11 @@ class FieldAccess {
     return Encode(value, &raw);
   }
 
+  // Of a field that is its value's bits in one little-endian word; else null.
+  const FieldPart* OnlyPart() const {
+    return plain_ && identity_ && !first_.byte_swap ? &first_ : nullptr;
+  }
+
   uint64_t Decode(uint64_t raw) const;
   bool Encode(uint64_t value, uint64_t* raw) const;
   // The largest raw value.

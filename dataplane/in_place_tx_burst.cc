@@ -63,6 +63,13 @@ std::unique_ptr<burst::TxBurst> InPlaceTxDriver::MakeBurst(const TxDataForm& dat
   for (const std::optional<PacketLengthField>* field : {&data.total_length, &data.payload_length}) {
     overlap = overlap || (field->has_value() && LooksAt((*field)->valid, numbers));
   }
+  if (data.report.has_value()) {
+    std::vector<burst::Piece> report;
+    if (!burst::AddPieces(*data.report, 64, 0, &report) || AddBits(report, &numbers)) {
+      return nullptr;
+    }
+    for (const burst::Piece& piece : report) plan.report_words |= 1u << piece.word;
+  }
   if (overlap || data.request.LooksAt(numbers)) return nullptr;
   plan.max_bytes = static_cast<uint32_t>(max_bytes);
   return burst::TxBurst::Create(std::move(plan), most == AccessMode::kCompiled);
@@ -93,32 +100,36 @@ void InPlaceTxDriver::MakeImages(Plan* plan) const {
     if (has_total) return;  // both at once
     data.payload_length->field.Store(image.bytes, 0);
   }
-  for (const bool report : {false, true}) {
-    burst::TxImage& to = plan->image[report];
-    to.has_total_length = has_total;
-    if (report && data.report.has_value()) data.report->Store(image.bytes, 1);
-    to.state = {0, true, report || !data.report.has_value(), 0};
-    std::memcpy(to.words.data(), image.bytes, shape_.slots.slot_bytes());
-    const burst::TxBurstPlan& writes = bursts_[number]->plan();
-    for (const auto* pieces : {&writes.address, &writes.length, &writes.total_length}) {
-      if (pieces == &writes.total_length && !has_total) continue;
-      for (const burst::Piece& piece : *pieces) to.words[piece.word] &= ~piece.Put(~uint64_t{0});
-    }
+  burst::TxImage to;
+  to.has_total_length = has_total;
+  std::memcpy(to.words.data(), image.bytes, shape_.slots.slot_bytes());
+  const burst::TxBurstPlan& writes = bursts_[number]->plan();
+  for (const auto* pieces : {&writes.address, &writes.length, &writes.total_length}) {
+    if (pieces == &writes.total_length && !has_total) continue;
+    for (const burst::Piece& piece : *pieces) to.words[piece.word] &= ~piece.Put(~uint64_t{0});
+  }
+  plan->image[false] = plan->image[true] = to;
+  if (data.report.has_value()) {
+    DescriptorBytes report{};
+    data.report->Store(report.bytes, 1);
+    std::memcpy(plan->image[true].report.data(), report.bytes, shape_.slots.slot_bytes());
   }
   plan->burst = bursts_[number].get();
 }
 
-uint32_t InPlaceTxDriver::WriteRun(const burst::TxBurst& burst, const burst::TxImage& image,
-                                   std::span<const TxPacket> packets) {
+uint32_t InPlaceTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
+                                   bool report) {
+  const auto most = static_cast<uint32_t>(packets.size());
   uint32_t done = 0;
-  while (done < packets.size()) {
-    const uint32_t written =
-        burst.Push(shape_.view.slots, slots_.data(), produce_,
-                   static_cast<uint32_t>(packets.size()) - done, packets.data() + done, image);
+  while (done < most) {
+    // Up to the ring's end.
+    const uint32_t part = std::min(most - done, shape_.slot_count - produce_);
+    const burst::TxImage& image = plan.image[report && done + part == most];
+    const uint32_t written = plan.burst->Push(shape_.view.slots, cookies_.data(), produce_, part,
+                                              packets.data() + done, image);
     done += written;
-    produce_ += written;
-    if (produce_ != shape_.slot_count) break;
-    produce_ = 0;  // and on from there
+    produce_ = produce_ + written == shape_.slot_count ? 0 : produce_ + written;
+    if (written < part) break;
   }
   produced_ += done;
   in_use_ += done;
@@ -131,11 +142,12 @@ uint32_t InPlaceTxDriver::WriteRun(const burst::TxBurst& burst, const burst::TxI
 uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxRequest& request) {
   const Plan& plan = PlanFor(request);
   if (plan.burst == nullptr) return 0;
-  if (plan.context != TxProgram::kNoContext) {
+  if (plan.context != TxProgram::kNoContext && plan.seen_at != contexts_.changes()) {
     bool emit = false;
     DescriptorBytes unused;
     const uint32_t place = contexts_.Find(program_, plan.context, plan.request, 0, &emit, &unused);
     if (emit) return 0;  // the engine sets it up with the first packet
+    last_plan_.seen_at = contexts_.changes();
     if (place != plan.place) {
       last_plan_.place = place;
       MakeImages(&last_plan_);
@@ -143,30 +155,29 @@ uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxReq
     }
   }
   const bool reports = plan.data->report.has_value();
-  const auto most = std::min<size_t>(packets.size(), shape_.capacity - in_use_);
+  const auto most =
+      static_cast<uint32_t>(std::min<size_t>(packets.size(), shape_.capacity - in_use_));
   uint32_t done = 0;
   while (done < most) {
-    // Up to the one that is reported, and that one.
-    size_t run = most - done;
-    if (reports) {
-      const uint32_t until =
-          std::min(report_every_ - std::min(report_every_, since_report_),
-                   most_unreported_ - std::min(most_unreported_, slots_since_report_));
-      run = std::min<size_t>(run, std::max(until, 1u) - 1);
+    // Up to the one that is reported.
+    const uint32_t until =
+        std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
+                              most_unreported_ - std::min(most_unreported_, slots_since_report_)));
+    const uint32_t run = reports ? std::min(most - done, until) : 1;
+    const bool report = reports && run == until;
+    const uint32_t written = WriteRun(plan, packets.subspan(done, run), report);
+    done += written;
+    if (written < run) break;
+    if (report || !reports) {
+      last_slot_ = Before(produce_);
+      AddReport(last_slot_, slots_since_report_, since_report_);
     }
-    uint32_t written = WriteRun(*plan.burst, plan.image[false], packets.subspan(done, run));
-    done += written;
-    if (written < run || done == most) break;
-    written = WriteRun(*plan.burst, plan.image[true], packets.subspan(done, 1));
-    if (written == 0) break;
-    done += written;
-    since_report_ = slots_since_report_ = 0;
   }
   if (done == 0) return 0;
   if (since_report_ != 0 && reports) {
     // What Publish may have to write again, with a report.
     last_form_ = plan.data;
-    last_slot_ = produce_ == 0 ? shape_.slot_count - 1 : produce_ - 1;
+    last_slot_ = Before(produce_);
     const auto words = plan.burst->Words(packets[done - 1], plan.image[false]);
     std::memcpy(last_image_.bytes, words.data(), sizeof words);
   }

@@ -25,7 +25,9 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
     driver->max_segments_ = std::max(driver->program_.max_descriptors - has_contexts, 1u);
   }
   driver->contexts_ = TxContextPlaces(driver->program_);
-  driver->slots_.resize(s.slot_count);
+  driver->cookies_.resize(s.slot_count);
+  driver->goes_on_.resize(s.slot_count);
+  driver->reports_.resize(size_t{s.slot_count} + 1);
   for (const TxDataForm& data : driver->program_.data) {
     driver->bursts_.push_back(driver->MakeBurst(data, options.access));
   }
@@ -95,12 +97,13 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
 
   if (emit) {
     shape_.slots.Write(produce_, image.bytes);
-    Advance({});
+    Advance(0, false);
     contexts_.Remember(program_, plan.context, place, plan.request, image);
   }
   slots_since_report_ += needed;
+  ++since_report_;
   const bool report = data.report.has_value() &&
-                      (++since_report_ >= report_every_ || slots_since_report_ >= most_unreported_);
+                      (since_report_ >= report_every_ || slots_since_report_ >= most_unreported_);
   for (size_t i = 0; i < segments.size(); ++i) {
     const bool first = i == 0;
     const bool last = i + 1 == segments.size();
@@ -130,9 +133,11 @@ PushResult InPlaceTxDriver::Push(std::span<const TxSegment> segments, const TxRe
       last_slot_ = produce_;
       CopyDescriptor(last_image_.bytes, image.bytes, program_.copy_bytes);
     }
-    Advance({cookie, last, last && (report || !data.report.has_value()), 0});
+    Advance(cookie, last);
   }
-  if (report) since_report_ = slots_since_report_ = 0;
+  if (report || !data.report.has_value()) {
+    AddReport(last_slot_, slots_since_report_, since_report_);
+  }
   ++outstanding_;
   return PushResult::kPushed;
 }
@@ -143,8 +148,7 @@ bool InPlaceTxDriver::Publish() {
     // The last descriptor is still ours: ask for its completion, which stands for all before it.
     last_form_->report->Store(last_image_.bytes, 1);
     shape_.slots.Write(last_slot_, last_image_.bytes);
-    slots_[last_slot_].reported = true;
-    since_report_ = slots_since_report_ = 0;
+    AddReport(last_slot_, slots_since_report_, since_report_);
   }
   DoorbellState state;
   state.index = produce_;
@@ -155,33 +159,43 @@ bool InPlaceTxDriver::Publish() {
 }
 
 uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
+  const auto most = static_cast<uint32_t>(std::min<size_t>(cookies.size(), UINT32_MAX));
   uint32_t count = 0;
-  while (count < cookies.size()) {
+  while (count < most) {
     if (complete_ == 0) {
-      const uint32_t published = in_use_ - static_cast<uint32_t>(produced_ - published_);
       // The next slot that is reported says so for all before it.
-      uint32_t slot = consume_;
-      uint32_t ahead = 1;
-      while (ahead <= published && !slots_[slot].reported) {
-        slot = Next(slot);
-        ++ahead;
-      }
-      if (ahead > published) break;
+      if (report_begin_ == report_end_) break;
+      const Report& report = reports_[report_begin_];
+      const uint32_t published = in_use_ - static_cast<uint32_t>(produced_ - published_);
+      if (report.slots > published) break;
       DescriptorBytes descriptor;
       // Acquire: pairs with the release of the device's store; after it the packet's buffers are
       // the program's again.
-      shape_.slots.ReadWordAcquire(slot, shape_.done_word, descriptor.bytes);
+      shape_.slots.ReadWordAcquire(report.slot, shape_.done_word, descriptor.bytes);
       if (!shape_.done.Holds(descriptor.bytes)) break;
-      complete_ = ahead;
+      complete_ = report.slots;
+      complete_plain_ = report.plain;
+      report_begin_ = NextReport(report_begin_);
     }
-    const burst::SentSlot& state = slots_[consume_];
-    if (state.ends_packet) {
-      cookies[count++] = state.cookie;
-      --outstanding_;
+    uint32_t run = std::min(complete_, shape_.slot_count - consume_);
+    const uint32_t before = count;
+    if (complete_plain_) {
+      run = std::min(run, most - count);
+      std::memcpy(&cookies[count], &cookies_[consume_], size_t{run} * sizeof(uint32_t));
+      count += run;
+    } else {
+      uint32_t slots = 0;
+      for (; slots < run && count < most; ++slots) {
+        const bool ends_packet = goes_on_[consume_ + slots] == 0;
+        if (ends_packet) cookies[count++] = cookies_[consume_ + slots];
+        goes_on_[consume_ + slots] = 0;
+      }
+      run = slots;
     }
-    consume_ = Next(consume_);
-    --in_use_;
-    --complete_;
+    outstanding_ -= count - before;
+    consume_ = consume_ + run == shape_.slot_count ? 0 : consume_ + run;
+    in_use_ -= run;
+    complete_ -= run;
   }
   return count;
 }

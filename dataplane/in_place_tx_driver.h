@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -46,15 +48,20 @@ class InPlaceTxDriver {
     int context = TxProgram::kNoContext;
     // For bursts; null: the engine writes each packet.
     const burst::TxBurst* burst = nullptr;
-    uint32_t place = 0;       // of the context that the images name
-    burst::TxImage image[2];  // without and with a report
+    uint32_t place = 0;  // of the context that the images name
+    // TxContextPlaces::changes() when the context was last seen to be there.
+    uint64_t seen_at = UINT64_MAX;
+    burst::TxImage image[2];  // without and with a report of the last one
   };
 
   InPlaceTxDriver() = default;
   Plan MakePlan(const TxRequest& request) const;
   const Plan& PlanFor(const TxRequest& request) {
     if (request.wants.bits == 0) return plain_;
-    if (!(request == last_plan_.asked)) last_plan_ = MakePlan(request);
+    static_assert(std::has_unique_object_representations_v<TxRequest>);
+    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) {
+      last_plan_ = MakePlan(request);
+    }
     return last_plan_;
   }
   // The common case of a form as a plan; null: there is none.
@@ -63,11 +70,25 @@ class InPlaceTxDriver {
   void MakeImages(Plan* plan) const;
   // Packets of the common case; how many.
   uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
-  uint32_t WriteRun(const burst::TxBurst& burst, const burst::TxImage& image,
-                    std::span<const TxPacket> packets);
+  // These one after the other, the last one with a report or not; how many.
+  uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
-  void Advance(const burst::SentSlot& state) {
-    slots_[produce_] = state;
+  uint32_t NextReport(uint32_t at) const { return at == shape_.slot_count ? 0 : at + 1; }
+  uint32_t Before(uint32_t slot) const { return slot == 0 ? shape_.slot_count - 1 : slot - 1; }
+  // What is completed together: up to a slot that the device writes back.
+  struct Report {
+    uint32_t slot = 0;
+    uint32_t slots = 0;  // with those before, since the report before
+    bool plain = false;  // as many packets
+  };
+  void AddReport(uint32_t slot, uint32_t slots, uint32_t packets) {
+    reports_[report_end_] = {slot, slots, slots == packets};
+    report_end_ = NextReport(report_end_);
+    since_report_ = slots_since_report_ = 0;
+  }
+  void Advance(uint32_t cookie, bool ends_packet) {
+    cookies_[produce_] = cookie;
+    goes_on_[produce_] = !ends_packet;
     produce_ = Next(produce_);
     ++produced_;
     ++in_use_;
@@ -84,13 +105,18 @@ class InPlaceTxDriver {
   Plan last_plan_;
   TxContextPlaces contexts_;
   std::vector<std::unique_ptr<burst::TxBurst>> bursts_;  // one for each of program_.data, or null
-  std::vector<burst::SentSlot> slots_;
+  std::vector<uint32_t> cookies_;                        // by slot
+  std::vector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
+  std::vector<Report> reports_;   // a ring, of one more than there are slots
+  uint32_t report_begin_ = 0;
+  uint32_t report_end_ = 0;
   uint32_t produce_ = 0;             // next slot to write
   uint64_t produced_ = 0;            // free-running
   uint64_t published_ = 0;           // free-running
   uint32_t consume_ = 0;             // oldest slot in use
   uint32_t in_use_ = 0;              // slots
   uint32_t complete_ = 0;            // slots from consume_ on that are known to be sent
+  bool complete_plain_ = false;      // each of them is a packet
   uint32_t outstanding_ = 0;         // packets
   uint32_t since_report_ = 0;        // packets
   uint32_t slots_since_report_ = 0;  // slots

@@ -31,10 +31,15 @@ class SlotMemory {
   // Which word of a slot a byte stands in.
   uint32_t WordOf(uint32_t byte) const { return byte / word_bytes_; }
 
-  // Begins to bring slots near, of the array without its wrap: for a burst that reads them next.
+  // Begins to bring slots near, of the array without its wrap: for a burst that reads them next, or
+  // reads and then writes them.
   void Prefetch(uint32_t first, uint32_t count) const {
     const std::byte* const end = At(first + count);
     for (const std::byte* at = At(first); at < end; at += 64) __builtin_prefetch(at);
+  }
+  void PrefetchToWrite(uint32_t first, uint32_t count) const {
+    const std::byte* const end = At(first + count);
+    for (const std::byte* at = At(first); at < end; at += 64) __builtin_prefetch(at, 1);
   }
 
   // Functions with `bytes` move so many bytes from the slot's first on, rounded up to whole words;

@@ -3,7 +3,7 @@
 // calls it, an engine that knows every case, goes on where it stops.
 //
 // Slots are written only, never read. It touches no byte outside of the ring's slots, the array of
-// what is remembered of them (one for each slot) and the arguments' arrays.
+// cookies (one for each slot) and the arguments' arrays.
 // Never: allocates after Create, locks, makes a system call. As thread-safe as its caller.
 #ifndef QSPLIT_DATAPLANE_BURST_TX_BURST_H_
 #define QSPLIT_DATAPLANE_BURST_TX_BURST_H_
@@ -21,15 +21,6 @@
 
 namespace qsplit::dataplane::burst {
 
-// What the driver remembers of a slot.
-struct SentSlot {
-  uint32_t cookie = 0;
-  bool ends_packet = false;
-  bool reported = false;  // the device completes it
-  uint16_t unused = 0;
-};
-static_assert(sizeof(SentSlot) == 8);
-
 struct TxBurstPlan {
   uint32_t slot_count = 0;
   uint32_t slot_bytes = 0;  // whole words of 8
@@ -38,12 +29,14 @@ struct TxBurstPlan {
   std::vector<Piece> total_length;  // of the whole packet; only where the image says so
   uint64_t max_address = 0;
   uint32_t max_bytes = 0;
+  uint32_t report_words = 0;  // bit w: a report is asked for in word w
 };
 
-// A descriptor but for the packet's own numbers: constants, marks, what the request says.
+// A descriptor but for the packet's own numbers: constants, marks, what the request says; and the
+// bits that ask for a report.
 struct TxImage {
   std::array<uint64_t, kMaxWords> words{};
-  SentSlot state;
+  std::array<uint64_t, kMaxWords> report{};
   bool has_total_length = false;
 };
 
@@ -53,12 +46,13 @@ class TxBurst {
   static std::unique_ptr<TxBurst> Create(TxBurstPlan plan, bool compiled);
 
   // Writes slots from `slot` on, at most `most` and not beyond the ring's last, until a packet is
-  // empty or more than a descriptor can say; how many were.
-  uint32_t Push(std::byte* slots, SentSlot* sent, uint32_t slot, uint32_t most,
+  // empty or more than a descriptor can say; how many were. If all of them were, the last one
+  // gets the image's report bits.
+  uint32_t Push(std::byte* slots, uint32_t* cookies, uint32_t slot, uint32_t most,
                 const TxPacket* packets, const TxImage& image) const {
     const PushCode code = push_[image.has_total_length ? 1 : 0];
-    if (code != nullptr) return code(slots, sent, slot, most, packets, &image);
-    return PushByPlan(plan_, slots, sent, slot, most, packets, image);
+    if (code != nullptr) return code(slots, cookies, slot, most, packets, &image);
+    return PushByPlan(plan_, slots, cookies, slot, most, packets, image);
   }
   // The words of one descriptor.
   std::array<uint64_t, kMaxWords> Words(const TxPacket& packet, const TxImage& image) const;
@@ -67,11 +61,11 @@ class TxBurst {
   // OK: machine code; else why not.
   const absl::Status& code_status() const { return code_status_; }
 
-  static uint32_t PushByPlan(const TxBurstPlan& plan, std::byte* slots, SentSlot* sent,
+  static uint32_t PushByPlan(const TxBurstPlan& plan, std::byte* slots, uint32_t* cookies,
                              uint32_t slot, uint32_t most, const TxPacket* packets,
                              const TxImage& image);
 
-  using PushCode = uint32_t (*)(std::byte* slots, SentSlot* sent, uint32_t slot, uint32_t most,
+  using PushCode = uint32_t (*)(std::byte* slots, uint32_t* cookies, uint32_t slot, uint32_t most,
                                 const TxPacket* packets, const TxImage* image);
 
  private:

@@ -15,9 +15,11 @@
 #include <string>
 
 #include "dataplane/rx_driver.h"
+#include "dataplane/tx_driver.h"
 #include "descriptor-lang/layout/verified_layout.h"
 #include "tests/bench/dataplane/contest.h"
 #include "tests/bench/dataplane/hand_rx.h"
+#include "tests/bench/dataplane/hand_tx.h"
 
 namespace qsplit::bench {
 namespace {
@@ -149,6 +151,14 @@ bool Same(const RxCompletion& a, const RxCompletion& b) {
          m.l4_checksum == n.l4_checksum;
 }
 
+// A loop by hand whose Poll works in words.
+template <typename Hand>
+class InWords : public Hand {
+ public:
+  using Hand::Hand;
+  uint32_t Poll(std::span<RxCompletion> out) { return Hand::PollInWords(out); }
+};
+
 template <typename Hand, typename Peer>
 std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t rounds) {
   const layout::VerifiedLayout layout = Load(layout_name);
@@ -156,6 +166,10 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
   using LayoutRun = RxRun<RxDriver, Peer>;
   const auto hand = std::make_shared<HandRun>([&](Ring& ring) {
     return Hand(ring.slots, kSlots, reinterpret_cast<std::byte*>(&ring.tail), kBufferBytes);
+  });
+  const auto words = std::make_shared<RxRun<InWords<Hand>, Peer>>([&](Ring& ring) {
+    return InWords<Hand>(ring.slots, kSlots, reinterpret_cast<std::byte*>(&ring.tail),
+                         kBufferBytes);
   });
   const auto through = [&](AccessMode mode) {
     return std::make_shared<LayoutRun>([&](Ring& ring) {
@@ -174,6 +188,11 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
   // They all say the same, or there is nothing to compare.
   for (uint32_t i = 0; i < 2 * kBursts; ++i) {
     const auto expected = hand->One();
+    const auto in_words = words->One();
+    if (!std::equal(expected.begin(), expected.end(), in_words.begin(), in_words.end(), Same)) {
+      std::fprintf(stderr, "%s: the loops by hand differ\n", layout_name.c_str());
+      std::exit(1);
+    }
     for (const auto& other : {compiled, interpreted, engine}) {
       const auto got = other->One();
       if (!std::equal(expected.begin(), expected.end(), got.begin(), got.end(), Same)) {
@@ -183,6 +202,127 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
     }
   }
   return Contest("receive, " + layout_name,
+                 {{"by hand, in words", [words] { return (*words)(); }},
+                  {"by hand, member by member", [hand] { return (*hand)(); }},
+                  {"compiled", [compiled] { return (*compiled)(); }},
+                  {"interpreted", [interpreted] { return (*interpreted)(); }},
+                  {"engine", [engine] { return (*engine)(); }}},
+                 rounds);
+}
+
+// UDP over IPv4, both checksums.
+TxRequest ChecksumRequest() {
+  TxRequest request;
+  request.wants = TxFeature::kL3Checksum | TxFeature::kL4Checksum;
+  request.l3 = L3Kind::kIp4;
+  request.l4 = L4Kind::kUdp;
+  request.l2_header_bytes = 14;
+  request.l3_header_bytes = 20;
+  return request;
+}
+
+// The layout's side as the loops by hand have it.
+class LayoutTx {
+ public:
+  explicit LayoutTx(TxDriver driver) : driver_(std::move(driver)), request_(ChecksumRequest()) {}
+  uint32_t Push(std::span<const TxPacket> packets, uint32_t, uint32_t) {
+    PushResult why;
+    return driver_.PushBurst(packets, request_, &why);
+  }
+  void Publish() { driver_.Publish(); }
+  uint32_t Reclaim(std::span<uint32_t> cookies) { return driver_.Reclaim(cookies); }
+
+ private:
+  TxDriver driver_;
+  TxRequest request_;
+};
+
+// A transmit queue with its peer, which completes the last descriptor of each burst.
+template <typename Driver, typename Nic>
+class TxRun {
+ public:
+  template <typename Make>
+  explicit TxRun(Make&& make) : driver_(make(ring_)) {
+    for (uint32_t i = 0; i < kBurst; ++i) {
+      packets_[i] = {Iova(0x3400'0000 + i * 4096ull), 60 + i, i};
+    }
+    if (Nic::kContext) ++at_;  // in front of the first one
+  }
+
+  double operator()() {
+    using Clock = std::chrono::steady_clock;
+    Clock::duration spent{};
+    uint64_t packets = 0;
+    for (uint32_t turn = 0; turn < kTurns; ++turn) {
+      Clock::time_point begin = Clock::now();
+      for (uint32_t burst = 0; burst < kBursts; ++burst) {
+        driver_.Push(packets_, 14, 20);
+        driver_.Publish();
+        benchmark::ClobberMemory();
+      }
+      spent += Clock::now() - begin;
+      for (uint32_t burst = 0; burst < kBursts; ++burst) {
+        at_ = (at_ + kBurst) % kSlots;
+        const uint64_t done = Nic::Done(15) ? 15 : uint64_t{1} << 32;
+        std::memcpy(Last() + 8, &done, 8);
+      }
+      begin = Clock::now();
+      for (uint32_t burst = 0; burst < kBursts; ++burst) {
+        packets += driver_.Reclaim(cookies_);
+        benchmark::DoNotOptimize(cookies_);
+      }
+      spent += Clock::now() - begin;
+    }
+    if (packets + kBurst < uint64_t{kTurns} * kPackets) {
+      std::fprintf(stderr, "packets got lost: %llu\n", static_cast<unsigned long long>(packets));
+      std::exit(1);
+    }
+    return std::chrono::duration<double, std::nano>(spent).count() / static_cast<double>(packets);
+  }
+  // Pushes one burst; its descriptors.
+  std::vector<std::byte> One() {
+    driver_.Push(packets_, 14, 20);
+    at_ = (at_ + kBurst) % kSlots;
+    return {ring_.slots, ring_.slots + sizeof ring_.slots};
+  }
+
+ private:
+  std::byte* Last() { return ring_.slots + size_t{(at_ + kSlots - 1) % kSlots} * 16; }
+
+  Ring ring_;
+  uint32_t at_ = 0;  // behind the last one that was completed
+  TxPacket packets_[kBurst];
+  uint32_t cookies_[kBurst];
+  Driver driver_;
+};
+
+template <typename Nic>
+std::vector<Result> TransmitContest(const std::string& layout_name, uint32_t rounds) {
+  const layout::VerifiedLayout layout = Load(layout_name);
+  const auto by_hand = [] {
+    return std::make_shared<TxRun<HandTx<Nic>, Nic>>([](Ring& ring) {
+      return HandTx<Nic>(ring.slots, kSlots, reinterpret_cast<std::byte*>(&ring.tail));
+    });
+  };
+  const auto through = [&](AccessMode mode) {
+    return std::make_shared<TxRun<LayoutTx, Nic>>([&](Ring& ring) {
+      return LayoutTx(TxDriver::Create(layout, ring.View(), {kBurst, mode}).value());
+    });
+  };
+  // They write the same, or there is nothing to compare.
+  const std::vector<std::byte> expected = by_hand()->One();
+  for (const AccessMode mode :
+       {AccessMode::kCompiled, AccessMode::kInterpreted, AccessMode::kEngine}) {
+    if (through(mode)->One() != expected) {
+      std::fprintf(stderr, "%s: the loop by hand writes something else\n", layout_name.c_str());
+      std::exit(1);
+    }
+  }
+  const auto hand = by_hand();
+  const auto compiled = through(AccessMode::kCompiled);
+  const auto interpreted = through(AccessMode::kInterpreted);
+  const auto engine = through(AccessMode::kEngine);
+  return Contest("transmit, " + layout_name,
                  {{"by hand", [hand] { return (*hand)(); }},
                   {"compiled", [compiled] { return (*compiled)(); }},
                   {"interpreted", [interpreted] { return (*interpreted)(); }},
@@ -198,5 +338,7 @@ int main(int argc, char** argv) {
   const auto rounds = static_cast<uint32_t>(argc > 1 ? std::atoi(argv[1]) : 15);
   Print(ReceiveContest<HandIxgbeRx, IxgbePeer>("intel.ixgbe.advanced", rounds));
   Print(ReceiveContest<HandIceRx, IcePeer>("intel.ice.flex", rounds));
+  Print(TransmitContest<IxgbeTx>("intel.ixgbe.advanced", rounds));
+  Print(TransmitContest<IceTx>("intel.ice.flex", rounds));
   return 0;
 }

@@ -57,6 +57,7 @@ TEST_P(TxBursts, WriteWhatTheEngineWrites) {
     MakeRigs(1 + random() % 40);
     ASSERT_TRUE(rigs_[0]->status.ok()) << rigs_[0]->status;
     if (rigs_[0]->driver->NeedsMemory()) GTEST_SKIP() << "packets stand in the ring";
+    if (rigs_[0]->driver->BytesBefore() != 0) GTEST_SKIP() << "requests stand in packets";
     uint32_t cookie = 0;
     TxRequest request;
     for (uint32_t step = 0; step < 120; ++step) {
