@@ -53,7 +53,8 @@ class RingTxDriver {
     }
     return PushAny(segments, request, cookie);
   }
-  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                  PushResult* why);
   uint32_t BytesBefore() const { return program_.before_bytes; }
   [[gnu::hot]] bool Publish();
   [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
