@@ -7,6 +7,7 @@
 #ifndef QSPLIT_DATAPLANE_SLOT_MEMORY_H_
 #define QSPLIT_DATAPLANE_SLOT_MEMORY_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -87,6 +88,16 @@ class SlotMemory {
   void WriteWithLast(uint32_t slot, uint32_t last, const std::byte* from, uint32_t bytes) const {
     WriteAllBut(slot, last, from, bytes);
     WriteWordRelease(slot, last, from);
+  }
+  // The word of a slot that is one of 8 bytes.
+  uint64_t ReadOnlyWord(uint32_t slot) const {
+    return LoadRelaxed<uint64_t>(slots_ + size_t{slot} * sizeof(uint64_t));
+  }
+  // Writes a slot of two words of 8 bytes.
+  void WriteWords(uint32_t slot, const std::array<uint64_t, 2>& words) const {
+    std::byte* to = slots_ + size_t{slot} * 16;
+    StoreRelaxed<uint64_t>(to, words[0]);
+    StoreRelaxed<uint64_t>(to + 8, words[1]);
   }
   // Writes one word out of its place in `from`, with release: what was written before is visible
   // to whom sees it.
@@ -178,6 +189,10 @@ class SlotMemory {
     if (bytes == 16 && word_bytes_ == 8) [[likely]] {  // most NICs; unrolled
       f(uint64_t{}, 0u, 0u);
       f(uint64_t{}, 8u, 1u);
+      return;
+    }
+    if (bytes == 8 && word_bytes_ == 8) {
+      f(uint64_t{}, 0u, 0u);
       return;
     }
     WithWord([&]<typename T>(T zero) {

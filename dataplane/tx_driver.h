@@ -113,7 +113,7 @@ class TxDriver {
 
   // Writes packets of one segment, all with the same request, in their order, until one cannot be;
   // how many were. *why: what became of that one, kPushed where all were written. Not for layouts
-  // with NeedsMemory or BytesBefore.
+  // with NeedsMemory.
   uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
 
   // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.

@@ -32,6 +32,7 @@ PROGRAMS = (
     Program("bench_guard_burst", "{bench}/bench_guard_burst --rows"),
     Program("bench_layout", "{bench}/bench_layout", "--benchmark_min_time=0.005", "--benchmark_min_time=0.2",
             readers.layouts),
+    Program("bench_steering_lookup", "{bench}/bench_steering_lookup --rows"),
     Program("bench_packets", "{bench}/bench_packets", "--benchmark_min_time=0.005", "--benchmark_min_time=0.2",
             readers.packets),
 )
@@ -46,4 +47,5 @@ TARGETS = (
     (r"^(receive|transmit), .*, interpreted$", "<= 3"),
     (r"^Guard, descriptors checked", ">= 100"),
     (r"^Guard, descriptors forwarded", ">= 40"),
+    (r"^Steering, 1,024 rules", "<= 1"),
 )
