@@ -144,9 +144,9 @@ void InPlaceRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPl
     if (fetched_ == 0) return;
     const uint64_t room = bytes_[complete_] > prefix_bytes_ ? bytes_[complete_] - prefix_bytes_ : 0;
     const uint64_t said = std::min<uint64_t>(packet.length, room) + crc_bytes_;
-    if (alignas(16) std::byte descriptor[RxStencils::kMaxBytes];
-        stencil != nullptr && stencil->Fill(said, packet.hash, descriptor)) {
-      shape_.slots.WriteWithLast(complete_, shape_.done_word, descriptor);
+    if (RxStencils::Words words; stencil != nullptr && stencil->Fill(said, packet.hash, &words)) {
+      shape_.slots.WriteWithLast(complete_, shape_.done_word,
+                                 reinterpret_cast<const std::byte*>(words.data()));
     } else {
       RxResult result{.length = packet.length, .last = true, .meta = meta};
       result.meta.hash = packet.hash;

@@ -158,13 +158,6 @@ struct TxSegment {
   friend bool operator==(const TxSegment&, const TxSegment&) = default;
 };
 
-// A packet in one piece, for bursts.
-struct TxPacket {
-  Iova address;
-  uint32_t bytes = 0;
-  uint32_t cookie = 0;  // comes back by Reclaim when it is sent
-};
-
 }  // namespace qsplit::dataplane
 
 #endif  // QSPLIT_DATAPLANE_METADATA_H_

@@ -45,17 +45,19 @@ class RingTxDriver {
   uint32_t AddressAlignment() const;
   uint32_t Outstanding() const { return ledger_.Count(); }
   bool NeedsMemory() const { return program_.has_inline; }
-  uint32_t BytesBefore() const { return program_.before_bytes; }
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie) {
     if (segments.size() == 1 && request.wants.bits == 0 &&
         plain_packet_.Takes(segments[0].address.value, segments[0].bytes)) [[likely]] {
-      return PushPlain(segments[0].address.value, segments[0].bytes, cookie);
+      const TxPacket packet{segments[0].address, segments[0].bytes, cookie};
+      return PushPlain(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
     }
     return PushAny(segments, request, cookie);
   }
-  uint32_t PushBurst(std::span<const TxPacket> packets);
-  bool Publish();
-  uint32_t Reclaim(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                  PushResult* why);
+  uint32_t BytesBefore() const { return program_.before_bytes; }
+  [[gnu::hot]] bool Publish();
+  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
 
  private:
   // Pieces of a packet whose bytes go into a slot themselves.
@@ -146,12 +148,10 @@ class RingTxDriver {
   bool TakeReport(uint32_t slots);
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
-  PushResult PushPlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
-    const TxPacket packet{Iova(address), bytes, cookie};
-    return PushBurst(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
-  }
+  // The first n, n returned, until there is no room or the next one is not plain.
+  [[gnu::hot]] uint32_t PushPlain(std::span<const TxPacket> packets);
   // How many plain packets of so many have room.
-  uint32_t PlainRoom(uint32_t packets);
+  [[gnu::hot]] uint32_t PlainRoom(uint32_t packets);
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
   void WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record);
   void WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record);
@@ -168,7 +168,8 @@ class RingTxDriver {
   void PollInPlace();
   void PollCompletions();
   // Into cookies, so many at most, which the ledger gives back; returns how many.
-  uint32_t PollKeys(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t PollKeys(std::span<uint32_t> cookies);
+  [[gnu::hot]] void TakeKey(uint64_t key, uint32_t* cookies, uint32_t* count);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
@@ -193,6 +194,7 @@ class RingTxDriver {
   std::optional<CompletionReader> completions_;
   CompletionRules rules_;
   const FieldAccess* only_key_ = nullptr;  // a tag, index or address, if completions have no more
+  bool only_key_is_word_ = false;          // of 8 bytes, the first one
   uint32_t completion_slots_ = 1;          // that one takes at most
   uint32_t completion_capacity_ = UINT32_MAX;  // slots
   uint32_t owed_ = 0;                          // slots

@@ -246,7 +246,22 @@ void RingTxDriver::WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger
   }
 }
 
-uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets) {
+uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                 PushResult* why) {
+  *why = PushResult::kPushed;
+  uint32_t done = 0;
+  while (done < packets.size()) {
+    if (request.wants.bits == 0) done += PushPlain(packets.subspan(done));
+    if (done == packets.size()) break;
+    const TxSegment one{packets[done].address, packets[done].bytes};
+    *why = Push(std::span(&one, 1), request, packets[done].cookie);
+    if (*why != PushResult::kPushed) break;
+    ++done;
+  }
+  return done;
+}
+
+uint32_t RingTxDriver::PushPlain(std::span<const TxPacket> packets) {
   if (plain_packet_.count == 0) return 0;
   const uint32_t room = PlainRoom(static_cast<uint32_t>(packets.size()));
   uint32_t n = 0;
@@ -261,8 +276,9 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets) {
   posts_->WriteWords(n, [&](uint32_t i) {
     return plain_packet_.ShortWords(packets[i].address.value, packets[i].bytes);
   });
-  for (const TxPacket& packet : packets)
-    addresses_.Add({packet.address.value, kAlone, packet.cookie});
+  addresses_.Add(n, [&](uint32_t i) {
+    return AddressLedger::Buffer{packets[i].address.value, kAlone, packets[i].cookie};
+  });
   ledger_.AddElsewhere(n);
   owed_ += n * plain_owed_;
   return n;

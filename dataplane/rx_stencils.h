@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "dataplane/field_access.h"
@@ -24,22 +23,24 @@ class RxStencils {
  public:
   // Longer completions are encoded in full each time.
   static constexpr uint32_t kMaxBytes = 64;
+  using Words = std::array<uint64_t, kMaxBytes / 8>;
 
   class Stencil {
    public:
-    // A whole completion, of kMaxBytes at most. False: it cannot say the length; *descriptor is
-    // undefined then.
-    bool Fill(uint64_t length, uint32_t hash, std::byte* descriptor) const {
-      std::array<uint64_t, kMaxBytes / 8> words;
-      for (uint32_t i = 0; i < word_count_; ++i) words[i] = words_[i];
+    // A whole completion. False: it cannot say the length; *out is undefined then.
+    bool Fill(uint64_t length, uint32_t hash, Words* out) const {
+      Words& words = *out;
+      if (word_count_ == 2) [[likely]] {
+        words[0] = words_[0];
+        words[1] = words_[1];
+      } else {
+        words = words_;
+      }
       if (!length_.Fill(length, words.data())) return false;
       for (const FieldAccess& wire : wire_lengths_) {
         wire.Store(reinterpret_cast<std::byte*>(words.data()), length);
       }
       hash_.Fill(hash, words.data());
-      for (uint32_t i = 0; i < word_count_; ++i) {
-        std::memcpy(descriptor + 8 * i, &words[i], 8);
-      }
       return true;
     }
 
@@ -74,7 +75,7 @@ class RxStencils {
     Hole hash_;
     std::span<const FieldAccess> wire_lengths_;
     uint32_t word_count_ = 0;  // 0: no stencil
-    std::array<uint64_t, kMaxBytes / 8> words_{};
+    Words words_{};
     const FieldAccess* timestamp_field_ = nullptr;
   };
 

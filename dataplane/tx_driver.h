@@ -37,6 +37,14 @@ struct TxOptions {
   AccessMode access = AccessMode::kCompiled;
 };
 
+// A packet in one piece, for bursts.
+struct TxPacket {
+  Iova address;
+  uint32_t bytes = 0;
+  // Comes back by Reclaim.
+  uint32_t cookie = 0;
+};
+
 // What Push did.
 enum class PushResult : uint8_t {
   kPushed = 0,
@@ -93,7 +101,7 @@ class TxDriver {
   // the request in these bytes, and Push writes them.
   uint32_t BytesBefore() const;
   // Packets pushed that have not come back through Reclaim.
-  uint32_t Outstanding() const;
+  [[gnu::hot]] uint32_t Outstanding() const;
 
   // Writes one packet, all of it or nothing.
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
@@ -102,24 +110,21 @@ class TxDriver {
     const TxSegment one{address, bytes};
     return Push(std::span(&one, 1), TxRequest{}, cookie);
   }
-  // Pushes the first n, as many as there is room for and as are nothing but an address and a length
-  // to this layout; returns n. Push says of the next one what is the matter with it. 0 always where
-  // NeedsMemory.
-  uint32_t PushBurst(std::span<const TxPacket> packets);
 
   // Writes packets of one segment, all with the same request, in their order, until one cannot be;
   // how many were. *why: what became of that one, kPushed where all were written. Not for layouts
-  // with NeedsMemory or BytesBefore.
-  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  // with NeedsMemory.
+  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                  PushResult* why);
 
   // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.
   // Without anything new it does nothing and returns false.
-  bool Publish();
+  [[gnu::hot]] bool Publish();
 
   // Cookies of packets that are sent, at most cookies.size(); returns how many. In the order of
   // Push, unless the layout's completions name packets one by one: then in the order in which the
   // device completed them. Each once. Frees their slots.
-  uint32_t Reclaim(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
 
   // How descriptors are written here.
   AccessReport Access() const;

@@ -130,18 +130,43 @@ Gp Emitter::Get(std::span<const Piece> pieces, std::span<const Gp> words, bool m
   return sum;
 }
 
-void Emitter::Put(std::span<const Piece> pieces, uint32_t which, const Gp& number, const Gp& word) {
-  for (const Piece& piece : pieces) {
-    if (piece.word != which) continue;
-    const Gp bits = cc_.newUInt64();
-    cc_.mov(bits, number);
-    if (pieces.size() > 1) {
-      if (piece.place > 0) cc_.shr(bits, piece.place);
-      And(bits, piece.mask);
+bool Emitter::SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word) {
+  bool is_first = true;
+  for (const Number& number : numbers) {
+    for (const Piece& piece : number.pieces) {
+      if (piece.word != which) continue;
+      const Gp bits = is_first ? word : cc_.newUInt64();
+      cc_.mov(bits, number.value);
+      if (number.pieces.size() > 1) {
+        if (piece.place > 0) cc_.shr(bits, piece.place);
+        And(bits, piece.mask);
+      }
+      if (piece.shift > 0) cc_.shl(bits, piece.shift);
+      if (piece.byte_swap) cc_.bswap(bits);
+      if (!is_first) cc_.or_(word, bits);
+      is_first = false;
     }
-    if (piece.shift > 0) cc_.shl(bits, piece.shift);
-    if (piece.byte_swap) cc_.bswap(bits);
-    cc_.or_(word, bits);
+  }
+  return !is_first;
+}
+
+void Emitter::Sum(std::initializer_list<Number> numbers, uint32_t which, uint64_t constant,
+                  const Gp& word) {
+  if (!SumPieces(numbers, which, word)) {
+    Set(word, constant);
+  } else if (FitsImmediate(constant)) {
+    if (constant != 0) cc_.or_(word, static_cast<int32_t>(constant));
+  } else {
+    cc_.or_(word, Constant(constant));
+  }
+}
+
+void Emitter::Sum(std::initializer_list<Number> numbers, uint32_t which, const Mem& constant,
+                  const Gp& word) {
+  if (SumPieces(numbers, which, word)) {
+    cc_.or_(word, constant);
+  } else {
+    cc_.mov(word, constant);
   }
 }
 

@@ -12,6 +12,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -50,8 +52,16 @@ class Emitter {
   void Test(const Gp& word, const WordTest& test, const Label& otherwise);
   // The sum of pieces of words, shifted to the left. mask_later: bits around them need not be 0.
   Gp Get(std::span<const Piece> pieces, std::span<const Gp> words, bool mask_later);
-  // word |= the pieces of word `which` that carry `number`, which has no bits beside theirs.
-  void Put(std::span<const Piece> pieces, uint32_t which, const Gp& number, const Gp& word);
+  // A number that is written into words by these pieces, and has no bits beside theirs.
+  struct Number {
+    const std::vector<Piece>& pieces;
+    const Gp& value;
+  };
+  // word = the pieces of word `which` that carry numbers | constant.
+  void Sum(std::initializer_list<Number> numbers, uint32_t which, uint64_t constant,
+           const Gp& word);
+  void Sum(std::initializer_list<Number> numbers, uint32_t which, const Mem& constant,
+           const Gp& word);
   // Bits of an index.
   Gp Gather(const Gp& word, const Table::Gather& gather);
 
@@ -61,6 +71,7 @@ class Emitter {
                                                 std::span<size_t> offsets);
 
  private:
+  bool SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word);
   Gp GetOne(const Piece& piece, const Gp& word, bool mask_later);
 
   // The first thing that went wrong; later calls do nothing harmful.
@@ -87,12 +98,14 @@ class Record {
 
   // Loads the words that the plan looks at, `first_word` first; goes to `otherwise` where a test
   // fails.
-  void Load(const Gp& slot, uint32_t first_word, const Label& otherwise);
+  void Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
+            const Label& otherwise);
   const Gp& word(uint32_t index) const { return words_[index]; }
   // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
   Gp Length(const Label& otherwise);
-  // Writes the metadata at `to` plus `offset`.
-  void Store(const Gp& to, int32_t offset);
+  // Writes the metadata; to: where so many bytes of it stand.
+  using Place = std::function<Mem(uint32_t bytes, size_t offset)>;
+  void Store(const Place& to);
 
  private:
   struct Placed {
@@ -100,7 +113,7 @@ class Record {
     int32_t entries_at = 0;
   };
   Gp EntryOf(const Table& table, const Placed& placed);
-  void StoreConstants(const Gp& to, int32_t offset);
+  void StoreConstants(const Place& to);
 
   Emitter* emitter_;
   const RecordPlan& plan_;

@@ -30,11 +30,12 @@ Record::Record(Emitter* emitter, const RecordPlan& plan) : emitter_(emitter), pl
   }
 }
 
-void Record::Load(const Gp& slot, uint32_t first_word, const Label& otherwise) {
+void Record::Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
+                  const Label& otherwise) {
   asm86::Compiler& cc = emitter_->cc();
   const auto load = [&](uint32_t w) {
     words_[w] = cc.newUInt64("w%u", w);
-    cc.mov(words_[w], asm86::qword_ptr(slot, static_cast<int32_t>(8 * w)));
+    cc.mov(words_[w], at(w));
     emitter_->Test(words_[w], plan_.tests[w], otherwise);
   };
   // Loads are not reordered with earlier ones: the first is the acquire.
@@ -75,16 +76,16 @@ Gp Record::EntryOf(const Table& table, const Placed& placed) {
   return entry;
 }
 
-void Record::StoreConstants(const Gp& to, int32_t offset) {
+void Record::StoreConstants(const Place& to) {
   asm86::Compiler& cc = emitter_->cc();
   asm86::Xmm zero;
   for (uint32_t w = 0; w < kMetaWords; ++w) {
     if (plan_.Fills(w)) continue;
-    const int32_t at = offset + static_cast<int32_t>(8 * w);
+    const size_t at = size_t{8} * w;
     if (plan_.constant[w] != 0) {
       const Gp value = cc.newUInt64();
       emitter_->Set(value, plan_.constant[w]);
-      cc.mov(asm86::qword_ptr(to, at), value);
+      cc.mov(to(8, at), value);
       continue;
     }
     if (!zero.isValid()) {
@@ -93,15 +94,15 @@ void Record::StoreConstants(const Gp& to, int32_t offset) {
     }
     const bool pair = w + 1 < kMetaWords && !plan_.Fills(w + 1) && plan_.constant[w + 1] == 0;
     if (pair) {
-      cc.movups(asm86::xmmword_ptr(to, at), zero);
+      cc.movups(to(16, at), zero);
       ++w;
     } else {
-      cc.movlps(asm86::qword_ptr(to, at), zero);
+      cc.movlps(to(8, at), zero);
     }
   }
 }
 
-void Record::Store(const Gp& to, int32_t offset) {
+void Record::Store(const Place& to) {
   asm86::Compiler& cc = emitter_->cc();
   std::vector<Gp> lanes;
   for (size_t l = 0; l < plan_.lanes.size(); ++l) {
@@ -142,9 +143,9 @@ void Record::Store(const Gp& to, int32_t offset) {
   for (uint32_t w = 0; w < kMetaWords; ++w) {
     if (!meta[w].isValid()) continue;
     if (plan_.constant[w] != 0) cc.or_(meta[w], emitter_->Constant(plan_.constant[w]));
-    cc.mov(asm86::qword_ptr(to, offset + static_cast<int32_t>(8 * w)), meta[w]);
+    cc.mov(to(8, size_t{8} * w), meta[w]);
   }
-  StoreConstants(to, offset);
+  StoreConstants(to);
 }
 
 }  // namespace qsplit::dataplane::burst::x86

@@ -4,75 +4,101 @@ namespace qsplit::dataplane::burst::x86 {
 
 namespace asm86 = asmjit::x86;
 
-Walk Walk::Begin(Emitter* emitter, const Strides& strides) {
+// Slots in each turn of the loop, until fewer are left.
+constexpr uint32_t kTogether = 4;
+
+Walk::Walk(Emitter* emitter, const Strides& strides) : emitter_(emitter), strides_(strides) {
   asm86::Compiler& cc = emitter->cc();
-  Walk walk;
-  walk.strides = strides;
-  walk.function =
+  function_ =
       cc.addFunc(asmjit::FuncSignatureT<uint32_t, const void*, const void*, uint32_t, uint32_t,
                                         const void*, const void*>(asmjit::CallConvId::kHost));
-  walk.slot = cc.newUIntPtr("slot");
-  walk.state = cc.newUIntPtr("state");
-  walk.element = cc.newUIntPtr("element");
-  walk.more = cc.newUIntPtr("more");
-  walk.wanted = cc.newUInt64("wanted");
-  walk.left = cc.newUInt64("left");
+  slot_ = cc.newUIntPtr("slot");
+  state_ = cc.newUIntPtr("state");
+  element_ = cc.newUIntPtr("element");
+  more_ = cc.newUIntPtr("more");
+  wanted_ = cc.newUInt64("wanted");
+  left_ = cc.newUInt64("left");
   const Gp index = cc.newUInt64("index");
-  walk.function->setArg(0, walk.slot);
-  walk.function->setArg(1, walk.state);
-  walk.function->setArg(2, index.r32());
-  walk.function->setArg(3, walk.wanted.r32());
-  walk.function->setArg(4, walk.element);
-  walk.function->setArg(5, walk.more);
-  walk.loop = cc.newLabel();
-  walk.stop = cc.newLabel();
-  walk.none = cc.newLabel();
+  function_->setArg(0, slot_);
+  function_->setArg(1, state_);
+  function_->setArg(2, index.r32());
+  function_->setArg(3, wanted_.r32());
+  function_->setArg(4, element_);
+  function_->setArg(5, more_);
 
   emitter->BeginConstants();
   cc.mov(index.r32(), index.r32());
-  cc.mov(walk.wanted.r32(), walk.wanted.r32());
+  cc.mov(wanted_.r32(), wanted_.r32());
   // As many as there are slots up to the ring's end: none if the index is beyond.
   const Gp room = cc.newUInt64("room");
+  const Label inside = cc.newLabel();
   emitter->Set(room, strides.slot_count);
   cc.sub(room, index);
-  cc.jbe(walk.none);
-  cc.cmp(walk.wanted, room);
-  cc.cmova(walk.wanted, room);
-  cc.test(walk.wanted, walk.wanted);
-  cc.jz(walk.none);
-  cc.mov(walk.left, walk.wanted);
-  cc.lea(walk.state, asm86::ptr(walk.state, index, strides.state_bytes == 8 ? 3 : 2));
+  cc.ja(inside);
+  emitter->Set(room, 0);
+  cc.bind(inside);
+  cc.cmp(wanted_, room);
+  cc.cmova(wanted_, room);
+  cc.mov(left_, wanted_);
+  cc.lea(state_, asm86::ptr(state_, index, strides.state_bytes == 8 ? 3 : 2));
   cc.imul(index, index, strides.slot_bytes);
-  cc.add(walk.slot, index);
-  cc.bind(walk.loop);
-  return walk;
+  cc.add(slot_, index);
 }
 
-void Walk::End(Emitter* emitter, const std::function<void()>& last) const {
-  asm86::Compiler& cc = emitter->cc();
+void Walk::Advance(uint32_t slots) {
+  asm86::Compiler& cc = emitter_->cc();
+  cc.add(slot_, slots * strides_.slot_bytes);
+  cc.add(state_, slots * strides_.state_bytes);
+  cc.add(element_, slots * strides_.element_bytes);
+}
+
+void Walk::Run(const std::function<void()>& body, const std::function<void()>& last) {
+  asm86::Compiler& cc = emitter_->cc();
+  const Label together = cc.newLabel();
+  const Label rest = cc.newLabel();
+  const Label one = cc.newLabel();
+  const Label all = cc.newLabel();
   const Label out = cc.newLabel();
-  if (last) {
-    cc.dec(left);
-    cc.jz(out);
+  Label stops[kTogether];
+  // While there are more than kTogether - 1; that many less stand in left_.
+  cc.sub(left_, kTogether - 1);
+  cc.jbe(rest);
+  cc.bind(together);
+  for (ahead_ = 0; ahead_ < kTogether; ++ahead_) {
+    stop_ = stops[ahead_] = cc.newLabel();
+    body();
   }
-  cc.add(slot, strides.slot_bytes);
-  cc.add(state, strides.state_bytes);
-  cc.add(element, strides.element_bytes);
+  ahead_ = 0;
+  Advance(kTogether);
+  cc.sub(left_, kTogether);
+  cc.ja(together);
+
+  cc.bind(rest);
+  cc.add(left_, kTogether - 1);
+  cc.jz(all);
+  cc.bind(one);
+  stop_ = out;
+  body();
+  Advance(1);
+  cc.dec(left_);
+  cc.jnz(one);
+
+  cc.bind(all);
   if (last) {
-    cc.jmp(loop);
-    cc.bind(out);
+    const Label none = cc.newLabel();
+    cc.test(wanted_, wanted_);
+    cc.jz(none);
     last();
-  } else {
-    cc.dec(left);
-    cc.jnz(loop);
+    cc.bind(none);
   }
-  cc.bind(stop);
-  cc.sub(wanted, left);
-  cc.ret(wanted.r32());
-  cc.bind(none);
-  const Gp zero = cc.newUInt32();
-  cc.xor_(zero, zero);
-  cc.ret(zero);
+  cc.bind(out);
+  cc.sub(wanted_, left_);
+  cc.ret(wanted_.r32());
+  for (uint32_t done = 0; done < kTogether; ++done) {
+    cc.bind(stops[done]);
+    cc.add(left_, static_cast<int32_t>(kTogether - 1) - static_cast<int32_t>(done));
+    cc.jmp(out);
+  }
   cc.endFunc();
 }
 

@@ -21,25 +21,45 @@ struct Strides {
   uint32_t element_bytes = 0;  // of the array that is handed in
 };
 
-struct Walk {
+class Walk {
+ public:
   // Begins a function of (slots, states, first slot, most, elements, more) that returns how many
-  // slots it went over; after it comes what is done for one of them.
-  static Walk Begin(Emitter* emitter, const Strides& strides);
-  // On to the next one; where all are done, `last` emits what is still to do with the last one, to
-  // which the registers still point.
-  void End(Emitter* emitter, const std::function<void()>& last = nullptr) const;
+  // slots it went over.
+  Walk(Emitter* emitter, const Strides& strides);
+  // Emits the loop, several times what `body` emits for one slot, and the function's end. Where all
+  // slots are done, `last` emits what is still to do; Slot() is the one behind the last one then.
+  void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr);
 
-  Strides strides;
-  asmjit::FuncNode* function = nullptr;
-  Gp slot;     // address of the slot
-  Gp state;    // of what is remembered of it
-  Gp element;  // of the element
-  Gp more;     // the last argument
-  Gp left;     // slots to go, with this one
-  Gp wanted;
+  asmjit::FuncNode* function() const { return function_; }
+  // In `body`: memory of this slot, of what is remembered of it, of its element.
+  Mem Slot(uint32_t bytes, size_t offset) const {
+    return At(slot_, strides_.slot_bytes, bytes, offset);
+  }
+  Mem State(uint32_t bytes, size_t offset) const {
+    return At(state_, strides_.state_bytes, bytes, offset);
+  }
+  Mem Element(uint32_t bytes, size_t offset) const {
+    return At(element_, strides_.element_bytes, bytes, offset);
+  }
+  // The last argument.
+  const Gp& more() const { return more_; }
   // Leaves the loop before this slot is done.
-  Label stop;
-  Label loop, none;
+  const Label& stop() const { return stop_; }
+
+ private:
+  Mem At(const Gp& base, uint32_t stride, uint32_t bytes, size_t offset) const {
+    return asmjit::x86::Mem(base, static_cast<int32_t>(ahead_ * stride + offset), bytes);
+  }
+  void Advance(uint32_t slots);
+
+  Emitter* emitter_;
+  Strides strides_;
+  asmjit::FuncNode* function_ = nullptr;
+  Gp slot_, state_, element_, more_;
+  Gp left_;
+  Gp wanted_;
+  Label stop_;
+  uint32_t ahead_ = 0;  // slots from the registers' on
 };
 
 }  // namespace qsplit::dataplane::burst::x86

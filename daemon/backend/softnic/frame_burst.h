@@ -41,8 +41,9 @@ struct BurstFrame {
   uint32_t bytes = 0;             // on the wire: padded
   PlainFacts facts;
   FlowHash hash;
-  uint32_t rule = 0;  // location; kNoRule
-  RxQueue* to = nullptr;
+  uint32_t rule = 0;           // location; kNoRule
+  RxQueue* to = nullptr;       // null: a queue of another of the NIC's threads
+  uint32_t core = 0;           // then: of which
   BurstFrame* next = nullptr;  // to the same queue
 
   static constexpr uint32_t kNoRule = UINT32_MAX;

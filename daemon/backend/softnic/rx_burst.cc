@@ -45,6 +45,7 @@ bool NicCore::SteerPlain(BurstFrame& frame, const BurstFrame* before) {
     frame.hash = before->hash;
     frame.rule = before->rule;
     frame.to = before->to;
+    frame.core = before->core;
     return true;
   }
   device::FlowKey key;
@@ -52,14 +53,21 @@ bool NicCore::SteerPlain(BurstFrame& frame, const BurstFrame* before) {
   if (!PassesMacFilter(key.dst_mac)) return false;
   frame.hash = HashFlow(rss_->toeplitz, key, /*fragment=*/false);
   const FlowTable::Entry* rule = nullptr;
-  frame.to = QueueFor(key, frame.hash, &rule);
+  const uint32_t number = QueueFor(key, frame.hash, &rule);
   frame.rule = rule != nullptr ? rule->location : BurstFrame::kNoRule;
+  frame.to = QueueHere(number);
+  frame.core = CoreOf(number);
+  if (frame.core != index_) return true;  // its own core says what becomes of it
   const RxQueue* const to = frame.to;
   return to != nullptr && !to->stopped && to->stalled_until_ns == 0 && to->lose_completions == 0 &&
          to->wrong_lengths == 0;
 }
 
 void NicCore::Enqueue(BurstFrame& frame) {
+  if (frame.core != index_) {
+    HandOverPlain(frame);
+    return;
+  }
   RxQueue& queue = *frame.to;
   frame.next = nullptr;
   if (queue.first == nullptr) {

@@ -31,6 +31,10 @@ bool NicCore::PassesMacFilter(const device::MacAddress& destination) const {
 }
 
 void NicCore::ToRepresentor(std::span<const uint8_t> frame) {
+  if (!is_first() && cores_.front()->representor_) {
+    HandOver(0, FrameLane::For::kRepresentor, frame);
+    return;
+  }
   if (!representor_ || !representor_->Send(frame)) {
     stats_.drops_representor.Add();
     return;
@@ -49,14 +53,12 @@ void NicCore::Reflect(std::span<uint8_t> frame) {
   reflecting_ = false;
 }
 
-RxQueue* NicCore::QueueFor(const device::FlowKey& key, const FlowHash& hash,
+uint32_t NicCore::QueueFor(const device::FlowKey& key, const FlowHash& hash,
                            const FlowTable::Entry** rule) const {
   *rule = rules_->Lookup(key);
   // All actions but a queue's are numbers that no queue has: to pass is to go to a queue that
   // nobody has.
-  const uint32_t number =
-      *rule != nullptr ? (*rule)->action.queue : rss_->queue[hash.value % kRssTableSize];
-  return number < rx_.size() ? rx_[number] : nullptr;
+  return *rule != nullptr ? (*rule)->action.queue : rss_->queue[hash.value % kRssTableSize];
 }
 
 void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
@@ -66,6 +68,10 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   }
   stats_.wire_rx_packets.Add();
   stats_.wire_rx_bytes.Add(frame.size());
+  Receive(frame);
+}
+
+void NicCore::Receive(std::span<uint8_t> frame) {
   Packet packet;
   if (!Parse(frame, &packet)) {
     stats_.drops_malformed.Add();
@@ -74,7 +80,7 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   if (!PassesMacFilter(packet.key.dst_mac)) {
     // The kernel behind the representor has multicast groups of its own (IPv6 cannot do without)
     // and filters them itself; they never reach a queue.
-    if (representor_ && (packet.key.dst_mac[0] & 1) != 0) {
+    if (cores_.front()->representor_ && (packet.key.dst_mac[0] & 1) != 0) {
       ToRepresentor(frame);
     } else {
       stats_.drops_mac_filter.Add();
@@ -83,7 +89,11 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   }
   const FlowHash hash = HashFlow(rss_->toeplitz, packet);
   const FlowTable::Entry* rule = nullptr;
-  RxQueue* const queue = QueueFor(packet.key, hash, &rule);
+  const uint32_t number = QueueFor(packet.key, hash, &rule);
+  if (const uint32_t core = CoreOf(number); core != index_) {
+    HandOver(core, FrameLane::For::kQueue, frame);
+    return;
+  }
   if (rule != nullptr) {
     RuleStats& counters = stats_.rules[rule->location];
     counters.packets.Add();
@@ -97,6 +107,7 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
       return;
     }
   }
+  RxQueue* const queue = QueueHere(number);
   if (queue == nullptr) {
     ToRepresentor(frame);
     return;

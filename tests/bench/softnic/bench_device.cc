@@ -83,7 +83,7 @@ void Device(benchmark::State& state, uint32_t frame_bytes, bool touch) {
   left.mac = kLeft;
   left.layouts = {layout};
   left.wire = PeerWire{"right"};
-  left.cpu = 1;
+  left.cpus = {1};
   SoftNicConfig right = left;
   right.name = "right";
   right.mac = kRight;
