@@ -136,7 +136,7 @@ uint32_t MaskTable::Find(const device::FlowKey& key) const {
 template <size_t kCount>
 void MaskTable::FindAll(std::span<const device::FlowKey> keys, uint32_t* best) const {
   uint64_t packed[kBurst * kCount];
-  uint16_t first[kBurst];
+  uint16_t first[kBurst] = {};
   for (size_t i = 0; i < keys.size(); ++i) {
     Pack<kCount>(keys[i], &packed[i * kCount]);
     first[i] = SlotOf(Hash<kCount>(&packed[i * kCount])).rule;
