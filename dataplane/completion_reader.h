@@ -120,8 +120,8 @@ class CompletionReader {
  private:
   CompletionReader() = default;
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
-  bool Look();
-  bool PublishTaken();
+  [[gnu::hot]] bool Look();
+  [[gnu::hot]] bool PublishTaken();
 
   SlotMemory slots_;
   RingForms forms_;

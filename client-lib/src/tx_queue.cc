@@ -112,11 +112,13 @@ size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
   static constexpr TxRequest kNothing;
   PushResult why;  // SendOne asks again
   n = driver.PushBurst(std::span(burst_).first(n), kNothing, &why);
+  uint64_t bytes = 0;
   for (size_t i = 0; i < n; ++i) {
-    counters.bytes += burst_[i].bytes;
+    bytes += burst_[i].bytes;
     is_away_[burst_[i].cookie] = 1;
     PacketAccess::Release(packets[i]);
   }
+  counters.bytes += bytes;
   counters.packets += n;
   return n;
 }

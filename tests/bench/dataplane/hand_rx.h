@@ -76,12 +76,20 @@ class HandRing {
 };
 
 // A completion as 64-bit words, for loops that know how RxCompletion lies in memory.
-using Record = std::array<uint64_t, sizeof(RxCompletion) / 8>;
+inline void Put(RxCompletion* out, uint64_t cookie_length, uint64_t present_hash,
+                uint64_t states_tag) {
+  auto* to = reinterpret_cast<std::byte*>(out);
+  const auto put = [&](size_t word, uint64_t value) { std::memcpy(to + 8 * word, &value, 8); };
+  put(0, cookie_length);
+  put(1, uint64_t{0x101} << 32);  // first and last
+  put(2, present_hash);
+  put(3, states_tag);
+  std::memset(to + 32, 0, 24);
+}
 static_assert(offsetof(RxCompletion, length) == 4 && offsetof(RxCompletion, first) == 12 &&
               offsetof(RxCompletion, meta) == 16 && offsetof(RxMetadata, hash) == 4 &&
               offsetof(RxMetadata, l3_checksum) == 11 && offsetof(RxMetadata, l4_checksum) == 12 &&
               offsetof(RxMetadata, vlan_tci) == 14);
-inline constexpr uint64_t kFirstAndLast = uint64_t{0x101} << 32;
 
 // What some flags of a descriptor say; and the same as words of the metadata.
 struct FlagMeaning {
@@ -162,14 +170,8 @@ class HandIxgbeRx : public HandRing<16> {
       const FlagMeaning::Words& flags = kFlagWords[(status >> 3 & 15) | (status >> 26 & 0x30)];
       const uint64_t length = std::min<uint64_t>(status >> 32 & 0xffff, buffer_bytes_);
       const uint64_t hash = (info >> 32 << 32 | 1) & kHashWords[info & 15];
-      const Record record = {cookies_[at] | length << 32,
-                             kFirstAndLast,
-                             flags.present | hash,
-                             flags.states | (status & flags.vlan_mask),
-                             0,
-                             0,
-                             0};
-      std::memcpy(static_cast<void*>(&out[count]), record.data(), sizeof record);
+      Put(&out[count], cookies_[at] | length << 32, flags.present | hash,
+          flags.states | (status & flags.vlan_mask));
       if (++at == slot_count_) at = 0;
     }
     consume_ = at;
@@ -271,15 +273,9 @@ class HandIceRx : public HandRing<32> {
       const uint64_t length = std::min<uint64_t>(head >> 32 & 0x3fff, buffer_bytes_);
       const uint64_t outer = (status << 32 & (0 - first));
       const uint64_t tag = (second != 0 ? status1 : outer) >> 48 << 48;
-      const Record record = {
-          cookies_[at] | length << 32,
-          kFirstAndLast,
-          flags.present | (first | second) << 2 | ((status >> 32 << 32 | 1) & (0 - valid)),
-          flags.states | tag,
-          0,
-          0,
-          0};
-      std::memcpy(static_cast<void*>(&out[count]), record.data(), sizeof record);
+      const uint64_t hash = (status >> 32 << 32 | 1) & (0 - valid);
+      Put(&out[count], cookies_[at] | length << 32, flags.present | (first | second) << 2 | hash,
+          flags.states | tag);
       if (++at == slot_count_) at = 0;
     }
     consume_ = at;
