@@ -259,7 +259,8 @@ def main():
             file.write("\n")
     if options.rows:
         for row in rows:
-            print(name(row), row["median"], "packets/s", how(row), sep="\t")
+            against = [row["to_memif"], f">= {TARGET}"] if "to_memif" in row else []
+            print(name(row), row["median"], "packets/s", how(row), *against, sep="\t")
     else:
         print("| between two processors | packets/s | how |\n|---|---|---|")
         for row in rows:
