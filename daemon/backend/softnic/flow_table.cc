@@ -69,11 +69,13 @@ void FlowTable::LookupBurst(std::span<const device::FlowKey> keys, const Entry**
   const auto worst = [&] {
     return *std::max_element(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(keys.size()));
   };
+  bool found = false;
   for (const MaskTable& table : tables_) {
-    if (worst() < table.lowest()) break;
+    if (found && worst() < table.lowest()) break;
     table.FindBurst(keys, best.data());
+    found = true;
   }
-  if (rest_.lowest() != MaskTable::kNone && rest_.lowest() < worst()) {
+  if (rest_.lowest() != MaskTable::kNone && (!found || rest_.lowest() < worst())) {
     rest_.FindBurst(keys, best.data());
   }
   for (size_t i = 0; i < keys.size(); ++i) entries[i] = At(best[i]);

@@ -30,23 +30,23 @@ class HashTable final : public DpdkTable {
       : table_(table), locations_(std::move(locations)) {}
   ~HashTable() override { rte_hash_free(table_); }
 
-  void LookupEach(std::span<const DpdkKey> keys, uint32_t* locations) override {
+  void LookupEach(std::span<const DpdkKey> keys, uint32_t* answers) override {
     for (size_t i = 0; i < keys.size(); ++i) {
-      const int32_t at = rte_hash_lookup(table_, &keys[i]);
-      locations[i] = at < 0 ? kNoRule : locations_[static_cast<size_t>(at)];
+      answers[i] = static_cast<uint32_t>(rte_hash_lookup(table_, &keys[i]));
     }
   }
-  void LookupBursts(std::span<const DpdkKey> keys, uint32_t* locations) override {
+  void LookupBursts(std::span<const DpdkKey> keys, uint32_t* answers) override {
     const void* pointers[kBurst];
-    int32_t at[kBurst];
     for (size_t begin = 0; begin < keys.size(); begin += kBurst) {
       const size_t count = std::min(kBurst, keys.size() - begin);
       for (size_t i = 0; i < count; ++i) pointers[i] = &keys[begin + i];
-      rte_hash_lookup_bulk(table_, pointers, static_cast<uint32_t>(count), at);
-      for (size_t i = 0; i < count; ++i) {
-        locations[begin + i] = at[i] < 0 ? kNoRule : locations_[static_cast<size_t>(at[i])];
-      }
+      rte_hash_lookup_bulk(table_, pointers, static_cast<uint32_t>(count),
+                           reinterpret_cast<int32_t*>(answers + begin));
     }
+  }
+  // A position, or less than 0.
+  uint32_t LocationOf(uint32_t answer) const override {
+    return answer >> 31 != 0 ? kNoRule : locations_[answer];
   }
 
  private:
@@ -59,23 +59,22 @@ class AclTable final : public DpdkTable {
   explicit AclTable(rte_acl_ctx* table) : table_(table) {}
   ~AclTable() override { rte_acl_free(table_); }
 
-  void LookupEach(std::span<const DpdkKey> keys, uint32_t* locations) override {
+  void LookupEach(std::span<const DpdkKey> keys, uint32_t* answers) override {
     for (size_t i = 0; i < keys.size(); ++i) {
-      const uint8_t* const pointer = keys[i].bytes;
-      uint32_t result = 0;
-      rte_acl_classify(table_, const_cast<const uint8_t**>(&pointer), &result, 1, 1);
-      locations[i] = result - 1;  // 0: none
+      const uint8_t* pointer = keys[i].bytes;
+      rte_acl_classify(table_, &pointer, answers + i, 1, 1);
     }
   }
-  void LookupBursts(std::span<const DpdkKey> keys, uint32_t* locations) override {
+  void LookupBursts(std::span<const DpdkKey> keys, uint32_t* answers) override {
     const uint8_t* pointers[kBurst];
     for (size_t begin = 0; begin < keys.size(); begin += kBurst) {
       const size_t count = std::min(kBurst, keys.size() - begin);
       for (size_t i = 0; i < count; ++i) pointers[i] = keys[begin + i].bytes;
-      rte_acl_classify(table_, pointers, locations + begin, static_cast<uint32_t>(count), 1);
-      for (size_t i = 0; i < count; ++i) --locations[begin + i];
+      rte_acl_classify(table_, pointers, answers + begin, static_cast<uint32_t>(count), 1);
     }
   }
+  // Its rule's number, 1 above the location; or 0.
+  uint32_t LocationOf(uint32_t answer) const override { return answer - 1; }
 
  private:
   rte_acl_ctx* const table_;

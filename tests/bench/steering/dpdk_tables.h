@@ -27,9 +27,11 @@ DpdkKey KeyOf(const FiveTuple& tuple);
 class DpdkTable {
  public:
   virtual ~DpdkTable() = default;
-  // Location or kNoRule, for each of the keys in turn: one call for each key, or one for every 32.
-  virtual void LookupEach(std::span<const DpdkKey> keys, uint32_t* locations) = 0;
-  virtual void LookupBursts(std::span<const DpdkKey> keys, uint32_t* locations) = 0;
+  // DPDK's answer for each of the keys in turn: one call for each key, or one for every 32.
+  virtual void LookupEach(std::span<const DpdkKey> keys, uint32_t* answers) = 0;
+  virtual void LookupBursts(std::span<const DpdkKey> keys, uint32_t* answers) = 0;
+  // What it means: a location or kNoRule.
+  virtual uint32_t LocationOf(uint32_t answer) const = 0;
 };
 
 // rte_hash: rules that compare everything. Its default hash function. Null: it refused.
