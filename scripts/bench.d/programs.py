@@ -26,6 +26,7 @@ PROGRAMS = (
     Program("qsplit_bench", "{bench}/qsplit_bench"),
     Program("qsplit_bench_leases", "{bench}/qsplit_bench_leases"),
     Program("throughput_client", "python3 -B {source}/tests/bench/af_xdp/throughput.py --rows"),
+    Program("softnic_client", "python3 -B {source}/tests/bench/memif/throughput.py --rows"),
     Program("bench_access", "{bench}/bench_access", "3", "15", readers.contests),
     Program("bench_dataplane", "{bench}/bench_dataplane", "--benchmark_min_time=0.05", "--benchmark_min_time=0.5",
             readers.dataplane),
@@ -38,7 +39,7 @@ PROGRAMS = (
 )
 
 # What they need beside themselves.
-TARGETS_OF_BUILD = ("qsplit_layouts", "throughput_flood")
+TARGETS_OF_BUILD = ("qsplit_layouts", "throughput_flood", "memif_ping")
 
 # (words of a measure as a regular expression, target)
 TARGETS = (
