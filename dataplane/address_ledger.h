@@ -36,6 +36,16 @@ class AddressLedger {
     }
     ++end_;
   }
+  // So many, of which buffer_of(i) is one.
+  template <typename BufferOf>
+  void Add(uint32_t count, BufferOf&& buffer_of) {
+    if (chained_ || count > buffers_.size() - (end_ - begin_)) [[unlikely]] {
+      for (uint32_t i = 0; i < count; ++i) Add(buffer_of(i));
+      return;
+    }
+    for (uint32_t i = 0; i < count; ++i) buffers_[(end_ + i) & mask_] = buffer_of(i);
+    end_ += count;
+  }
   // What was added so far is the device's.
   void Publish() { published_ = end_; }
   // The oldest of the device's buffers there, each once. False: there is none.

@@ -81,6 +81,15 @@ class CompletionReader {
     slots_.Read(at_.index(), copy, plain_bytes_);
     at_.NextSlot();
   }
+  // The same where a completion is one word of 8 bytes.
+  bool plain_words() const {
+    return plain_ && slots_.slot_bytes() == 8 && slots_.word_bytes() == 8;
+  }
+  uint64_t TakeWord() {
+    const uint64_t word = slots_.ReadOnlyWord(at_.index());
+    at_.NextSlot();
+    return word;
+  }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
   void ReadRaw(uint32_t ahead, std::byte* copy, uint32_t bytes) const {
@@ -111,8 +120,8 @@ class CompletionReader {
  private:
   CompletionReader() = default;
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
-  bool Look();
-  bool PublishTaken();
+  [[gnu::hot]] bool Look();
+  [[gnu::hot]] bool PublishTaken();
 
   SlotMemory slots_;
   RingForms forms_;

@@ -142,11 +142,12 @@ uint32_t InPlaceTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> p
 uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxRequest& request) {
   const Plan& plan = PlanFor(request);
   if (plan.burst == nullptr) return 0;
-  if (plan.context != TxProgram::kNoContext) {
+  if (plan.context != TxProgram::kNoContext && plan.seen_at != contexts_.changes()) {
     bool emit = false;
     DescriptorBytes unused;
     const uint32_t place = contexts_.Find(program_, plan.context, plan.request, 0, &emit, &unused);
     if (emit) return 0;  // the engine sets it up with the first packet
+    last_plan_.seen_at = contexts_.changes();
     if (place != plan.place) {
       last_plan_.place = place;
       MakeImages(&last_plan_);

@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -46,7 +48,9 @@ class InPlaceTxDriver {
     int context = TxProgram::kNoContext;
     // For bursts; null: the engine writes each packet.
     const burst::TxBurst* burst = nullptr;
-    uint32_t place = 0;       // of the context that the images name
+    uint32_t place = 0;  // of the context that the images name
+    // TxContextPlaces::changes() when the context was last seen to be there.
+    uint64_t seen_at = UINT64_MAX;
     burst::TxImage image[2];  // without and with a report of the last one
   };
 
@@ -54,7 +58,10 @@ class InPlaceTxDriver {
   Plan MakePlan(const TxRequest& request) const;
   const Plan& PlanFor(const TxRequest& request) {
     if (request.wants.bits == 0) return plain_;
-    if (!(request == last_plan_.asked)) last_plan_ = MakePlan(request);
+    static_assert(std::has_unique_object_representations_v<TxRequest>);
+    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) {
+      last_plan_ = MakePlan(request);
+    }
     return last_plan_;
   }
   // The common case of a form as a plan; null: there is none.

@@ -161,7 +161,7 @@ class PostWriter {
   absl::Status CompileHandover(const RingShape& shape);
   absl::Status CompileLink(const RingShape& shape);
   absl::Status CompileLastSlot(const RingShape& shape);
-  void Refresh();
+  [[gnu::hot]] void Refresh();
   // The oldest slots in use are free.
   void TakeBack(uint32_t slots) {
     used_ -= slots;

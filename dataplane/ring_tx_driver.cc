@@ -14,6 +14,13 @@ bool CanCount(const TxPost& first, uint32_t descriptors) {
   return !first.descriptor_count.has_value() || first.descriptor_count->CanStore(descriptors);
 }
 
+// Whether the field is the first 8 bytes as they stand there.
+bool IsWholeWord(const FieldAccess& field) {
+  const std::vector<FieldPart> parts = field.Parts();
+  return field.IsIdentity() && parts.size() == 1 && parts[0].mask == UINT64_MAX &&
+         parts[0].offset == 0 && !parts[0].byte_swap;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RingTxDriver>> RingTxDriver::Create(
@@ -120,6 +127,7 @@ absl::Status RingTxDriver::OpenReturns() {
   const bool one_by_one = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kEach;
   if (completions_->plain() && one_by_one) {
     only_key_ = rules_.OnlyKey(0, rings_.descriptors->ring_index, rings_.key);
+    only_key_is_word_ = only_key_ != nullptr && IsWholeWord(*only_key_);
   }
   // Nobody may be able to tell the device how far the driver has read: then as many packets go out
   // as completions have room.

@@ -53,10 +53,11 @@ class RingTxDriver {
     }
     return PushAny(segments, request, cookie);
   }
-  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                  PushResult* why);
   uint32_t BytesBefore() const { return program_.before_bytes; }
-  bool Publish();
-  uint32_t Reclaim(std::span<uint32_t> cookies);
+  [[gnu::hot]] bool Publish();
+  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
 
  private:
   // Pieces of a packet whose bytes go into a slot themselves.
@@ -148,9 +149,9 @@ class RingTxDriver {
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
   // The first n, n returned, until there is no room or the next one is not plain.
-  uint32_t PushPlain(std::span<const TxPacket> packets);
+  [[gnu::hot]] uint32_t PushPlain(std::span<const TxPacket> packets);
   // How many plain packets of so many have room.
-  uint32_t PlainRoom(uint32_t packets);
+  [[gnu::hot]] uint32_t PlainRoom(uint32_t packets);
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
   void WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record);
   void WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record);
@@ -167,7 +168,8 @@ class RingTxDriver {
   void PollInPlace();
   void PollCompletions();
   // Into cookies, so many at most, which the ledger gives back; returns how many.
-  uint32_t PollKeys(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t PollKeys(std::span<uint32_t> cookies);
+  [[gnu::hot]] void TakeKey(uint64_t key, uint32_t* cookies, uint32_t* count);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
@@ -192,6 +194,7 @@ class RingTxDriver {
   std::optional<CompletionReader> completions_;
   CompletionRules rules_;
   const FieldAccess* only_key_ = nullptr;  // a tag, index or address, if completions have no more
+  bool only_key_is_word_ = false;          // of 8 bytes, the first one
   uint32_t completion_slots_ = 1;          // that one takes at most
   uint32_t completion_capacity_ = UINT32_MAX;  // slots
   uint32_t owed_ = 0;                          // slots

@@ -276,8 +276,9 @@ uint32_t RingTxDriver::PushPlain(std::span<const TxPacket> packets) {
   posts_->WriteWords(n, [&](uint32_t i) {
     return plain_packet_.ShortWords(packets[i].address.value, packets[i].bytes);
   });
-  for (const TxPacket& packet : packets)
-    addresses_.Add({packet.address.value, kAlone, packet.cookie});
+  addresses_.Add(n, [&](uint32_t i) {
+    return AddressLedger::Buffer{packets[i].address.value, kAlone, packets[i].cookie};
+  });
   ledger_.AddElsewhere(n);
   owed_ += n * plain_owed_;
   return n;

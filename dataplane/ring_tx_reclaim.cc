@@ -111,37 +111,48 @@ void RingTxDriver::PollCompletions() {
 }
 
 uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
-  const uint32_t slots = rings_.descriptors->slot_count;
-  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
   uint32_t count = 0;
-  uint32_t alone = 0;
-  DescriptorBytes copy;
-  for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
-    completions_->TakePlain(copy.bytes);
-    const uint64_t key = only_key_->Load(copy.bytes);
-    AddressLedger::Buffer buffer{0, TxLedger::kNone, 0};
-    if (by_address && addresses_.Take(key, &buffer) && buffer.id == kAlone) [[likely]] {
-      cookies[count++] = buffer.cookie;
-      ++alone;
-      continue;
+  if (only_key_is_word_ && completions_->plain_words()) {
+    for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
+      TakeKey(completions_->TakeWord(), cookies.data(), &count);
     }
-    const uint32_t id = by_address                               ? buffer.id
-                        : rings_.key == v1::COMPLETION_KEY_INDEX ? ledger_.BySlot(key % slots)
-                                                                 : ledger_.ById(key);
-    if (!IsPublished(id)) continue;
-    if (ledger_[id].pending > 1) {
-      CompleteNamed(false, id);
-    } else {
-      FreeSlots(ledger_[id]);
-      cookies[count++] = ledger_.FinishNow(id);
+  } else {
+    DescriptorBytes copy;
+    for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
+      completions_->TakePlain(copy.bytes);
+      TakeKey(only_key_->Load(copy.bytes), cookies.data(), &count);
     }
   }
   addresses_.Rewind();
-  ledger_.FinishElsewhere(alone);
-  owed_ -= alone * plain_owed_;
-  posts_->Free(alone * plain_packet_.slots);
   completions_->Publish();
   return count;
+}
+
+void RingTxDriver::TakeKey(uint64_t key, uint32_t* cookies, uint32_t* count) {
+  uint32_t id = TxLedger::kNone;
+  if (rings_.key == v1::COMPLETION_KEY_ADDRESS) [[likely]] {
+    AddressLedger::Buffer buffer;
+    if (!addresses_.Take(key, &buffer)) return;
+    if (buffer.id == kAlone) [[likely]] {
+      owed_ -= plain_owed_;
+      posts_->Free(plain_packet_.slots);
+      ledger_.FinishElsewhere(1);
+      cookies[(*count)++] = buffer.cookie;
+      return;
+    }
+    id = buffer.id;
+  } else if (rings_.key == v1::COMPLETION_KEY_INDEX) {
+    id = ledger_.BySlot(key % rings_.descriptors->slot_count);
+  } else {
+    id = ledger_.ById(key);
+  }
+  if (!IsPublished(id)) return;
+  if (ledger_[id].pending > 1) {
+    CompleteNamed(false, id);
+  } else {
+    FreeSlots(ledger_[id]);
+    cookies[(*count)++] = ledger_.FinishNow(id);
+  }
 }
 
 void RingTxDriver::Poll() {

@@ -13,7 +13,7 @@ using burst::RecordPlan;
 using burst::Table;
 
 // Bits of an index: where several members' bits are put together, and the most for one alone.
-constexpr uint32_t kBitsTogether = 9;
+constexpr uint32_t kBitsTogether = 11;
 constexpr uint32_t kMostBits = 12;
 // Numbers of so many bits can be looked up as well as codes.
 constexpr int kSmallNumber = 8;
@@ -203,8 +203,15 @@ void SetIndex(const std::vector<Table::Gather>& gathers, bool tests_last, uint64
   }
 }
 
-// Drops columns that change nothing, and equal entries.
-void Shrink(const std::vector<std::vector<uint64_t>>& rows, Table* table) {
+// Drops columns that change nothing, and equal entries. Bits that all rows have go to *constant.
+void Shrink(std::vector<std::vector<uint64_t>> rows, Table* table, Words* constant) {
+  for (size_t c = 0; c < table->columns.size(); ++c) {
+    if (table->columns[c].is_mask) continue;
+    uint64_t all = ~uint64_t{0};
+    for (const std::vector<uint64_t>& row : rows) all &= row[c];
+    for (std::vector<uint64_t>& row : rows) row[c] &= ~all;
+    (*constant)[table->columns[c].target] |= all;
+  }
   std::vector<Table::Column> kept;
   std::vector<size_t> from;
   for (size_t c = 0; c < table->columns.size(); ++c) {
@@ -335,7 +342,16 @@ bool RxProgram::FillRow(const RecordPlan& plan, const std::vector<Table::Gather>
     passes.push_back(plan.lanes[l].Bits() & out[plan.lanes[l].out]);
   }
   // Ask the program, with different numbers in the lanes.
-  const int patterns = lanes.empty() ? 1 : kPatterns;
+  uint64_t twice = 0;
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      const burst::Lane &a = plan.lanes[lanes[i]], &b = plan.lanes[lanes[k]];
+      if (a.out == b.out) twice |= a.Bits() & b.Bits();
+    }
+  }
+  // Two that are each other's complements tell what is moved from what is not; all of them, from
+  // where.
+  const int patterns = lanes.empty() ? 1 : twice == 0 ? 2 : kPatterns;
   for (int number = 0; number < patterns; ++number) {
     DescriptorWords words{};
     for (const burst::Lane& lane : plan.lanes) {
@@ -405,18 +421,9 @@ bool RxProgram::AddTable(const std::vector<Table::Gather>& gathers, const Words&
   for (uint64_t index = 0; index < rows.size(); ++index) {
     if (!FillRow(*plan, gathers, index, out, lanes, &rows[index])) return false;
   }
-  Shrink(rows, &table);
+  Shrink(std::move(rows), &table, &plan->constant);
   if (table.entries.size() * sizeof(uint64_t) > UINT16_MAX) return false;
-  const bool decides_nothing =
-      table.columns.empty() ||
-      (table.entries.size() == table.columns.size() && !table.columns.front().is_mask);
-  if (!decides_nothing) {
-    plan->tables.push_back(std::move(table));
-    return true;
-  }
-  for (size_t c = 0; c < table.columns.size(); ++c) {
-    plan->constant[table.columns[c].target] |= table.entries[c];
-  }
+  if (!table.columns.empty()) plan->tables.push_back(std::move(table));
   return true;
 }
 

@@ -89,6 +89,10 @@ class SlotMemory {
     WriteAllBut(slot, last, from, bytes);
     WriteWordRelease(slot, last, from);
   }
+  // The word of a slot that is one of 8 bytes.
+  uint64_t ReadOnlyWord(uint32_t slot) const {
+    return LoadRelaxed<uint64_t>(slots_ + size_t{slot} * sizeof(uint64_t));
+  }
   // Writes a slot of two words of 8 bytes.
   void WriteWords(uint32_t slot, const std::array<uint64_t, 2>& words) const {
     std::byte* to = slots_ + size_t{slot} * 16;

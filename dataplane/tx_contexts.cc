@@ -50,6 +50,7 @@ uint32_t TxContextPlaces::Find(const TxProgram& program, int context, const TxRe
 
 void TxContextPlaces::Remember(const TxProgram& program, int context, uint32_t place,
                                const TxRequest& request, const DescriptorBytes& image) {
+  ++changes_;
   if (GivesWay(program.contexts[static_cast<size_t>(context)])) {
     for (size_t i = 0; i < states_.size(); ++i) {
       if (GivesWay(program.contexts[i])) states_[i].places[0].set = false;

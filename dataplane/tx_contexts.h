@@ -28,6 +28,8 @@ class TxContextPlaces {
   // It was written.
   void Remember(const TxProgram& program, int context, uint32_t place, const TxRequest& request,
                 const DescriptorBytes& image);
+  // How often something was written: as long as it stays, Find says the same.
+  uint64_t changes() const { return changes_; }
 
  private:
   struct Place {
@@ -40,6 +42,7 @@ class TxContextPlaces {
     uint32_t next = 0;
   };
   std::vector<State> states_;
+  uint64_t changes_ = 0;
 };
 
 // The device's side.

@@ -32,9 +32,9 @@ class TxQueueImpl {
   TxQueueImpl& operator=(const TxQueueImpl&) = delete;
 
   Packet Allocate(uint32_t bytes);
-  size_t Allocate(std::span<Packet> packets, uint32_t bytes);
-  size_t Send(std::span<Packet> packets);
-  size_t Reclaim();
+  [[gnu::hot]] size_t Allocate(std::span<Packet> packets, uint32_t bytes);
+  [[gnu::hot]] size_t Send(std::span<Packet> packets);
+  [[gnu::hot]] size_t Reclaim();
   // True: a packet of one segment and one context fits.
   bool CanSend();
 
@@ -66,10 +66,10 @@ class TxQueueImpl {
   static constexpr uint32_t kReclaimAfter = 64;
 
   // False: no buffer is free. *packet is empty before.
-  bool Fill(Packet* packet, uint32_t bytes);
+  [[gnu::hot]] bool Fill(Packet* packet, uint32_t bytes);
   bool FillChain(Packet* packet, uint32_t bytes);
   // The first packets, as many as are one buffer each, to be sent as it is; how many of them went.
-  size_t SendPlain(std::span<Packet> packets);
+  [[gnu::hot]] size_t SendPlain(std::span<Packet> packets);
   Outcome SendOne(Packet& packet);
   // The packet is the device's, under this cookie; its handle is empty.
   void GiveAway(Packet& packet, uint32_t cookie);
@@ -85,7 +85,7 @@ class TxQueueImpl {
   bool Fits(const Packet& packet) const;
   // Copies the packet to fresh buffers of this pool, with room for a tag and padding.
   bool CopyHere(Packet& packet, uint32_t bytes);
-  void Publish();
+  [[gnu::hot]] void Publish();
 
   BufferPool* pool_;
   const uint32_t alignment_;  // of segments' addresses, bytes; a power of two

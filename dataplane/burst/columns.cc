@@ -125,13 +125,14 @@ void ReadMetadata(const RecordPlan& plan, const WordColumns& words, uint32_t cou
     }
   }
   for (size_t l = 0; l < plan.lanes.size(); ++l) {
-    const uint32_t w = plan.lanes[l].out;
-    for (uint32_t i = 0; i < count; i += kPair) {
-      Pair pair = LoadPair(lanes[l] + i);
-      if ((valued >> w & 1) != 0) pair |= LoadPair(values[w] + i);
-      StorePair(values[w] + i, pair);
+    Column& to = values[plan.lanes[l].out];
+    if ((valued >> plan.lanes[l].out & 1) == 0) {
+      for (uint32_t i = 0; i < count; ++i) to[i] = plan.constant[plan.lanes[l].out];
+      valued |= 1u << plan.lanes[l].out;
     }
-    valued |= 1u << w;
+    for (uint32_t i = 0; i < count; i += kPair) {
+      StorePair(to + i, LoadPair(to + i) | LoadPair(lanes[l] + i));
+    }
   }
   for (uint32_t w = 0; w < kMetaWords; ++w) {
     std::byte* to = reinterpret_cast<std::byte*>(&out->meta) + size_t{8} * w;

@@ -109,7 +109,7 @@ struct RecordPlan {
   // packet.length, and what to take off it (a frame check sequence). Empty: the form says none.
   std::vector<Piece> length;
   uint32_t length_less = 0;
-  // Metadata that is the same in all completions, of words that no lane or table fills.
+  // Metadata that is the same in all completions; after Finish of words without values from tables.
   std::array<uint64_t, kMetaWords> constant{};
   std::vector<Lane> lanes;
   std::vector<Table> tables;

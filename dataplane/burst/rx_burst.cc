@@ -1,6 +1,7 @@
 #include "dataplane/burst/rx_burst.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -71,6 +72,11 @@ uint32_t RxBurst::PollByPlan(const RxBurstPlan& plan, const std::byte* slots,
   most = std::min(most, plan.slot_count - slot);
   const WordTest first = plan.record.tests[plan.first_word];
   const uint32_t other_words = plan.record.words & ~(1u << plan.first_word);
+  // Cookie and length; offset, first and last.
+  static_assert(offsetof(RxCompletion, cookie) == 0 && offsetof(RxCompletion, length) == 4 &&
+                offsetof(RxCompletion, offset) == 8 && offsetof(RxCompletion, first) == 12 &&
+                offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
+  const uint64_t marks = uint64_t{0x101} << 32 | plan.prefix_bytes;
   WordColumns words;
   uint64_t lengths[kColumn];
   uint32_t done = 0;
@@ -100,10 +106,8 @@ uint32_t RxBurst::PollByPlan(const RxBurstPlan& plan, const std::byte* slots,
         count = i;
         break;
       }
-      to[i].cookie = buffers[i].cookie;
-      to[i].length = static_cast<uint32_t>(lengths[i]);
-      to[i].offset = plan.prefix_bytes;
-      to[i].first = to[i].last = true;
+      const uint64_t head[2] = {buffers[i].cookie | lengths[i] << 32, marks};
+      std::memcpy(static_cast<void*>(&to[i]), head, sizeof head);
     }
     ReadMetadata(plan.record, words, count, to);
     done += count;

@@ -26,19 +26,23 @@ uint64_t WordOf(const TxBurstPlan& plan, uint32_t which, const TxPacket& packet,
   return word;
 }
 
-// The steps that make up one word, at most this many in the fast way.
+// A part of a word that is a packet's own.
 struct Step {
   bool address = false;
   Piece piece;
-};
-constexpr size_t kMostSteps = 3;
 
-size_t StepsOf(const TxBurstPlan& plan, uint32_t which, bool total, Step* steps) {
+  uint64_t Bits(const TxPacket& packet) const {
+    return piece.Put(address ? packet.address.value : packet.bytes);
+  }
+};
+
+// The steps that make up one word; more than `most` are counted only.
+size_t StepsOf(const TxBurstPlan& plan, uint32_t which, bool total, size_t most, Step* steps) {
   size_t count = 0;
   const auto add = [&](const std::vector<Piece>& pieces, bool address) {
     for (const Piece& piece : pieces) {
       if (piece.word != which) continue;
-      if (count < kMostSteps) steps[count] = {address, piece};
+      if (count < most) steps[count] = {address, piece};
       ++count;
     }
   };
@@ -46,6 +50,12 @@ size_t StepsOf(const TxBurstPlan& plan, uint32_t which, bool total, Step* steps)
   add(plan.length, false);
   if (total) add(plan.total_length, false);
   return count;
+}
+
+// One word of each of `count` descriptors.
+template <typename F>
+void WriteWords(std::byte* at, uint32_t stride, uint32_t count, const TxPacket* packets, F&& word) {
+  for (uint32_t i = 0; i < count; ++i, at += stride) StoreRelaxed<uint64_t>(at, word(packets[i]));
 }
 
 }  // namespace
@@ -79,6 +89,7 @@ uint32_t TxBurst::PushByPlan(const TxBurstPlan& plan, std::byte* slots, uint32_t
                              const TxImage& image) {
   if (slot >= plan.slot_count) return 0;
   most = std::min(most, plan.slot_count - slot);
+  if (most == 0) return 0;
   uint32_t done = 0;
   for (; done < most; ++done) {
     const TxPacket& packet = packets[done];
@@ -89,22 +100,27 @@ uint32_t TxBurst::PushByPlan(const TxBurstPlan& plan, std::byte* slots, uint32_t
   for (uint32_t w = 0; w < plan.slot_bytes / 8; ++w) {
     std::byte* at = slots + size_t{slot} * plan.slot_bytes + size_t{8} * w;
     const uint64_t constant = image.words[w];
-    Step steps[kMostSteps];
-    const size_t count = StepsOf(plan, w, image.has_total_length, steps);
-    const auto number = [](const Step& step, const TxPacket& packet) {
-      return step.address ? packet.address.value : packet.bytes;
-    };
-    for (uint32_t i = 0; i < done; ++i, at += plan.slot_bytes) {
-      uint64_t word = constant;
-      if (count > kMostSteps) {
-        word = WordOf(plan, w, packets[i], image);
-      } else {
-        for (size_t k = 0; k < count; ++k) {
-          word |= steps[k].piece.Put(number(steps[k], packets[i]));
-        }
-      }
-      if (i + 1 == most) word |= image.report[w];
-      StoreRelaxed<uint64_t>(at, word);
+    const auto write = [&](auto&& word) { WriteWords(at, plan.slot_bytes, done, packets, word); };
+    Step step[2];
+    switch (StepsOf(plan, w, image.has_total_length, 2, step)) {
+      case 0:
+        write([=](const TxPacket&) { return constant; });
+        break;
+      case 1:
+        write([=](const TxPacket& packet) { return constant | step[0].Bits(packet); });
+        break;
+      case 2:
+        write([=](const TxPacket& packet) {
+          return constant | step[0].Bits(packet) | step[1].Bits(packet);
+        });
+        break;
+      default:
+        write([&](const TxPacket& packet) { return WordOf(plan, w, packet, image); });
+    }
+    if (done == most && image.report[w] != 0) {
+      // The last one once more, with the report: it is not the device's yet.
+      StoreRelaxed<uint64_t>(at + size_t{done - 1} * plan.slot_bytes,
+                             WordOf(plan, w, packets[done - 1], image) | image.report[w]);
     }
   }
   return done;

@@ -151,6 +151,14 @@ bool Same(const RxCompletion& a, const RxCompletion& b) {
          m.l4_checksum == n.l4_checksum;
 }
 
+// A loop by hand whose Poll works in words.
+template <typename Hand>
+class InWords : public Hand {
+ public:
+  using Hand::Hand;
+  uint32_t Poll(std::span<RxCompletion> out) { return Hand::PollInWords(out); }
+};
+
 template <typename Hand, typename Peer>
 std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t rounds) {
   const layout::VerifiedLayout layout = Load(layout_name);
@@ -158,6 +166,10 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
   using LayoutRun = RxRun<RxDriver, Peer>;
   const auto hand = std::make_shared<HandRun>([&](Ring& ring) {
     return Hand(ring.slots, kSlots, reinterpret_cast<std::byte*>(&ring.tail), kBufferBytes);
+  });
+  const auto words = std::make_shared<RxRun<InWords<Hand>, Peer>>([&](Ring& ring) {
+    return InWords<Hand>(ring.slots, kSlots, reinterpret_cast<std::byte*>(&ring.tail),
+                         kBufferBytes);
   });
   const auto through = [&](AccessMode mode) {
     return std::make_shared<LayoutRun>([&](Ring& ring) {
@@ -176,6 +188,11 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
   // They all say the same, or there is nothing to compare.
   for (uint32_t i = 0; i < 2 * kBursts; ++i) {
     const auto expected = hand->One();
+    const auto in_words = words->One();
+    if (!std::equal(expected.begin(), expected.end(), in_words.begin(), in_words.end(), Same)) {
+      std::fprintf(stderr, "%s: the loops by hand differ\n", layout_name.c_str());
+      std::exit(1);
+    }
     for (const auto& other : {compiled, interpreted, engine}) {
       const auto got = other->One();
       if (!std::equal(expected.begin(), expected.end(), got.begin(), got.end(), Same)) {
@@ -185,7 +202,8 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
     }
   }
   return Contest("receive, " + layout_name,
-                 {{"by hand", [hand] { return (*hand)(); }},
+                 {{"by hand, in words", [words] { return (*words)(); }},
+                  {"by hand, member by member", [hand] { return (*hand)(); }},
                   {"compiled", [compiled] { return (*compiled)(); }},
                   {"interpreted", [interpreted] { return (*interpreted)(); }},
                   {"engine", [engine] { return (*engine)(); }}},

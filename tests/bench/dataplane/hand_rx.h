@@ -1,7 +1,8 @@
 // Receive loops written by hand for one NIC each, as well as C++ can say it: what the compiled
-// access of their layouts is measured against. They post buffers and take completions of packets of
-// one buffer, with hash, VLAN tag and checksum states; they know their NIC's descriptors by heart
-// and nothing else.
+// access of their layouts is measured against. Each in two ways: member by member, as people write
+// it, and in words, which leans on how RxCompletion lies in memory. They post buffers and take
+// completions of packets of one buffer, with hash, VLAN tag and checksum states; they know their
+// NIC's descriptors by heart and nothing else.
 //
 // The ring is shared with a peer of the same thread here, so loads and stores of slots are those
 // that the drivers do: one access for each word, the one with the done bit first, with acquire.
@@ -10,7 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -72,13 +75,45 @@ class HandRing {
   uint32_t outstanding_ = 0;
 };
 
-// What some flags of a descriptor say.
+// A completion as 64-bit words, for loops that know how RxCompletion lies in memory.
+inline void Put(RxCompletion* out, uint64_t cookie_length, uint64_t present_hash,
+                uint64_t states_tag) {
+  auto* to = reinterpret_cast<std::byte*>(out);
+  const auto put = [&](size_t word, uint64_t value) { std::memcpy(to + 8 * word, &value, 8); };
+  put(0, cookie_length);
+  put(1, uint64_t{0x101} << 32);  // first and last
+  put(2, present_hash);
+  put(3, states_tag);
+  std::memset(to + 32, 0, 24);
+}
+static_assert(offsetof(RxCompletion, length) == 4 && offsetof(RxCompletion, first) == 12 &&
+              offsetof(RxCompletion, meta) == 16 && offsetof(RxMetadata, hash) == 4 &&
+              offsetof(RxMetadata, l3_checksum) == 11 && offsetof(RxMetadata, l4_checksum) == 12 &&
+              offsetof(RxMetadata, vlan_tci) == 14);
+
+// What some flags of a descriptor say; and the same as words of the metadata.
 struct FlagMeaning {
   uint32_t present = 0;
   ChecksumState l3 = ChecksumState::kUnknown;
   ChecksumState l4 = ChecksumState::kUnknown;
   uint16_t vlan_mask = 0;
+
+  struct Words {
+    uint64_t present = 0;
+    uint64_t states = 0;
+    uint64_t vlan_mask = 0;
+  };
+  constexpr Words AsWords() const {
+    return {present, static_cast<uint64_t>(l3) << 24 | static_cast<uint64_t>(l4) << 32,
+            uint64_t{vlan_mask} << 48};
+  }
 };
+template <size_t N>
+constexpr std::array<FlagMeaning::Words, N> AsWords(const std::array<FlagMeaning, N>& flags) {
+  std::array<FlagMeaning::Words, N> words{};
+  for (size_t i = 0; i < N; ++i) words[i] = flags[i].AsWords();
+  return words;
+}
 
 // intel.ixgbe.advanced (82599 datasheet 7.1.6.2).
 class HandIxgbeRx : public HandRing<16> {
@@ -119,6 +154,31 @@ class HandIxgbeRx : public HandRing<16> {
     return count;
   }
 
+  // The same, a completion put together as words.
+  uint32_t PollInWords(std::span<RxCompletion> out) {
+    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
+    uint32_t at = consume_;
+    uint32_t count = 0;
+    for (; count < most; ++count) {
+      const std::byte* slot = slots_ + size_t{at} * 16;
+      const auto status = LoadAcquire<uint64_t>(slot + 8);
+      if ((status & 3) != 3) break;
+      const auto info = LoadRelaxed<uint64_t>(slot);
+      if ((info & 1u << 15) != 0) [[unlikely]] {
+        break;
+      }
+      const FlagMeaning::Words& flags = kFlagWords[(status >> 3 & 15) | (status >> 26 & 0x30)];
+      const uint64_t length = std::min<uint64_t>(status >> 32 & 0xffff, buffer_bytes_);
+      const uint64_t hash = (info >> 32 << 32 | 1) & kHashWords[info & 15];
+      Put(&out[count], cookies_[at] | length << 32, flags.present | hash,
+          flags.states | (status & flags.vlan_mask));
+      if (++at == slot_count_) at = 0;
+    }
+    consume_ = at;
+    outstanding_ -= count;
+    return count;
+  }
+
  private:
   static constexpr std::array<FlagMeaning, 64> kFlags = [] {
     std::array<FlagMeaning, 64> flags{};
@@ -137,10 +197,16 @@ class HandIxgbeRx : public HandRing<16> {
     }
     return flags;
   }();
+  static constexpr auto kFlagWords = AsWords(kFlags);
   // By RSS type: none and a flow filter's number are no hash.
   static constexpr std::array<uint32_t, 16> kHashMask = [] {
     std::array<uint32_t, 16> mask{};
     for (uint32_t type = 1; type < 15; ++type) mask[type] = UINT32_MAX;
+    return mask;
+  }();
+  static constexpr std::array<uint64_t, 16> kHashWords = [] {
+    std::array<uint64_t, 16> mask{};
+    for (uint32_t type = 1; type < 15; ++type) mask[type] = UINT64_MAX;
     return mask;
   }();
 };
@@ -189,6 +255,34 @@ class HandIceRx : public HandRing<32> {
     return count;
   }
 
+  // The same, a completion put together as words.
+  uint32_t PollInWords(std::span<RxCompletion> out) {
+    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
+    uint32_t at = consume_;
+    uint32_t count = 0;
+    for (; count < most; ++count) {
+      const std::byte* slot = slots_ + size_t{at} * 32;
+      const auto status = LoadAcquire<uint64_t>(slot + 8);
+      if ((status & 3) != 3) break;
+      const auto head = LoadRelaxed<uint64_t>(slot);
+      const auto status1 = LoadRelaxed<uint64_t>(slot + 16);
+      const FlagMeaning::Words& flags = kFlagWords[status >> 3 & 7];
+      const uint64_t first = status >> 13 & 1;
+      const uint64_t second = status1 >> 11 & 1;
+      const uint64_t valid = status >> 12 & 1;
+      const uint64_t length = std::min<uint64_t>(head >> 32 & 0x3fff, buffer_bytes_);
+      const uint64_t outer = (status << 32 & (0 - first));
+      const uint64_t tag = (second != 0 ? status1 : outer) >> 48 << 48;
+      const uint64_t hash = (status >> 32 << 32 | 1) & (0 - valid);
+      Put(&out[count], cookies_[at] | length << 32, flags.present | (first | second) << 2 | hash,
+          flags.states | tag);
+      if (++at == slot_count_) at = 0;
+    }
+    consume_ = at;
+    outstanding_ -= count;
+    return count;
+  }
+
  private:
   static constexpr std::array<FlagMeaning, 8> kFlags = [] {
     std::array<FlagMeaning, 8> flags{};
@@ -200,6 +294,7 @@ class HandIceRx : public HandRing<32> {
     }
     return flags;
   }();
+  static constexpr auto kFlagWords = AsWords(kFlags);
 };
 
 }  // namespace qsplit::bench

@@ -36,6 +36,7 @@ T OrDie(absl::StatusOr<T> value) {
 // From the request to queues that can be used: rings mapped, layout compiled, buffers posted.
 std::vector<double> AcquireMs(const Device& device, const LeaseOptions& wanted, int times) {
   std::vector<double> ms;
+  ms.reserve(static_cast<size_t>(times));
   for (int i = 0; i < times; ++i) {
     const absl::Time begin = absl::Now();
     Lease lease = OrDie(device.Acquire(wanted));
@@ -80,7 +81,7 @@ Memory MemoryOf(pid_t pid) {
     const size_t colon = line.find(':');
     // A mapping's own line has its addresses in front: "7f…-7f… rw-s 00000000 00:01 5 /memfd:…".
     if (line.find('-') < line.find(' ')) rings = line.find("/memfd:qsplit-rings") != line.npos;
-    const double kb = colon == line.npos ? 0 : std::atof(line.c_str() + colon + 1);
+    const double kb = colon == line.npos ? 0 : std::strtod(line.c_str() + colon + 1, nullptr);
     if (rings && line.starts_with("Rss:")) memory.rings_kb += kb;
     if (line.starts_with("Anonymous:")) memory.private_kb += kb;
   }
@@ -127,6 +128,7 @@ int Run(bool quick) {
                            .region = wanted.region};
   const Memory narrow = MemoryOf(daemon->pid());
   std::vector<Lease> wide;
+  wide.reserve(kWide);
   for (int i = 0; i < kWide; ++i) wide.push_back(OrDie(device.Acquire(pairs)));
   report("Memory of a queue pair in a wide lease, daemon", MemoryOf(daemon->pid()) - narrow,
          kWide * kPairsOfWide, "3 leases of 16 queue pairs of 64 slots");
