@@ -75,6 +75,8 @@ struct RxMetadata {
   SegmentKind segment = SegmentKind::kNone;
   // In the layout's units (after its scale), nanoseconds wherever the spec can say so.
   uint64_t timestamp = 0;
+
+  friend bool operator==(const RxMetadata&, const RxMetadata&) = default;
 };
 
 // What a program may ask the device to do to a packet that it sends, one bit each.

@@ -7,6 +7,7 @@
 #define QSPLIT_DATAPLANE_BURST_GENERATOR_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,8 +28,13 @@ struct TxCode {
   size_t push[2] = {};  // without and with the packet's total length
 };
 
+// Which instructions of the processor code may have: those that it has, or only those that every
+// one of its architecture has.
+enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
+
 // UNIMPLEMENTED: not for this processor. INTERNAL: the assembler refused something.
-absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
+                                  Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 
 }  // namespace qsplit::dataplane::burst

@@ -13,7 +13,7 @@ absl::Status NotHere() {
 
 }  // namespace
 
-absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&) { return NotHere(); }
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 
 }  // namespace qsplit::dataplane::burst

@@ -32,7 +32,8 @@ void Emitter::FirstError::handleError(asmjit::Error, const char* message, asmjit
   if (text.empty()) text = message;
 }
 
-Emitter::Emitter() : can_extract_(ExtractsFast()) {
+Emitter::Emitter(Instructions which)
+    : can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()) {
   holder_.init(asmjit::Environment::host());
   holder_.setErrorHandler(&error_);
   holder_.attach(&cc_);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/generator.h"
 #include "dataplane/burst/record_plan.h"
 
 namespace qsplit::dataplane::burst::x86 {
@@ -29,7 +30,7 @@ using asmjit::x86::Mem;
 // One piece of code with one block of constants behind it.
 class Emitter {
  public:
-  Emitter();
+  explicit Emitter(Instructions which);
 
   asmjit::x86::Compiler& cc() { return cc_; }
 

@@ -55,7 +55,7 @@ void CheckBuffer(x86::Emitter* emitter, const RxBurstPlan& plan, const Walk& wal
                  const Gp& address, const Gp& bytes) {
   asm86::Compiler& cc = emitter->cc();
   if (plan.alignment_mask != 0) {
-    cc.test(address, static_cast<int32_t>(plan.alignment_mask));
+    cc.test(emitter->Constant(plan.alignment_mask), address);
     cc.jnz(walk.stop());
   }
   if (plan.max_address != UINT64_MAX) {
@@ -114,8 +114,8 @@ asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxBurstPlan& plan) {
 
 }  // namespace
 
-absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan) {
-  x86::Emitter emitter;
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
+  x86::Emitter emitter(which);
   asmjit::FuncNode* const functions[] = {EmitPoll(&emitter, plan), EmitPost(&emitter, plan)};
   size_t offsets[2] = {};
   absl::StatusOr<std::vector<std::byte>> bytes = emitter.Finish(functions, offsets);

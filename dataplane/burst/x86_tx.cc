@@ -47,7 +47,7 @@ asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool 
                     {with_total ? plan.total_length : kNone, bytes}},
                    w, image_at(offsetof(TxImage, words), w), word);
       cc.mov(walk.Slot(8, size_t{8} * w), word);
-      if (before[w].isValid()) cc.mov(before[w], word);
+      if (before[w].isValid() && walk.may_be_last()) cc.mov(before[w], word);
     }
     const Gp cookie = cc.newUInt32();
     cc.mov(cookie, walk.Element(4, offsetof(TxPacket, cookie)));
@@ -69,7 +69,7 @@ asmjit::FuncNode* EmitPush(x86::Emitter* emitter, const TxBurstPlan& plan, bool 
 }  // namespace
 
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
-  x86::Emitter emitter;
+  x86::Emitter emitter(Instructions::kOfThisProcessor);
   asmjit::FuncNode* const functions[] = {EmitPush(&emitter, plan, false),
                                          EmitPush(&emitter, plan, true)};
   TxCode code;

@@ -4,9 +4,6 @@ namespace qsplit::dataplane::burst::x86 {
 
 namespace asm86 = asmjit::x86;
 
-// Slots in each turn of the loop, until fewer are left.
-constexpr uint32_t kTogether = 4;
-
 Walk::Walk(Emitter* emitter, const Strides& strides) : emitter_(emitter), strides_(strides) {
   asm86::Compiler& cc = emitter->cc();
   function_ =
@@ -64,11 +61,13 @@ void Walk::Run(const std::function<void()>& body, const std::function<void()>& l
   cc.sub(left_, kTogether - 1);
   cc.jbe(rest);
   cc.bind(together);
+  together_ = true;
   for (ahead_ = 0; ahead_ < kTogether; ++ahead_) {
     stop_ = stops[ahead_] = cc.newLabel();
     body();
   }
   ahead_ = 0;
+  together_ = false;
   Advance(kTogether);
   cc.sub(left_, kTogether);
   cc.ja(together);

@@ -43,6 +43,8 @@ class Walk {
   }
   // The last argument.
   const Gp& more() const { return more_; }
+  // Whether `last` may follow on this slot.
+  bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
   // Leaves the loop before this slot is done.
   const Label& stop() const { return stop_; }
 
@@ -59,7 +61,10 @@ class Walk {
   Gp left_;
   Gp wanted_;
   Label stop_;
-  uint32_t ahead_ = 0;  // slots from the registers' on
+  // Slots in each turn of the loop, until fewer are left.
+  static constexpr uint32_t kTogether = 4;
+  bool together_ = false;  // in such a turn
+  uint32_t ahead_ = 0;     // slots from the registers' on
 };
 
 }  // namespace qsplit::dataplane::burst::x86

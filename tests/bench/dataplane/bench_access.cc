@@ -2,9 +2,11 @@
 // engine that knows every case, against loops written by hand for the one NIC (hand_rx.h). Bursts
 // of 32, the ring in the cache; the device's part is done beforehand and not counted.
 //
-//   bench_access [ROUNDS]      rounds of each, 15 if not said; prints medians and ratios
+//   bench_access [ROUNDS]      rounds of each, 15 if not said, 7 at least; prints medians and
+//   ratios bench_access --rows        the same as rows of scripts/bench
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "dataplane/rx_driver.h"
 #include "dataplane/tx_driver.h"
@@ -335,10 +338,24 @@ std::vector<Result> TransmitContest(const std::string& layout_name, uint32_t rou
 
 int main(int argc, char** argv) {
   using namespace qsplit::bench;  // NOLINT
-  const auto rounds = static_cast<uint32_t>(argc > 1 ? std::atoi(argv[1]) : 15);
-  Print(ReceiveContest<HandIxgbeRx, IxgbePeer>("intel.ixgbe.advanced", rounds));
-  Print(ReceiveContest<HandIceRx, IcePeer>("intel.ice.flex", rounds));
-  Print(TransmitContest<IxgbeTx>("intel.ixgbe.advanced", rounds));
-  Print(TransmitContest<IceTx>("intel.ice.flex", rounds));
+  bool rows = false;
+  uint32_t rounds = 15;
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--rows") {
+      rows = true;
+    } else {
+      rounds = static_cast<uint32_t>(std::max(std::atoi(argv[i]), 7));
+    }
+  }
+  for (const auto& results :
+       {ReceiveContest<HandIxgbeRx, IxgbePeer>("intel.ixgbe.advanced", rounds),
+        ReceiveContest<HandIceRx, IcePeer>("intel.ice.flex", rounds),
+        TransmitContest<IxgbeTx>("intel.ixgbe.advanced", rounds),
+        TransmitContest<IceTx>("intel.ice.flex", rounds)}) {
+    if (!rows) Print(results);
+    for (const char* contender : {"compiled", "interpreted"}) {
+      if (rows) PrintRow(results, contender);
+    }
+  }
   return 0;
 }

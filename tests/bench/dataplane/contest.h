@@ -29,6 +29,9 @@ struct Result {
 std::vector<Result> Contest(const std::string& name, const std::vector<Contender>& contenders,
                             uint32_t rounds);
 void Print(const std::vector<Result>& results);
+// The same in one line as scripts/bench wants it: name, value, unit, remarks, with tabs between. Of
+// the contender with that name.
+void PrintRow(const std::vector<Result>& results, const std::string& contender);
 
 }  // namespace qsplit::bench
 

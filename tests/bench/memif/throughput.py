@@ -9,6 +9,8 @@ processes: the same two processors, the same sizes. As root.
     forward  softnic: the client's generator on nic1 sends and receives, its forwarder on nic0 sends back; all on
              processor 0, the device's thread on processor 1. memif: testpmd flowgen on processor 0 over one memif
              port, testpmd io on processor 1 between that port and itself
+    latency  one packet at a time, one way. softnic: client to client, both on processor 0, through the device's
+             thread on processor 1. memif: half of the way to a testpmd io on processor 1 and back (memif_ping)
 
 Every sender writes its packets anew (testpmd: their headers), no receiver looks at their bytes. Two memif
 processes are one hop; a client, the device and a client are two, and each packet crosses between the processors
@@ -32,12 +34,13 @@ import time
 
 BUILD = os.environ["QSPLIT_BINARY_DIR"]
 CLIENT = BUILD + "/bench/softnic_client"
+PING = BUILD + "/bench/memif_ping"
 QSPLITD = os.environ["QSPLIT_BIN_DIR"] + "/qsplitd"
 LAYOUTS = ["intel.e1000.legacy", "intel.ixgbe.advanced"]
 FIRST_CPU, SECOND_CPU = 0, 1
 WARMING_SECONDS = 0.3
 HUGEPAGES = 256
-TARGET = 1.5
+TARGETS = {"wire": ">= 1.5", "forward": ">= 1.5", "latency": "<= 1", "latency, 99.9th percentile": "<= 1"}
 NICS = """
 [[device]]
 name = "nic0"
@@ -76,14 +79,17 @@ def hugepages():
         reserve(before)
 
 
+def memory(huge):
+    return ["--in-memory", "-m", "200"] if huge else ["--no-huge", "-m", "512"]
+
+
 class Testpmd:
     """One of a pair, with one port, in its interactive mode."""
 
     def __init__(self, folder, name, cpu, role, huge, *options):
-        memory = ["--in-memory", "-m", "200"] if huge else ["--no-huge", "-m", "512"]
         self.log = open(f"{folder}/{name}.log", "w+")
         self.process = subprocess.Popen(
-            ["stdbuf", "-oL", "dpdk-testpmd", f"--file-prefix={name}{os.getpid()}", *memory, "--no-pci",
+            ["stdbuf", "-oL", "dpdk-testpmd", f"--file-prefix={name}{os.getpid()}", *memory(huge), "--no-pci",
              f"--lcores=0@{cpu},1@{cpu}", "--vdev",
              f"net_memif0,role={role},socket-abstract=no,socket={folder}/memif.sock", "--", "-i", "--burst=32",
              "--total-num-mbufs=32768", "--no-flush-rx", *options],
@@ -120,23 +126,39 @@ class Bench:
         self.huge = huge
 
     def memif(self, mode, size):
+        """Packets a second, or nanoseconds: median and 99.9th percentile."""
         with tempfile.TemporaryDirectory(prefix="memif.") as folder:
-            far_mode, near_mode = ("rxonly", "txonly") if mode == "wire" else ("io", "flowgen")
-            far = Testpmd(folder, "far", SECOND_CPU, "server", self.huge, f"--forward-mode={far_mode}")
-            near = Testpmd(folder, "near", FIRST_CPU, "client", self.huge, f"--forward-mode={near_mode}",
-                           f"--txpkts={size}")
+            far = Testpmd(folder, "far", SECOND_CPU, "server", self.huge,
+                          "--forward-mode=" + ("rxonly" if mode == "wire" else "io"))
             try:
-                self.wait_for_link(near)
-                far.tell("start", rb"packet forwarding")
-                near.tell("start", rb"packet forwarding")
-                counts = far if mode == "wire" else near
-                time.sleep(WARMING_SECONDS)
-                before, begin = counts.received(), time.monotonic()
-                time.sleep(self.seconds)
-                return (counts.received() - before) / (time.monotonic() - begin)
+                if mode == "latency":
+                    far.tell("start", rb"packet forwarding")
+                    return self.ping(folder, size)
+                near = Testpmd(folder, "near", FIRST_CPU, "client", self.huge,
+                               "--forward-mode=" + ("txonly" if mode == "wire" else "flowgen"), f"--txpkts={size}")
+                try:
+                    self.wait_for_link(near)
+                    far.tell("start", rb"packet forwarding")
+                    near.tell("start", rb"packet forwarding")
+                    counts = far if mode == "wire" else near
+                    time.sleep(WARMING_SECONDS)
+                    before, begin = counts.received(), time.monotonic()
+                    time.sleep(self.seconds)
+                    return [(counts.received() - before) / (time.monotonic() - begin)]
+                finally:
+                    near.end()
             finally:
-                near.end()
                 far.end()
+
+    def ping(self, folder, size):
+        out = subprocess.run(
+            [PING, f"--file-prefix=ping{os.getpid()}", *memory(self.huge), "--no-pci", f"--lcores=0@{FIRST_CPU}",
+             "--vdev", f"net_memif0,role=client,socket-abstract=no,socket={folder}/memif.sock", "--log-level=error",
+             "--", str(size), str(self.seconds)], env=os.environ | {"RUNTIME_DIRECTORY": folder},
+            capture_output=True, text=True, timeout=60 + self.seconds)
+        if out.returncode:
+            raise RuntimeError(f"memif_ping: {out.stderr}")
+        return [float(word) for word in out.stdout.split()[-2:]]
 
     @staticmethod
     def wait_for_link(testpmd):
@@ -163,54 +185,63 @@ class Bench:
                      str(self.seconds)], capture_output=True, text=True, timeout=60 + self.seconds)
                 if out.returncode:
                     raise RuntimeError(f"softnic_client {layout} {mode}: {out.stderr}")
-                return float(out.stdout)
+                return [float(word) for word in out.stdout.split()]
             finally:
                 os.close(ready)
                 daemon.terminate()
                 daemon.wait(timeout=20)
 
     def measure(self, mode, size, way):
-        return self.memif(mode, size) if way == "memif" else self.softnic(mode, size, way)
+        """None: this way cannot."""
+        if way != "memif":
+            return self.softnic(mode, size, way)
+        return None if mode == "latency" and not os.access(PING, os.X_OK) else self.memif(mode, size)
 
 
 def take_turns(bench, cases, ways, runs):
-    """(mode, size, way) -> rates."""
-    found = {(mode, size, way): [] for mode, size in cases for way in ways}
+    """(measure, size, way) -> values."""
+    found = {}
     for run in range(runs):
         begin = run % len(ways)
         for mode, size in cases:
             for way in ways[begin:] + ways[:begin]:
-                rate = bench.measure(mode, size, way)
-                print(f"round {run + 1}, {mode}, {size} bytes, {way}: {rate:,.0f} packets/s", file=sys.stderr)
-                if rate < 1:
+                values = bench.measure(mode, size, way)
+                if values is None:
+                    continue
+                print(f"round {run + 1}, {mode}, {size} bytes, {way}:", *(f"{v:,.0f}" for v in values),
+                      file=sys.stderr)
+                if values[0] < 1:
                     raise RuntimeError(f"{way}, {mode}, {size} bytes: no packet arrived")
-                found[mode, size, way].append(rate)
+                for measure, value in zip((mode, mode + ", 99.9th percentile"), values):
+                    found.setdefault((measure, size, way), []).append(value)
     return found
 
 
 def summary(found):
     rows = []
-    for (mode, size, way), rates in found.items():
-        row = {"mode": mode, "bytes": size, "way": way, "runs": len(rates), "median": round(statistics.median(rates)),
-               "least": round(min(rates)), "most": round(max(rates)), "all": [round(rate) for rate in rates]}
-        if way != "memif" and (mode, size, "memif") in found:
-            row["to_memif"] = round(row["median"] / statistics.median(found[mode, size, "memif"]), 3)
-            row["target"] = TARGET
+    for (measure, size, way), values in found.items():
+        row = {"measure": measure, "bytes": size, "way": way, "runs": len(values),
+               "median": round(statistics.median(values)), "least": round(min(values)), "most": round(max(values)),
+               "unit": "ns" if measure.startswith("latency") else "packets/s", "all": [round(v) for v in values]}
+        if way != "memif" and (measure, size, "memif") in found:
+            row["to_memif"] = round(row["median"] / statistics.median(found[measure, size, "memif"]), 3)
+            row["target"] = TARGETS[measure]
         rows.append(row)
     return rows
 
 
 def name(row):
-    kind = {"wire": "transmit to receive", "forward": "forwarded"}[row["mode"]]
+    kinds = {"wire": "transmit to receive", "forward": "forwarded", "latency": "one way, median",
+             "latency, 99.9th percentile": "one way, 99.9th percentile"}
+    peers = {"wire": "testpmd txonly to rxonly", "forward": "testpmd flowgen to io and back"}
     if row["way"] != "memif":
-        return f"software NIC, {row['bytes']:,} bytes, {kind}, {row['way']}"
-    peer = {"wire": "txonly to rxonly", "forward": "flowgen to io and back"}[row["mode"]]
-    return f"memif, {row['bytes']:,} bytes, testpmd {peer}"
+        return f"Software NIC, {row['bytes']:,} bytes, {kinds[row['measure']]}, {row['way']}"
+    return f"memif, {row['bytes']:,} bytes, {peers.get(row['measure'], kinds[row['measure']])}"
 
 
 def how(row):
-    ratio = f"; {row['to_memif']:.2f} x memif, target {row['target']} x" if "to_memif" in row else ""
-    return f"{row['runs']} runs of {row['least']:,} to {row['most']:,}, two processes on two processors{ratio}"
+    ratio = f"; {row['to_memif']:.2f} x memif's" if "to_memif" in row else ""
+    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{ratio}"
 
 
 def cpu_name():
@@ -226,7 +257,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0, help="of each run [1]")
     parser.add_argument("--ways", default="memif,softnic", help="some of memif,softnic")
     parser.add_argument("--layouts", default=",".join(LAYOUTS), help=f"of the software NIC [{','.join(LAYOUTS)}]")
-    parser.add_argument("--modes", default="wire,forward", help="some of wire,forward")
+    parser.add_argument("--modes", default="wire,forward,latency", help="some of wire,forward,latency")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     parser.add_argument("--rows", action="store_true", help="print rows for scripts/bench instead of a table")
     options = parser.parse_args()
@@ -241,6 +272,8 @@ def main():
         print("SKIPPED: dpdk-testpmd is not installed (package dpdk-dev): the software NIC stands alone.",
               file=sys.stderr)
         wanted.remove("memif")
+    if "memif" in wanted and not os.access(PING, os.X_OK):
+        print(f"SKIPPED: {PING} is not there (package dpdk-dev): latency is measured without memif.", file=sys.stderr)
     ways = [way for word in wanted for way in (options.layouts.split(",") if word == "softnic" else [word])]
     load = os.getloadavg()[0]
     if load > 0.5:
@@ -248,7 +281,8 @@ def main():
               "not to be quoted", file=sys.stderr)
     with hugepages() as huge:
         bench = Bench(options.seconds or (0.3 if options.quick else 1), huge)
-        cases = [(mode, size) for mode in options.modes.split(",") for size in (64, 1500)]
+        cases = [(mode, size) for mode in options.modes.split(",") for size in (64, 1500)
+                 if mode != "latency" or size == 64]
         rows = summary(take_turns(bench, cases, ways, options.runs or (3 if options.quick else 7)))
     facts = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "cpus": os.cpu_count(),
              "kernel": platform.release(), "load": round(load, 2), "quick": options.quick, "hugepages": huge,
@@ -259,11 +293,12 @@ def main():
             file.write("\n")
     if options.rows:
         for row in rows:
-            print(name(row), row["median"], "packets/s", how(row), sep="\t")
+            against = [row["to_memif"], row["target"]] if "to_memif" in row else []
+            print(name(row), row["median"], row["unit"], how(row), *against, sep="\t")
     else:
-        print("| between two processors | packets/s | how |\n|---|---|---|")
+        print("| between two processors | value | how |\n|---|---|---|")
         for row in rows:
-            print(f"| {name(row)} | {row['median']:,} | {how(row)} |")
+            print(f"| {name(row)} | {row['median']:,} {row['unit']} | {how(row)} |")
 
 
 main()

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/rx_program.h"
 #include "qsplit/v1/layout.pb.h"
 #include "tests/fuzz/support/input.h"
 
@@ -19,6 +20,10 @@ void RunFields(const v1::Layout& layout, uint32_t form, Input& in);
 // what they say about packets.
 void RunForms(const v1::Layout& layout, uint32_t queue, std::span<const uint32_t> choices,
               Input& in);
+
+// What a receive program says of bytes, by the plan that is made of it: interpreted, and as machine
+// code.
+void RunBurst(const dataplane::RxProgram& program, const dataplane::DescriptorBytes& bytes);
 
 }  // namespace qsplit::fuzz
 
