@@ -85,10 +85,19 @@ class CompletionReader {
   bool plain_words() const {
     return plain_ && slots_.slot_bytes() == 8 && slots_.word_bytes() == 8;
   }
-  uint64_t TakeWord() {
-    const uint64_t word = slots_.ReadOnlyWord(at_.index());
-    at_.NextSlot();
-    return word;
+  // Calls take(word) for each that is there, until it returns false.
+  template <typename F>
+  void TakeWords(F&& take) {
+    const SlotMemory slots = slots_;
+    const uint32_t ready = Ready();
+    const uint32_t end = at_.slot_count();
+    uint32_t index = at_.index();
+    uint32_t taken = 0;
+    for (bool more = true; more && taken < ready; ++taken) {
+      more = take(slots.ReadOnlyWord(index));
+      if (++index == end) index = 0;
+    }
+    at_.SkipSlots(taken);
   }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.

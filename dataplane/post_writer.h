@@ -89,21 +89,26 @@ class PostWriter {
     return index;
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
-  // The same for descriptors of two words, where no ring has anything to say in one. Needs
-  // HasRoom(count), and count <= slot_count().
+  // The same for descriptors of two words, where no ring has anything to say in one: calls
+  // words_of(i, &words) until it returns false; returns how many were written. Needs HasRoom(most),
+  // and most <= slot_count().
   bool TakesWords() const {
     return plain_ && slots_.slot_bytes() == 16 && slots_.word_bytes() == 8;
   }
   template <typename WordsOf>
-  void WriteWords(uint32_t count, WordsOf&& words_of) {
-    uint32_t index = at_.index();
+  uint32_t WriteWords(uint32_t most, WordsOf&& words_of) {
+    const SlotMemory slots = slots_;
     const uint32_t end = at_.slot_count();
-    for (uint32_t i = 0; i < count; ++i) {
-      slots_.WriteWords(index, words_of(i));
+    uint32_t index = at_.index();
+    uint32_t count = 0;
+    std::array<uint64_t, 2> words;
+    for (; count < most && words_of(count, &words); ++count) {
+      slots.WriteWords(index, words);
       if (++index == end) index = 0;
     }
     used_ += count;
     at_.SkipSlots(count);
+    return count;
   }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.

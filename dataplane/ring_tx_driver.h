@@ -47,7 +47,7 @@ class RingTxDriver {
   bool NeedsMemory() const { return program_.has_inline; }
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie) {
     if (segments.size() == 1 && request.wants.bits == 0 &&
-        plain_packet_.Takes(segments[0].address.value, segments[0].bytes)) [[likely]] {
+        plain_packet_.limits().Allow(segments[0].address.value, segments[0].bytes)) [[likely]] {
       const TxPacket packet{segments[0].address, segments[0].bytes, cookie};
       return PushPlain(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
     }
@@ -169,7 +169,8 @@ class RingTxDriver {
   void PollCompletions();
   // Into cookies, so many at most, which the ledger gives back; returns how many.
   [[gnu::hot]] uint32_t PollKeys(std::span<uint32_t> cookies);
-  [[gnu::hot]] void TakeKey(uint64_t key, uint32_t* cookies, uint32_t* count);
+  // True: *cookie is of a packet that is sent.
+  bool TakeKey(uint64_t key, uint32_t* cookie);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
@@ -213,8 +214,7 @@ class RingTxDriver {
   // In addresses_: a packet of which nothing else need be known, which the ledger only counts.
   static constexpr uint32_t kAlone = TxLedger::kNone - 1;
   TxPlain plain_packet_;
-  // Its descriptor is two words, and it is kAlone.
-  bool plain_is_alone_ = false;
+  std::optional<TxPlain::Short> alone_;  // its descriptor, if it is kAlone
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;

@@ -32,32 +32,34 @@ bool TxPlain::Descriptor::Add(const FieldAccess& field, uint32_t at, Source sour
   return true;
 }
 
-bool TxPlain::MakeShort() {
+std::optional<TxPlain::Short> TxPlain::MakeShort() const {
   const Descriptor& only = descriptors[0];
-  if (count != 1 || only.bytes != sizeof short_image_ || only.ops.size() != 2) return false;
-  for (const Descriptor::Op& op : only.ops) {
-    if (op.part.offset % sizeof(uint64_t) != 0 || op.part.place != 0) return false;
+  Short made;
+  if (count != 1 || only.bytes != sizeof made.image || only.ops.size() != 2 ||
+      only.ops[0].source != kAddress || only.ops[1].source != kBytes) {
+    return std::nullopt;
   }
-  if (only.ops[0].source != kAddress || only.ops[1].source != kBytes) return false;
-  std::memcpy(short_image_.data(), only.image.bytes, sizeof short_image_);
+  std::memcpy(made.image.data(), only.image.bytes, sizeof made.image);
   for (size_t i = 0; i < 2; ++i) {
-    short_part_[i] = only.ops[i].part;
-    short_place_[i][only.ops[i].part.offset / sizeof(uint64_t)] = ~uint64_t{0};
+    const FieldPart& part = only.ops[i].part;
+    if (part.offset % sizeof(uint64_t) != 0 || part.place != 0) return std::nullopt;
+    made.part[i] = part;
+    made.place[i][part.offset / sizeof(uint64_t)] = ~uint64_t{0};
   }
-  return true;
+  return made;
 }
 
 void TxPlain::TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignment,
                       uint64_t most_bytes) {
-  address_not_ = alignment - 1;
-  most_bytes_ = std::min<uint64_t>(most_bytes, UINT32_MAX);
+  limits_.address_not = alignment - 1;
+  limits_.most_bytes = std::min<uint64_t>(most_bytes, UINT32_MAX);
   for (const TxPost* post : {&first, rest}) {
     if (post == nullptr) continue;
-    most_bytes_ = std::min(most_bytes_, post->max_bytes);
+    limits_.most_bytes = std::min(limits_.most_bytes, post->max_bytes);
     for (const std::vector<TxPost::Place>* places : {&post->own, &post->part}) {
       if (places->empty()) continue;
-      address_not_ |= ~places->front().address.MaxRaw();
-      most_bytes_ = std::min(most_bytes_, places->front().length.MaxRaw());
+      limits_.address_not |= ~places->front().address.MaxRaw();
+      limits_.most_bytes = std::min(limits_.most_bytes, places->front().length.MaxRaw());
     }
   }
 }
@@ -123,8 +125,10 @@ void RingTxDriver::OpenPlain() {
   if (reporter.report_at.has_value()) plain_report_ = &reporter.report_at->field;
   if (!IsRight(plain, packet)) return;
   plain_packet_ = std::move(plain);
-  plain_is_alone_ = rings_.how == TxReturn::kAddress && only_key_ != nullptr &&
-                    posts_->TakesWords() && plain_packet_.MakeShort();
+  // Its buffer's address is then all that need be known of a packet.
+  if (rings_.how == TxReturn::kAddress && only_key_ != nullptr && posts_->TakesWords()) {
+    alone_ = plain_packet_.MakeShort();
+  }
 }
 
 void RingTxDriver::WritePlainPrefix(uint32_t id) {
@@ -136,10 +140,10 @@ void RingTxDriver::WritePlainPrefix(uint32_t id) {
 
 bool RingTxDriver::IsRight(const TxPlain& plain, Packet packet) const {
   constexpr uint64_t kAddresses[] = {0, 0x0123456789abcdef, ~uint64_t{0}};
-  const uint64_t most = plain.most_bytes();
+  const uint64_t most = plain.limits().most_bytes;
   for (uint32_t probe = 0; probe < 3; ++probe) {
     const bool even = probe % 2 == 0;
-    const TxSegment segment{Iova(kAddresses[probe] & ~plain.address_not()),
+    const TxSegment segment{Iova(kAddresses[probe] & ~plain.limits().address_not),
                             static_cast<uint32_t>(probe == 0 ? 1
                                                   : even     ? most
                                                              : most / 2 + 1),
@@ -264,17 +268,20 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequ
 uint32_t RingTxDriver::PushPlain(std::span<const TxPacket> packets) {
   if (plain_packet_.count == 0) return 0;
   const uint32_t room = PlainRoom(static_cast<uint32_t>(packets.size()));
+  const TxPlain::Limits limits = plain_packet_.limits();
   uint32_t n = 0;
-  while (n < room && plain_packet_.Takes(packets[n].address.value, packets[n].bytes)) ++n;
-  packets = packets.first(n);
-  if (!plain_is_alone_) {
-    for (const TxPacket& packet : packets) {
-      WritePlain(packet.address.value, packet.bytes, packet.cookie);
+  if (!alone_.has_value()) {
+    for (; n < room && limits.Allow(packets[n].address.value, packets[n].bytes); ++n) {
+      WritePlain(packets[n].address.value, packets[n].bytes, packets[n].cookie);
     }
     return n;
   }
-  posts_->WriteWords(n, [&](uint32_t i) {
-    return plain_packet_.ShortWords(packets[i].address.value, packets[i].bytes);
+  const TxPlain::Short descriptor = *alone_;
+  n = posts_->WriteWords(room, [&](uint32_t i, std::array<uint64_t, 2>* words) {
+    const TxPacket& packet = packets[i];
+    if (!limits.Allow(packet.address.value, packet.bytes)) return false;
+    *words = descriptor.Words(packet.address.value, packet.bytes);
+    return true;
   });
   addresses_.Add(n, [&](uint32_t i) {
     return AddressLedger::Buffer{packets[i].address.value, kAlone, packets[i].cookie};

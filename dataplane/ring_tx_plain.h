@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "dataplane/field_access.h"
@@ -56,26 +57,34 @@ struct TxPlain {
     std::vector<Op> ops;
   };
 
-  // Whether a packet can be written this way; others go the general one.
-  bool Takes(uint64_t address, uint32_t packet_bytes) const {
-    return (address & address_not_) == 0 && packet_bytes - 1 < most_bytes_;
-  }
-  // Descriptors that are two words with an address and a length and nothing else that differs.
-  // False: they are not.
-  bool MakeShort();
-  std::array<uint64_t, 2> ShortWords(uint64_t address, uint32_t packet_bytes) const {
-    const uint64_t a = short_part_[0].Bits(address);
-    const uint64_t b = short_part_[1].Bits(packet_bytes);
-    return {short_image_[0] | (a & short_place_[0][0]) | (b & short_place_[1][0]),
-            short_image_[1] | (a & short_place_[0][1]) | (b & short_place_[1][1])};
-  }
+  // Which packets can be written this way; others go the general one.
+  struct Limits {
+    uint64_t address_not = 0;  // address bits that must be zero
+    uint64_t most_bytes = 0;   // 0: none can
+
+    bool Allow(uint64_t address, uint32_t packet_bytes) const {
+      return (address & address_not) == 0 && packet_bytes - 1 < most_bytes;
+    }
+  };
+  const Limits& limits() const { return limits_; }
+  // A descriptor of two words with an address and a length and nothing else that differs.
+  struct Short {
+    std::array<uint64_t, 2> image{};
+    std::array<FieldPart, 2> part{};                 // of the address, and of the length
+    std::array<std::array<uint64_t, 2>, 2> place{};  // all ones in the part's word
+
+    std::array<uint64_t, 2> Words(uint64_t address, uint32_t packet_bytes) const {
+      const uint64_t a = part[0].Bits(address);
+      const uint64_t b = part[1].Bits(packet_bytes);
+      return {image[0] | (a & place[0][0]) | (b & place[1][0]),
+              image[1] | (a & place[0][1]) | (b & place[1][1])};
+    }
+  };
+  // nullopt: descriptors are not like that.
+  std::optional<Short> MakeShort() const;
 
   // All packets that two forms take (the second may be null), of so many bytes at most.
   void TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignment, uint64_t most_bytes);
-
-  uint64_t most_bytes() const { return most_bytes_; }
-  // Address bits that must be zero.
-  uint64_t address_not() const { return address_not_; }
 
   std::array<Descriptor, kMaxDescriptors> descriptors;  // of which it has `count`
   uint32_t count = 0;
@@ -83,11 +92,7 @@ struct TxPlain {
   uint32_t reporter = 0;  // which of them asks for the completion, if one does
 
  private:
-  uint64_t address_not_ = 0;
-  uint64_t most_bytes_ = 0;  // none yet
-  std::array<uint64_t, 2> short_image_{};
-  std::array<FieldPart, 2> short_part_{};
-  std::array<std::array<uint64_t, 2>, 2> short_place_{};  // all ones in the part's word
+  Limits limits_;
 };
 
 }  // namespace qsplit::dataplane

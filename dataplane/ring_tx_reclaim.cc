@@ -111,48 +111,55 @@ void RingTxDriver::PollCompletions() {
 }
 
 uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
+  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
   uint32_t count = 0;
-  if (only_key_is_word_ && completions_->plain_words()) {
-    for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
-      TakeKey(completions_->TakeWord(), cookies.data(), &count);
+  uint32_t alone = 0;
+  const auto take = [&](uint64_t key) {
+    AddressLedger::Buffer buffer;
+    if (by_address) [[likely]] {
+      if (!addresses_.Take(key, &buffer)) return count < cookies.size();
+      if (buffer.id == kAlone) [[likely]] {
+        cookies[count++] = buffer.cookie;
+        ++alone;
+        return count < cookies.size();
+      }
+      key = buffer.id;
     }
-  } else {
-    DescriptorBytes copy;
-    for (uint32_t left = completions_->Ready(); left > 0 && count < cookies.size(); --left) {
-      completions_->TakePlain(copy.bytes);
-      TakeKey(only_key_->Load(copy.bytes), cookies.data(), &count);
+    if (TakeKey(key, &cookies[count])) ++count;
+    return count < cookies.size();
+  };
+  if (!cookies.empty()) {
+    if (only_key_is_word_ && completions_->plain_words()) {
+      completions_->TakeWords(take);
+    } else {
+      DescriptorBytes copy;
+      for (uint32_t left = completions_->Ready(); left > 0; --left) {
+        completions_->TakePlain(copy.bytes);
+        if (!take(only_key_->Load(copy.bytes))) break;
+      }
     }
   }
+  owed_ -= alone * plain_owed_;
+  posts_->Free(alone * plain_packet_.slots);
+  ledger_.FinishElsewhere(alone);
   addresses_.Rewind();
   completions_->Publish();
   return count;
 }
 
-void RingTxDriver::TakeKey(uint64_t key, uint32_t* cookies, uint32_t* count) {
-  uint32_t id = TxLedger::kNone;
-  if (rings_.key == v1::COMPLETION_KEY_ADDRESS) [[likely]] {
-    AddressLedger::Buffer buffer;
-    if (!addresses_.Take(key, &buffer)) return;
-    if (buffer.id == kAlone) [[likely]] {
-      owed_ -= plain_owed_;
-      posts_->Free(plain_packet_.slots);
-      ledger_.FinishElsewhere(1);
-      cookies[(*count)++] = buffer.cookie;
-      return;
-    }
-    id = buffer.id;
-  } else if (rings_.key == v1::COMPLETION_KEY_INDEX) {
-    id = ledger_.BySlot(key % rings_.descriptors->slot_count);
-  } else {
-    id = ledger_.ById(key);
-  }
-  if (!IsPublished(id)) return;
+// The key may be an address's owner by now.
+bool RingTxDriver::TakeKey(uint64_t key, uint32_t* cookie) {
+  const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
+  const uint32_t id =
+      by_slot ? ledger_.BySlot(key % rings_.descriptors->slot_count) : ledger_.ById(key);
+  if (!IsPublished(id)) return false;
   if (ledger_[id].pending > 1) {
     CompleteNamed(false, id);
-  } else {
-    FreeSlots(ledger_[id]);
-    cookies[(*count)++] = ledger_.FinishNow(id);
+    return false;
   }
+  FreeSlots(ledger_[id]);
+  *cookie = ledger_.FinishNow(id);
+  return true;
 }
 
 void RingTxDriver::Poll() {
