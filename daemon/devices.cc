@@ -73,7 +73,9 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.representor = section.representor;
   nic.representor_netns = section.representor_netns;
   nic.worker = section.worker;
-  nic.cpu = section.cpu;
+  nic.threads = section.threads;
+  nic.cpus = section.cpus;
+  if (section.cpu) nic.cpus = {*section.cpu};
   if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
   return nic;
 }

@@ -49,6 +49,14 @@ const CompletionRules::Rule* CompletionRules::RuleFor(uint32_t form, uint32_t ri
   return nullptr;
 }
 
+const FieldAccess* CompletionRules::OnlyKey(uint32_t form, uint32_t ring,
+                                            v1::CompletionKey key) const {
+  const std::vector<Rule>& rules = rules_[form];
+  if (rules.size() != 1 || !rules[0].when.AlwaysTrue() || !rules[0].has_field) return nullptr;
+  const CompletionTarget& target = rules[0].target;
+  return target.ring == ring && target.key == key && !target.cumulative ? &rules[0].field : nullptr;
+}
+
 v1::CompletionKey CompletionRules::KeyFor(uint32_t form, uint32_t ring) const {
   const Rule* rule = RuleFor(form, ring);
   return rule == nullptr ? v1::COMPLETION_KEY_UNSPECIFIED : rule->target.key;

@@ -47,6 +47,10 @@ class CompletionRules {
     return false;
   }
 
+  // The key of the one rule that always holds for this form, and names something in `ring`; null:
+  // there are others, or none.
+  const FieldAccess* OnlyKey(uint32_t form, uint32_t ring, v1::CompletionKey key) const;
+
   // The device's side: whether this form can complete something in that ring, and how; then
   // writes the key and what makes the rule hold. False: the field cannot say the value.
   bool CanComplete(uint32_t form, uint32_t ring) const { return RuleFor(form, ring) != nullptr; }

@@ -85,7 +85,7 @@ class Doorbells {
                                    const std::string& what, Bell* bell);
   static absl::Status CompileSuppression(const RingShape& shape, const v1::Doorbell& from,
                                          const std::string& what, Bell* bell);
-  bool RingOne(const Bell& bell, const DoorbellState& state) const;
+  [[gnu::hot]] bool RingOne(const Bell& bell, const DoorbellState& state) const;
 
   std::array<Bell, kMaxDoorbells> bells_;
   uint32_t count_ = 0;

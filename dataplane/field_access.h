@@ -41,6 +41,17 @@ struct FieldPart {
     if (byte_swap) word = __builtin_bswap64(word);
     std::memcpy(descriptor + offset, &word, sizeof word);
   }
+  // The bits of the 8 bytes that carry a value, and Put where they are zero so far.
+  uint64_t Bits(uint64_t value) const {
+    const uint64_t bits = (value & mask) << shift;
+    return byte_swap ? __builtin_bswap64(bits) : bits;
+  }
+  void Or(std::byte* descriptor, uint64_t value) const {
+    uint64_t word;
+    std::memcpy(&word, descriptor + offset, sizeof word);
+    word |= Bits(value);
+    std::memcpy(descriptor + offset, &word, sizeof word);
+  }
 };
 
 // A field that is a number: its raw bits, and the value that its role speaks of.
@@ -84,6 +95,11 @@ class FieldAccess {
     }
     uint64_t raw;
     return Encode(value, &raw);
+  }
+
+  // Of a field that is its value's bits in one little-endian word; else null.
+  const FieldPart* OnlyPart() const {
+    return plain_ && identity_ && !first_.byte_swap ? &first_ : nullptr;
   }
 
   uint64_t Decode(uint64_t raw) const;

@@ -28,6 +28,11 @@ class FormMatcher {
                                              std::span<const uint32_t> choices,
                                              uint32_t bytes = kMaxDescriptorBytes);
 
+  // Whether any bytes at all are of the first form.
+  bool MatchesAll() const {
+    return !forms_.empty() && forms_.front().constants.empty() &&
+           forms_.front().selector.AlwaysTrue();
+  }
   // Whether Match answers `form` for all bytes in which some bits have certain values; these are
   // added then.
   bool IsBits(size_t form, std::byte* mask, std::byte* value) const;

@@ -107,7 +107,7 @@ class InPlaceRxDevice {
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
   uint32_t FetchPlain(std::span<PostedBuffer> out);
-  void CompletePlain(std::span<const RxResult> results);
+  void CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets);
   bool PacketMayGoOn() const { return !single_; }
   void Publish() {}  // each completion is there at once
   bool Complete(const RxResult& result);

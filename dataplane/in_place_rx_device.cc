@@ -112,7 +112,7 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   if (!ReadProducer(&available)) return 0;
   const uint32_t most =
       std::min({available, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
-  shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
+  shape_.slots.PrefetchToWrite(fetch_, std::min(most, shape_.slot_count - fetch_));
   uint32_t count = 0;
   uint32_t slot = fetch_;
   for (; count < most; ++count, slot = Next(slot)) {
@@ -132,20 +132,30 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   fetch_ = slot;
   fetch_count_ += count;
   fetched_ += count;
+  // For the burst to come; what is posted there is not touched by the driver any more.
+  shape_.slots.PrefetchToWrite(slot,
+                               std::min({available - count, count, shape_.slot_count - slot}));
   return count;
 }
 
-void InPlaceRxDevice::CompletePlain(std::span<const RxResult> results) {
-  for (const RxResult& result : results) {
+void InPlaceRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
+  const RxStencils::Stencil* stencil = stencils_.Find(meta);
+  for (const RxPlain& packet : packets) {
     if (fetched_ == 0) return;
     const uint64_t room = bytes_[complete_] > prefix_bytes_ ? bytes_[complete_] - prefix_bytes_ : 0;
-    const uint64_t said = std::min<uint64_t>(result.length, room) + crc_bytes_;
-    alignas(16) DescriptorBytes descriptor;
-    if (!stencils_.Encode(said, result.meta, descriptor.bytes)) {
-      Encode(said, true, result, descriptor.bytes);
-      stencils_.Learn(programs_[FormFor(result.meta.present)], result.meta);
+    const uint64_t said = std::min<uint64_t>(packet.length, room) + crc_bytes_;
+    if (RxStencils::Words words; stencil != nullptr && stencil->Fill(said, packet.hash, &words)) {
+      shape_.slots.WriteWithLast(complete_, shape_.done_word,
+                                 reinterpret_cast<const std::byte*>(words.data()));
+    } else {
+      RxResult result{.length = packet.length, .last = true, .meta = meta};
+      result.meta.hash = packet.hash;
+      DescriptorBytes whole;
+      Encode(said, true, result, whole.bytes);
+      shape_.slots.WriteWithLast(complete_, shape_.done_word, whole.bytes);
+      stencils_.Learn(programs_[FormFor(meta.present)], meta);
+      stencil = stencils_.Find(meta);
     }
-    shape_.slots.WriteWithLast(complete_, shape_.done_word, descriptor.bytes);
     complete_ = Next(complete_);
     --fetched_;
   }

@@ -32,6 +32,8 @@ absl::StatusOr<PostWriter> PostWriter::Create(const RingShape& shape) {
   if (absl::Status status = writer.CompileHandover(shape); !status.ok()) return status;
   if (absl::Status status = writer.CompileLink(shape); !status.ok()) return status;
   if (absl::Status status = writer.CompileLastSlot(shape); !status.ok()) return status;
+  writer.plain_ = !writer.bytes_decide_ && !writer.marks_last_slot_ && writer.bell_bytes_ == 0 &&
+                  !writer.at_.has_link() && writer.forms_.EachIsOneSlot();
   return writer;
 }
 

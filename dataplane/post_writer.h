@@ -65,6 +65,9 @@ class PostWriter {
   // of it) count; what the ring says about slots (phase, own bit, sequence, last slot) is put into
   // it here. Needs HasRoom(SlotsOf(form, bytes)).
   uint32_t Write(uint32_t form, std::byte* image, uint32_t bytes) {
+    if (plain_) [[likely]] {
+      return WritePlain(image, bytes);
+    }
     const uint32_t index = at_.index();
     const uint32_t slots = forms_.SlotsOf(form, bytes);
     if (marks_last_slot_) MarkLastSlot(form, image, slots);
@@ -86,6 +89,27 @@ class PostWriter {
     return index;
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
+  // The same for descriptors of two words, where no ring has anything to say in one: calls
+  // words_of(i, &words) until it returns false; returns how many were written. Needs HasRoom(most),
+  // and most <= slot_count().
+  bool TakesWords() const {
+    return plain_ && slots_.slot_bytes() == 16 && slots_.word_bytes() == 8;
+  }
+  template <typename WordsOf>
+  uint32_t WriteWords(uint32_t most, WordsOf&& words_of) {
+    const SlotMemory slots = slots_;
+    const uint32_t end = at_.slot_count();
+    uint32_t index = at_.index();
+    uint32_t count = 0;
+    std::array<uint64_t, 2> words;
+    for (; count < most && words_of(count, &words); ++count) {
+      slots.WriteWords(index, words);
+      if (++index == end) index = 0;
+    }
+    used_ += count;
+    at_.SkipSlots(count);
+    return count;
+  }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.
   void Rewrite(const RingCursor& at, uint32_t form, const std::byte* image, uint32_t bytes) {
@@ -132,10 +156,17 @@ class PostWriter {
 
  private:
   PostWriter() = default;
+  uint32_t WritePlain(const std::byte* image, uint32_t bytes) {
+    const uint32_t index = at_.index();
+    slots_.Write(index, image, bytes);
+    ++used_;
+    at_.NextSlot();
+    return index;
+  }
   absl::Status CompileHandover(const RingShape& shape);
   absl::Status CompileLink(const RingShape& shape);
   absl::Status CompileLastSlot(const RingShape& shape);
-  void Refresh();
+  [[gnu::hot]] void Refresh();
   // The oldest slots in use are free.
   void TakeBack(uint32_t slots) {
     used_ -= slots;
@@ -164,6 +195,8 @@ class PostWriter {
   uint32_t capacity_ = 0;
   uint32_t used_ = 0;
   uint64_t published_ = 0;
+  // A descriptor is a slot, and nothing about the ring stands in it.
+  bool plain_ = false;
   bool bytes_decide_ = false;
   bool marks_last_slot_ = false;
   // The word that hands over the packet being written.

@@ -167,28 +167,51 @@ void RingCondition::FindStores() {
     }
     if (!possible) continue;
     can_make_true_ = true;
-    const Test& test = tests_[begin];
-    if (end == begin + 1 && test.against == Against::kPhase && test.slot == 0) {
-      only_phase_ = true;
-      phase_inverted_ = test.store_inverted ? 1 : 0;
-      phase_field_ = test.left;
-    }
+    MergeStores();
     return;
   }
   store_begin_ = store_end_ = 0;
 }
 
-// One conjunction of comparisons within one load becomes one comparison.
+// Stores of one load's bits that depend on nothing but the phase become one store: equalities, for
+// others change only what need be changed.
+void RingCondition::MergeStores() {
+  uint64_t mask = 0;
+  uint64_t value[2] = {0, 0};
+  for (size_t i = store_begin_; i < store_end_; ++i) {
+    const Test& test = tests_[i];
+    if (!test.masked || test.negated || test.slot != 0 ||
+        test.offset != tests_[store_begin_].offset || test.op == v1::OPERATOR_NO_BITS) {
+      return;
+    }
+    mask |= test.mask;
+    value[0] |= test.value[0];
+    value[1] |= test.value[1];
+  }
+  store_offset_ = tests_[store_begin_].offset;
+  store_mask_ = mask;
+  store_value_[0] = value[0];
+  store_value_[1] = value[1];
+}
+
+// One conjunction of comparisons within one load becomes one comparison, or two where one of
+// several says what must not be.
 void RingCondition::MergeSingle() {
   if (tests_.empty()) return;
   const Test& first = tests_.front();
+  const Test* but = nullptr;
   uint64_t mask = 0;
   uint64_t value[2] = {0, 0};
   for (size_t i = 0; i < tests_.size(); ++i) {
     const Test& test = tests_[i];
     if (!test.masked || test.slot != 0 || test.offset != first.offset ||
-        (test.negated && tests_.size() > 1) || (test.ends_conjunction && i + 1 != tests_.size())) {
+        (test.ends_conjunction && i + 1 != tests_.size())) {
       return;
+    }
+    if (test.negated && tests_.size() > 1) {
+      if (but != nullptr) return;
+      but = &test;
+      continue;
     }
     for (int phase = 0; phase < 2; ++phase) {
       const uint64_t both = mask & test.mask;
@@ -199,11 +222,15 @@ void RingCondition::MergeSingle() {
     value[1] |= test.value[1];
   }
   single_ = true;
-  negated_ = first.negated;
+  negated_ = but == nullptr && first.negated;
   offset_ = first.offset;
   mask_ = mask;
   value_[0] = value[0];
   value_[1] = value[1];
+  if (but == nullptr) return;
+  but_mask_ = but->mask;
+  but_value_[0] = but->value[0];
+  but_value_[1] = but->value[1];
 }
 
 absl::StatusOr<RingCondition> RingCondition::Compile(const v1::Layout& layout,

@@ -37,7 +37,9 @@ class RingCondition {
     if (single_) [[likely]] {
       uint64_t word;
       std::memcpy(&word, descriptor + offset_, sizeof word);
-      return ((word & mask_) == value_[at.phase() & 1]) != negated_;
+      const uint32_t phase = at.phase() & 1;
+      return ((word & mask_) == value_[phase]) != negated_ &&
+             (word & but_mask_) != but_value_[phase];
     }
     return always_ || Evaluate(descriptor, at);
   }
@@ -46,8 +48,11 @@ class RingCondition {
   // not change, for any position.
   bool CanMakeTrue() const { return can_make_true_; }
   void MakeTrue(std::byte* descriptor, const RingCursor& at) const {
-    if (only_phase_) [[likely]] {  // one field, the phase
-      phase_field_.StoreRaw(descriptor, at.phase() ^ phase_inverted_);
+    if (store_mask_ != 0) [[likely]] {  // all within one load
+      uint64_t word;
+      std::memcpy(&word, descriptor + store_offset_, sizeof word);
+      word = (word & ~store_mask_) | store_value_[at.phase() & 1];
+      std::memcpy(descriptor + store_offset_, &word, sizeof word);
       return;
     }
     if (!always_) Store(descriptor, at);
@@ -60,13 +65,13 @@ class RingCondition {
     bool ring_state = false;  // compared with the phase or the sequence number
   };
   const std::vector<Bytes>& Reads() const { return reads_; }
-  // Exactly one masked comparison, in the first slot; equal ones give the same answer for all
-  // bytes.
+  // Comparisons within one load, in the first slot; equal ones give the same answer for all bytes.
   bool IsSingle() const { return single_; }
   bool SameSingle(const RingCondition& other) const {
     return single_ && other.single_ && offset_ == other.offset_ && mask_ == other.mask_ &&
            value_[0] == other.value_[0] && value_[1] == other.value_[1] &&
-           negated_ == other.negated_;
+           negated_ == other.negated_ && but_mask_ == other.but_mask_ &&
+           but_value_[0] == other.but_value_[0] && but_value_[1] == other.but_value_[1];
   }
 
  private:
@@ -96,6 +101,7 @@ class RingCondition {
   bool Evaluate(const std::byte* descriptor, const RingCursor& at) const;
   void Store(std::byte* descriptor, const RingCursor& at) const;
   void FindStores();
+  void MergeStores();
   void MergeSingle();
 
   bool always_ = true;
@@ -104,11 +110,15 @@ class RingCondition {
   uint16_t offset_ = 0;
   uint64_t mask_ = 0;
   uint64_t value_[2] = {0, 0};
+  // And the bits under but_mask_ are another value than this; no bits and 1: always.
+  uint64_t but_mask_ = 0;
+  uint64_t but_value_[2] = {1, 1};
 
   bool can_make_true_ = true;
-  bool only_phase_ = false;
-  uint32_t phase_inverted_ = 0;
-  FieldAccess phase_field_;
+  // What MakeTrue stores, where one load has it all.
+  uint16_t store_offset_ = 0;
+  uint64_t store_mask_ = 0;
+  uint64_t store_value_[2] = {0, 0};
   size_t store_begin_ = 0;  // the conjunction that MakeTrue makes true
   size_t store_end_ = 0;
 

@@ -133,14 +133,19 @@ absl::StatusOr<RingForms> RingForms::Compile(const RingShape& shape,
     }
     compiled.first_slot_bytes_ =
         std::max(compiled.first_slot_bytes_, std::min(form.read_bytes, compiled.slot_bytes_));
+    compiled.each_is_one_slot_ =
+        compiled.each_is_one_slot_ && form.slots == 1 && form.extent.Fixed();
     compiled.forms_.push_back(std::move(form));
   }
+  if (compiled.each_is_one_slot_) compiled.one_slot_bytes_ = compiled.first_slot_bytes_;
   absl::StatusOr<Matcher> first = CompileMatcher(shape, compiled.forms_, v1::PACKET_POSITION_REST);
   if (!first.ok()) return first.status();
   compiled.first_ = *std::move(first);
   absl::StatusOr<Matcher> rest = CompileMatcher(shape, compiled.forms_, v1::PACKET_POSITION_FIRST);
   if (!rest.ok()) return rest.status();
   compiled.rest_ = *std::move(rest);
+  compiled.has_one_form_ = compiled.size() == 1 && compiled.first_.forms.MatchesAll() &&
+                           compiled.rest_.forms.MatchesAll();
   if (absl::Status status = compiled.FindWords(shape); !status.ok()) return status;
   return compiled;
 }

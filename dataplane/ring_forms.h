@@ -85,6 +85,10 @@ class RingForms {
   const RingForm& operator[](uint32_t form) const { return forms_[form]; }
   // Whether the slots' bytes say when they change hands.
   bool BytesDecide() const { return bytes_decide_; }
+  // Whether each form is a slot, no more and no less.
+  bool EachIsOneSlot() const { return each_is_one_slot_; }
+  // Whether any bytes are of the one form that there is.
+  bool HasOneForm() const { return has_one_form_; }
   // Position of a form of the layout (index in Layout.forms) among these; kUndefined.
   int Find(uint32_t layout_form) const;
 
@@ -99,6 +103,7 @@ class RingForms {
 
   // Which form private bytes are of: as the first descriptor of a packet or one of the rest.
   int Match(const std::byte* descriptor, bool first) const {
+    if (has_one_form_) return 0;
     const Matcher& matcher = first ? first_ : rest_;
     const int match = matcher.forms.Match(descriptor);
     if (match == FormMatcher::kNone) return kUndefined;
@@ -125,6 +130,10 @@ class RingForms {
       }
       ReadSlots(slots, at, 1, forms_[static_cast<uint32_t>(form)].read_bytes, copy);
       return form;
+    }
+    if (!bytes_decide_ && one_slot_bytes_ != 0) {
+      slots.Read(at.index(), copy, one_slot_bytes_);
+      return Match(copy, first);
     }
     return ReadSlowly(slots, at, first, copy);
   }
@@ -183,8 +192,11 @@ class RingForms {
   Matcher first_;
   Matcher rest_;
   uint32_t slot_bytes_ = 0;
+  uint32_t one_slot_bytes_ = 0;    // if each is one: of the longest form
   uint32_t first_slot_bytes_ = 0;  // read of the first slot, for the longest form
   bool bytes_decide_ = false;
+  bool each_is_one_slot_ = true;
+  bool has_one_form_ = false;
   // The same comparison of one word decides for all forms.
   bool has_common_ = false;
   uint32_t common_word_ = 0;

@@ -109,7 +109,6 @@ uint32_t RingRxDriver::Outstanding() const {
 }
 
 RxBufferRing* RingRxDriver::LaneToFill() {
-  if (lanes_.size() == 1) return &lanes_.front();
   RxBufferRing* best = nullptr;
   for (RxBufferRing& lane : lanes_) {
     if (lane.Room() == 0) continue;
@@ -122,9 +121,15 @@ RxBufferRing* RingRxDriver::LaneToFill() {
 }
 
 uint32_t RingRxDriver::Post(std::span<const RxBuffer> buffers) {
+  buffers = buffers.first(std::min<size_t>(buffers.size(), Room()));
+  if (needs_memory_) {
+    size_t with_memory = 0;
+    while (with_memory < buffers.size() && buffers[with_memory].memory != nullptr) ++with_memory;
+    buffers = buffers.first(with_memory);
+  }
+  if (lanes_.size() == 1) return lanes_.front().PutBurst(buffers);
   uint32_t done = 0;
-  for (const RxBuffer& buffer : buffers.first(std::min<size_t>(buffers.size(), Room()))) {
-    if (needs_memory_ && buffer.memory == nullptr) break;
+  for (const RxBuffer& buffer : buffers) {
     RxBufferRing* lane = LaneToFill();
     if (lane == nullptr || !lane->Put(buffer)) break;
     ++done;
@@ -256,6 +261,11 @@ uint32_t RingRxDriver::Deliver(uint32_t form_number, const std::byte* copy) {
   RxDelivery::Prefix prefix;
   if (first) delivery_->ReadPrefix(buffers.front(), &prefix);
   const bool last = IsLast(form, copy, prefix, first);
+  if (first && last && lane.one_each() && !delivery_->Full()) [[likely]] {
+    DeliverWhole(form, copy, prefix, lane.OneBuffer(id), offset);
+    lane.RemoveOne(id);
+    return slots;
+  }
   RxMetadata meta;
   Describe(form, copy, prefix, first, last, &meta);
   offset += form.program.Offset(copy);
@@ -269,6 +279,27 @@ uint32_t RingRxDriver::Deliver(uint32_t form_number, const std::byte* copy) {
   delivery_->Deliver(buffers, bytes, offset, last, meta);
   lane.Remove(id);
   return slots;
+}
+
+void RingRxDriver::DeliverWhole(const RxCompletionForm& form, const std::byte* copy,
+                                const RxDelivery::Prefix& prefix, const RxBuffer& buffer,
+                                uint64_t offset) {
+  const RxPacketRules& rules = delivery_->rules();
+  RxCompletion& to = delivery_->DeliverWhole();
+  to.meta = RxMetadata();
+  Describe(form, copy, prefix, true, true, &to.meta);
+  offset += form.program.Offset(copy);
+  if (!rules.length_includes_prefix) offset += rules.prefix_bytes;
+  auto skip = static_cast<uint32_t>(std::min<uint64_t>(offset, buffer.bytes));
+  uint32_t bytes = delivery_->WholeLength(LengthSaid(form, copy, prefix), buffer.bytes - skip);
+  if (rules.length_includes_prefix) {
+    const uint32_t counted = std::min(bytes, rules.prefix_bytes);
+    skip += counted;
+    bytes -= counted;
+  }
+  to.cookie = buffer.cookie;
+  to.length = bytes;
+  to.offset = skip;
 }
 
 void RingRxDriver::DeliverByLength(RxBufferRing* lane, const RxCompletionForm& form,

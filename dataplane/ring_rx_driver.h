@@ -51,6 +51,9 @@ class RingRxDriver {
   void TakeBlock(const std::byte* title);
   // Delivers what a completion completes; how many slots of the ring its descriptor has.
   uint32_t Deliver(uint32_t form, const std::byte* copy);
+  // A packet that is in one buffer.
+  void DeliverWhole(const RxCompletionForm& form, const std::byte* copy,
+                    const RxDelivery::Prefix& prefix, const RxBuffer& buffer, uint64_t offset);
   void DeliverByLength(RxBufferRing* lane, const RxCompletionForm& form, const std::byte* copy);
   // What a packet's prefix and completion say about it.
   void Describe(const RxCompletionForm& form, const std::byte* copy,

@@ -14,6 +14,13 @@ bool CanCount(const TxPost& first, uint32_t descriptors) {
   return !first.descriptor_count.has_value() || first.descriptor_count->CanStore(descriptors);
 }
 
+// Whether the field is the first 8 bytes as they stand there.
+bool IsWholeWord(const FieldAccess& field) {
+  const std::vector<FieldPart> parts = field.Parts();
+  return field.IsIdentity() && parts.size() == 1 && parts[0].mask == UINT64_MAX &&
+         parts[0].offset == 0 && !parts[0].byte_swap;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RingTxDriver>> RingTxDriver::Create(
@@ -49,8 +56,8 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
     has_report_ = has_report_ || post.report_at.has_value();
   }
   if (program_.prefix_bytes != 0) {
-    const uint32_t stride = PrefixStride(program_.prefix_bytes);
-    packets = std::min<uint64_t>(packets, shape_.view.scratch_bytes / stride);
+    prefix_stride_ = PrefixStride(program_.prefix_bytes);
+    packets = std::min<uint64_t>(packets, shape_.view.scratch_bytes / prefix_stride_);
     if (shape_.view.scratch == nullptr || packets == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat(rings_.posts->Where(), ": packets have a prefix of ", program_.prefix_bytes,
@@ -59,8 +66,13 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
     }
   }
   const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
-  ledger_ = TxLedger(static_cast<uint32_t>(packets), by_slot ? rings_.descriptors->slot_count : 0,
-                     rings_.how == TxReturn::kAddress ? rings_.descriptors->slot_count : 0);
+  ledger_ = TxLedger(static_cast<uint32_t>(packets), by_slot ? rings_.descriptors->slot_count : 0);
+  if (rings_.how == TxReturn::kAddress) {
+    // The device may take a descriptor out of its ring long before it completes it.
+    addresses_ =
+        AddressLedger(std::max(rings_.descriptors->slot_count, rings_.completions->slot_count));
+  }
+  if (program_.prefix_bytes != 0) prefix_is_plain_.resize(packets);
   report_every_ = std::max(options.report_every, 1u);
   // However rare reports are, a quarter of the ring at most goes without.
   most_unreported_ = std::max(Capacity() / 4, 1u);
@@ -73,6 +85,7 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
         absl::StrCat(rings_.posts->Where(), ": ", Capacity(), " slots are too few for a packet"));
   }
   plain_ = last_plan_ = MakePlan(TxRequest{});
+  OpenPlain();
   if (max_segments_ > 1) program_.requests.features |= TxFeature::kScatter;
   return absl::OkStatus();
 }
@@ -111,6 +124,11 @@ absl::Status RingTxDriver::OpenReturns() {
   if (!rules.ok()) return rules.status();
   rules_ = *std::move(rules);
   if (rings_.CompletesInOwnSlots()) return absl::OkStatus();
+  const bool one_by_one = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kEach;
+  if (completions_->plain() && one_by_one) {
+    only_key_ = rules_.OnlyKey(0, rings_.descriptors->ring_index, rings_.key);
+    only_key_is_word_ = only_key_ != nullptr && IsWholeWord(*only_key_);
+  }
   // Nobody may be able to tell the device how far the driver has read: then as many packets go out
   // as completions have room.
   const uint32_t slots = rings_.completions->slot_count;
@@ -225,6 +243,7 @@ bool RingTxDriver::Publish() {
     since_report_ = slots_since_report_ = 0;
   }
   published_packets_ = ledger_.Added();
+  addresses_.Publish();
   posts_->Commit();
   published_slots_ = posts_->position().count();
   return posts_->Publish();

@@ -16,10 +16,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/address_ledger.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/head_progress.h"
 #include "dataplane/post_writer.h"
+#include "dataplane/ring_tx_plain.h"
 #include "dataplane/ring_tx_program.h"
 #include "dataplane/table_slots.h"
 #include "dataplane/tx_contexts.h"
@@ -43,10 +45,19 @@ class RingTxDriver {
   uint32_t AddressAlignment() const;
   uint32_t Outstanding() const { return ledger_.Count(); }
   bool NeedsMemory() const { return program_.has_inline; }
+  PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie) {
+    if (segments.size() == 1 && request.wants.bits == 0 &&
+        plain_packet_.limits().Allow(segments[0].address.value, segments[0].bytes)) [[likely]] {
+      const TxPacket packet{segments[0].address, segments[0].bytes, cookie};
+      return PushPlain(std::span(&packet, 1)) == 1 ? PushResult::kPushed : PushResult::kNoRoom;
+    }
+    return PushAny(segments, request, cookie);
+  }
+  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                  PushResult* why);
   uint32_t BytesBefore() const { return program_.before_bytes; }
-  PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
-  bool Publish();
-  uint32_t Reclaim(std::span<uint32_t> cookies);
+  [[gnu::hot]] bool Publish();
+  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
 
  private:
   // Pieces of a packet whose bytes go into a slot themselves.
@@ -88,6 +99,9 @@ class RingTxDriver {
   absl::Status OpenReturns();
   absl::Status OpenPrefixes();
   absl::Status OpenTable();
+  void OpenPlain();
+  // Whether these bytes are what WriteRing would write, for a few packets.
+  bool IsRight(const TxPlain& plain, Packet packet) const;
   uint32_t FindMaxSegments() const;
   Plan MakePlan(const TxRequest& request) const;
   // Descriptors and slots that so many buffers need; false: more than a packet can ever have.
@@ -114,6 +128,10 @@ class RingTxDriver {
     const TxPost* const rest = program_.Rest();
     return number == 0 || rest == nullptr ? *packet.plan->first : *rest;
   }
+  // Descriptors come back one by one.
+  bool EachDescriptorReturns() const {
+    return rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kDescriptor;
+  }
   uint32_t OwedFor(const Packet& packet) const;
   void WriteContext(const Packet& packet, DescriptorBytes* context);
   void WritePrefix(const Packet& packet);
@@ -125,18 +143,40 @@ class RingTxDriver {
             uint32_t count, std::byte* image) const;
   void WriteRing(const Packet& packet, DescriptorBytes* context, TxLedger::Packet* record);
   void WriteChain(const Packet& packet, TxLedger::Packet* record);
-  void DecideReport(Packet* packet);
+  // Which descriptor of a packet would ask for its completion, and whether the next packet is to.
+  uint32_t ReporterOf(const TxPost& first, uint32_t descriptors) const;
+  bool TakeReport(uint32_t slots);
+  PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
+                     uint32_t cookie);
+  // The first n, n returned, until there is no room or the next one is not plain.
+  [[gnu::hot]] uint32_t PushPlain(std::span<const TxPacket> packets);
+  // How many plain packets of so many have room.
+  [[gnu::hot]] uint32_t PlainRoom(uint32_t packets);
+  void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
+  void WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record);
+  void WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record);
+  TxLedger::Packet& AddPlain(uint32_t cookie, bool report);
+  void WritePlainPrefix(uint32_t id);
+  TxPlain::Values PlainValues(uint64_t address, uint32_t bytes, uint32_t id, bool report) const {
+    return {address, bytes, shape_.view.scratch_iova.value + uint64_t{id} * prefix_stride_, id, 0,
+            0,       report};
+  }
 
   // Completions.
   void Poll();
   void PollHead();
   void PollInPlace();
   void PollCompletions();
+  // Into cookies, so many at most, which the ledger gives back; returns how many.
+  [[gnu::hot]] uint32_t PollKeys(std::span<uint32_t> cookies);
+  // True: *cookie is of a packet that is sent.
+  bool TakeKey(uint64_t key, uint32_t* cookie);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
-  uint32_t Named(const CompletionTarget& target);
-  void CompleteNamed(const CompletionTarget& target, uint32_t id);
+  uint32_t Named(v1::CompletionKey key, uint64_t value);
+  void CompleteNamed(bool cumulative, uint32_t id);
+  void FreeSlots(const TxLedger::Packet& packet);
   void Finish(uint32_t id);
 
   QueueShape shape_;
@@ -149,11 +189,14 @@ class RingTxDriver {
   FieldAccess chain_head_;
   TxContextPlaces contexts_;
   TxLedger ledger_;
+  AddressLedger addresses_;  // where completions name buffers
 
   std::optional<HeadReader> head_;
   std::optional<CompletionReader> completions_;
   CompletionRules rules_;
-  uint32_t completion_slots_ = 1;              // that one takes at most
+  const FieldAccess* only_key_ = nullptr;  // a tag, index or address, if completions have no more
+  bool only_key_is_word_ = false;          // of 8 bytes, the first one
+  uint32_t completion_slots_ = 1;          // that one takes at most
   uint32_t completion_capacity_ = UINT32_MAX;  // slots
   uint32_t owed_ = 0;                          // slots
 
@@ -168,6 +211,15 @@ class RingTxDriver {
   uint32_t max_segments_ = 0;
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
+  // In addresses_: a packet of which nothing else need be known, which the ledger only counts.
+  static constexpr uint32_t kAlone = TxLedger::kNone - 1;
+  TxPlain plain_packet_;
+  std::optional<TxPlain::Short> alone_;  // its descriptor, if it is kAlone
+  uint32_t plain_owed_ = 0;
+  uint32_t plain_pending_ = 1;
+  const FieldAccess* plain_report_ = nullptr;
+  uint32_t prefix_stride_ = 0;            // bytes
+  std::vector<uint8_t> prefix_is_plain_;  // by packet's id
   uint64_t published_packets_ = 0;
   uint64_t published_slots_ = 0;
 };

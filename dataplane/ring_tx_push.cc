@@ -67,8 +67,7 @@ PushResult RingTxDriver::Check(const Plan& plan, std::span<const TxSegment> segm
 
 uint32_t RingTxDriver::OwedFor(const Packet& packet) const {
   if (rings_.completions == nullptr || rings_.CompletesInOwnSlots()) return 0;
-  const bool each = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kDescriptor;
-  return completion_slots_ * (each ? packet.descriptors : 1);
+  return completion_slots_ * (EachDescriptorReturns() ? packet.descriptors : 1);
 }
 
 bool RingTxDriver::HasRoom(const Packet& packet) {
@@ -77,17 +76,20 @@ bool RingTxDriver::HasRoom(const Packet& packet) {
   return table_->Room() >= packet.descriptors && posts_->HasRoom(1);
 }
 
-void RingTxDriver::DecideReport(Packet* packet) {
-  packet->report = true;
-  if (!has_report_) return;
-  const TxPost* const last = packet->descriptors == 1 ? packet->plan->first : program_.Rest();
-  const bool in_last = last->report_at.has_value() &&
-                       SpeaksIn(last->report_at->position, packet->descriptors == 1, true);
-  packet->reporter = in_last ? packet->descriptors - 1 : 0;
-  if (!coalesces_) return;
-  slots_since_report_ += packet->slots;
-  packet->report = ++since_report_ >= report_every_ || slots_since_report_ >= most_unreported_;
-  if (packet->report) since_report_ = slots_since_report_ = 0;
+uint32_t RingTxDriver::ReporterOf(const TxPost& first, uint32_t descriptors) const {
+  if (!has_report_) return 0;
+  const TxPost& last = descriptors == 1 ? first : *program_.Rest();
+  const bool in_last =
+      last.report_at.has_value() && SpeaksIn(last.report_at->position, descriptors == 1, true);
+  return in_last ? descriptors - 1 : 0;
+}
+
+bool RingTxDriver::TakeReport(uint32_t slots) {
+  if (!coalesces_) return true;
+  slots_since_report_ += slots;
+  if (++since_report_ < report_every_ && slots_since_report_ < most_unreported_) return false;
+  since_report_ = slots_since_report_ = 0;
+  return true;
 }
 
 void RingTxDriver::WriteContext(const Packet& packet, DescriptorBytes* context) {
@@ -112,8 +114,9 @@ DescriptorBytes RingTxDriver::RequestImage(const Packet& packet, int context) co
 
 void RingTxDriver::WritePrefix(const Packet& packet) {
   const DescriptorBytes image = RequestImage(packet, program_.prefix);
-  std::memcpy(shape_.view.scratch + size_t{packet.id} * PrefixStride(program_.prefix_bytes),
-              image.bytes, program_.prefix_bytes);
+  prefix_is_plain_[packet.id] = packet.plan->request.wants.bits == 0 ? 1 : 0;
+  std::memcpy(shape_.view.scratch + size_t{packet.id} * prefix_stride_, image.bytes,
+              program_.prefix_bytes);
 }
 
 void RingTxDriver::WriteInline(const Packet& packet) const {
@@ -136,8 +139,7 @@ void RingTxDriver::Fill(const Packet& packet, const TxPost& post, uint32_t numbe
   const uint32_t prefix = program_.prefix_bytes != 0 ? 1 : 0;
   for (uint32_t i = 0; i < count; ++i) {
     if (begin + i < prefix) {
-      const Iova at =
-          shape_.view.scratch_iova + uint64_t{packet.id} * PrefixStride(program_.prefix_bytes);
+      const Iova at = shape_.view.scratch_iova + uint64_t{packet.id} * prefix_stride_;
       post.Put(i, at, program_.prefix_bytes, image);
     } else {
       const TxSegment& segment = packet.segments[begin + i - prefix];
@@ -239,8 +241,8 @@ void RingTxDriver::WriteChain(const Packet& packet, TxLedger::Packet* record) {
   record->end_count = posts_->position().count();
 }
 
-PushResult RingTxDriver::Push(std::span<const TxSegment> segments, const TxRequest& request,
-                              uint32_t cookie) {
+PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRequest& request,
+                                 uint32_t cookie) {
   const bool plain = request.wants.bits == 0;
   if (!plain && !(request == last_plan_.asked)) last_plan_ = MakePlan(request);
   const Plan& plan = plain ? plain_ : last_plan_;
@@ -252,7 +254,8 @@ PushResult RingTxDriver::Push(std::span<const TxSegment> segments, const TxReque
   if (!HasRoom(packet)) return PushResult::kNoRoom;
 
   packet.id = ledger_.NextId();
-  DecideReport(&packet);
+  packet.report = TakeReport(packet.slots);
+  packet.reporter = ReporterOf(*plan.first, packet.descriptors);
   if (program_.prefix_bytes != 0) WritePrefix(packet);
   if (IsBefore(plan)) {
     std::memcpy(segments[0].memory - program_.before_bytes,
@@ -268,14 +271,13 @@ PushResult RingTxDriver::Push(std::span<const TxSegment> segments, const TxReque
   record.reported = packet.report;
   record.owed = packet.report ? OwedFor(packet) : 0;
   owed_ += record.owed;
-  const bool each = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kDescriptor;
-  record.pending = each ? packet.descriptors : 1;
+  record.pending = EachDescriptorReturns() ? packet.descriptors : 1;
   ledger_.Add(record);
   if (rings_.key == v1::COMPLETION_KEY_INDEX) {
     ledger_.SetSlots(packet.id, record.first, record.slots);
   }
   if (rings_.how == TxReturn::kAddress) {
-    for (const TxSegment& segment : segments) ledger_.AddAddress(packet.id, segment.address.value);
+    for (const TxSegment& segment : segments) addresses_.Add({segment.address.value, packet.id, 0});
   }
   return PushResult::kPushed;
 }

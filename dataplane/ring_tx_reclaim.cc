@@ -3,8 +3,7 @@
 
 namespace qsplit::dataplane {
 
-void RingTxDriver::Finish(uint32_t id) {
-  const TxLedger::Packet& packet = ledger_[id];
+void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
   owed_ -= packet.owed;
   if (table_) {
     for (uint32_t slot = packet.first; slot != TableWriter::kNone; slot = table_next_[slot]) {
@@ -13,6 +12,10 @@ void RingTxDriver::Finish(uint32_t id) {
   }
   // A head tells of slots itself.
   if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots);
+}
+
+void RingTxDriver::Finish(uint32_t id) {
+  FreeSlots(ledger_[id]);
   ledger_.Finish(id);
 }
 
@@ -49,21 +52,22 @@ void RingTxDriver::PollInPlace() {
   }
 }
 
-uint32_t RingTxDriver::Named(const CompletionTarget& target) {
-  switch (target.key) {
+uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
+  AddressLedger::Buffer buffer;
+  switch (key) {
     case v1::COMPLETION_KEY_TAG:
-      return ledger_.ById(target.value);
+      return ledger_.ById(value);
     case v1::COMPLETION_KEY_INDEX:
-      return ledger_.BySlot(target.value);
+      return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return ledger_.TakeAddress(target.value, published_packets_);
+      return addresses_.Take(value, &buffer) ? buffer.id : TxLedger::kNone;
     default:
       return ledger_.Oldest();
   }
 }
 
-void RingTxDriver::CompleteNamed(const CompletionTarget& target, uint32_t id) {
-  if (target.cumulative) {
+void RingTxDriver::CompleteNamed(bool cumulative, uint32_t id) {
+  if (cumulative) {
     while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
     Finish(id);
     return;
@@ -94,16 +98,68 @@ void RingTxDriver::PollCompletions() {
     uint32_t id = TxLedger::kNone;
     if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
         target.ring == rings_.descriptors->ring_index) {
-      id = Named(target);
+      id = Named(target.key, target.value);
       if (!IsPublished(id)) id = TxLedger::kNone;
     }
     // Over whose slots it stands, nobody knows: there is no going on from there.
     if (own && id == TxLedger::kNone) break;
     completions_->Take(own ? ledger_[id].slots : read.slots);
-    if (id != TxLedger::kNone) CompleteNamed(target, id);
+    if (id != TxLedger::kNone) CompleteNamed(target.cumulative, id);
   }
   // As many packets are out as completions have room: the device never waits for this.
   completions_->Publish();
+}
+
+uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
+  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
+  uint32_t count = 0;
+  uint32_t alone = 0;
+  const auto take = [&](uint64_t key) {
+    AddressLedger::Buffer buffer;
+    if (by_address) [[likely]] {
+      if (!addresses_.Take(key, &buffer)) return count < cookies.size();
+      if (buffer.id == kAlone) [[likely]] {
+        cookies[count++] = buffer.cookie;
+        ++alone;
+        return count < cookies.size();
+      }
+      key = buffer.id;
+    }
+    if (TakeKey(key, &cookies[count])) ++count;
+    return count < cookies.size();
+  };
+  if (!cookies.empty()) {
+    if (only_key_is_word_ && completions_->plain_words()) {
+      completions_->TakeWords(take);
+    } else {
+      DescriptorBytes copy;
+      for (uint32_t left = completions_->Ready(); left > 0; --left) {
+        completions_->TakePlain(copy.bytes);
+        if (!take(only_key_->Load(copy.bytes))) break;
+      }
+    }
+  }
+  owed_ -= alone * plain_owed_;
+  posts_->Free(alone * plain_packet_.slots);
+  ledger_.FinishElsewhere(alone);
+  addresses_.Rewind();
+  completions_->Publish();
+  return count;
+}
+
+// The key may be an address's owner by now.
+bool RingTxDriver::TakeKey(uint64_t key, uint32_t* cookie) {
+  const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
+  const uint32_t id =
+      by_slot ? ledger_.BySlot(key % rings_.descriptors->slot_count) : ledger_.ById(key);
+  if (!IsPublished(id)) return false;
+  if (ledger_[id].pending > 1) {
+    CompleteNamed(false, id);
+    return false;
+  }
+  FreeSlots(ledger_[id]);
+  *cookie = ledger_.FinishNow(id);
+  return true;
 }
 
 void RingTxDriver::Poll() {
@@ -121,6 +177,11 @@ void RingTxDriver::Poll() {
 }
 
 uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
+  if (only_key_ != nullptr) {
+    const uint32_t count = PollKeys(cookies);
+    if (posts_->SlotsReturnByCell()) posts_->Room();
+    return count;
+  }
   uint32_t count = 0;
   for (const bool again : {true, false}) {
     while (count < cookies.size() && ledger_.TakeCookie(&cookies[count])) ++count;

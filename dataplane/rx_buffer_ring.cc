@@ -81,7 +81,8 @@ absl::StatusOr<RxBufferRing> RxBufferRing::Create(const QueueShape& queue,
   }
   ring.writer_slots_ =
       ring.table_.has_value() ? ring.writer_->forms()[0].slots : ring.post_->slots();
-  ring.slots_name_ = NamedBySlot(queue, ring.ring_) && !ring.table_.has_value();
+  const bool by_slot = NamedBySlot(queue, ring.ring_);
+  ring.slots_name_ = by_slot && !ring.table_.has_value();
   uint64_t most = std::min(ring.writer_->Capacity() / ring.writer_slots_, most_descriptors);
   if (ring.table_.has_value()) most = std::min<uint64_t>(most, ring.table_->slot_count());
   most = std::min(most, ring.post_->max_tag());
@@ -89,9 +90,13 @@ absl::StatusOr<RxBufferRing> RxBufferRing::Create(const QueueShape& queue,
     return absl::InvalidArgumentError(
         absl::StrCat(lane.buffers->Where(), ": no room for one descriptor"));
   }
-  ring.ledger_ =
-      RxLedger(static_cast<uint32_t>(most), ring.per_descriptor_, lane.buffers->slot_count,
-               NamedByAddress(queue, ring.ring_) ? options.buffer_bytes : 0);
+  ring.ledger_ = RxLedger(static_cast<uint32_t>(most), ring.per_descriptor_,
+                          by_slot ? lane.buffers->slot_count : 0,
+                          NamedByAddress(queue, ring.ring_) ? options.buffer_bytes : 0);
+  DescriptorBytes image;
+  ring.post_->Begin(0, 0, image.bytes);
+  ring.burst_bytes_ = ring.writer_->forms()[ring.form_].extent.Bytes(image.bytes);
+  ring.bursts_ = ring.per_descriptor_ == 1 && !ring.table_.has_value();
   ring.capacity_ = static_cast<uint32_t>(most) * ring.per_descriptor_;
   return ring;
 }
@@ -125,6 +130,30 @@ bool RxBufferRing::Put(const RxBuffer& buffer) {
   return true;
 }
 
+uint32_t RxBufferRing::PutBurst(std::span<const RxBuffer> buffers) {
+  uint32_t taken = 0;
+  if (!bursts_) {
+    while (taken < buffers.size() && Put(buffers[taken])) ++taken;
+    return taken;
+  }
+  auto most = static_cast<uint32_t>(std::min<size_t>(buffers.size(), ledger_.Free()));
+  if (!writer_->HasRoom(most * writer_slots_)) most = writer_->Room() / writer_slots_;
+  const RingCursor& at = writer_->position();
+  DescriptorBytes image;
+  for (; taken < most; ++taken) {
+    RxBuffer buffer = buffers[taken];
+    buffer.bytes = post_->Usable(buffer);
+    if (buffer.bytes == 0 || !SlotsAreFree()) break;
+    post_->Begin(ledger_.NextId(), static_cast<uint32_t>(at.count()), image.bytes);
+    post_->Put(0, buffer, image.bytes);
+    ledger_.Add(std::span(&buffer, 1), at.index(), writer_slots_);
+    writer_->Write(form_, image.bytes, burst_bytes_);
+  }
+  unpublished_ += taken;
+  outstanding_ += taken;
+  return taken;
+}
+
 bool RxBufferRing::WriteDescriptor() {
   const RingCursor& at = writer_->position();
   DescriptorBytes image;
@@ -155,7 +184,7 @@ bool RxBufferRing::Publish() {
   return writer_->Publish();
 }
 
-uint32_t RxBufferRing::Find(const CompletionTarget& target, uint32_t slot, uint64_t* offset) const {
+uint32_t RxBufferRing::Find(const CompletionTarget& target, uint32_t slot, uint64_t* offset) {
   switch (target.key) {
     case v1::COMPLETION_KEY_IN_PLACE:
       return ledger_.BySlot(slot);

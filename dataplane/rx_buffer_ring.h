@@ -42,6 +42,8 @@ class RxBufferRing {
   // Takes a buffer; its descriptor is written once it is whole. False: no room, or what the layout
   // cannot say.
   bool Put(const RxBuffer& buffer);
+  // Takes the first n, as many as it can; returns n.
+  uint32_t PutBurst(std::span<const RxBuffer> buffers);
   // True: wake the device.
   bool Publish();
   // Descriptors that the device may have completed.
@@ -49,11 +51,24 @@ class RxBufferRing {
 
   // The descriptor that a completion names, which stands in `slot` if it stands in place; kNone.
   // *offset: for addresses, how far behind the buffer's first byte.
-  uint32_t Find(const CompletionTarget& target, uint32_t slot, uint64_t* offset) const;
+  uint32_t Find(const CompletionTarget& target, uint32_t slot, uint64_t* offset);
   std::span<const RxBuffer> Buffers(uint32_t id) const;
   uint32_t Slots(uint32_t id) const { return ledger_.Slots(id); }
   // It came back, with all its buffers.
   void Remove(uint32_t id);
+
+  // Whether each descriptor has one buffer; then OneBuffer is it, and RemoveOne what Remove does.
+  bool one_each() const { return per_descriptor_ == 1; }
+  const RxBuffer& OneBuffer(uint32_t id) const { return ledger_.Buffers(id).front(); }
+  void RemoveOne(uint32_t id) {
+    --outstanding_;
+    if (table_.has_value()) table_->Free(ledger_.Slot(id));
+    ledger_.Remove(id);
+    writer_->Free(writer_slots_);
+    if (unpublished_ > ledger_.Count()) [[unlikely]] {
+      unpublished_ = ledger_.Count();
+    }
+  }
 
   // One buffer after the other, for packets that take as many as they need. Null: none.
   const RxBuffer* Oldest() const;
@@ -83,7 +98,9 @@ class RxBufferRing {
   uint32_t per_descriptor_ = 1;
   uint32_t writer_slots_ = 1;  // of writer_'s ring, for a descriptor
   bool may_be_partial_ = false;
-  bool slots_name_ = false;  // completions name a slot of the ring
+  bool bursts_ = false;       // a descriptor has one buffer, and always as many bytes
+  uint32_t burst_bytes_ = 0;  // so many
+  bool slots_name_ = false;   // completions name a slot of the ring
   RxLedger ledger_;
   uint32_t unpublished_ = 0;  // descriptors
   uint32_t outstanding_ = 0;  // buffers

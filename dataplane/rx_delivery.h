@@ -7,7 +7,9 @@
 #ifndef QSPLIT_DATAPLANE_RX_DELIVERY_H_
 #define QSPLIT_DATAPLANE_RX_DELIVERY_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <vector>
@@ -75,6 +77,17 @@ class RxDelivery {
   // A descriptor came back with so many bytes, LengthHere's, from `offset` of its first buffer on.
   void Deliver(std::span<const RxBuffer> buffers, uint32_t bytes, uint64_t offset, bool last,
                const RxMetadata& meta);
+  // For a packet that is in one buffer, as whole: where its completion goes, of which the caller
+  // fills all but first and last. Needs !Full() and !in_packet().
+  RxCompletion& DeliverWhole() {
+    RxCompletion& completion = out_[count_++];
+    completion.first = completion.last = true;
+    return completion;
+  }
+  uint32_t WholeLength(uint64_t said, uint32_t room) const {
+    said -= std::min<uint64_t>(said, rules_.crc_bytes);
+    return static_cast<uint32_t>(std::min<uint64_t>(said, room));
+  }
   // One buffer with no bytes of a damaged packet, which ends here.
   void DeliverDamaged(std::span<const RxBuffer> buffers);
 
@@ -94,7 +107,14 @@ class RxDelivery {
 
 // Bytes that a peer may change meanwhile, each read once.
 inline void CopyShared(std::byte* to, const std::byte* from, uint32_t bytes) {
-  for (uint32_t i = 0; i < bytes; ++i) {
+  uint32_t i = 0;
+  if (reinterpret_cast<uintptr_t>(from) % sizeof(uint32_t) == 0) {
+    for (; i + sizeof(uint32_t) <= bytes; i += sizeof(uint32_t)) {
+      const auto word = LoadRelaxed<uint32_t>(from + i);
+      std::memcpy(to + i, &word, sizeof word);
+    }
+  }
+  for (; i < bytes; ++i) {
     to[i] = static_cast<std::byte>(LoadRelaxed<uint8_t>(from + i));
   }
 }

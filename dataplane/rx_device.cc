@@ -59,8 +59,8 @@ RingFault RxDevice::Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes) 
 uint32_t RxDevice::FetchPlain(std::span<PostedBuffer> out) {
   return in_place_ != nullptr ? in_place_->FetchPlain(out) : 0;
 }
-void RxDevice::CompletePlain(std::span<const RxResult> results) {
-  if (in_place_ != nullptr) in_place_->CompletePlain(results);
+void RxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
+  if (in_place_ != nullptr) in_place_->CompletePlain(meta, packets);
 }
 bool RxDevice::PacketMayGoOn() const {
   return With([](auto& e) { return e.PacketMayGoOn(); });

@@ -59,6 +59,12 @@ struct RxResult {
   RxMetadata meta;
 };
 
+// What differs between packets of one kind, each in one buffer.
+struct RxPlain {
+  uint32_t length = 0;
+  uint32_t hash = 0;
+};
+
 class BlockRxDevice;
 class InPlaceRxDevice;
 class RingRxDevice;
@@ -91,9 +97,9 @@ class RxDevice {
   // has met; one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch
   // takes the next one, or says what is wrong with it. Not in the middle of a packet.
   uint32_t FetchPlain(std::span<PostedBuffer> out);
-  // Complete for the oldest fetched buffers, as many as there are results; each is a packet of its
-  // own, `last` is true of all.
-  void CompletePlain(std::span<const RxResult> results);
+  // Complete for the oldest fetched buffers, each with a packet of its own. meta: of all of them,
+  // but for the hash.
+  void CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets);
   // Whether the layout lets the packet whose buffers are being fetched have one more.
   bool PacketMayGoOn() const;
   // Completes the oldest fetched buffer. The driver sees it now, with the packet's last buffer, or

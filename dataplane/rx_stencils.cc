@@ -1,6 +1,7 @@
 #include "dataplane/rx_stencils.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace qsplit::dataplane {
 namespace {
@@ -89,11 +90,32 @@ std::optional<RxHoles> RxProgram::FindHoles(const RxMetadata& meta) const {
   return holes;
 }
 
+RxStencils::Stencil::Hole::Hole(const FieldAccess* f) : field(f) {
+  const FieldPart* const part = f == nullptr ? nullptr : f->OnlyPart();
+  if (part == nullptr) return;
+  const uint32_t first_bit = part->offset * 8u + part->shift;
+  const uint32_t bits = static_cast<uint32_t>(std::bit_width(part->mask));
+  if (first_bit % 64 + bits > 64) return;
+  in_word = true;
+  word = first_bit / 64;
+  shift = first_bit % 64;
+  max = part->mask;
+}
+
+void RxStencils::SetTime(uint64_t timestamp, Stencil* stencil) {
+  auto* const bytes = reinterpret_cast<std::byte*>(stencil->words_.data());
+  const FieldAccess& field = *stencil->timestamp_field_;
+  if (!field.Store(bytes, timestamp)) field.StoreRaw(bytes, timestamp & field.MaxRaw());
+  stencil->timestamp_ = timestamp;
+}
+
 void RxStencils::Learn(const RxProgram& program, const RxMetadata& meta) {
   // Two kinds that take turns in one place would cost more than they save.
-  const Kind kind = KindOf(meta);
-  if (missed_ != kind) {
-    missed_ = kind;
+  const uint64_t what = WhatOf(meta);
+  const uint64_t numbers = NumbersOf(meta);
+  if (missed_what_ != what || missed_numbers_ != numbers) {
+    missed_what_ = what;
+    missed_numbers_ = numbers;
     return;
   }
   constexpr RxFields kOtherNumbers = RxField::kChecksumValue | RxField::kSegment;
@@ -102,11 +124,19 @@ void RxStencils::Learn(const RxProgram& program, const RxMetadata& meta) {
   if (!holes.has_value()) return;
   DescriptorBytes whole{};
   if (!program.Encode(0, 0, true, true, meta, whole.bytes)) return;
+  for (const FieldAccess* hole : {holes->length, holes->hash}) {
+    if (hole != nullptr) hole->StoreRaw(whole.bytes, 0);
+  }
   Stencil& stencil = stencils_[PlaceOf(meta)];
-  stencil.kind = kind;
-  stencil.holes = *holes;
-  stencil.copy_bytes = program.EncodedBytes();
-  std::copy_n(whole.bytes, stencil.copy_bytes, stencil.bytes.begin());
+  stencil.what_ = what;
+  stencil.numbers_ = numbers;
+  stencil.length_ = Stencil::Hole(holes->length);
+  stencil.hash_ = Stencil::Hole(holes->hash);
+  stencil.wire_lengths_ = holes->wire_lengths;
+  stencil.word_count_ = program.EncodedBytes() / 8;
+  std::memcpy(stencil.words_.data(), whole.bytes, program.EncodedBytes());
+  stencil.timestamp_field_ = holes->timestamp;
+  stencil.timestamp_ = meta.timestamp;
 }
 
 }  // namespace qsplit::dataplane

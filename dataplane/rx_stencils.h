@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "dataplane/field_access.h"
 #include "dataplane/metadata.h"
@@ -20,59 +21,103 @@ namespace qsplit::dataplane {
 
 class RxStencils {
  public:
-  // A whole completion. False: there is no stencil for packets of this kind, or it cannot say the
-  // length; *descriptor is undefined then. descriptor: kMaxDescriptorBytes of them.
-  bool Encode(uint64_t length, const RxMetadata& meta, std::byte* descriptor) const {
-    const Stencil& stencil = stencils_[PlaceOf(meta)];
-    if (stencil.holes.length == nullptr || stencil.kind != KindOf(meta)) return false;
-    CopyDescriptor(descriptor, stencil.bytes.data(), stencil.copy_bytes);
-    if (!stencil.holes.length->Store(descriptor, length)) return false;
-    for (const FieldAccess& wire : stencil.holes.wire_lengths) wire.Store(descriptor, length);
-    if (stencil.holes.hash != nullptr) StoreTruncated(*stencil.holes.hash, meta.hash, descriptor);
-    if (stencil.holes.timestamp != nullptr) {
-      StoreTruncated(*stencil.holes.timestamp, meta.timestamp, descriptor);
+  // Longer completions are encoded in full each time.
+  static constexpr uint32_t kMaxBytes = 64;
+  using Words = std::array<uint64_t, kMaxBytes / 8>;
+
+  class Stencil {
+   public:
+    // A whole completion. False: it cannot say the length; *out is undefined then.
+    bool Fill(uint64_t length, uint32_t hash, Words* out) const {
+      Words& words = *out;
+      if (word_count_ == 2) [[likely]] {
+        words[0] = words_[0];
+        words[1] = words_[1];
+      } else {
+        words = words_;
+      }
+      if (!length_.Fill(length, words.data())) return false;
+      for (const FieldAccess& wire : wire_lengths_) {
+        wire.Store(reinterpret_cast<std::byte*>(words.data()), length);
+      }
+      hash_.Fill(hash, words.data());
+      return true;
     }
-    return true;
+
+   private:
+    friend class RxStencils;
+    // A field that is filled: within a word, which is zero there, or in some other way.
+    struct Hole {
+      const FieldAccess* field = nullptr;  // null: there is none
+      bool in_word = false;
+      uint32_t word = 0;
+      uint32_t shift = 0;
+      uint64_t max = 0;
+
+      explicit Hole(const FieldAccess* f = nullptr);
+      bool Fill(uint64_t value, uint64_t* words) const {
+        if (in_word) [[likely]] {
+          words[word] |= (value & max) << shift;
+          return value <= max;
+        }
+        if (field == nullptr) return true;
+        auto* const bytes = reinterpret_cast<std::byte*>(words);
+        if (field->Store(bytes, value)) return true;
+        field->StoreRaw(bytes, value & field->MaxRaw());
+        return false;
+      }
+    };
+
+    uint64_t what_ = 0;
+    uint64_t numbers_ = 0;
+    uint64_t timestamp_ = 0;
+    Hole length_;
+    Hole hash_;
+    std::span<const FieldAccess> wire_lengths_;
+    uint32_t word_count_ = 0;  // 0: no stencil
+    Words words_{};
+    const FieldAccess* timestamp_field_ = nullptr;
+  };
+
+  // The stencil for packets of this kind, with the time in it; null: there is none. Valid until the
+  // next call.
+  const Stencil* Find(const RxMetadata& meta) {
+    Stencil& stencil = stencils_[PlaceOf(meta)];
+    if (stencil.word_count_ == 0 || stencil.what_ != WhatOf(meta) ||
+        stencil.numbers_ != NumbersOf(meta)) {
+      return nullptr;
+    }
+    if (stencil.timestamp_field_ != nullptr && stencil.timestamp_ != meta.timestamp) {
+      SetTime(meta.timestamp, &stencil);
+    }
+    return &stencil;
   }
 
-  // Encode had none for a packet: the second such packet in a row gets one, made of `program`,
-  // which must outlive this.
+  // Find had none: the second such packet in a row gets one, made of `program`, which must outlive
+  // this.
   void Learn(const RxProgram& program, const RxMetadata& meta);
 
  private:
-  static constexpr uint32_t kMaxBytes = 64;
   static constexpr uint32_t kStencils = 16;
-  // All of the metadata but hash and time.
-  struct Kind {
-    uint64_t what = 0;
-    uint64_t numbers = 0;
-    friend bool operator==(const Kind&, const Kind&) = default;
-  };
-  struct Stencil {
-    Kind kind;
-    RxHoles holes;
-    uint32_t copy_bytes = 0;
-    alignas(16) std::array<std::byte, kMaxBytes> bytes{};
-  };
 
-  static Kind KindOf(const RxMetadata& m) {
-    return {uint64_t{m.present.bits} | uint64_t{static_cast<uint8_t>(m.hash_type)} << 16 |
-                uint64_t{static_cast<uint8_t>(m.l3)} << 24 |
-                uint64_t{static_cast<uint8_t>(m.l4)} << 32 |
-                uint64_t{static_cast<uint8_t>(m.l3_checksum)} << 40 |
-                uint64_t{static_cast<uint8_t>(m.l4_checksum)} << 48 | uint64_t{m.error} << 56,
-            uint64_t{m.vlan_tci} | uint64_t{m.queue} << 16 | uint64_t{m.mark} << 32};
+  // All of the metadata but hash and time.
+  static uint64_t WhatOf(const RxMetadata& m) {
+    return uint64_t{m.present.bits} | uint64_t{static_cast<uint8_t>(m.hash_type)} << 16 |
+           uint64_t{static_cast<uint8_t>(m.l3)} << 24 | uint64_t{static_cast<uint8_t>(m.l4)} << 32 |
+           uint64_t{static_cast<uint8_t>(m.l3_checksum)} << 40 |
+           uint64_t{static_cast<uint8_t>(m.l4_checksum)} << 48 | uint64_t{m.error} << 56;
+  }
+  static uint64_t NumbersOf(const RxMetadata& m) {
+    return uint64_t{m.vlan_tci} | uint64_t{m.queue} << 16 | uint64_t{m.mark} << 32;
   }
   static uint32_t PlaceOf(const RxMetadata& m) {
-    const Kind kind = KindOf(m);
-    return static_cast<uint32_t>(((kind.what ^ kind.numbers) * 0x9e3779b97f4a7c15u) >> 60);
+    return static_cast<uint32_t>(((WhatOf(m) ^ NumbersOf(m)) * 0x9e3779b97f4a7c15u) >> 60);
   }
-  static void StoreTruncated(const FieldAccess& field, uint64_t value, std::byte* descriptor) {
-    if (!field.Store(descriptor, value)) field.StoreRaw(descriptor, value & field.MaxRaw());
-  }
+  static void SetTime(uint64_t timestamp, Stencil* stencil);
 
   std::array<Stencil, kStencils> stencils_{};
-  Kind missed_;  // the last one that there was none for
+  uint64_t missed_what_ = 0;  // the last one that there was none for
+  uint64_t missed_numbers_ = 0;
 };
 
 }  // namespace qsplit::dataplane

@@ -7,6 +7,7 @@
 #ifndef QSPLIT_DATAPLANE_SLOT_MEMORY_H_
 #define QSPLIT_DATAPLANE_SLOT_MEMORY_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,10 +31,15 @@ class SlotMemory {
   // Which word of a slot a byte stands in.
   uint32_t WordOf(uint32_t byte) const { return byte / word_bytes_; }
 
-  // Begins to bring slots near, of the array without its wrap: for a burst that reads them next.
+  // Begins to bring slots near, of the array without its wrap: for a burst that reads them next, or
+  // reads and then writes them.
   void Prefetch(uint32_t first, uint32_t count) const {
     const std::byte* const end = At(first + count);
     for (const std::byte* at = At(first); at < end; at += 64) __builtin_prefetch(at);
+  }
+  void PrefetchToWrite(uint32_t first, uint32_t count) const {
+    const std::byte* const end = At(first + count);
+    for (const std::byte* at = At(first); at < end; at += 64) __builtin_prefetch(at, 1);
   }
 
   // Functions with `bytes` move so many bytes from the slot's first on, rounded up to whole words;
@@ -82,6 +88,16 @@ class SlotMemory {
   void WriteWithLast(uint32_t slot, uint32_t last, const std::byte* from, uint32_t bytes) const {
     WriteAllBut(slot, last, from, bytes);
     WriteWordRelease(slot, last, from);
+  }
+  // The word of a slot that is one of 8 bytes.
+  uint64_t ReadOnlyWord(uint32_t slot) const {
+    return LoadRelaxed<uint64_t>(slots_ + size_t{slot} * sizeof(uint64_t));
+  }
+  // Writes a slot of two words of 8 bytes.
+  void WriteWords(uint32_t slot, const std::array<uint64_t, 2>& words) const {
+    std::byte* to = slots_ + size_t{slot} * 16;
+    StoreRelaxed<uint64_t>(to, words[0]);
+    StoreRelaxed<uint64_t>(to + 8, words[1]);
   }
   // Writes one word out of its place in `from`, with release: what was written before is visible
   // to whom sees it.
@@ -173,6 +189,10 @@ class SlotMemory {
     if (bytes == 16 && word_bytes_ == 8) [[likely]] {  // most NICs; unrolled
       f(uint64_t{}, 0u, 0u);
       f(uint64_t{}, 8u, 1u);
+      return;
+    }
+    if (bytes == 8 && word_bytes_ == 8) {
+      f(uint64_t{}, 0u, 0u);
       return;
     }
     WithWord([&]<typename T>(T zero) {

@@ -70,18 +70,8 @@ PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& 
 }
 uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
                              PushResult* why) {
-  if (in_place_ != nullptr) [[likely]] {
-    return in_place_->PushBurst(packets, request, why);
-  }
-  *why = PushResult::kPushed;
-  uint32_t done = 0;
-  for (const TxPacket& packet : packets) {
-    const TxSegment one{packet.address, packet.bytes};
-    *why = ring_->Push(std::span(&one, 1), request, packet.cookie);
-    if (*why != PushResult::kPushed) break;
-    ++done;
-  }
-  return done;
+  return in_place_ ? in_place_->PushBurst(packets, request, why)
+                   : ring_->PushBurst(packets, request, why);
 }
 AccessReport TxDriver::Access() const {
   return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();

@@ -101,7 +101,7 @@ class TxDriver {
   // the request in these bytes, and Push writes them.
   uint32_t BytesBefore() const;
   // Packets pushed that have not come back through Reclaim.
-  uint32_t Outstanding() const;
+  [[gnu::hot]] uint32_t Outstanding() const;
 
   // Writes one packet, all of it or nothing.
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
@@ -113,17 +113,18 @@ class TxDriver {
 
   // Writes packets of one segment, all with the same request, in their order, until one cannot be;
   // how many were. *why: what became of that one, kPushed where all were written. Not for layouts
-  // with NeedsMemory or BytesBefore.
-  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  // with NeedsMemory.
+  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
+                                  PushResult* why);
 
   // Gives what was pushed to the device. True: it sleeps; wake it by the grant's event.
   // Without anything new it does nothing and returns false.
-  bool Publish();
+  [[gnu::hot]] bool Publish();
 
   // Cookies of packets that are sent, at most cookies.size(); returns how many. In the order of
   // Push, unless the layout's completions name packets one by one: then in the order in which the
   // device completed them. Each once. Frees their slots.
-  uint32_t Reclaim(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
 
   // How descriptors are written here.
   AccessReport Access() const;

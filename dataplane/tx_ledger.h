@@ -1,5 +1,5 @@
 // What a driver remembers of the packets that it gave to the device: their cookies, the slots that
-// they hold, and how a completion finds them, by number, by slot or by a buffer's address.
+// they hold, and how a completion finds them, by number or by slot.
 //
 //   free ── Add ──► outstanding, in the order of Add ── Finish ──► finished ── TakeCookie ──► free
 //
@@ -30,18 +30,39 @@ class TxLedger {
   };
 
   TxLedger() = default;
-  // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by,
-  // addresses: buffers that they may be found by; 0: they are not.
-  TxLedger(uint32_t packets, uint32_t by_slots, uint32_t addresses);
+  // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by;
+  // 0: they are not.
+  TxLedger(uint32_t packets, uint32_t by_slots);
 
-  bool Full() const { return free_.empty(); }
+  bool Full() const { return Free() == 0; }
+  // How many more can be added.
+  uint32_t Free() const { return static_cast<uint32_t>(entries_.size()) - count_; }
   uint32_t Count() const { return count_; }  // those whose cookie was not taken
   // Packets ever added.
   uint64_t Added() const { return added_; }
 
   // The number that the next packet gets, which is also its tag. Not when Full.
-  uint32_t NextId() const { return free_.back(); }
-  uint32_t Add(const Packet& packet);
+  uint32_t NextId() const { return free_[free_count_ - 1]; }
+  uint32_t Add(const Packet& packet) {
+    const uint32_t id = NextId();
+    const uint64_t number = added_;
+    Append() = packet;
+    entries_[id].packet.number = number;
+    return id;
+  }
+  // The same for the caller to fill in, all but `number`; holds what a packet before it left there.
+  Packet& Append() {
+    const uint32_t id = free_[--free_count_];
+    ++count_;
+    Entry& entry = entries_[id];
+    entry.packet.number = added_++;
+    entry.outstanding = true;
+    entry.next = kNone;
+    entry.previous = newest_;
+    (newest_ == kNone ? oldest_ : entries_[newest_].next) = id;
+    newest_ = id;
+    return entry.packet;
+  }
   Packet& operator[](uint32_t id) { return entries_[id].packet; }
 
   // Outstanding ones; kNone.
@@ -53,14 +74,36 @@ class TxLedger {
   // The one that holds this slot, or begins there.
   void SetSlots(uint32_t id, uint32_t first, uint32_t slots);
   uint32_t BySlot(uint64_t slot) const;
-  // The oldest one with a buffer there, each buffer once, among packets numbered below `end`.
-  void AddAddress(uint32_t id, uint64_t address);
-  uint32_t TakeAddress(uint64_t address, uint64_t end);
+  // Counts packets of which nothing is kept here, as they come and go.
+  void AddElsewhere(uint32_t packets) {
+    count_ += packets;
+    added_ += packets;
+  }
+  void FinishElsewhere(uint32_t packets) { count_ -= packets; }
 
   // It is sent.
-  void Finish(uint32_t id);
+  void Finish(uint32_t id) {
+    Unlink(entries_[id]);
+    entries_[id].next = kNone;
+    (finished_last_ == kNone ? finished_first_ : entries_[finished_last_].next) = id;
+    finished_last_ = id;
+  }
   // Cookies of finished ones, in the order of Finish. False: none is left.
-  bool TakeCookie(uint32_t* cookie);
+  bool TakeCookie(uint32_t* cookie) {
+    if (finished_first_ == kNone) return false;
+    const uint32_t id = finished_first_;
+    *cookie = entries_[id].packet.cookie;
+    finished_first_ = entries_[id].next;
+    if (finished_first_ == kNone) finished_last_ = kNone;
+    GiveBack(id);
+    return true;
+  }
+  // Finish and TakeCookie at once, if no other is finished.
+  uint32_t FinishNow(uint32_t id) {
+    Unlink(entries_[id]);
+    GiveBack(id);
+    return entries_[id].packet.cookie;
+  }
 
  private:
   struct Entry {
@@ -69,17 +112,18 @@ class TxLedger {
     uint32_t next = kNone;
     uint32_t previous = kNone;
   };
-  struct Buffer {
-    uint64_t address = 0;
-    uint32_t id = kNone;
-    uint32_t next = kNone;
-  };
-  uint32_t Bucket(uint64_t address) const {
-    return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> bucket_shift_);
+  void Unlink(Entry& entry) {
+    (entry.previous == kNone ? oldest_ : entries_[entry.previous].next) = entry.next;
+    (entry.next == kNone ? newest_ : entries_[entry.next].previous) = entry.previous;
+    entry.outstanding = false;
   }
-
+  void GiveBack(uint32_t id) {
+    free_[free_count_++] = id;
+    --count_;
+  }
   std::vector<Entry> entries_;
-  std::vector<uint32_t> free_;
+  std::vector<uint32_t> free_;  // a stack
+  uint32_t free_count_ = 0;
   uint32_t count_ = 0;
   uint64_t added_ = 0;
   uint32_t oldest_ = kNone;
@@ -87,10 +131,6 @@ class TxLedger {
   uint32_t finished_first_ = kNone;
   uint32_t finished_last_ = kNone;
   std::vector<uint32_t> by_slot_;
-  std::vector<Buffer> buffers_;
-  std::vector<uint32_t> free_buffers_;
-  std::vector<uint32_t> buckets_;
-  uint32_t bucket_shift_ = 63;
 };
 
 }  // namespace qsplit::dataplane

@@ -72,6 +72,17 @@ struct TxPost : TxDataForm {
     v1::PacketPosition position = v1::PACKET_POSITION_EACH;
   };
 
+  // Where the fields of one of its buffers are, *at bytes behind the descriptor's start (0 before).
+  const Place& Find(uint32_t buffer, uint32_t* at) const {
+    const auto here = static_cast<uint32_t>(own.size());
+    if (buffer < here) [[likely]] {
+      return own[buffer];
+    }
+    const auto each = static_cast<uint32_t>(part.size());
+    *at = fixed_bytes + (buffer - here) / each * part_stride;
+    return part[(buffer - here) % each];
+  }
+
   v1::PacketPosition position = v1::PACKET_POSITION_EACH;
   uint32_t ring_form = 0;  // position among the ring's forms
   uint32_t fixed_bytes = 0;
@@ -104,15 +115,6 @@ struct TxPost : TxDataForm {
  private:
   absl::Status AddFields(const QueueScope& scope, const QueueView& view);
   absl::Status AddParts(const QueueScope& scope);
-  const Place& Find(uint32_t buffer, uint32_t* at) const {
-    const auto here = static_cast<uint32_t>(own.size());
-    if (buffer < here) [[likely]] {
-      return own[buffer];
-    }
-    const auto each = static_cast<uint32_t>(part.size());
-    *at = fixed_bytes + (buffer - here) / each * part_stride;
-    return part[(buffer - here) % each];
-  }
 };
 
 }  // namespace qsplit::dataplane

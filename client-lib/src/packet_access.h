@@ -27,6 +27,11 @@ struct PacketAccess {
     packet.pool_ = nullptr;
     return packet.first_;
   }
+  // One buffer, to be sent as it is.
+  static bool IsPlain(const Packet& packet) {
+    return packet.segments_ == 1 && packet.segment_bytes_ == 0 && !packet.want_l3_ &&
+           !packet.want_l4_ && !packet.meta_.Has(PacketField::kVlan);
+  }
   static BufferPool* pool(const Packet& packet) { return packet.pool_; }
   static uint32_t first(const Packet& packet) { return packet.first_; }
   static PacketMetadata& meta(Packet& packet) { return packet.meta_; }

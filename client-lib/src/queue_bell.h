@@ -25,7 +25,7 @@ struct QueueBell {
   bool polls_in_calls = false;
 
   // Wakes the device.
-  void Wakeup() const;
+  [[gnu::hot]] void Wakeup() const;
   // Wakes one that takes only some of what it was told of, however it was told: a socket that
   // sends.
   void WakeupAgain() const {

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "client-lib/src/headers.h"
 #include "client-lib/src/packet_access.h"
 #include "client-lib/src/tx_queue_impl.h"
 
@@ -12,8 +11,6 @@ namespace qsplit {
 namespace internal {
 
 using dataplane::PushResult;
-using dataplane::TxFeature;
-using dataplane::TxFeatures;
 using dataplane::TxRequest;
 
 TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const Setup& with)
@@ -22,30 +19,58 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       pool_(pool),
       alignment_(driver.AddressAlignment()),
       before_(driver.BytesBefore()),
-      in_flight_(driver.Capacity()) {
-  for (size_t i = in_flight_.size(); i > 0; --i) {
-    free_cookies_.push_back(static_cast<uint32_t>(i - 1));
+      shortest_(driver.MinPacketBytes()),
+      bursts_(!driver.NeedsMemory()),
+      headroom_(FindHeadroom(pool->buffer_bytes())),
+      most_spread_bytes_(FindMostSpread(pool->buffer_bytes())),
+      is_away_(pool->count()),
+      guests_(driver.Capacity()) {
+  for (size_t i = guests_.size(); i > 0; --i) {
+    free_guests_.push_back(static_cast<uint32_t>(i - 1));
   }
 }
 
 TxQueueImpl::~TxQueueImpl() {
   // The daemon has stopped the device by now: nothing reads these buffers any more.
-  for (InFlight& packet : in_flight_) {
+  for (Guest& packet : guests_) {
     if (packet.pool != nullptr) packet.pool->GiveChain(packet.first);
+  }
+  for (uint32_t buffer = 0; buffer < is_away_.size(); ++buffer) {
+    if (is_away_[buffer] != 0) pool_->GiveChain(buffer);
   }
 }
 
 Packet TxQueueImpl::Allocate(uint32_t bytes) {
-  Packet packet = AllocateOnce(bytes);
-  if (!packet && Reclaim() > 0) packet = AllocateOnce(bytes);
+  Packet packet;
+  if (!Fill(&packet, bytes) && Reclaim() > 0) Fill(&packet, bytes);
   return packet;
 }
 
-Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
-  Packet packet;
+size_t TxQueueImpl::Allocate(std::span<Packet> packets, uint32_t bytes) {
+  size_t filled = 0;
+  for (; filled < packets.size(); ++filled) {
+    Packet& packet = packets[filled];
+    if (!packet && !Fill(&packet, bytes) && (Reclaim() == 0 || !Fill(&packet, bytes))) break;
+  }
+  return filled;
+}
+
+bool TxQueueImpl::Fill(Packet* packet, uint32_t bytes) {
+  if (bytes > pool_->buffer_bytes() - headroom_) [[unlikely]] {
+    return FillChain(packet, bytes);
+  }
+  const uint32_t buffer = bytes == 0 ? BufferPool::kNone : pool_->Take();
+  if (buffer == BufferPool::kNone) return false;
+  // Buffers that begin at the same place of their pages would share few of the cache's sets.
+  const uint32_t spread = bytes <= most_spread_bytes_ ? buffer % kSpreads * kHeadroom : 0;
+  pool_->link(buffer) = {BufferPool::kNone, headroom_ + spread, bytes};
+  PacketAccess::Fill(*packet, pool_, buffer, bytes, 1);
+  return true;
+}
+
+bool TxQueueImpl::FillChain(Packet* packet, uint32_t bytes) {
   const uint32_t size = pool_->buffer_bytes();
-  if (bytes == 0 || uint64_t{pool_->free_count()} * size < bytes) return packet;
-  const uint32_t headroom = Headroom();
+  if (uint64_t{pool_->free_count()} * size < bytes) return false;
   uint32_t first = BufferPool::kNone;
   uint32_t last = BufferPool::kNone;
   uint32_t segments = 0;
@@ -53,9 +78,9 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
     const uint32_t buffer = pool_->Take();
     if (buffer == BufferPool::kNone) {
       pool_->GiveChain(first);
-      return packet;
+      return false;
     }
-    const uint32_t offset = first == BufferPool::kNone ? headroom : before_;
+    const uint32_t offset = first == BufferPool::kNone ? headroom_ : before_;
     const uint32_t n = std::min(left, size - offset);
     pool_->link(buffer) = {BufferPool::kNone, offset, n};
     if (first == BufferPool::kNone) {
@@ -66,124 +91,48 @@ Packet TxQueueImpl::AllocateOnce(uint32_t bytes) {
     last = buffer;
     left -= n;
   }
-  PacketAccess::Fill(packet, pool_, first, bytes, segments);
-  return packet;
-}
-
-bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
-  Packet copy = Allocate(bytes);
-  if (!copy) return false;
-  size_t at = 0;
-  packet.ForEachSegment([&](std::span<const std::byte> part) { at += copy.CopyFrom(part, at); });
-  copy.RequestChecksums(PacketAccess::want_l3(packet), PacketAccess::want_l4(packet));
-  copy.RequestSegments(PacketAccess::segment_bytes(packet));
-  PacketAccess::meta(copy) = PacketAccess::meta(packet);
-  packet = std::move(copy);
-  ++counters.copied;
+  PacketAccess::Fill(*packet, pool_, first, bytes, segments);
   return true;
 }
 
-bool TxQueueImpl::Pad(Packet& packet) {
-  const uint32_t shortest = driver.MinPacketBytes();
-  const uint32_t length = packet.length();
-  if (length >= shortest) return true;
-  BufferPool* pool = PacketAccess::pool(packet);
-  BufferPool::Link& link = pool->link(PacketAccess::first(packet));
-  if (packet.segment_count() > 1 || link.offset + shortest > pool->buffer_bytes()) {
-    if (!CopyHere(packet, shortest)) return false;
+size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
+  const size_t most = bursts_ ? std::min(packets.size(), burst_.size()) : 0;
+  size_t n = 0;
+  for (; n < most; ++n) {
+    const Packet& packet = packets[n];
+    if (PacketAccess::pool(packet) != pool_ || !PacketAccess::IsPlain(packet)) break;
+    const uint32_t buffer = PacketAccess::first(packet);
+    const BufferPool::Link& link = pool_->link(buffer);
+    const uint64_t address = pool_->iova(buffer) + link.offset;
+    if (link.length < shortest_ || link.offset < before_ || (address & (alignment_ - 1)) != 0)
+      break;
+    burst_[n] = {dataplane::Iova(address), link.length, buffer};
+  }
+  if (n == 0) return 0;
+  static constexpr TxRequest kNothing;
+  PushResult why;  // SendOne asks again
+  n = driver.PushBurst(std::span(burst_).first(n), kNothing, &why);
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < n; ++i) {
+    bytes += burst_[i].bytes;
+    is_away_[burst_[i].cookie] = 1;
+    PacketAccess::Release(packets[i]);
+  }
+  counters.bytes += bytes;
+  counters.packets += n;
+  return n;
+}
+
+void TxQueueImpl::GiveAway(Packet& packet, uint32_t cookie) {
+  if (cookie < is_away_.size()) {
+    is_away_[cookie] = 1;
   } else {
-    link.length = shortest;
-    PacketAccess::set_length(packet, shortest);
+    guests_[free_guests_.back()] = {PacketAccess::pool(packet), PacketAccess::first(packet)};
+    free_guests_.pop_back();
   }
-  // Nothing of what stood in the buffer before may leave.
-  uint32_t skip = length;
-  packet.ForEachSegment([&](std::span<std::byte> part) {
-    const size_t from = std::min<size_t>(skip, part.size());
-    skip -= static_cast<uint32_t>(from);
-    if (from < part.size()) std::memset(part.data() + from, 0, part.size() - from);
-  });
-  return true;
-}
-
-bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
-  const bool want_l3 = PacketAccess::want_l3(packet);
-  const bool want_l4 = PacketAccess::want_l4(packet);
-  const std::optional<uint16_t> vlan = packet.vlan();
-  if (vlan.has_value()) {
-    request->wants |= TxFeature::kVlanInsert;
-    request->vlan_tci = *vlan;
-  }
-  Headers headers;
-  if (want_l3 || want_l4) {
-    headers = ParseHeaders(packet);
-    request->l3 = headers.l3;
-    request->l4 = headers.l4;
-    request->l2_header_bytes = headers.l2_bytes;
-    request->l3_header_bytes = headers.l3_bytes;
-    request->l4_header_bytes = headers.l4_bytes;
-    if (want_l3 && headers.l3 == dataplane::L3Kind::kIp4) request->wants |= TxFeature::kL3Checksum;
-    if (want_l4 && headers.l4_bytes != 0) request->wants |= TxFeature::kL4Checksum;
-    if (request->wants.bits == 0) *request = TxRequest{};
-  }
-  if (request->wants.Has(TxFeature::kL3Checksum) && !driver.Supports(*request)) {
-    // The longer sum may be the device's all the same.
-    TxRequest without = *request;
-    without.wants.bits &= ~TxFeatures(TxFeature::kL3Checksum).bits;
-    if (without.wants.bits != 0 && driver.Supports(without)) {
-      FillChecksums(packet, headers, true, false);
-      *request = without;
-    }
-  }
-  if (request->wants.bits == 0 || driver.Supports(*request)) {
-    PrepareChecksums(packet, headers, request->wants.Has(TxFeature::kL3Checksum),
-                     request->wants.Has(TxFeature::kL4Checksum));
-    return true;
-  }
-  // Part of it by the device and part by software would help little; software does all of it.
-  FillChecksums(packet, headers, want_l3, want_l4);
-  packet.RequestChecksums(false, false);
-  if (vlan.has_value()) {
-    if (!InsertVlan(packet, *vlan)) {
-      // No room around the first segment: a copy has room in front.
-      if (packet.length() < 14 || !CopyHere(packet, packet.length()) ||
-          !InsertVlan(packet, *vlan)) {
-        return false;
-      }
-    }
-    packet.set_vlan(std::nullopt);
-  }
-  *request = TxRequest{};
-  return true;
-}
-
-bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {
-  const Headers headers = ParseHeaders(packet);
-  if (headers.l4 != dataplane::L4Kind::kTcp) return false;
-  *request = {.wants = TxFeature::kSegment | TxFeature::kL4Checksum,
-              .l3 = headers.l3,
-              .l4 = headers.l4,
-              .l2_header_bytes = headers.l2_bytes,
-              .l3_header_bytes = headers.l3_bytes,
-              .l4_header_bytes = headers.l4_bytes,
-              .segment_bytes = PacketAccess::segment_bytes(packet)};
-  if (packet.vlan().has_value()) {
-    request->wants |= TxFeature::kVlanInsert;
-    request->vlan_tci = *packet.vlan();
-  }
-  if (!driver.Supports(*request)) return false;
-  PrepareSegments(packet, headers, setup.sums_plainly);
-  return true;
-}
-
-bool TxQueueImpl::Fits(const Packet& packet) const {
-  if (packet.segment_count() > std::min(driver.MaxSegments(), kMaxSegments)) return false;
-  if (alignment_ == 1 && before_ == 0) return true;
-  const BufferPool* pool = PacketAccess::pool(packet);
-  for (uint32_t b = PacketAccess::first(packet); b != BufferPool::kNone; b = pool->link(b).next) {
-    const uint32_t offset = pool->link(b).offset;
-    if (offset < before_ || (pool->iova(b) + offset) % alignment_ != 0) return false;
-  }
-  return true;
+  ++counters.packets;
+  counters.bytes += packet.length();
+  PacketAccess::Release(packet);
 }
 
 TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
@@ -202,7 +151,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
   }
   if (!Fits(packet)) {
     const uint32_t most = std::min(driver.MaxSegments(), kMaxSegments);
-    const uint64_t fits = uint64_t{most} * (pool_->buffer_bytes() - before_) - Headroom();
+    const uint64_t fits = uint64_t{most} * (pool_->buffer_bytes() - before_) - headroom_;
     if (packet.length() > fits) return Outcome::kRefused;
     if (!CopyHere(packet, packet.length())) return Outcome::kLater;
   }
@@ -214,10 +163,12 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     segments_[n++] = {dataplane::Iova(pool->iova(b) + link.offset), link.length,
                       pool->data(b) + link.offset};
   }
-  const std::span<const dataplane::TxSegment> span(segments_.data(), n);
-  if (free_cookies_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
-  const uint32_t cookie = free_cookies_.back();
-  switch (driver.Push(span, request, cookie)) {
+  uint32_t cookie = PacketAccess::first(packet);
+  if (pool != pool_) {
+    if (free_guests_.empty()) return Outcome::kLater;  // as many packets as slots are on their way
+    cookie = pool_->count() + free_guests_.back();
+  }
+  switch (driver.Push(std::span(segments_).first(n), request, cookie)) {
     case PushResult::kPushed:
       break;
     case PushResult::kNoRoom:
@@ -226,10 +177,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     case PushResult::kTooLong:
       return Outcome::kRefused;
   }
-  ++counters.packets;
-  counters.bytes += packet.length();
-  in_flight_[cookie] = {pool, PacketAccess::Release(packet)};
-  free_cookies_.pop_back();
+  GiveAway(packet, cookie);
   return Outcome::kSent;
 }
 
@@ -237,6 +185,11 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
   size_t sent = 0;
   bool reclaimed = false;
   while (sent < packets.size()) {
+    if (const size_t n = SendPlain(packets.subspan(sent)); n > 0) {
+      sent += n;
+      reclaimed = false;
+      continue;
+    }
     Packet& packet = packets[sent];
     const Outcome outcome = SendOne(packet);
     if (outcome == Outcome::kLater) {
@@ -254,6 +207,7 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
     ++sent;
   }
   Publish();
+  if (driver.Outstanding() >= reclaim_at_) Reclaim();
   return sent;
 }
 
@@ -263,27 +217,38 @@ void TxQueueImpl::Publish() {
   ++counters.wakeups;
 }
 
+void TxQueueImpl::GiveGuestBack(uint32_t guest) {
+  if (guest >= guests_.size() || guests_[guest].pool == nullptr) return;
+  const Guest packet = std::exchange(guests_[guest], Guest{});
+  packet.pool->GiveChain(packet.first);
+  free_guests_.push_back(guest);
+}
+
 size_t TxQueueImpl::Reclaim() {
   std::array<uint32_t, 64> cookies;
   size_t total = 0;
   while (const uint32_t n = driver.Reclaim(cookies)) {
-    for (uint32_t i = 0; i < n; ++i) {
-      if (cookies[i] >= in_flight_.size()) continue;
-      const InFlight packet = std::exchange(in_flight_[cookies[i]], InFlight{});
-      if (packet.pool == nullptr) continue;
-      packet.pool->GiveChain(packet.first);
-      free_cookies_.push_back(cookies[i]);
+    for (const uint32_t cookie : std::span(cookies).first(n)) {
+      if (cookie >= is_away_.size()) {
+        GiveGuestBack(cookie - pool_->count());
+      } else if (std::exchange(is_away_[cookie], uint8_t{0}) == 0) {
+        continue;
+      } else if (pool_->link(cookie).next == BufferPool::kNone) {
+        pool_->Give(cookie);
+      } else {
+        pool_->GiveChain(cookie);
+      }
     }
     total += n;
     if (n < cookies.size()) break;
   }
+  reclaim_at_ = driver.Outstanding() + kReclaimAfter;
   return total;
 }
 
 bool TxQueueImpl::CanSend() {
   Reclaim();
-  return driver.Room() >= std::min(2u, driver.Capacity()) && pool_->free_count() > 0 &&
-         !free_cookies_.empty();
+  return driver.Room() >= std::min(2u, driver.Capacity()) && pool_->free_count() > 0;
 }
 
 }  // namespace internal
@@ -292,6 +257,9 @@ TxQueue::TxQueue(std::unique_ptr<internal::TxQueueImpl> impl) : impl_(std::move(
 TxQueue::~TxQueue() = default;
 
 Packet TxQueue::Allocate(uint32_t bytes) { return impl_->Allocate(bytes); }
+size_t TxQueue::Allocate(std::span<Packet> packets, uint32_t bytes) {
+  return impl_->Allocate(packets, bytes);
+}
 size_t TxQueue::Send(std::span<Packet> packets) { return impl_->Send(packets); }
 size_t TxQueue::Reclaim() { return impl_->Reclaim(); }
 uint32_t TxQueue::outstanding() const { return impl_->driver.Outstanding(); }

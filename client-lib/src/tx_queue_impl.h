@@ -32,8 +32,9 @@ class TxQueueImpl {
   TxQueueImpl& operator=(const TxQueueImpl&) = delete;
 
   Packet Allocate(uint32_t bytes);
-  size_t Send(std::span<Packet> packets);
-  size_t Reclaim();
+  [[gnu::hot]] size_t Allocate(std::span<Packet> packets, uint32_t bytes);
+  [[gnu::hot]] size_t Send(std::span<Packet> packets);
+  [[gnu::hot]] size_t Reclaim();
   // True: a packet of one segment and one context fits.
   bool CanSend();
 
@@ -43,18 +44,37 @@ class TxQueueImpl {
 
  private:
   enum class Outcome : uint8_t { kSent, kRefused, kLater };
+  static constexpr uint32_t kBurst = 32;
   // More segments than this are copied together.
   static constexpr uint32_t kMaxSegments = 64;
   // Room in front of what Allocate gives, for a VLAN tag put in by software; none where the device
   // wants packets to begin at larger multiples.
   static constexpr uint32_t kHeadroom = 64;
-  uint32_t Headroom() const {
-    const bool fits = pool_->buffer_bytes() >= 2 * kHeadroom && kHeadroom % alignment_ == 0;
+  // Short packets begin at one of so many places, kHeadroom bytes apart.
+  static constexpr uint32_t kSpreads = 16;
+  uint32_t FindHeadroom(uint32_t buffer_bytes) const {
+    const bool fits = buffer_bytes >= 2 * kHeadroom && kHeadroom % alignment_ == 0;
     return std::max(fits ? kHeadroom : 0, before_);
   }
+  // The longest packet for which there is room at all of these places.
+  uint32_t FindMostSpread(uint32_t buffer_bytes) const {
+    const uint32_t most = headroom_ + (kSpreads - 1) * kHeadroom;
+    return kHeadroom % alignment_ == 0 && buffer_bytes >= 2 * most ? buffer_bytes - most : 0;
+  }
+  // After so many packets it looks for sent ones, though there be room: their buffers are still in
+  // the processor's cache then.
+  static constexpr uint32_t kReclaimAfter = 64;
 
-  Packet AllocateOnce(uint32_t bytes);
+  // False: no buffer is free. *packet is empty before.
+  [[gnu::hot]] bool Fill(Packet* packet, uint32_t bytes);
+  bool FillChain(Packet* packet, uint32_t bytes);
+  // The first packets, as many as are one buffer each, to be sent as it is; how many of them went.
+  [[gnu::hot]] size_t SendPlain(std::span<Packet> packets);
   Outcome SendOne(Packet& packet);
+  // The packet is the device's, under this cookie; its handle is empty.
+  void GiveAway(Packet& packet, uint32_t cookie);
+  // It is sent.
+  void GiveGuestBack(uint32_t guest);
   // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);
@@ -65,19 +85,29 @@ class TxQueueImpl {
   bool Fits(const Packet& packet) const;
   // Copies the packet to fresh buffers of this pool, with room for a tag and padding.
   bool CopyHere(Packet& packet, uint32_t bytes);
-  void Publish();
+  [[gnu::hot]] void Publish();
 
   BufferPool* pool_;
-  const uint32_t alignment_;  // of segments' addresses, bytes
+  const uint32_t alignment_;  // of segments' addresses, bytes; a power of two
   const uint32_t before_;     // bytes in front of segments that requests may stand in
+  const uint32_t shortest_;   // packet that the device takes, bytes
+  const bool bursts_;
+  const uint32_t headroom_;  // of what Allocate gives, bytes
+  const uint32_t most_spread_bytes_;
+  uint32_t reclaim_at_ = kReclaimAfter;  // with so many packets out, look for sent ones
   // Of the packet that is being sent; here, since making so many anew costs more than sending one.
   std::array<dataplane::TxSegment, kMaxSegments> segments_;
-  struct InFlight {
+  std::array<dataplane::TxPacket, kBurst> burst_;
+  // Packets of this pool have the number of their first buffer for a cookie, others a number behind
+  // these.
+  struct Guest {
     BufferPool* pool = nullptr;
     uint32_t first = BufferPool::kNone;
   };
-  std::vector<InFlight> in_flight_;     // by cookie
-  std::vector<uint32_t> free_cookies_;  // packets may come back in any order
+  std::vector<uint8_t>
+      is_away_;  // by buffer of this pool: a packet that the device has begins there
+  std::vector<Guest> guests_;
+  std::vector<uint32_t> free_guests_;
 };
 
 }  // namespace qsplit::internal

@@ -12,6 +12,8 @@ namespace {
 constexpr uint32_t kMaxQueues = 64;
 constexpr uint32_t kMaxMtu = 9216;
 constexpr uint32_t kMaxSlots = 32768;
+constexpr uint32_t kMaxThreads = 16;
+constexpr uint32_t kMaxCpu = 1023;
 
 void ReadWire(TableReader& device, Diagnostics& diagnostics, Wire& out) {
   const toml::table* table = device.Table("wire");
@@ -81,6 +83,19 @@ void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& o
   if (auto queues = reader.Integer("tx_queues", 1, kMaxQueues)) {
     out.tx_queues = static_cast<uint32_t>(*queues);
   }
+  if (auto threads = reader.Integer("threads", 1, kMaxThreads)) {
+    out.threads = static_cast<uint32_t>(*threads);
+  }
+  if (auto cpus = reader.Integers("cpus", kMaxCpu)) {
+    out.cpus = *cpus;
+    if (out.cpus.size() != out.threads) {
+      reader.Error("cpus", absl::StrCat(out.cpus.size(), " CPUs for ", out.threads,
+                                        " threads; give one for each"));
+    }
+    if (reader.Has("cpu")) reader.Error("cpus", "'cpu' is the one of one thread; drop either");
+  } else if (out.threads > 1 && reader.Has("cpu")) {
+    reader.Error("cpu", "several threads; `cpus` names one CPU for each");
+  }
   if (auto worker = reader.String("worker")) {
     if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
     out.worker = *worker;
@@ -97,8 +112,9 @@ void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& o
 }
 
 // Keys of one back end.
-constexpr std::string_view kSoftnicOnly[] = {"rx_queues", "tx_queues",   "worker",
-                                             "wire",      "representor", "representor_netns"};
+constexpr std::string_view kSoftnicOnly[] = {
+    "rx_queues", "tx_queues", "worker",      "threads",
+    "cpus",      "wire",      "representor", "representor_netns"};
 constexpr std::string_view kVfioOnly[] = {"function",     "vf_of", "vf",       "mode",
                                           "allow_active", "vfs",   "vf_token", "vlan"};
 constexpr std::string_view kAfXdpOnly[] = {"netns", "channels", "xdp_mode", "zero_copy",
@@ -144,7 +160,7 @@ void ReadDevice(const toml::table& table, Diagnostics& diagnostics, DeviceSectio
       reader.Error("slots", "not a power of two; allowed: 8, 16, … 32768");
     }
   }
-  if (auto cpu = reader.Integer("cpu", 0, 1023)) out.cpu = static_cast<uint32_t>(*cpu);
+  if (auto cpu = reader.Integer("cpu", 0, kMaxCpu)) out.cpu = static_cast<uint32_t>(*cpu);
   if (out.backend == "vfio") {
     ReadVfio(reader, out.vfio.emplace());
   } else if (out.backend == "af_xdp") {

@@ -89,7 +89,9 @@ void Broker::State::Try(std::shared_ptr<const LeasePlan> plan, DeviceRoom& room,
     if (leases.at(id).state == v1::LEASE_STATE_OPENING) device = room.device;
   }
   absl::StatusOr<device::Grant> grant = absl::UnavailableError("it has ended");
+  const absl::Time begin = clock();
   if (device != nullptr) grant = device->OpenQueues(plan->queues);
+  waited_ms += static_cast<uint32_t>((clock() - begin) / absl::Milliseconds(1));
   absl::Status wrong;
   {
     Locked lock(*this);

@@ -50,7 +50,8 @@ std::vector<QueueFacts::Rule> RulesTo(const DeviceRoom& room, uint32_t queue,
   std::vector<QueueFacts::Rule> rules;
   for (const steering::OwnedRule* rule : room.rules.List()) {
     if (rule->rule.action.queue != queue) continue;
-    QueueFacts::Rule& to = rules.emplace_back(rule->rule.location);
+    QueueFacts::Rule& to = rules.emplace_back();
+    to.location = rule->rule.location;
     const auto found =
         std::ranges::find(counted, rule->rule.location, &device::RuleCounters::location);
     if (found != counted.end()) to.packets = found->packets;

@@ -263,7 +263,7 @@ absl::Status Xsk::Bind(const XskSetup& setup, const Xsk* shares) {
       if (multi_buffer && !setup.multi_buffer) continue;
       const int flags = XDP_USE_NEED_WAKEUP | (zero_copy ? XDP_ZEROCOPY : XDP_COPY) |
                         (multi_buffer ? XDP_USE_SG : 0);
-      const absl::Status status = BindOnce(setup, static_cast<uint16_t>(flags), -1);
+      absl::Status status = BindOnce(setup, static_cast<uint16_t>(flags), -1);
       if (status.ok()) {
         facts_.zero_copy = zero_copy;
         facts_.multi_buffer = multi_buffer;

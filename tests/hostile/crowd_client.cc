@@ -16,9 +16,12 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "crowd_client: %s\n", status.ToString().c_str());
     return 1;
   };
+  const auto number = [](const char* word) {
+    return static_cast<int>(std::strtol(word, nullptr, 10));
+  };
   const auto session = Session::Connect({.runtime_dir = argv[1], .program = "crowd_client"});
   if (!session.ok()) return fail(session.status());
-  auto crowd = testing::LeaseCrowd::Take(*session, std::atoi(argv[2]), std::atoi(argv[3]));
+  auto crowd = testing::LeaseCrowd::Take(*session, number(argv[2]), number(argv[3]));
   if (!crowd.ok()) return fail(crowd.status());
   if (absl::Status status = crowd->CarryPackets(); !status.ok()) return fail(status);
   if (::write(3, "ready\n", 6) != 6) return 1;

@@ -60,10 +60,9 @@ TEST(Crowd, OfAThousandLeasesCarriesPacketsAndLeavesNothing) {
   };
   EXPECT_TRUE(Eventually(absl::Seconds(20), empty));
   std::printf(
-      "from SIGKILL of %d processes with %d leases to nothing left: %s; %ld KiB resident "
-      "with them, %ld before\n",
-      kProcesses, kLeases, absl::FormatDuration(absl::Now() - killed).c_str(), held.resident_kb,
-      before.resident_kb);
+      "from SIGKILL of %d processes with %d leases to nothing left: %s; the daemon had %s\n",
+      kProcesses, kLeases, absl::FormatDuration(absl::Now() - killed).c_str(),
+      ToString(held.descriptors).c_str());
   for (Program& client : clients) (void)client.Wait(absl::Seconds(5));
   EXPECT_TRUE(Eventually(absl::Seconds(10),
                          [&] {

@@ -164,7 +164,9 @@ bool NicClient::Send(size_t queue, std::span<const uint8_t> frame,
   Tx& tx = tx_[queue];
   std::array<uint32_t, kTxBuffers> done;
   for (uint32_t n = tx.driver.Reclaim(done); n != 0; --n) tx.free.push_back(done[n - 1]);
-  if (tx.free.empty() || frame.size() > kTxBufferBytes) return false;
+  // What the driver writes in front of a packet.
+  const uint64_t before = (tx.driver.BytesBefore() + 63u) / 64 * 64;
+  if (tx.free.empty() || before + frame.size() > kTxBufferBytes) return false;
   const uint32_t buffer = tx.free.back();
   const uint64_t offset = tx.offset + uint64_t{buffer} * kTxBufferBytes;
   // Pieces begin where the layout lets them.
@@ -172,7 +174,7 @@ bool NicClient::Send(size_t queue, std::span<const uint8_t> frame,
   std::vector<dataplane::TxSegment> segments;
   std::vector<uint32_t> lengths(pieces.begin(), pieces.end());
   if (lengths.empty()) lengths.push_back(static_cast<uint32_t>(frame.size()));
-  uint64_t to = offset;
+  uint64_t to = offset + before;
   size_t from = 0;
   for (const uint32_t length : lengths) {
     std::memcpy(region() + to, frame.data() + from, length);

@@ -39,9 +39,9 @@ class BufferPool {
         iova_(iova),
         owner_(owner),
         keep_alive_(std::move(keep_alive)),
-        links_(memory.size() / buffer_bytes) {
-    free_.reserve(links_.size());
-    for (size_t i = links_.size(); i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
+        links_(memory.size() / buffer_bytes),
+        free_(links_.size()) {
+    for (size_t i = links_.size(); i-- > 0;) free_[free_count_++] = static_cast<uint32_t>(i);
   }
 
   // Buffers that a queue took and that nobody will give back any more.
@@ -53,20 +53,19 @@ class BufferPool {
   }
 
   uint32_t Take() {
-    if (free_.empty()) return kNone;
-    const uint32_t buffer = free_.back();
-    free_.pop_back();
+    if (free_count_ == 0) return kNone;
+    const uint32_t buffer = free_[--free_count_];
     links_[buffer] = Link{};
     return buffer;
   }
   void Give(uint32_t buffer) {
     // Whoever has a buffer has the pool, which clang-tidy does not know.
-    free_.push_back(buffer);  // NOLINT(clang-analyzer-cplusplus.NewDelete)
+    free_[free_count_++] = buffer;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
     GoIfAbandoned();
   }
   void GiveChain(uint32_t first) {
     for (; first != kNone; first = links_[first].next) {
-      free_.push_back(first);  // NOLINT(clang-analyzer-cplusplus.NewDelete)
+      free_[free_count_++] = first;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
     }
     GoIfAbandoned();
   }
@@ -77,12 +76,12 @@ class BufferPool {
   uint64_t iova(uint32_t buffer) const { return iova_ + uint64_t{buffer} * buffer_bytes_; }
   uint32_t buffer_bytes() const { return buffer_bytes_; }
   uint32_t count() const { return static_cast<uint32_t>(links_.size()); }
-  uint32_t free_count() const { return static_cast<uint32_t>(free_.size()); }
+  uint32_t free_count() const { return free_count_; }
   const void* owner() const { return owner_; }
 
  private:
   ~BufferPool() = default;
-  bool Idle() const { return free_.size() + lost_ == links_.size(); }
+  bool Idle() const { return free_count_ + lost_ == links_.size(); }
   void GoIfAbandoned() {
     if (abandoned_ && Idle()) delete this;
   }
@@ -93,7 +92,8 @@ class BufferPool {
   const void* owner_;
   std::shared_ptr<const void> keep_alive_;
   std::vector<Link> links_;
-  std::vector<uint32_t> free_;
+  std::vector<uint32_t> free_;  // a stack of free_count_
+  uint32_t free_count_ = 0;
   size_t lost_ = 0;
   bool abandoned_ = false;
 };

@@ -34,6 +34,10 @@ class TxQueue {
   // now (Wait), or `bytes` is 0 or more than all buffers.
   Packet Allocate(uint32_t bytes);
 
+  // The same for all packets of a burst that are empty; returns how many of it, from the first on,
+  // are packets then.
+  size_t Allocate(std::span<Packet> packets, uint32_t bytes);
+
   // Sends packets in order and returns how many it took; those are empty then, the others stay the
   // caller's: the ring is full, Wait or try again. Packets of this lease, received or allocated, go
   // out without a copy; those of another lease are copied. A packet that this device can never send

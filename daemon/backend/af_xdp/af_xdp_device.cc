@@ -99,10 +99,14 @@ void AfXdpDevice::ShutOut(const SocketLease& lease) {
 }
 
 absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest& request) {
-  const Lock lock(control_);
   if (gone()) return absl::UnavailableError(State().trouble);
-  if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  {
+    const Lock lock(control_);
+    if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  }
+  // Pins memory: not with the lock held. Nothing else opens or closes queues meanwhile.
   absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Open(request, sockets_);
+  const Lock lock(control_);
   if (absl::IsUnavailable(lease.status())) return StillHeld(request, lease.status());
   if (!lease.ok()) return lease.status();
   if (absl::Status status = LetIn(**lease); !status.ok()) {

@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(
 
 absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
   if (!config_.netns.empty()) {
-    const absl::Status opened = linux_sys::RunInNetns(config_.netns, [this] {
+    absl::Status opened = linux_sys::RunInNetns(config_.netns, [this] {
       netns_fd_ = linux_sys::OwnedFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
       return netns_fd_.valid() ? absl::OkStatus()
                                : linux_sys::ErrnoStatus(errno, "open", "/proc/thread-self/ns/net");

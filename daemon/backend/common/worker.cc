@@ -137,6 +137,8 @@ void Worker::RunCommands() {
   }
 }
 
+void Worker::Wake() { linux_sys::SignalEventFd(bell_.get()); }
+
 void Worker::Add(Poller* poller) { pollers_.push_back(poller); }
 
 void Worker::Remove(Poller* poller) { std::erase(pollers_, poller); }

@@ -77,6 +77,9 @@ class Worker {
   // The same, however long it takes.
   void RunAlways(std::function<void()> command);
 
+  // Ends its sleep, or its next one. Any thread.
+  void Wake();
+
   // The rest: on the worker's thread, inside of commands and pollers.
   void Add(Poller* poller);
   void Remove(Poller* poller);

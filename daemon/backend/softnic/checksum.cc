@@ -54,6 +54,34 @@ uint64_t SumBlocks(const uint8_t* at, size_t blocks) {
 }
 #endif
 
+// Not folded. Fewer than 2^20 bytes.
+uint64_t SumInHostOrder(std::span<const uint8_t> bytes) {
+  uint64_t sum = 0;
+  const uint8_t* at = bytes.data();
+  size_t left = bytes.size();
+  if (const size_t blocks = left / kBlockBytes; blocks != 0) {
+#if defined(__x86_64__)
+    static const bool wide = __builtin_cpu_supports("avx2");
+    sum = wide ? SumBlocksWide(at, blocks) : SumBlocks(at, blocks);
+#else
+    sum = SumBlocks(at, blocks);
+#endif
+    at += blocks * kBlockBytes;
+    left -= blocks * kBlockBytes;
+  }
+  for (; left >= 4; at += 4, left -= 4) {
+    uint32_t word;
+    std::memcpy(&word, at, 4);
+    sum += word;
+  }
+  if (left != 0) {
+    uint32_t word = 0;
+    std::memcpy(&word, at, left);
+    sum += word;
+  }
+  return sum;
+}
+
 using CrcTables = std::array<std::array<uint32_t, 256>, 8>;
 
 constexpr CrcTables MakeCrcTables() {
@@ -75,32 +103,7 @@ constexpr CrcTables kCrc = MakeCrcTables();
 
 uint16_t OnesSum(std::span<const uint8_t> bytes, uint16_t start) {
   // The sum does not mind the byte order of its words, so it is taken in the host's and turned.
-  uint64_t sum = 0;
-  const uint8_t* at = bytes.data();
-  size_t left = bytes.size();
-  if (const size_t blocks = left / kBlockBytes; blocks != 0) {
-#if defined(__x86_64__)
-    static const bool wide = __builtin_cpu_supports("avx2");
-    sum = wide ? SumBlocksWide(at, blocks) : SumBlocks(at, blocks);
-#else
-    sum = SumBlocks(at, blocks);
-#endif
-    at += blocks * kBlockBytes;
-    left -= blocks * kBlockBytes;
-  }
-  for (; left >= 4; at += 4, left -= 4) {
-    uint32_t word;
-    std::memcpy(&word, at, 4);
-    sum += word;
-  }
-  if (left != 0) {
-    std::array<uint8_t, 4> tail{};
-    std::memcpy(tail.data(), at, left);
-    uint32_t word;
-    std::memcpy(&word, tail.data(), 4);
-    sum += word;
-  }
-  uint16_t folded = Fold(sum);
+  uint16_t folded = Fold(SumInHostOrder(bytes));
   if constexpr (std::endian::native == std::endian::little) folded = Swap(folded);
   return Fold(uint64_t{folded} + start);
 }
@@ -175,12 +178,24 @@ ChecksumVerdict Verify(const Packet& p) {
   }
 }
 
-OpenVerdict BeginVerify(const Packet& p) {
+void RawSum::Add(const uint8_t* at, size_t count, size_t distance) {
+  uint16_t sum = Fold(SumInHostOrder({at, count}));
+  if (distance % 2 != 0) sum = Swap(sum);
+  AddWord(sum);
+}
+
+bool RawSum::IsGood() const { return Fold(value_) == 0xffff; }
+
+OpenVerdict BeginVerify(const FrameHead& frame, const PlainFacts& p) {
   OpenVerdict open;
-  const uint8_t* const head = p.bytes.data();
-  if (p.key.ip_version == 4) {
-    const auto header = p.bytes.subspan(p.l3_offset, p.l4_offset - p.l3_offset);
-    open.verdict.l3 = OnesSum(header) == 0xffff ? ChecksumState::kGood : ChecksumState::kBad;
+  const uint8_t* const head = frame.data();
+  const uint8_t* const ip = head + kEthernetHeaderBytes;
+  const bool four = p.ip_version == 4;
+  const auto judge = [](bool good) { return good ? ChecksumState::kGood : ChecksumState::kBad; };
+  if (four) {
+    RawSum header;
+    header.AddShort(ip, 20);
+    open.verdict.l3 = judge(header.IsGood());
   }
   const bool udp = p.l4 == dataplane::L4Kind::kUdp;
   if (!udp && p.l4 != dataplane::L4Kind::kTcp) return open;
@@ -188,29 +203,28 @@ OpenVerdict BeginVerify(const Packet& p) {
   if (udp) {
     const uint16_t said = LoadBe16(head + p.l4_offset + 4);
     const bool none = LoadBe16(head + p.l4_offset + 6) == 0;
-    if (none && p.key.ip_version == 4) return open;
+    if (none && four) return open;
     if (none || said < 8 || said > length) {
       open.verdict.l4 = ChecksumState::kBad;
       return open;
     }
     length = said;
   }
-  const uint16_t pseudo =
-      PseudoHeaderSum(head + p.l3_offset, p.key.ip_version, p.key.l4_protocol, length);
+  open.sum.AddValue(p.l4_protocol);
+  open.sum.AddValue(static_cast<uint16_t>(length));  // a frame is no longer
   const uint32_t in_head = std::min(length, kHeadBytes - p.l4_offset);
-  open.head_sum = OnesSum(p.bytes.subspan(p.l4_offset, in_head), pseudo);
+  // The addresses stand right in front.
+  const uint32_t addresses = four ? 8 : 32;
+  open.sum.AddShort(head + p.l4_offset - addresses, addresses + in_head);
   open.rest_bytes = length - in_head;
-  if (open.rest_bytes == 0) {
-    open.verdict.l4 = open.head_sum == 0xffff ? ChecksumState::kGood : ChecksumState::kBad;
-  }
+  if (open.rest_bytes == 0) open.verdict.l4 = judge(open.sum.IsGood());
   return open;
 }
 
-ChecksumVerdict OpenVerdict::Close(uint16_t rest_sum) const {
+ChecksumVerdict OpenVerdict::Close() const {
   if (rest_bytes == 0) return verdict;
   ChecksumVerdict closed = verdict;
-  closed.l4 =
-      Fold(uint64_t{head_sum} + rest_sum) == 0xffff ? ChecksumState::kGood : ChecksumState::kBad;
+  closed.l4 = sum.IsGood() ? ChecksumState::kGood : ChecksumState::kBad;
   return closed;
 }
 

@@ -5,6 +5,7 @@
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_CHECKSUM_H_
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "daemon/backend/softnic/packet.h"
@@ -15,12 +16,6 @@ namespace qsplit::softnic {
 // The 16-bit one's complement sum of the bytes as big-endian words (an odd last byte is a word's
 // high half), added to `start`, which is a sum too.
 uint16_t OnesSum(std::span<const uint8_t> bytes, uint16_t start = 0);
-
-// What bytes that stand at this distance from the first one add to a sum.
-inline uint16_t OnesSumAt(std::span<const uint8_t> bytes, size_t distance) {
-  const uint16_t sum = OnesSum(bytes);
-  return distance % 2 == 0 ? sum : static_cast<uint16_t>(sum << 8 | sum >> 8);
-}
 
 // The sum of TCP's and UDP's pseudo header; `ip` begins with an IPv4 (version 4) or IPv6 header.
 uint16_t PseudoHeaderSum(const uint8_t* ip, uint8_t version, uint8_t protocol, uint32_t l4_bytes);
@@ -39,18 +34,58 @@ struct ChecksumVerdict {
 // that there is none: kUnknown.
 ChecksumVerdict Verify(const Packet& packet);
 
-// The same for a packet of ParsePlain, of which only the head is at hand: what is open until the
-// sum over the rest is known.
-struct OpenVerdict {
-  ChecksumVerdict verdict;
-  // Of the frame, bytes behind its head that the transport's checksum covers; none: 0.
-  uint32_t rest_bytes = 0;
-  uint16_t head_sum = 0;  // of what it covers in front of them
+// A sum on its way: not folded, its words in the host's byte order.
+class RawSum {
+ public:
+  // Adds bytes that stand at this distance from the first one that is summed.
+  void Add(const uint8_t* at, size_t count, size_t distance);
+  // The same for few bytes at an even distance.
+  void AddShort(const uint8_t* at, size_t count) {
+    for (; count >= 8; at += 8, count -= 8) {
+      uint64_t word;
+      std::memcpy(&word, at, 8);
+      AddWord(word);
+    }
+    if ((count & 4) != 0) {
+      uint32_t word;
+      std::memcpy(&word, at, 4);
+      AddWord(word);
+      at += 4;
+    }
+    if ((count & 2) != 0) {
+      uint16_t word;
+      std::memcpy(&word, at, 2);
+      AddWord(word);
+      at += 2;
+    }
+    if ((count & 1) != 0) AddWord(*at);
+  }
+  // A big-endian word's value.
+  void AddValue(uint16_t value) { AddWord(__builtin_bswap16(value)); }
+  // Whether all that was summed bears a good checksum.
+  bool IsGood() const;
 
-  // rest_sum: OnesSum of those bytes. The head's end is at an even distance from what is summed.
-  ChecksumVerdict Close(uint16_t rest_sum) const;
+ private:
+  void AddWord(uint64_t word) {
+    value_ += word;
+    value_ += value_ < word ? 1 : 0;  // end-around carry
+  }
+  uint64_t value_ = 0;
 };
-OpenVerdict BeginVerify(const Packet& plain);
+
+// Verify for a plain frame, of which only the head is at hand: what is open until the sum
+// over the rest is known.
+struct OpenVerdict {
+  ChecksumVerdict verdict;  // as it stands if there is no rest
+  // Of the frame, bytes behind its head that the transport's checksum covers.
+  uint32_t rest_bytes = 0;
+  // Of all that it covers in front of them, an even number of bytes.
+  RawSum sum;
+
+  // After the rest was added to `sum`.
+  ChecksumVerdict Close() const;
+};
+OpenVerdict BeginVerify(const FrameHead& frame, const PlainFacts& facts);
 
 }  // namespace qsplit::softnic
 

@@ -30,6 +30,12 @@ absl::Status CheckConfig(const SoftNicConfig& config) {
   if (config.rule_capacity > kMaxRuleCapacity) {
     return refuse("room for ", config.rule_capacity, " rules; give at most ", kMaxRuleCapacity);
   }
+  if (config.threads < 1 || config.threads > kMaxThreads) {
+    return refuse(config.threads, " threads; give 1 to ", kMaxThreads);
+  }
+  if (!config.cpus.empty() && config.cpus.size() != config.threads) {
+    return refuse(config.cpus.size(), " CPUs for ", config.threads, " threads; give one for each");
+  }
   if (config.default_slots == 0) return refuse("a default of 0 slots");
   if (const auto* peer = std::get_if<PeerWire>(&config.wire); peer != nullptr) {
     if (peer->other == config.name) return refuse("its wire goes to itself");

@@ -17,6 +17,7 @@
 namespace qsplit::softnic {
 
 inline constexpr uint32_t kMaxQueues = 64;
+inline constexpr uint32_t kMaxThreads = 16;
 inline constexpr uint32_t kMinMtuBytes = 68;
 inline constexpr uint32_t kMaxMtuBytes = 9216;
 inline constexpr uint32_t kMaxRuleCapacity = 65536;
@@ -47,9 +48,12 @@ struct SoftNicConfig {
   std::variant<NoWire, TapWire, PeerWire> wire;
   std::string representor;  // kernel interface for what no lease takes; empty: none
   std::string representor_netns;
-  // NICs with one worker share its thread. Empty: one of its own, or its peer's.
+  // NICs with one worker share its threads. Empty: one of its own, or its peer's.
   std::string worker;
-  std::optional<uint32_t> cpu;  // that the worker is pinned to
+  // Of the worker: queue q is worked for by thread q modulo their number.
+  uint32_t threads = 1;
+  // That the worker's threads are pinned to, one for each; empty: not pinned.
+  std::vector<uint32_t> cpus;
   uint32_t rule_capacity = 1024;
   uint32_t default_slots = 512;
 };

@@ -50,10 +50,12 @@ struct NicStats {
   std::vector<QueueStats> rx, tx;
   std::vector<RuleStats> rules;  // by location
   Counter wire_rx_packets, wire_rx_bytes, wire_tx_packets, wire_tx_bytes;
+  // drops_wire: between two of the NIC's threads, too.
   Counter drops_mac_filter, drops_rule, drops_malformed, drops_wire;
   Counter representor_rx_packets, representor_tx_packets, drops_representor;
 
-  device::DeviceCounters Read() const;
+  // Adds those of the device; *sum's queues stay as they are.
+  void AddTo(device::DeviceCounters* sum) const;
 };
 
 }  // namespace qsplit::softnic

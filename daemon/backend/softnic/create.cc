@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "daemon/backend/softnic/softnic.h"
 
 namespace qsplit::softnic {
@@ -44,6 +45,32 @@ absl::Status CheckPeer(const SoftNicConfig& config,
                                                    peer->other,
                                                    "', whose wire goes elsewhere; "
                                                    "peers name each other"));
+  }
+  return absl::OkStatus();
+}
+
+// The threads of one worker, as the devices on it want them.
+struct WorkerThreads {
+  uint32_t count = 0;
+  std::vector<uint32_t> cpus;  // empty: not pinned
+  std::string said_by;         // the device that said so first
+};
+
+absl::Status AddTo(WorkerThreads* threads, const SoftNicConfig& config) {
+  if (threads->count == 0) {
+    *threads = {config.threads, config.cpus, config.name};
+    return absl::OkStatus();
+  }
+  if (threads->count != config.threads) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "device '", config.name, "': ", config.threads, " threads, but device '", threads->said_by,
+        "', with which it shares them, has ", threads->count, "; give both the same"));
+  }
+  if (threads->cpus.empty()) threads->cpus = config.cpus;
+  if (!config.cpus.empty() && config.cpus != threads->cpus) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "device '", config.name, "': cpu ", absl::StrJoin(config.cpus, ", "),
+        ", but its worker is on cpu ", absl::StrJoin(threads->cpus, ", "), "; give it one"));
   }
   return absl::OkStatus();
 }
@@ -98,33 +125,33 @@ absl::StatusOr<std::vector<std::unique_ptr<SoftNic>>> SoftNic::CreateAll(
           absl::StrCat("two devices are called '", config.name, "'; names are unique"));
     }
   }
-  std::map<std::string, std::shared_ptr<Worker>> workers;
-  std::map<std::string, std::optional<uint32_t>> cpus;
+  std::map<std::string, SoftNic::Workers> workers;
+  std::map<std::string, WorkerThreads> threads;
   std::vector<std::string> keys;
   for (const SoftNicConfig& config : configs) {
     if (absl::Status status = CheckPeer(config, by_name); !status.ok()) return status;
     absl::StatusOr<std::string> key = WorkerKey(config, by_name);
     if (!key.ok()) return key.status();
-    std::optional<uint32_t>& cpu = cpus[*key];
-    if (cpu && config.cpu && *cpu != *config.cpu) {
-      return absl::InvalidArgumentError(absl::StrCat("device '", config.name, "': cpu ",
-                                                     *config.cpu, ", but its worker is on cpu ",
-                                                     *cpu, "; give it one"));
-    }
-    if (config.cpu) cpu = config.cpu;
+    if (absl::Status status = AddTo(&threads[*key], config); !status.ok()) return status;
     keys.push_back(*std::move(key));
   }
   std::map<std::string, SoftNic*> made;
   std::vector<std::unique_ptr<SoftNic>> nics;
   for (size_t i = 0; i < configs.size(); ++i) {
-    std::shared_ptr<Worker>& worker = workers[keys[i]];
-    if (worker == nullptr) {
-      absl::StatusOr<std::shared_ptr<Worker>> started =
-          Worker::Start(configs[i].name, cpus[keys[i]]);
+    SoftNic::Workers& of_key = workers[keys[i]];
+    const WorkerThreads& wanted = threads[keys[i]];
+    while (of_key.size() < wanted.count) {
+      const size_t thread = of_key.size();
+      std::optional<uint32_t> cpu;
+      if (!wanted.cpus.empty()) cpu = wanted.cpus[thread];
+      // Names of threads are short: the number goes in front.
+      const std::string name =
+          wanted.count == 1 ? configs[i].name : absl::StrCat(thread, "-", configs[i].name);
+      absl::StatusOr<std::shared_ptr<Worker>> started = Worker::Start(name, cpu);
       if (!started.ok()) return started.status();
-      worker = *std::move(started);
+      of_key.push_back(*std::move(started));
     }
-    absl::StatusOr<std::unique_ptr<SoftNic>> nic = Make(configs[i], worker);
+    absl::StatusOr<std::unique_ptr<SoftNic>> nic = Make(configs[i], of_key);
     if (!nic.ok()) return nic.status();
     made[configs[i].name] = nic->get();
     nics.push_back(*std::move(nic));
@@ -134,13 +161,16 @@ absl::StatusOr<std::vector<std::unique_ptr<SoftNic>>> SoftNic::CreateAll(
     if (peer == nullptr || config.name > peer->other) continue;
     SoftNic* const a = made[config.name];
     SoftNic* const b = made[peer->other];
-    a->worker_->RunAlways([a, b] { NicCore::Connect(&a->core_, &b->core_); });
+    for (size_t core = 0; core < a->cores_.size(); ++core) {
+      a->workers_[core]->RunAlways(
+          [&] { NicCore::Connect(a->cores_[core].get(), b->cores_[core].get()); });
+    }
   }
   return nics;
 }
 
 absl::StatusOr<std::unique_ptr<SoftNic>> SoftNic::Make(const SoftNicConfig& config,
-                                                       std::shared_ptr<Worker> worker) {
+                                                       Workers workers) {
   NicCore::Parts parts;
   if (const auto* tap = std::get_if<TapWire>(&config.wire); tap != nullptr) {
     absl::StatusOr<linux_sys::Tap> wire = linux_sys::Tap::Create(
@@ -157,12 +187,14 @@ absl::StatusOr<std::unique_ptr<SoftNic>> SoftNic::Make(const SoftNicConfig& conf
     if (!representor.ok()) return representor.status();
     parts.representor = *std::move(representor);
   }
-  std::unique_ptr<SoftNic> nic(new SoftNic(config, std::move(parts), std::move(worker)));
+  std::unique_ptr<SoftNic> nic(new SoftNic(config, std::move(parts), std::move(workers)));
   nic->info_ = InfoOf(config);
-  nic->worker_->RunAlways([&nic] {
-    nic->core_.SetRss(TableOf(nic->rss_));
-    nic->core_.Attach();
-  });
+  for (size_t core = 0; core < nic->cores_.size(); ++core) {
+    nic->workers_[core]->RunAlways([&] {
+      nic->cores_[core]->SetRss(TableOf(nic->rss_));
+      nic->cores_[core]->Attach();
+    });
+  }
   return nic;
 }
 

@@ -1,74 +1,84 @@
 #include "daemon/backend/softnic/flow_table.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <map>
+#include <random>
 
 namespace qsplit::softnic {
 namespace {
 
-using Words = std::array<uint64_t, 8>;
+// So many masks are all hashed; of more, those that so many rules have. The bitmap takes as long as
+// three tables, and longer with each 1,024 rules.
+constexpr size_t kFewMasks = 2;
+constexpr size_t kManyRules = 256;
 
-Words WordsOf(const device::FlowKey& key) { return std::bit_cast<Words>(key); }
-
-Words Masked(const Words& words, const Words& mask) {
-  Words out;
-  for (size_t i = 0; i < out.size(); ++i) out[i] = words[i] & mask[i];
-  return out;
+uint64_t RandomSeed() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
 }
 
 }  // namespace
 
-uint64_t FlowTable::HashOf(const Words& words) {
-  uint64_t hash = 0;
-  for (const uint64_t word : words) {
-    hash = (std::rotl(hash, 23) ^ word) * 0x9e3779b97f4a7c15u;
-  }
-  return hash ^ hash >> 32;
-}
+FlowTable::FlowTable(std::span<const device::FlowRule> rules) : FlowTable(rules, RandomSeed()) {}
 
-FlowTable::FlowTable(std::span<const device::FlowRule> rules) {
-  std::map<Words, std::vector<const device::FlowRule*>> by_mask;
-  for (const device::FlowRule& rule : rules) {
-    by_mask[WordsOf(rule.match.mask)].push_back(&rule);
+FlowTable::FlowTable(std::span<const device::FlowRule> rules, uint64_t seed) {
+  std::vector<const device::FlowRule*> sorted;
+  for (const device::FlowRule& rule : rules) sorted.push_back(&rule);
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto* a, const auto* b) { return a->location < b->location; });
+  std::map<FlowWords, std::vector<MaskTable::Rule>> by_mask;
+  for (const device::FlowRule* rule : sorted) {
+    const FlowWords mask = WordsOf(rule->match.mask);
+    FlowWords value = WordsOf(rule->match.value);
+    for (size_t i = 0; i < value.size(); ++i) value[i] &= mask[i];
+    by_mask[mask].push_back({value, static_cast<uint32_t>(entries_.size())});
+    entries_.push_back({rule->location, rule->action});
   }
-  for (auto& [mask, members] : by_mask) {
-    // Lowest first, so that the first of several with one value stays.
-    std::sort(members.begin(), members.end(),
-              [](const auto* a, const auto* b) { return a->location < b->location; });
-    Group group;
-    group.mask = mask;
-    group.lowest_location = members.front()->location;
-    group.slots.resize(std::bit_ceil(2 * members.size()));
-    for (const device::FlowRule* rule : members) {
-      const Words value = Masked(WordsOf(rule->match.value), mask);
-      size_t at = HashOf(value) & (group.slots.size() - 1);
-      while (group.slots[at].used && group.slots[at].value != value) {
-        at = (at + 1) & (group.slots.size() - 1);
-      }
-      if (!group.slots[at].used) group.slots[at] = {value, {rule->location, rule->action}, true};
+  std::vector<RuleBitmap::Rule> all(entries_.size());
+  for (const auto& [mask, members] : by_mask) {
+    const bool hashed = by_mask.size() <= kFewMasks || members.size() >= kManyRules;
+    for (size_t at = 0; hashed && at < members.size(); at += MaskTable::kMostRules) {
+      const size_t count = std::min(MaskTable::kMostRules, members.size() - at);
+      tables_.emplace_back(mask, std::span(members).subspan(at, count), seed);
     }
-    groups_.push_back(std::move(group));
+    for (const MaskTable::Rule& rule : members) {
+      all[rule.place] = {rule.value, mask, hashed ? MaskTable::kNone : rule.place};
+    }
   }
-  std::sort(groups_.begin(), groups_.end(),
-            [](const Group& a, const Group& b) { return a.lowest_location < b.lowest_location; });
+  std::sort(tables_.begin(), tables_.end(),
+            [](const MaskTable& a, const MaskTable& b) { return a.lowest() < b.lowest(); });
+  std::erase_if(all, [](const auto& rule) { return rule.place == MaskTable::kNone; });
+  rest_ = RuleBitmap(all);
 }
 
 const FlowTable::Entry* FlowTable::Lookup(const device::FlowKey& key) const {
-  const Entry* best = nullptr;
-  const Words words = WordsOf(key);
-  for (const Group& group : groups_) {
-    if (best != nullptr && best->location < group.lowest_location) break;
-    const Words value = Masked(words, group.mask);
-    for (size_t at = HashOf(value) & (group.slots.size() - 1); group.slots[at].used;
-         at = (at + 1) & (group.slots.size() - 1)) {
-      const Slot& slot = group.slots[at];
-      if (slot.value != value) continue;
-      if (best == nullptr || slot.entry.location < best->location) best = &slot.entry;
-      break;
-    }
+  uint32_t best = MaskTable::kNone;
+  for (const MaskTable& table : tables_) {
+    if (best < table.lowest()) break;
+    best = std::min(best, table.Find(key));
   }
-  return best;
+  if (rest_.lowest() < best) best = std::min(best, rest_.Find(key));
+  return At(best);
+}
+
+void FlowTable::LookupBurst(std::span<const device::FlowKey> keys, const Entry** entries) const {
+  if (keys.empty()) return;
+  std::array<uint32_t, kBurst> best;
+  best.fill(MaskTable::kNone);
+  const auto worst = [&] {
+    return *std::max_element(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(keys.size()));
+  };
+  bool found = false;
+  for (const MaskTable& table : tables_) {
+    if (found && worst() < table.lowest()) break;
+    table.FindBurst(keys, best.data());
+    found = true;
+  }
+  if (rest_.lowest() != MaskTable::kNone && (!found || rest_.lowest() < worst())) {
+    rest_.FindBurst(keys, best.data());
+  }
+  for (size_t i = 0; i < keys.size(); ++i) entries[i] = At(best[i]);
 }
 
 }  // namespace qsplit::softnic

@@ -27,26 +27,40 @@ struct RxQueue;
 // Frames of one burst, at most.
 inline constexpr uint32_t kBurstFrames = 32;
 
+// A piece of a frame in its receiver's memory.
+struct RxPiece {
+  std::byte* at;
+  uint32_t bytes;
+  uint32_t posted_bytes;
+};
+
 struct BurstFrame {
   FrameHead head;                 // zero behind the frame's end
   const std::byte* at = nullptr;  // in the sender's memory; null: not to be had
   uint32_t sent_bytes = 0;        // there
   uint32_t bytes = 0;             // on the wire: padded
-  Packet packet;
+  PlainFacts facts;
   FlowHash hash;
-  uint32_t rule = 0;  // location; kNoRule
-  RxQueue* to = nullptr;
+  uint32_t rule = 0;           // location; kNoRule
+  RxQueue* to = nullptr;       // null: a queue of another of the NIC's threads
+  uint32_t core = 0;           // then: of which
   BurstFrame* next = nullptr;  // to the same queue
 
   static constexpr uint32_t kNoRule = UINT32_MAX;
 
-  // Reads the head, all of it once; sent_bytes >= kEthernetHeaderBytes.
+  // Reads the head, and never again; sent_bytes >= kEthernetHeaderBytes.
   void ReadHead() {
     if (sent_bytes >= kHeadBytes) [[likely]] {
       std::memcpy(head.data(), at, kHeadBytes);
     } else {
       head.fill(0);
-      std::memcpy(head.data(), at, sent_bytes);
+      // Two halves that overlap: the head is what is there afterwards.
+      if (sent_bytes >= 32) {
+        std::memcpy(head.data(), at, 32);
+        std::memcpy(head.data() + sent_bytes - 32, at + sent_bytes - 32, 32);
+      } else {
+        std::memcpy(head.data(), at, sent_bytes);
+      }
     }
     // What is read from the head from now on is not read from the sender's memory again.
     std::atomic_signal_fence(std::memory_order_seq_cst);

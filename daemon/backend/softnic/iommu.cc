@@ -30,7 +30,7 @@ absl::StatusOr<linux_sys::MemfdFacts> Check(const device::RegionMapping& region)
     return refuse(absl::StrFormat("address 0x%x plus length 0x%x wraps around", region.iova,
                                   region.length_bytes));
   }
-  const absl::StatusOr<linux_sys::MemfdFacts> facts = linux_sys::InspectMemfd(region.memory->get());
+  absl::StatusOr<linux_sys::MemfdFacts> facts = linux_sys::InspectMemfd(region.memory->get());
   if (!facts.ok()) return facts.status();
   if (!facts->is_memfd) return refuse(absl::StrCat("is a ", facts->kind, ", not a memfd"));
   if (!facts->seal_shrink) return refuse("is not sealed with F_SEAL_SHRINK");
@@ -50,7 +50,7 @@ absl::StatusOr<Iommu> Iommu::Create(std::span<const device::RegionMapping> regio
   const absl::Duration budget =
       regions.empty() ? kPopulateBudget : kPopulateBudget / static_cast<int64_t>(regions.size());
   for (const device::RegionMapping& region : regions) {
-    const absl::StatusOr<linux_sys::MemfdFacts> facts = Check(region);
+    absl::StatusOr<linux_sys::MemfdFacts> facts = Check(region);
     if (!facts.ok()) return facts.status();
     absl::StatusOr<RegionMaps::Shared> mapping = maps.Map(region, *facts, budget);
     if (!mapping.ok()) return mapping.status();

@@ -1,8 +1,8 @@
 // What a lease has of a software NIC: its rings' memory, its IOMMU, its queues' device sides, and
 // the means by which device and client wake each other.
 //
-// Made on the caller's thread, then owned by the worker's until the lease is closed. All of the
-// mapped memory is hostile: only the device sides read it.
+// Made on the caller's thread, used by the workers' until the lease is closed, each queue by one.
+// All of the mapped memory is hostile: only the device sides read it.
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_LEASE_QUEUES_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_LEASE_QUEUES_H_
 
@@ -71,9 +71,7 @@ struct TxQueue : LeasedQueue {
   uint32_t incomplete_slots = 0;
 };
 
-struct LeaseQueues final : backend::Wakeable {
-  void Woken() override;
-
+struct LeaseQueues {
   device::LeaseId id = 0;
   SourceCheck source;
   // Destroyed last to first: the queues before the memory that they point to.
@@ -82,6 +80,14 @@ struct LeaseQueues final : backend::Wakeable {
   std::shared_ptr<const linux_sys::OwnedFd> wakeup;  // eventfd; null where nothing needs it
   std::vector<std::unique_ptr<RxQueue>> rx;
   std::vector<std::unique_ptr<TxQueue>> tx;
+};
+
+// What one of the NIC's threads has of a lease.
+struct LeaseShare final : backend::Wakeable {
+  void Woken() override;
+
+  LeaseQueues* lease = nullptr;
+  std::vector<TxQueue*> tx;
 };
 
 struct NewLease {

@@ -49,18 +49,18 @@ void NicCore::Attach() {
   worker_->Add(this);
   if (wire_) worker_->WatchReadable(wire_->fd());
   if (representor_) worker_->WatchReadable(representor_->fd());
-  LookAtLink();
+  if (is_first()) LookAtLink();
 }
 
 void NicCore::Detach() {
   if (wire_) worker_->Unwatch(wire_->fd());
   if (representor_) worker_->Unwatch(representor_->fd());
-  for (const auto& lease : leases_) {
-    if (lease->wakeup) worker_->Unwatch(lease->wakeup->get());
+  for (const auto& share : leases_) {
+    if (share->lease->wakeup) worker_->Unwatch(share->lease->wakeup->get());
   }
   if (peer_ != nullptr) {
     peer_->peer_ = nullptr;
-    peer_->LookAtLink();
+    if (is_first()) peer_->LookAtLink();
     peer_ = nullptr;
   }
   worker_->Remove(this);
@@ -69,6 +69,7 @@ void NicCore::Detach() {
 void NicCore::Connect(NicCore* a, NicCore* b) {
   a->peer_ = b;
   b->peer_ = a;
+  if (!a->is_first()) return;
   a->LookAtLink();
   b->LookAtLink();
 }
@@ -133,9 +134,10 @@ bool NicCore::Poll(uint64_t now_ns) {
   // A link that an injected fault took down comes back at its time, else at the next look.
   const bool was_due = link_down_until_ns_ != 0 && now_ns >= link_down_until_ns_;
   if (was_due) link_down_until_ns_ = 0;
-  if (was_due || now_ns - link_checked_ns_ >= kLinkCheckNs) LookAtLink();
+  if (is_first() && (was_due || now_ns - link_checked_ns_ >= kLinkCheckNs)) LookAtLink();
   bool worked = false;
   for (TxQueue* queue : active_tx_) worked |= PollTx(*queue);
+  worked |= PollLanes();
   // Reading a tap is a system call: seldom while the rings keep us busy.
   if (!worked || ++rounds_ % kTapEveryRounds == 0) worked |= PollTaps();
   return worked;
@@ -149,6 +151,7 @@ void NicCore::NoteCompletions(LeasedQueue& queue, uint64_t count) {
 }
 
 void NicCore::SignalCompletions() {
+  PublishLanes();
   if (completed_.empty()) return;
   for (LeasedQueue* queue : completed_) {
     if (!queue->transmit) static_cast<RxQueue*>(queue)->ring.Publish();
@@ -175,48 +178,51 @@ uint64_t NicCore::ArmWakeups() {
     const uint32_t slots = queue->ring.PeekAvailable();
     work |= slots != 0 && slots != queue->incomplete_slots;
   }
+  for (FrameLane* lane : from_) work |= lane != nullptr && !lane->Sleep();
   return work ? 0 : kNoWork;
 }
 
 void NicCore::DisarmWakeups() {
   for (TxQueue* queue : active_tx_) queue->ring.SetNeedWakeup(false);
+  for (FrameLane* lane : from_) {
+    if (lane != nullptr) lane->Awake();
+  }
 }
 
-void LeaseQueues::Woken() {
-  for (const auto& queue : tx) {
+void LeaseShare::Woken() {
+  for (TxQueue* queue : tx) {
     if (!queue->stopped && queue->ring.PeekAvailable() != 0) queue->stats->wakeups.Add();
   }
 }
 
-void NicCore::OpenLease(std::unique_ptr<LeaseQueues> lease, std::shared_ptr<const RssTable> rss) {
+void NicCore::OpenLease(LeaseQueues* lease, std::shared_ptr<const RssTable> rss) {
+  auto share = std::make_unique<LeaseShare>();
+  share->lease = lease;
   for (const auto& queue : lease->rx) {
+    if (CoreOf(queue->number) != index_) continue;
     queue->stats = &stats_.rx[queue->number];
     rx_[queue->number] = queue.get();
   }
   for (const auto& queue : lease->tx) {
+    if (queue->number % cores_.size() != index_) continue;
     queue->stats = &stats_.tx[queue->number];
     tx_[queue->number] = queue.get();
     active_tx_.push_back(queue.get());
+    share->tx.push_back(queue.get());
   }
-  if (lease->wakeup) worker_->WatchWakeup(lease->wakeup->get(), lease.get());
-  leases_.push_back(std::move(lease));
+  if (lease->wakeup) worker_->WatchWakeup(lease->wakeup->get(), share.get());
+  leases_.push_back(std::move(share));
   rss_ = std::move(rss);
 }
 
-std::unique_ptr<LeaseQueues> NicCore::CloseLease(device::LeaseId id,
-                                                 std::shared_ptr<const RssTable> rss) {
-  const auto at = std::find_if(leases_.begin(), leases_.end(),
-                               [id](const auto& lease) { return lease->id == id; });
-  if (at == leases_.end()) return nullptr;
-  std::unique_ptr<LeaseQueues> lease = std::move(*at);
-  leases_.erase(at);
+void NicCore::CloseLease(const LeaseQueues* lease, std::shared_ptr<const RssTable> rss) {
   if (lease->wakeup) worker_->Unwatch(lease->wakeup->get());
+  std::erase_if(leases_, [&](const auto& share) { return share->lease == lease; });
   for (const auto& queue : lease->rx) rx_[queue->number] = nullptr;
   for (const auto& queue : lease->tx) tx_[queue->number] = nullptr;
-  std::erase_if(active_tx_, [&](TxQueue* queue) { return queue->lease == lease.get(); });
-  std::erase_if(completed_, [&](LeasedQueue* queue) { return queue->lease == lease.get(); });
+  std::erase_if(active_tx_, [&](TxQueue* queue) { return queue->lease == lease; });
+  std::erase_if(completed_, [&](LeasedQueue* queue) { return queue->lease == lease; });
   rss_ = std::move(rss);
-  return lease;
 }
 
 void NicCore::Stop(LeasedQueue& queue, FaultKind kind, uint32_t slot, uint64_t iova,

@@ -1,9 +1,13 @@
-// The software NIC itself: what its worker's thread does for each frame.
+// The software NIC itself: what one of its workers' threads does for each frame.
 //
 //   TX ring --> gather, offloads --> wire (tap, or the peer's ReceiveFromWire)
 //   wire --> parse --> MAC filter --> rules --> RSS --> RX ring of a leased queue
 //                                                  \--> representor (tap), or dropped
 //   representor --> wire
+//
+// A NIC has a core for each of its threads; queue q belongs to core q modulo their number, with its
+// ring, its statistics and all else that is written for a packet. A frame for a queue of another
+// core goes there by a lane (frame_lane.h). The first core has the kernel interfaces and the link.
 //
 // Rings, doorbells, descriptors, buffers: hostile clients write them at any moment. Frames: from
 // outside. It never writes a byte outside of a lease's mappings and rings, never waits for a client
@@ -28,6 +32,7 @@
 #include "daemon/backend/softnic/counters.h"
 #include "daemon/backend/softnic/flow_table.h"
 #include "daemon/backend/softnic/frame_burst.h"
+#include "daemon/backend/softnic/frame_lane.h"
 #include "daemon/backend/softnic/lease_queues.h"
 #include "daemon/backend/softnic/packet.h"
 #include "daemon/backend/softnic/toeplitz.h"
@@ -68,6 +73,10 @@ class NicCore : public backend::Poller {
   // Any thread, before it is added to its worker.
   NicCore(const SoftNicConfig& config, Parts parts, Worker* worker, backend::EventMailer* mailer);
 
+  // Which core of its NIC this one is, and the lanes between them; null: to itself. Before Attach.
+  void JoinCores(std::span<NicCore* const> cores, uint32_t index, std::span<FrameLane* const> to,
+                 std::span<FrameLane* const> from);
+
   // Joins and leaves the worker. Detach also takes it off its peer's wire.
   void Attach();
   void Detach();
@@ -79,9 +88,10 @@ class NicCore : public backend::Poller {
   void DisarmWakeups() override;
 
   // Commands.
-  void OpenLease(std::unique_ptr<LeaseQueues> lease, std::shared_ptr<const RssTable> rss);
-  // Null: no such lease. When it returns, nothing here points to the lease.
-  std::unique_ptr<LeaseQueues> CloseLease(device::LeaseId id, std::shared_ptr<const RssTable> rss);
+  // Takes the lease's queues that are its own.
+  void OpenLease(LeaseQueues* lease, std::shared_ptr<const RssTable> rss);
+  // When it returns, nothing here points to the lease.
+  void CloseLease(const LeaseQueues* lease, std::shared_ptr<const RssTable> rss);
   void SetRules(std::shared_ptr<const FlowTable> rules) { rules_ = std::move(rules); }
   void SetRss(std::shared_ptr<const RssTable> rss) { rss_ = std::move(rss); }
   void SetSettings(NicSettings settings) { settings_ = std::move(settings); }
@@ -93,7 +103,9 @@ class NicCore : public backend::Poller {
   // Any thread.
   const NicStats& stats() const { return stats_; }
   NicStats& stats() { return stats_; }
-  bool link_up() const { return link_.load(std::memory_order_relaxed) == Link::kUp; }
+  bool link_up() const {
+    return cores_.front()->link_.load(std::memory_order_relaxed) == Link::kUp;
+  }
   // Why the link is down, in a sentence; empty: it is up.
   std::string LinkTrouble() const;
   // The kernel interfaces' settings; one caller at a time.
@@ -102,29 +114,29 @@ class NicCore : public backend::Poller {
  private:
   enum class Link : uint8_t { kUp, kNotLookedAt, kNoWire, kTapDown, kInjected, kPeerInjected };
 
-  // A piece of a packet in a client's memory.
-  struct Piece {
-    std::byte* at;
-    uint32_t bytes;
-    uint32_t posted_bytes;
-  };
-
   // rx_path.cc
   void ReceiveFromWire(std::span<uint8_t> frame);
+  // The same, of a frame that was counted.
+  void Receive(std::span<uint8_t> frame);
   bool PassesMacFilter(const device::MacAddress& destination) const;
   void ToRepresentor(std::span<const uint8_t> frame);
   // Back to the wire with its MAC addresses swapped. A frame that the peer reflects in turn is
   // dropped: it would go to and fro for ever.
   void Reflect(std::span<uint8_t> frame);
-  // The receive queue of a packet that passed the MAC filter; null: nobody's, or *rule says what
-  // becomes of it.
-  RxQueue* QueueFor(const Packet& packet, const FlowHash& hash,
+  // The number of the receive queue of a packet that passed the MAC filter, or one that no queue
+  // has.
+  uint32_t QueueFor(const device::FlowKey& key, const FlowHash& hash,
                     const FlowTable::Entry** rule) const;
+  RxQueue* QueueHere(uint32_t number) const { return number < rx_.size() ? rx_[number] : nullptr; }
+  uint32_t CoreOf(uint32_t queue) const {
+    return queue < rx_.size() ? queue % static_cast<uint32_t>(cores_.size()) : index_;
+  }
   void Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
                std::span<uint8_t> frame);
-  dataplane::RxMetadata Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const;
-  static void SayVerdict(RxQueue& queue, const ChecksumVerdict& verdict,
-                         dataplane::RxMetadata* meta);
+  static dataplane::RxMetadata Describe(const RxQueue& queue, dataplane::L3Kind l3,
+                                        dataplane::L4Kind l4, const FlowHash& hash);
+  static void SayVerdict(const ChecksumVerdict& verdict, dataplane::RxMetadata* meta);
+  static void CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict);
   // Completes the packet of `bytes` bytes that stands in pieces_.
   void CompletePieces(RxQueue& queue, const dataplane::RxMetadata& meta, uint32_t bytes);
   // Fetches buffers for `bytes` bytes into pieces_. False: dropped, counted, nothing consumed.
@@ -142,8 +154,16 @@ class NicCore : public backend::Poller {
   // none.
   BurstFrame* DeliverInBuffers(RxQueue& queue, uint64_t time_ns);
   bool DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns);
-  dataplane::RxMetadata DescribePlain(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns,
-                                      std::span<const Piece> pieces) const;
+  // The metadata of a frame that stands in `pieces`.
+  static dataplane::RxMetadata DescribePlain(RxQueue& queue, const BurstFrame& frame,
+                                             const ChecksumVerdict& verdict, uint64_t time_ns);
+
+  // nic_lanes.cc
+  void HandOver(uint32_t core, FrameLane::For what, std::span<const uint8_t> frame);
+  void HandOverPlain(const BurstFrame& frame);
+  bool PollLanes();
+  bool PollLane(FrameLane& lane);
+  void PublishLanes();
 
   // tx_burst.cc
   // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none.
@@ -166,19 +186,23 @@ class NicCore : public backend::Poller {
                     uint64_t bytes);
   void NoteCompletions(LeasedQueue& queue, uint64_t count);
   bool PollTaps();
-  void LookAtLink();
+  void LookAtLink();  // the first core
+  bool is_first() const { return index_ == 0; }
 
   const device::MacAddress mac_;
   Worker* const worker_;
   backend::EventMailer* const mailer_;
   std::optional<linux_sys::Tap> wire_;
   std::optional<linux_sys::Tap> representor_;
-  NicCore* peer_ = nullptr;
+  NicCore* peer_ = nullptr;  // the core of the same number there
+  std::vector<NicCore*> cores_ = {this};
+  uint32_t index_ = 0;                 // in cores_
+  std::vector<FrameLane*> to_, from_;  // by core
   NicStats stats_;
   NicSettings settings_;
   std::shared_ptr<const FlowTable> rules_;
   std::shared_ptr<const RssTable> rss_;
-  std::vector<std::unique_ptr<LeaseQueues>> leases_;
+  std::vector<std::unique_ptr<LeaseShare>> leases_;
   std::vector<RxQueue*> rx_;             // by number; null: not leased
   std::vector<TxQueue*> tx_;             // by number; null: not leased
   std::vector<TxQueue*> active_tx_;      // those that are leased
@@ -189,15 +213,16 @@ class NicCore : public backend::Poller {
   std::array<dataplane::PlainTx, kBurstFrames> plain_;
   std::vector<RxQueue*> touched_;
   std::array<dataplane::PostedBuffer, kBurstFrames> posted_;
-  std::array<dataplane::RxResult, kBurstFrames> results_;
+  std::array<dataplane::RxPlain, kBurstFrames> results_;
   std::vector<uint8_t> tap_buffer_;
-  std::vector<Piece> pieces_;
+  std::vector<RxPiece> pieces_;
   uint64_t now_ns_ = 0;
   uint64_t link_checked_ns_ = 0;
   uint64_t link_down_until_ns_ = 0;
   uint32_t rounds_ = 0;
   bool reflecting_ = false;
-  std::atomic<Link> link_{Link::kNotLookedAt};
+  // Other cores read it.
+  alignas(64) std::atomic<Link> link_{Link::kNotLookedAt};
 };
 
 }  // namespace qsplit::softnic

@@ -1,6 +1,7 @@
 #include "daemon/backend/softnic/packet.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace qsplit::softnic {
@@ -42,6 +43,35 @@ void ParseIp4(Packet* p) {
 // What SkipExtensions passes over.
 bool IsExtension(uint8_t next) {
   return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
+}
+
+// Bits of a plain frame's head that its key is made of, and that make it plain.
+using HeadWords = std::array<uint64_t, kHeadBytes / 8>;
+constexpr HeadWords KeyBits(bool four) {
+  FrameHead bits{};
+  const auto all = [&](size_t first, size_t last) {
+    for (size_t i = first; i <= last; ++i) bits[i] = 0xff;
+  };
+  if (four) {
+    all(0, 15);       // Ethernet's header, version and length of the header, type of service
+    bits[20] = 0x3f;  // fragments
+    bits[21] = 0xff;
+    all(23, 23);  // protocol
+    all(26, 37);  // addresses, what stands behind them
+  } else {
+    all(0, 17);   // Ethernet's header, version, traffic class, flow label
+    all(20, 20);  // next header
+    all(22, 57);  // addresses, what stands behind them
+  }
+  return std::bit_cast<HeadWords>(bits);
+}
+constexpr HeadWords kIp4KeyBits = KeyBits(true);
+constexpr HeadWords kIp6KeyBits = KeyBits(false);
+
+// What the IP header says of itself and all behind it.
+uint32_t PlainIpBytes(const FrameHead& head, uint8_t ip_version) {
+  return ip_version == 4 ? LoadBe16(head.data() + 16)
+                         : kIp6HeaderBytes + LoadBe16(head.data() + 18);
 }
 
 // The protocol behind the extension headers and where it begins; the chain may be cut off anywhere.
@@ -182,47 +212,76 @@ bool Parse(std::span<const uint8_t> frame, Packet* out) {
   return true;
 }
 
-bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, Packet* out) {
-  *out = Packet{};
-  out->bytes = head;
+bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
+                device::FlowKey* key) {
+  Packet packet;
+  packet.bytes = head;
   const uint8_t* const at = head.data();
   const uint8_t* const ip = at + kEthernetHeaderBytes;
-  const uint32_t room = frame_bytes - kEthernetHeaderBytes;
-  device::FlowKey& key = out->key;
-  const uint16_t ether_type = LoadBe16(at + 12);
-  uint32_t total = 0;
+  packet.key.ether_type = LoadBe16(at + 12);
   uint32_t header = 0;
-  if (ether_type == kEtherTypeIp4) {
-    total = LoadBe16(ip + 2);
+  if (packet.key.ether_type == kEtherTypeIp4) {
     header = 20;
     if (ip[0] != 0x45 || (LoadBe16(ip + 6) & 0x3fff) != 0) return false;
-    out->l3 = L3Kind::kIp4;
-    key.ip_version = 4;
-    key.tos = ip[1];
-    key.l4_protocol = ip[9];
-    std::memcpy(key.src_ip.data(), ip + 12, 4);
-    std::memcpy(key.dst_ip.data(), ip + 16, 4);
-  } else if (ether_type == kEtherTypeIp6) {
-    total = kIp6HeaderBytes + LoadBe16(ip + 4);
+    packet.l3 = L3Kind::kIp4;
+    packet.key.ip_version = 4;
+    packet.key.tos = ip[1];
+    packet.key.l4_protocol = ip[9];
+    std::memcpy(packet.key.src_ip.data(), ip + 12, 4);
+    std::memcpy(packet.key.dst_ip.data(), ip + 16, 4);
+  } else if (packet.key.ether_type == kEtherTypeIp6) {
     header = kIp6HeaderBytes;
     if (ip[0] >> 4 != 6 || IsExtension(ip[6])) return false;
-    out->l3 = L3Kind::kIp6;
-    key.ip_version = 6;
-    key.tos = static_cast<uint8_t>(LoadBe16(ip) >> 4);
-    key.l4_protocol = ip[6];
-    std::memcpy(key.src_ip.data(), ip + 8, 16);
-    std::memcpy(key.dst_ip.data(), ip + 24, 16);
+    packet.l3 = L3Kind::kIp6;
+    packet.key.ip_version = 6;
+    packet.key.tos = static_cast<uint8_t>(LoadBe16(ip) >> 4);
+    packet.key.l4_protocol = ip[6];
+    std::memcpy(packet.key.src_ip.data(), ip + 8, 16);
+    std::memcpy(packet.key.dst_ip.data(), ip + 24, 16);
   } else {
     return false;
   }
-  if (total < header || total > room || key.l4_protocol == kProtocolSctp) return false;
-  std::memcpy(key.dst_mac.data(), at, 6);
-  std::memcpy(key.src_mac.data(), at + 6, 6);
-  key.ether_type = ether_type;
-  out->l3_offset = kEthernetHeaderBytes;
-  out->l4_offset = kEthernetHeaderBytes + header;
-  out->l3_end = kEthernetHeaderBytes + total;
-  ParseL4(out);
+  const uint32_t total = PlainIpBytes(head, packet.key.ip_version);
+  if (total < header || total > frame_bytes - kEthernetHeaderBytes ||
+      packet.key.l4_protocol == kProtocolSctp) {
+    return false;
+  }
+  std::memcpy(packet.key.dst_mac.data(), at, 6);
+  std::memcpy(packet.key.src_mac.data(), at + 6, 6);
+  packet.l4_offset = kEthernetHeaderBytes + header;
+  packet.l3_end = kEthernetHeaderBytes + total;
+  ParseL4(&packet);
+  *key = packet.key;
+  *facts = {.ip_version = packet.key.ip_version,
+            .l4_protocol = packet.key.l4_protocol,
+            .l3 = packet.l3,
+            .l4 = packet.l4,
+            .l4_offset = packet.l4_offset,
+            .l3_end = packet.l3_end};
+  return true;
+}
+
+bool ParseSameFlow(const FrameHead& head, uint32_t frame_bytes, const FrameHead& other_head,
+                   const PlainFacts& other, PlainFacts* facts) {
+  const bool four = other.ip_version == 4;
+  const HeadWords& mask = four ? kIp4KeyBits : kIp6KeyBits;
+  const size_t words = four ? 5 : 8;  // those behind say nothing
+  uint64_t differs = 0;
+  for (size_t i = 0; i < words; ++i) {
+    uint64_t a, b;
+    std::memcpy(&a, head.data() + 8 * i, 8);
+    std::memcpy(&b, other_head.data() + 8 * i, 8);
+    differs |= (a ^ b) & mask[i];
+  }
+  const uint32_t l3_end = kEthernetHeaderBytes + PlainIpBytes(head, other.ip_version);
+  // In both there are whole transport headers, of any kind.
+  constexpr uint32_t kWholeHeader = 20;
+  if (differs != 0 || l3_end > frame_bytes || l3_end < other.l4_offset + kWholeHeader ||
+      other.l3_end < other.l4_offset + kWholeHeader) {
+    return false;
+  }
+  *facts = other;
+  facts->l3_end = l3_end;
   return true;
 }
 

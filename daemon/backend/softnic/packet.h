@@ -55,10 +55,26 @@ bool Parse(std::span<const uint8_t> frame, Packet* out);
 // The first bytes of a frame, with zeros behind a shorter one's end.
 struct alignas(kHeadBytes) FrameHead : std::array<uint8_t, kHeadBytes> {};
 
-// As Parse, for frames of at least kMinFrameBytes that are plain: no tag, IPv4 without options and
-// fragments or IPv6 without extensions, no SCTP. False: it is not, and *out means nothing. Of
-// `out->bytes` only the head is there.
-bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, Packet* out);
+// What is to be known of a plain frame beside its flow: no tag, IPv4 without options and fragments
+// or IPv6 without extensions, no SCTP.
+struct PlainFacts {
+  uint8_t ip_version = 0;
+  uint8_t l4_protocol = 0;
+  dataplane::L3Kind l3 = dataplane::L3Kind::kUnknown;
+  dataplane::L4Kind l4 = dataplane::L4Kind::kUnknown;
+  // As in Packet.
+  uint32_t l4_offset = 0;
+  uint32_t l3_end = 0;
+};
+
+// As Parse, for frames of at least kMinFrameBytes. False: it is not plain, and the results mean
+// nothing.
+bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
+                device::FlowKey* key);
+// The same for a frame whose head has all bytes that make a key in common with another plain one's:
+// it is of the same flow. False: it is not, or it takes ParsePlain to tell.
+bool ParseSameFlow(const FrameHead& head, uint32_t frame_bytes, const FrameHead& other_head,
+                   const PlainFacts& other, PlainFacts* facts);
 
 inline uint16_t LoadBe16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
 inline uint32_t LoadBe32(const uint8_t* at) {

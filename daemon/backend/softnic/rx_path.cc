@@ -31,6 +31,10 @@ bool NicCore::PassesMacFilter(const device::MacAddress& destination) const {
 }
 
 void NicCore::ToRepresentor(std::span<const uint8_t> frame) {
+  if (!is_first() && cores_.front()->representor_) {
+    HandOver(0, FrameLane::For::kRepresentor, frame);
+    return;
+  }
   if (!representor_ || !representor_->Send(frame)) {
     stats_.drops_representor.Add();
     return;
@@ -49,14 +53,12 @@ void NicCore::Reflect(std::span<uint8_t> frame) {
   reflecting_ = false;
 }
 
-RxQueue* NicCore::QueueFor(const Packet& packet, const FlowHash& hash,
+uint32_t NicCore::QueueFor(const device::FlowKey& key, const FlowHash& hash,
                            const FlowTable::Entry** rule) const {
-  *rule = rules_->Lookup(packet.key);
+  *rule = rules_->Lookup(key);
   // All actions but a queue's are numbers that no queue has: to pass is to go to a queue that
   // nobody has.
-  const uint32_t number =
-      *rule != nullptr ? (*rule)->action.queue : rss_->queue[hash.value % kRssTableSize];
-  return number < rx_.size() ? rx_[number] : nullptr;
+  return *rule != nullptr ? (*rule)->action.queue : rss_->queue[hash.value % kRssTableSize];
 }
 
 void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
@@ -66,6 +68,10 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   }
   stats_.wire_rx_packets.Add();
   stats_.wire_rx_bytes.Add(frame.size());
+  Receive(frame);
+}
+
+void NicCore::Receive(std::span<uint8_t> frame) {
   Packet packet;
   if (!Parse(frame, &packet)) {
     stats_.drops_malformed.Add();
@@ -74,7 +80,7 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   if (!PassesMacFilter(packet.key.dst_mac)) {
     // The kernel behind the representor has multicast groups of its own (IPv6 cannot do without)
     // and filters them itself; they never reach a queue.
-    if (representor_ && (packet.key.dst_mac[0] & 1) != 0) {
+    if (cores_.front()->representor_ && (packet.key.dst_mac[0] & 1) != 0) {
       ToRepresentor(frame);
     } else {
       stats_.drops_mac_filter.Add();
@@ -83,7 +89,11 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   }
   const FlowHash hash = HashFlow(rss_->toeplitz, packet);
   const FlowTable::Entry* rule = nullptr;
-  RxQueue* const queue = QueueFor(packet, hash, &rule);
+  const uint32_t number = QueueFor(packet.key, hash, &rule);
+  if (const uint32_t core = CoreOf(number); core != index_) {
+    HandOver(core, FrameLane::For::kQueue, frame);
+    return;
+  }
   if (rule != nullptr) {
     RuleStats& counters = stats_.rules[rule->location];
     counters.packets.Add();
@@ -97,6 +107,7 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
       return;
     }
   }
+  RxQueue* const queue = QueueHere(number);
   if (queue == nullptr) {
     ToRepresentor(frame);
     return;
@@ -104,22 +115,26 @@ void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
   Deliver(*queue, packet, hash, frame);
 }
 
-RxMetadata NicCore::Describe(RxQueue& queue, const Packet& packet, const FlowHash& hash) const {
+RxMetadata NicCore::Describe(const RxQueue& queue, dataplane::L3Kind l3, dataplane::L4Kind l4,
+                             const FlowHash& hash) {
   RxMetadata meta;
   meta.present = RxField::kHash | RxField::kHashType | RxField::kL3Kind | RxField::kL4Kind |
                  RxField::kQueue | RxField::kError;
   meta.hash = hash.value;
   meta.hash_type = hash.type;
-  meta.l3 = packet.l3;
-  meta.l4 = packet.l4;
+  meta.l3 = l3;
+  meta.l4 = l4;
   meta.queue = static_cast<uint16_t>(queue.number);
   return meta;
 }
 
-void NicCore::SayVerdict(RxQueue& queue, const ChecksumVerdict& verdict, RxMetadata* meta) {
+void NicCore::SayVerdict(const ChecksumVerdict& verdict, RxMetadata* meta) {
   meta->present |= RxField::kL3Checksum | RxField::kL4Checksum;
   meta->l3_checksum = verdict.l3;
   meta->l4_checksum = verdict.l4;
+}
+
+void NicCore::CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict) {
   if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
     queue.stats->checksum_errors.Add();
   }
@@ -192,8 +207,12 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
                      queue.supported.Has(RxField::kVlanTci);
   const auto bytes = static_cast<uint32_t>(frame.size() - (strip ? kVlanTagBytes : 0));
   if (!FetchBuffers(queue, bytes)) return;
-  RxMetadata meta = Describe(queue, packet, hash);
-  if (queue.verifies) SayVerdict(queue, Verify(packet), &meta);
+  RxMetadata meta = Describe(queue, packet.l3, packet.l4, hash);
+  if (queue.verifies) {
+    const ChecksumVerdict verdict = Verify(packet);
+    SayVerdict(verdict, &meta);
+    CountVerdict(queue, verdict);
+  }
   if (queue.supported.Has(RxField::kTimestamp)) {
     meta.present |= RxField::kTimestamp;
     meta.timestamp = WallClockNs();
@@ -205,7 +224,7 @@ void NicCore::Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash
     frame = frame.subspan(kVlanTagBytes);
   }
   const uint8_t* from = frame.data();
-  for (const Piece& piece : pieces_) {
+  for (const RxPiece& piece : pieces_) {
     std::memcpy(piece.at, from, piece.bytes);
     from += piece.bytes;
   }

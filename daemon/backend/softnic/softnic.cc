@@ -9,24 +9,61 @@
 
 namespace qsplit::softnic {
 
-SoftNic::SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_ptr<Worker> worker)
+SoftNic::SoftNic(const SoftNicConfig& config, NicCore::Parts parts, Workers workers)
     : name_(config.name),
       mac_(config.mac),
-      worker_(std::move(worker)),
+      workers_(std::move(workers)),
       rss_(config.rx_queues, kRssTableSize, /*inside=*/true),
+      table_(std::make_shared<FlowTable>()),
       settings_{.mtu_bytes = config.mtu_bytes},
-      mailer_([this] { return State(); }),
-      core_(config, std::move(parts), worker_.get(), &mailer_) {}
+      mailer_([this] { return State(); }) {
+  const size_t count = workers_.size();
+  std::vector<NicCore*> cores;
+  for (size_t i = 0; i < count; ++i) {
+    cores_.push_back(std::make_unique<NicCore>(config, i == 0 ? std::move(parts) : NicCore::Parts(),
+                                               workers_[i].get(), &mailer_));
+    cores.push_back(cores_.back().get());
+  }
+  // By writer and reader.
+  std::vector<std::vector<FrameLane*>> lanes(count, std::vector<FrameLane*>(count, nullptr));
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t j = 0; j < count; ++j) {
+      if (i == j) continue;
+      lanes_.push_back(std::make_unique<FrameLane>());
+      lanes[i][j] = lanes_.back().get();
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<FrameLane*> from;
+    for (size_t j = 0; j < count; ++j) from.push_back(lanes[j][i]);
+    cores_[i]->JoinCores(cores, static_cast<uint32_t>(i), lanes[i], from);
+  }
+}
 
 SoftNic::~SoftNic() {
   mailer_.SetEvents({});
-  worker_->RunAlways([this] { core_.Detach(); });
+  for (size_t i = 0; i < cores_.size(); ++i) {
+    workers_[i]->RunAlways([this, i] { cores_[i]->Detach(); });
+  }
+}
+
+absl::Status SoftNic::RunOnAll(const std::function<void(NicCore&)>& command,
+                               const std::function<void(NicCore&)>& undo) {
+  for (size_t i = 0; i < cores_.size(); ++i) {
+    const absl::Status status = workers_[i]->Run([&] { command(*cores_[i]); });
+    if (status.ok()) continue;
+    for (size_t done = 0; done < i; ++done) {
+      workers_[done]->RunAlways([&] { undo(*cores_[done]); });
+    }
+    return status;
+  }
+  return absl::OkStatus();
 }
 
 device::DeviceState SoftNic::State() const {
   const std::lock_guard lock(settings_mutex_);
   device::DeviceState state;
-  state.trouble = core_.LinkTrouble();
+  state.trouble = cores_.front()->LinkTrouble();
   state.link_up = state.trouble.empty();
   state.mtu_bytes = settings_.mtu_bytes;
   state.mac = mac_;
@@ -60,14 +97,15 @@ absl::Status SoftNic::Set(const device::DeviceSettings& settings) {
   }
   const uint32_t old_mtu_bytes = settings_.mtu_bytes;
   if (next.mtu_bytes != old_mtu_bytes) {
-    if (absl::Status status = core_.SetInterfaceMtu(next.mtu_bytes); !status.ok()) {
-      (void)core_.SetInterfaceMtu(old_mtu_bytes);
+    if (absl::Status status = cores_.front()->SetInterfaceMtu(next.mtu_bytes); !status.ok()) {
+      (void)cores_.front()->SetInterfaceMtu(old_mtu_bytes);
       return status;
     }
   }
-  absl::Status status = worker_->Run([this, next] { core_.SetSettings(next); });
+  absl::Status status = RunOnAll([&](NicCore& core) { core.SetSettings(next); },
+                                 [this](NicCore& core) { core.SetSettings(settings_); });
   if (!status.ok()) {
-    if (next.mtu_bytes != old_mtu_bytes) (void)core_.SetInterfaceMtu(old_mtu_bytes);
+    if (next.mtu_bytes != old_mtu_bytes) (void)cores_.front()->SetInterfaceMtu(old_mtu_bytes);
     return status;
   }
   {
@@ -119,55 +157,62 @@ absl::StatusOr<device::Grant> SoftNic::OpenQueues(const device::QueueRequest& re
   if (!made.ok()) return made.status();
   const std::lock_guard lock(mutex_);
   if (absl::Status status = CheckFree(request); !status.ok()) return status;
-  std::byte* const rings = made->queues->memory.data();
   backend::Rss rss = rss_;
   if (!request.join_rss) rss.Leave(request.rx_queues);
+  LeaseQueues* const queues = made->queues.get();
   absl::Status status =
-      worker_->Run([this, &queues = made->queues, table = TableOf(rss)]() mutable {
-        core_.OpenLease(std::move(queues), std::move(table));
-      });
+      RunOnAll([queues, table = TableOf(rss)](NicCore& core) { core.OpenLease(queues, table); },
+               [queues, table = TableOf(rss_)](NicCore& core) { core.CloseLease(queues, table); });
   if (!status.ok()) return status;
   rss_ = std::move(rss);
-  OpenLease open{request, made->grant.rx, made->grant.tx, rings};
+  OpenLease open{request, made->grant.rx, made->grant.tx, std::move(made->queues)};
   open.request.regions.clear();
-  leases_.emplace(request.lease, std::move(open));
+  leases_.insert_or_assign(request.lease, std::move(open));
   return std::move(made->grant);
 }
 
 absl::Status SoftNic::CloseQueues(device::LeaseId lease) {
-  // Unmapped when the worker is through with it: on this thread when the lock is free, or, if that
-  // takes long, on the reaper's.
+  // Unmapped when the workers are through with it: on this thread when the lock is free, or, if
+  // that takes long, on the reaper's.
   std::unique_ptr<LeaseQueues> closed;
   const std::lock_guard lock(mutex_);
   const auto open = leases_.find(lease);
   if (open == leases_.end()) return absl::OkStatus();
   backend::Rss rss = rss_;
   if (!open->second.request.join_rss) rss.Return(open->second.request.rx_queues);
-  absl::Status status = worker_->Run([this, lease, &closed, table = TableOf(rss)]() mutable {
-    closed = core_.CloseLease(lease, std::move(table));
-  });
+  LeaseQueues* const queues = open->second.queues.get();
+  absl::Status status =
+      RunOnAll([queues, table = TableOf(rss)](NicCore& core) { core.CloseLease(queues, table); },
+               [queues, table = TableOf(rss_)](NicCore& core) { core.OpenLease(queues, table); });
   if (!status.ok()) return status;
   rss_ = std::move(rss);
+  closed = std::move(open->second.queues);
   leases_.erase(open);
-  if (closed != nullptr && closed->iommu.mapped_bytes() >= linux_sys::kReapBytes) {
+  if (closed->iommu.mapped_bytes() >= linux_sys::kReapBytes) {
     reaper_.Take(std::shared_ptr<const LeaseQueues>(std::move(closed)));
   }
   return absl::OkStatus();
 }
 
-absl::Status SoftNic::InstallRules(const std::map<uint32_t, device::FlowRule>& rules,
+absl::Status SoftNic::InstallRules(std::map<uint32_t, device::FlowRule> rules,
                                    const uint32_t* fresh_location) {
   std::vector<device::FlowRule> list;
   list.reserve(rules.size());
   for (const auto& [location, rule] : rules) list.push_back(rule);
-  return worker_->Run(
-      [this, fresh_location, table = std::make_shared<const FlowTable>(list)]() mutable {
+  const auto table = std::make_shared<const FlowTable>(list);
+  absl::Status status = RunOnAll(
+      [&](NicCore& core) {
         if (fresh_location != nullptr) {
-          core_.stats().rules[*fresh_location].packets.Clear();
-          core_.stats().rules[*fresh_location].bytes.Clear();
+          core.stats().rules[*fresh_location].packets.Clear();
+          core.stats().rules[*fresh_location].bytes.Clear();
         }
-        core_.SetRules(std::move(table));
-      });
+        core.SetRules(table);
+      },
+      [this](NicCore& core) { core.SetRules(table_); });
+  if (!status.ok()) return status;
+  rules_ = std::move(rules);
+  table_ = table;
+  return absl::OkStatus();
 }
 
 absl::Status SoftNic::AddRule(const device::FlowRule& rule) {
@@ -184,9 +229,7 @@ absl::Status SoftNic::AddRule(const device::FlowRule& rule) {
   if (!rules.emplace(rule.location, rule).second) {
     return absl::AlreadyExistsError(absl::StrCat("rule location ", rule.location, " is taken"));
   }
-  if (absl::Status status = InstallRules(rules, &rule.location); !status.ok()) return status;
-  rules_ = std::move(rules);
-  return absl::OkStatus();
+  return InstallRules(std::move(rules), &rule.location);
 }
 
 absl::Status SoftNic::RemoveRule(uint32_t location) {
@@ -195,17 +238,19 @@ absl::Status SoftNic::RemoveRule(uint32_t location) {
   if (rules.erase(location) == 0) {
     return absl::NotFoundError(absl::StrCat("no rule at location ", location));
   }
-  if (absl::Status status = InstallRules(rules, nullptr); !status.ok()) return status;
-  rules_ = std::move(rules);
-  return absl::OkStatus();
+  return InstallRules(std::move(rules), nullptr);
 }
 
 std::vector<device::RuleCounters> SoftNic::ReadRuleCounters() const {
   const std::lock_guard lock(mutex_);
   std::vector<device::RuleCounters> out;
   for (const auto& [location, rule] : rules_) {
-    const RuleStats& stats = core_.stats().rules[location];
-    out.push_back({location, stats.packets.Read(), stats.bytes.Read()});
+    device::RuleCounters& counters = out.emplace_back();
+    counters.location = location;
+    for (const auto& core : cores_) {
+      counters.packets += core->stats().rules[location].packets.Read();
+      counters.bytes += core->stats().rules[location].bytes.Read();
+    }
   }
   return out;
 }
@@ -220,19 +265,29 @@ absl::Status SoftNic::SetRss(const device::RssConfig& config) {
   const std::lock_guard lock(mutex_);
   backend::Rss rss = rss_;
   if (absl::Status status = rss.Set(config); !status.ok()) return status;
-  absl::Status status =
-      worker_->Run([this, table = TableOf(rss)]() mutable { core_.SetRss(std::move(table)); });
+  absl::Status status = RunOnAll([table = TableOf(rss)](NicCore& core) { core.SetRss(table); },
+                                 [table = TableOf(rss_)](NicCore& core) { core.SetRss(table); });
   if (!status.ok()) return status;
   rss_ = std::move(rss);
   return absl::OkStatus();
 }
 
-device::DeviceCounters SoftNic::ReadCounters() const { return core_.stats().Read(); }
+device::DeviceCounters SoftNic::ReadCounters() const {
+  device::DeviceCounters out;
+  for (uint32_t q = 0; q < info_.rx_queues; ++q) {
+    out.rx.push_back(CoreOf(q).stats().rx[q].Read());
+  }
+  for (uint32_t q = 0; q < info_.tx_queues; ++q) {
+    out.tx.push_back(CoreOf(q).stats().tx[q].Read());
+  }
+  for (const auto& core : cores_) core->stats().AddTo(&out);
+  return out;
+}
 
 std::vector<device::QueueCheck> SoftNic::ExamineQueue(uint32_t queue, bool transmit) {
   std::vector<device::QueueCheck> checks;
-  const absl::Status status =
-      worker_->Run([&] { checks = core_.Examine(queue, transmit, backend::MonotonicNs()); });
+  const absl::Status status = WorkerOf(queue).Run(
+      [&] { checks = CoreOf(queue).Examine(queue, transmit, backend::MonotonicNs()); });
   if (!status.ok()) {
     checks.push_back({"device's thread", device::CheckVerdict::kWrong,
                       absl::StrCat("it does not answer: ", status.message()),
@@ -246,8 +301,8 @@ absl::StatusOr<device::RingImage> SoftNic::ReadRing(const device::RingSelection&
   for (const auto& [id, lease] : leases_) {
     const auto& queues = wanted.transmit ? lease.request.tx_queues : lease.request.rx_queues;
     if (std::ranges::find(queues, wanted.queue) == queues.end()) continue;
-    return backend::ReadRing(lease.request, wanted.transmit ? lease.tx : lease.rx, lease.rings,
-                             wanted);
+    return backend::ReadRing(lease.request, wanted.transmit ? lease.tx : lease.rx,
+                             lease.queues->memory.data(), wanted);
   }
   return absl::FailedPreconditionError(
       absl::StrCat("nobody leases queue ", wanted.queue, ", so it has no rings"));
@@ -269,7 +324,9 @@ absl::Status SoftNic::Inject(const device::Injection& injection) {
   }
   absl::Status result;
   const std::lock_guard lock(mutex_);
-  absl::Status status = worker_->Run([&] { result = core_.Inject(injection); });
+  // The link is the first core's.
+  const uint32_t queue = injection.fault == InjectedFault::kLinkDown ? 0 : injection.queue;
+  absl::Status status = WorkerOf(queue).Run([&] { result = CoreOf(queue).Inject(injection); });
   return status.ok() ? result : status;
 }
 

@@ -1,12 +1,14 @@
-// A NIC without hardware: a thread that is the device's side of the rings of any in-place layout.
+// A NIC without hardware: threads that are the device's side of the rings of any layout.
 //
-//   control calls (any thread) --lock--> SoftNic --closure--> Worker's thread: NicCore --> packets
+//   control calls (any thread) --lock--> SoftNic --closures--> Workers' threads: NicCores -->
+//   packets
 //
 // Control calls are serialized by a lock that the packet path never takes. Whatever maps memory or
-// allocates happens on the caller's thread; the worker only swaps pointers between two bursts.
+// allocates happens on the caller's thread; the workers only swap pointers between two bursts.
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_SOFTNIC_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_SOFTNIC_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,12 +30,14 @@ namespace qsplit::softnic {
 
 class SoftNic : public device::Device {
  public:
-  // Makes its kernel interfaces and starts its thread. Peers need CreateAll: INVALID_ARGUMENT here.
+  // Makes its kernel interfaces and starts its threads. Peers need CreateAll: INVALID_ARGUMENT
+  // here.
   static absl::StatusOr<std::unique_ptr<SoftNic>> Create(const SoftNicConfig& config);
 
   // Makes them all, or none; the result is in the order of `configs`. Peers name each other and
   // share a worker. INVALID_ARGUMENT: CheckConfig's, two of one name, a peer that is missing, that
-  // names another one or that is on another worker, two CPUs for one worker.
+  // names another one or that is on another worker, different CPUs or numbers of threads for one
+  // worker.
   static absl::StatusOr<std::vector<std::unique_ptr<SoftNic>>> CreateAll(
       const std::vector<SoftNicConfig>& configs);
 
@@ -60,36 +64,47 @@ class SoftNic : public device::Device {
   struct OpenLease {
     device::QueueRequest request;  // without its regions
     std::vector<device::QueueGrant> rx, tx;
-    std::byte* rings = nullptr;  // all of them; there until the lease is closed
+    std::unique_ptr<LeaseQueues> queues;  // the workers' until the lease is closed
   };
 
-  SoftNic(const SoftNicConfig& config, NicCore::Parts parts, std::shared_ptr<Worker> worker);
+  using Workers = std::vector<std::shared_ptr<Worker>>;
+
+  SoftNic(const SoftNicConfig& config, NicCore::Parts parts, Workers workers);
   static absl::StatusOr<std::unique_ptr<SoftNic>> Make(const SoftNicConfig& config,
-                                                       std::shared_ptr<Worker> worker);
+                                                       Workers workers);
+
+  // Runs `command` with each core on its thread. Not OK: one was busy, and `undo` ran with those in
+  // front of it.
+  absl::Status RunOnAll(const std::function<void(NicCore&)>& command,
+                        const std::function<void(NicCore&)>& undo);
+  NicCore& CoreOf(uint32_t queue) const { return *cores_[queue % cores_.size()]; }
+  Worker& WorkerOf(uint32_t queue) const { return *workers_[queue % workers_.size()]; }
 
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   // With mutex_ held.
   absl::Status CheckFree(const device::QueueRequest& request) const;
-  absl::Status InstallRules(const std::map<uint32_t, device::FlowRule>& rules,
+  absl::Status InstallRules(std::map<uint32_t, device::FlowRule> rules,
                             const uint32_t* fresh_location);
   static std::shared_ptr<const RssTable> TableOf(const backend::Rss& rss);
 
   const std::string name_;
   const device::MacAddress mac_;
   device::DeviceInfo info_;
-  const std::shared_ptr<Worker> worker_;
+  const Workers workers_;  // one for each core
   RegionMaps region_maps_;
 
   mutable std::mutex mutex_;  // control calls, one at a time
   backend::Rss rss_;
   std::map<device::LeaseId, OpenLease> leases_;
   std::map<uint32_t, device::FlowRule> rules_;  // by location
+  std::shared_ptr<const FlowTable> table_;      // of them
 
   mutable std::mutex settings_mutex_;  // held for copies only
   NicSettings settings_;
 
   backend::EventMailer mailer_;
-  NicCore core_;
+  std::vector<std::unique_ptr<FrameLane>> lanes_;
+  std::vector<std::unique_ptr<NicCore>> cores_;
   linux_sys::Reaper reaper_;  // of leases with much memory
 };
 

@@ -61,8 +61,7 @@ __attribute__((target("pclmul"))) uint32_t Toeplitz::HashByProducts(
 }
 #endif
 
-FlowHash HashFlow(const Toeplitz& toeplitz, const Packet& packet) {
-  const device::FlowKey& key = packet.key;
+FlowHash HashFlow(const Toeplitz& toeplitz, const device::FlowKey& key, bool fragment) {
   if (key.ip_version == 0) return {};
   std::array<uint8_t, Toeplitz::kMaxInputBytes> input;
   const bool four = key.ip_version == 4;
@@ -73,7 +72,7 @@ FlowHash HashFlow(const Toeplitz& toeplitz, const Packet& packet) {
   FlowHash hash;
   hash.type = four ? HashType::kIp4 : HashType::kIp6;
   // Fragments of one packet must stay together, and only the first has ports.
-  if (key.has_ports != 0 && !packet.fragment) {
+  if (key.has_ports != 0 && !fragment) {
     StoreBe16(input.data() + length, key.src_port);
     StoreBe16(input.data() + length + 2, key.dst_port);
     length += 4;

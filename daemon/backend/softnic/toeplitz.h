@@ -64,7 +64,10 @@ struct FlowHash {
 };
 
 // TCP, UDP and SCTP: addresses and ports. Other IP, and every fragment: addresses. Else 0, kNone.
-FlowHash HashFlow(const Toeplitz& toeplitz, const Packet& packet);
+FlowHash HashFlow(const Toeplitz& toeplitz, const device::FlowKey& key, bool fragment);
+inline FlowHash HashFlow(const Toeplitz& toeplitz, const Packet& packet) {
+  return HashFlow(toeplitz, packet.key, packet.fragment);
+}
 
 }  // namespace qsplit::softnic
 

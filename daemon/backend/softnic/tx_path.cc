@@ -103,6 +103,10 @@ void NicCore::SendToWire(std::span<uint8_t> frame) {
     return;
   }
   const size_t bytes = frame.size();
+  if (!is_first() && cores_.front()->wire_) {
+    HandOver(0, FrameLane::For::kWire, frame);
+    return;
+  }
   if (wire_) {
     if (!wire_->Send(frame)) {
       stats_.drops_wire.Add();

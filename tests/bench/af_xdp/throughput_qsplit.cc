@@ -2,6 +2,7 @@
 #include <qsplit/qsplit.h>
 
 #include <array>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -53,13 +54,9 @@ void SendByQsplit(const Place& place) {
   TxQueue& tx = lease.tx(0);
   std::array<Packet, kBurst> packets;
   while (stop == 0) {
-    for (Packet& packet : packets) {
-      if (packet) continue;  // still there from the burst before: the ring was full
-      packet = tx.Allocate(kFrameBytes);
-      if (!packet) break;
-      packet.CopyFrom(std::as_bytes(std::span(frame)));
-    }
-    tx.Send(packets);
+    const std::span<Packet> burst = std::span(packets).first(tx.Allocate(packets, kFrameBytes));
+    for (Packet& packet : burst) std::memcpy(packet.bytes().data(), frame.data(), frame.size());
+    tx.Send(burst);
   }
   if (!lease.ok()) Die("qsplit", lease.status().ToString().c_str());
 }

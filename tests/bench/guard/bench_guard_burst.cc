@@ -186,21 +186,20 @@ void PrintTable(const Row& row) {
 
 // Lines of: measure, value, unit, how.
 void PrintRows(const Row& row) {
-  const auto print = [&](const char* what, const Rates Figures::*member, double target) {
+  const auto print = [&](const char* what, const Rates Figures::*member) {
     const Rates& simd = row.ways[0].*member;
     if (simd.runs.empty()) return;
-    std::printf(
-        "Guard, descriptors %s on one core, %s %s\t%.0f\tmillion/s\ttarget %.0f; spread %.1f%%",
-        what, row.layout.c_str(), row.receive ? "receive" : "transmit", simd.Median(), target,
-        simd.SpreadPercent());
+    std::printf("Guard, descriptors %s on one core, %s %s\t%.0f\tmillion/s\tspread %.1f%%", what,
+                row.layout.c_str(), row.receive ? "receive" : "transmit", simd.Median(),
+                simd.SpreadPercent());
     for (size_t way = 1; way < kWayCount; ++way) {
       const Rates& rates = row.ways[way].*member;
       if (!rates.runs.empty()) std::printf("; %s %.0f", kWayNames[way], rates.Median());
     }
     std::printf("\n");
   };
-  print("checked", &Figures::checked, 100);
-  print("forwarded", &Figures::forwarded, 40);
+  print("checked", &Figures::checked);
+  print("forwarded", &Figures::forwarded);
 }
 
 }  // namespace

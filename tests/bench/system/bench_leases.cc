@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@ T OrDie(absl::StatusOr<T> value) {
 // From the request to queues that can be used: rings mapped, layout compiled, buffers posted.
 std::vector<double> AcquireMs(const Device& device, const LeaseOptions& wanted, int times) {
   std::vector<double> ms;
+  ms.reserve(static_cast<size_t>(times));
   for (int i = 0; i < times; ++i) {
     const absl::Time begin = absl::Now();
     Lease lease = OrDie(device.Acquire(wanted));
@@ -65,10 +67,29 @@ void Measure(const Device& device, const LeaseOptions& wanted, int held, bool qu
   Row(what + ", 99th percentile", ms[ms.size() * 99 / 100], "ms", how);
 }
 
-long ResidentKb(pid_t pid) {
-  const std::string status = ReadFile(absl::StrCat("/proc/", pid, "/status"));
-  const size_t at = status.find("VmRSS:");
-  return at == std::string::npos ? 0 : std::atol(status.c_str() + at + 6);
+// Of a process: memory of its own, and what it has mapped of rings.
+struct Memory {
+  double private_kb = 0;
+  double rings_kb = 0;
+};
+
+Memory MemoryOf(pid_t pid) {
+  Memory memory;
+  std::ifstream smaps(absl::StrCat("/proc/", pid, "/smaps"));
+  bool rings = false;
+  for (std::string line; std::getline(smaps, line);) {
+    const size_t colon = line.find(':');
+    // A mapping's own line has its addresses in front: "7f…-7f… rw-s 00000000 00:01 5 /memfd:…".
+    if (line.find('-') < line.find(' ')) rings = line.find("/memfd:qsplit-rings") != line.npos;
+    const double kb = colon == line.npos ? 0 : std::strtod(line.c_str() + colon + 1, nullptr);
+    if (rings && line.starts_with("Rss:")) memory.rings_kb += kb;
+    if (line.starts_with("Anonymous:")) memory.private_kb += kb;
+  }
+  return memory;
+}
+
+Memory operator-(const Memory& a, const Memory& b) {
+  return {a.private_kb - b.private_kb, a.rings_kb - b.rings_kb};
 }
 
 int Run(bool quick) {
@@ -80,32 +101,37 @@ int Run(bool quick) {
   wanted.buffers_per_pair = 1024;
   Measure(device, wanted, 0, quick);
 
-  const long daemon_kb = daemon->Look().resident_kb, client_kb = ResidentKb(::getpid());
+  const Memory daemon_before = MemoryOf(daemon->pid()), client_before = MemoryOf(::getpid());
   std::vector<LeaseCrowd> crowds;
   crowds.push_back(OrDie(LeaseCrowd::Take(session, 0, 500)));
   Measure(device, wanted, 500, quick);
   crowds.push_back(OrDie(LeaseCrowd::Take(session, 4, 500)));
   Measure(device, wanted, 1000, quick);
 
-  const std::string how = absl::StrCat(
-      "resident, 1000 leases of one queue pair of ", LeaseCrowd::kSlots,
-      " slots; rings, which daemon and client share, count in both; packets' buffers do not");
-  Row("Memory of a lease, daemon",
-      static_cast<double>(daemon->Look().resident_kb - daemon_kb) / 1000, "KiB", how);
-  Row("Memory of a lease, client", static_cast<double>(ResidentKb(::getpid()) - client_kb) / 1000,
-      "KiB", how);
-  std::vector<Lease> wide;
-  const long one_kb = daemon->Look().resident_kb;
-  const LeaseOptions pairs{.rx_queues = 16,
-                           .tx_queues = 16,
-                           .rx_slots = 64,
-                           .tx_slots = 64,
+  const auto report = [](const std::string& what, const Memory& more, int count,
+                         const std::string& how) {
+    Row(absl::StrCat(what, ", private"), more.private_kb / count, "KiB", how);
+    Row(absl::StrCat(what, ", rings"), more.rings_kb / count, "KiB",
+        "of the same; daemon and client share them");
+  };
+  const std::string of_one = absl::StrCat("1000 leases of one queue pair of ", LeaseCrowd::kSlots,
+                                          " slots, resident; packets' buffers are the client's");
+  report("Memory of a lease, daemon", MemoryOf(daemon->pid()) - daemon_before, 1000, of_one);
+  report("Memory of a lease, client", MemoryOf(::getpid()) - client_before, 1000, of_one);
+
+  constexpr int kWide = 3, kPairsOfWide = 16;
+  const LeaseOptions pairs{.rx_queues = kPairsOfWide,
+                           .tx_queues = kPairsOfWide,
+                           .rx_slots = LeaseCrowd::kSlots,
+                           .tx_slots = LeaseCrowd::kSlots,
                            .buffers_per_pair = 64,
                            .region = wanted.region};
-  for (int i = 0; i < 3; ++i) wide.push_back(OrDie(device.Acquire(pairs)));
-  Row("Memory of a queue pair more in a lease, daemon",
-      static_cast<double>(daemon->Look().resident_kb - one_kb) / 48, "KiB",
-      "resident, 3 leases of 16 queue pairs of 64 slots, rings included");
+  const Memory narrow = MemoryOf(daemon->pid());
+  std::vector<Lease> wide;
+  wide.reserve(kWide);
+  for (int i = 0; i < kWide; ++i) wide.push_back(OrDie(device.Acquire(pairs)));
+  report("Memory of a queue pair in a wide lease, daemon", MemoryOf(daemon->pid()) - narrow,
+         kWide * kPairsOfWide, "3 leases of 16 queue pairs of 64 slots");
   return 0;
 }
 

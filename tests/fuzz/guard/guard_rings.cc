@@ -5,14 +5,16 @@
 //
 // What must hold whatever the input is: each descriptor that the guard stores says addresses of the
 // lease's regions, as the device knows them; the device never finds anything wrong with its ring;
-// a queue that was stopped forwards nothing more. Memory is the sanitizers' business.
+// a queue that was stopped forwards nothing more; and all of it goes the same way whether the guard
+// checks in bursts or one by one. Memory is the sanitizers' business.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
-#include "daemon/guard/guardable.h"
 #include "daemon/guard/guarded_queue.h"
 #include "dataplane/form_match.h"
 #include "dataplane/ring_cells.h"
@@ -23,74 +25,29 @@
 #include "dataplane/tx_device.h"
 #include "dataplane/tx_driver.h"
 #include "descriptor-lang/layout/roles.h"
+#include "tests/fuzz/guard/guarded_lease.h"
 #include "tests/fuzz/support/input.h"
-#include "tests/fuzz/support/layouts.h"
 #include "tests/fuzz/support/queue_memory.h"
 
 namespace {
 
 using namespace qsplit;             // NOLINT
 using namespace qsplit::dataplane;  // NOLINT
+using fuzz::Guardable;
+using fuzz::GuardableLayouts;
 using fuzz::Input;
+using fuzz::kBytes;
+using fuzz::kDelta;
 using fuzz::QueueMemory;
+using fuzz::Regions;
+using fuzz::ToClient;
 using layout::Role;
 
 constexpr size_t kMaxInput = 4096;
-constexpr uint64_t kDelta = 0x5'0000'0000;
-constexpr uint64_t kScratchIova = 0x56'7800'0000;  // as QueueMemory has it
-constexpr uint64_t kBytes = QueueMemory::kBufferBytes;
-
-// Buffers 0 to 7 may be written, 10 to 11 only read; between them and behind them is nothing. Then
-// the driver's memory for headers.
-const std::vector<guard::GuardedRegion>& Regions() {
-  static const std::vector<guard::GuardedRegion> kRegions = {
-      {QueueMemory::kBuffersIova, 8 * kBytes, QueueMemory::kBuffersIova + kDelta, true},
-      {QueueMemory::kBuffersIova + 10 * kBytes, 2 * kBytes, QueueMemory::kBuffersIova + 2 * kDelta,
-       false}};
-  return kRegions;
-}
-
-// What the client calls it; nullopt: the device must not reach it.
-std::optional<uint64_t> ToClient(uint64_t device_iova, uint64_t bytes, bool writes) {
-  for (const guard::GuardedRegion& region : Regions()) {
-    const uint64_t offset = device_iova - region.device_iova;
-    if (offset < region.bytes && bytes <= region.bytes - offset) {
-      if (writes && !region.device_writable) return std::nullopt;
-      return region.iova + offset;
-    }
-  }
-  return std::nullopt;
-}
-
-struct Guardable {
-  layout::VerifiedLayout layout;
-  std::vector<uint32_t> choices;
-};
-
-// Layouts with choices that a guard takes.
-const std::vector<Guardable>& GuardableLayouts() {
-  static const std::vector<Guardable> kAll = [] {
-    std::vector<Guardable> all;
-    for (const layout::VerifiedLayout& layout : fuzz::KnownLayouts()) {
-      // Each choice alone, beside the defaults.
-      const v1::Layout& message = layout.message();
-      for (int feature = -1; feature < std::min(message.features_size(), 32); ++feature) {
-        FeatureChoices features;
-        if (feature >= 0) features.choice[static_cast<size_t>(feature)] = 1;
-        if (!guard::CheckGuardable(layout, features).ok()) continue;
-        std::vector<uint32_t> choices(static_cast<size_t>(message.features_size()));
-        if (feature >= 0) choices[static_cast<size_t>(feature)] = 1;
-        all.push_back({layout, std::move(choices)});
-      }
-    }
-    return all;
-  }();
-  return kAll;
-}
-
 class Case {
  public:
-  Case(const Guardable& chosen, uint32_t queue, QueueMemory& shadow, QueueMemory& real)
+  Case(const Guardable& chosen, uint32_t queue, QueueMemory& shadow, QueueMemory& real,
+       guard::GuardOptions::Checks checks)
       : layout_(chosen.layout),
         shadow_(shadow),
         receive_(Message().queues(static_cast<int>(queue)).direction() == v1::DIRECTION_RECEIVE),
@@ -100,6 +57,7 @@ class Case {
     const v1::BufferRange& range = queue_.limits().buffer();
     buffer_bytes_ = std::max(range.min_bytes(), 64u);
     options_.rx_buffer_bytes = buffer_bytes_;
+    options_.checks = checks;
     DeviceMemory memory;
     memory.context = this;
     memory.read = [](void* self, Iova from, std::byte* to, uint32_t bytes) {
@@ -132,6 +90,8 @@ class Case {
   }
 
   bool IsMade() const { return guard_.has_value(); }
+  // What the guard did, turn by turn.
+  const std::vector<uint64_t>& Trace() const { return trace_; }
 
   void Act(Input& in) {
     switch (in.Byte() % 8) {
@@ -303,10 +263,24 @@ class Case {
     MUST(moved.returned <= budget);
     MUST(!stopped || (moved.forwarded == 0 && before == after));
     MUST(guard_->counters().faults.Read() == (guard_->fault().has_value() ? 1u : 0u));
+    Remember(moved, after);
     if (in.Byte() % 8 == 0) {
       guard_->SetNeedWakeup(true);
       guard_->HasWork();
       guard_->SetNeedWakeup(false);
+    }
+  }
+
+  void Remember(const guard::GuardedQueue::Moved& moved, const std::vector<std::byte>& slots) {
+    const guard::GuardCounters& counters = guard_->counters();
+    const guard::QueueFault fault = guard_->fault().value_or(guard::QueueFault{});
+    const std::string_view bytes(reinterpret_cast<const char*>(slots.data()), slots.size());
+    for (const uint64_t number :
+         {uint64_t{moved.forwarded}, uint64_t{moved.returned}, counters.packets.Read(),
+          counters.bytes.Read(), counters.descriptors.Read(), counters.completions.Read(),
+          counters.faults.Read(), static_cast<uint64_t>(fault.kind), uint64_t{fault.slot},
+          fault.iova, fault.length_bytes, uint64_t{std::hash<std::string_view>()(bytes)}}) {
+      trace_.push_back(number);
     }
   }
 
@@ -355,12 +329,32 @@ class Case {
   uint32_t buffer_bytes_ = 0;
   uint32_t index_ = 0;
   guard::GuardOptions options_;
+  std::vector<uint64_t> trace_;
   std::optional<guard::GuardedQueue> guard_;
   std::optional<RxDevice> rx_device_;
   std::optional<RxDriver> rx_driver_;
   std::optional<TxDevice> tx_device_;
   std::optional<TxDriver> tx_driver_;
 };
+
+// Plays the input's acts; what the guard did. nullopt: nothing can be made of it.
+std::optional<std::vector<uint64_t>> Play(Input in, guard::GuardOptions::Checks checks) {
+  const Guardable& chosen = GuardableLayouts()[in.Below(GuardableLayouts().size())];
+  const v1::Layout& message = chosen.layout.message();
+  const auto queue = static_cast<uint32_t>(in.Below(static_cast<uint64_t>(message.queues_size())));
+  if (message.queues(static_cast<int>(queue)).direction() == v1::DIRECTION_COMMAND) {
+    return std::nullopt;
+  }
+  // Both rings alike.
+  Input again = in;
+  const auto shadow = QueueMemory::Create(message, queue, chosen.choices, in);
+  const auto real = QueueMemory::Create(message, queue, chosen.choices, again);
+  if (shadow == nullptr || real == nullptr) return std::nullopt;
+  Case on(chosen, queue, *shadow, *real, checks);
+  if (!on.IsMade()) return std::nullopt;
+  while (!in.Empty()) on.Act(in);
+  return on.Trace();
+}
 
 }  // namespace
 
@@ -370,18 +364,10 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Input in(data, std::min(size, kMaxInput));
-  const Guardable& chosen = GuardableLayouts()[in.Below(GuardableLayouts().size())];
-  const v1::Layout& message = chosen.layout.message();
-  const auto queue = static_cast<uint32_t>(in.Below(static_cast<uint64_t>(message.queues_size())));
-  if (message.queues(static_cast<int>(queue)).direction() == v1::DIRECTION_COMMAND) return 0;
-  // Both rings alike.
-  Input again = in;
-  const auto shadow = QueueMemory::Create(message, queue, chosen.choices, in);
-  const auto real = QueueMemory::Create(message, queue, chosen.choices, again);
-  if (shadow == nullptr || real == nullptr) return 0;
-  Case on(chosen, queue, *shadow, *real);
-  if (!on.IsMade()) return 0;
-  while (!in.Empty()) on.Act(in);
+  const Input in(data, std::min(size, kMaxInput));
+  using Checks = guard::GuardOptions::Checks;
+  const auto one_by_one = Play(in, Checks::kOneByOne);
+  MUST(Play(in, Checks::kFastest) == one_by_one);
+  MUST(Play(in, Checks::kPortable) == one_by_one);
   return 0;
 }

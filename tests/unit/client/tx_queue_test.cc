@@ -1,6 +1,7 @@
 // TxQueue against the device's side, without a daemon, over every layout that this build drives.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -243,6 +244,13 @@ TEST_P(TxQueues, AllocationHasLimits) {
   EXPECT_FALSE(queue_->Allocate(2000)) << "and a long one that does not fit gives all back";
   all.pop_back();
   EXPECT_TRUE(queue_->Allocate(100));
+  all.resize(kBuffers - 2);
+  std::array<Packet, 4> burst;
+  burst[1] = queue_->Allocate(50);
+  EXPECT_EQ(queue_->Allocate(burst, 100), 2u) << "one was there, and one buffer was free";
+  EXPECT_EQ(burst[0].length(), 100u);
+  EXPECT_EQ(burst[1].length(), 50u);
+  EXPECT_FALSE(burst[2]);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -391,7 +391,7 @@ TEST(SoftNicConfigs, RefusedWithFieldAndLimit) {
   EXPECT_THAT(refusal([](auto& c) { c.layouts.clear(); }), HasSubstr("no layout"));
   EXPECT_THAT(refusal([](auto& c) { c.wire = PeerWire{"nic1"}; }), HasSubstr("no such device"));
   EXPECT_THAT(refusal([](auto& c) { c.wire = PeerWire{"nic0"}; }), HasSubstr("itself"));
-  EXPECT_THAT(refusal([](auto& c) { c.cpu = 100000; }), HasSubstr("cpu 100000"));
+  EXPECT_THAT(refusal([](auto& c) { c.cpus = {100000}; }), HasSubstr("cpu 100000"));
   SoftNicConfig a = good;
   SoftNicConfig b = good;
   a.wire = PeerWire{"b"};

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace qsplit::softnic {
@@ -79,6 +82,146 @@ TEST(FlowTable, AgreesWithLinearSearch) {
       }
     }
   }
+}
+
+// Bytes of keys out of small pools, so that rules meet.
+FlowKey RandomKey(std::mt19937_64& random) {
+  std::array<uint8_t, sizeof(FlowKey)> bytes;
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random() % 4 * 85 + random() % 2);
+  return std::bit_cast<FlowKey>(bytes);
+}
+
+// Compares some bytes, and of some of them a few bits.
+FlowKey RandomMask(std::mt19937_64& random, uint32_t one_in) {
+  std::array<uint8_t, sizeof(FlowKey)> bytes{};
+  for (uint8_t& byte : bytes) {
+    if (random() % one_in == 0) byte = random() % 3 == 0 ? static_cast<uint8_t>(random()) : 0xff;
+  }
+  return std::bit_cast<FlowKey>(bytes);
+}
+
+bool Matches(const FlowRule& rule, const FlowKey& key) {
+  const FlowWords mask = WordsOf(rule.match.mask);
+  const FlowWords value = WordsOf(rule.match.value);
+  const FlowWords words = WordsOf(key);
+  for (size_t i = 0; i < mask.size(); ++i) {
+    if (((value[i] ^ words[i]) & mask[i]) != 0) return false;
+  }
+  return true;
+}
+
+// A row of rules, of so many masks that each compare one of so many bytes.
+struct Shape {
+  uint32_t rules;
+  uint32_t masks;
+  uint32_t one_in;
+};
+
+class FlowTableOf : public ::testing::TestWithParam<Shape> {
+ protected:
+  FlowTableOf() {
+    std::vector<FlowKey> masks;
+    for (uint32_t i = 0; i < GetParam().masks; ++i) {
+      masks.push_back(RandomMask(random_, GetParam().one_in));
+    }
+    for (uint32_t i = 0; i < GetParam().rules; ++i) {
+      FlowRule rule;
+      rule.location = 2 * i;
+      rule.match.mask = masks[random_() % masks.size()];
+      rule.match.value = RandomKey(random_);
+      rules_.push_back(rule);
+    }
+    std::shuffle(rules_.begin(), rules_.end(), random_);
+  }
+  // Made for a rule; of it but for one bit; any.
+  FlowKey Key() {
+    if (random_() % 4 == 0) return RandomKey(random_);
+    const FlowRule& rule = rules_[random_() % rules_.size()];
+    FlowWords words = WordsOf(RandomKey(random_));
+    const FlowWords mask = WordsOf(rule.match.mask);
+    const FlowWords value = WordsOf(rule.match.value);
+    for (size_t i = 0; i < words.size(); ++i) {
+      words[i] = (words[i] & ~mask[i]) | (value[i] & mask[i]);
+    }
+    if (random_() % 2 == 0) words[random_() % 8] ^= uint64_t{1} << random_() % 64;
+    return std::bit_cast<FlowKey>(words);
+  }
+  uint32_t Search(const FlowKey& key) const {
+    uint32_t lowest = UINT32_MAX;
+    for (const FlowRule& rule : rules_) {
+      if (rule.location < lowest && Matches(rule, key)) lowest = rule.location;
+    }
+    return lowest;
+  }
+  static uint32_t LocationOf(const FlowTable::Entry* entry) {
+    return entry == nullptr ? UINT32_MAX : entry->location;
+  }
+
+  std::mt19937_64 random_{GetParam().rules + GetParam().masks};
+  std::vector<FlowRule> rules_;
+};
+// All hashed; some hashed, some in the bitmap; all in the bitmap, of one and two lines and of
+// several blocks; masks that compare nothing, everything.
+INSTANTIATE_TEST_SUITE_P(Shapes, FlowTableOf,
+                         ::testing::Values(Shape{1, 1, 8}, Shape{300, 1, 8}, Shape{1000, 2, 20},
+                                           Shape{900, 3, 12}, Shape{1500, 8, 12}, Shape{40, 40, 8},
+                                           Shape{400, 300, 16}, Shape{1024, 1024, 24},
+                                           Shape{1024, 700, 3}, Shape{2600, 1000, 24},
+                                           Shape{20, 20, 1000}, Shape{300, 200, 1}),
+                         [](const auto& of) {
+                           return std::to_string(of.param.rules) + "RulesOf" +
+                                  std::to_string(of.param.masks) + "Masks" +
+                                  std::to_string(of.param.one_in);
+                         });
+
+TEST_P(FlowTableOf, AgreesWithLinearSearchOneByOneAndInBursts) {
+  const FlowTable table(rules_, 1);
+  const FlowTable other(rules_, 2);
+  size_t found = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<FlowKey> keys;
+    for (size_t n = 1 + random_() % FlowTable::kBurst; n > 0; --n) keys.push_back(Key());
+    const FlowTable::Entry* entries[FlowTable::kBurst];
+    table.LookupBurst(keys, entries);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const uint32_t expected = Search(keys[i]);
+      found += expected != UINT32_MAX;
+      ASSERT_EQ(LocationOf(entries[i]), expected);
+      ASSERT_EQ(LocationOf(table.Lookup(keys[i])), expected);
+      ASSERT_EQ(LocationOf(other.Lookup(keys[i])), expected);
+    }
+  }
+  EXPECT_GT(found, 0u);
+}
+
+TEST_P(FlowTableOf, AllRegistersFindTheSame) {
+  std::sort(rules_.begin(), rules_.end(),
+            [](const FlowRule& a, const FlowRule& b) { return a.location < b.location; });
+  std::vector<RuleBitmap::Rule> list;
+  for (const FlowRule& rule : rules_) {
+    const FlowWords mask = WordsOf(rule.match.mask);
+    FlowWords value = WordsOf(rule.match.value);
+    for (size_t i = 0; i < value.size(); ++i) value[i] &= mask[i];
+    list.push_back({value, mask, rule.location});
+  }
+  const RuleBitmap wide(list);
+  const RuleBitmap plain(list, RuleBitmap::Registers::kPlain);
+  for (int i = 0; i < 500; ++i) {
+    const FlowKey key = Key();
+    const uint32_t expected = Search(key);
+    ASSERT_EQ(wide.Find(key), expected);
+    ASSERT_EQ(plain.Find(key), expected);
+    uint32_t best[] = {UINT32_MAX, 1};
+    plain.FindBurst(std::array{key, key}, best);
+    ASSERT_EQ(best[0], expected);
+    ASSERT_EQ(best[1], std::min(expected, 1u));
+  }
+}
+
+TEST(FlowTable, NoKeysAreNoTrouble) {
+  const FlowTable table(std::vector<FlowRule>{PortRule(5, 80, 1)});
+  table.LookupBurst({}, nullptr);
+  EXPECT_FALSE(table.empty());
 }
 
 }  // namespace

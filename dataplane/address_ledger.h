@@ -1,0 +1,99 @@
+// Buffers that are on their way to a device, found by their addresses when it is done with them:
+// next to free as long as they come back in the order in which they went.
+//
+//   Add ──► ours ──Publish──► the device's ──Take──► forgotten
+//
+// Private memory: nothing here is shared; addresses come from a device that may say anything. All
+// memory is taken at construction. One thread at a time.
+#ifndef QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_
+#define QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace qsplit::dataplane {
+
+class AddressLedger {
+ public:
+  struct Buffer {
+    uint64_t address = 0;
+    // Its owner's words, given back with it; `id` is not kNone.
+    uint32_t id = kNone;
+    uint32_t cookie = 0;
+  };
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  // For so many buffers at once.
+  explicit AddressLedger(uint32_t buffers = 0);
+
+  void Add(const Buffer& buffer) {
+    if (end_ - begin_ == buffers_.size()) [[unlikely]] {
+      CloseRanks();
+    }
+    buffers_[end_ & mask_] = buffer;
+    if (chained_) [[unlikely]] {
+      Chain(end_ & mask_);
+    }
+    ++end_;
+  }
+  // So many, of which buffer_of(i) is one.
+  template <typename BufferOf>
+  void Add(uint32_t count, BufferOf&& buffer_of) {
+    if (chained_ || count > buffers_.size() - (end_ - begin_)) [[unlikely]] {
+      for (uint32_t i = 0; i < count; ++i) Add(buffer_of(i));
+      return;
+    }
+    for (uint32_t i = 0; i < count; ++i) buffers_[(end_ + i) & mask_] = buffer_of(i);
+    end_ += count;
+  }
+  // What was added so far is the device's.
+  void Publish() { published_ = end_; }
+  // The oldest of the device's buffers there, each once. False: there is none.
+  bool Take(uint64_t address, Buffer* out) {
+    const Buffer& oldest = buffers_[begin_ & mask_];
+    if (oldest.address != address || begin_ == published_ || chained_) [[unlikely]] {
+      return TakeOutOfOrder(address, out);
+    }
+    *out = oldest;
+    ++begin_;
+    SkipGap();
+    return true;
+  }
+  // Once for each burst of Take: if all came back, begins anew, where memory is in the cache.
+  void Rewind() {
+    if (begin_ != end_) return;
+    begin_ = end_ = published_ = 0;
+    chained_ = false;
+  }
+
+ private:
+  uint32_t Bucket(uint64_t address) const {
+    return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> bucket_shift_);
+  }
+  void SkipGap() {
+    while (begin_ != end_ && buffers_[begin_ & mask_].id == kNone) ++begin_;
+  }
+  bool TakeOutOfOrder(uint64_t address, Buffer* out);
+  // Makes room at the end where buffers came back.
+  void CloseRanks();
+  // Puts a place at the end of its bucket's chain; all of them.
+  void Chain(uint32_t place);
+  void ChainAll();
+
+  // A ring in the order of Add, with gaps (kNone) where buffers came back; numbers run freely.
+  std::vector<Buffer> buffers_;
+  uint32_t mask_ = 0;
+  uint32_t begin_ = 0;
+  uint32_t end_ = 0;
+  uint32_t published_ = 0;
+  // Places in the ring by bucket, the oldest first. Kept from when a buffer comes out of order
+  // until all came back.
+  bool chained_ = false;
+  std::vector<uint32_t> buckets_;
+  std::vector<uint32_t> next_;
+  uint32_t bucket_shift_ = 63;
+};
+
+}  // namespace qsplit::dataplane
+
+#endif  // QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_

@@ -1,0 +1,124 @@
+"""Runs the programs of programs.py, and writes their rows as a table, as JSON, as a picture, into the README.
+
+Options: see scripts/bench, which builds first and hands its options on.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+
+import picture
+import table
+from programs import PROGRAMS, TARGETS, TARGETS_OF_BUILD
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RELEASE = os.path.join(ROOT, "build", "release")
+CANNOT_RUN_HERE = 77
+
+
+def first_match(file, pattern, otherwise):
+    try:
+        with open(file, encoding="utf-8") as text:
+            found = re.search(pattern, text.read(), re.M)
+    except OSError:
+        found = None
+    return found[1] if found else otherwise
+
+
+def facts_of_machine(quick):
+    version = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
+                             check=False).stdout.strip()
+    return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+            "cpu": first_match("/proc/cpuinfo", r"^model name[^:]*: *(.*)$", platform.machine()),
+            "cpus": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 2),
+            "version": version or "no version", "quick": quick, "left_out": []}
+
+
+def measure(quick, only):
+    facts, rows, failed = facts_of_machine(quick), [], False
+    env = {**os.environ, "QSPLIT_SOURCE_DIR": ROOT, "QSPLIT_BINARY_DIR": RELEASE, "QSPLIT_BIN_DIR": RELEASE + "/bin",
+           "QSPLIT_LAYOUT_DIR": RELEASE + "/share/qsplit/layouts"}
+    for program in PROGRAMS:
+        if only not in program.target:
+            continue
+        command = program.command.format(bench=RELEASE + "/bench", source=ROOT)
+        argv = shlex.split(f"{command} {program.quick if quick else program.full}")
+        print(f"bench: {program.target}", file=sys.stderr)
+        try:
+            done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT, check=False)
+        except OSError as error:
+            print(f"bench: {argv[0]}: {error.strerror}; run without --no-build", file=sys.stderr)
+            facts["left_out"].append(program.target)
+            continue
+        found = list(table.rows_of(program.read(done.stdout), TARGETS))
+        rows += found
+        if done.returncode == CANNOT_RUN_HERE:
+            facts["left_out"].append(program.target)
+        elif done.returncode or not found:
+            print(f"bench: {program.target} ended in status {done.returncode} with {len(found)} rows", file=sys.stderr)
+            failed = True
+    return facts, rows, failed
+
+
+def write(file, text):
+    with open(file, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def put(file, text):
+    """Puts it between the marks of a page."""
+    with open(file, encoding="utf-8") as page:
+        old = page.read()
+    new, times = re.subn(r"(<!-- bench: [^>]*-->\n).*?(<!-- /bench -->\n)", lambda m: m[1] + text + m[2], old,
+                         flags=re.S)
+    if times != 1:
+        sys.exit(f"bench: {file} has {times} blocks between <!-- bench: … --> and <!-- /bench -->; it needs one")
+    write(file, new)
+
+
+def put_into_pages(root, facts, rows):
+    with_target = [row for row in rows if row.bound()]
+    line = table.machine(facts)
+    write(os.path.join(root, "docs/images/bench.svg"), picture.draw(rows, line))
+    put(os.path.join(root, "README.md"),
+        f"![What was to be reached, and what is](docs/images/bench.svg)\n\n{table.markdown(with_target)}\n\n{line}.\n")
+    put(os.path.join(root, "docs/measured.md"), f"{table.markdown(rows)}\n\n{line}.\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json")
+    parser.add_argument("--svg")
+    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--from", dest="old")
+    parser.add_argument("--root", default=ROOT, help="the tree whose pages --readme writes")
+    parser.add_argument("--targets", action="store_true", help="what is to be built")
+    options = parser.parse_args()
+    if options.targets:
+        print(*[program.target for program in PROGRAMS], *TARGETS_OF_BUILD)
+        return 0
+    if options.old:
+        with open(options.old, encoding="utf-8") as file:
+            (facts, rows), failed = table.from_json(json.load(file)), False
+    else:
+        facts, rows, failed = measure(options.quick, options.only)
+    print(f"\n{table.markdown(rows)}\n\n{table.machine(facts)}")
+    if options.json:
+        write(options.json, json.dumps(table.as_json(facts, rows), indent=1) + "\n")
+    if options.svg:
+        write(options.svg, picture.draw(rows, table.machine(facts)))
+    if options.readme:
+        put_into_pages(options.root, facts, rows)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

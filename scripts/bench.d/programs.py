@@ -1,0 +1,52 @@
+"""What scripts/bench runs, and what is to be reached: a line for each.
+
+A program prints rows, with tabs between their columns:
+
+    measure   value   unit   how it was taken   [ratio   [target]]
+
+`ratio` is that of the value to what it is compared with; `target` is "<= 1.05", of the ratio where there is one, else
+of the value. Rows that name no target get that of the first line of TARGETS that fits their measure. Programs that
+print another table have a reader (readers.py) that makes rows of it.
+"""
+
+from typing import NamedTuple
+
+import readers
+
+
+class Program(NamedTuple):
+    target: str  # of the build; also its name
+    command: str  # {bench}: build/release/bench; {source}: the source tree
+    quick: str = "--quick"  # added for a quick run
+    full: str = ""  # added otherwise
+    read: object = readers.tabs
+
+
+PROGRAMS = (
+    Program("qsplit_bench", "{bench}/qsplit_bench"),
+    Program("qsplit_bench_leases", "{bench}/qsplit_bench_leases"),
+    Program("softnic_client", "python3 -B {source}/tests/bench/memif/throughput.py --rows"),
+    Program("bench_steering_lookup", "{bench}/bench_steering_lookup --rows"),
+    Program("throughput_client", "python3 -B {source}/tests/bench/af_xdp/throughput.py --rows"),
+    Program("bench_access", "{bench}/bench_access", "3", "15", readers.contests),
+    Program("bench_dataplane", "{bench}/bench_dataplane", "--benchmark_min_time=0.05", "--benchmark_min_time=0.5",
+            readers.dataplane),
+    Program("bench_guard_burst", "{bench}/bench_guard_burst --rows"),
+    Program("bench_layout", "{bench}/bench_layout", "--benchmark_min_time=0.005", "--benchmark_min_time=0.2",
+            readers.layouts),
+    Program("bench_packets", "{bench}/bench_packets", "--benchmark_min_time=0.005", "--benchmark_min_time=0.2",
+            readers.packets),
+)
+
+# What they need beside themselves.
+TARGETS_OF_BUILD = ("qsplit_layouts", "throughput_flood", "memif_ping")
+
+# (words of a measure as a regular expression, target)
+TARGETS = (
+    (r"^receive, .*\bSIMD", "<= 0.7"),
+    (r"^(receive|transmit), .*, compiled$", "<= 1.05"),
+    (r"^(receive|transmit), .*, interpreted$", "<= 3"),
+    (r"^Steering, 1,024 rules", "<= 1"),
+    (r"^Guard, descriptors checked", ">= 100"),
+    (r"^Guard, descriptors forwarded", ">= 40"),
+)

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""How many packets a second a software NIC carries between two ends, and DPDK's net_memif between two testpmd
+processes: the same two processors, the same sizes. As root.
+
+    throughput.py [--quick] [--runs N] [--seconds S] [--json FILE] [--rows] [--ways A,B] [--layouts A,B]
+
+    wire     softnic: one client process on processor 0 sends on nic1 and receives on nic0, the device's thread is
+             on processor 1. memif: testpmd txonly on processor 0, testpmd rxonly on processor 1
+    forward  softnic: the client's generator on nic1 sends and receives, its forwarder on nic0 sends back; all on
+             processor 0, the device's thread on processor 1. memif: testpmd flowgen on processor 0 over one memif
+             port, testpmd io on processor 1 between that port and itself
+    latency  one packet at a time, one way. softnic: client to client, both on processor 0, through the device's
+             thread on processor 1. memif: half of the way to a testpmd io on processor 1 and back (memif_ping)
+
+Every sender writes its packets anew (testpmd: their headers), no receiver looks at their bytes. Two memif
+processes are one hop; a client, the device and a client are two, and each packet crosses between the processors
+twice. Ways take turns, and who begins changes from round to round. memif has hugepages where the machine gives them,
+its default ring of 1,024 slots; the software NIC has 512 slots. Exit status 77: cannot run here.
+"""
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import platform
+import re
+import select
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ["QSPLIT_BINARY_DIR"]
+CLIENT = BUILD + "/bench/softnic_client"
+PING = BUILD + "/bench/memif_ping"
+QSPLITD = os.environ["QSPLIT_BIN_DIR"] + "/qsplitd"
+LAYOUTS = ["intel.e1000.legacy", "intel.ixgbe.advanced"]
+FIRST_CPU, SECOND_CPU = 0, 1
+WARMING_SECONDS = 0.3
+HUGEPAGES = 256
+TARGETS = {"wire": ">= 1.5", "forward": ">= 1.5", "latency": "<= 1", "latency, 99.9th percentile": "<= 1"}
+NICS = """
+[[device]]
+name = "nic0"
+mac = "02:00:00:00:00:01"
+queues = 1
+cpu = 1
+wire = {peer = "nic1"}
+[[device]]
+name = "nic1"
+mac = "02:00:00:00:00:01"
+queues = 1
+"""
+
+
+def skip(why):
+    print("SKIPPED:", why, file=sys.stderr)
+    sys.exit(77)
+
+
+@contextlib.contextmanager
+def hugepages():
+    """True where there are enough; as many as before are there afterwards."""
+    path = "/proc/sys/vm/nr_hugepages"
+    with open(path) as file:
+        before = int(file.read())
+
+    def reserve(count):
+        with open(path, "w") as file:
+            file.write(str(count))
+        with open(path) as file:
+            return int(file.read())
+
+    try:
+        yield reserve(before + HUGEPAGES) == before + HUGEPAGES
+    finally:
+        reserve(before)
+
+
+def memory(huge):
+    return ["--in-memory", "-m", "200"] if huge else ["--no-huge", "-m", "512"]
+
+
+class Testpmd:
+    """One of a pair, with one port, in its interactive mode."""
+
+    def __init__(self, folder, name, cpu, role, huge, *options):
+        self.log = open(f"{folder}/{name}.log", "w+")
+        self.process = subprocess.Popen(
+            ["stdbuf", "-oL", "dpdk-testpmd", f"--file-prefix={name}{os.getpid()}", *memory(huge), "--no-pci",
+             f"--lcores=0@{cpu},1@{cpu}", "--vdev",
+             f"net_memif0,role={role},socket-abstract=no,socket={folder}/memif.sock", "--", "-i", "--burst=32",
+             "--total-num-mbufs=32768", "--no-flush-rx", *options],
+            env=os.environ | {"RUNTIME_DIRECTORY": folder}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.log, bufsize=0)
+        self.tell("show port info 0", rb"Device error handling")
+
+    def tell(self, word, answer):
+        """Gives it a command, and waits for what it prints."""
+        self.process.stdin.write(word.encode() + b"\n")
+        text, end = b"", time.monotonic() + 20
+        while not (match := re.search(answer, text)):
+            ready = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]
+            more = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            if not more:
+                raise RuntimeError(f"testpmd does not answer '{word}':\n{text.decode(errors='replace')}")
+            text += more
+        return match
+
+    def received(self):
+        return int(self.tell("show port stats 0", rb"RX-packets: (\d+)")[1])
+
+    def end(self):
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self.process.communicate(b"stop\nquit\n", timeout=10)
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+class Bench:
+    def __init__(self, seconds, huge):
+        self.seconds = seconds
+        self.huge = huge
+
+    def memif(self, mode, size):
+        """Packets a second, or nanoseconds: median and 99.9th percentile."""
+        with tempfile.TemporaryDirectory(prefix="memif.") as folder:
+            far = Testpmd(folder, "far", SECOND_CPU, "server", self.huge,
+                          "--forward-mode=" + ("rxonly" if mode == "wire" else "io"))
+            try:
+                if mode == "latency":
+                    far.tell("start", rb"packet forwarding")
+                    return self.ping(folder, size)
+                near = Testpmd(folder, "near", FIRST_CPU, "client", self.huge,
+                               "--forward-mode=" + ("txonly" if mode == "wire" else "flowgen"), f"--txpkts={size}")
+                try:
+                    self.wait_for_link(near)
+                    far.tell("start", rb"packet forwarding")
+                    near.tell("start", rb"packet forwarding")
+                    counts = far if mode == "wire" else near
+                    time.sleep(WARMING_SECONDS)
+                    before, begin = counts.received(), time.monotonic()
+                    time.sleep(self.seconds)
+                    return [(counts.received() - before) / (time.monotonic() - begin)]
+                finally:
+                    near.end()
+            finally:
+                far.end()
+
+    def ping(self, folder, size):
+        out = subprocess.run(
+            [PING, f"--file-prefix=ping{os.getpid()}", *memory(self.huge), "--no-pci", f"--lcores=0@{FIRST_CPU}",
+             "--vdev", f"net_memif0,role=client,socket-abstract=no,socket={folder}/memif.sock", "--log-level=error",
+             "--", str(size), str(self.seconds)], env=os.environ | {"RUNTIME_DIRECTORY": folder},
+            capture_output=True, text=True, timeout=60 + self.seconds)
+        if out.returncode:
+            raise RuntimeError(f"memif_ping: {out.stderr}")
+        return [float(word) for word in out.stdout.split()[-2:]]
+
+    @staticmethod
+    def wait_for_link(testpmd):
+        for _ in range(100):
+            if testpmd.tell("show port info 0", rb"Link status: (\w+)")[1] == b"up":
+                return
+            time.sleep(0.05)
+        raise RuntimeError("the memif has no link")
+
+    def softnic(self, mode, size, layout):
+        with tempfile.TemporaryDirectory(prefix="softnic.") as folder:
+            with open(folder + "/qsplitd.toml", "w") as file:
+                file.write(f'[daemon]\nruntime_dir = "{folder}/run"\nlog_level = "warning"\n' + NICS)
+            ready, told = os.pipe()
+            daemon = subprocess.Popen(
+                [QSPLITD, "--config", folder + "/qsplitd.toml", "--layouts", os.environ["QSPLIT_LAYOUT_DIR"],
+                 "--ready-fd", str(told)], pass_fds=[told])
+            os.close(told)
+            try:
+                if not os.read(ready, 1):
+                    raise RuntimeError("qsplitd did not start")
+                out = subprocess.run(
+                    ["taskset", "-c", str(FIRST_CPU), CLIENT, folder + "/run", layout, mode, str(size),
+                     str(self.seconds)], capture_output=True, text=True, timeout=60 + self.seconds)
+                if out.returncode:
+                    raise RuntimeError(f"softnic_client {layout} {mode}: {out.stderr}")
+                return [float(word) for word in out.stdout.split()]
+            finally:
+                os.close(ready)
+                daemon.terminate()
+                daemon.wait(timeout=20)
+
+    def measure(self, mode, size, way):
+        """None: this way cannot."""
+        if way != "memif":
+            return self.softnic(mode, size, way)
+        return None if mode == "latency" and not os.access(PING, os.X_OK) else self.memif(mode, size)
+
+
+def take_turns(bench, cases, ways, runs):
+    """(measure, size, way) -> values."""
+    found = {}
+    for run in range(runs):
+        begin = run % len(ways)
+        for mode, size in cases:
+            for way in ways[begin:] + ways[:begin]:
+                values = bench.measure(mode, size, way)
+                if values is None:
+                    continue
+                print(f"round {run + 1}, {mode}, {size} bytes, {way}:", *(f"{v:,.0f}" for v in values),
+                      file=sys.stderr)
+                if values[0] < 1:
+                    raise RuntimeError(f"{way}, {mode}, {size} bytes: no packet arrived")
+                for measure, value in zip((mode, mode + ", 99.9th percentile"), values):
+                    found.setdefault((measure, size, way), []).append(value)
+    return found
+
+
+def summary(found):
+    rows = []
+    for (measure, size, way), values in found.items():
+        row = {"measure": measure, "bytes": size, "way": way, "runs": len(values),
+               "median": round(statistics.median(values)), "least": round(min(values)), "most": round(max(values)),
+               "unit": "ns" if measure.startswith("latency") else "packets/s", "all": [round(v) for v in values]}
+        if way != "memif" and (measure, size, "memif") in found:
+            row["to_memif"] = round(row["median"] / statistics.median(found[measure, size, "memif"]), 3)
+            row["target"] = TARGETS[measure]
+        rows.append(row)
+    return rows
+
+
+def name(row):
+    kinds = {"wire": "transmit to receive", "forward": "forwarded", "latency": "one way, median",
+             "latency, 99.9th percentile": "one way, 99.9th percentile"}
+    peers = {"wire": "testpmd txonly to rxonly", "forward": "testpmd flowgen to io and back"}
+    if row["way"] != "memif":
+        return f"Software NIC, {row['bytes']:,} bytes, {kinds[row['measure']]}, {row['way']}"
+    return f"memif, {row['bytes']:,} bytes, {peers.get(row['measure'], kinds[row['measure']])}"
+
+
+def how(row):
+    ratio = f"; {row['to_memif']:.2f} x memif's" if "to_memif" in row else ""
+    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{ratio}"
+
+
+def cpu_name():
+    with open("/proc/cpuinfo") as file:
+        found = re.search(r"^model name\s*: *(.*)$", file.read(), re.M)
+    return found[1].strip() if found else platform.machine()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--quick", action="store_true", help="three short runs: to see that it works, not to quote")
+    parser.add_argument("--runs", type=int, default=0, help="of each way and case [7]")
+    parser.add_argument("--seconds", type=float, default=0, help="of each run [1]")
+    parser.add_argument("--ways", default="memif,softnic", help="some of memif,softnic")
+    parser.add_argument("--layouts", default=",".join(LAYOUTS), help=f"of the software NIC [{','.join(LAYOUTS)}]")
+    parser.add_argument("--modes", default="wire,forward,latency", help="some of wire,forward,latency")
+    parser.add_argument("--json", metavar="FILE", help="write the results there, too")
+    parser.add_argument("--rows", action="store_true", help="print rows for scripts/bench instead of a table")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        skip("needs root, for hugepages and for testpmd")
+    if not all(os.access(program, os.X_OK) for program in (CLIENT, QSPLITD)):
+        skip(f"{CLIENT} and {QSPLITD} are not there: build the targets softnic_client and qsplitd")
+    if os.cpu_count() < 2:
+        skip("one processor: the ends need one each")
+    wanted = options.ways.split(",")
+    if "memif" in wanted and not shutil.which("dpdk-testpmd"):
+        print("SKIPPED: dpdk-testpmd is not installed (package dpdk-dev): the software NIC stands alone.",
+              file=sys.stderr)
+        wanted.remove("memif")
+    if "memif" in wanted and not os.access(PING, os.X_OK):
+        print(f"SKIPPED: {PING} is not there (package dpdk-dev): latency is measured without memif.", file=sys.stderr)
+    ways = [way for word in wanted for way in (options.layouts.split(",") if word == "softnic" else [word])]
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
+              "not to be quoted", file=sys.stderr)
+    with hugepages() as huge:
+        bench = Bench(options.seconds or (0.3 if options.quick else 1), huge)
+        cases = [(mode, size) for mode in options.modes.split(",") for size in (64, 1500)
+                 if mode != "latency" or size == 64]
+        rows = summary(take_turns(bench, cases, ways, options.runs or (3 if options.quick else 7)))
+    facts = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "cpus": os.cpu_count(),
+             "kernel": platform.release(), "load": round(load, 2), "quick": options.quick, "hugepages": huge,
+             "rows": rows}
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(facts, file, indent=1)
+            file.write("\n")
+    if options.rows:
+        for row in rows:
+            against = [row["to_memif"], row["target"]] if "to_memif" in row else []
+            print(name(row), row["median"], row["unit"], how(row), *against, sep="\t")
+    else:
+        print("| between two processors | value | how |\n|---|---|---|")
+        for row in rows:
+            print(f"| {name(row)} | {row['median']:,} {row['unit']} | {how(row)} |")
+
+
+main()

@@ -1,0 +1,166 @@
+// What devices do in bursts against what they do one by one, over every spec: two queues with the
+// same memory, one of each, stay the same byte for byte.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "tests/unit/dataplane/rx_pair.h"
+#include "tests/unit/dataplane/tx_rig.h"
+
+namespace qsplit::dataplane::testing {
+namespace {
+
+constexpr uint32_t kSlots = 64;
+constexpr uint32_t kBuffers = 96;
+constexpr int kRounds = 60;
+
+void ExpectSame(QueueMemory& a, QueueMemory& b) {
+  const auto left = a.Shared();
+  const auto right = b.Shared();
+  ASSERT_EQ(left.size(), right.size());
+  for (size_t i = 0; i < left.size(); ++i) {
+    ASSERT_TRUE(std::ranges::equal(left[i], right[i])) << "span " << i;
+  }
+}
+
+class PlainRx : public ::testing::TestWithParam<RxCase> {};
+
+// So many packets to posted buffers, as bursts or one by one.
+uint32_t DeliverOneByOne(RxPair& pair, const RxMetadata& meta, std::span<const RxPlain> packets) {
+  uint32_t done = 0;
+  for (const RxPlain& packet : packets) {
+    PostedBuffer buffer;
+    if (pair.device().Fetch(&buffer, true, packet.length) != RingFault::kNone) {
+      pair.device().Unfetch();
+      break;
+    }
+    RxResult result{.length = packet.length, .last = true, .meta = meta};
+    result.meta.hash = packet.hash;
+    EXPECT_TRUE(pair.device().Complete(result));
+    ++done;
+  }
+  pair.device().Publish();
+  return done;
+}
+
+uint32_t DeliverInBurst(RxPair& pair, const RxMetadata& meta, std::span<const RxPlain> packets,
+                        uint32_t* plain) {
+  std::vector<PostedBuffer> buffers(packets.size());
+  const uint32_t count = pair.device().FetchPlain(buffers);
+  pair.device().CompletePlain(meta, packets.first(count));
+  *plain += count;
+  EXPECT_EQ(pair.device().Fetched(), 0u);
+  return count + DeliverOneByOne(pair, meta, packets.subspan(count));
+}
+
+TEST_P(PlainRx, BurstsWriteTheSame) {
+  const RxCase& c = GetParam();
+  const uint32_t bytes = BufferBytesFrom(c, 1024);
+  RxPair one(c, kSlots, bytes, kBuffers);
+  RxPair burst(c, kSlots, bytes, kBuffers);
+  Random random(7);
+  const RxFields can = one.device().Supported();
+  // Few kinds, so that each comes again; hashes, times and lengths are of each packet.
+  std::array<RxMetadata, 3> kinds;
+  for (RxMetadata& kind : kinds) kind = MakeMetadata(c, can, &random);
+  uint32_t plain = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const uint32_t most = 1 + random() % 40;
+    ASSERT_EQ(one.Post(most), burst.Post(most));
+    one.driver().Publish();
+    burst.driver().Publish();
+    for (int run = 0; run < 3; ++run) {
+      RxMetadata meta = kinds[random() % kinds.size()];
+      if (meta.present.Has(RxField::kTimestamp) && random() % 2 == 0) meta.timestamp = random();
+      std::vector<RxPlain> packets(1 + random() % 8);
+      for (RxPlain& packet : packets) {
+        packet.length = 60 + random() % (bytes - 60 - one.device().PrefixBytes());
+        packet.hash = meta.present.Has(RxField::kHash) ? random() : 0;
+      }
+      ASSERT_EQ(DeliverOneByOne(one, meta, packets), DeliverInBurst(burst, meta, packets, &plain));
+      ExpectSame(one.memory(), burst.memory());
+    }
+    ASSERT_EQ(one.Poll(kBuffers), burst.Poll(kBuffers));
+    ASSERT_EQ(one.got.size(), burst.got.size());
+  }
+  EXPECT_FALSE(one.got.empty());
+  // The common NICs go by bursts; that the test says something hangs on it.
+  if (c.IsIn("intel.ixgbe.advanced") || c.IsIn("intel.e1000.legacy") || c.IsIn("intel.ice.flex")) {
+    EXPECT_GT(plain, 0u);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Specs, PlainRx, ::testing::ValuesIn(AllRxCases()),
+                         [](const auto& of) { return of.param.name; });
+
+class PlainTxQueue : public ::testing::TestWithParam<TxCase> {};
+
+struct Sent {
+  std::vector<TxSegment> segments;
+  TxRequest request;
+  friend bool operator==(const Sent&, const Sent&) = default;
+};
+
+// Takes one packet in full.
+bool TakeOne(TxRig& rig, std::vector<Sent>* out) {
+  TxWork work;
+  const RingFault fault = rig.device->Fetch(&work);
+  EXPECT_TRUE(fault == RingFault::kNone || fault == RingFault::kEmpty) << RingFaultText(fault);
+  if (fault != RingFault::kNone) return false;
+  out->push_back({{work.segments.begin(), work.segments.end()}, work.request});
+  rig.device->Complete(work.handle);
+  return true;
+}
+
+TEST_P(PlainTxQueue, BurstsTakeTheSame) {
+  TxRig one(GetParam(), kSlots);
+  TxRig burst(GetParam(), kSlots);
+  if (one.driver == nullptr) GTEST_SKIP() << one.status;
+  Random random(11);
+  uint32_t plain = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const uint32_t packets = 1 + random() % 12;
+    for (uint32_t i = 0; i < packets; ++i) {
+      const uint32_t most = std::min(one.driver->MaxSegments(), 3u);
+      const auto segments =
+          RandomSegments(one, random, random() % 4 == 0 ? 1 + random() % most : 1);
+      TxRequest request;
+      if (random() % 4 == 0) request = RandomRequest(one, random);
+      if (!one.driver->Supports(request)) request = {};
+      std::vector<TxSegment> same = segments;
+      for (TxSegment& segment : same) {
+        if (segment.memory != nullptr) segment.memory = burst.packets.At(segment.address);
+      }
+      ASSERT_EQ(one.driver->Push(segments, request, i), burst.driver->Push(same, request, i));
+    }
+    one.driver->Publish();
+    burst.driver->Publish();
+    std::vector<Sent> of_one, of_burst;
+    while (TakeOne(one, &of_one)) {
+    }
+    while (true) {
+      std::array<PlainTx, 5> fetched;
+      const uint32_t count = burst.device->FetchPlain(fetched);
+      for (const PlainTx& packet : std::span(fetched).first(count)) {
+        of_burst.push_back({{{packet.address, packet.bytes}}, {}});
+      }
+      if (count != 0) burst.device->CompletePlain(fetched[0], count);
+      plain += count;
+      if (count == 0 && !TakeOne(burst, &of_burst)) break;
+    }
+    ASSERT_EQ(of_one.size(), of_burst.size());
+    for (size_t i = 0; i < of_one.size(); ++i) EXPECT_EQ(of_one[i], of_burst[i]) << i;
+    ExpectSame(one.rings, burst.rings);
+    ASSERT_EQ(one.ReclaimAll(), burst.ReclaimAll());
+  }
+  const std::string name = GetParam().layout->name();
+  if (name == "intel.ixgbe.advanced" || name == "intel.e1000.legacy" || name == "intel.ice.flex") {
+    EXPECT_GT(plain, 0u);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Specs, PlainTxQueue, ::testing::ValuesIn(AllTxCases()),
+                         [](const auto& of) { return of.param.name; });
+
+}  // namespace
+}  // namespace qsplit::dataplane::testing
