@@ -7,7 +7,6 @@
 namespace qsplit::softnic {
 namespace {
 
-using dataplane::RingFault;
 using dataplane::RxField;
 using dataplane::RxMetadata;
 
@@ -124,7 +123,7 @@ BurstFrame* NicCore::DeliverInBuffers(RxQueue& queue, uint64_t time_ns) {
   const uint32_t fetched = queue.ring.FetchPlain(std::span(posted_).first(frames));
   std::array<std::byte*, kBurstFrames> to;
   uint32_t ready = 0;
-  for (const BurstFrame* f = frame; ready < fetched; f = f->next, ++ready) {
+  for (const BurstFrame* f = frame; f != nullptr && ready < fetched; f = f->next, ++ready) {
     const dataplane::PostedBuffer& buffer = posted_[ready];
     if (buffer.bytes < queue.prefix_bytes || buffer.bytes - queue.prefix_bytes < f->bytes) break;
     const Iommu::Translation there = queue.lease->iommu.Translate(
