@@ -42,7 +42,10 @@ template <size_t kCount>
 inline bool MaskTable::Equals(uint32_t rule, const uint64_t* packed) const {
   const uint64_t* const value = &values_[rule * kCount];
   uint64_t differ = 0;
-  for (size_t i = 0; i < kCount; ++i) differ |= value[i] ^ packed[i];
+  for (size_t i = 0; i < kCount; ++i) {
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): Pack wrote all of them
+    differ |= value[i] ^ packed[i];
+  }
   return differ == 0;
 }
 

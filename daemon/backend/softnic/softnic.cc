@@ -20,7 +20,8 @@ SoftNic::SoftNic(const SoftNicConfig& config, NicCore::Parts parts, Workers work
   const size_t count = workers_.size();
   std::vector<NicCore*> cores;
   for (size_t i = 0; i < count; ++i) {
-    cores_.push_back(std::make_unique<NicCore>(config, i == 0 ? std::move(parts) : NicCore::Parts(),
+    // The first one has the wire and its like.
+    cores_.push_back(std::make_unique<NicCore>(config, std::exchange(parts, NicCore::Parts()),
                                                workers_[i].get(), &mailer_));
     cores.push_back(cores_.back().get());
   }
@@ -50,7 +51,7 @@ SoftNic::~SoftNic() {
 absl::Status SoftNic::RunOnAll(const std::function<void(NicCore&)>& command,
                                const std::function<void(NicCore&)>& undo) {
   for (size_t i = 0; i < cores_.size(); ++i) {
-    const absl::Status status = workers_[i]->Run([&] { command(*cores_[i]); });
+    absl::Status status = workers_[i]->Run([&] { command(*cores_[i]); });
     if (status.ok()) continue;
     for (size_t done = 0; done < i; ++done) {
       workers_[done]->RunAlways([&] { undo(*cores_[done]); });

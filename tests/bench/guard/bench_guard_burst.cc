@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -33,7 +34,6 @@ using bench::kBurst;
 using bench::kDeviceIova;
 using bench::kIova;
 using bench::kMemoryBytes;
-using bench::kSlots;
 using guard::GuardOptions;
 using Checks = GuardOptions::Checks;
 using Clock = std::chrono::steady_clock;
@@ -61,7 +61,7 @@ struct Rates {
   double At(double share) const {
     std::vector<double> sorted = runs;
     std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5)];
+    return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
   }
 };
 

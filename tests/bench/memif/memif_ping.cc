@@ -67,8 +67,8 @@ uint64_t Ping(rte_mempool* pool, uint16_t bytes) {
 int main(int argc, char** argv) {
   const int used = rte_eal_init(argc, argv);
   if (used < 0 || argc - used < 3) Die("usage: memif_ping EAL_OPTIONS -- BYTES SECONDS");
-  const auto bytes = static_cast<uint16_t>(std::atoi(argv[used + 1]));
-  const double seconds = std::atof(argv[used + 2]);
+  const auto bytes = static_cast<uint16_t>(std::strtoul(argv[used + 1], nullptr, 10));
+  const double seconds = std::strtod(argv[used + 2], nullptr);
   rte_mempool* const pool =
       rte_pktmbuf_pool_create("packets", 8191, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
   if (pool == nullptr) Die("no memory for packets");

@@ -144,7 +144,9 @@ void Latency(const Session& session, const Way& way) {
   std::array<Packet, 1> taken;
   std::vector<double> ns;
   const Clock::time_point begin = Clock::now();
-  for (double passed = 0; passed < kWarmingSeconds + way.seconds; passed = Since(begin)) {
+  double passed = 0;
+  while (passed < kWarmingSeconds + way.seconds) {
+    passed = Since(begin);
     const Clock::time_point sent = Clock::now();
     if (generator.Send(1) != 1) continue;
     while (in.rx(0).Receive(taken) == 0) {
@@ -163,7 +165,8 @@ int Main(int argc, char** argv) {
     return 2;
   }
   const std::string_view mode = argv[3];
-  const Way way{argv[2], static_cast<uint32_t>(std::atoi(argv[4])), std::atof(argv[5])};
+  const Way way{argv[2], static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10)),
+                std::strtod(argv[5], nullptr)};
   const Session session =
       OrDie(Session::Connect({.runtime_dir = argv[1], .program = "softnic_client"}));
   if (mode == "latency") {

@@ -125,7 +125,7 @@ void Device(benchmark::State& state, uint32_t frame_bytes, bool touch) {
     if (n != 0) rx.Publish((consume + kSlots - 1) % kSlots, *receiver);
     received += n;
   };
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     while (sent - reclaimed > kSlots - 2 * kBurst || sent - received > kSlots - 1 - kBurst) look();
     for (uint32_t i = 0; i < kBurst; ++i) {
       const uint32_t slot = produce + i;

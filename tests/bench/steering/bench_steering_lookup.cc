@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -183,7 +184,7 @@ struct Times {
   double At(double share) const {
     std::vector<double> sorted = ns;
     std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5)];
+    return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
   }
   double Median() const { return At(0.5); }
   double SpreadPercent() const { return 50 * (At(0.75) - At(0.25)) / Median(); }
@@ -258,6 +259,7 @@ bool Compare(const char* name, const std::vector<TupleRule>& rules, bench::DpdkT
   const auto check = [&](auto& lookup, auto& given, const auto& side, const char* who) {
     lookup();
     std::vector<uint32_t> found;
+    found.reserve(given.size());
     for (const auto answer : given) found.push_back(side.LocationOf(answer));
     agree = Agree(rules, keys, found, who) && agree;
   };

@@ -96,6 +96,7 @@ TEST_P(TxQueues, PacketsGoOutInOrderAndBuffersComeBack) {
   int taken = 0;
   for (int round = 0; round < 300; ++round) {
     std::vector<Packet> packets;
+    packets.reserve(5);
     for (int i = 0; i < 5; ++i) {
       packets.push_back(Make("packet " + std::to_string(made++) + std::string(60, '.')));
     }
