@@ -230,8 +230,8 @@ size_t TxQueueImpl::Reclaim() {
   while (const uint32_t n = driver.Reclaim(cookies)) {
     for (const uint32_t cookie : std::span(cookies).first(n)) {
       if (cookie >= is_away_.size()) {
-        GiveGuestBack(cookie - pool_->count());
         // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): a queue's own pool outlives it
+        GiveGuestBack(cookie - pool_->count());
       } else if (std::exchange(is_away_[cookie], uint8_t{0}) == 0) {
         continue;
       } else if (pool_->link(cookie).next == BufferPool::kNone) {

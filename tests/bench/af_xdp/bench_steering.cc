@@ -47,7 +47,7 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask) {
   loaded->memory().generation = 2;
   const std::vector<uint8_t> frame = Frame();
   const int repeat = 20000;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     bpf_test_run_opts run{};
     run.sz = sizeof run;
     run.data_in = frame.data();
@@ -65,7 +65,7 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask) {
 void InTheSoftwareNic(benchmark::State& state, uint32_t count, bool one_mask) {
   const softnic::FlowTable table(Rules(count, one_mask));
   const std::vector<uint8_t> frame = Frame();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     softnic::Packet packet;
     softnic::Parse(frame, &packet);
     benchmark::DoNotOptimize(table.Lookup(packet.key));

@@ -68,6 +68,7 @@ int Run(const char* netdev, const Mac& to) {
 
 int main(int argc, char** argv) {
   qsplit::throughput::Mac mac;
+  // NOLINTNEXTLINE(cert-err34-c): all six are counted, each of two digits
   if (argc != 3 || std::sscanf(argv[2], "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1],
                                &mac[2], &mac[3], &mac[4], &mac[5]) != 6) {
     std::fprintf(stderr, "usage: throughput_flood NETDEV MAC\n");

@@ -56,7 +56,7 @@ struct RxPeer {
 void PeerRx(benchmark::State& state) {
   Ring ring;
   RxPeer peer;
-  for (auto _ : state) peer.Complete(ring, kBurst);
+  for ([[maybe_unused]] auto _ : state) peer.Complete(ring, kBurst);
   state.SetItemsProcessed(state.iterations() * kBurst);
 }
 
@@ -68,7 +68,7 @@ void LayoutRx(benchmark::State& state, RxFields wanted) {
   for (uint32_t i = 0; i < kBurst; ++i) buffers[i] = {Iova(0x10000 + i * 2048), 2048, i};
   RxCompletion out[kBurst];
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     driver.Post(buffers);
     driver.Publish();
     peer.Complete(ring, kBurst);
@@ -87,7 +87,7 @@ void HandRx(benchmark::State& state, bool all) {
   uint32_t produce = 0, consume = 0;
   RxCompletion out[kBurst];
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (uint32_t i = 0; i < kBurst; ++i) {
       __atomic_store_n(&ring.words[produce][0], 0x10000 + i * 2048, __ATOMIC_RELAXED);
       __atomic_store_n(&ring.words[produce][1], uint64_t{2048}, __ATOMIC_RELAXED);
@@ -163,7 +163,7 @@ void LayoutTx(benchmark::State& state) {
   TxPeer peer;
   uint32_t cookies[kBurst];
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (uint32_t i = 0; i < kBurst; ++i) driver.Push(Iova(0x10000 + i * 2048), 60, i);
     driver.Publish();
     peer.Complete(ring, kBurst);
@@ -182,7 +182,7 @@ void HandTx(benchmark::State& state) {
   uint32_t produce = 0, consume = 0;
   uint32_t cookies[kBurst];
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (uint32_t i = 0; i < kBurst; ++i) {
       // length, last, crc, total length, kind; report on the last of the burst
       const uint64_t flags = 0b1010u | 60u << 8 | 1u << 30 | (i + 1 == kBurst ? 0b100u : 0);

@@ -257,7 +257,7 @@ std::string Ratio(double a, double b) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const double seconds = argc > 1 ? std::atof(argv[1]) : 0.2;
+  const double seconds = argc > 1 ? std::strtod(argv[1], nullptr) : 0.2;
   const bool two_cores = std::thread::hardware_concurrency() > 1 && argc < 4;
   Pin(0);
   std::printf("%-24s %-9s %8s %8s %8s %8s %8s %8s\n", "layout", "way", "alone", "bare", "ratio",

@@ -37,7 +37,7 @@ std::string Read(const std::string& path) {
 void Compile(benchmark::State& state, const std::string& name) {
   const std::string path = QSPLIT_SOURCE_DIR "/descriptor-specs/" + name + ".qdl";
   const std::string text = Read(path);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const qdl::SourceFile source(path, text);
     qdl::Diagnostics diagnostics(source);
     auto layout = qdl::Compile(source, diagnostics);
@@ -52,7 +52,7 @@ std::string LayoutBytes(const std::string& name) {
 
 void Load(benchmark::State& state, const std::string& name) {
   const std::string bytes = LayoutBytes(name);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto layout = layout::VerifiedLayout::FromBytes(bytes);
     if (!layout.ok()) state.SkipWithError("is refused");
     benchmark::DoNotOptimize(layout);
@@ -98,7 +98,7 @@ void Interpreted(benchmark::State& state, const std::string& name) {
   size_t numbers = 0;
   const std::vector<FormRead> forms = Forms(name, &numbers);
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (const FormRead& form : forms) {
       for (size_t i = 0; i < kDescriptors; ++i) {
         const auto* const d = reinterpret_cast<const std::byte*>(form.At(i));
@@ -114,7 +114,7 @@ void Emitted(benchmark::State& state, const std::string& name) {
   size_t numbers = 0;
   const std::vector<FormRead> forms = Forms(name, &numbers);
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (const FormRead& form : forms) {
       for (size_t i = 0; i < kDescriptors; ++i) {
         sum += form.emitted->sum(reinterpret_cast<const uint8_t*>(form.At(i)));

@@ -203,7 +203,7 @@ using Nanoseconds = std::chrono::duration<double, std::nano>;
 template <typename Side>
 void Turns(benchmark::State& state, Side& side) {
   std::vector<double> driver_ns, device_ns;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto begin = std::chrono::steady_clock::now();
     const uint32_t given = side.DeviceTurn();
     const auto middle = std::chrono::steady_clock::now();

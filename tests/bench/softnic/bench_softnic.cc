@@ -81,7 +81,7 @@ void TransmitToReceive(benchmark::State& state, const layout::VerifiedLayout& la
     received += count;
     return count;
   };
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     // No more in flight than the receiver has buffers for: nothing may be lost.
     while (sent - received > tx_room - burst || tx.Room() < burst) {
       if (receive() == 0) backend::CpuRelax();
@@ -117,7 +117,7 @@ void OpenAndClose(benchmark::State& state) {
                              .memory = qsplit::testing::RegionMemfd(4 << 20),
                              .length_bytes = 4 << 20,
                              .iova = NicClient::kIova});
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(OrDie(nics[0]->OpenQueues(request)));
     if (!nics[0]->CloseQueues(1).ok()) state.SkipWithError("close failed");
   }
