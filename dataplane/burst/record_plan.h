@@ -30,11 +30,10 @@ inline constexpr uint32_t kMaxWords = 8;
 inline constexpr uint32_t kMetaWords = 5;
 inline constexpr size_t kMaxLanes = 8;
 
-// (word & mask) == value must hold; value ^ flip where the ring's phase is 1.
+// (word & mask) == value must hold.
 struct WordTest {
   uint64_t mask = 0;
   uint64_t value = 0;
-  uint64_t flip = 0;
 };
 
 // Some bits of a number: ((byte_swap ? swapped word : word) >> shift & mask) << place when it is
