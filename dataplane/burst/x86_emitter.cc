@@ -1,7 +1,6 @@
 #include "dataplane/burst/x86_emitter.h"
 
 #include <bit>
-#include <optional>
 
 namespace qsplit::dataplane::burst::x86 {
 namespace {
@@ -29,49 +28,191 @@ Emitter::Emitter(Instructions which)
   Attach(&cc_);
 }
 
-void Emitter::BeginConstants() {
-  block_ = cc_.newUIntPtr("block");
+asmjit::FuncNode* Emitter::Begin(Arguments* arguments) {
+  asmjit::FuncNode* function =
+      cc_.addFunc(asmjit::FuncSignatureT<uint32_t, const void*, const void*, uint32_t, uint32_t,
+                                         const void*, const void*>(asmjit::CallConvId::kHost));
+  uint32_t number = 0;
+  for (Reg* reg : {&arguments->slots, &arguments->states, &arguments->first, &arguments->most,
+                   &arguments->elements, &arguments->more}) {
+    *reg = New();
+    const bool word = reg == &arguments->first || reg == &arguments->most;
+    function->setArg(number++, word ? reg->r32() : *reg);
+  }
+  block_ = New();
   cc_.lea(block_, asm86::ptr(block_label()));
+  And(arguments->first, UINT32_MAX);
+  And(arguments->most, UINT32_MAX);
+  return function;
 }
 
-void Emitter::And(const Gp& reg, uint64_t value) {
+asm86::Mem Emitter::Mem(const Spot& spot, uint32_t bytes) const {
+  if (spot.index.has_value()) return asm86::Mem(spot.base, *spot.index, 0, spot.offset, bytes);
+  return asm86::Mem(spot.base, spot.offset, bytes);
+}
+
+asm86::Mem Emitter::Constant(uint64_t value) { return asm86::qword_ptr(block_, ConstantAt(value)); }
+
+void Emitter::Load(const Reg& to, const Spot& from, uint32_t bytes) {
+  cc_.mov(bytes == 4 ? to.r32() : to, Mem(from, bytes));
+}
+
+void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
+  cc_.mov(Mem(to, bytes), bytes == 4 ? from.r32() : from);
+}
+
+void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
+  if (offsets.empty()) return;
+  const asm86::Xmm zero = cc_.newXmm();
+  cc_.xorps(zero, zero);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    if (i + 1 < offsets.size() && offsets[i + 1] == offsets[i] + 8) {
+      cc_.movups(asm86::xmmword_ptr(base, offsets[i]), zero);
+      ++i;
+    } else {
+      cc_.movlps(asm86::qword_ptr(base, offsets[i]), zero);
+    }
+  }
+}
+
+void Emitter::Set(const Reg& to, uint64_t value) {
+  if (value == 0) {
+    cc_.xor_(to.r32(), to.r32());
+  } else if (value <= UINT32_MAX) {
+    cc_.mov(to.r32(), static_cast<uint32_t>(value));
+  } else {
+    cc_.mov(to, value);
+  }
+}
+
+void Emitter::And(const Reg& to, uint64_t value) {
   if (value == ~uint64_t{0}) return;
   if (value <= INT32_MAX) {
-    cc_.and_(reg.r32(), static_cast<int32_t>(value));  // clears the upper half
+    cc_.and_(to.r32(), static_cast<int32_t>(value));  // clears the upper half
   } else if (value == UINT32_MAX) {
-    cc_.mov(reg.r32(), reg.r32());
+    cc_.mov(to.r32(), to.r32());
   } else if (FitsImmediate(value)) {
-    cc_.and_(reg, static_cast<int32_t>(value));
+    cc_.and_(to, static_cast<int32_t>(value));
   } else {
-    cc_.and_(reg, Constant(value));
+    cc_.and_(to, Constant(value));
   }
 }
 
-void Emitter::Set(const Gp& reg, uint64_t value) {
-  if (value == 0) {
-    cc_.xor_(reg.r32(), reg.r32());
-  } else if (value <= UINT32_MAX) {
-    cc_.mov(reg.r32(), static_cast<uint32_t>(value));
+void Emitter::Or(const Reg& to, uint64_t value) {
+  if (value == 0) return;
+  if (FitsImmediate(value)) {
+    cc_.or_(to, static_cast<int32_t>(value));
   } else {
-    cc_.mov(reg, value);
+    cc_.or_(to, Constant(value));
   }
 }
 
-void Emitter::Test(const Gp& word, const WordTest& test, const Label& otherwise) {
-  if (test.mask == 0) return;
-  const Gp bits = cc_.newUInt64();
+void Emitter::Or(const Reg& to, const Reg& from, uint32_t left) {
+  if (left != 0) cc_.shl(from, left);
+  cc_.or_(to, from);
+}
+
+void Emitter::Add(const Reg& to, uint32_t value) {
+  if (value == 0) return;
+  if (FitsImmediate(value)) {
+    cc_.add(to, static_cast<int32_t>(value));
+  } else {
+    cc_.add(to, Constant(value));
+  }
+}
+
+void Emitter::Sub(const Reg& to, uint32_t value) {
+  if (value == 0) return;
+  if (FitsImmediate(value)) {
+    cc_.sub(to, static_cast<int32_t>(value));
+  } else {
+    cc_.sub(to, Constant(value));
+  }
+}
+
+void Emitter::AddShifted(const Reg& to, const Reg& from, uint32_t left) {
+  cc_.lea(to, asm86::ptr(to, from, left));
+}
+
+void Emitter::AddProduct(const Reg& to, const Reg& from, uint32_t factor) {
+  const Reg product = New();
+  cc_.imul(product, from, factor);
+  cc_.add(to, product);
+}
+
+void Emitter::Least(const Reg& to, const Reg& other) {
+  cc_.cmp(to, other);
+  cc_.cmova(to, other);
+}
+
+void Emitter::Compare(const Reg& a, uint64_t b) {
+  if (FitsImmediate(b)) {
+    cc_.cmp(a, static_cast<int32_t>(b));
+  } else {
+    cc_.cmp(a, Constant(b));
+  }
+}
+
+void Emitter::Compare(const Reg& word, const WordTest& test) {
+  const Reg bits = New();
   cc_.mov(bits, word);
   And(bits, test.mask);
-  if (FitsImmediate(test.value)) {
-    cc_.cmp(bits, static_cast<int32_t>(test.value));
-  } else {
-    cc_.cmp(bits, Constant(test.value));
-  }
-  cc_.jne(otherwise);
+  Compare(bits, test.value);
 }
 
-Gp Emitter::GetOne(const Piece& piece, const Gp& word, bool mask_later) {
-  const Gp number = cc_.newUInt64();
+void Emitter::JumpIf(const Reg& a, If is, uint64_t b, const Label& to) {
+  Compare(a, b);
+  cc_.j(is, to);
+}
+
+void Emitter::JumpIf(const Reg& a, If is, const Reg& b, const Label& to) {
+  cc_.cmp(a, b);
+  cc_.j(is, to);
+}
+
+void Emitter::JumpIfAny(const Reg& bits, uint64_t mask, const Label& to) {
+  if (mask <= INT32_MAX) {
+    cc_.test(bits.r32(), static_cast<int32_t>(mask));
+  } else {
+    cc_.test(Constant(mask), bits);
+  }
+  cc_.jnz(to);
+}
+
+void Emitter::JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to) {
+  const Reg less = New();
+  cc_.lea(less, asm86::ptr(number, -1));
+  JumpIf(less, kNotBelow, most, to);
+}
+
+void Emitter::JumpIfTest(const Reg& word, const WordTest& test, const Label& to) {
+  Compare(word, test);
+  cc_.je(to);
+}
+
+void Emitter::JumpUnless(const Reg& word, const WordTest& test, const Label& to) {
+  if (test.mask == 0) return;
+  Compare(word, test);
+  cc_.jne(to);
+}
+
+void Emitter::AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to) {
+  cc_.add(a, b);
+  cc_.j(is, to);
+}
+
+void Emitter::SubJumpIf(const Reg& a, uint32_t b, If is, const Label& to) {
+  cc_.sub(a, b);
+  cc_.j(is, to);
+}
+
+void Emitter::SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to) {
+  cc_.sub(a, b);
+  cc_.j(is, to);
+}
+
+Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool mask_later) {
+  const Reg number = New();
   cc_.mov(number, word);
   if (piece.byte_swap) cc_.bswap(number);
   const int bits = std::popcount(piece.mask);
@@ -87,102 +228,38 @@ Gp Emitter::GetOne(const Piece& piece, const Gp& word, bool mask_later) {
   return number;
 }
 
-Gp Emitter::Get(std::span<const Piece> pieces, std::span<const Gp> words, bool mask_later) {
-  std::optional<Gp> sum;
-  for (const Piece& piece : pieces) {
-    const Gp one = GetOne(piece, words[piece.word], mask_later && pieces.size() == 1);
-    if (!sum.has_value()) {
-      sum = one;
-    } else {
-      cc_.or_(*sum, one);
-    }
-  }
-  if (sum.has_value()) return *sum;
-  const Gp zero = cc_.newUInt64();
-  Set(zero, 0);
-  return zero;
+Emitter::Reg Emitter::Put(const Piece& piece, const Reg& number, bool alone) {
+  const Reg word = New();
+  cc_.mov(word, number);
+  if (piece.place > 0) cc_.shr(word, piece.place);
+  if (!alone) And(word, piece.mask);
+  if (piece.shift > 0) cc_.shl(word, piece.shift);
+  if (piece.byte_swap) cc_.bswap(word);
+  return word;
 }
 
-bool Emitter::SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word) {
-  bool is_first = true;
-  for (const Number& number : numbers) {
-    for (const Piece& piece : number.pieces) {
-      if (piece.word != which) continue;
-      const Gp bits = is_first ? word : cc_.newUInt64();
-      cc_.mov(bits, number.value);
-      if (number.pieces.size() > 1) {
-        if (piece.place > 0) cc_.shr(bits, piece.place);
-        And(bits, piece.mask);
-      }
-      if (piece.shift > 0) cc_.shl(bits, piece.shift);
-      if (piece.byte_swap) cc_.bswap(bits);
-      if (!is_first) cc_.or_(word, bits);
-      is_first = false;
-    }
-  }
-  return !is_first;
+Emitter::Reg Emitter::Bit(const Reg& word, const WordTest& test) {
+  const Reg bit = New();
+  Set(bit, 0);
+  Compare(word, test);
+  cc_.sete(bit.r8());
+  return bit;
 }
 
-void Emitter::Sum(std::initializer_list<Number> numbers, uint32_t which, uint64_t constant,
-                  const Gp& word) {
-  if (!SumPieces(numbers, which, word)) {
-    Set(word, constant);
-  } else if (FitsImmediate(constant)) {
-    if (constant != 0) cc_.or_(word, static_cast<int32_t>(constant));
-  } else {
-    cc_.or_(word, Constant(constant));
-  }
+std::optional<Emitter::Reg> Emitter::Extract(const Reg& word, uint64_t mask) {
+  if (!can_extract_) return std::nullopt;
+  const Reg bits = New();
+  cc_.pext(bits, word, Constant(mask));
+  return bits;
 }
 
-void Emitter::Sum(std::initializer_list<Number> numbers, uint32_t which, const Mem& constant,
-                  const Gp& word) {
-  if (SumPieces(numbers, which, word)) {
-    cc_.or_(word, constant);
-  } else {
-    cc_.mov(word, constant);
-  }
-}
-
-Gp Emitter::Gather(const Gp& word, const Table::Gather& gather) {
-  uint64_t mask = gather.mask;
-  if (gather.is_test) {
-    const Gp bit = cc_.newUInt64();
-    Set(bit, 0);
-    const Gp bits = cc_.newUInt64();
-    cc_.mov(bits, word);
-    And(bits, mask);
-    if (FitsImmediate(gather.value)) {
-      cc_.cmp(bits, static_cast<int32_t>(gather.value));
-    } else {
-      cc_.cmp(bits, Constant(gather.value));
-    }
-    cc_.sete(bit.r8());
-    return bit;
-  }
-  uint32_t place = 0;
-  const auto shift = static_cast<uint32_t>(std::countr_zero(mask));
-  const bool one_run = std::popcount(mask) == std::countr_one(mask >> shift);
-  if (can_extract_ && !one_run) {
-    const Gp bits = cc_.newUInt64();
-    cc_.pext(bits, word, Constant(mask));
-    return bits;
-  }
-  std::optional<Gp> sum;
-  while (mask != 0) {
-    const auto from = static_cast<uint32_t>(std::countr_zero(mask));
-    const auto run = static_cast<uint32_t>(std::countr_one(mask >> from));
-    const uint64_t bits = (uint64_t{1} << run) - 1;
-    const Piece piece{0, static_cast<uint8_t>(from), static_cast<uint8_t>(place), false, bits};
-    const Gp one = GetOne(piece, word, false);
-    if (!sum.has_value()) {
-      sum = one;
-    } else {
-      cc_.or_(*sum, one);
-    }
-    place += run;
-    mask &= ~(bits << from);
-  }
-  return sum.has_value() ? *sum : word;
+Emitter::Spot Emitter::Entry(int32_t offsets_at, int32_t entries_at,
+                             const std::optional<Reg>& index) {
+  const Reg entry = New();
+  asm86::Mem at = index.has_value() ? asm86::word_ptr(block_, *index, 1, offsets_at)
+                                    : asm86::word_ptr(block_, offsets_at);
+  cc_.movzx(entry.r32(), at);
+  return {block_, entries_at, entry};
 }
 
 }  // namespace qsplit::dataplane::burst::x86

@@ -1,5 +1,5 @@
-// Pieces of machine code for x86-64 that all generators are put together from: constants and tables
-// beside the code, moving numbers, decoding a record.
+// The steps of bursts as instructions of x86-64: see assembly.h; record_code.h, walk_code.h and the
+// like say what they make up.
 //
 // All addresses that emitted code touches are its arguments plus offsets that are constants, or
 // looked up in tables of its own by an index as wide as the table.
@@ -9,13 +9,9 @@
 
 #include <asmjit/x86.h>
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <initializer_list>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "dataplane/burst/assembly.h"
 #include "dataplane/burst/generator.h"
@@ -23,84 +19,93 @@
 
 namespace qsplit::dataplane::burst::x86 {
 
-using asmjit::Label;
-using asmjit::x86::Gp;
-using asmjit::x86::Mem;
-
-// One piece of code with one block of constants behind it.
 class Emitter : public Assembly {
  public:
+  using Reg = asmjit::x86::Gp;
+  using Label = asmjit::Label;
+  // Memory at a register's value plus another one's, if there is one, plus an offset.
+  struct Spot {
+    Reg base;
+    int32_t offset = 0;
+    std::optional<Reg> index = std::nullopt;
+  };
+
   explicit Emitter(Instructions which);
 
-  asmjit::x86::Compiler& cc() { return cc_; }
-
-  // Call in each function, before it uses constants: the block's address in a register.
-  void BeginConstants();
-  // A constant in memory; equal ones share their place.
-  Mem Constant(uint64_t value) { return asmjit::x86::qword_ptr(block_, ConstantAt(value)); }
-  // Memory in the block, at an offset plus a register's value times 1 << scale.
-  Mem Block(int32_t offset) const { return asmjit::x86::ptr(block_, offset); }
-  Mem Block(int32_t offset, const Gp& index, uint32_t scale = 0) const {
-    return asmjit::x86::ptr(block_, index, scale, offset);
-  }
-
-  // reg &= value, reg = value, by the shortest way.
-  void And(const Gp& reg, uint64_t value);
-  void Set(const Gp& reg, uint64_t value);
-  // Goes to `otherwise` unless (word & test.mask) == test.value.
-  void Test(const Gp& word, const WordTest& test, const Label& otherwise);
-  // The sum of pieces of words, shifted to the left. mask_later: bits around them need not be 0.
-  Gp Get(std::span<const Piece> pieces, std::span<const Gp> words, bool mask_later);
-  // A number that is written into words by these pieces, and has no bits beside theirs.
-  struct Number {
-    const std::vector<Piece>& pieces;
-    const Gp& value;
+  // Functions of (slots, states, first slot, most, elements, more) → a number of slots: their
+  // arguments in registers, 64 bits each.
+  struct Arguments {
+    Reg slots, states, first, most, elements, more;
   };
-  // word = the pieces of word `which` that carry numbers | constant.
-  void Sum(std::initializer_list<Number> numbers, uint32_t which, uint64_t constant,
-           const Gp& word);
-  void Sum(std::initializer_list<Number> numbers, uint32_t which, const Mem& constant,
-           const Gp& word);
-  // Bits of an index.
-  Gp Gather(const Gp& word, const Table::Gather& gather);
+  asmjit::FuncNode* Begin(Arguments* arguments);
+  void Return(const Reg& result) { cc_.ret(result.r32()); }
+  void End() { cc_.endFunc(); }
+
+  Reg New() { return cc_.newUInt64(); }
+  // Loads fill the rest of the register with zeros. bytes: 4 or 8.
+  void Load(const Reg& to, const Spot& from, uint32_t bytes);
+  // The same of 8 bytes, before all that is loaded after it: as every load is.
+  void LoadAcquire(const Reg& to, const Spot& from) { Load(to, from, 8); }
+  void Store(const Spot& to, const Reg& from, uint32_t bytes);
+  // Zeros, 8 bytes at each of the offsets, which ascend.
+  void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
+
+  void Set(const Reg& to, uint64_t value);
+  void Move(const Reg& to, const Reg& from) { cc_.mov(to, from); }
+  void And(const Reg& to, uint64_t value);
+  void And(const Reg& to, const Spot& from) { cc_.and_(to, Mem(from, 8)); }
+  void Or(const Reg& to, uint64_t value);
+  // `from`, shifted to the left, is used up.
+  void Or(const Reg& to, const Reg& from, uint32_t left = 0);
+  void Or(const Reg& to, const Spot& from) { cc_.or_(to, Mem(from, 8)); }
+  void Add(const Reg& to, uint32_t value);
+  void Sub(const Reg& to, uint32_t value);
+  void Sub(const Reg& to, const Reg& from) { cc_.sub(to, from); }
+  void AddShifted(const Reg& to, const Reg& from, uint32_t left);
+  void AddProduct(const Reg& to, const Reg& from, uint32_t factor);
+  // to = the lesser of both.
+  void Least(const Reg& to, const Reg& other);
+
+  // Jumps by comparing numbers without sign; after sums and differences, comparing what was there
+  // with what was taken off, or the sum with 0.
+  using If = asmjit::x86::CondCode;
+  static constexpr If kAbove = If::kA, kNotAbove = If::kBE, kBelow = If::kB, kNotBelow = If::kAE,
+                      kZero = If::kZ, kNotZero = If::kNZ;
+  void Jump(const Label& to) { cc_.jmp(to); }
+  void JumpIf(const Reg& a, If is, uint64_t b, const Label& to);
+  void JumpIf(const Reg& a, If is, const Reg& b, const Label& to);
+  void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
+  // Unless it is 1 to `most`.
+  void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
+  void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
+  void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
+  void AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
+  void SubJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
+  void SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to);
+
+  // A new register with the piece of a word; mask_later: bits around it need not be 0.
+  Reg Get(const Piece& piece, const Reg& word, bool mask_later);
+  // A new register with the word's bits that carry a piece of a number; alone: the number has no
+  // bits beside the piece's.
+  Reg Put(const Piece& piece, const Reg& number, bool alone);
+  // 1 if the test holds, else 0.
+  Reg Bit(const Reg& word, const WordTest& test);
+  // A word's bits of a mask, side by side; none: there is no instruction for it.
+  std::optional<Reg> Extract(const Reg& word, uint64_t mask);
+  // The entry of a table that the index, if there is one, leads to by offsets of 16 bits.
+  Spot Entry(int32_t offsets_at, int32_t entries_at, const std::optional<Reg>& index);
 
  private:
-  bool SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word);
-  Gp GetOne(const Piece& piece, const Gp& word, bool mask_later);
+  asmjit::x86::Mem Mem(const Spot& spot, uint32_t bytes) const;
+  // A constant in memory.
+  asmjit::x86::Mem Constant(uint64_t value);
+  // Flags of a - b, of word & test.mask - test.value.
+  void Compare(const Reg& a, uint64_t b);
+  void Compare(const Reg& word, const WordTest& test);
 
   asmjit::x86::Compiler cc_;
   bool can_extract_ = false;  // pext, and it is fast
-  Gp block_;
-};
-
-// Decodes records: the tables of one plan, in an emitter's block.
-class Record {
- public:
-  Record(Emitter* emitter, const RecordPlan& plan);
-
-  // Loads the words that the plan looks at, `first_word` first; goes to `otherwise` where a test
-  // fails.
-  void Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
-            const Label& otherwise);
-  const Gp& word(uint32_t index) const { return words_[index]; }
-  // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
-  Gp Length(const Label& otherwise);
-  // Writes the metadata; to: where so many bytes of it stand.
-  using Place = std::function<Mem(uint32_t bytes, size_t offset)>;
-  void Store(const Place& to);
-
- private:
-  struct Placed {
-    int32_t index_at = 0;
-    int32_t entries_at = 0;
-  };
-  Gp EntryOf(const Table& table, const Placed& placed);
-  void StoreConstants(const Place& to);
-
-  Emitter* emitter_;
-  const RecordPlan& plan_;
-  std::vector<Placed> placed_;
-  std::array<Gp, kMaxWords> words_;
+  Reg block_;
 };
 
 }  // namespace qsplit::dataplane::burst::x86

@@ -1,0 +1,19 @@
+// Bursts for x86-64: see generator.h.
+#include "dataplane/burst/generator.h"
+#include "dataplane/burst/rx_code.h"
+#include "dataplane/burst/tx_code.h"
+#include "dataplane/burst/x86_emitter.h"
+
+namespace qsplit::dataplane::burst {
+
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
+  x86::Emitter emitter(which);
+  return RxCodeMaker<x86::Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
+  x86::Emitter emitter(Instructions::kOfThisProcessor);
+  return TxCodeMaker<x86::Emitter>(&emitter, plan).Make();
+}
+
+}  // namespace qsplit::dataplane::burst
