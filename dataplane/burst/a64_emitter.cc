@@ -135,6 +135,7 @@ void Emitter::Or(const Reg& to, const Spot& from) {
 }
 
 void Emitter::Add(const Reg& to, uint32_t value) {
+  if (value == 0) return;
   if (value <= kMaxSum) {
     cc_.add(to, to, value);
   } else {
@@ -143,6 +144,7 @@ void Emitter::Add(const Reg& to, uint32_t value) {
 }
 
 void Emitter::Sub(const Reg& to, uint32_t value) {
+  if (value == 0) return;
   if (value <= kMaxSum) {
     cc_.sub(to, to, value);
   } else {

@@ -56,6 +56,7 @@ class Emitter : public Assembly {
   void And(const Reg& to, uint64_t value);
   void And(const Reg& to, const Spot& from);
   void Or(const Reg& to, uint64_t value);
+  // `from`, shifted to the left, is used up.
   void Or(const Reg& to, const Reg& from, uint32_t left = 0);
   void Or(const Reg& to, const Spot& from);
   void Add(const Reg& to, uint32_t value);

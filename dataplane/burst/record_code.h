@@ -38,8 +38,9 @@ class RecordCode {
     int32_t offsets_at = 0;
     int32_t entries_at = 0;
   };
-  static Spot At(const Spot& spot, size_t offset) {
-    return {spot.base, spot.offset + static_cast<int32_t>(offset)};
+  static Spot At(Spot spot, size_t offset) {
+    spot.offset += static_cast<int32_t>(offset);
+    return spot;
   }
   bool IsMasked(size_t lane) const;
   void StoreConstants(const Spot& to);
