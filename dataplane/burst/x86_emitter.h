@@ -101,7 +101,11 @@ class Record {
   // fails.
   void Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
             const Label& otherwise);
+  // The same for one word; phase_bits: of its test, that must be the other way round. `from` of 4
+  // bytes: the rest of the word is 0.
+  void LoadWord(uint32_t word, const Mem& from, uint64_t phase_bits, const Label& otherwise);
   const Gp& word(uint32_t index) const { return words_[index]; }
+  std::span<const Gp> words() const { return words_; }
   // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
   Gp Length(const Label& otherwise);
   // Writes the metadata; to: where so many bytes of it stand.

@@ -33,17 +33,23 @@ Record::Record(Emitter* emitter, const RecordPlan& plan) : emitter_(emitter), pl
 
 void Record::Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
                   const Label& otherwise) {
-  asm86::Compiler& cc = emitter_->cc();
-  const auto load = [&](uint32_t w) {
-    words_[w] = cc.newUInt64("w%u", w);
-    cc.mov(words_[w], at(w));
-    emitter_->Test(words_[w], plan_.tests[w], otherwise);
-  };
   // Loads are not reordered with earlier ones: the first is the acquire.
-  load(first_word);
+  LoadWord(first_word, at(first_word), 0, otherwise);
   for (uint32_t w = 0; w < kMaxWords; ++w) {
-    if (w != first_word && (plan_.words >> w & 1) != 0) load(w);
+    if (w != first_word && (plan_.words >> w & 1) != 0) LoadWord(w, at(w), 0, otherwise);
   }
+}
+
+void Record::LoadWord(uint32_t word, const Mem& from, uint64_t phase_bits, const Label& otherwise) {
+  asm86::Compiler& cc = emitter_->cc();
+  const Gp to = words_[word] = cc.newUInt64("w%u", word);
+  if (from.size() == 4) {
+    cc.mov(to.r32(), from);
+  } else {
+    cc.mov(to, from);
+  }
+  const WordTest& test = plan_.tests[word];
+  emitter_->Test(to, {test.mask, test.value ^ phase_bits}, otherwise);
 }
 
 Gp Record::Length(const Label& otherwise) {

@@ -26,20 +26,40 @@ Walk::Walk(Emitter* emitter, const Strides& strides) : emitter_(emitter), stride
   emitter->BeginConstants();
   cc.mov(index.r32(), index.r32());
   cc.mov(wanted_.r32(), wanted_.r32());
-  // As many as there are slots up to the ring's end: none if the index is beyond.
+  const Gp first_state = strides.state_count != 0 ? more_ : index;
+  Limit(index, strides.slot_count);
+  if (strides.state_count != 0) Limit(more_, strides.state_count);
+  cc.mov(left_, wanted_);
+  if (strides.numbered) {
+    number_ = cc.newUInt64("number");
+    cc.mov(number_, first_state);
+  }
+  const Gp offset = cc.newUInt64("offset");
+  cc.imul(offset, first_state, strides.state_bytes);
+  cc.add(state_, offset);
+  cc.imul(index, index, strides.slot_bytes);
+  cc.add(slot_, index);
+}
+
+// As many as there are up to the end: none if the index is beyond.
+void Walk::Limit(const Gp& index, uint32_t count) {
+  asm86::Compiler& cc = emitter_->cc();
   const Gp room = cc.newUInt64("room");
   const Label inside = cc.newLabel();
-  emitter->Set(room, strides.slot_count);
+  emitter_->Set(room, count);
   cc.sub(room, index);
   cc.ja(inside);
-  emitter->Set(room, 0);
+  emitter_->Set(room, 0);
   cc.bind(inside);
   cc.cmp(wanted_, room);
   cc.cmova(wanted_, room);
-  cc.mov(left_, wanted_);
-  cc.lea(state_, asm86::ptr(state_, index, strides.state_bytes == 8 ? 3 : 2));
-  cc.imul(index, index, strides.slot_bytes);
-  cc.add(slot_, index);
+}
+
+Gp Walk::Number() const {
+  asm86::Compiler& cc = emitter_->cc();
+  const Gp number = cc.newUInt64();
+  cc.lea(number, asm86::ptr(number_, static_cast<int32_t>(ahead_)));
+  return number;
 }
 
 void Walk::Advance(uint32_t slots) {
@@ -47,6 +67,7 @@ void Walk::Advance(uint32_t slots) {
   cc.add(slot_, slots * strides_.slot_bytes);
   cc.add(state_, slots * strides_.state_bytes);
   cc.add(element_, slots * strides_.element_bytes);
+  if (strides_.numbered) cc.add(number_, slots);
 }
 
 void Walk::Run(const std::function<void()>& body, const std::function<void()>& last) {
