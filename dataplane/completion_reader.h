@@ -12,6 +12,7 @@
 #ifndef QSPLIT_DATAPLANE_COMPLETION_READER_H_
 #define QSPLIT_DATAPLANE_COMPLETION_READER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -99,6 +100,18 @@ class CompletionReader {
     }
     at_.SkipSlots(taken);
   }
+  // For bursts that read slots by themselves: whether they may (words of 8 bytes, no link, slots
+  // that need not be filled when they are taken); where slots stand; how many there may be up to
+  // the array's end; and that so many completions of one slot each were taken.
+  bool TakesBursts() const {
+    return slots_.word_bytes() == 8 && !at_.has_link() && (fills_.empty() || fills_once_);
+  }
+  const SlotMemory& slots() const { return slots_; }
+  uint32_t ReadyInBurst() {
+    const uint32_t room = at_.slot_count() - at_.index();
+    return by_cell_.valid() ? std::min(Ready(), room) : room;
+  }
+  void TakeBurst(uint32_t count) { at_.SkipSlots(count); }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
   void ReadRaw(uint32_t ahead, std::byte* copy, uint32_t bytes) const {
@@ -109,7 +122,9 @@ class CompletionReader {
   // in order of completion) those of the descriptors that it completes. Fills them.
   void Take(uint32_t slots) {
     for (uint32_t i = 0; i < slots; ++i) {
-      if (!fills_.empty()) fills_.Fill(slots_, at_.index(), at_.PhaseNextTurn());
+      if (!fills_.empty() && !(fills_once_ && slots == 1)) [[unlikely]] {
+        fills_.Fill(slots_, at_.index(), at_.PhaseNextTurn());
+      }
       at_.NextDescriptorSlot();
     }
     at_.NextSequence();
@@ -142,6 +157,7 @@ class CompletionReader {
   RingFault look_ = RingFault::kEmpty;
   uint64_t published_ = 0;
   SlotFills fills_;
+  bool fills_once_ = false;  // what was read once does not look new when its slot comes again
   std::array<ProgressWriter, 2> cells_;
   uint32_t cell_count_ = 0;
   Doorbells doorbells_;

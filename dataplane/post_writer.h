@@ -110,6 +110,21 @@ class PostWriter {
     at_.SkipSlots(count);
     return count;
   }
+  // For bursts that write slots by themselves: whether descriptors of this form and so many bytes
+  // may be written so (a slot each, about which the ring says nothing but its phase), in words of 8
+  // bytes; where slots stand; whether the next one is to be held back until Commit, so that Write
+  // must do it; and that so many were written, not beyond the array's end.
+  bool TakesBursts(uint32_t form, uint32_t bytes) const {
+    return slots_.word_bytes() == 8 && !marks_last_slot_ && bell_bytes_ == 0 && !at_.has_link() &&
+           bytes <= slots_.slot_bytes() && forms_.SlotsOf(form, bytes) == 1 &&
+           (!bytes_decide_ || forms_[form].when.StoresByPhase());
+  }
+  const SlotMemory& slots() const { return slots_; }
+  bool HoldsNext() const { return bytes_decide_ && !held_; }
+  void AddBurst(uint32_t count) {
+    used_ += count;
+    at_.SkipSlots(count);
+  }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.
   void Rewrite(const RingCursor& at, uint32_t form, const std::byte* image, uint32_t bytes) {

@@ -1,0 +1,224 @@
+#include "dataplane/burst/rx_ring_burst.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "dataplane/barriers.h"
+#include "dataplane/burst/columns.h"
+#include "dataplane/burst/generator.h"
+
+namespace qsplit::dataplane::burst {
+namespace {
+
+constexpr uint32_t kWord = 8;
+
+uint64_t Sum(const std::vector<Piece>& pieces, const WordColumns& words, uint32_t i) {
+  uint64_t sum = 0;
+  for (const Piece& piece : pieces) sum |= piece.Get(words.word[piece.word][i]);
+  return sum;
+}
+
+// Bits `turn` of a word are the other way round where the phase is 1.
+uint64_t InPhase(uint64_t word, uint64_t turn, uint32_t phase) {
+  return (phase & 1) != 0 ? word ^ turn : word;
+}
+
+// Reads completions while they are of the common case, into columns; how many.
+uint32_t ReadSlots(const RxRingPlan& plan, const std::byte* at, uint32_t phase, uint32_t most,
+                   WordColumns* words) {
+  const uint32_t first = plan.first_word;
+  WordTest tests[kMaxWords];
+  uint32_t other_words = 0;
+  for (uint32_t w = 0; w < plan.prefix_word; ++w) {
+    if ((plan.record.words >> w & 1) == 0) continue;
+    tests[w] = {plan.record.tests[w].mask,
+                InPhase(plan.record.tests[w].value, plan.record_phase[w], phase)};
+    if (w != first) other_words |= 1u << w;
+  }
+  uint32_t count = 0;
+  for (bool common = true; count < most; ++count, at += plan.slot_bytes) {
+    // Acquire: pairs with the release of the device's store of this word.
+    const auto word = LoadAcquire<uint64_t>(at + size_t{kWord} * first);
+    if ((word & tests[first].mask) != tests[first].value) break;
+    words->word[first][count] = word;
+    for (uint32_t left = other_words; left != 0; left &= left - 1) {
+      const auto w = static_cast<uint32_t>(std::countr_zero(left));
+      const auto other = LoadRelaxed<uint64_t>(at + size_t{kWord} * w);
+      common = common && (other & tests[w].mask) == tests[w].value;
+      words->word[w][count] = other;
+    }
+    if (!common) break;
+  }
+  return count;
+}
+
+// The prefix of a packet. False: not of the common case.
+bool ReadPrefix(const RxRingPlan& plan, const RxBuffer& buffer, uint32_t i, WordColumns* words) {
+  if (plan.prefix_word == kMaxWords) return true;
+  const std::byte* from = buffer.memory;
+  if (reinterpret_cast<uintptr_t>(from) % kWord != 0) return false;
+  for (uint32_t w = plan.prefix_word; w < kMaxWords; ++w) {
+    if ((plan.record.words >> w & 1) == 0) continue;
+    const uint32_t offset = kWord * (w - plan.prefix_word);
+    // What was released with the completion.
+    const uint64_t word = offset + kWord <= plan.prefix_bytes
+                              ? LoadRelaxed<uint64_t>(from + offset)
+                              : LoadRelaxed<uint32_t>(from + offset);
+    if ((word & plan.record.tests[w].mask) != plan.record.tests[w].value) return false;
+    words->word[w][i] = word;
+  }
+  return true;
+}
+
+// Whether the key names the buffer; *skip: how far behind its first byte.
+bool Names(const RxRingPlan& plan, uint64_t key, const RxBuffer& buffer, uint32_t number,
+           uint64_t* skip) {
+  *skip = 0;
+  if (plan.key == RxRingPlan::Key::kNumber) return key == number;
+  if (plan.key == RxRingPlan::Key::kAddress) {
+    *skip = key - buffer.address.value;
+    return *skip == 0 || (plan.key_inside && *skip < buffer.bytes);
+  }
+  return true;
+}
+
+// A word of the slot that a buffer is posted in.
+uint64_t PostWord(const RxRingPlan& plan, uint32_t which, const RxBuffer& buffer, uint32_t bytes,
+                  uint32_t number, uint32_t phase) {
+  uint64_t word = InPhase(plan.image[which], plan.image_phase[which], phase);
+  const auto add = [&](const std::vector<Piece>& pieces, uint64_t value) {
+    for (const Piece& piece : pieces) {
+      if (piece.word == which) word |= piece.Put(value);
+    }
+  };
+  add(plan.address, buffer.address.value);
+  add(plan.length, bytes);
+  add(plan.number, number);
+  return word;
+}
+
+void Keep(const RxRingPlan& plan, const RxBuffer& from, uint32_t bytes, RxBuffer* to) {
+  to->bytes = bytes;
+  to->cookie = from.cookie;
+  if (plan.keeps_address) to->address = from.address;
+  if (plan.keeps_memory) to->memory = from.memory;
+}
+
+}  // namespace
+
+bool RxRingPlan::Varies(uint32_t word) const {
+  const auto there = [&](const Piece& piece) { return piece.word == word; };
+  return image_phase[word] != 0 || std::any_of(address.begin(), address.end(), there);
+}
+
+std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled) {
+  std::unique_ptr<RxRingBurst> burst(new RxRingBurst);
+  burst->plan_ = std::move(plan);
+  const auto generate = [&]() -> absl::Status {
+    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
+    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
+    absl::StatusOr<RxRingCode> code = GenerateRxRing(burst->plan_);
+    if (!code.ok()) return code.status();
+    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
+    if (!memory.ok()) return memory.status();
+    burst->code_ = *std::move(memory);
+    for (int phase = 0; phase < 2; ++phase) {
+      burst->poll_[phase] = burst->code_.At<PollCode>(code->poll[phase]);
+      burst->post_[phase] = burst->code_.At<PostCode>(code->post[phase]);
+      if (code->again[phase] == RxRingCode::kNone) continue;
+      burst->again_[phase] = burst->code_.At<PostCode>(code->again[phase]);
+    }
+    return absl::OkStatus();
+  };
+  burst->code_status_ = generate();
+  return burst;
+}
+
+uint32_t RxRingBurst::PostByCode(const Free& to, const RxBuffer* buffers) const {
+  const uint32_t phase = to.phase & 1;
+  uint32_t done = 0;
+  if (to.were_posted && again_[phase] != nullptr) {
+    done = again_[phase](to.slots, to.buffers, to.slot, to.most, buffers, 0);
+    if (done == to.most || to.slot + done == plan_.buffer_count) return done;
+  }
+  return done +
+         post_[phase](to.slots, to.buffers, to.slot + done, to.most - done, buffers + done, 0);
+}
+
+uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, RxCompletion* out) {
+  if (from.slot >= plan.slot_count || from.buffer >= plan.buffer_count) return 0;
+  const uint32_t most =
+      std::min({from.most, plan.slot_count - from.slot, plan.buffer_count - from.buffer});
+  static_assert(offsetof(RxCompletion, cookie) == 0 && offsetof(RxCompletion, length) == 4 &&
+                offsetof(RxCompletion, offset) == 8 && offsetof(RxCompletion, first) == 12 &&
+                offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
+  WordColumns words;
+  uint64_t lengths[kColumn];
+  uint32_t done = 0;
+  while (done < most) {
+    const uint32_t wanted = std::min(kColumn, most - done);
+    uint32_t count = ReadSlots(plan, from.slots + size_t{from.slot + done} * plan.slot_bytes,
+                               from.phase, wanted, &words);
+    ReadLengths(plan.record, words, count, lengths);
+    const RxBuffer* buffers = from.buffers + from.buffer + done;
+    RxCompletion* to = out + done;
+    for (uint32_t i = 0; i < count; ++i) {
+      const RxBuffer& buffer = buffers[i];
+      uint64_t skip = 0;
+      if (plan.key != RxRingPlan::Key::kNone &&
+          !Names(plan, Sum(plan.key_pieces, words, i), buffer, from.buffer + done + i, &skip)) {
+        count = i;
+        break;
+      }
+      skip += plan.prefix_bytes;
+      if (!plan.record.offset.empty()) skip += Sum(plan.record.offset, words, i);
+      if (lengths[i] > buffer.bytes || lengths[i] + skip > buffer.bytes ||
+          !ReadPrefix(plan, buffer, i, &words)) {
+        count = i;
+        break;
+      }
+      const uint64_t head[2] = {buffer.cookie | lengths[i] << 32, uint64_t{0x101} << 32 | skip};
+      std::memcpy(static_cast<void*>(&to[i]), head, sizeof head);
+    }
+    ReadMetadata(plan.record, words, count, to);
+    done += count;
+    if (count < wanted) break;
+  }
+  return done;
+}
+
+uint32_t RxRingBurst::PostByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers) {
+  if (to.slot >= plan.buffer_count || !plan.posts) return 0;
+  const uint32_t most = std::min(to.most, plan.buffer_count - to.slot);
+  uint32_t done = 0;
+  for (; done < most; ++done) {
+    const RxBuffer& buffer = buffers[done];
+    const uint64_t address = buffer.address.value;
+    if ((address & plan.alignment_mask) != 0 || address > plan.max_address) break;
+    if (plan.buffer_bytes != 0 ? buffer.bytes < plan.buffer_bytes
+                               : buffer.bytes - 1 >= plan.max_length) {
+      break;
+    }
+  }
+  // Word by word of all of them.
+  for (uint32_t w = 0; w < plan.post_words; ++w) {
+    const bool same = plan.words_stay && to.were_posted && !plan.Varies(w);
+    const bool has_length = std::any_of(plan.length.begin(), plan.length.end(),
+                                        [&](const Piece& piece) { return piece.word == w; });
+    if (same && !has_length) continue;
+    std::byte* at = to.slots + size_t{to.slot} * plan.post_slot_bytes + size_t{kWord} * w;
+    for (uint32_t i = 0; i < done; ++i, at += plan.post_slot_bytes) {
+      const uint32_t bytes = plan.buffer_bytes != 0 ? plan.buffer_bytes : buffers[i].bytes;
+      StoreRelaxed<uint64_t>(at, PostWord(plan, w, buffers[i], bytes, to.slot + i, to.phase));
+    }
+  }
+  for (uint32_t i = 0; i < done; ++i) {
+    Keep(plan, buffers[i], plan.buffer_bytes != 0 ? plan.buffer_bytes : buffers[i].bytes,
+         &to.buffers[to.slot + i]);
+  }
+  return done;
+}
+
+}  // namespace qsplit::dataplane::burst
