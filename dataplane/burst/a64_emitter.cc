@@ -152,12 +152,22 @@ void Emitter::Sub(const Reg& to, uint32_t value) {
   }
 }
 
-void Emitter::AddShifted(const Reg& to, const Reg& from, uint32_t left) {
-  cc_.add(to, to, from, arm::lsl(left));
+void Emitter::AddProduct(const Reg& to, const Reg& from, uint32_t factor) {
+  if (std::has_single_bit(factor)) {
+    cc_.add(to, to, from, arm::lsl(std::countr_zero(factor)));
+  } else {
+    cc_.madd(to, from, Constant(factor), to);
+  }
 }
 
-void Emitter::AddProduct(const Reg& to, const Reg& from, uint32_t factor) {
-  cc_.madd(to, from, Constant(factor), to);
+Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
+  const Reg sum = New();
+  if (value <= kMaxSum) {
+    cc_.add(sum, from, value);
+  } else {
+    cc_.add(sum, from, Constant(value));
+  }
+  return sum;
 }
 
 void Emitter::Least(const Reg& to, const Reg& other) {

@@ -60,10 +60,14 @@ class Emitter : public Assembly {
   void Or(const Reg& to, const Reg& from, uint32_t left = 0);
   void Or(const Reg& to, const Spot& from);
   void Add(const Reg& to, uint32_t value);
+  void Add(const Reg& to, const Reg& from) { cc_.add(to, to, from); }
   void Sub(const Reg& to, uint32_t value);
   void Sub(const Reg& to, const Reg& from) { cc_.sub(to, to, from); }
-  void AddShifted(const Reg& to, const Reg& from, uint32_t left);
   void AddProduct(const Reg& to, const Reg& from, uint32_t factor);
+  void ShiftRight(const Reg& to, uint32_t bits) { cc_.lsr(to, to, bits); }
+  // A new register with a sum, with a place's address.
+  Reg Plus(const Reg& from, uint32_t value);
+  Reg Address(const Spot& spot) { return Plus(spot.base, static_cast<uint32_t>(spot.offset)); }
   // to = the lesser of both.
   void Least(const Reg& to, const Reg& other);
 

@@ -2,6 +2,7 @@
 #include "dataplane/burst/a64_emitter.h"
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_code.h"
+#include "dataplane/burst/rx_ring_code.h"
 #include "dataplane/burst/tx_code.h"
 
 namespace qsplit::dataplane::burst {
@@ -10,6 +11,11 @@ namespace a64 {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan) {
   Emitter emitter;
   return RxCodeMaker<Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan) {
+  Emitter emitter;
+  return RxRingCodeMaker<Emitter>(&emitter, plan).Make();
 }
 
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
@@ -23,6 +29,9 @@ absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
 // Nothing that only some of these processors have is used.
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions) {
   return a64::GenerateRx(plan);
+}
+absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions) {
+  return a64::GenerateRxRing(plan);
 }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) { return a64::GenerateTx(plan); }
 #endif

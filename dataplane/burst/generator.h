@@ -56,6 +56,7 @@ absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 // can have them to try the code in an emulator: the CMake target qsplit_a64_generator.
 namespace a64 {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
+absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 }  // namespace a64
 

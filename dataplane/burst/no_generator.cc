@@ -1,5 +1,5 @@
-// What no code is generated for on some processor: plans are interpreted there.
-#if !defined(__x86_64__)
+// For processors that no code is generated for: plans are interpreted there.
+#if !defined(__x86_64__) && !defined(__aarch64__)
 
 #include "absl/status/status.h"
 #include "dataplane/burst/generator.h"
@@ -7,18 +7,16 @@
 namespace qsplit::dataplane::burst {
 namespace {
 
-[[maybe_unused]] absl::Status NotHere() {
+absl::Status NotHere() {
   return absl::UnimplementedError(
       "compiled access: this build makes no code for this processor; descriptors are interpreted");
 }
 
 }  // namespace
 
-#if !defined(__aarch64__)  // see a64_generator.cc
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
-#endif
 
 }  // namespace qsplit::dataplane::burst
 

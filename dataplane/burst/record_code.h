@@ -28,6 +28,11 @@ class RecordCode {
   // Loads the words that the plan looks at, `first_word` first and before the others; goes to
   // `otherwise` where a test fails.
   void Load(const Spot& slot, uint32_t first_word, const Label& otherwise);
+  // One word, from memory of 8 bytes, or of 4: the rest of the word is 0 then. phase_bits: of its
+  // test, that must be the other way round. first: before all that is loaded after it.
+  void LoadWord(uint32_t word, const Spot& from, uint32_t bytes, uint64_t phase_bits, bool first,
+                const Label& otherwise);
+  std::span<const Reg> words() const { return words_; }
   // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
   Reg Length(const Label& otherwise);
   // Writes the metadata.
@@ -77,21 +82,29 @@ RecordCode<Emitter>::RecordCode(Emitter* emitter, const RecordPlan& plan)
 
 template <typename Emitter>
 void RecordCode<Emitter>::Load(const Spot& slot, uint32_t first_word, const Label& otherwise) {
-  words_[first_word] = emitter_->New();
-  emitter_->LoadAcquire(words_[first_word], At(slot, size_t{8} * first_word));
-  emitter_->JumpUnless(words_[first_word], plan_.tests[first_word], otherwise);
+  LoadWord(first_word, At(slot, size_t{8} * first_word), 8, 0, true, otherwise);
   for (uint32_t w = 0; w < kMaxWords; ++w) {
     if (w == first_word || (plan_.words >> w & 1) == 0) continue;
-    words_[w] = emitter_->New();
-    emitter_->Load(words_[w], At(slot, size_t{8} * w), 8);
-    emitter_->JumpUnless(words_[w], plan_.tests[w], otherwise);
+    LoadWord(w, At(slot, size_t{8} * w), 8, 0, false, otherwise);
   }
 }
 
 template <typename Emitter>
+void RecordCode<Emitter>::LoadWord(uint32_t word, const Spot& from, uint32_t bytes,
+                                   uint64_t phase_bits, bool first, const Label& otherwise) {
+  words_[word] = emitter_->New();
+  if (first) {
+    emitter_->LoadAcquire(words_[word], from);
+  } else {
+    emitter_->Load(words_[word], from, bytes);
+  }
+  const WordTest& test = plan_.tests[word];
+  emitter_->JumpUnless(words_[word], {test.mask, test.value ^ phase_bits}, otherwise);
+}
+
+template <typename Emitter>
 typename Emitter::Reg RecordCode<Emitter>::Length(const Label& otherwise) {
-  const Reg length =
-      GetNumber(emitter_, std::span(plan_.length), std::span<const Reg>(words_), false);
+  const Reg length = GetNumber(emitter_, std::span(plan_.length), words(), false);
   if (plan_.length_less != 0) {
     emitter_->SubJumpIf(length, plan_.length_less, Emitter::kBelow, otherwise);
   }
@@ -125,16 +138,15 @@ void RecordCode<Emitter>::StoreConstants(const Spot& to) {
 
 template <typename Emitter>
 void RecordCode<Emitter>::Store(const Spot& to) {
-  const std::span<const Reg> words(words_);
   std::vector<Reg> lanes;
   for (size_t l = 0; l < plan_.lanes.size(); ++l) {
-    lanes.push_back(GetNumber(emitter_, std::span(plan_.lanes[l].pieces), words, IsMasked(l)));
+    lanes.push_back(GetNumber(emitter_, std::span(plan_.lanes[l].pieces), words(), IsMasked(l)));
   }
   std::array<std::optional<Reg>, kMetaWords> meta;
   for (size_t t = 0; t < plan_.tables.size(); ++t) {
     const Table& table = plan_.tables[t];
     const Spot entry = emitter_->Entry(placed_[t].offsets_at, placed_[t].entries_at,
-                                       GatherIndex(emitter_, table, words));
+                                       GatherIndex(emitter_, table, words()));
     for (size_t c = 0; c < table.columns.size(); ++c) {
       const Table::Column& column = table.columns[c];
       const Spot value = At(entry, 8 * c);

@@ -19,8 +19,13 @@ namespace qsplit::dataplane::burst {
 struct Strides {
   uint32_t slot_count = 0;
   uint32_t slot_bytes = 0;
-  uint32_t state_bytes = 0;    // that the driver remembers of a slot: 4 or 8
+  uint32_t state_bytes = 0;    // that the driver remembers of a slot; 0: nothing
   uint32_t element_bytes = 0;  // of the array that is handed in
+  uint32_t slots_each = 1;     // of an element, 1 or 2
+  // Not 0: so many states, of which not the slot's comes first, but the one whose number is the
+  // function's last argument; it does not go over more than there are from that one to the last.
+  uint32_t state_count = 0;
+  bool numbered = false;  // whether Number is called
 };
 
 template <typename Emitter>
@@ -35,17 +40,27 @@ class WalkCode {
   WalkCode(Emitter* emitter, const Strides& strides);
   // Emits the loop, several times what `body` emits for one slot, and the function's end. Where all
   // slots are done, `last` emits what is still to do; Slot() is the one behind the last one then.
-  void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr);
+  // `advance`: moves registers of the caller's on by so many elements.
+  void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr,
+           const std::function<void(uint32_t)>& advance = nullptr);
 
   asmjit::FuncNode* function() const { return function_; }
   // In `body`: memory of this slot, of what is remembered of it, of its element.
-  Spot Slot(size_t offset = 0) const { return At(with_.slots, strides_.slot_bytes, offset); }
+  Spot Slot(size_t offset = 0) const {
+    return At(with_.slots, strides_.slots_each * strides_.slot_bytes, offset);
+  }
   Spot State(size_t offset = 0) const { return At(with_.states, strides_.state_bytes, offset); }
   Spot Element(size_t offset = 0) const {
     return At(with_.elements, strides_.element_bytes, offset);
   }
   // What the last argument points to.
   Spot More(size_t offset) const { return {with_.more, static_cast<int32_t>(offset)}; }
+  // What the second argument points to, where nothing is remembered of slots.
+  Spot Other(size_t offset) const { return {with_.states, static_cast<int32_t>(offset)}; }
+  // The number of this state (slot), in a register of its own.
+  Reg Number() const { return emitter_->Plus(number_, ahead_); }
+  // Elements in front of this one that registers have not been moved on by.
+  uint32_t ahead() const { return ahead_; }
   // Whether `last` may follow on this slot.
   bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
   // Leaves the loop before this slot is done.
@@ -55,13 +70,15 @@ class WalkCode {
   Spot At(const Reg& base, uint32_t stride, size_t offset) const {
     return {base, static_cast<int32_t>(ahead_ * stride + offset)};
   }
-  void Advance(uint32_t slots);
+  // No more than from this one to the last of so many: none if it is beyond.
+  void Limit(const Reg& index, uint32_t count, uint32_t each);
+  void Advance(uint32_t elements, const std::function<void(uint32_t)>& more);
 
   Emitter* emitter_;
   Strides strides_;
   asmjit::FuncNode* function_ = nullptr;
   typename Emitter::Arguments with_;
-  Reg left_;
+  Reg left_, number_;
   Label stop_;
   // Slots in each turn of the loop, until fewer are left.
   static constexpr uint32_t kTogether = 4;
@@ -73,29 +90,43 @@ template <typename Emitter>
 WalkCode<Emitter>::WalkCode(Emitter* emitter, const Strides& strides)
     : emitter_(emitter), strides_(strides) {
   function_ = emitter->Begin(&with_);
-  // As many as there are slots up to the ring's end: none if the first one is beyond.
-  const Reg room = emitter->New();
-  const Label inside = emitter->NewLabel();
-  emitter->Set(room, strides.slot_count);
-  emitter->SubJumpIf(room, with_.first, Emitter::kAbove, inside);
-  emitter->Set(room, 0);
-  emitter->Bind(inside);
-  emitter->Least(with_.most, room);
+  Limit(with_.first, strides.slot_count, strides.slots_each);
+  if (strides.state_count != 0) Limit(with_.more, strides.state_count, 1);
   left_ = emitter->New();
   emitter->Move(left_, with_.most);
-  emitter->AddShifted(with_.states, with_.first, strides.state_bytes == 8 ? 3 : 2);
+  const Reg& state = strides.state_count != 0 ? with_.more : with_.first;
+  if (strides.numbered) {
+    number_ = emitter->New();
+    emitter->Move(number_, state);
+  }
+  if (strides.state_bytes != 0) emitter->AddProduct(with_.states, state, strides.state_bytes);
   emitter->AddProduct(with_.slots, with_.first, strides.slot_bytes);
 }
 
 template <typename Emitter>
-void WalkCode<Emitter>::Advance(uint32_t slots) {
-  emitter_->Add(with_.slots, slots * strides_.slot_bytes);
-  emitter_->Add(with_.states, slots * strides_.state_bytes);
-  emitter_->Add(with_.elements, slots * strides_.element_bytes);
+void WalkCode<Emitter>::Limit(const Reg& index, uint32_t count, uint32_t each) {
+  const Reg room = emitter_->New();
+  const Label inside = emitter_->NewLabel();
+  emitter_->Set(room, count);
+  emitter_->SubJumpIf(room, index, Emitter::kAbove, inside);
+  emitter_->Set(room, 0);
+  emitter_->Bind(inside);
+  if (each == 2) emitter_->ShiftRight(room, 1);
+  emitter_->Least(with_.most, room);
 }
 
 template <typename Emitter>
-void WalkCode<Emitter>::Run(const std::function<void()>& body, const std::function<void()>& last) {
+void WalkCode<Emitter>::Advance(uint32_t elements, const std::function<void(uint32_t)>& more) {
+  if (more) more(elements);
+  emitter_->Add(with_.slots, elements * strides_.slots_each * strides_.slot_bytes);
+  emitter_->Add(with_.states, elements * strides_.state_bytes);
+  emitter_->Add(with_.elements, elements * strides_.element_bytes);
+  if (strides_.numbered) emitter_->Add(number_, elements);
+}
+
+template <typename Emitter>
+void WalkCode<Emitter>::Run(const std::function<void()>& body, const std::function<void()>& last,
+                            const std::function<void(uint32_t)>& advance) {
   const Label together = emitter_->NewLabel();
   const Label rest = emitter_->NewLabel();
   const Label one = emitter_->NewLabel();
@@ -113,7 +144,7 @@ void WalkCode<Emitter>::Run(const std::function<void()>& body, const std::functi
   }
   ahead_ = 0;
   together_ = false;
-  Advance(kTogether);
+  Advance(kTogether, advance);
   emitter_->SubJumpIf(left_, kTogether, Emitter::kAbove, together);
 
   emitter_->Bind(rest);
@@ -121,7 +152,7 @@ void WalkCode<Emitter>::Run(const std::function<void()>& body, const std::functi
   emitter_->Bind(one);
   stop_ = out;
   body();
-  Advance(1);
+  Advance(1, advance);
   emitter_->SubJumpIf(left_, 1, Emitter::kNotZero, one);
 
   emitter_->Bind(all);

@@ -130,14 +130,21 @@ void Emitter::Sub(const Reg& to, uint32_t value) {
   }
 }
 
-void Emitter::AddShifted(const Reg& to, const Reg& from, uint32_t left) {
-  cc_.lea(to, asm86::ptr(to, from, left));
-}
-
 void Emitter::AddProduct(const Reg& to, const Reg& from, uint32_t factor) {
   const Reg product = New();
-  cc_.imul(product, from, factor);
+  if (std::has_single_bit(factor)) {
+    cc_.mov(product, from);
+    cc_.shl(product, std::countr_zero(factor));
+  } else {
+    cc_.imul(product, from, factor);
+  }
   cc_.add(to, product);
+}
+
+Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
+  const Reg sum = New();
+  cc_.lea(sum, asm86::ptr(from, static_cast<int32_t>(value)));
+  return sum;
 }
 
 void Emitter::Least(const Reg& to, const Reg& other) {

@@ -1,6 +1,7 @@
 // Bursts for x86-64: see generator.h.
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_code.h"
+#include "dataplane/burst/rx_ring_code.h"
 #include "dataplane/burst/tx_code.h"
 #include "dataplane/burst/x86_emitter.h"
 
@@ -9,6 +10,11 @@ namespace qsplit::dataplane::burst {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
   x86::Emitter emitter(which);
   return RxCodeMaker<x86::Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions which) {
+  x86::Emitter emitter(which);
+  return RxRingCodeMaker<x86::Emitter>(&emitter, plan).Make();
 }
 
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {

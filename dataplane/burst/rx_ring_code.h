@@ -1,0 +1,324 @@
+// Bursts of a receive queue of several rings as code of any processor: see generator.h,
+// rx_ring_burst.h. Emitter: the one of a processor, see a64_emitter.h.
+//
+// When a queue is opened only. One thread for an emitter.
+#ifndef QSPLIT_DATAPLANE_BURST_RX_RING_CODE_H_
+#define QSPLIT_DATAPLANE_BURST_RX_RING_CODE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/burst/generator.h"
+#include "dataplane/burst/number_code.h"
+#include "dataplane/burst/record_code.h"
+#include "dataplane/burst/walk_code.h"
+
+namespace qsplit::dataplane::burst {
+
+// One slot that may be completed.
+template <typename Emitter>
+class RxRingCompletion {
+ public:
+  using Reg = typename Emitter::Reg;
+  using Spot = typename Emitter::Spot;
+  using Walk = WalkCode<Emitter>;
+
+  RxRingCompletion(Emitter* emitter, const RxRingPlan& plan, const Walk& walk,
+                   RecordCode<Emitter>* record, uint32_t phase)
+      : emitter_(emitter), plan_(plan), walk_(walk), record_(record), phase_(phase) {}
+
+  void Emit();
+
+ private:
+  static constexpr uint32_t kWord = 8;
+
+  // If it is not there yet.
+  void Load(uint32_t word);
+  void Load(const std::vector<Piece>& pieces) {
+    for (const Piece& piece : pieces) Load(piece.word);
+  }
+  Reg BufferBytes() {
+    const Reg bytes = emitter_->New();
+    emitter_->Load(bytes, walk_.State(offsetof(RxBuffer, bytes)), 4);
+    return bytes;
+  }
+  // Checks the key. How far behind the buffer's first byte the completion says that the packet
+  // begins; nullopt: it does not say.
+  std::optional<Reg> Skip();
+  std::optional<Reg> CheckKey();
+  void CheckRoom(const Reg& length, const std::optional<Reg>& skip);
+  void ReadPrefix();
+
+  Emitter* emitter_;
+  const RxRingPlan& plan_;
+  const Walk& walk_;
+  RecordCode<Emitter>* record_;
+  uint32_t phase_;
+  uint32_t loaded_ = 0;  // bit w: word w
+};
+
+template <typename Emitter>
+void RxRingCompletion<Emitter>::Emit() {
+  // What decides whether it is of the common case, first.
+  Load(plan_.first_word);
+  for (uint32_t w = 0; w < plan_.prefix_word; ++w) {
+    if (plan_.record.tests[w].mask != 0) Load(w);
+  }
+  for (const auto* pieces : {&plan_.key_pieces, &plan_.record.length, &plan_.record.offset}) {
+    Load(*pieces);
+  }
+  const std::optional<Reg> skip = Skip();
+  const Reg length = record_->Length(walk_.stop());
+  CheckRoom(length, skip);
+  ReadPrefix();
+  for (uint32_t w = 0; w < plan_.prefix_word; ++w) {
+    if ((plan_.record.words >> w & 1) != 0) Load(w);
+  }
+
+  const Reg cookie = emitter_->New();
+  emitter_->Load(cookie, walk_.State(offsetof(RxBuffer, cookie)), 4);
+  emitter_->Store(walk_.Element(offsetof(RxCompletion, cookie)), cookie, 4);
+  emitter_->Store(walk_.Element(offsetof(RxCompletion, length)), length, 4);
+  static_assert(offsetof(RxCompletion, offset) == 8 && offsetof(RxCompletion, first) == 12 &&
+                offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
+  const Reg marks = emitter_->New();
+  emitter_->Set(marks, uint64_t{0x101} << 32 | plan_.prefix_bytes);
+  if (skip.has_value()) emitter_->Add(marks, *skip);
+  emitter_->Store(walk_.Element(offsetof(RxCompletion, offset)), marks, 8);
+  record_->Store(walk_.Element(offsetof(RxCompletion, meta)));
+}
+
+template <typename Emitter>
+void RxRingCompletion<Emitter>::Load(uint32_t word) {
+  if ((loaded_ >> word & 1) != 0) return;
+  loaded_ |= 1u << word;
+  record_->LoadWord(word, walk_.Slot(size_t{kWord} * word), kWord,
+                    phase_ != 0 ? plan_.record_phase[word] : 0, word == plan_.first_word,
+                    walk_.stop());
+}
+
+template <typename Emitter>
+std::optional<typename Emitter::Reg> RxRingCompletion<Emitter>::CheckKey() {
+  if (plan_.key == RxRingPlan::Key::kNone) return std::nullopt;
+  const Reg key = GetNumber(emitter_, std::span(plan_.key_pieces), record_->words(), false);
+  if (plan_.key == RxRingPlan::Key::kNumber) {
+    emitter_->JumpIf(key, Emitter::kNotZero, walk_.Number(), walk_.stop());
+    return std::nullopt;
+  }
+  const Reg address = emitter_->New();
+  emitter_->Load(address, walk_.State(offsetof(RxBuffer, address)), 8);
+  if (plan_.key_inside) {
+    emitter_->Sub(key, address);
+    emitter_->JumpIf(key, Emitter::kNotBelow, BufferBytes(), walk_.stop());
+  } else {
+    emitter_->SubJumpIf(key, address, Emitter::kNotZero, walk_.stop());
+  }
+  return key;
+}
+
+template <typename Emitter>
+std::optional<typename Emitter::Reg> RxRingCompletion<Emitter>::Skip() {
+  const std::optional<Reg> skip = CheckKey();
+  if (plan_.record.offset.empty()) return skip;
+  const Reg offset = GetNumber(emitter_, std::span(plan_.record.offset), record_->words(), false);
+  if (skip.has_value()) emitter_->Add(offset, *skip);
+  return offset;
+}
+
+template <typename Emitter>
+void RxRingCompletion<Emitter>::CheckRoom(const Reg& length, const std::optional<Reg>& skip) {
+  const Reg bytes = BufferBytes();
+  if (skip.has_value()) emitter_->SubJumpIf(bytes, *skip, Emitter::kBelow, walk_.stop());
+  // More than there is room for is not believed: the engine cuts it.
+  const Reg whole = plan_.prefix_bytes == 0 ? length : emitter_->Plus(length, plan_.prefix_bytes);
+  emitter_->JumpIf(whole, Emitter::kAbove, bytes, walk_.stop());
+}
+
+template <typename Emitter>
+void RxRingCompletion<Emitter>::ReadPrefix() {
+  if (plan_.prefix_word == kMaxWords) return;
+  const Reg memory = emitter_->New();
+  emitter_->Load(memory, walk_.State(offsetof(RxBuffer, memory)), 8);
+  emitter_->JumpIfAny(memory, kWord - 1, walk_.stop());
+  for (uint32_t w = plan_.prefix_word; w < kMaxWords; ++w) {
+    if ((plan_.record.words >> w & 1) == 0) continue;
+    const uint32_t offset = kWord * (w - plan_.prefix_word);
+    const uint32_t bytes = offset + kWord <= plan_.prefix_bytes ? kWord : kWord / 2;
+    const Spot from{memory, static_cast<int32_t>(offset)};
+    record_->LoadWord(w, from, bytes, 0, false, walk_.stop());
+  }
+}
+
+// One slot to post a buffer in.
+template <typename Emitter>
+class RxRingPosting {
+ public:
+  using Reg = typename Emitter::Reg;
+  using Walk = WalkCode<Emitter>;
+
+  // again: the slot was posted before with as many bytes.
+  RxRingPosting(Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase,
+                bool again)
+      : emitter_(emitter), plan_(plan), walk_(walk), phase_(phase), again_(again) {}
+
+  void Emit();
+
+ private:
+  void CheckAddress(const Reg& address);
+  Reg CheckBytes();
+  void Keep(const Reg& bytes, const Reg& address);
+
+  Emitter* emitter_;
+  const RxRingPlan& plan_;
+  const Walk& walk_;
+  uint32_t phase_;
+  bool again_;
+};
+
+template <typename Emitter>
+void RxRingPosting<Emitter>::Emit() {
+  const Reg address = emitter_->New();
+  emitter_->Load(address, walk_.Element(offsetof(RxBuffer, address)), 8);
+  CheckAddress(address);
+  const Reg bytes = CheckBytes();
+  const Reg number = plan_.number.empty() ? Reg() : walk_.Number();
+  for (uint32_t w = 0; w < plan_.post_words; ++w) {
+    if (again_ && !plan_.Varies(w)) continue;
+    const uint64_t image = plan_.image[w] ^ (phase_ != 0 ? plan_.image_phase[w] : 0);
+    const Reg word = PutNumbers<Emitter>(
+        emitter_, {{plan_.address, address}, {plan_.length, bytes}, {plan_.number, number}}, w,
+        image);
+    emitter_->Store(walk_.Slot(size_t{8} * w), word, 8);
+  }
+  Keep(bytes, address);
+}
+
+template <typename Emitter>
+void RxRingPosting<Emitter>::CheckAddress(const Reg& address) {
+  if (plan_.alignment_mask != 0) {
+    emitter_->JumpIfAny(address, plan_.alignment_mask, walk_.stop());
+  }
+  if (plan_.max_address != UINT64_MAX) {
+    emitter_->JumpIf(address, Emitter::kAbove, plan_.max_address, walk_.stop());
+  }
+}
+
+template <typename Emitter>
+typename Emitter::Reg RxRingPosting<Emitter>::CheckBytes() {
+  const Reg bytes = emitter_->New();
+  emitter_->Load(bytes, walk_.Element(offsetof(RxBuffer, bytes)), 4);
+  if (plan_.buffer_bytes != 0) {
+    emitter_->JumpIf(bytes, Emitter::kBelow, plan_.buffer_bytes, walk_.stop());
+    emitter_->Set(bytes, plan_.buffer_bytes);
+  } else if (again_) {
+    const Reg before = emitter_->New();
+    emitter_->Load(before, walk_.State(offsetof(RxBuffer, bytes)), 4);
+    emitter_->JumpIf(bytes, Emitter::kNotZero, before, walk_.stop());
+  } else {
+    emitter_->JumpUnlessUpTo(bytes, plan_.max_length, walk_.stop());
+  }
+  return bytes;
+}
+
+template <typename Emitter>
+void RxRingPosting<Emitter>::Keep(const Reg& bytes, const Reg& address) {
+  const Reg cookie = emitter_->New();
+  emitter_->Load(cookie, walk_.Element(offsetof(RxBuffer, cookie)), 4);
+  emitter_->Store(walk_.State(offsetof(RxBuffer, cookie)), cookie, 4);
+  if (!again_) emitter_->Store(walk_.State(offsetof(RxBuffer, bytes)), bytes, 4);
+  if (plan_.keeps_address) emitter_->Store(walk_.State(offsetof(RxBuffer, address)), address, 8);
+  if (!plan_.keeps_memory) return;
+  const Reg memory = emitter_->New();
+  emitter_->Load(memory, walk_.Element(offsetof(RxBuffer, memory)), 8);
+  emitter_->Store(walk_.State(offsetof(RxBuffer, memory)), memory, 8);
+}
+
+template <typename Emitter>
+class RxRingCodeMaker {
+ public:
+  RxRingCodeMaker(Emitter* emitter, const RxRingPlan& plan)
+      : emitter_(emitter), plan_(plan), record_(emitter, plan.record) {}
+
+  absl::StatusOr<RxRingCode> Make();
+
+ private:
+  using Walk = WalkCode<Emitter>;
+
+  asmjit::FuncNode* EmitPoll(uint32_t phase);
+  asmjit::FuncNode* EmitPost(uint32_t phase, bool again);
+  // Whether there is anything to leave out of slots that were posted before.
+  bool LeavesOut() const;
+
+  Emitter* emitter_;
+  const RxRingPlan& plan_;
+  RecordCode<Emitter> record_;
+};
+
+template <typename Emitter>
+asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPoll(uint32_t phase) {
+  Walk walk(emitter_, {.slot_count = plan_.slot_count,
+                       .slot_bytes = plan_.slot_bytes,
+                       .state_bytes = sizeof(RxBuffer),
+                       .element_bytes = sizeof(RxCompletion),
+                       .state_count = plan_.buffer_count,
+                       .numbered = plan_.key == RxRingPlan::Key::kNumber});
+  walk.Run([&] { RxRingCompletion<Emitter>(emitter_, plan_, walk, &record_, phase).Emit(); });
+  return walk.function();
+}
+
+template <typename Emitter>
+asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPost(uint32_t phase, bool again) {
+  Walk walk(emitter_, {.slot_count = plan_.buffer_count,
+                       .slot_bytes = plan_.post_slot_bytes,
+                       .state_bytes = sizeof(RxBuffer),
+                       .element_bytes = sizeof(RxBuffer),
+                       .numbered = !plan_.number.empty()});
+  walk.Run([&] {
+    if (plan_.posts) {
+      RxRingPosting<Emitter>(emitter_, plan_, walk, phase, again).Emit();
+    } else {
+      emitter_->Jump(walk.stop());
+    }
+  });
+  return walk.function();
+}
+
+template <typename Emitter>
+bool RxRingCodeMaker<Emitter>::LeavesOut() const {
+  if (!plan_.posts || !plan_.words_stay) return false;
+  for (uint32_t w = 0; w < plan_.post_words; ++w) {
+    if (!plan_.Varies(w)) return true;
+  }
+  return false;
+}
+
+template <typename Emitter>
+absl::StatusOr<RxRingCode> RxRingCodeMaker<Emitter>::Make() {
+  std::vector<asmjit::FuncNode*> functions;
+  const uint32_t phases = plan_.has_phase() ? 2 : 1;
+  const bool again = LeavesOut();
+  for (uint32_t phase = 0; phase < phases; ++phase) {
+    functions.push_back(EmitPoll(phase));
+    functions.push_back(EmitPost(phase, false));
+    if (again) functions.push_back(EmitPost(phase, true));
+  }
+  std::vector<size_t> offsets(functions.size());
+  absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
+  if (!bytes.ok()) return bytes.status();
+  RxRingCode code;
+  code.bytes = *std::move(bytes);
+  for (uint32_t phase = 0; phase < 2; ++phase) {
+    const size_t* of = &offsets[phase % phases * (functions.size() / phases)];
+    code.poll[phase] = of[0];
+    code.post[phase] = of[1];
+    if (again) code.again[phase] = of[2];
+  }
+  return code;
+}
+
+}  // namespace qsplit::dataplane::burst
+
+#endif  // QSPLIT_DATAPLANE_BURST_RX_RING_CODE_H_

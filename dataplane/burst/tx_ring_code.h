@@ -1,0 +1,277 @@
+// Bursts of transmit queues of any protocol as code of any processor: see generator.h, tx_ring.h.
+// Emitter: the one of a processor, see a64_emitter.h.
+//
+// When a queue is opened only. One thread for an emitter.
+#ifndef QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
+#define QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/burst/generator.h"
+#include "dataplane/burst/number_code.h"
+#include "dataplane/burst/walk_code.h"
+
+namespace qsplit::dataplane::burst {
+
+// The loop that writes packets.
+template <typename Emitter>
+class TxRingPush {
+ public:
+  TxRingPush(Emitter* emitter, const TxRingPlan& plan);
+
+  asmjit::FuncNode* Emit();
+
+ private:
+  using Reg = typename Emitter::Reg;
+  using Spot = typename Emitter::Spot;
+  using Label = typename Emitter::Label;
+
+  bool Holds() const { return plan_.held_word != TxRingPlan::kNone; }
+  Reg Load(const Spot& from, uint32_t bytes) {
+    const Reg reg = emitter_->New();
+    emitter_->Load(reg, from, bytes);
+    return reg;
+  }
+  Spot WordAt(uint32_t which) const { return walk_.Slot(plan_.words[which].offset); }
+  // What the call says, into registers that stay.
+  void LoadCall();
+  // Back to the word that hands over the packet that the registers are at.
+  void PointHeld(uint32_t packets);
+  void Advance(uint32_t packets);
+
+  void Packet();
+  void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  Reg NumberOf(const TxWord::Part& part, const Reg& address, const Reg& bytes, const Reg& id);
+  void Remember(const Reg& id);
+  // The last one once more, with the report: it is not the device's yet.
+  void Report();
+
+  Emitter* emitter_;
+  const TxRingPlan& plan_;
+  WalkCode<Emitter> walk_;
+  bool has_ids_ = false;
+  bool has_count_ = false;
+  Reg cookies_, remembered_, number_, ids_, count_, held_;
+  // Words that a report may be asked for in, of the packet before.
+  std::array<std::optional<Reg>, kMaxPacketWords> before_;
+};
+
+template <typename Emitter>
+TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan)
+    : emitter_(emitter),
+      plan_(plan),
+      walk_(emitter, {.slot_count = plan.slot_count,
+                      .slot_bytes = plan.slot_bytes,
+                      .element_bytes = sizeof(TxPacket),
+                      .slots_each = plan.packet_slots}) {
+  has_ids_ = plan.memory == TxMemory::kId;
+  for (const TxWord& word : plan.words) {
+    for (const TxWord::Part& part : word.parts) {
+      has_ids_ = has_ids_ || part.source == TxSource::kId || part.source == TxSource::kPrefix;
+      has_count_ = has_count_ || part.source == TxSource::kCount;
+    }
+  }
+}
+
+template <typename Emitter>
+asmjit::FuncNode* TxRingPush<Emitter>::Emit() {
+  LoadCall();
+  for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+    if ((plan_.report_words >> w & 1) == 0) continue;
+    before_[w] = emitter_->New();
+    emitter_->Set(*before_[w], 0);
+  }
+  walk_.Run([&] { Packet(); }, [&] { Report(); }, [&](uint32_t packets) { Advance(packets); });
+  return walk_.function();
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::LoadCall() {
+  const auto load = [&](size_t offset) { return Load(walk_.Other(offset), 8); };
+  if (plan_.memory == TxMemory::kOrder) cookies_ = load(offsetof(TxRingCall, cookies));
+  if (plan_.memory == TxMemory::kId) {
+    remembered_ = load(offsetof(TxRingCall, remembered));
+    number_ = load(offsetof(TxRingCall, number));
+  }
+  if (has_ids_) ids_ = load(offsetof(TxRingCall, ids));
+  if (has_count_) count_ = load(offsetof(TxRingCall, count));
+  if (!Holds()) return;
+  const Label elsewhere = emitter_->NewLabel();
+  held_ = load(offsetof(TxRingCall, held));
+  emitter_->JumpIf(held_, Emitter::kNotZero, 0, elsewhere);
+  PointHeld(0);
+  emitter_->Bind(elsewhere);
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::PointHeld(uint32_t packets) {
+  Spot at = WordAt(plan_.held_word);
+  at.offset += static_cast<int32_t>(packets * plan_.packet_slots * plan_.slot_bytes);
+  emitter_->Move(held_, emitter_->Address(at));
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::Advance(uint32_t packets) {
+  if (plan_.memory == TxMemory::kOrder) emitter_->Add(cookies_, packets * sizeof(uint32_t));
+  if (has_ids_) emitter_->Sub(ids_, packets * sizeof(uint32_t));
+  if (has_count_) emitter_->Add(count_, packets * plan_.packet_slots);
+  if (Holds()) PointHeld(packets);  // the slots are not advanced yet
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::Packet() {
+  const Reg address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
+  const Reg bytes = Load(walk_.Element(offsetof(TxPacket, bytes)), 4);
+  if (plan_.address_not != 0) emitter_->JumpIfAny(address, plan_.address_not, walk_.stop());
+  emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
+  Reg id;
+  if (has_ids_) {
+    const auto before = static_cast<int32_t>((walk_.ahead() + 1) * sizeof(uint32_t));
+    id = Load({ids_, -before}, 4);
+  }
+  for (uint32_t w = 0; w < plan_.words.size(); ++w) Word(w, address, bytes, id);
+  Remember(id);
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::Word(uint32_t which, const Reg& address, const Reg& bytes,
+                               const Reg& id) {
+  const Spot constant = walk_.More(offsetof(TxRingImage, words) + size_t{8} * which);
+  std::optional<Reg> word;
+  for (const TxWord::Part& part : plan_.words[which].parts) {
+    const Reg bits = emitter_->Put(part.piece, NumberOf(part, address, bytes, id), part.whole);
+    if (word.has_value()) {
+      emitter_->Or(*word, bits);
+    } else {
+      word = bits;
+    }
+  }
+  if (word.has_value()) {
+    emitter_->Or(*word, constant);
+  } else {
+    word = Load(constant, 8);
+  }
+  const bool redirected = which == plan_.held_word && walk_.ahead() == 0;
+  emitter_->Store(redirected ? Spot{held_} : WordAt(which), *word, 8);
+  if (before_[which].has_value() && walk_.may_be_last()) emitter_->Move(*before_[which], *word);
+}
+
+template <typename Emitter>
+typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, const Reg& address,
+                                                    const Reg& bytes, const Reg& id) {
+  switch (part.source) {
+    case TxSource::kAddress:
+      return address;
+    case TxSource::kBytes:
+      return bytes;
+    case TxSource::kId:
+      return id;
+    case TxSource::kPrefix: {
+      const Reg prefix = emitter_->New();
+      emitter_->Set(prefix, plan_.prefix_iova);
+      emitter_->AddProduct(prefix, id, plan_.prefix_stride);
+      return prefix;
+    }
+    default: {
+      const Reg count = emitter_->Plus(count_, walk_.ahead() * plan_.packet_slots + part.slot);
+      emitter_->And(count, plan_.count_mask);
+      return count;
+    }
+  }
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::Remember(const Reg& id) {
+  if (plan_.memory == TxMemory::kNothing) return;
+  const Reg cookie = Load(walk_.Element(offsetof(TxPacket, cookie)), 4);
+  if (plan_.memory == TxMemory::kOrder) {
+    const auto ahead = static_cast<int32_t>(walk_.ahead() * sizeof(uint32_t));
+    emitter_->Store({cookies_, ahead}, cookie, 4);
+    return;
+  }
+  const Reg at = emitter_->Plus(remembered_, 0);
+  emitter_->AddProduct(at, id, sizeof(TxRemembered));
+  emitter_->Store({at, offsetof(TxRemembered, burst)}, number_, 8);
+  emitter_->Store({at, offsetof(TxRemembered, cookie)}, cookie, 4);
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::Report() {
+  if (plan_.report_words == 0) return;
+  const Label none = emitter_->NewLabel();
+  const Reg wanted = Load(walk_.Other(offsetof(TxRingCall, report)), 8);
+  emitter_->JumpIf(wanted, Emitter::kZero, 0, none);
+  for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+    if (!before_[w].has_value()) continue;
+    emitter_->Or(*before_[w], walk_.More(offsetof(TxRingImage, report) + size_t{8} * w));
+    Spot last = WordAt(w);
+    last.offset -= static_cast<int32_t>(plan_.packet_slots * plan_.slot_bytes);
+    emitter_->Store(last, *before_[w], 8);
+  }
+  emitter_->Bind(none);
+}
+
+template <typename Emitter>
+class TxRingCodeMaker {
+ public:
+  TxRingCodeMaker(Emitter* emitter, const TxRingPlan& plan, const TxDonePlan& done)
+      : emitter_(emitter), plan_(plan), done_(done) {}
+
+  absl::StatusOr<TxRingCode> Make() {
+    std::vector<asmjit::FuncNode*> functions{TxRingPush<Emitter>(emitter_, plan_).Emit()};
+    if (done_.slot_count != 0) functions.push_back(EmitTake());
+    size_t offsets[2] = {};
+    absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
+    if (!bytes.ok()) return bytes.status();
+    return TxRingCode{*std::move(bytes), offsets[0], offsets[1]};
+  }
+
+ private:
+  using Reg = typename Emitter::Reg;
+  using Walk = WalkCode<Emitter>;
+
+  asmjit::FuncNode* EmitTake() {
+    Walk walk(emitter_, {.slot_count = done_.slot_count,
+                         .slot_bytes = done_.slot_bytes,
+                         .element_bytes = sizeof(uint64_t),
+                         .slots_each = done_.step_slots});
+    walk.Run([&] { EmitKey(walk); });
+    return walk.function();
+  }
+  // One completion.
+  void EmitKey(const Walk& walk) {
+    std::array<Reg, kMaxWords> words;
+    uint32_t loaded = 0;
+    const auto load = [&](uint32_t word) {
+      if ((loaded >> word & 1) != 0) return;
+      words[word] = emitter_->New();
+      emitter_->LoadAcquire(words[word], walk.Slot(size_t{8} * word));
+      loaded |= 1u << word;
+    };
+    for (size_t i = 0; i < done_.tests.size(); ++i) {
+      load(done_.tests[i].word);
+      const Reg bits = emitter_->New();
+      emitter_->Move(bits, words[done_.tests[i].word]);
+      emitter_->And(bits, done_.tests[i].mask);
+      const Reg value = emitter_->New();
+      emitter_->Load(value, walk.More(8 * i), 8);
+      emitter_->JumpIf(bits, Emitter::kNotZero, value, walk.stop());
+    }
+    for (const Piece& piece : done_.key) load(piece.word);
+    const Reg key = GetNumber(emitter_, std::span(done_.key), std::span<const Reg>(words), false);
+    emitter_->Store(walk.Element(), key, 8);
+  }
+
+  Emitter* emitter_;
+  const TxRingPlan& plan_;
+  const TxDonePlan& done_;
+};
+
+}  // namespace qsplit::dataplane::burst
+
+#endif  // QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
