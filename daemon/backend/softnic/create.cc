@@ -99,7 +99,7 @@ device::DeviceInfo InfoOf(const SoftNicConfig& config) {
   info.offloads = {Offload::kRss,        Offload::kNtuple,   Offload::kRxChecksum,
                    Offload::kTxChecksum, Offload::kRxVlan,   Offload::kTxVlan,
                    Offload::kRxScatter,  Offload::kTxGather, Offload::kTso,
-                   Offload::kRxTimestamp};
+                   Offload::kRxTimestamp, Offload::kTxTimestamp};
   info.protections = {device::Protection::kDirect};
   info.layouts = config.layouts;
   info.wire = WireText(config);
