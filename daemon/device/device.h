@@ -205,9 +205,9 @@ struct QueueRequest {
   std::vector<RegionMapping> regions;
   bool join_rss = false;
   bool wants_transmit_times = false;  // the role timestamp was asked for on transmit
-  RateLimit limit;         // none, but in DeviceInfo::rate_limit_modes
-  SourceFilter source;     // none, but where DeviceInfo::source_check_trouble is empty
-  int32_t holder_pid = 0;  // who gets the grant, for people
+  RateLimit limit;                    // none, but in DeviceInfo::rate_limit_modes
+  SourceFilter source;                // none, but where DeviceInfo::source_check_trouble is empty
+  int32_t holder_pid = 0;             // who gets the grant, for people
 };
 
 // The grant in the device's words: as qsplit.v1.Grant, without what the request says already.

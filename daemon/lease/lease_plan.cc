@@ -193,8 +193,8 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   queues.protection = *protection;
   queues.join_rss = request.join_rss();
   queues.wants_transmit_times =
-      wish.transmit &&
-      std::count(wish.tx_roles.begin(), wish.tx_roles.end(), layout::RoleName(layout::Role::kTimestamp)) != 0;
+      wish.transmit && std::count(wish.tx_roles.begin(), wish.tx_roles.end(),
+                                  layout::RoleName(layout::Role::kTimestamp)) != 0;
   queues.limit = here.tenant.limit;
   queues.source = std::move(source->filter);
   if (wish.receive) {
