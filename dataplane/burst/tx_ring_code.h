@@ -48,7 +48,8 @@ class TxRingPush {
   void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
   Reg NumberOf(const TxWord::Part& part, const Reg& address, const Reg& bytes, const Reg& id);
   void Remember(const Reg& id);
-  // The last one once more, with the report: it is not the device's yet.
+  // What the caller wants to have of the last one; and that once more, with the report: it is not
+  // the device's yet.
   void Report();
 
   Emitter* emitter_;
@@ -57,7 +58,7 @@ class TxRingPush {
   bool has_ids_ = false;
   bool has_count_ = false;
   Reg cookies_, remembered_, number_, ids_, count_, held_;
-  // Words that a report may be asked for in, of the packet before.
+  // Words that are needed once more, of the packet before.
   std::array<std::optional<Reg>, kMaxPacketWords> before_;
 };
 
@@ -82,7 +83,7 @@ template <typename Emitter>
 asmjit::FuncNode* TxRingPush<Emitter>::Emit() {
   LoadCall();
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if ((plan_.report_words >> w & 1) == 0) continue;
+    if ((plan_.report_words >> w & 1) == 0 && w != plan_.kept_word) continue;
     before_[w] = emitter_->New();
     emitter_->Set(*before_[w], 0);
   }
@@ -202,12 +203,18 @@ void TxRingPush<Emitter>::Remember(const Reg& id) {
 
 template <typename Emitter>
 void TxRingPush<Emitter>::Report() {
+  if (plan_.kept_word != TxRingPlan::kNone) {
+    const Reg has = emitter_->New();
+    emitter_->Set(has, 1);
+    emitter_->Store(walk_.Other(offsetof(TxRingCall, kept)), *before_[plan_.kept_word], 8);
+    emitter_->Store(walk_.Other(offsetof(TxRingCall, has_kept)), has, 8);
+  }
   if (plan_.report_words == 0) return;
   const Label none = emitter_->NewLabel();
   const Reg wanted = Load(walk_.Other(offsetof(TxRingCall, report)), 8);
   emitter_->JumpIf(wanted, Emitter::kZero, 0, none);
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if (!before_[w].has_value()) continue;
+    if ((plan_.report_words >> w & 1) == 0) continue;
     emitter_->Or(*before_[w], walk_.More(offsetof(TxRingImage, report) + size_t{8} * w));
     Spot last = WordAt(w);
     last.offset -= static_cast<int32_t>(plan_.packet_slots * plan_.slot_bytes);

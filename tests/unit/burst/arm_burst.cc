@@ -1,58 +1,10 @@
 #include "tests/unit/burst/arm_burst.h"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
+#include "tests/unit/burst/arm_areas.h"
 
 namespace qsplit::dataplane::burst::testing {
-namespace {
-
-// The code, or none and a failure.
-template <typename Code>
-Code Made(absl::StatusOr<Code> code) {
-  EXPECT_TRUE(code.ok()) << code.status();
-  if (!code.ok()) return {};
-  return *std::move(code);
-}
-
-template <typename T>
-std::span<std::byte> BytesOf(std::vector<T>& values) {
-  return std::as_writable_bytes(std::span(values));
-}
-// The first `count` values, byte by byte.
-template <typename T>
-bool Same(std::vector<T>& a, std::vector<T>& b, size_t count) {
-  return std::ranges::equal(BytesOf(a).first(count * sizeof(T)),
-                            BytesOf(b).first(count * sizeof(T)));
-}
-template <typename T>
-ArmMachine::Area Read(std::vector<T>& values) {
-  return {BytesOf(values), true, false};
-}
-template <typename T>
-ArmMachine::Area Write(std::vector<T>& values) {
-  return {BytesOf(values), false, true};
-}
-
-}  // namespace
-
 ArmRxBurst::ArmRxBurst(const RxBurstPlan& plan)
     : plan_(plan), code_(Made(a64::GenerateRx(plan))), machine_(code_.bytes) {}
-
-void ArmRxBurst::CheckReads() const {
-  std::vector<bool> seen(size_t{plan_.slot_count} * plan_.slot_bytes / 8);
-  for (const ArmMachine::Access& access : machine_.accesses()) {
-    if (access.area != ArmMachine::kSlots) continue;
-    ASSERT_EQ(access.bytes, 8u);
-    ASSERT_EQ(access.offset % 8, 0u);
-    const size_t word = access.offset / 8;
-    const size_t first = word - word % (plan_.slot_bytes / 8) + plan_.first_word;
-    ASSERT_FALSE(seen[word]) << "word " << word << " is read twice";
-    ASSERT_EQ(access.acquires, word == first) << "word " << word;
-    ASSERT_TRUE(word == first || seen[first]) << "word " << word << " is read first";
-    seen[word] = true;
-  }
-}
 
 uint32_t ArmRxBurst::PollSame(std::vector<std::byte>& ring, std::vector<PostedSlot>& posted,
                               uint32_t first, uint32_t most) {
@@ -65,7 +17,7 @@ uint32_t ArmRxBurst::PollSame(std::vector<std::byte>& ring, std::vector<PostedSl
   EXPECT_EQ(machine_.fault(), "");
   EXPECT_EQ(polled, count) << "from slot " << first << ", at most " << most;
   EXPECT_TRUE(Same(got, expected, count)) << "from slot " << first << ", at most " << most;
-  CheckReads();
+  CheckReadsOfSlots(machine_, plan_.slot_bytes, plan_.first_word);
   return count;
 }
 

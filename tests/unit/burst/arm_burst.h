@@ -23,9 +23,6 @@ class ArmRxBurst {
   uint32_t PostSame(std::vector<RxBuffer>& buffers, uint32_t first);
 
  private:
-  // Each word of a slot at most once, the one that decides first and with acquire.
-  void CheckReads() const;
-
   const RxBurstPlan& plan_;
   RxCode code_;
   ArmMachine machine_;

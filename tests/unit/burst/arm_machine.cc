@@ -54,7 +54,7 @@ ArmMachine::ArmMachine(std::span<const std::byte> code) {
   code_ = Map(engine_, kCode, code_bytes_, UC_PROT_READ | UC_PROT_EXEC);
   std::memcpy(code_, code.data(), code.size());
   stack_ = Map(engine_, kStack, kStackBytes, UC_PROT_READ | UC_PROT_WRITE);
-  for (uint32_t a = 0; a < kArguments; ++a) {
+  for (uint32_t a = 0; a < kAreas; ++a) {
     windows_[a] =
         Map(engine_, kWindows + a * kWindowStep, kMaxAreaBytes, UC_PROT_READ | UC_PROT_WRITE);
   }
@@ -91,8 +91,8 @@ ArmMachine::~ArmMachine() {
   for (std::byte* window : windows_) munmap(window, kMaxAreaBytes);
 }
 
-uint64_t ArmMachine::AddressOf(Argument argument, size_t bytes) {
-  return kWindows + argument * kWindowStep + kMaxAreaBytes - bytes;
+uint64_t ArmMachine::AddressOf(AreaNumber area, size_t bytes) {
+  return kWindows + area * kWindowStep + kMaxAreaBytes - bytes;
 }
 
 void ArmMachine::Fail(std::string what) {
@@ -105,15 +105,15 @@ void ArmMachine::OnAccess(bool is_write, uint64_t address, uint32_t bytes) {
   if (address >= kStack && address + bytes <= kStack + kStackBytes) return;
   if (!is_write && address >= kCode && address + bytes <= kCode + code_bytes_) return;
   const auto number = static_cast<uint32_t>((address - kWindows) / kWindowStep);
-  if (address >= kWindows && number < kArguments) {
-    const auto argument = static_cast<Argument>(number);
-    const Area& area = arguments_->areas[argument];
-    const uint64_t begin = AddressOf(argument, area.bytes.size());
+  if (address >= kWindows && number < kAreas) {
+    const auto which = static_cast<AreaNumber>(number);
+    const Area& area = arguments_->areas[which];
+    const uint64_t begin = AddressOf(which, area.bytes.size());
     if (address >= begin && address + bytes <= begin + area.bytes.size() &&
         (is_write ? area.may_write : area.may_read)) {
       uint32_t instruction;
       std::memcpy(&instruction, code_ + (instruction_ - kCode), sizeof instruction);
-      accesses_.push_back({argument, address - begin, bytes, is_write, IsLoadAcquire(instruction)});
+      accesses_.push_back({which, address - begin, bytes, is_write, IsLoadAcquire(instruction)});
       return;
     }
   }
@@ -126,12 +126,15 @@ std::optional<uint32_t> ArmMachine::Call(size_t function, const Arguments& argum
   fault_.clear();
   // Whatever stands in the rest of a register that has 32 bits to say.
   constexpr uint64_t kGarbage = 0xdead'beef'0000'0000;
-  uint64_t values[] = {0, 0, kGarbage | arguments.first, kGarbage | arguments.most, 0, 0};
-  constexpr uint32_t kRegisterOf[kArguments] = {0, 1, 4, 5};
-  for (uint32_t a = 0; a < kArguments; ++a) {
+  const auto address = [&](AreaNumber area) {
+    return AddressOf(area, arguments.areas[area].bytes.size());
+  };
+  const uint64_t values[] = {
+      address(kSlots),           address(kStates),   kGarbage | arguments.first,
+      kGarbage | arguments.most, address(kElements), arguments.more.value_or(address(kMore))};
+  for (uint32_t a = 0; a < kAreas; ++a) {
     const std::span<std::byte> bytes = arguments.areas[a].bytes;
     if (bytes.size() > kMaxAreaBytes) std::abort();
-    values[kRegisterOf[a]] = AddressOf(static_cast<Argument>(a), bytes.size());
     if (bytes.empty()) continue;
     std::memcpy(windows_[a] + kMaxAreaBytes - bytes.size(), bytes.data(), bytes.size());
   }
@@ -158,7 +161,7 @@ std::optional<uint32_t> ArmMachine::Call(size_t function, const Arguments& argum
     if (read(reg) != KeptValue(reg)) Fail(absl::StrCat("leaves register ", reg, " changed"));
   }
   if (!fault_.empty()) return std::nullopt;
-  for (uint32_t a = 0; a < kArguments; ++a) {
+  for (uint32_t a = 0; a < kAreas; ++a) {
     const Area& area = arguments.areas[a];
     if (!area.may_write || area.bytes.empty()) continue;
     std::memcpy(area.bytes.data(), windows_[a] + kMaxAreaBytes - area.bytes.size(),

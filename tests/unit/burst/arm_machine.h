@@ -23,23 +23,30 @@ class ArmMachine {
   ArmMachine(const ArmMachine&) = delete;
   ArmMachine& operator=(const ArmMachine&) = delete;
 
-  // What an argument points to: whole words of 4 bytes, at most kMaxAreaBytes.
+  // Memory that code is given: whole words of 4 bytes, at most kMaxAreaBytes.
   struct Area {
     std::span<std::byte> bytes;
     bool may_read = false;
     bool may_write = false;
   };
-  enum Argument : uint32_t { kSlots, kStates, kElements, kMore, kArguments };
+  // What the pointers among the arguments point to, and what pointers in there do.
+  enum AreaNumber : uint32_t { kSlots, kStates, kElements, kMore, kA, kB, kC, kAreas };
   struct Arguments {
-    std::array<Area, kArguments> areas;
+    std::array<Area, kAreas> areas;
     uint32_t first = 0;
     uint32_t most = 0;
+    // The last argument, where it is no pointer.
+    std::optional<uint64_t> more = std::nullopt;
   };
   static constexpr size_t kMaxAreaBytes = size_t{1} << 18;
 
+  // Where code finds an area of so many bytes: at the end of its window, in front of what is not
+  // mapped.
+  static uint64_t AddressOf(AreaNumber area, size_t bytes);
+
   // What code did with an area.
   struct Access {
-    Argument area = kSlots;
+    AreaNumber area = kSlots;
     size_t offset = 0;
     uint32_t bytes = 0;
     bool is_write = false;
@@ -56,11 +63,9 @@ class ArmMachine {
  private:
   void OnAccess(bool is_write, uint64_t address, uint32_t bytes);
   void Fail(std::string what);
-  // Where the areas' bytes stand: at the end of their window, in front of what is not mapped.
-  static uint64_t AddressOf(Argument argument, size_t bytes);
 
   uc_engine* engine_ = nullptr;
-  std::array<std::byte*, kArguments> windows_{};
+  std::array<std::byte*, kAreas> windows_{};
   std::byte* code_ = nullptr;
   size_t code_bytes_ = 0;
   std::byte* stack_ = nullptr;

@@ -23,19 +23,6 @@ uint64_t RandomMask(Random& random) {
   }
 }
 
-// A number of so many bits, in one piece or in several.
-std::vector<Piece> RandomPieces(uint32_t bits, uint32_t words, Random& random) {
-  std::vector<Piece> pieces;
-  for (uint32_t place = 0; place < bits;) {
-    uint32_t here = random() % 2 == 0 ? bits - place : 1 + random() % (bits - place);
-    const auto shift = static_cast<uint8_t>(random() % (65 - here));
-    pieces.push_back({static_cast<uint8_t>(random() % words), shift, static_cast<uint8_t>(place),
-                      random() % 3 == 0, LowBits(here)});
-    place += here;
-  }
-  return pieces;
-}
-
 Table RandomTable(uint32_t words, size_t lanes, Random& random) {
   Table table;
   for (uint32_t n = random() % 4; n > 0; --n) {
@@ -66,6 +53,20 @@ Table RandomTable(uint32_t words, size_t lanes, Random& random) {
   return table;
 }
 
+}  // namespace
+
+std::vector<Piece> RandomPieces(uint32_t bits, uint32_t words, Random& random) {
+  std::vector<Piece> pieces;
+  for (uint32_t place = 0; place < bits;) {
+    uint32_t here = random() % 2 == 0 ? bits - place : 1 + random() % (bits - place);
+    const auto shift = static_cast<uint8_t>(random() % (65 - here));
+    pieces.push_back({static_cast<uint8_t>(random() % words), shift, static_cast<uint8_t>(place),
+                      random() % 3 == 0, LowBits(here)});
+    place += here;
+  }
+  return pieces;
+}
+
 RecordPlan RandomRecord(uint32_t words, Random& random) {
   RecordPlan record;
   for (uint32_t w = 0; w < words; ++w) {
@@ -89,7 +90,6 @@ RecordPlan RandomRecord(uint32_t words, Random& random) {
   return record;
 }
 
-// An address that the pieces can carry; a number in one piece has no other bits.
 std::vector<Piece> RandomAddress(uint32_t words, Random& random, uint64_t* most) {
   const uint32_t bits = random() % 3 == 0 ? 64 : 20 + random() % 45;
   *most = LowBits(bits);
@@ -99,8 +99,6 @@ std::vector<Piece> RandomAddress(uint32_t words, Random& random, uint64_t* most)
 uint64_t RandomAddressUpTo(uint64_t most, uint64_t alignment_mask, Random& random) {
   return random() % 32 == 0 ? random.Wide() : random.Wide() & most & ~alignment_mask;
 }
-
-}  // namespace
 
 RxBurstPlan RandomRxPlan(Random& random) {
   RxBurstPlan plan;

@@ -2,6 +2,9 @@
 #ifndef QSPLIT_TESTS_UNIT_BURST_RANDOM_PLANS_H_
 #define QSPLIT_TESTS_UNIT_BURST_RANDOM_PLANS_H_
 
+#include <cstdint>
+#include <vector>
+
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/tx_burst.h"
 #include "tests/unit/dataplane/test_ring.h"
@@ -9,6 +12,13 @@
 namespace qsplit::dataplane::burst::testing {
 
 using dataplane::testing::Random;
+
+// Parts of plans. A number of so many bits, in one piece or in several.
+std::vector<Piece> RandomPieces(uint32_t bits, uint32_t words, Random& random);
+RecordPlan RandomRecord(uint32_t words, Random& random);
+// Where an address stands, and the largest that does.
+std::vector<Piece> RandomAddress(uint32_t words, Random& random, uint64_t* most);
+uint64_t RandomAddressUpTo(uint64_t most, uint64_t alignment_mask, Random& random);
 
 RxBurstPlan RandomRxPlan(Random& random);
 TxBurstPlan RandomTxPlan(Random& random);

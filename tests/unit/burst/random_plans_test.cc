@@ -8,7 +8,10 @@
 #include <memory>
 #include <vector>
 
+#include "tests/unit/burst/arm_areas.h"
 #include "tests/unit/burst/arm_burst.h"
+#include "tests/unit/burst/arm_ring_burst.h"
+#include "tests/unit/burst/random_ring_plans.h"
 
 namespace qsplit::dataplane::burst::testing {
 namespace {
@@ -62,6 +65,43 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
       std::vector<RxBuffer> to_post = RandomBuffers(plan, random);
       buffers += arm.PostSame(to_post, first);
       PostHere(*burst, to_post, first);
+    }
+  }
+  EXPECT_GT(completions, 1000u);
+  EXPECT_GT(buffers, 1000u);
+}
+
+TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
+  Random random(41);
+  uint64_t completions = 0;
+  uint64_t buffers = 0;
+  for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
+    SCOPED_TRACE(n);
+    const std::unique_ptr<RxRingBurst> burst = RxRingBurst::Create(RandomRxRingPlan(random), true);
+    const RxRingPlan& plan = burst->plan();
+    ArmRxRingBurst arm(plan);
+    for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
+      const uint32_t phase = random() % 2;
+      const uint32_t slot = RandomSlot(plan.slot_count, random);
+      const uint32_t buffer = RandomSlot(plan.buffer_count, random);
+      const uint32_t most = random() % (plan.slot_count + 4);
+      RxRingMemory memory = RandomMemory(plan, slot, buffer, phase, random);
+      completions += arm.PollSame(memory, slot, buffer, most, phase);
+      const RxRingBurst::Completed from{memory.ring.data(),   phase,  slot,
+                                        memory.posted.data(), buffer, most};
+      std::vector<RxCompletion> expected(most);
+      std::vector<RxCompletion> got(most);
+      const uint32_t count = RxRingBurst::PollByPlan(plan, from, expected.data());
+      EXPECT_EQ(burst->Poll(from, got.data()), count);
+      EXPECT_TRUE(Same(got, expected, count));
+
+      std::vector<RxBuffer> before = RandomBuffers(plan, plan.buffer_count, random);
+      std::vector<RxBuffer> to_post = before;
+      to_post.resize(random() % (plan.buffer_count + 1));
+      for (RxBuffer& one : to_post) {
+        if (random() % 8 == 0) one = RandomBuffers(plan, 1, random).front();
+      }
+      buffers += arm.PostSame(before, to_post, random() % (plan.buffer_count + 1), phase);
     }
   }
   EXPECT_GT(completions, 1000u);

@@ -1,0 +1,65 @@
+#include "tests/unit/burst/arm_ring_burst.h"
+
+#include "tests/unit/burst/arm_areas.h"
+
+namespace qsplit::dataplane::burst::testing {
+
+ArmRxRingBurst::ArmRxRingBurst(const RxRingPlan& plan)
+    : plan_(plan), code_(Made(a64::GenerateRxRing(plan))), machine_(code_.bytes) {}
+
+uint32_t ArmRxRingBurst::PollSame(RxRingMemory& memory, uint32_t slot, uint32_t buffer,
+                                  uint32_t most, uint32_t phase) {
+  std::vector<RxCompletion> expected(most);
+  std::vector<RxCompletion> got(most);
+  const uint32_t count = RxRingBurst::PollByPlan(
+      plan_, {memory.ring.data(), phase, slot, memory.posted.data(), buffer, most},
+      expected.data());
+  // The same buffers where the machine has them.
+  std::vector<RxBuffer> posted = memory.posted;
+  const std::span<std::byte> prefixes = BytesOf(memory.prefixes);
+  const uint64_t there = ArmMachine::AddressOf(ArmMachine::kMore, prefixes.size());
+  for (RxBuffer& one : posted) {
+    const auto offset = static_cast<uint64_t>(one.memory - prefixes.data());
+    one.memory = reinterpret_cast<std::byte*>(static_cast<uintptr_t>(there + offset));
+  }
+  ArmMachine::Area words = Read(memory.prefixes);
+  words.may_read = plan_.prefix_word != kMaxWords;
+  const auto polled =
+      machine_.Call(code_.poll[phase],
+                    {{Read(memory.ring), Read(posted), Write(got), words}, slot, most, buffer});
+  EXPECT_EQ(machine_.fault(), "");
+  EXPECT_EQ(polled, count) << "from slot " << slot << ", buffer " << buffer << ", most " << most;
+  EXPECT_TRUE(Same(got, expected, count)) << "from slot " << slot << ", buffer " << buffer;
+  CheckReadsOfSlots(machine_, plan_.slot_bytes, plan_.first_word);
+  return count;
+}
+
+uint32_t ArmRxRingBurst::PostSame(std::vector<RxBuffer>& before, std::vector<RxBuffer>& buffers,
+                                  uint32_t first, uint32_t phase) {
+  std::vector<std::byte> ring(size_t{plan_.buffer_count} * plan_.post_slot_bytes);
+  std::vector<RxBuffer> posted(plan_.buffer_count);
+  const RxRingBurst::Free all{ring.data(), 1 - phase, 0, posted.data(), plan_.buffer_count};
+  const bool were_posted = RxRingBurst::PostByPlan(plan_, all, before.data()) == plan_.buffer_count;
+  std::vector<std::byte> same = ring;
+  std::vector<RxBuffer> same_posted = posted;
+  const auto most = static_cast<uint32_t>(buffers.size());
+  const uint32_t count = RxRingBurst::PostByPlan(
+      plan_, {ring.data(), phase, first, posted.data(), most, were_posted}, buffers.data());
+  const auto post = [&](size_t function, uint32_t done) {
+    std::vector<RxBuffer> rest(buffers.begin() + done, buffers.end());
+    const ArmMachine::Area states{BytesOf(same_posted), true, true};
+    const auto more = machine_.Call(
+        function, {{Write(same), states, Read(rest)}, first + done, most - done, uint64_t{0}});
+    EXPECT_EQ(machine_.fault(), "");
+    return done + more.value_or(0);
+  };
+  uint32_t done = 0;
+  if (were_posted && code_.again[phase] != RxRingCode::kNone) done = post(code_.again[phase], 0);
+  done = post(code_.post[phase], done);
+  EXPECT_EQ(done, count) << "from slot " << first << ", at most " << most;
+  EXPECT_TRUE(ring == same) << "from slot " << first << ", at most " << most;
+  EXPECT_TRUE(Same(posted, same_posted, posted.size()));
+  return count;
+}
+
+}  // namespace qsplit::dataplane::burst::testing

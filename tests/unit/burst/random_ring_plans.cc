@@ -1,0 +1,162 @@
+#include "tests/unit/burst/random_ring_plans.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qsplit::dataplane::burst::testing {
+namespace {
+
+constexpr uint32_t kWord = 8;
+constexpr uint32_t kPrefixWords = 2;
+
+// Bits of a word that carry numbers.
+uint64_t BitsOf(const std::vector<Piece>& pieces, uint32_t word) {
+  uint64_t bits = 0;
+  for (const Piece& piece : pieces) {
+    if (piece.word == word) bits |= piece.Put(~uint64_t{0});
+  }
+  return bits;
+}
+
+// A number without two pieces in the same bits.
+std::vector<Piece> DisjointPieces(uint32_t bits, uint32_t words, Random& random) {
+  for (;;) {
+    std::vector<Piece> pieces = RandomPieces(bits, words, random);
+    std::vector<uint64_t> taken(words);
+    const bool disjoint = std::all_of(pieces.begin(), pieces.end(), [&](const Piece& piece) {
+      const uint64_t put = piece.Put(~uint64_t{0});
+      const bool free = (taken[piece.word] & put) == 0;
+      taken[piece.word] |= put;
+      return free;
+    });
+    if (disjoint) return pieces;
+  }
+}
+
+void AddKey(RxRingPlan* plan, Random& random) {
+  plan->key = static_cast<RxRingPlan::Key>(random() % 3);
+  if (plan->key == RxRingPlan::Key::kNone) return;
+  const uint32_t bits = plan->key == RxRingPlan::Key::kNumber ? 6 + random() % 27 : 64;
+  plan->key_pieces = DisjointPieces(bits, plan->prefix_word, random);
+  plan->key_inside = random() % 2 == 0;
+  for (uint32_t w = 0; w < plan->prefix_word; ++w) {
+    WordTest& test = plan->record.tests[w];
+    test.mask &= ~BitsOf(plan->key_pieces, w);
+    test.value &= test.mask;
+    if (BitsOf(plan->key_pieces, w) != 0) plan->record.words |= 1u << w;
+  }
+}
+
+void AddPosting(RxRingPlan* plan, Random& random) {
+  plan->posts = random() % 8 != 0;
+  const uint32_t words = 1 + random() % kMaxWords;
+  plan->post_slot_bytes = kWord * words;
+  plan->post_words = 1 + random() % words;
+  for (uint32_t w = 0; w < plan->post_words; ++w) {
+    if (random() % 2 == 0) plan->image[w] = random() % 2 == 0 ? random.Wide() : random();
+    if (random() % 3 == 0) plan->image_phase[w] = random.Wide() & random.Wide();
+  }
+  plan->address = RandomAddress(plan->post_words, random, &plan->max_address);
+  plan->max_length = UINT32_MAX;
+  if (random() % 2 == 0) {
+    const uint32_t bits = 12 + random() % 21;
+    plan->length = RandomPieces(bits, plan->post_words, random);
+    plan->max_length = static_cast<uint32_t>((uint64_t{1} << bits) - 1);
+  }
+  if (random() % 2 == 0) plan->number = RandomPieces(6 + random() % 11, plan->post_words, random);
+  if (random() % 2 == 0) plan->alignment_mask = (uint64_t{1} << random() % 12) - 1;
+  plan->words_stay = random() % 2 == 0;
+}
+
+}  // namespace
+
+RxRingPlan RandomRxRingPlan(Random& random) {
+  RxRingPlan plan;
+  const bool has_prefix = random() % 3 == 0;
+  const uint32_t words = 1 + random() % (kMaxWords - kPrefixWords);
+  plan.slot_count = 1 + random() % 40;
+  plan.slot_bytes = kWord * words;
+  plan.record = RandomRecord(has_prefix ? words + kPrefixWords : words, random);
+  // Lengths and offsets are told by the completion itself.
+  plan.record.length = RandomPieces(1 + random() % 32, words, random);
+  if (random() % 3 == 0) plan.record.offset = RandomPieces(1 + random() % 8, words, random);
+  plan.record.Finish();
+  plan.prefix_word = has_prefix ? words : kMaxWords;
+  if (has_prefix) {
+    plan.prefix_bytes = kWord * kPrefixWords - (random() % 2 == 0 ? kWord / 2 : 0);
+  } else if (random() % 3 == 0) {
+    plan.prefix_bytes = random() % 128;
+  }
+  plan.first_word = random() % words;
+  plan.buffer_count = 1 + random() % 40;
+  plan.keeps_address = random() % 2 == 0;
+  plan.keeps_memory = random() % 2 == 0;
+  if (random() % 2 == 0) plan.buffer_bytes = 1 + random() % 4096;
+  const uint32_t prefix_word = plan.prefix_word;
+  plan.prefix_word = words;  // where keys may stand
+  AddKey(&plan, random);
+  plan.prefix_word = prefix_word;
+  for (uint32_t w = 0; w < words; ++w) {
+    if (w == plan.first_word) plan.record.tests[w].mask |= ~BitsOf(plan.key_pieces, w) & 0x8001;
+    if (random() % 2 == 0) plan.record_phase[w] = random.Wide() & plan.record.tests[w].mask;
+  }
+  plan.record.words |= 1u << plan.first_word;
+  AddPosting(&plan, random);
+  return plan;
+}
+
+std::vector<RxBuffer> RandomBuffers(const RxRingPlan& plan, size_t count, Random& random) {
+  std::vector<RxBuffer> buffers(count);
+  for (RxBuffer& buffer : buffers) {
+    buffer.address = Iova(RandomAddressUpTo(plan.max_address, plan.alignment_mask, random));
+    buffer.bytes = plan.buffer_bytes != 0 ? plan.buffer_bytes : 1 + random() % 4000;
+    if (random() % 32 == 0) buffer.bytes = random();
+    buffer.cookie = random();
+    buffer.memory = reinterpret_cast<std::byte*>(static_cast<uintptr_t>(random.Wide()));
+  }
+  return buffers;
+}
+
+RxRingMemory RandomMemory(const RxRingPlan& plan, uint32_t slot, uint32_t buffer, uint32_t phase,
+                          Random& random) {
+  RxRingMemory memory;
+  memory.prefixes.resize(size_t{kPrefixWords} * plan.buffer_count);
+  const auto word_for = [&](uint32_t w, uint64_t turn) {
+    const WordTest& test = plan.record.tests[w];
+    const uint64_t word = random() % 4 == 0 ? 0 : random.Wide();
+    return random() % 64 == 0 ? word : (word & ~test.mask) | (test.value ^ turn);
+  };
+  memory.posted = RandomBuffers(plan, plan.buffer_count, random);
+  for (uint32_t b = 0; b < plan.buffer_count; ++b) {
+    if (random() % 2 == 0) memory.posted[b].bytes = UINT32_MAX;
+    uint64_t* const prefix = &memory.prefixes[size_t{kPrefixWords} * b];
+    memory.posted[b].memory = reinterpret_cast<std::byte*>(prefix);
+    if (random() % 32 == 0) memory.posted[b].memory += 1 + random() % 7;
+    for (uint32_t w = 0; w < kPrefixWords && plan.prefix_word != kMaxWords; ++w) {
+      prefix[w] = word_for(plan.prefix_word + w, 0);
+    }
+  }
+  const uint32_t words = plan.slot_bytes / kWord;
+  memory.ring.resize(size_t{plan.slot_count} * plan.slot_bytes);
+  for (uint32_t s = 0; s < plan.slot_count; ++s) {
+    // Of the buffer that stands as far behind the oldest one as this slot behind the first.
+    const uint64_t number = uint64_t{buffer} + s - slot;
+    uint64_t key = number;
+    if (plan.key == RxRingPlan::Key::kAddress && number < plan.buffer_count) {
+      key = memory.posted[number].address.value;
+      if (random() % 2 == 0) key += random() % 8;
+    }
+    if (random() % 32 == 0) key ^= 1;
+    for (uint32_t w = 0; w < words; ++w) {
+      uint64_t word = word_for(w, phase != 0 ? plan.record_phase[w] : 0);
+      word &= ~BitsOf(plan.key_pieces, w);
+      for (const Piece& piece : plan.key_pieces) {
+        if (piece.word == w) word |= piece.Put(key);
+      }
+      std::memcpy(&memory.ring[size_t{s} * plan.slot_bytes + size_t{kWord} * w], &word, kWord);
+    }
+  }
+  return memory;
+}
+
+}  // namespace qsplit::dataplane::burst::testing

@@ -1,0 +1,27 @@
+// Plans of queues of several rings that no spec has, at random: see random_plans.h.
+#ifndef QSPLIT_TESTS_UNIT_BURST_RANDOM_RING_PLANS_H_
+#define QSPLIT_TESTS_UNIT_BURST_RANDOM_RING_PLANS_H_
+
+#include <vector>
+
+#include "dataplane/burst/rx_ring_burst.h"
+#include "tests/unit/burst/random_plans.h"
+
+namespace qsplit::dataplane::burst::testing {
+
+RxRingPlan RandomRxRingPlan(Random& random);
+
+// What a poll of such a plan works on.
+struct RxRingMemory {
+  std::vector<std::byte> ring;
+  std::vector<RxBuffer> posted;
+  std::vector<uint64_t> prefixes;  // that most of the buffers begin with
+};
+// Any bits, but for most completions those that the plan asks for, from these on, at this phase.
+RxRingMemory RandomMemory(const RxRingPlan& plan, uint32_t slot, uint32_t buffer, uint32_t phase,
+                          Random& random);
+std::vector<RxBuffer> RandomBuffers(const RxRingPlan& plan, size_t count, Random& random);
+
+}  // namespace qsplit::dataplane::burst::testing
+
+#endif  // QSPLIT_TESTS_UNIT_BURST_RANDOM_RING_PLANS_H_
