@@ -99,6 +99,13 @@ uint64_t PostWord(const RxRingPlan& plan, uint32_t which, const RxBuffer& buffer
   return word;
 }
 
+bool CanPost(const RxRingPlan& plan, const RxBuffer& buffer) {
+  const uint64_t address = buffer.address.value;
+  return (address & plan.alignment_mask) == 0 && address <= plan.max_address &&
+         (plan.buffer_bytes != 0 ? buffer.bytes >= plan.buffer_bytes
+                                 : buffer.bytes - 1 < plan.max_length);
+}
+
 void Keep(const RxRingPlan& plan, const RxBuffer& from, uint32_t bytes, RxBuffer* to) {
   to->bytes = bytes;
   to->cookie = from.cookie;
@@ -145,6 +152,22 @@ uint32_t RxRingBurst::PostByCode(const Free& to, const RxBuffer* buffers) const 
   }
   return done +
          post_[phase](to.slots, to.buffers, to.slot + done, to.most - done, buffers + done, 0);
+}
+
+bool RxRingBurst::PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
+  if (to.slot >= plan_.buffer_count || !plan_.posts || !CanPost(plan_, buffer)) return false;
+  const uint32_t bytes = plan_.buffer_bytes != 0 ? plan_.buffer_bytes : buffer.bytes;
+  std::byte* at = to.slots + size_t{to.slot} * plan_.post_slot_bytes;
+  for (uint32_t w = 0; w < plan_.post_words; ++w) {
+    const uint64_t word = PostWord(plan_, w, buffer, bytes, to.slot, to.phase);
+    if (w == plan_.handover_word) {
+      *held = word;
+    } else {
+      StoreRelaxed<uint64_t>(at + size_t{kWord} * w, word);
+    }
+  }
+  Keep(plan_, buffer, bytes, &to.buffers[to.slot]);
+  return true;
 }
 
 uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, RxCompletion* out) {
@@ -194,13 +217,7 @@ uint32_t RxRingBurst::PostByPlan(const RxRingPlan& plan, const Free& to, const R
   const uint32_t most = std::min(to.most, plan.buffer_count - to.slot);
   uint32_t done = 0;
   for (; done < most; ++done) {
-    const RxBuffer& buffer = buffers[done];
-    const uint64_t address = buffer.address.value;
-    if ((address & plan.alignment_mask) != 0 || address > plan.max_address) break;
-    if (plan.buffer_bytes != 0 ? buffer.bytes < plan.buffer_bytes
-                               : buffer.bytes - 1 >= plan.max_length) {
-      break;
-    }
+    if (!CanPost(plan, buffers[done])) break;
   }
   // Word by word of all of them.
   for (uint32_t w = 0; w < plan.post_words; ++w) {
