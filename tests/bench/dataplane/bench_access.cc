@@ -2,8 +2,10 @@
 // engine that knows every case, against loops written by hand for the one NIC (hand_rx.h). Bursts
 // of 32, the ring in the cache; the device's part is done beforehand and not counted.
 //
-//   bench_access [ROUNDS]      rounds of each, 15 if not said, 7 at least; prints medians and
-//   ratios bench_access --rows        the same as rows of scripts/bench
+//   bench_access [ROUNDS]          rounds of each, 15 if not said, 7 at least; prints medians and
+//                                  ratios
+//   bench_access --rows            the same as rows of scripts/bench
+//   bench_access --only LAYOUT     of this one only
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -169,22 +171,32 @@ std::vector<Result> TransmitContest(const std::string& layout_name, uint32_t rou
 
 int main(int argc, char** argv) {
   using namespace qsplit::bench;  // NOLINT
+  struct {
+    const char* layout;
+    std::vector<Result> (*run)(const std::string& layout, uint32_t rounds);
+  } const contests[] = {
+      {"intel.ixgbe.advanced", ReceiveContest<HandIxgbeRx, IxgbePeer>},
+      {"intel.ice.flex", ReceiveContest<HandIceRx, IcePeer>},
+      {"mellanox.mlx5", ReceiveContest<HandMlx5Rx, Mlx5Peer>},
+      {"virtio.packed", ReceiveContest<HandVirtioRx, VirtioPeer>},
+      {"intel.ixgbe.advanced", TransmitContest<IxgbeTx>},
+      {"intel.ice.flex", TransmitContest<IceTx>},
+  };
   bool rows = false;
+  std::string_view only;
   uint32_t rounds = 15;
   for (int i = 1; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--rows") {
       rows = true;
+    } else if (std::string_view(argv[i]) == "--only" && i + 1 < argc) {
+      only = argv[++i];
     } else {
       rounds = static_cast<uint32_t>(std::max(std::strtol(argv[i], nullptr, 10), 7L));
     }
   }
-  for (const auto& results :
-       {ReceiveContest<HandIxgbeRx, IxgbePeer>("intel.ixgbe.advanced", rounds),
-        ReceiveContest<HandIceRx, IcePeer>("intel.ice.flex", rounds),
-        ReceiveContest<HandMlx5Rx, Mlx5Peer>("mellanox.mlx5", rounds),
-        ReceiveContest<HandVirtioRx, VirtioPeer>("virtio.packed", rounds),
-        TransmitContest<IxgbeTx>("intel.ixgbe.advanced", rounds),
-        TransmitContest<IceTx>("intel.ice.flex", rounds)}) {
+  for (const auto& contest : contests) {
+    if (!only.empty() && only != contest.layout) continue;
+    const std::vector<Result> results = contest.run(contest.layout, rounds);
     if (!rows) Print(results);
     for (const char* contender : {"compiled", "interpreted"}) {
       if (rows) PrintRow(results, contender);
