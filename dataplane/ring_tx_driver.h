@@ -27,6 +27,7 @@
 #include "dataplane/tx_contexts.h"
 #include "dataplane/tx_driver.h"
 #include "dataplane/tx_ledger.h"
+#include "dataplane/tx_times.h"
 
 namespace qsplit::dataplane {
 
@@ -58,6 +59,8 @@ class RingTxDriver {
   uint32_t BytesBefore() const { return program_.before_bytes; }
   [[gnu::hot]] bool Publish();
   [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
+  bool ReturnsTimes() const { return times_.possible(); }
+  uint32_t TakeTimes(std::span<TxTime> out) { return times_.Take(out); }
 
  private:
   // Pieces of a packet whose bytes go into a slot themselves.
@@ -68,6 +71,7 @@ class RingTxDriver {
     TxRequest request;              // normalized
     const TxPost* first = nullptr;  // null: it cannot be carried
     int context = TxProgram::kNoContext;
+    bool timed = false;  // its time comes back
   };
   // A packet about to be written.
   struct Packet {
@@ -145,7 +149,7 @@ class RingTxDriver {
   void WriteChain(const Packet& packet, TxLedger::Packet* record);
   // Which descriptor of a packet would ask for its completion, and whether the next packet is to.
   uint32_t ReporterOf(const TxPost& first, uint32_t descriptors) const;
-  bool TakeReport(uint32_t slots);
+  bool TakeReport(uint32_t slots, bool always = false);
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
   // The first n, n returned, until there is no room or the next one is not plain.
@@ -169,8 +173,8 @@ class RingTxDriver {
   void PollCompletions();
   // Into cookies, so many at most, which the ledger gives back; returns how many.
   [[gnu::hot]] uint32_t PollKeys(std::span<uint32_t> cookies);
-  // True: *cookie is of a packet that is sent.
-  bool TakeKey(uint64_t key, uint32_t* cookie);
+  // True: *cookie is of a packet that is sent. completion: null where it is nothing but the key.
+  bool TakeKey(uint64_t key, const std::byte* completion, uint32_t* cookie);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
@@ -190,6 +194,7 @@ class RingTxDriver {
   TxContextPlaces contexts_;
   TxLedger ledger_;
   AddressLedger addresses_;  // where completions name buffers
+  TxTimes times_;
 
   std::optional<HeadReader> head_;
   std::optional<CompletionReader> completions_;

@@ -15,6 +15,9 @@ void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
 }
 
 void RingTxDriver::Finish(uint32_t id) {
+  if (times_.Waits(id)) [[unlikely]] {
+    times_.Settle(id, ledger_[id].cookie);
+  }
   FreeSlots(ledger_[id]);
   ledger_.Finish(id);
 }
@@ -47,6 +50,7 @@ void RingTxDriver::PollInPlace() {
     // Done is done, whatever else stands there.
     if (fault != RingFault::kNone && fault != RingFault::kUndefinedForm) return;
     completions_->Take(1);
+    if (fault == RingFault::kNone && times_.Waits(id)) times_.Note(id, read.form, copy.bytes);
     while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
     Finish(id);
   }
@@ -104,7 +108,9 @@ void RingTxDriver::PollCompletions() {
     // Over whose slots it stands, nobody knows: there is no going on from there.
     if (own && id == TxLedger::kNone) break;
     completions_->Take(own ? ledger_[id].slots : read.slots);
-    if (id != TxLedger::kNone) CompleteNamed(target.cumulative, id);
+    if (id == TxLedger::kNone) continue;
+    if (times_.Waits(id)) times_.Note(id, read.form, copy.bytes);
+    CompleteNamed(target.cumulative, id);
   }
   // As many packets are out as completions have room: the device never waits for this.
   completions_->Publish();
@@ -114,7 +120,7 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
   const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
   uint32_t count = 0;
   uint32_t alone = 0;
-  const auto take = [&](uint64_t key) {
+  const auto take = [&](uint64_t key, const std::byte* completion = nullptr) {
     AddressLedger::Buffer buffer;
     if (by_address) [[likely]] {
       if (!addresses_.Take(key, &buffer)) return count < cookies.size();
@@ -125,7 +131,7 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
       }
       key = buffer.id;
     }
-    if (TakeKey(key, &cookies[count])) ++count;
+    if (TakeKey(key, completion, &cookies[count])) ++count;
     return count < cookies.size();
   };
   if (!cookies.empty()) {
@@ -135,7 +141,7 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
       DescriptorBytes copy;
       for (uint32_t left = completions_->Ready(); left > 0; --left) {
         completions_->TakePlain(copy.bytes);
-        if (!take(only_key_->Load(copy.bytes))) break;
+        if (!take(only_key_->Load(copy.bytes), copy.bytes)) break;
       }
     }
   }
@@ -148,7 +154,7 @@ uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
 }
 
 // The key may be an address's owner by now.
-bool RingTxDriver::TakeKey(uint64_t key, uint32_t* cookie) {
+bool RingTxDriver::TakeKey(uint64_t key, const std::byte* completion, uint32_t* cookie) {
   const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
   const uint32_t id =
       by_slot ? ledger_.BySlot(key % rings_.descriptors->slot_count) : ledger_.ById(key);
@@ -156,6 +162,10 @@ bool RingTxDriver::TakeKey(uint64_t key, uint32_t* cookie) {
   if (ledger_[id].pending > 1) {
     CompleteNamed(false, id);
     return false;
+  }
+  if (times_.Waits(id)) [[unlikely]] {
+    if (completion != nullptr) times_.Note(id, 0, completion);
+    times_.Settle(id, ledger_[id].cookie);
   }
   FreeSlots(ledger_[id]);
   *cookie = ledger_.FinishNow(id);

@@ -16,6 +16,7 @@ using dataplane::TxRequest;
 TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const Setup& with)
     : driver(std::move(tx_driver)),
       setup(with),
+      timestamps(driver, pool->count() + driver.Capacity()),
       pool_(pool),
       alignment_(driver.AddressAlignment()),
       before_(driver.BytesBefore()),
@@ -177,6 +178,13 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     case PushResult::kTooLong:
       return Outcome::kRefused;
   }
+  if (PacketAccess::want_time(packet)) {
+    if (request.wants.Has(dataplane::TxFeature::kTimestamp)) {
+      timestamps.Asked(cookie);
+    } else {
+      LeaveUntold();
+    }
+  }
   GiveAway(packet, cookie);
   return Outcome::kSent;
 }
@@ -201,6 +209,7 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
     }
     if (outcome == Outcome::kRefused) {
       ++counters.refused;
+      if (PacketAccess::want_time(packet)) LeaveUntold();
       packet.Reset();
     }
     reclaimed = false;
@@ -243,6 +252,9 @@ size_t TxQueueImpl::Reclaim() {
     total += n;
     if (n < cookies.size()) break;
   }
+  if (timestamps.waiting() != 0) [[unlikely]] {
+    counters.timestamps_lost += timestamps.Collect(driver);
+  }
   reclaim_at_ = driver.Outstanding() + kReclaimAfter;
   return total;
 }
@@ -263,6 +275,10 @@ size_t TxQueue::Allocate(std::span<Packet> packets, uint32_t bytes) {
 }
 size_t TxQueue::Send(std::span<Packet> packets) { return impl_->Send(packets); }
 size_t TxQueue::Reclaim() { return impl_->Reclaim(); }
+size_t TxQueue::TakeTimestamps(std::span<TxTimestamp> out) {
+  impl_->Reclaim();
+  return impl_->timestamps.Take(out);
+}
 uint32_t TxQueue::outstanding() const { return impl_->driver.Outstanding(); }
 
 absl::Status TxQueue::Wait(absl::Duration timeout) {
@@ -291,6 +307,7 @@ bool TxQueue::offloads_vlan() const {
 bool TxQueue::offloads_segments() const {
   return impl_->driver.Supports(dataplane::TxFeature::kSegment);
 }
+bool TxQueue::offloads_timestamps() const { return impl_->timestamps.possible(); }
 const TxQueue::Counters& TxQueue::counters() const { return impl_->counters; }
 
 }  // namespace qsplit

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client-lib/src/queue_bell.h"
+#include "client-lib/src/tx_timestamps.h"
 #include "dataplane/tx_driver.h"
 #include "qsplit/tx_queue.h"
 
@@ -41,6 +42,7 @@ class TxQueueImpl {
   dataplane::TxDriver driver;
   const Setup setup;
   TxQueue::Counters counters;
+  TxTimestamps timestamps;
 
  private:
   enum class Outcome : uint8_t { kSent, kRefused, kLater };
@@ -75,6 +77,9 @@ class TxQueueImpl {
   void GiveAway(Packet& packet, uint32_t cookie);
   // It is sent.
   void GiveGuestBack(uint32_t guest);
+  // A packet that asked for the time will not get one.
+  void LeaveUntold() { counters.timestamps_lost += timestamps.AskedInVain(); }
+  dataplane::TxFeatures TimeOf(const Packet& packet) const;
   // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);

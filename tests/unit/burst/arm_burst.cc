@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace qsplit::dataplane::burst::testing {
 namespace {
@@ -18,6 +18,12 @@ Code Made(absl::StatusOr<Code> code) {
 template <typename T>
 std::span<std::byte> BytesOf(std::vector<T>& values) {
   return std::as_writable_bytes(std::span(values));
+}
+// The first `count` values, byte by byte.
+template <typename T>
+bool Same(std::vector<T>& a, std::vector<T>& b, size_t count) {
+  return std::ranges::equal(BytesOf(a).first(count * sizeof(T)),
+                            BytesOf(b).first(count * sizeof(T)));
 }
 template <typename T>
 ArmMachine::Area Read(std::vector<T>& values) {
@@ -58,8 +64,7 @@ uint32_t ArmRxBurst::PollSame(std::vector<std::byte>& ring, std::vector<PostedSl
       machine_.Call(code_.poll, {{Read(ring), Read(posted), Write(got), {}}, first, most});
   EXPECT_EQ(machine_.fault(), "");
   EXPECT_EQ(polled, count) << "from slot " << first << ", at most " << most;
-  EXPECT_EQ(std::memcmp(got.data(), expected.data(), count * sizeof(RxCompletion)), 0)
-      << "from slot " << first << ", at most " << most;
+  EXPECT_TRUE(Same(got, expected, count)) << "from slot " << first << ", at most " << most;
   CheckReads();
   return count;
 }
@@ -77,7 +82,7 @@ uint32_t ArmRxBurst::PostSame(std::vector<RxBuffer>& buffers, uint32_t first) {
   EXPECT_EQ(machine_.fault(), "");
   EXPECT_EQ(done, count) << "from slot " << first << ", at most " << most;
   EXPECT_TRUE(ring == same) << "from slot " << first << ", at most " << most;
-  EXPECT_EQ(std::memcmp(posted.data(), same_posted.data(), posted.size() * sizeof(PostedSlot)), 0);
+  EXPECT_TRUE(Same(posted, same_posted, posted.size()));
   return count;
 }
 
