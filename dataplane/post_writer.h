@@ -112,8 +112,9 @@ class PostWriter {
   }
   // For bursts that write slots by themselves: whether descriptors of this form and so many bytes
   // may be written so (a slot each, about which the ring says nothing but its phase), in words of 8
-  // bytes; where slots stand; whether the next one is to be held back until Commit, so that Write
-  // must do it; and that so many were written, not beyond the array's end.
+  // bytes; where slots stand; whether the word that hands over the next one is to be kept back, and
+  // which; that one was written but for that word; and that so many were written, not beyond the
+  // array's end.
   bool TakesBursts(uint32_t form, uint32_t bytes) const {
     return slots_.word_bytes() == 8 && !marks_last_slot_ && bell_bytes_ == 0 && !at_.has_link() &&
            bytes <= slots_.slot_bytes() && forms_.SlotsOf(form, bytes) == 1 &&
@@ -121,6 +122,14 @@ class PostWriter {
   }
   const SlotMemory& slots() const { return slots_; }
   bool HoldsNext() const { return bytes_decide_ && !held_; }
+  uint32_t HandoverWord(uint32_t form) const { return forms_[form].last_word; }
+  void AddHeld(uint32_t form, uint64_t word) {
+    held_ = true;
+    held_slot_ = at_.index();
+    held_word_ = forms_[form].last_word;
+    std::memcpy(held_bytes_.bytes + size_t{held_word_} * sizeof word, &word, sizeof word);
+    AddBurst(1);
+  }
   void AddBurst(uint32_t count) {
     used_ += count;
     at_.SkipSlots(count);

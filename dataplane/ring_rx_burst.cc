@@ -247,6 +247,7 @@ bool RxBufferRing::PlanBurst(v1::CompletionKey key, bool device_writes_slots,
   } else {
     plan->buffer_bytes = first.buffer_bytes;
   }
+  plan->handover_word = writer_->HandoverWord(form_);
   plan->words_stay = !device_writes_slots;
   plan->posts = true;
   return true;

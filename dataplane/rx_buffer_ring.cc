@@ -149,7 +149,7 @@ uint32_t RxBufferRing::PutBurst(std::span<const RxBuffer> buffers) {
   auto most = static_cast<uint32_t>(std::min<size_t>(buffers.size(), ledger_.Free()));
   if (!writer_->HasRoom(most * writer_slots_)) most = writer_->Room() / writer_slots_;
   while (taken < most) {
-    if (burst_ != nullptr && ledger_.in_order() && !writer_->HoldsNext()) {
+    if (burst_ != nullptr && ledger_.in_order()) {
       const uint32_t posted = PostBurst(buffers.subspan(taken, most - taken));
       taken += posted;
       if (taken == most) break;
@@ -180,16 +180,27 @@ bool RxBufferRing::PutOne(const RxBuffer& from) {
 
 uint32_t RxBufferRing::PostBurst(std::span<const RxBuffer> buffers) {
   const RingCursor& at = writer_->position();
-  const uint32_t posted = burst_->Post({.slots = writer_->slots().data(),
-                                        .phase = at.phase(),
-                                        .slot = at.index(),
-                                        .buffers = ledger_.buffers(),
-                                        .most = static_cast<uint32_t>(buffers.size()),
-                                        .were_posted = at.count() >= numbered_from_},
-                                       buffers.data());
-  ledger_.AddInOrder(at.index(), posted);
+  burst::RxRingBurst::Free to = {.slots = writer_->slots().data(),
+                                 .phase = at.phase(),
+                                 .slot = at.index(),
+                                 .buffers = ledger_.buffers(),
+                                 .most = static_cast<uint32_t>(buffers.size()),
+                                 .were_posted = at.count() >= numbered_from_};
+  uint32_t held = 0;
+  if (writer_->HoldsNext()) {
+    uint64_t word;
+    if (!burst_->PostHeld(to, buffers.front(), &word)) return 0;
+    ledger_.AddInOrder(to.slot, 1);
+    writer_->AddHeld(form_, word);
+    if (at.index() == 0) return 1;
+    held = 1;
+    ++to.slot;
+    --to.most;
+  }
+  const uint32_t posted = burst_->Post(to, buffers.data() + held);
+  ledger_.AddInOrder(to.slot, posted);
   writer_->AddBurst(posted);
-  return posted;
+  return held + posted;
 }
 
 bool RxBufferRing::WriteDescriptor() {

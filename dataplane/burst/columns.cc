@@ -94,6 +94,11 @@ void Apply(const uint64_t* entries, const Column& at, uint32_t count, Column& to
 
 }  // namespace
 
+void ReadNumbers(const std::vector<Piece>& pieces, const WordColumns& words, uint32_t count,
+                 uint64_t* numbers) {
+  AddPieces(pieces, words, count, *reinterpret_cast<Column*>(numbers));
+}
+
 void ReadLengths(const RecordPlan& plan, const WordColumns& words, uint32_t count,
                  uint64_t* lengths) {
   alignas(64) Column sum;

@@ -72,6 +72,7 @@ struct RxRingPlan {
   uint64_t alignment_mask = 0;  // bits of an address that must be 0
   // Of every buffer; 0: each has its own.
   uint32_t buffer_bytes = 0;
+  uint32_t handover_word = 0;  // of a descriptor; where PostHeld is called
   // The device does not write these slots: what is the same in all descriptors of a slot need not
   // be written again.
   bool words_stay = false;
@@ -120,6 +121,10 @@ class RxRingBurst {
   }
 
   const RxRingPlan& plan() const { return plan_; }
+  // Writes the first of a batch, all but the word that hands it over (RxRingPlan::handover_word),
+  // which goes to *held. False: not of the common case, and nothing done.
+  bool PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const;
+
   // OK: machine code; else why not.
   const absl::Status& code_status() const { return code_status_; }
 
