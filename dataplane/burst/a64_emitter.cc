@@ -296,4 +296,21 @@ Emitter::Spot Emitter::Entry(int32_t offsets_at, int32_t entries_at,
   return {entry, 0};
 }
 
+Emitter::Pair Emitter::LoadPair(const Spot& from) {
+  const Pair pair = cc_.newVecQ();
+  cc_.ldr(pair, Mem(from));
+  return pair;
+}
+
+Emitter::Pair Emitter::Copy(const Pair& from) {
+  const Pair pair = cc_.newVecQ();
+  cc_.mov(pair.b16(), from.b16());
+  return pair;
+}
+
+void Emitter::Shuffle(const Pair& pair, int32_t numbers_at) {
+  const Pair numbers = LoadPair({Block(numbers_at)});
+  cc_.tbl(pair.b16(), pair.b16(), numbers.b16());
+}
+
 }  // namespace qsplit::dataplane::burst::a64

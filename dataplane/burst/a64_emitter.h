@@ -99,6 +99,20 @@ class Emitter : public Assembly {
   // The entry of a table that the index, if there is one, leads to by offsets of 16 bits.
   Spot Entry(int32_t offsets_at, int32_t entries_at, const std::optional<Reg>& index);
 
+  // Two words side by side in a register of 16 bytes.
+  using Pair = asmjit::a64::Vec;
+  bool has_pairs() const { return true; }
+  Pair LoadPair(const Spot& from);
+  void StorePair(const Spot& to, const Pair& pair) { cc_.str(pair, Mem(to)); }
+  Pair Copy(const Pair& from);
+  void Or(const Pair& to, const Pair& from) { cc_.orr(to.b16(), to.b16(), from.b16()); }
+  // Each byte becomes the one whose number stands in the block in its place, or 0.
+  void Shuffle(const Pair& pair, int32_t numbers_at);
+  // The lowest 16 bits of a number, in place of 16 of the pair's.
+  void InsertHalf(const Pair& to, const Reg& from, int which) {
+    cc_.ins(to.h(static_cast<uint32_t>(which)), from.w());
+  }
+
  private:
   asmjit::a64::Mem Mem(const Spot& spot) const { return asmjit::a64::ptr(spot.base, spot.offset); }
   // A register with this value.

@@ -4,6 +4,7 @@
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
 #include "dataplane/burst/tx_code.h"
+#include "dataplane/burst/tx_ring_code.h"
 
 namespace qsplit::dataplane::burst {
 namespace a64 {
@@ -23,6 +24,11 @@ absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
   return TxCodeMaker<Emitter>(&emitter, plan).Make();
 }
 
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
+  Emitter emitter;
+  return TxRingCodeMaker<Emitter>(&emitter, plan, done).Make();
+}
+
 }  // namespace a64
 
 #if defined(__aarch64__)
@@ -34,6 +40,9 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions) 
   return a64::GenerateRxRing(plan);
 }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) { return a64::GenerateTx(plan); }
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
+  return a64::GenerateTxRing(plan, done);
+}
 #endif
 
 }  // namespace qsplit::dataplane::burst

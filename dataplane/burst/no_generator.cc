@@ -17,6 +17,9 @@ absl::Status NotHere() {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { return NotHere(); }
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
+  return NotHere();
+}
 
 }  // namespace qsplit::dataplane::burst
 

@@ -6,9 +6,11 @@
 #define QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +19,46 @@
 #include "dataplane/burst/walk_code.h"
 
 namespace qsplit::dataplane::burst {
+
+// Two words in a row whose bytes are the packet's own, in any order, or the image's: a shuffle of a
+// TxPacket, which has them all.
+struct TxWordPair {
+  static constexpr uint8_t kZero = 0x80;
+  static constexpr int kNone = -1;
+
+  bool shuffles = false;
+  std::array<uint8_t, 16> from{};  // bytes of the packet; kZero
+  int id_at = kNone;               // a number of 16 bits, too: which of the pair's
+  // What the emitter has of it.
+  int32_t shuffle_at = 0;
+
+  TxWordPair() { from.fill(kZero); }
+  // False: it is more than that.
+  bool Add(const TxWord::Part& part, uint32_t word);
+};
+static_assert(sizeof(TxPacket) == 16);
+
+inline bool TxWordPair::Add(const TxWord::Part& part, uint32_t word) {
+  const Piece& piece = part.piece;
+  const auto bits = static_cast<uint32_t>(std::popcount(piece.mask));
+  if (piece.shift % 8 != 0 || piece.place % 8 != 0 || (bits % 8 != 0 && !part.whole)) return false;
+  if (part.source == TxSource::kId && !piece.byte_swap && bits == 16 && piece.shift % 16 == 0 &&
+      piece.place == 0 && id_at == kNone) {
+    id_at = static_cast<int>(4 * word + piece.shift / 16);
+    return true;
+  }
+  if (part.source != TxSource::kBytes && part.source != TxSource::kAddress) return false;
+  const size_t first = part.source == TxSource::kBytes ? offsetof(TxPacket, bytes) : 0;
+  static_assert(offsetof(TxPacket, address) == 0);
+  for (uint32_t i = 0; i < (bits + 7) / 8; ++i) {
+    const uint32_t at = piece.shift / 8 + i;
+    if (at > 7) return false;
+    from[8 * word + (piece.byte_swap ? 7 - at : at)] =
+        static_cast<uint8_t>(first + piece.place / 8 + i);
+  }
+  shuffles = true;
+  return true;
+}
 
 // The loop that writes packets.
 template <typename Emitter>
@@ -30,6 +72,7 @@ class TxRingPush {
   using Reg = typename Emitter::Reg;
   using Spot = typename Emitter::Spot;
   using Label = typename Emitter::Label;
+  using Pair = typename Emitter::Pair;
 
   bool Holds() const { return plan_.held_word != TxRingPlan::kNone; }
   Reg Load(const Spot& from, uint32_t bytes) {
@@ -44,7 +87,16 @@ class TxRingPush {
   void PointHeld(uint32_t packets);
   void Advance(uint32_t packets);
 
+  // Whether anything is asked of this word by itself.
+  bool IsOwn(uint32_t which) const {
+    return which == plan_.held_word || which == plan_.kept_word ||
+           (plan_.report_words >> which & 1) != 0;
+  }
+  // Which words are written two at once: pairs_ of the first one.
+  void FindPairs();
+
   void Packet();
+  void TwoWords(uint32_t which, const Reg& id);
   void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
   Reg NumberOf(const TxWord::Part& part, const Reg& address, const Reg& bytes, const Reg& id);
   void Remember(const Reg& id);
@@ -57,7 +109,11 @@ class TxRingPush {
   WalkCode<Emitter> walk_;
   bool has_ids_ = false;
   bool has_count_ = false;
-  Reg cookies_, remembered_, number_, ids_, count_, held_;
+  Reg cookies_, remembered_, number_, ids_, prefixes_, prefix_, count_, held_;
+  // As many as there are registers for what the image has of them.
+  static constexpr uint32_t kMaxPairs = 8;
+  std::array<std::optional<TxWordPair>, kMaxPacketWords> pairs_;
+  std::array<Pair, kMaxPacketWords> constants_;
   // Words that are needed once more, of the packet before.
   std::array<std::optional<Reg>, kMaxPacketWords> before_;
 };
@@ -82,6 +138,7 @@ TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan)
 template <typename Emitter>
 asmjit::FuncNode* TxRingPush<Emitter>::Emit() {
   LoadCall();
+  FindPairs();
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     if ((plan_.report_words >> w & 1) == 0 && w != plan_.kept_word) continue;
     before_[w] = emitter_->New();
@@ -100,6 +157,10 @@ void TxRingPush<Emitter>::LoadCall() {
     number_ = load(offsetof(TxRingCall, number));
   }
   if (has_ids_) ids_ = load(offsetof(TxRingCall, ids));
+  if (plan_.has_prefix) {
+    prefixes_ = load(offsetof(TxRingCall, prefixes));
+    prefix_ = load(offsetof(TxRingCall, prefix));
+  }
   if (has_count_) count_ = load(offsetof(TxRingCall, count));
   if (!Holds()) return;
   const Label elsewhere = emitter_->NewLabel();
@@ -125,6 +186,51 @@ void TxRingPush<Emitter>::Advance(uint32_t packets) {
 }
 
 template <typename Emitter>
+void TxRingPush<Emitter>::FindPairs() {
+  if (!emitter_->has_pairs()) return;
+  uint32_t count = 0;
+  for (uint32_t w = 0; w + 1 < plan_.words.size() && count < kMaxPairs; ++w) {
+    const TxWord* const words = &plan_.words[w];
+    if (IsOwn(w) || IsOwn(w + 1) || words[0].offset % 16 != 0 ||
+        words[1].offset != words[0].offset + 8) {
+      continue;
+    }
+    TxWordPair pair;
+    bool all = true;
+    for (uint32_t i = 0; i < 2; ++i) {
+      for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
+    }
+    if (!all) continue;
+    constants_[w] = emitter_->LoadPair(walk_.More(offsetof(TxRingImage, words) + size_t{8} * w));
+    if (pair.shuffles) {
+      pair.shuffle_at = emitter_->AddBytes(std::as_bytes(std::span(pair.from)), 16);
+    }
+    pairs_[w++] = pair;
+    ++count;
+  }
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& id) {
+  const TxWordPair& pair = *pairs_[which];
+  const Spot to = WordAt(which);
+  if (!pair.shuffles && pair.id_at == TxWordPair::kNone) {
+    emitter_->StorePair(to, constants_[which]);
+    return;
+  }
+  Pair words;
+  if (pair.shuffles) {
+    words = emitter_->LoadPair(walk_.Element());
+    emitter_->Shuffle(words, pair.shuffle_at);
+    emitter_->Or(words, constants_[which]);
+  } else {
+    words = emitter_->Copy(constants_[which]);
+  }
+  if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, id, pair.id_at);
+  emitter_->StorePair(to, words);
+}
+
+template <typename Emitter>
 void TxRingPush<Emitter>::Packet() {
   const Reg address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
   const Reg bytes = Load(walk_.Element(offsetof(TxPacket, bytes)), 4);
@@ -135,7 +241,18 @@ void TxRingPush<Emitter>::Packet() {
     const auto before = static_cast<int32_t>((walk_.ahead() + 1) * sizeof(uint32_t));
     id = Load({ids_, -before}, 4);
   }
-  for (uint32_t w = 0; w < plan_.words.size(); ++w) Word(w, address, bytes, id);
+  if (plan_.has_prefix) {
+    const Reg at = emitter_->Plus(prefixes_, 0);
+    emitter_->AddProduct(at, id, sizeof(uint32_t));
+    emitter_->JumpIf(Load({at}, 4), Emitter::kNotZero, prefix_, walk_.stop());
+  }
+  for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+    if (pairs_[w].has_value()) {
+      TwoWords(w++, id);
+    } else {
+      Word(w, address, bytes, id);
+    }
+  }
   Remember(id);
 }
 

@@ -24,7 +24,9 @@ bool ExtractsFast() {
 
 Emitter::Emitter(Instructions which)
     : Assembly(asmjit::Environment::host()),
-      can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()) {
+      can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()),
+      has_pairs_(which == Instructions::kOfThisProcessor &&
+                 asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSSE3)) {
   Attach(&cc_);
 }
 
@@ -267,6 +269,22 @@ Emitter::Spot Emitter::Entry(int32_t offsets_at, int32_t entries_at,
                                     : asm86::word_ptr(block_, offsets_at);
   cc_.movzx(entry.r32(), at);
   return {block_, entries_at, entry};
+}
+
+Emitter::Pair Emitter::LoadPair(const Spot& from) {
+  const Pair pair = cc_.newXmm();
+  cc_.movups(pair, Mem(from, 16));
+  return pair;
+}
+
+Emitter::Pair Emitter::Copy(const Pair& from) {
+  const Pair pair = cc_.newXmm();
+  cc_.movaps(pair, from);
+  return pair;
+}
+
+void Emitter::Shuffle(const Pair& pair, int32_t numbers_at) {
+  cc_.pshufb(pair, asm86::xmmword_ptr(block_, numbers_at));
 }
 
 }  // namespace qsplit::dataplane::burst::x86

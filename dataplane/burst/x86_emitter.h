@@ -99,6 +99,18 @@ class Emitter : public Assembly {
   // The entry of a table that the index, if there is one, leads to by offsets of 16 bits.
   Spot Entry(int32_t offsets_at, int32_t entries_at, const std::optional<Reg>& index);
 
+  // Two words side by side in a register of 16 bytes.
+  using Pair = asmjit::x86::Xmm;
+  bool has_pairs() const { return has_pairs_; }
+  Pair LoadPair(const Spot& from);
+  void StorePair(const Spot& to, const Pair& pair) { cc_.movups(Mem(to, 16), pair); }
+  Pair Copy(const Pair& from);
+  void Or(const Pair& to, const Pair& from) { cc_.por(to, from); }
+  // Each byte becomes the one whose number stands in the block in its place, or 0.
+  void Shuffle(const Pair& pair, int32_t numbers_at);
+  // The lowest 16 bits of a number, in place of 16 of the pair's.
+  void InsertHalf(const Pair& to, const Reg& from, int which) { cc_.pinsrw(to, from.r32(), which); }
+
  private:
   asmjit::x86::Mem Mem(const Spot& spot, uint32_t bytes) const;
   // A constant in memory.
@@ -109,6 +121,7 @@ class Emitter : public Assembly {
 
   asmjit::x86::Compiler cc_;
   bool can_extract_ = false;  // pext, and it is fast
+  bool has_pairs_ = false;    // pshufb
   Reg block_;
 };
 

@@ -3,6 +3,7 @@
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
 #include "dataplane/burst/tx_code.h"
+#include "dataplane/burst/tx_ring_code.h"
 #include "dataplane/burst/x86_emitter.h"
 
 namespace qsplit::dataplane::burst {
@@ -20,6 +21,11 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions w
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
   x86::Emitter emitter(Instructions::kOfThisProcessor);
   return TxCodeMaker<x86::Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
+  x86::Emitter emitter(Instructions::kOfThisProcessor);
+  return TxRingCodeMaker<x86::Emitter>(&emitter, plan, done).Make();
 }
 
 }  // namespace qsplit::dataplane::burst

@@ -62,4 +62,74 @@ uint32_t ArmRxRingBurst::PostSame(std::vector<RxBuffer>& before, std::vector<RxB
   return count;
 }
 
+ArmTxRingBurst::ArmTxRingBurst(const TxRingPlan& plan, const TxDonePlan& done)
+    : plan_(plan),
+      done_(done),
+      code_(Made(a64::GenerateTxRing(plan, done))),
+      machine_(code_.bytes) {}
+
+uint32_t ArmTxRingBurst::PushSame(TxRingMemory& memory, uint32_t first) {
+  TxRingMemory same = memory;
+  std::vector<std::byte> ring(size_t{plan_.slot_count} * plan_.slot_bytes, std::byte{0x5a});
+  std::vector<std::byte> same_ring = ring;
+  const auto most = static_cast<uint32_t>(memory.packets.size());
+  TxRingCall call = memory.Call();
+  const uint32_t count = TxRingBurst::PushByPlan(plan_, ring.data(), call, first, most,
+                                                 memory.packets.data(), memory.image);
+  // The same arrays where the machine has them; what is remembered stands in one of two.
+  const bool by_id = plan_.memory == TxMemory::kId;
+  std::vector<uint32_t> numbers = same.ids;  // both in one area
+  numbers.insert(numbers.end(), same.prefixes.begin(), same.prefixes.end());
+  const uint64_t ids = ArmMachine::AddressOf(ArmMachine::kB, BytesOf(numbers).size());
+  const auto there = [](uint64_t address) { return static_cast<uintptr_t>(address); };
+  const ArmMachine::Area remembers = by_id ? Write(same.remembered) : Write(same.cookies);
+  const uintptr_t remembered = there(ArmMachine::AddressOf(ArmMachine::kA, remembers.bytes.size()));
+  std::vector<TxRingCall> calls{same.call};
+  TxRingCall& to = calls.front();
+  to.cookies = reinterpret_cast<uint32_t*>(remembered);
+  to.remembered = reinterpret_cast<TxRemembered*>(remembered);
+  to.ids = reinterpret_cast<uint32_t*>(there(ids + BytesOf(same.ids).size()));
+  to.prefixes = to.ids;
+  if (same.holds) {
+    to.held = reinterpret_cast<uint64_t*>(there(ArmMachine::AddressOf(ArmMachine::kC, 8)));
+  }
+  std::vector<TxRingImage> images{same.image};
+  ArmMachine::Arguments arguments{{Write(same_ring),
+                                   {BytesOf(calls), true, true},
+                                   Read(same.packets),
+                                   Read(images),
+                                   remembers,
+                                   Read(numbers),
+                                   Write(same.held)},
+                                  first,
+                                  most};
+  const auto pushed = machine_.Call(code_.push, arguments);
+  EXPECT_EQ(machine_.fault(), "");
+  EXPECT_EQ(pushed, count) << "from slot " << first << ", at most " << most;
+  EXPECT_TRUE(ring == same_ring) << "from slot " << first << ", at most " << most;
+  EXPECT_TRUE(Same(memory.cookies, same.cookies, memory.cookies.size()));
+  EXPECT_TRUE(Same(memory.remembered, same.remembered, memory.remembered.size()));
+  EXPECT_EQ(memory.held, same.held);
+  const uint32_t room = first < plan_.slot_count ? plan_.slot_count - first : 0;
+  const bool all = count != 0 && count == std::min(most, room / plan_.packet_slots);
+  EXPECT_EQ(to.has_kept != 0, plan_.kept_word != TxRingPlan::kNone && all);
+  return count;
+}
+
+uint32_t ArmTxRingBurst::TakeSame(std::vector<std::byte>& ring, uint32_t first, uint32_t most,
+                                  uint32_t phase) {
+  std::vector<uint64_t> expected(most);
+  std::vector<uint64_t> got(most);
+  std::vector<uint64_t> values;
+  for (const TxDonePlan::Test& test : done_.tests) values.push_back(test.value[phase]);
+  const uint32_t count =
+      TxRingBurst::TakeByPlan(done_, ring.data(), first, most, phase, expected.data());
+  const auto taken =
+      machine_.Call(code_.take, {{Read(ring), {}, Write(got), Read(values)}, first, most});
+  EXPECT_EQ(machine_.fault(), "");
+  EXPECT_EQ(taken, count) << "from slot " << first << ", at most " << most;
+  EXPECT_TRUE(Same(got, expected, count)) << "from slot " << first << ", at most " << most;
+  return count;
+}
+
 }  // namespace qsplit::dataplane::burst::testing

@@ -30,6 +30,21 @@ class ArmRxRingBurst {
   ArmMachine machine_;
 };
 
+class ArmTxRingBurst {
+ public:
+  ArmTxRingBurst(const TxRingPlan& plan, const TxDonePlan& done);
+
+  // Packets, completions.
+  uint32_t PushSame(TxRingMemory& memory, uint32_t first);
+  uint32_t TakeSame(std::vector<std::byte>& ring, uint32_t first, uint32_t most, uint32_t phase);
+
+ private:
+  const TxRingPlan& plan_;
+  const TxDonePlan& done_;
+  TxRingCode code_;
+  ArmMachine machine_;
+};
+
 }  // namespace qsplit::dataplane::burst::testing
 
 #endif  // QSPLIT_TESTS_UNIT_BURST_ARM_RING_BURST_H_

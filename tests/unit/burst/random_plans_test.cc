@@ -136,5 +136,53 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
   EXPECT_GT(pushed, 1000u);
 }
 
+TEST(RandomPlans, TransmitToAnyRingIsTheSameInAllWays) {
+  Random random(43);
+  uint64_t pushed = 0;
+  uint64_t taken = 0;
+  for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
+    SCOPED_TRACE(n);
+    const TxDonePlan done = RandomTxDonePlan(random);
+    const auto burst = TxRingBurst::Create(RandomTxRingPlan(random), &done, true);
+    const TxRingPlan& plan = burst->plan();
+    ArmTxRingBurst arm(plan, done);
+    for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
+      TxRingMemory memory = RandomMemory(plan, random);
+      TxRingMemory same = memory;
+      const uint32_t first = RandomSlot(plan.slot_count, random);
+      const uint32_t count = arm.PushSame(memory, first);
+      pushed += count;
+      std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
+      std::vector<std::byte> same_ring = ring;
+      const auto most = static_cast<uint32_t>(memory.packets.size());
+      TxRingCall call = memory.Call();
+      TxRingBurst::PushByPlan(plan, ring.data(), call, first, most, memory.packets.data(),
+                              memory.image);
+      TxRingCall same_call = same.Call();
+      EXPECT_EQ(
+          burst->Push(same_ring.data(), same_call, first, most, same.packets.data(), same.image),
+          count);
+      EXPECT_TRUE(ring == same_ring);
+      EXPECT_TRUE(Same(memory.cookies, same.cookies, most));
+      EXPECT_TRUE(Same(memory.remembered, same.remembered, same.remembered.size()));
+      EXPECT_EQ(memory.held, same.held);
+
+      const uint32_t phase = random() % 2;
+      std::vector<std::byte> completed = RandomRing(done, phase, random);
+      const uint32_t slot = RandomSlot(done.slot_count, random);
+      const uint32_t wanted = random() % (done.slot_count + 4);
+      taken += arm.TakeSame(completed, slot, wanted, phase);
+      std::vector<uint64_t> expected(wanted);
+      std::vector<uint64_t> got(wanted);
+      const uint32_t keys =
+          TxRingBurst::TakeByPlan(done, completed.data(), slot, wanted, phase, expected.data());
+      EXPECT_EQ(burst->Take(completed.data(), slot, wanted, phase, got.data()), keys);
+      EXPECT_TRUE(Same(got, expected, keys));
+    }
+  }
+  EXPECT_GT(pushed, 1000u);
+  EXPECT_GT(taken, 1000u);
+}
+
 }  // namespace
 }  // namespace qsplit::dataplane::burst::testing

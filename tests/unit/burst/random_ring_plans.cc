@@ -58,7 +58,8 @@ void AddPosting(RxRingPlan* plan, Random& random) {
   }
   plan->address = RandomAddress(plan->post_words, random, &plan->max_address);
   plan->max_length = UINT32_MAX;
-  if (random() % 2 == 0) {
+  // Buffers that are all of one size do not say it.
+  if (plan->buffer_bytes == 0 && random() % 4 != 0) {
     const uint32_t bits = 12 + random() % 21;
     plan->length = RandomPieces(bits, plan->post_words, random);
     plan->max_length = static_cast<uint32_t>((uint64_t{1} << bits) - 1);
@@ -157,6 +158,136 @@ RxRingMemory RandomMemory(const RxRingPlan& plan, uint32_t slot, uint32_t buffer
     }
   }
   return memory;
+}
+
+namespace {
+
+uint64_t LowBits(uint32_t bits) { return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1; }
+
+// Parts that carry a number: all of it in one, or several.
+void AddNumber(TxSource source, uint32_t bits, TxRingPlan* plan, Random& random) {
+  const std::vector<Piece> pieces =
+      RandomPieces(bits, static_cast<uint32_t>(plan->words.size()), random);
+  for (Piece piece : pieces) {
+    TxWord& word = plan->words[piece.word];
+    if (random() % 2 == 0) piece.shift = static_cast<uint8_t>(piece.shift / 8 * 8);
+    // No two in the same bits.
+    const uint64_t put = piece.Put(~uint64_t{0});
+    const bool free = std::all_of(word.parts.begin(), word.parts.end(), [&](const auto& part) {
+      return (part.piece.Put(~uint64_t{0}) & put) == 0;
+    });
+    if (!free) continue;
+    piece.word = 0;
+    word.parts.push_back({source, static_cast<uint32_t>(random() % plan->packet_slots), piece,
+                          pieces.size() == 1 && source != TxSource::kPrefix});
+  }
+}
+
+}  // namespace
+
+TxRingPlan RandomTxRingPlan(Random& random) {
+  TxRingPlan plan;
+  plan.slot_count = 2 + random() % 40;
+  plan.packet_slots = 1 + random() % 2;
+  const uint32_t words = 1 + random() % kMaxWords;
+  plan.slot_bytes = kWord * words;
+  for (uint32_t w = 0; w < words * plan.packet_slots; ++w) {
+    if (random() % 8 != 0 || plan.words.empty()) plan.words.push_back({kWord * w, {}});
+  }
+  const auto count = static_cast<uint32_t>(plan.words.size());
+  plan.memory = static_cast<TxMemory>(random() % 3);
+  plan.has_prefix = random() % 3 == 0;
+  const uint32_t address_bits = random() % 2 == 0 ? 64 : 20 + random() % 45;
+  AddNumber(TxSource::kAddress, address_bits, &plan, random);
+  plan.address_not = ~LowBits(address_bits);
+  if (random() % 3 == 0) plan.address_not |= LowBits(1 + random() % 8);
+  const uint32_t length_bits = 8 + random() % 25;
+  AddNumber(TxSource::kBytes, length_bits, &plan, random);
+  plan.max_bytes = static_cast<uint32_t>(LowBits(length_bits));
+  if (plan.memory == TxMemory::kId || plan.has_prefix || random() % 2 == 0) {
+    AddNumber(TxSource::kId, random() % 2 == 0 ? 16 : 6 + random() % 11, &plan, random);
+    plan.memory = plan.memory == TxMemory::kNothing ? TxMemory::kId : plan.memory;
+    if (plan.has_prefix) plan.memory = TxMemory::kId;
+  }
+  if (plan.has_prefix) {
+    AddNumber(TxSource::kPrefix, 64, &plan, random);
+    plan.prefix_iova = random.Wide() & 0xffff'ffff'f000;
+    plan.prefix_stride = random() % 2 == 0 ? 64 : 12;
+  }
+  if (random() % 2 == 0) {
+    const uint32_t bits = 4 + random() % 13;
+    AddNumber(TxSource::kCount, bits, &plan, random);
+    plan.count_mask = LowBits(bits);
+  }
+  if (random() % 2 == 0) plan.held_word = random() % count;
+  if (random() % 2 == 0) plan.kept_word = random() % count;
+  if (random() % 2 == 0) {
+    plan.report_words = random() & random() & static_cast<uint32_t>(LowBits(count));
+  }
+  return plan;
+}
+
+TxRingCall TxRingMemory::Call() {
+  TxRingCall made = call;
+  made.cookies = cookies.data();
+  made.remembered = remembered.data();
+  made.ids = ids.data() + ids.size();
+  made.prefixes = prefixes.data();
+  if (holds) made.held = held.data();
+  return made;
+}
+
+TxRingMemory RandomMemory(const TxRingPlan& plan, Random& random) {
+  TxRingMemory memory;
+  memory.packets.resize(random() % (plan.slot_count / plan.packet_slots + 4));
+  for (TxPacket& packet : memory.packets) {
+    packet.address = Iova(RandomAddressUpTo(~plan.address_not, 0, random));
+    packet.bytes = random() % 32 == 0 ? random() : 1 + random() % plan.max_bytes;
+    packet.cookie = random();
+  }
+  for (uint32_t w = 0; w < plan.words.size(); ++w) {
+    if (random() % 4 != 0) memory.image.words[w] = random.Wide();
+    if ((plan.report_words >> w & 1) != 0) memory.image.report[w] = random.Wide();
+  }
+  memory.cookies.resize(memory.packets.size());
+  memory.ids.resize(memory.packets.size());
+  for (uint32_t& id : memory.ids) id = random() % TxRingMemory::kIds;
+  memory.call.prefix = 3;
+  for (uint32_t& prefix : memory.prefixes) prefix = random() % 32 == 0 ? 4 : 3;
+  memory.call.number = random.Wide();
+  memory.call.count = random.Wide();
+  memory.call.report = random() % 2;
+  memory.holds = plan.held_word != TxRingPlan::kNone && random() % 2 == 0;
+  return memory;
+}
+
+TxDonePlan RandomTxDonePlan(Random& random) {
+  TxDonePlan plan;
+  const uint32_t words = 1 + random() % kMaxWords;
+  plan.slot_count = 2 + random() % 40;
+  plan.slot_bytes = kWord * words;
+  plan.step_slots = 1 + random() % 2;
+  for (uint32_t n = random() % 4; n > 0; --n) {
+    const uint64_t mask = random.Wide() & random.Wide();
+    plan.tests.push_back({static_cast<uint32_t>(random() % words),
+                          mask,
+                          {random.Wide() & mask, random.Wide() & mask}});
+  }
+  plan.key = RandomPieces(1 + random() % 64, words, random);
+  return plan;
+}
+
+std::vector<std::byte> RandomRing(const TxDonePlan& plan, uint32_t phase, Random& random) {
+  std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
+  for (size_t at = 0; at < ring.size(); at += kWord) {
+    uint64_t word = random.Wide();
+    for (const TxDonePlan::Test& test : plan.tests) {
+      if (at % plan.slot_bytes / kWord != test.word || random() % 64 == 0) continue;
+      word = (word & ~test.mask) | test.value[phase];
+    }
+    std::memcpy(&ring[at], &word, kWord);
+  }
+  return ring;
 }
 
 }  // namespace qsplit::dataplane::burst::testing

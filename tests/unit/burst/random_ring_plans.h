@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dataplane/burst/rx_ring_burst.h"
+#include "dataplane/burst/tx_ring.h"
 #include "tests/unit/burst/random_plans.h"
 
 namespace qsplit::dataplane::burst::testing {
@@ -21,6 +22,30 @@ struct RxRingMemory {
 RxRingMemory RandomMemory(const RxRingPlan& plan, uint32_t slot, uint32_t buffer, uint32_t phase,
                           Random& random);
 std::vector<RxBuffer> RandomBuffers(const RxRingPlan& plan, size_t count, Random& random);
+
+TxRingPlan RandomTxRingPlan(Random& random);
+TxDonePlan RandomTxDonePlan(Random& random);
+
+// What a push of such a plan works on.
+struct TxRingMemory {
+  static constexpr uint32_t kIds = 64;
+
+  std::vector<TxPacket> packets;
+  TxRingImage image;
+  std::vector<uint32_t> cookies;
+  std::vector<TxRemembered> remembered = std::vector<TxRemembered>(kIds);
+  std::vector<uint32_t> ids;  // the first packet's is the last one
+  std::vector<uint32_t> prefixes = std::vector<uint32_t>(kIds);
+  std::vector<uint64_t> held = std::vector<uint64_t>(1);
+  bool holds = false;
+  // But for pointers.
+  TxRingCall call;
+
+  TxRingCall Call();
+};
+TxRingMemory RandomMemory(const TxRingPlan& plan, Random& random);
+// Completions, most of them of the common case.
+std::vector<std::byte> RandomRing(const TxDonePlan& plan, uint32_t phase, Random& random);
 
 }  // namespace qsplit::dataplane::burst::testing
 
