@@ -48,34 +48,67 @@ uint32_t ReadSlots(const RxRingPlan& plan, const std::byte* at, uint32_t phase, 
   return most;
 }
 
-// The prefix of a packet. False: not of the common case.
-bool ReadPrefix(const RxRingPlan& plan, const RxBuffer& buffer, uint32_t i, WordColumns* words) {
-  if (plan.prefix_word == kMaxWords) return true;
-  const std::byte* from = buffer.memory;
-  if (reinterpret_cast<uintptr_t>(from) % kWord != 0) return false;
+// A word at any address.
+struct [[gnu::packed]] LooseWord {
+  uint64_t word;
+};
+struct [[gnu::packed]] LooseHalf {
+  uint32_t half;
+};
+
+// Reads prefixes of packets into columns, until one is not of the common case; how many are.
+uint32_t ReadPrefixes(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t count,
+                      WordColumns* words) {
   for (uint32_t w = plan.prefix_word; w < kMaxWords; ++w) {
     if ((plan.record.words >> w & 1) == 0) continue;
     const uint32_t offset = kWord * (w - plan.prefix_word);
-    // What was released with the completion.
-    const uint64_t word = offset + kWord <= plan.prefix_bytes
-                              ? LoadRelaxed<uint64_t>(from + offset)
-                              : LoadRelaxed<uint32_t>(from + offset);
-    if ((word & plan.record.tests[w].mask) != plan.record.tests[w].value) return false;
-    words->word[w][i] = word;
+    const bool whole = offset + kWord <= plan.prefix_bytes;
+    const WordTest test = plan.record.tests[w];
+    uint64_t* const column = words->word[w];
+    uint32_t i = 0;
+    for (; i < count; ++i) {
+      // What was released with the completion; volatile: once.
+      const std::byte* from = buffers[i].memory + offset;
+      const uint64_t word = whole ? reinterpret_cast<const volatile LooseWord*>(from)->word
+                                  : reinterpret_cast<const volatile LooseHalf*>(from)->half;
+      if ((word & test.mask) != test.value) break;
+      column[i] = word;
+    }
+    count = i;
   }
-  return true;
+  return count;
 }
 
-// Whether the key names the buffer; *skip: how far behind its first byte.
-bool Names(const RxRingPlan& plan, uint64_t key, const RxBuffer& buffer, uint32_t number,
-           uint64_t* skip) {
-  *skip = 0;
-  if (plan.key == RxRingPlan::Key::kNumber) return key == number;
-  if (plan.key == RxRingPlan::Key::kAddress) {
-    *skip = key - buffer.address.value;
-    return *skip == 0 || (plan.key_inside && *skip < buffer.bytes);
+// How far behind their buffers' first bytes packets begin, until a completion is of another buffer;
+// how many are not. number: of the first buffer.
+uint32_t FindSkips(const RxRingPlan& plan, const WordColumns& words, const RxBuffer* buffers,
+                   uint32_t number, uint32_t count, uint64_t* skips) {
+  alignas(64) uint64_t keys[kColumn];
+  if (plan.key != RxRingPlan::Key::kNone) ReadNumbers(plan.key_pieces, words, count, keys);
+  uint32_t i = 0;
+  switch (plan.key) {
+    case RxRingPlan::Key::kNone:
+      std::fill_n(skips, count, 0);
+      break;
+    case RxRingPlan::Key::kNumber:
+      std::fill_n(skips, count, 0);
+      while (i < count && keys[i] == number + i) ++i;
+      count = i;
+      break;
+    case RxRingPlan::Key::kAddress:
+      for (; i < count; ++i) {
+        skips[i] = keys[i] - buffers[i].address.value;
+        if (skips[i] != 0 && (!plan.key_inside || skips[i] >= buffers[i].bytes)) break;
+      }
+      count = i;
   }
-  return true;
+  if (!plan.record.offset.empty()) {
+    ReadNumbers(plan.record.offset, words, count, keys);
+    for (i = 0; i < count; ++i) skips[i] += keys[i];
+  }
+  const uint64_t prefix = plan.prefix_bytes;
+  for (i = 0; i < count; ++i) skips[i] += prefix;
+  return count;
 }
 
 // A word of the slot that a buffer is posted in.
@@ -157,14 +190,22 @@ bool CanPost(const RxRingPlan& plan, const RxBuffer& buffer) {
   const uint64_t address = buffer.address.value;
   return (address & plan.alignment_mask) == 0 && address <= plan.max_address &&
          (plan.buffer_bytes != 0 ? buffer.bytes >= plan.buffer_bytes
-                                 : buffer.bytes - 1 < plan.max_length);
+                                 : buffer.bytes - 1 < plan.max_length) &&
+         (!plan.needs_memory || buffer.memory != nullptr);
 }
 
-void Keep(const RxRingPlan& plan, const RxBuffer& from, uint32_t bytes, RxBuffer* to) {
-  to->bytes = bytes;
-  to->cookie = from.cookie;
-  if (plan.keeps_address) to->address = from.address;
-  if (plan.keeps_memory) to->memory = from.memory;
+void Keep(const RxRingPlan& plan, const RxBuffer* from, uint32_t count, RxBuffer* to) {
+  const uint32_t bytes = plan.buffer_bytes;
+  for (uint32_t i = 0; i < count; ++i) {
+    to[i].bytes = bytes != 0 ? bytes : from[i].bytes;
+    to[i].cookie = from[i].cookie;
+  }
+  if (plan.keeps_address) {
+    for (uint32_t i = 0; i < count; ++i) to[i].address = from[i].address;
+  }
+  if (plan.keeps_memory) {
+    for (uint32_t i = 0; i < count; ++i) to[i].memory = from[i].memory;
+  }
 }
 
 }  // namespace
@@ -188,8 +229,11 @@ std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled)
     for (int phase = 0; phase < 2; ++phase) {
       burst->poll_[phase] = burst->code_.At<PollCode>(code->poll[phase]);
       burst->post_[phase] = burst->code_.At<PostCode>(code->post[phase]);
-      if (code->again[phase] == RxRingCode::kNone) continue;
-      burst->again_[phase] = burst->code_.At<PostCode>(code->again[phase]);
+      const auto optional = [&](size_t offset) {
+        return offset == RxRingCode::kNone ? nullptr : burst->code_.At<PostCode>(offset);
+      };
+      burst->again_[phase] = optional(code->again[phase]);
+      burst->held_[phase] = optional(code->held[phase]);
     }
     return absl::OkStatus();
   };
@@ -201,26 +245,27 @@ uint32_t RxRingBurst::PostByCode(const Free& to, const RxBuffer* buffers) const 
   const uint32_t phase = to.phase & 1;
   uint32_t done = 0;
   if (to.were_posted && again_[phase] != nullptr) {
-    done = again_[phase](to.slots, to.buffers, to.slot, to.most, buffers, 0);
+    done = again_[phase](to.slots, to.buffers, to.slot, to.most, buffers, nullptr);
     if (done == to.most || to.slot + done == plan_.buffer_count) return done;
   }
   return done +
          post_[phase](to.slots, to.buffers, to.slot + done, to.most - done, buffers + done, 0);
 }
 
-bool RxRingBurst::PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
-  if (to.slot >= plan_.buffer_count || !plan_.posts || !CanPost(plan_, buffer)) return false;
-  const uint32_t bytes = BytesOf(plan_, buffer);
-  std::byte* at = to.slots + size_t{to.slot} * plan_.post_slot_bytes;
-  for (uint32_t w = 0; w < plan_.post_words; ++w) {
-    const uint64_t word = PostWord(plan_, w, buffer, bytes, to.slot, to.phase);
-    if (w == plan_.handover_word) {
+bool RxRingBurst::PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer& buffer,
+                                 uint64_t* held) {
+  if (to.slot >= plan.buffer_count || !plan.posts || !CanPost(plan, buffer)) return false;
+  const uint32_t bytes = BytesOf(plan, buffer);
+  std::byte* at = to.slots + size_t{to.slot} * plan.post_slot_bytes;
+  for (uint32_t w = 0; w < plan.post_words; ++w) {
+    const uint64_t word = PostWord(plan, w, buffer, bytes, to.slot, to.phase);
+    if (w == plan.handover_word) {
       *held = word;
     } else {
       StoreRelaxed<uint64_t>(at + size_t{kWord} * w, word);
     }
   }
-  Keep(plan_, buffer, bytes, &to.buffers[to.slot]);
+  Keep(plan, &buffer, 1, &to.buffers[to.slot]);
   return true;
 }
 
@@ -233,35 +278,25 @@ uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, 
                 offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
   WordColumns words;
   alignas(64) uint64_t lengths[kColumn];
-  alignas(64) uint64_t keys[kColumn];
-  alignas(64) uint64_t offsets[kColumn];
-  const bool has_offset = !plan.record.offset.empty();
+  alignas(64) uint64_t skips[kColumn];
   uint32_t done = 0;
   while (done < most) {
     const uint32_t wanted = std::min(kColumn, most - done);
-    uint32_t count = ReadSlots(plan, from.slots + size_t{from.slot + done} * plan.slot_bytes,
-                               from.phase, wanted, &words);
-    ReadLengths(plan.record, words, count, lengths);
-    if (plan.key != RxRingPlan::Key::kNone) ReadNumbers(plan.key_pieces, words, count, keys);
-    if (has_offset) ReadNumbers(plan.record.offset, words, count, offsets);
     const RxBuffer* buffers = from.buffers + from.buffer + done;
     RxCompletion* to = out + done;
+    uint32_t count = ReadSlots(plan, from.slots + size_t{from.slot + done} * plan.slot_bytes,
+                               from.phase, wanted, &words);
+    count = FindSkips(plan, words, buffers, from.buffer + done, count, skips);
+    ReadLengths(plan.record, words, count, lengths);
+    uint32_t fit = 0;
+    while (fit < count && lengths[fit] <= UINT32_MAX &&
+           lengths[fit] + skips[fit] <= buffers[fit].bytes) {
+      ++fit;
+    }
+    count = ReadPrefixes(plan, buffers, fit, &words);
     for (uint32_t i = 0; i < count; ++i) {
-      const RxBuffer& buffer = buffers[i];
-      uint64_t skip = 0;
-      if (plan.key != RxRingPlan::Key::kNone &&
-          !Names(plan, keys[i], buffer, from.buffer + done + i, &skip)) {
-        count = i;
-        break;
-      }
-      skip += plan.prefix_bytes;
-      if (has_offset) skip += offsets[i];
-      if (lengths[i] > buffer.bytes || lengths[i] + skip > buffer.bytes ||
-          !ReadPrefix(plan, buffer, i, &words)) {
-        count = i;
-        break;
-      }
-      const uint64_t head[2] = {buffer.cookie | lengths[i] << 32, uint64_t{0x101} << 32 | skip};
+      const uint64_t head[2] = {buffers[i].cookie | lengths[i] << 32,
+                                uint64_t{0x101} << 32 | skips[i]};
       std::memcpy(static_cast<void*>(&to[i]), head, sizeof head);
     }
     ReadMetadata(plan.record, words, count, to);
@@ -287,9 +322,7 @@ uint32_t RxRingBurst::PostByPlan(const RxRingPlan& plan, const Free& to, const R
       PostWords(plan, w, to, buffers, from, count);
     }
   }
-  for (uint32_t i = 0; i < done; ++i) {
-    Keep(plan, buffers[i], BytesOf(plan, buffers[i]), &to.buffers[to.slot + i]);
-  }
+  Keep(plan, buffers, done, &to.buffers[to.slot]);
   return done;
 }
 

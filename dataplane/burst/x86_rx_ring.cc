@@ -120,8 +120,6 @@ class Completion {
     asm86::Compiler& cc = emitter_->cc();
     const Gp memory = cc.newUIntPtr();
     cc.mov(memory, walk_.State(8, offsetof(RxBuffer, memory)));
-    cc.test(memory.r8(), kWord - 1);
-    cc.jnz(walk_.stop());
     for (uint32_t w = plan_.prefix_word; w < kMaxWords; ++w) {
       if ((plan_.record.words >> w & 1) == 0) continue;
       const uint32_t offset = kWord * (w - plan_.prefix_word);
@@ -152,10 +150,18 @@ asmjit::FuncNode* EmitPoll(x86::Emitter* emitter, const RxRingPlan& plan, x86::R
 // One slot to post a buffer in.
 class Posting {
  public:
-  // again: the slot was posted before with as many bytes.
-  Posting(x86::Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase,
-          bool again)
-      : emitter_(emitter), plan_(plan), walk_(walk), phase_(phase), again_(again) {}
+  enum class How : uint8_t {
+    kAll,
+    kAgain,  // the slot was posted before with as many bytes
+    kHeld,   // the word that hands over goes elsewhere
+  };
+  Posting(x86::Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase, How how)
+      : emitter_(emitter),
+        plan_(plan),
+        walk_(walk),
+        phase_(phase),
+        again_(how == How::kAgain),
+        held_(how == How::kHeld) {}
 
   void Emit() {
     asm86::Compiler& cc = emitter_->cc();
@@ -163,6 +169,12 @@ class Posting {
     cc.mov(address, walk_.Element(8, offsetof(RxBuffer, address)));
     CheckAddress(address);
     const Gp bytes = CheckBytes();
+    const Gp memory = cc.newUIntPtr();
+    if (plan_.keeps_memory) cc.mov(memory, walk_.Element(8, offsetof(RxBuffer, memory)));
+    if (plan_.needs_memory) {
+      cc.test(memory, memory);
+      cc.jz(walk_.stop());
+    }
     const Gp number = plan_.number.empty() ? Gp() : walk_.Number();
     for (uint32_t w = 0; w < plan_.post_words; ++w) {
       if (again_ && !plan_.Varies(w)) continue;
@@ -170,9 +182,12 @@ class Posting {
       const uint64_t image = plan_.image[w] ^ (phase_ != 0 ? plan_.image_phase[w] : 0);
       emitter_->Sum({{plan_.address, address}, {plan_.length, bytes}, {plan_.number, number}}, w,
                     image, word);
-      cc.mov(walk_.Slot(kWord, size_t{kWord} * w), word);
+      const bool elsewhere = held_ && w == plan_.handover_word;
+      cc.mov(elsewhere ? asm86::qword_ptr(walk_.more()) : walk_.Slot(kWord, size_t{kWord} * w),
+             word);
     }
     Keep(bytes, address);
+    if (plan_.keeps_memory) cc.mov(walk_.State(8, offsetof(RxBuffer, memory)), memory);
   }
 
  private:
@@ -215,10 +230,6 @@ class Posting {
     cc.mov(walk_.State(4, offsetof(RxBuffer, cookie)), cookie);
     if (!again_) cc.mov(walk_.State(4, offsetof(RxBuffer, bytes)), bytes.r32());
     if (plan_.keeps_address) cc.mov(walk_.State(8, offsetof(RxBuffer, address)), address);
-    if (!plan_.keeps_memory) return;
-    const Gp memory = cc.newUIntPtr();
-    cc.mov(memory, walk_.Element(8, offsetof(RxBuffer, memory)));
-    cc.mov(walk_.State(8, offsetof(RxBuffer, memory)), memory);
   }
 
   x86::Emitter* emitter_;
@@ -226,10 +237,11 @@ class Posting {
   const Walk& walk_;
   uint32_t phase_;
   bool again_;
+  bool held_;
 };
 
 asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxRingPlan& plan, uint32_t phase,
-                           bool again) {
+                           Posting::How how) {
   Walk walk(emitter, {.slot_count = plan.buffer_count,
                       .slot_bytes = plan.post_slot_bytes,
                       .state_bytes = sizeof(RxBuffer),
@@ -237,7 +249,7 @@ asmjit::FuncNode* EmitPost(x86::Emitter* emitter, const RxRingPlan& plan, uint32
                       .numbered = !plan.number.empty()});
   walk.Run([&] {
     if (plan.posts) {
-      Posting(emitter, plan, walk, phase, again).Emit();
+      Posting(emitter, plan, walk, phase, how).Emit();
     } else {
       emitter->cc().jmp(walk.stop());
     }
@@ -264,8 +276,9 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions w
   const bool again = LeavesOut(plan);
   for (uint32_t phase = 0; phase < phases; ++phase) {
     functions.push_back(EmitPoll(&emitter, plan, &record, phase));
-    functions.push_back(EmitPost(&emitter, plan, phase, false));
-    if (again) functions.push_back(EmitPost(&emitter, plan, phase, true));
+    functions.push_back(EmitPost(&emitter, plan, phase, Posting::How::kAll));
+    if (again) functions.push_back(EmitPost(&emitter, plan, phase, Posting::How::kAgain));
+    if (plan.holds) functions.push_back(EmitPost(&emitter, plan, phase, Posting::How::kHeld));
   }
   std::vector<size_t> offsets(functions.size());
   absl::StatusOr<std::vector<std::byte>> bytes = emitter.Finish(functions, offsets);
@@ -276,6 +289,7 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions w
     code.poll[phase] = of[0];
     code.post[phase] = of[1];
     if (again) code.again[phase] = of[2];
+    if (plan.holds) code.held[phase] = of[again ? 3 : 2];
   }
   return code;
 }
