@@ -121,6 +121,7 @@ class PostWriter {
            (!bytes_decide_ || forms_[form].when.StoresByPhase());
   }
   const SlotMemory& slots() const { return slots_; }
+  bool BytesDecide() const { return bytes_decide_; }
   bool HoldsNext() const { return bytes_decide_ && !held_; }
   uint32_t HandoverWord(uint32_t form) const { return forms_[form].last_word; }
   void AddHeld(uint32_t form, uint64_t word) {

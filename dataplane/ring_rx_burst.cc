@@ -88,6 +88,7 @@ std::unique_ptr<burst::RxRingBurst> RingRxDriver::MakeBurst(AccessMode most) {
     burst_lane_ = lane_of_ring_[target->ring];
     if (!lanes_[burst_lane_].PlanBurst(target->key, own_slots_, &plan)) continue;
     plan.keeps_memory = delivery_->rules().prefix.has_value();
+    plan.needs_memory = needs_memory_;
     if (plan.key != RxRingPlan::Key::kNone) {
       const uint32_t width =
           target->key == v1::COMPLETION_KEY_INDEX && std::has_single_bit(plan.buffer_count)
@@ -247,6 +248,7 @@ bool RxBufferRing::PlanBurst(v1::CompletionKey key, bool device_writes_slots,
   } else {
     plan->buffer_bytes = first.buffer_bytes;
   }
+  plan->holds = writer_->BytesDecide();
   plan->handover_word = writer_->HandoverWord(form_);
   plan->words_stay = !device_writes_slots;
   plan->posts = true;

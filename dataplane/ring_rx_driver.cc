@@ -63,8 +63,9 @@ absl::StatusOr<std::unique_ptr<RingRxDriver>> RingRxDriver::Create(
   driver->needs_memory_ = packet->PrefixSays();
   driver->delivery_.emplace(*std::move(packet), driver->Capacity());
   driver->burst_ = driver->MakeBurst(options.access);
-  if (driver->burst_ != nullptr && driver->burst_->plan().posts) {
-    driver->lanes_[driver->burst_lane_].UseBurst(driver->burst_.get());
+  if (driver->burst_ != nullptr && driver->burst_->plan().posts && driver->lanes_.size() == 1) {
+    driver->posts_in_bursts_ = true;
+    driver->lanes_.front().UseBurst(driver->burst_.get());
   }
   return driver;
 }
@@ -125,6 +126,9 @@ RxBufferRing* RingRxDriver::LaneToFill() {
 }
 
 uint32_t RingRxDriver::Post(std::span<const RxBuffer> buffers) {
+  if (posts_in_bursts_ && delivery_->Waiting() == 0) [[likely]] {
+    return lanes_.front().PutBurst(buffers);
+  }
   buffers = buffers.first(std::min<size_t>(buffers.size(), Room()));
   if (needs_memory_) {
     size_t with_memory = 0;

@@ -81,6 +81,7 @@ class RingRxDriver {
   std::optional<CompressedCompletions> compressed_;
   std::optional<RxDelivery> delivery_;
   std::unique_ptr<burst::RxRingBurst> burst_;  // null: every packet is the engine's
+  bool posts_in_bursts_ = false;               // and buffers are posted by it
   uint32_t burst_lane_ = 0;                    // whose buffers it completes
   bool own_slots_ = false;                     // completions stand in slots of the one lane
   bool in_place_ = false;                      // each in its descriptor's

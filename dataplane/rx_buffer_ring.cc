@@ -167,6 +167,7 @@ bool RxBufferRing::PutOne(const RxBuffer& from) {
   RxBuffer buffer = from;
   buffer.bytes = post_->Usable(buffer);
   if (buffer.bytes == 0 || !SlotsAreFree()) return false;
+  if (burst_ != nullptr && burst_->plan().needs_memory && buffer.memory == nullptr) return false;
   const RingCursor& at = writer_->position();
   const uint32_t id = ledger_.NextId(at.index());
   DescriptorBytes image;

@@ -101,9 +101,10 @@ void ReadNumbers(const std::vector<Piece>& pieces, const WordColumns& words, uin
 
 void ReadLengths(const RecordPlan& plan, const WordColumns& words, uint32_t count,
                  uint64_t* lengths) {
-  alignas(64) Column sum;
-  AddPieces(plan.length, words, count, sum);
-  for (uint32_t i = 0; i < count; ++i) lengths[i] = sum[i] - plan.length_less;
+  ReadNumbers(plan.length, words, count, lengths);
+  const uint64_t less = plan.length_less;
+  if (less == 0) return;
+  for (uint32_t i = 0; i < count; ++i) lengths[i] -= less;
 }
 
 void ReadMetadata(const RecordPlan& plan, const WordColumns& words, uint32_t count,

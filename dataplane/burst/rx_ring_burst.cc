@@ -23,6 +23,10 @@ uint64_t InPhase(uint64_t word, uint64_t turn, uint32_t phase) {
 uint32_t ReadWords(const std::byte* at, uint32_t slot_bytes, const WordTest& test, uint32_t most,
                    uint64_t* column) {
   uint32_t count = 0;
+  if (test.mask == 0) {
+    for (; count < most; ++count, at += slot_bytes) column[count] = LoadRelaxed<uint64_t>(at);
+    return count;
+  }
   for (; count < most; ++count, at += slot_bytes) {
     // Acquire, for the first word: pairs with the release of the device's store of it.
     const auto word = LoadAcquire<uint64_t>(at);
@@ -48,34 +52,87 @@ uint32_t ReadSlots(const RxRingPlan& plan, const std::byte* at, uint32_t phase, 
   return most;
 }
 
-// The prefix of a packet. False: not of the common case.
-bool ReadPrefix(const RxRingPlan& plan, const RxBuffer& buffer, uint32_t i, WordColumns* words) {
-  if (plan.prefix_word == kMaxWords) return true;
-  const std::byte* from = buffer.memory;
-  if (reinterpret_cast<uintptr_t>(from) % kWord != 0) return false;
+// A word at any address.
+struct [[gnu::packed]] LooseWord {
+  uint64_t word;
+};
+struct [[gnu::packed]] LooseHalf {
+  uint32_t half;
+};
+
+// Reads prefixes of packets into columns, until one is not of the common case; how many are.
+uint32_t ReadPrefixes(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t count,
+                      WordColumns* words) {
   for (uint32_t w = plan.prefix_word; w < kMaxWords; ++w) {
     if ((plan.record.words >> w & 1) == 0) continue;
     const uint32_t offset = kWord * (w - plan.prefix_word);
-    // What was released with the completion.
-    const uint64_t word = offset + kWord <= plan.prefix_bytes
-                              ? LoadRelaxed<uint64_t>(from + offset)
-                              : LoadRelaxed<uint32_t>(from + offset);
-    if ((word & plan.record.tests[w].mask) != plan.record.tests[w].value) return false;
-    words->word[w][i] = word;
+    const bool whole = offset + kWord <= plan.prefix_bytes;
+    const WordTest test = plan.record.tests[w];
+    uint64_t* const column = words->word[w];
+    uint32_t i = 0;
+    for (; i < count; ++i) {
+      // What was released with the completion; volatile: once.
+      const std::byte* from = buffers[i].memory + offset;
+      const uint64_t word = whole ? reinterpret_cast<const volatile LooseWord*>(from)->word
+                                  : reinterpret_cast<const volatile LooseHalf*>(from)->half;
+      if ((word & test.mask) != test.value) break;
+      column[i] = word;
+    }
+    count = i;
   }
-  return true;
+  return count;
 }
 
-// Whether the key names the buffer; *skip: how far behind its first byte.
-bool Names(const RxRingPlan& plan, uint64_t key, const RxBuffer& buffer, uint32_t number,
-           uint64_t* skip) {
-  *skip = 0;
-  if (plan.key == RxRingPlan::Key::kNumber) return key == number;
+// Completions that are of the expected buffers, `number` being that of the first; how many.
+uint32_t CountNamed(const RxRingPlan& plan, const WordColumns& words, uint32_t number,
+                    uint32_t count) {
+  if (plan.key != RxRingPlan::Key::kNumber) return count;
+  alignas(64) uint64_t keys[kColumn];
+  ReadNumbers(plan.key_pieces, words, count, keys);
+  uint32_t named = 0;
+  while (named < count && keys[named] == number + named) ++named;
+  return named;
+}
+
+// How far behind their buffers' first bytes packets begin, where completions say it, until one is
+// of another buffer; how many are not.
+uint32_t FindSkips(const RxRingPlan& plan, const WordColumns& words, const RxBuffer* buffers,
+                   uint32_t count, uint64_t* skips) {
+  std::fill_n(skips, count, plan.prefix_bytes);
+  alignas(64) uint64_t numbers[kColumn];
   if (plan.key == RxRingPlan::Key::kAddress) {
-    *skip = key - buffer.address.value;
-    return *skip == 0 || (plan.key_inside && *skip < buffer.bytes);
+    ReadNumbers(plan.key_pieces, words, count, numbers);
+    uint32_t named = 0;
+    for (; named < count; ++named) {
+      const uint64_t behind = numbers[named] - buffers[named].address.value;
+      if (behind != 0 && (!plan.key_inside || behind >= buffers[named].bytes)) break;
+      skips[named] += behind;
+    }
+    count = named;
   }
-  return true;
+  if (plan.record.offset.empty()) return count;
+  ReadNumbers(plan.record.offset, words, count, numbers);
+  for (uint32_t i = 0; i < count; ++i) skips[i] += numbers[i];
+  return count;
+}
+
+// Writes all but the metadata of completions, as many as fit into their buffers and whose prefix is
+// of the common case; how many. skip_of(i): where the packet begins in its buffer.
+template <typename SkipOf>
+uint32_t WriteHeads(const RxRingPlan& plan, const RxBuffer* buffers, const uint64_t* lengths,
+                    uint32_t count, WordColumns* words, RxCompletion* out, SkipOf&& skip_of) {
+  uint32_t fit = 0;
+  while (fit < count && lengths[fit] <= UINT32_MAX &&
+         lengths[fit] + skip_of(fit) <= buffers[fit].bytes) {
+    ++fit;
+  }
+  if (plan.prefix_word != kMaxWords) fit = ReadPrefixes(plan, buffers, fit, words);
+  for (uint32_t i = 0; i < fit; ++i) {
+    const uint64_t head[2] = {buffers[i].cookie | lengths[i] << 32,
+                              uint64_t{0x101} << 32 | skip_of(i)};
+    std::memcpy(static_cast<void*>(&out[i]), head, sizeof head);
+  }
+  return fit;
 }
 
 // A word of the slot that a buffer is posted in.
@@ -97,74 +154,100 @@ uint32_t BytesOf(const RxRingPlan& plan, const RxBuffer& buffer) {
   return plan.buffer_bytes != 0 ? plan.buffer_bytes : buffer.bytes;
 }
 
-// Whether a word differs from the one that was posted in the same slot before, of some of `count`
-// buffers from `from` on.
-bool Differs(const RxRingPlan& plan, uint32_t which, const RxRingBurst::Free& to,
-             const RxBuffer* buffers, uint32_t from, uint32_t count) {
-  if (plan.Varies(which)) return true;
-  const bool has_length = std::any_of(plan.length.begin(), plan.length.end(),
-                                      [&](const Piece& piece) { return piece.word == which; });
-  if (!has_length) return false;
-  const RxBuffer* before = to.buffers + to.slot;
-  bool differs = false;
-  for (uint32_t i = from; i < from + count; ++i) {
-    differs = differs || buffers[i].bytes != before[i].bytes;
-  }
-  return differs;
+// Words of a descriptor that have pieces of a number, as bits.
+uint32_t WordsOf(const std::vector<Piece>& pieces) {
+  uint32_t words = 0;
+  for (const Piece& piece : pieces) words |= 1u << piece.word;
+  return words;
 }
 
-// column[i] |= what a word has of a number in this piece.
-template <typename Number>
-void PutPiece(const Piece& piece, uint32_t count, uint64_t* column, Number&& number) {
+// Whether some buffers have other bytes than those that were posted in the same slots before.
+bool BytesDiffer(const RxBuffer* buffers, const RxBuffer* before, uint32_t count) {
+  bool differ = false;
+  for (uint32_t i = 0; i < count; ++i) differ = differ || buffers[i].bytes != before[i].bytes;
+  return differ;
+}
+
+// column[i] = or |= what a word has of a number in this piece, and `image`.
+template <bool kFirst, typename Number>
+void PutPiece(const Piece& piece, uint64_t image, uint32_t count, uint64_t* column,
+              Number&& number) {
+  const uint64_t mask = piece.mask;
+  const uint32_t shift = piece.shift;
+  const uint32_t place = piece.place;
   if (piece.byte_swap) {
     for (uint32_t i = 0; i < count; ++i) {
-      column[i] |= __builtin_bswap64(((number(i) >> piece.place) & piece.mask) << piece.shift);
+      column[i] =
+          (kFirst ? image : column[i]) | __builtin_bswap64(((number(i) >> place) & mask) << shift);
     }
   } else {
     for (uint32_t i = 0; i < count; ++i) {
-      column[i] |= ((number(i) >> piece.place) & piece.mask) << piece.shift;
+      column[i] = (kFirst ? image : column[i]) | ((number(i) >> place) & mask) << shift;
     }
   }
 }
 
-// Writes one word of the slots of `count` buffers from `from` on.
-void PostWords(const RxRingPlan& plan, uint32_t which, const RxRingBurst::Free& to,
-               const RxBuffer* buffers, uint32_t from, uint32_t count) {
+// Writes one word of the slots of `count` buffers, `slot` being that of the first.
+void PostWords(const RxRingPlan& plan, uint32_t which, const RxRingBurst::Free& to, uint32_t slot,
+               const RxBuffer* buffers, uint32_t count) {
   alignas(64) uint64_t column[kColumn];
   const uint64_t image = InPhase(plan.image[which], plan.image_phase[which], to.phase);
-  std::fill_n(column, count, image);
-  const RxBuffer* const of = buffers + from;
-  const uint32_t slot = to.slot + from;
-  for (const Piece& piece : plan.address) {
-    if (piece.word != which) continue;
-    PutPiece(piece, count, column, [&](uint32_t i) { return of[i].address.value; });
-  }
-  for (const Piece& piece : plan.length) {
-    if (piece.word != which) continue;
-    PutPiece(piece, count, column, [&](uint32_t i) { return uint64_t{of[i].bytes}; });
-  }
-  for (const Piece& piece : plan.number) {
-    if (piece.word != which) continue;
-    PutPiece(piece, count, column, [&](uint32_t i) { return uint64_t{slot + i}; });
-  }
+  bool first = true;
+  const auto put = [&](const std::vector<Piece>& pieces, auto number) {
+    for (const Piece& piece : pieces) {
+      if (piece.word != which) continue;
+      if (first) {
+        PutPiece<true>(piece, image, count, column, number);
+      } else {
+        PutPiece<false>(piece, image, count, column, number);
+      }
+      first = false;
+    }
+  };
+  put(plan.address, [=](uint32_t i) { return buffers[i].address.value; });
+  put(plan.length, [=](uint32_t i) { return uint64_t{buffers[i].bytes}; });
+  put(plan.number, [=](uint32_t i) { return uint64_t{slot + i}; });
+  if (first) std::fill_n(column, count, image);
   std::byte* at = to.slots + size_t{slot} * plan.post_slot_bytes + size_t{kWord} * which;
-  for (uint32_t i = 0; i < count; ++i, at += plan.post_slot_bytes) {
-    StoreRelaxed<uint64_t>(at, column[i]);
+  const size_t stride = plan.post_slot_bytes;
+  for (uint32_t i = 0; i < count; ++i, at += stride) StoreRelaxed<uint64_t>(at, column[i]);
+}
+
+// How many of the buffers can be posted, up to the first that cannot.
+uint32_t CountPostable(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t count) {
+  const uint64_t alignment = plan.alignment_mask;
+  const uint64_t max_address = plan.max_address;
+  if (alignment != 0 || max_address != UINT64_MAX) {
+    uint32_t i = 0;
+    while (i < count && (buffers[i].address.value & alignment) == 0 &&
+           buffers[i].address.value <= max_address) {
+      ++i;
+    }
+    count = i;
   }
+  // One length for all, or from 1 up to the most.
+  const uint32_t least = plan.buffer_bytes != 0 ? plan.buffer_bytes : 1;
+  const uint32_t range = plan.buffer_bytes != 0 ? UINT32_MAX - least : plan.max_length - 1;
+  uint32_t i = 0;
+  while (i < count && buffers[i].bytes - least <= range) ++i;
+  count = i;
+  if (!plan.needs_memory) return count;
+  for (i = 0; i < count && buffers[i].memory != nullptr;) ++i;
+  return i;
 }
 
-bool CanPost(const RxRingPlan& plan, const RxBuffer& buffer) {
-  const uint64_t address = buffer.address.value;
-  return (address & plan.alignment_mask) == 0 && address <= plan.max_address &&
-         (plan.buffer_bytes != 0 ? buffer.bytes >= plan.buffer_bytes
-                                 : buffer.bytes - 1 < plan.max_length);
-}
-
-void Keep(const RxRingPlan& plan, const RxBuffer& from, uint32_t bytes, RxBuffer* to) {
-  to->bytes = bytes;
-  to->cookie = from.cookie;
-  if (plan.keeps_address) to->address = from.address;
-  if (plan.keeps_memory) to->memory = from.memory;
+void Keep(const RxRingPlan& plan, const RxBuffer* from, uint32_t count, RxBuffer* to) {
+  const uint32_t bytes = plan.buffer_bytes;
+  for (uint32_t i = 0; i < count; ++i) {
+    to[i].bytes = bytes != 0 ? bytes : from[i].bytes;
+    to[i].cookie = from[i].cookie;
+  }
+  if (plan.keeps_address) {
+    for (uint32_t i = 0; i < count; ++i) to[i].address = from[i].address;
+  }
+  if (plan.keeps_memory) {
+    for (uint32_t i = 0; i < count; ++i) to[i].memory = from[i].memory;
+  }
 }
 
 }  // namespace
@@ -188,8 +271,11 @@ std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled)
     for (int phase = 0; phase < 2; ++phase) {
       burst->poll_[phase] = burst->code_.At<PollCode>(code->poll[phase]);
       burst->post_[phase] = burst->code_.At<PostCode>(code->post[phase]);
-      if (code->again[phase] == RxRingCode::kNone) continue;
-      burst->again_[phase] = burst->code_.At<PostCode>(code->again[phase]);
+      const auto optional = [&](size_t offset) {
+        return offset == RxRingCode::kNone ? nullptr : burst->code_.At<PostCode>(offset);
+      };
+      burst->again_[phase] = optional(code->again[phase]);
+      burst->held_[phase] = optional(code->held[phase]);
     }
     return absl::OkStatus();
   };
@@ -201,26 +287,28 @@ uint32_t RxRingBurst::PostByCode(const Free& to, const RxBuffer* buffers) const 
   const uint32_t phase = to.phase & 1;
   uint32_t done = 0;
   if (to.were_posted && again_[phase] != nullptr) {
-    done = again_[phase](to.slots, to.buffers, to.slot, to.most, buffers, 0);
+    done = again_[phase](to.slots, to.buffers, to.slot, to.most, buffers, nullptr);
     if (done == to.most || to.slot + done == plan_.buffer_count) return done;
   }
   return done +
          post_[phase](to.slots, to.buffers, to.slot + done, to.most - done, buffers + done, 0);
 }
 
-bool RxRingBurst::PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
-  if (to.slot >= plan_.buffer_count || !plan_.posts || !CanPost(plan_, buffer)) return false;
-  const uint32_t bytes = BytesOf(plan_, buffer);
-  std::byte* at = to.slots + size_t{to.slot} * plan_.post_slot_bytes;
-  for (uint32_t w = 0; w < plan_.post_words; ++w) {
-    const uint64_t word = PostWord(plan_, w, buffer, bytes, to.slot, to.phase);
-    if (w == plan_.handover_word) {
+bool RxRingBurst::PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer& buffer,
+                                 uint64_t* held) {
+  if (to.slot >= plan.buffer_count || !plan.posts || CountPostable(plan, &buffer, 1) == 0)
+    return false;
+  const uint32_t bytes = BytesOf(plan, buffer);
+  std::byte* at = to.slots + size_t{to.slot} * plan.post_slot_bytes;
+  for (uint32_t w = 0; w < plan.post_words; ++w) {
+    const uint64_t word = PostWord(plan, w, buffer, bytes, to.slot, to.phase);
+    if (w == plan.handover_word) {
       *held = word;
     } else {
       StoreRelaxed<uint64_t>(at + size_t{kWord} * w, word);
     }
   }
-  Keep(plan_, buffer, bytes, &to.buffers[to.slot]);
+  Keep(plan, &buffer, 1, &to.buffers[to.slot]);
   return true;
 }
 
@@ -233,36 +321,24 @@ uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, 
                 offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
   WordColumns words;
   alignas(64) uint64_t lengths[kColumn];
-  alignas(64) uint64_t keys[kColumn];
-  alignas(64) uint64_t offsets[kColumn];
-  const bool has_offset = !plan.record.offset.empty();
+  alignas(64) uint64_t skips[kColumn];
+  const bool skips_differ = plan.key == RxRingPlan::Key::kAddress || !plan.record.offset.empty();
   uint32_t done = 0;
   while (done < most) {
     const uint32_t wanted = std::min(kColumn, most - done);
-    uint32_t count = ReadSlots(plan, from.slots + size_t{from.slot + done} * plan.slot_bytes,
-                               from.phase, wanted, &words);
-    ReadLengths(plan.record, words, count, lengths);
-    if (plan.key != RxRingPlan::Key::kNone) ReadNumbers(plan.key_pieces, words, count, keys);
-    if (has_offset) ReadNumbers(plan.record.offset, words, count, offsets);
     const RxBuffer* buffers = from.buffers + from.buffer + done;
     RxCompletion* to = out + done;
-    for (uint32_t i = 0; i < count; ++i) {
-      const RxBuffer& buffer = buffers[i];
-      uint64_t skip = 0;
-      if (plan.key != RxRingPlan::Key::kNone &&
-          !Names(plan, keys[i], buffer, from.buffer + done + i, &skip)) {
-        count = i;
-        break;
-      }
-      skip += plan.prefix_bytes;
-      if (has_offset) skip += offsets[i];
-      if (lengths[i] > buffer.bytes || lengths[i] + skip > buffer.bytes ||
-          !ReadPrefix(plan, buffer, i, &words)) {
-        count = i;
-        break;
-      }
-      const uint64_t head[2] = {buffer.cookie | lengths[i] << 32, uint64_t{0x101} << 32 | skip};
-      std::memcpy(static_cast<void*>(&to[i]), head, sizeof head);
+    uint32_t count = ReadSlots(plan, from.slots + size_t{from.slot + done} * plan.slot_bytes,
+                               from.phase, wanted, &words);
+    count = CountNamed(plan, words, from.buffer + done, count);
+    ReadLengths(plan.record, words, count, lengths);
+    if (skips_differ) {
+      count = FindSkips(plan, words, buffers, count, skips);
+      count = WriteHeads(plan, buffers, lengths, count, &words, to,
+                         [&](uint32_t i) { return skips[i]; });
+    } else {
+      count = WriteHeads(plan, buffers, lengths, count, &words, to,
+                         [skip = uint64_t{plan.prefix_bytes}](uint32_t) { return skip; });
     }
     ReadMetadata(plan.record, words, count, to);
     done += count;
@@ -273,23 +349,24 @@ uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, 
 
 uint32_t RxRingBurst::PostByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers) {
   if (to.slot >= plan.buffer_count || !plan.posts) return 0;
-  const uint32_t most = std::min(to.most, plan.buffer_count - to.slot);
-  uint32_t done = 0;
-  for (; done < most; ++done) {
-    if (!CanPost(plan, buffers[done])) break;
-  }
+  const uint32_t done =
+      CountPostable(plan, buffers, std::min(to.most, plan.buffer_count - to.slot));
+  const bool all = !plan.words_stay || !to.were_posted;
+  uint32_t varying = WordsOf(plan.address);
+  for (uint32_t w = 0; w < plan.post_words; ++w) varying |= plan.image_phase[w] != 0 ? 1u << w : 0;
+  const uint32_t with_length = WordsOf(plan.length) & ~varying;
   // Word by word of all of them, a column of each at a time.
   for (uint32_t from = 0; from < done; from += kColumn) {
     const uint32_t count = std::min(kColumn, done - from);
+    const uint32_t slot = to.slot + from;
+    const bool length = BytesDiffer(buffers + from, to.buffers + slot, count);
     for (uint32_t w = 0; w < plan.post_words; ++w) {
-      if (plan.words_stay && to.were_posted && !Differs(plan, w, to, buffers, from, count))
-        continue;
-      PostWords(plan, w, to, buffers, from, count);
+      if (all || (varying >> w & 1) != 0 || (length && (with_length >> w & 1) != 0)) {
+        PostWords(plan, w, to, slot, buffers + from, count);
+      }
     }
   }
-  for (uint32_t i = 0; i < done; ++i) {
-    Keep(plan, buffers[i], BytesOf(plan, buffers[i]), &to.buffers[to.slot + i]);
-  }
+  Keep(plan, buffers, done, &to.buffers[to.slot]);
   return done;
 }
 

@@ -57,6 +57,7 @@ struct RxRingPlan {
   uint32_t buffer_count = 0;
   bool keeps_address = false;  // whether their addresses are to be remembered
   bool keeps_memory = false;   // and where this process has them
+  bool needs_memory = false;   // which each must have
 
   // Posting, into slots that have the buffers' numbers.
   bool posts = false;            // whether Post does anything
@@ -72,7 +73,8 @@ struct RxRingPlan {
   uint64_t alignment_mask = 0;  // bits of an address that must be 0
   // Of every buffer; 0: each has its own.
   uint32_t buffer_bytes = 0;
-  uint32_t handover_word = 0;  // of a descriptor; where PostHeld is called
+  bool holds = false;          // whether PostHeld is called
+  uint32_t handover_word = 0;  // of a descriptor, for that
   // The device does not write these slots: what is the same in all descriptors of a slot need not
   // be written again.
   bool words_stay = false;
@@ -123,18 +125,23 @@ class RxRingBurst {
   const RxRingPlan& plan() const { return plan_; }
   // Writes the first of a batch, all but the word that hands it over (RxRingPlan::handover_word),
   // which goes to *held. False: not of the common case, and nothing done.
-  bool PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const;
+  bool PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
+    if (held_[0] == nullptr) return PostHeldByPlan(plan_, to, buffer, held);
+    return held_[to.phase & 1](to.slots, to.buffers, to.slot, 1, &buffer, held) == 1;
+  }
 
   // OK: machine code; else why not.
   const absl::Status& code_status() const { return code_status_; }
 
   static uint32_t PollByPlan(const RxRingPlan& plan, const Completed& from, RxCompletion* out);
   static uint32_t PostByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers);
+  static bool PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer& buffer,
+                             uint64_t* held);
 
   using PollCode = uint32_t (*)(const std::byte* slots, const RxBuffer* posted, uint32_t slot,
                                 uint32_t most, RxCompletion* out, uint64_t buffer);
   using PostCode = uint32_t (*)(std::byte* slots, RxBuffer* posted, uint32_t slot, uint32_t most,
-                                const RxBuffer* buffers, uint64_t unused);
+                                const RxBuffer* buffers, uint64_t* held);
 
  private:
   RxRingBurst() = default;
@@ -145,6 +152,7 @@ class RxRingBurst {
   PollCode poll_[2] = {};   // by phase
   PostCode post_[2] = {};   // by phase
   PostCode again_[2] = {};  // into slots that were posted with as many bytes; null: as post_
+  PostCode held_[2] = {};   // as post_, the words that hand over go to `held`
   absl::Status code_status_;
 };
 

@@ -142,7 +142,6 @@ void RxRingCompletion<Emitter>::ReadPrefix() {
   if (plan_.prefix_word == kMaxWords) return;
   const Reg memory = emitter_->New();
   emitter_->Load(memory, walk_.State(offsetof(RxBuffer, memory)), 8);
-  emitter_->JumpIfAny(memory, kWord - 1, walk_.stop());
   for (uint32_t w = plan_.prefix_word; w < kMaxWords; ++w) {
     if ((plan_.record.words >> w & 1) == 0) continue;
     const uint32_t offset = kWord * (w - plan_.prefix_word);
@@ -159,10 +158,18 @@ class RxRingPosting {
   using Reg = typename Emitter::Reg;
   using Walk = WalkCode<Emitter>;
 
-  // again: the slot was posted before with as many bytes.
-  RxRingPosting(Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase,
-                bool again)
-      : emitter_(emitter), plan_(plan), walk_(walk), phase_(phase), again_(again) {}
+  enum class How : uint8_t {
+    kAll,
+    kAgain,  // the slot was posted before with as many bytes
+    kHeld,   // the word that hands over goes elsewhere
+  };
+  RxRingPosting(Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase, How how)
+      : emitter_(emitter),
+        plan_(plan),
+        walk_(walk),
+        phase_(phase),
+        again_(how == How::kAgain),
+        held_(how == How::kHeld) {}
 
   void Emit();
 
@@ -176,6 +183,7 @@ class RxRingPosting {
   const Walk& walk_;
   uint32_t phase_;
   bool again_;
+  bool held_;
 };
 
 template <typename Emitter>
@@ -184,6 +192,11 @@ void RxRingPosting<Emitter>::Emit() {
   emitter_->Load(address, walk_.Element(offsetof(RxBuffer, address)), 8);
   CheckAddress(address);
   const Reg bytes = CheckBytes();
+  const Reg memory = emitter_->New();
+  if (plan_.keeps_memory) {
+    emitter_->Load(memory, walk_.Element(offsetof(RxBuffer, memory)), 8);
+  }
+  if (plan_.needs_memory) emitter_->JumpIf(memory, Emitter::kZero, 0, walk_.stop());
   const Reg number = plan_.number.empty() ? Reg() : walk_.Number();
   for (uint32_t w = 0; w < plan_.post_words; ++w) {
     if (again_ && !plan_.Varies(w)) continue;
@@ -191,9 +204,11 @@ void RxRingPosting<Emitter>::Emit() {
     const Reg word = PutNumbers<Emitter>(
         emitter_, {{plan_.address, address}, {plan_.length, bytes}, {plan_.number, number}}, w,
         image);
-    emitter_->Store(walk_.Slot(size_t{8} * w), word, 8);
+    const bool elsewhere = held_ && w == plan_.handover_word;
+    emitter_->Store(elsewhere ? walk_.More(0) : walk_.Slot(size_t{8} * w), word, 8);
   }
   Keep(bytes, address);
+  if (plan_.keeps_memory) emitter_->Store(walk_.State(offsetof(RxBuffer, memory)), memory, 8);
 }
 
 template <typename Emitter>
@@ -230,10 +245,6 @@ void RxRingPosting<Emitter>::Keep(const Reg& bytes, const Reg& address) {
   emitter_->Store(walk_.State(offsetof(RxBuffer, cookie)), cookie, 4);
   if (!again_) emitter_->Store(walk_.State(offsetof(RxBuffer, bytes)), bytes, 4);
   if (plan_.keeps_address) emitter_->Store(walk_.State(offsetof(RxBuffer, address)), address, 8);
-  if (!plan_.keeps_memory) return;
-  const Reg memory = emitter_->New();
-  emitter_->Load(memory, walk_.Element(offsetof(RxBuffer, memory)), 8);
-  emitter_->Store(walk_.State(offsetof(RxBuffer, memory)), memory, 8);
 }
 
 template <typename Emitter>
@@ -246,9 +257,10 @@ class RxRingCodeMaker {
 
  private:
   using Walk = WalkCode<Emitter>;
+  using Posting = RxRingPosting<Emitter>;
 
   asmjit::FuncNode* EmitPoll(uint32_t phase);
-  asmjit::FuncNode* EmitPost(uint32_t phase, bool again);
+  asmjit::FuncNode* EmitPost(uint32_t phase, typename Posting::How how);
   // Whether there is anything to leave out of slots that were posted before.
   bool LeavesOut() const;
 
@@ -270,7 +282,7 @@ asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPoll(uint32_t phase) {
 }
 
 template <typename Emitter>
-asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPost(uint32_t phase, bool again) {
+asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPost(uint32_t phase, typename Posting::How how) {
   Walk walk(emitter_, {.slot_count = plan_.buffer_count,
                        .slot_bytes = plan_.post_slot_bytes,
                        .state_bytes = sizeof(RxBuffer),
@@ -278,7 +290,7 @@ asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPost(uint32_t phase, bool again)
                        .numbered = !plan_.number.empty()});
   walk.Run([&] {
     if (plan_.posts) {
-      RxRingPosting<Emitter>(emitter_, plan_, walk, phase, again).Emit();
+      Posting(emitter_, plan_, walk, phase, how).Emit();
     } else {
       emitter_->Jump(walk.stop());
     }
@@ -302,8 +314,9 @@ absl::StatusOr<RxRingCode> RxRingCodeMaker<Emitter>::Make() {
   const bool again = LeavesOut();
   for (uint32_t phase = 0; phase < phases; ++phase) {
     functions.push_back(EmitPoll(phase));
-    functions.push_back(EmitPost(phase, false));
-    if (again) functions.push_back(EmitPost(phase, true));
+    functions.push_back(EmitPost(phase, Posting::How::kAll));
+    if (again) functions.push_back(EmitPost(phase, Posting::How::kAgain));
+    if (plan_.holds) functions.push_back(EmitPost(phase, Posting::How::kHeld));
   }
   std::vector<size_t> offsets(functions.size());
   absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
@@ -315,6 +328,7 @@ absl::StatusOr<RxRingCode> RxRingCodeMaker<Emitter>::Make() {
     code.poll[phase] = of[0];
     code.post[phase] = of[1];
     if (again) code.again[phase] = of[2];
+    if (plan_.holds) code.held[phase] = of[again ? 3 : 2];
   }
   return code;
 }

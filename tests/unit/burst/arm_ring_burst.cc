@@ -62,6 +62,28 @@ uint32_t ArmRxRingBurst::PostSame(std::vector<RxBuffer>& before, std::vector<RxB
   return count;
 }
 
+void ArmRxRingBurst::PostHeldSame(const RxBuffer& buffer, uint32_t slot, uint32_t phase) {
+  ASSERT_EQ(code_.held[phase] != RxRingCode::kNone, plan_.holds);
+  if (!plan_.holds) return;
+  std::vector<std::byte> ring(size_t{plan_.buffer_count} * plan_.post_slot_bytes);
+  std::vector<std::byte> same = ring;
+  std::vector<RxBuffer> posted(plan_.buffer_count);
+  std::vector<RxBuffer> same_posted = posted;
+  std::vector<uint64_t> held(1);
+  std::vector<uint64_t> same_held = held;
+  const bool is_posted = RxRingBurst::PostHeldByPlan(
+      plan_, {ring.data(), phase, slot, posted.data(), 1}, buffer, held.data());
+  std::vector<RxBuffer> buffers{buffer};
+  const auto done =
+      machine_.Call(code_.held[phase],
+                    {{Write(same), Write(same_posted), Read(buffers), Write(same_held)}, slot, 1});
+  EXPECT_EQ(machine_.fault(), "");
+  EXPECT_EQ(done, is_posted ? 1u : 0u);
+  EXPECT_TRUE(ring == same);
+  EXPECT_TRUE(Same(posted, same_posted, posted.size()));
+  EXPECT_EQ(held, same_held);
+}
+
 ArmTxRingBurst::ArmTxRingBurst(const TxRingPlan& plan, const TxDonePlan& done)
     : plan_(plan),
       done_(done),

@@ -101,6 +101,7 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
       for (RxBuffer& one : to_post) {
         if (random() % 8 == 0) one = RandomBuffers(plan, 1, random).front();
       }
+      arm.PostHeldSame(before.front(), RandomSlot(plan.buffer_count, random), phase);
       buffers += arm.PostSame(before, to_post, random() % (plan.buffer_count + 1), phase);
     }
   }

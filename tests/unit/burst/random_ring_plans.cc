@@ -67,6 +67,8 @@ void AddPosting(RxRingPlan* plan, Random& random) {
   if (random() % 2 == 0) plan->number = RandomPieces(6 + random() % 11, plan->post_words, random);
   if (random() % 2 == 0) plan->alignment_mask = (uint64_t{1} << random() % 12) - 1;
   plan->words_stay = random() % 2 == 0;
+  plan->holds = random() % 2 == 0;
+  plan->handover_word = random() % plan->post_words;
 }
 
 }  // namespace
@@ -91,7 +93,8 @@ RxRingPlan RandomRxRingPlan(Random& random) {
   plan.first_word = random() % words;
   plan.buffer_count = 1 + random() % 40;
   plan.keeps_address = random() % 2 == 0;
-  plan.keeps_memory = random() % 2 == 0;
+  plan.keeps_memory = has_prefix || random() % 2 == 0;
+  plan.needs_memory = has_prefix;
   if (random() % 2 == 0) plan.buffer_bytes = 1 + random() % 4096;
   const uint32_t prefix_word = plan.prefix_word;
   plan.prefix_word = words;  // where keys may stand
@@ -114,6 +117,7 @@ std::vector<RxBuffer> RandomBuffers(const RxRingPlan& plan, size_t count, Random
     if (random() % 32 == 0) buffer.bytes = random();
     buffer.cookie = random();
     buffer.memory = reinterpret_cast<std::byte*>(static_cast<uintptr_t>(random.Wide()));
+    if (random() % 32 == 0) buffer.memory = nullptr;
   }
   return buffers;
 }
@@ -121,7 +125,7 @@ std::vector<RxBuffer> RandomBuffers(const RxRingPlan& plan, size_t count, Random
 RxRingMemory RandomMemory(const RxRingPlan& plan, uint32_t slot, uint32_t buffer, uint32_t phase,
                           Random& random) {
   RxRingMemory memory;
-  memory.prefixes.resize(size_t{kPrefixWords} * plan.buffer_count);
+  memory.prefixes.resize(size_t{kPrefixWords} * plan.buffer_count + 1);  // one may be moved
   const auto word_for = [&](uint32_t w, uint64_t turn) {
     const WordTest& test = plan.record.tests[w];
     const uint64_t word = random() % 4 == 0 ? 0 : random.Wide();
@@ -223,6 +227,7 @@ TxRingPlan RandomTxRingPlan(Random& random) {
   if (random() % 2 == 0) plan.kept_word = random() % count;
   if (random() % 2 == 0) {
     plan.report_words = random() & random() & static_cast<uint32_t>(LowBits(count));
+    if (plan.held_word < count) plan.report_words &= ~(1u << plan.held_word);
   }
   return plan;
 }
@@ -247,6 +252,10 @@ TxRingMemory RandomMemory(const TxRingPlan& plan, Random& random) {
   }
   for (uint32_t w = 0; w < plan.words.size(); ++w) {
     if (random() % 4 != 0) memory.image.words[w] = random.Wide();
+    // The packet's own numbers are none of the image's.
+    for (const TxWord::Part& part : plan.words[w].parts) {
+      memory.image.words[w] &= ~part.piece.Put(~uint64_t{0});
+    }
     if ((plan.report_words >> w & 1) != 0) memory.image.report[w] = random.Wide();
   }
   memory.cookies.resize(memory.packets.size());
