@@ -41,6 +41,11 @@ void Record::Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_wo
 }
 
 void Record::LoadWord(uint32_t word, const Mem& from, uint64_t phase_bits, const Label& otherwise) {
+  const WordTest& test = plan_.tests[word];
+  emitter_->Test(LoadUntested(word, from), {test.mask, test.value ^ phase_bits}, otherwise);
+}
+
+const Gp& Record::LoadUntested(uint32_t word, const Mem& from) {
   asm86::Compiler& cc = emitter_->cc();
   const Gp to = words_[word] = cc.newUInt64("w%u", word);
   if (from.size() == 4) {
@@ -48,8 +53,7 @@ void Record::LoadWord(uint32_t word, const Mem& from, uint64_t phase_bits, const
   } else {
     cc.mov(to, from);
   }
-  const WordTest& test = plan_.tests[word];
-  emitter_->Test(to, {test.mask, test.value ^ phase_bits}, otherwise);
+  return words_[word];
 }
 
 Gp Record::Length(const Label& otherwise) {
@@ -90,6 +94,10 @@ void Record::StoreConstants(const Place& to) {
     if (plan_.Fills(w)) continue;
     const size_t at = size_t{8} * w;
     if (plan_.constant[w] != 0) {
+      if (plan_.constant[w] <= INT32_MAX) {
+        cc.mov(to(8, at), static_cast<int32_t>(plan_.constant[w]));
+        continue;
+      }
       const Gp value = cc.newUInt64();
       emitter_->Set(value, plan_.constant[w]);
       cc.mov(to(8, at), value);

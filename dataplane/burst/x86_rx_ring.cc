@@ -1,6 +1,8 @@
 // Bursts of a receive queue of several rings for x86-64: see generator.h, rx_ring_burst.h.
+#include <bit>
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/x86_walk.h"
@@ -15,6 +17,16 @@ using x86::Walk;
 
 constexpr uint32_t kWord = 8;
 
+// Whether a completion's key is tested along with the first word: both stand in it, apart.
+bool KeyIsTested(const RxRingPlan& plan) {
+  if (plan.key != RxRingPlan::Key::kNumber || plan.key_pieces.size() != 1) return false;
+  const Piece& key = plan.key_pieces.front();
+  const uint64_t numbers = plan.buffer_count - 1;
+  return key.word == plan.first_word && key.place == 0 && !key.byte_swap &&
+         (numbers & ~key.mask) == 0 &&
+         (plan.record.tests[key.word].mask & key.mask << key.shift) == 0;
+}
+
 // One slot that may be completed.
 class Completion {
  public:
@@ -26,21 +38,25 @@ class Completion {
     asm86::Compiler& cc = emitter_->cc();
     // What decides whether it is of the common case, first; loads are not reordered with earlier
     // ones: the first is the acquire.
-    Load(plan_.first_word);
     uint32_t loaded = 1u << plan_.first_word;
     const auto load = [&](uint32_t w) {
       if ((loaded >> w & 1) == 0) Load(w);
       loaded |= 1u << w;
     };
+    const bool with_key = KeyIsTested(plan_);
+    if (with_key) {
+      LoadWithKey();
+    } else {
+      Load(plan_.first_word);
+    }
     for (uint32_t w = 0; w < plan_.prefix_word; ++w) {
       if (plan_.record.tests[w].mask != 0) load(w);
     }
     for (const Piece& piece : plan_.key_pieces) load(piece.word);
     for (const Piece& piece : plan_.record.length) load(piece.word);
     for (const Piece& piece : plan_.record.offset) load(piece.word);
-    const std::optional<Gp> skip = Skip();
-    const Gp length = record_->Length(walk_.stop());
-    CheckRoom(length, skip);
+    const std::optional<Gp> skip = Skip(with_key);
+    const Gp length = Length(skip);
     ReadPrefix();
     for (uint32_t w = 0; w < plan_.prefix_word; ++w) {
       if ((plan_.record.words >> w & 1) != 0) load(w);
@@ -66,6 +82,23 @@ class Completion {
     record_->LoadWord(w, walk_.Slot(kWord, size_t{kWord} * w),
                       phase_ != 0 ? plan_.record_phase[w] : 0, walk_.stop());
   }
+  // The first word; with the key's bits lowest, both at once: what must stand there is the buffer's
+  // number plus a constant.
+  void LoadWithKey() {
+    asm86::Compiler& cc = emitter_->cc();
+    const Piece& key = plan_.key_pieces.front();
+    const WordTest& test = plan_.record.tests[plan_.first_word];
+    const uint64_t turn = phase_ != 0 ? plan_.record_phase[plan_.first_word] : 0;
+    const Gp word = record_->LoadUntested(plan_.first_word,
+                                          walk_.Slot(kWord, size_t{kWord} * plan_.first_word));
+    const Gp bits = cc.newUInt64();
+    cc.mov(bits, word);
+    if (key.shift != 0) cc.ror(bits, key.shift);
+    emitter_->And(bits, std::rotr(test.mask | key.mask << key.shift, key.shift));
+    emitter_->Sub(bits, std::rotr(test.value ^ turn, key.shift));
+    cc.cmp(bits, walk_.Number());
+    cc.jne(walk_.stop());
+  }
   Gp BufferBytes() {
     asm86::Compiler& cc = emitter_->cc();
     const Gp bytes = cc.newUInt64();
@@ -74,10 +107,10 @@ class Completion {
   }
   // Checks the key. How far behind the buffer's first byte the completion says that the packet
   // begins; nullopt: it does not say.
-  std::optional<Gp> Skip() {
+  std::optional<Gp> Skip(bool key_was_tested) {
     asm86::Compiler& cc = emitter_->cc();
     std::optional<Gp> skip;
-    if (plan_.key != RxRingPlan::Key::kNone) {
+    if (plan_.key != RxRingPlan::Key::kNone && !key_was_tested) {
       const Gp key = emitter_->Get(plan_.key_pieces, record_->words(), false);
       if (plan_.key == RxRingPlan::Key::kNumber) {
         cc.cmp(key, walk_.Number());
@@ -98,22 +131,36 @@ class Completion {
     if (skip.has_value()) cc.add(offset, *skip);
     return offset;
   }
-  void CheckRoom(const Gp& length, const std::optional<Gp>& skip) {
+  // packet.length, of the packet alone.
+  Gp Length(const std::optional<Gp>& skip) {
     asm86::Compiler& cc = emitter_->cc();
-    const Gp bytes = BufferBytes();
-    if (skip.has_value()) {
-      cc.sub(bytes, *skip);
-      cc.jb(walk_.stop());
-    }
+    const Gp length = emitter_->Get(plan_.record.length, record_->words(), false);
+    // With the prefix, as far as it is counted.
+    const bool counted = plan_.record.length_less >= plan_.prefix_bytes;
+    Take(length,
+         counted ? plan_.record.length_less - plan_.prefix_bytes : plan_.record.length_less);
     // More than there is room for is not believed: the engine cuts it.
-    if (plan_.prefix_bytes == 0) {
-      cc.cmp(length, bytes);
+    if (counted && !skip.has_value()) {
+      cc.cmp(length.r32(), walk_.State(4, offsetof(RxBuffer, bytes)));
     } else {
+      const Gp bytes = BufferBytes();
+      if (skip.has_value()) Take(bytes, *skip);
       const Gp whole = cc.newUInt64();
-      cc.lea(whole, asm86::ptr(length, static_cast<int32_t>(plan_.prefix_bytes)));
+      cc.lea(whole, asm86::ptr(length, counted ? 0 : static_cast<int32_t>(plan_.prefix_bytes)));
       cc.cmp(whole, bytes);
     }
     cc.ja(walk_.stop());
+    if (counted) Take(length, plan_.prefix_bytes);
+    return length;
+  }
+  // number -= less; leaves the loop where that is less than 0.
+  template <typename Less>
+  void Take(const Gp& number, const Less& less) {
+    if constexpr (std::is_integral_v<Less>) {
+      if (less == 0) return;
+    }
+    emitter_->cc().sub(number, less);
+    emitter_->cc().jb(walk_.stop());
   }
   void ReadPrefix() {
     if (plan_.prefix_word == kMaxWords) return;
