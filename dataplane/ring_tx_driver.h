@@ -182,6 +182,8 @@ class RingTxDriver {
   void CompleteNamed(bool cumulative, uint32_t id);
   void FreeSlots(const TxLedger::Packet& packet);
   void Finish(uint32_t id);
+  // What the device left in its first slot.
+  void NoteSlot(uint32_t id);
 
   QueueShape shape_;
   TxRings rings_;
