@@ -60,7 +60,8 @@ class Driver {
       MUST(cookies[i] < pushed_.size() && pushed_[cookies[i]]);
       pushed_[cookies[i]] = false;
     }
-    // Who asked when it left hears so, or that nothing is known, once, and no later than it is back.
+    // Who asked when it left hears so, or that nothing is known, once, and no later than it is
+    // back.
     TxTime time;
     while (driver_.TakeTimes(std::span(&time, 1)) == 1) {
       MUST(time.cookie < timed_.size() && timed_[time.cookie]);
