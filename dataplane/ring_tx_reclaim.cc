@@ -1,4 +1,6 @@
 // How packets come back: see ring_tx_driver.h. What the device wrote may be anything.
+#include <algorithm>
+
 #include "dataplane/ring_tx_driver.h"
 
 namespace qsplit::dataplane {
@@ -11,7 +13,7 @@ void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
     }
   }
   // A head tells of slots itself.
-  if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots);
+  if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots * std::max(packet.run, 1u));
 }
 
 void RingTxDriver::Finish(uint32_t id) {
@@ -26,8 +28,44 @@ void RingTxDriver::PollHead() {
        id = ledger_.Oldest()) {
     Finish(id);
   }
+  if (const uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].run > 1) {
+    FinishPart(id, static_cast<uint32_t>(finished - ledger_[id].begin_count) / ledger_[id].slots);
+  }
   posts_->FreeUpTo(finished);
   head_->Acknowledge();
+}
+
+// The first packets of a run.
+void RingTxDriver::FinishPart(uint32_t id, uint32_t packets) {
+  if (packets == 0) return;
+  TxLedger::Packet& run = ledger_[id];
+  const uint32_t slots = packets * run.slots;
+  // If not each of them is reported, the last one is at most.
+  const uint32_t owed = coalesces_ ? 0 : packets * plain_owed_;
+  owed_ -= owed;
+  run.owed -= owed;
+  run.begin_count += slots;
+  run.first = (run.first + slots) % posts_->slot_count();
+  if (rings_.how != TxReturn::kHead) posts_->Free(slots);
+  ledger_.FinishPart(id, packets);
+}
+
+void RingTxDriver::CompleteUpTo(uint64_t slot) {
+  uint32_t id = ledger_.Oldest();
+  if (!IsPublished(id) || slot >= posts_->slot_count()) return;
+  // The slot's count, among those that are published.
+  const uint64_t from = ledger_[id].first;
+  const uint64_t count =
+      ledger_[id].begin_count + (slot >= from ? slot - from : slot + posts_->slot_count() - from);
+  if (count >= published_slots_) return;
+  for (; IsPublished(id) && ledger_[id].begin_count <= count; id = ledger_.Oldest()) {
+    const TxLedger::Packet& packet = ledger_[id];
+    if (packet.run > 1) {
+      const uint32_t part = static_cast<uint32_t>(count - packet.begin_count) / packet.slots + 1;
+      if (part < packet.run) return FinishPart(id, part);
+    }
+    Finish(id);
+  }
 }
 
 void RingTxDriver::PollInPlace() {
@@ -87,7 +125,8 @@ void RingTxDriver::PollCompletions() {
   DescriptorBytes copy;
   ReadCompletion read;
   for (uint32_t i = 0; i < completions_->slot_count(); ++i) {
-    if (own && !IsPublished(ledger_.Oldest())) break;  // what stands there is not the device's
+    // What stands there is not the device's.
+    if (own && ledger_.Finished() == published_packets_) break;
     const RingFault fault = completions_->Read(copy.bytes, &read);
     if (fault == RingFault::kUndefinedForm && !own) {
       completions_->Take(1);
@@ -98,6 +137,19 @@ void RingTxDriver::PollCompletions() {
     uint32_t id = TxLedger::kNone;
     if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
         target.ring == rings_.descriptors->ring_index) {
+      if (NamesPositions()) {
+        completions_->Take(read.slots);
+        CompleteUpTo(target.value);
+        continue;
+      }
+      if (target.key == v1::COMPLETION_KEY_TAG &&
+          ledger_.IsRemembered(target.value, published_packets_)) {
+        completions_->Take(own ? plain_packet_.slots : read.slots);
+        owed_ -= plain_owed_;
+        posts_->Free(plain_packet_.slots);
+        ledger_.FinishRememberedLater(target.value);
+        continue;
+      }
       id = Named(target.key, target.value);
       if (!IsPublished(id)) id = TxLedger::kNone;
     }
@@ -108,58 +160,6 @@ void RingTxDriver::PollCompletions() {
   }
   // As many packets are out as completions have room: the device never waits for this.
   completions_->Publish();
-}
-
-uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
-  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
-  uint32_t count = 0;
-  uint32_t alone = 0;
-  const auto take = [&](uint64_t key) {
-    AddressLedger::Buffer buffer;
-    if (by_address) [[likely]] {
-      if (!addresses_.Take(key, &buffer)) return count < cookies.size();
-      if (buffer.id == kAlone) [[likely]] {
-        cookies[count++] = buffer.cookie;
-        ++alone;
-        return count < cookies.size();
-      }
-      key = buffer.id;
-    }
-    if (TakeKey(key, &cookies[count])) ++count;
-    return count < cookies.size();
-  };
-  if (!cookies.empty()) {
-    if (only_key_is_word_ && completions_->plain_words()) {
-      completions_->TakeWords(take);
-    } else {
-      DescriptorBytes copy;
-      for (uint32_t left = completions_->Ready(); left > 0; --left) {
-        completions_->TakePlain(copy.bytes);
-        if (!take(only_key_->Load(copy.bytes))) break;
-      }
-    }
-  }
-  owed_ -= alone * plain_owed_;
-  posts_->Free(alone * plain_packet_.slots);
-  ledger_.FinishElsewhere(alone);
-  addresses_.Rewind();
-  completions_->Publish();
-  return count;
-}
-
-// The key may be an address's owner by now.
-bool RingTxDriver::TakeKey(uint64_t key, uint32_t* cookie) {
-  const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
-  const uint32_t id =
-      by_slot ? ledger_.BySlot(key % rings_.descriptors->slot_count) : ledger_.ById(key);
-  if (!IsPublished(id)) return false;
-  if (ledger_[id].pending > 1) {
-    CompleteNamed(false, id);
-    return false;
-  }
-  FreeSlots(ledger_[id]);
-  *cookie = ledger_.FinishNow(id);
-  return true;
 }
 
 void RingTxDriver::Poll() {
@@ -177,17 +177,16 @@ void RingTxDriver::Poll() {
 }
 
 uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
-  if (only_key_ != nullptr) {
-    const uint32_t count = PollKeys(cookies);
+  uint32_t count = ledger_.TakeCookies(cookies);
+  if (count == cookies.size()) return count;
+  if (takes_ != nullptr) {
+    count += TakeDone(cookies.subspan(count));
+    if (count < cookies.size() && !takes_->done().tests.empty()) Poll();
     if (posts_->SlotsReturnByCell()) posts_->Room();
-    return count;
+  } else {
+    Poll();
   }
-  uint32_t count = 0;
-  for (const bool again : {true, false}) {
-    while (count < cookies.size() && ledger_.TakeCookie(&cookies[count])) ++count;
-    if (again && count < cookies.size()) Poll();
-  }
-  return count;
+  return count + ledger_.TakeCookies(cookies.subspan(count));
 }
 
 }  // namespace qsplit::dataplane

@@ -74,7 +74,7 @@ uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest&
                    : ring_->PushBurst(packets, request, why);
 }
 AccessReport TxDriver::Access() const {
-  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
+  return in_place_ != nullptr ? in_place_->Access() : ring_->Access();
 }
 bool TxDriver::Publish() { return in_place_ ? in_place_->Publish() : ring_->Publish(); }
 uint32_t TxDriver::Reclaim(std::span<uint32_t> cookies) {

@@ -1,0 +1,163 @@
+#include "dataplane/burst/tx_ring.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/barriers.h"
+#include "dataplane/burst/generator.h"
+
+namespace qsplit::dataplane::burst {
+namespace {
+
+// What the parts of a packet's words are made of.
+struct Numbers {
+  const TxRingPlan& plan;
+  const TxRingCall& call;
+  const TxPacket* packets;
+
+  uint64_t Of(const TxWord::Part& part, uint32_t i) const {
+    switch (part.source) {
+      case TxSource::kAddress:
+        return packets[i].address.value;
+      case TxSource::kBytes:
+        return packets[i].bytes;
+      case TxSource::kPrefix:
+        return plan.prefix_iova + uint64_t{Id(i)} * plan.prefix_stride;
+      case TxSource::kId:
+        return Id(i);
+      default:
+        return (call.count + uint64_t{i} * plan.packet_slots + part.slot) & plan.count_mask;
+    }
+  }
+  uint32_t Id(uint32_t i) const { return *(call.ids - 1 - i); }
+};
+
+}  // namespace
+
+std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePlan* done,
+                                                 bool compiled) {
+  std::unique_ptr<TxRingBurst> burst(new TxRingBurst);
+  burst->plan_ = std::move(plan);
+  if (done != nullptr) burst->done_ = *done;
+  for (size_t i = 0; i < burst->done_.tests.size(); ++i) {
+    for (size_t phase = 0; phase < 2; ++phase) {
+      burst->values_[phase][i] = burst->done_.tests[i].value[phase];
+    }
+  }
+  const auto generate = [&]() -> absl::Status {
+    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
+    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
+    absl::StatusOr<TxRingCode> code = GenerateTxRing(burst->plan_, burst->done_);
+    if (!code.ok()) return code.status();
+    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
+    if (!memory.ok()) return memory.status();
+    burst->code_ = *std::move(memory);
+    burst->push_ = burst->code_.At<PushCode>(code->push);
+    if (burst->takes()) burst->take_ = burst->code_.At<TakeCode>(code->take);
+    return absl::OkStatus();
+  };
+  burst->code_status_ = generate();
+  return burst;
+}
+
+uint64_t TxRingBurst::Word(const TxRingPlan& plan, uint32_t which, const TxPacket& packet,
+                           uint32_t id, uint64_t count, const TxRingImage& image) {
+  TxRingCall call;
+  call.ids = &id + 1;
+  call.count = count;
+  const Numbers numbers{plan, call, &packet};
+  uint64_t word = image.words[which];
+  for (const TxWord::Part& part : plan.words[which].parts)
+    word |= part.piece.Put(numbers.Of(part, 0));
+  return word;
+}
+
+uint32_t TxRingBurst::PushByPlan(const TxRingPlan& plan, std::byte* slots, const TxRingCall& call,
+                                 uint32_t slot, uint32_t most, const TxPacket* packets,
+                                 const TxRingImage& image) {
+  if (slot >= plan.slot_count) return 0;
+  most = std::min(most, (plan.slot_count - slot) / plan.packet_slots);
+  if (most == 0) return 0;
+  const Numbers numbers{plan, call, packets};
+  uint32_t done = 0;
+  for (; done < most; ++done) {
+    const TxPacket& packet = packets[done];
+    if ((packet.address.value & plan.address_not) != 0 || packet.bytes - 1 >= plan.max_bytes) break;
+    if (plan.memory == TxMemory::kOrder) call.cookies[done] = packet.cookie;
+    if (plan.memory == TxMemory::kId) {
+      call.remembered[numbers.Id(done)] = {call.number, packet.cookie, 0};
+    }
+  }
+  if (done == 0) return 0;
+  // Word by word of all of them.
+  const size_t stride = size_t{plan.packet_slots} * plan.slot_bytes;
+  for (uint32_t w = 0; w < plan.words.size(); ++w) {
+    const TxWord& word = plan.words[w];
+    std::byte* const first = slots + size_t{slot} * plan.slot_bytes + word.offset;
+    const uint64_t constant = image.words[w];
+    const auto write = [&](auto&& bits) {
+      std::byte* at = first;
+      uint32_t i = 0;
+      if (w == plan.held_word && call.held != nullptr) {
+        *call.held = constant | bits(i++);
+        at += stride;
+      }
+      for (; i < done; ++i, at += stride) StoreRelaxed<uint64_t>(at, constant | bits(i));
+    };
+    if (word.parts.empty()) {
+      write([](uint32_t) { return uint64_t{0}; });
+    } else if (word.parts.size() == 1) {
+      const Piece piece = word.parts[0].piece;
+      switch (word.parts[0].source) {
+        case TxSource::kAddress:
+          write([=](uint32_t i) { return piece.Put(packets[i].address.value); });
+          break;
+        case TxSource::kBytes:
+          write([=](uint32_t i) { return piece.Put(packets[i].bytes); });
+          break;
+        default:
+          write([&, part = word.parts[0]](uint32_t i) { return piece.Put(numbers.Of(part, i)); });
+      }
+    } else {
+      write([&](uint32_t i) {
+        uint64_t bits = 0;
+        for (const TxWord::Part& part : word.parts) bits |= part.piece.Put(numbers.Of(part, i));
+        return bits;
+      });
+    }
+    if (done == most && call.report != 0 && image.report[w] != 0) {
+      // The last one once more, with the report: it is not the device's yet.
+      uint64_t bits = constant | image.report[w];
+      for (const TxWord::Part& part : word.parts)
+        bits |= part.piece.Put(numbers.Of(part, done - 1));
+      StoreRelaxed<uint64_t>(first + (done - 1) * stride, bits);
+    }
+  }
+  return done;
+}
+
+uint32_t TxRingBurst::TakeByPlan(const TxDonePlan& plan, const std::byte* slots, uint32_t slot,
+                                 uint32_t most, uint32_t phase, uint64_t* keys) {
+  if (slot >= plan.slot_count) return 0;
+  most = std::min(most, (plan.slot_count - slot) / plan.step_slots);
+  const std::byte* at = slots + size_t{slot} * plan.slot_bytes;
+  for (uint32_t i = 0; i < most; ++i, at += size_t{plan.step_slots} * plan.slot_bytes) {
+    std::array<uint64_t, kMaxWords> words;
+    uint32_t loaded = 0;
+    const auto load = [&](uint32_t word) {
+      // Acquire: pairs with the release of the device's store; the same for those behind it.
+      if ((loaded >> word & 1) == 0) words[word] = LoadAcquire<uint64_t>(at + size_t{8} * word);
+      loaded |= 1u << word;
+      return words[word];
+    };
+    for (const TxDonePlan::Test& test : plan.tests) {
+      if ((load(test.word) & test.mask) != test.value[phase & 1]) return i;
+    }
+    uint64_t key = 0;
+    for (const Piece& piece : plan.key) key |= piece.Get(load(piece.word));
+    keys[i] = key;
+  }
+  return most;
+}
+
+}  // namespace qsplit::dataplane::burst
