@@ -90,10 +90,9 @@ class PostWriter {
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
   // For who writes bursts of descriptors itself, from position() on and not beyond the last slot:
-  // whether that can be done at all. Each takes one slot then.
+  // whether that can be done at all, if each takes one slot.
   bool TakesBursts() const {
-    return !marks_last_slot_ && !at_.has_link() && forms_.EachIsOneSlot() &&
-           slots_.word_bytes() == sizeof(uint64_t);
+    return !marks_last_slot_ && !at_.has_link() && slots_.word_bytes() == sizeof(uint64_t);
   }
   // The next word that hands over must be kept back, and be given to Wrote.
   bool HoldsNext() const { return bytes_decide_ && !held_; }
