@@ -449,7 +449,8 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequ
 
 bool RingTxDriver::TakeKey(uint64_t key, std::span<uint32_t> cookies, uint32_t* count) {
   if (rings_.how == TxReturn::kUpTo) {
-    CompleteUpTo(key);
+    // An index counts on where it has more bits than there are slots, as CompletionRules has it.
+    CompleteUpTo(key % posts_->slot_count());
     return true;
   }
   AddressLedger::Buffer buffer;
