@@ -8,7 +8,10 @@
 #ifndef QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_
 #define QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace qsplit::dataplane {
@@ -58,6 +61,24 @@ class AddressLedger {
     ++begin_;
     SkipGap();
     return true;
+  }
+  // As many of these as are the device's next buffers in order and have this id: their cookies; how
+  // many.
+  uint32_t TakeRun(std::span<const uint64_t> addresses, uint32_t id, uint32_t* cookies) {
+    if (chained_) return 0;
+    const Buffer* const buffers = buffers_.data();
+    const uint32_t most =
+        static_cast<uint32_t>(std::min<size_t>(addresses.size(), published_ - begin_));
+    uint32_t at = begin_;
+    uint32_t count = 0;
+    for (; count < most; ++count, ++at) {
+      const Buffer& buffer = buffers[at & mask_];
+      if (buffer.address != addresses[count] || buffer.id != id) break;
+      cookies[count] = buffer.cookie;
+    }
+    begin_ = at;
+    SkipGap();
+    return count;
   }
   // Once for each burst of Take: if all came back, begins anew, where memory is in the cache.
   void Rewind() {

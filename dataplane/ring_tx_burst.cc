@@ -212,6 +212,9 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
     return;
   }
   if (!coalesces_) writes.report_words = 0;  // each has it
+  if (posts_->BellBytes() != 0) {
+    writes.kept_word = packet.descriptors == 1 ? 0 : burst.plain.descriptors[0].copy_bytes / kWord;
+  }
   burst.code = burst::TxRingBurst::Create(std::move(writes), done, compiled);
   bursts_.push_back(std::move(burst));
 }
@@ -355,7 +358,9 @@ void RingTxDriver::KeepLast(const Plan& plan, const TxPacket& packet, const burs
   const auto copy = [&](uint32_t which, uint32_t bytes, std::byte* to) {
     uint32_t word = which == 0 ? 0 : plain.descriptors[0].copy_bytes / kWord;
     for (uint32_t offset = 0; offset < bytes; offset += kWord, ++word) {
-      uint64_t bits = burst::TxRingBurst::Word(writes, word, packet, id, at.count(), image);
+      uint64_t bits = word == writes.kept_word && call.has_kept != 0
+                          ? call.kept
+                          : burst::TxRingBurst::Word(writes, word, packet, id, at.count(), image);
       if (reported) bits |= image.report[word];
       std::memcpy(to + offset, &bits, kWord);
     }
@@ -447,31 +452,30 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequ
   return done;
 }
 
-bool RingTxDriver::TakeKey(uint64_t key, std::span<uint32_t> cookies, uint32_t* count) {
-  if (rings_.how == TxReturn::kUpTo) {
-    // An index counts on where it has more bits than there are slots, as CompletionRules has it.
-    CompleteUpTo(key % posts_->slot_count());
-    return true;
-  }
-  AddressLedger::Buffer buffer;
+uint32_t RingTxDriver::TakeRun(std::span<const uint64_t> keys, uint32_t* cookies) {
+  const bool by_address = rings_.how == TxReturn::kAddress;
+  const uint32_t count = by_address ? addresses_.TakeRun(keys, kAlone, cookies)
+                                    : ledger_.FinishRemembered(keys, published_packets_, cookies);
+  if (by_address) ledger_.FinishElsewhere(count);
+  owed_ -= count * plain_owed_;
+  posts_->Free(count * plain_packet_.slots);
+  return count;
+}
+
+bool RingTxDriver::TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count) {
   uint32_t id = TxLedger::kNone;
   if (rings_.how == TxReturn::kAddress) {
+    AddressLedger::Buffer buffer;
     if (!addresses_.Take(key, &buffer)) return true;
-    if (buffer.id == kAlone) [[likely]] {
+    if (buffer.id == kAlone) {
       cookies[(*count)++] = buffer.cookie;
+      ledger_.FinishElsewhere(1);
       owed_ -= plain_owed_;
       posts_->Free(plain_packet_.slots);
-      ledger_.FinishElsewhere(1);
       return true;
     }
     id = buffer.id;
   } else {
-    if (ledger_.IsRemembered(key, published_packets_)) [[likely]] {
-      cookies[(*count)++] = ledger_.FinishRemembered(key);
-      owed_ -= plain_owed_;
-      posts_->Free(plain_packet_.slots);
-      return true;
-    }
     // It may have another number of slots, from which one would have to go on.
     if (rings_.CompletesInOwnSlots()) return false;
     id = ledger_.ById(key);
@@ -484,6 +488,24 @@ bool RingTxDriver::TakeKey(uint64_t key, std::span<uint32_t> cookies, uint32_t* 
   FreeSlots(ledger_[id]);
   cookies[(*count)++] = ledger_.FinishNow(id);
   return true;
+}
+
+uint32_t RingTxDriver::TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies,
+                                uint32_t* count) {
+  uint32_t taken = 0;
+  if (rings_.how == TxReturn::kUpTo) {
+    // An index counts on where it has more bits than there are slots, as CompletionRules has it.
+    for (const uint64_t key : keys) CompleteUpTo(key % posts_->slot_count());
+    return static_cast<uint32_t>(keys.size());
+  }
+  while (taken < keys.size()) {
+    const uint32_t run = TakeRun(keys.subspan(taken), cookies + *count);
+    taken += run;
+    *count += run;
+    if (taken == keys.size() || !TakeOne(keys[taken], cookies, count)) break;
+    ++taken;
+  }
+  return taken;
 }
 
 uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
@@ -502,8 +524,7 @@ uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
     if (most == 0) break;
     const uint32_t n =
         takes_->Take(slots, at.index(), static_cast<uint32_t>(most), at.phase(), keys);
-    uint32_t taken = 0;
-    while (taken < n && TakeKey(keys[taken], cookies, &count)) ++taken;
+    const uint32_t taken = TakeKeys(std::span(keys).first(n), cookies.data(), &count);
     completions_->Skip(taken, done.step_slots);
     // At the ring's end it may go on at its beginning.
     if (taken < n || n == 0 || (n < most && at.index() != 0)) break;

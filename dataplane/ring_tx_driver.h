@@ -209,8 +209,10 @@ class RingTxDriver {
   // Completions of the common case, in bursts. Cookies of packets that come back one by one go
   // here, so many at most; returns how many.
   [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
-  // What one of them names. False: it is not for bursts.
-  bool TakeKey(uint64_t key, std::span<uint32_t> cookies, uint32_t* count);
+  // What they name; how many, before one that is not for bursts.
+  uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
+  uint32_t TakeRun(std::span<const uint64_t> keys, uint32_t* cookies);
+  bool TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count);
   // All packets up to the one that holds this slot, if that is published.
   void CompleteUpTo(uint64_t slot);
   bool IsPublished(uint32_t id) {

@@ -123,13 +123,9 @@ class TxLedger {
   bool IsRemembered(uint64_t id, uint64_t published) const {
     return id < remembered_.size() && remembered_[id].burst < published;
   }
-  // It is sent: its cookie, now.
-  uint32_t FinishRemembered(uint64_t id) {
-    remembered_[id].burst = burst::TxRemembered::kNever;
-    free_[free_count_++] = static_cast<uint32_t>(id);
-    FinishElsewhere(1);
-    return remembered_[id].cookie;
-  }
+  // Those with these numbers are sent, as many as there are before one is not out, or was not added
+  // before packet number `published`: their cookies, now; how many.
+  uint32_t FinishRemembered(std::span<const uint64_t> ids, uint64_t published, uint32_t* cookies);
   // It is sent, and its cookie is taken with the others.
   void FinishRememberedLater(uint64_t id);
 

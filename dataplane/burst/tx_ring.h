@@ -76,7 +76,9 @@ struct TxRingPlan {
   // first packet.
   uint32_t held_word = kNone;
   uint32_t report_words = 0;  // bit w: a report is asked for in word w
-  uint64_t address_not = 0;   // bits of an address that must be zero
+  // The word of the last packet that the caller wants to have as well.
+  uint32_t kept_word = kNone;
+  uint64_t address_not = 0;  // bits of an address that must be zero
   uint32_t max_bytes = 0;
   uint64_t count_mask = 0;  // of counts, what their field takes
   uint64_t prefix_iova = 0;
@@ -118,6 +120,10 @@ struct TxRingCall {
   uint64_t* held = nullptr;
   // Nonzero: the last packet of `most` asks for a report.
   uint64_t report = 0;
+  // The plan's kept word of it, without bits that ask for a report: set if all packets of `most`
+  // were written.
+  uint64_t kept = 0;
+  uint64_t has_kept = 0;
 };
 
 class TxRingBurst {
@@ -129,7 +135,7 @@ class TxRingBurst {
 
   // Writes packets from `slot` on, at most `most` and not beyond the ring's last slot, until one is
   // empty or more than descriptors can say; how many were.
-  uint32_t Push(std::byte* slots, const TxRingCall& call, uint32_t slot, uint32_t most,
+  uint32_t Push(std::byte* slots, TxRingCall& call, uint32_t slot, uint32_t most,
                 const TxPacket* packets, const TxRingImage& image) const {
     if (push_ != nullptr) return push_(slots, &call, slot, most, packets, &image);
     return PushByPlan(plan_, slots, call, slot, most, packets, image);
@@ -157,8 +163,8 @@ class TxRingBurst {
   static uint32_t TakeByPlan(const TxDonePlan& plan, const std::byte* slots, uint32_t slot,
                              uint32_t most, uint32_t phase, uint64_t* keys);
 
-  using PushCode = uint32_t (*)(std::byte* slots, const TxRingCall* call, uint32_t slot,
-                                uint32_t most, const TxPacket* packets, const TxRingImage* image);
+  using PushCode = uint32_t (*)(std::byte* slots, TxRingCall* call, uint32_t slot, uint32_t most,
+                                const TxPacket* packets, const TxRingImage* image);
   // values: what the tests compare with.
   using TakeCode = uint32_t (*)(const std::byte* slots, const void* nothing, uint32_t slot,
                                 uint32_t most, uint64_t* keys, const uint64_t* values);

@@ -50,7 +50,7 @@ class Push {
       cc_.bind(elsewhere);
     }
     for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-      if ((plan_.report_words >> w & 1) == 0) continue;
+      if ((plan_.report_words >> w & 1) == 0 && w != plan_.kept_word) continue;
       before_[w] = New();
       emitter_.Set(*before_[w], 0);
     }
@@ -169,12 +169,17 @@ class Push {
 
   // The last one once more, with the report: it is not the device's yet.
   void Report() {
+    if (plan_.kept_word != TxRingPlan::kNone) {
+      cc_.mov(asm86::qword_ptr(walk_.state(), offsetof(TxRingCall, kept)),
+              *before_[plan_.kept_word]);
+      cc_.mov(asm86::qword_ptr(walk_.state(), offsetof(TxRingCall, has_kept)), 1);
+    }
     if (plan_.report_words == 0) return;
     const asmjit::Label none = cc_.newLabel();
     cc_.cmp(asm86::qword_ptr(walk_.state(), offsetof(TxRingCall, report)), 0);
     cc_.je(none);
     for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-      if (!before_[w].has_value()) continue;
+      if ((plan_.report_words >> w & 1) == 0) continue;
       cc_.or_(*before_[w], ImageAt(offsetof(TxRingImage, report), w));
       Mem last = WordAt(w);
       last.addOffset(-int64_t{plan_.packet_slots} * plan_.slot_bytes);

@@ -44,7 +44,7 @@ class Walk {
   Mem Element(uint32_t bytes, size_t offset) const {
     return At(element_, strides_.element_bytes, bytes, offset);
   }
-  // What is remembered of slots: where nothing is, the second argument as it is.
+  // What is remembered of slots; where that is nothing, the second argument as it is.
   const Gp& state() const { return state_; }
   // The last argument.
   const Gp& more() const { return more_; }
