@@ -111,6 +111,7 @@ class PostWriter {
   // Bytes of the last descriptor that a doorbell takes a copy of; which they were.
   uint32_t BellBytes() const { return bell_bytes_; }
   void SetBell(const std::byte* bytes) { std::memcpy(bell_copy_.bytes, bytes, bell_bytes_); }
+  void SetBell(uint64_t word) { std::memcpy(bell_copy_.bytes, &word, sizeof word); }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.
   void Rewrite(const RingCursor& at, uint32_t form, const std::byte* image, uint32_t bytes) {

@@ -1,7 +1,9 @@
 // The common case of a transmit queue of any protocol: see burst/tx_ring.h. What its packets are is
 // what TxPlain says of them; what completions of it look like, the other side's own rules.
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "dataplane/ring_tx_driver.h"
 
@@ -134,13 +136,13 @@ std::optional<burst::TxDonePlan> RingTxDriver::MakeDone() const {
 
 void RingTxDriver::OpenBursts(AccessMode most) {
   // How they come back must be of a kind that bursts know, too.
-  const bool alone = rings_.how == TxReturn::kAddress && plain_pending_ == 1;
-  if ((memory_ == burst::TxMemory::kNothing && !alone) || !posts_->TakesBursts() || table_ ||
+  alone_ = rings_.how == TxReturn::kAddress && plain_pending_ == 1;
+  if ((memory_ == burst::TxMemory::kNothing && !alone_) || !posts_->TakesBursts() || table_ ||
       plain_packet_.count == 0 || rings_.posts->ring->has_sequence()) {
     return;
   }
   const std::optional<burst::TxDonePlan> done = MakeDone();
-  if (alone && (!done.has_value() || !done->tests.empty())) return;
+  if (alone_ && (!done.has_value() || !done->tests.empty())) return;
   const auto* const takes = done.has_value() ? &*done : nullptr;
   bursts_.reserve(2 * program_.posts.size());  // plans point to them
   for (const TxPost& post : program_.posts) {
@@ -157,6 +159,9 @@ void RingTxDriver::OpenBursts(AccessMode most) {
     }
   }
   if (takes != nullptr && !bursts_.empty()) takes_ = bursts_.front().code.get();
+  post_slots_ = shape_.view.rings[rings_.posts->ring_index].slots;
+  call_.remembered = ledger_.Remembered();
+  call_.prefixes = prefixes_.data();
 }
 
 void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDonePlan* done,
@@ -176,6 +181,9 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
   writes.packet_slots = packet.slots;
   writes.address_not = burst.plain.limits().address_not;
   writes.max_bytes = static_cast<uint32_t>(burst.plain.limits().most_bytes);
+  if (alone_) writes.max_bytes = std::min(writes.max_bytes, AddressLedger::kFirstId - 1);
+  writes.has_prefix = program_.prefix_bytes != 0;
+  if (writes.has_prefix && memory_ != burst::TxMemory::kId) return;
   writes.prefix_iova = shape_.view.scratch_iova.value;
   writes.prefix_stride = prefix_stride_;
   writes.memory = memory_;
@@ -280,18 +288,22 @@ void RingTxDriver::MakeImages(Plan* plan) const {
   plan->burst = found;
 }
 
-void RingTxDriver::AddRun(uint32_t packets, bool report) {
-  const TxPlain& plain = plain_packet_;
-  const uint32_t slots = packets * plain.slots;
-  const uint32_t owed = coalesces_ ? (report ? plain_owed_ : 0) : packets * plain_owed_;
+// `packets` were written.
+inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report) {
+  const auto count = static_cast<uint32_t>(packets.size());
+  const uint32_t slots = count * plain_packet_.slots;
+  const uint32_t owed = coalesces_ ? (report ? plain_owed_ : 0) : count * plain_owed_;
   owed_ += owed;
-  if (memory_ == burst::TxMemory::kId) return ledger_.AddRemembered(packets);
-  if (memory_ != burst::TxMemory::kOrder) return ledger_.AddElsewhere(packets);
+  if (memory_ == burst::TxMemory::kId) return ledger_.AddRemembered(count);
+  if (memory_ != burst::TxMemory::kOrder) {
+    addresses_.Add(packets);
+    return ledger_.AddElsewhere(count);
+  }
   unreported_.id = ledger_.NextId();
   const RingCursor& at = posts_->position();
-  TxLedger::Packet& run = ledger_.AppendRun(packets);
+  TxLedger::Packet& run = ledger_.AppendRun(count);
   run.first = at.index();
-  run.slots = plain.slots;
+  run.slots = plain_packet_.slots;
   run.owed = owed;
   run.pending = plain_pending_;
   run.reported = report || !coalesces_;
@@ -300,98 +312,112 @@ void RingTxDriver::AddRun(uint32_t packets, bool report) {
   run.end_count = at.count() + slots;
 }
 
-uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report) {
+inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
+                                       bool report) {
   const burst::TxRingBurst& code = *plan.burst->code;
-  const uint32_t slots = code.plan().packet_slots;
   const auto most = static_cast<uint32_t>(packets.size());
+  burst::TxRingCall& call = call_;
   uint32_t done = 0;
   while (done < most) {
     const RingCursor& at = posts_->position();
     // Up to the ring's end.
-    uint32_t part = std::min(most - done, (at.slot_count() - at.index()) / slots);
-    burst::TxRingCall call;
-    call.number = ledger_.Added();
+    uint32_t part = std::min(most - done, Whole(at.slot_count() - at.index()));
     call.count = at.count();
     if (memory_ == burst::TxMemory::kOrder) {
       part = std::min(part, ledger_.CookieRoom());
       call.cookies = ledger_.NextCookies();
     } else if (memory_ == burst::TxMemory::kId) {
-      call.remembered = ledger_.Remembered();
+      call.number = ledger_.Added();
       call.ids = ledger_.NextIds();
-      if (program_.prefix_bytes != 0) WritePrefixes(plan, call.ids, part);
+      call.prefix = plan.prefix;
     }
-    uint64_t held = 0;
-    if (posts_->HoldsNext()) call.held = &held;
+    uint64_t* const held = posts_->HoldsNext() ? &held_word_ : nullptr;
+    call.held = held;
     call.report = report && done + part == most;
-    const uint32_t written =
-        code.Push(shape_.view.rings[rings_.posts->ring_index].slots, call, at.index(), part,
-                  packets.data() + done, plan.image[at.phase()]);
-    if (written == 0) break;
-    if (memory_ == burst::TxMemory::kNothing) {
-      addresses_.Add(written, [&](uint32_t i) {
-        const TxPacket& packet = packets[done + i];
-        return AddressLedger::Buffer{packet.address.value, kAlone, packet.cookie};
-      });
+    call.has_kept = 0;
+    const uint32_t written = code.Push(post_slots_, call, at.index(), part, packets.data() + done,
+                                       plan.image[at.phase()]);
+    if (written != 0) {
+      const bool reported = call.report != 0 && written == part;
+      if (coalesces_ && !reported) {
+        KeepUnreported(plan, packets[done + written - 1], written);
+      } else {
+        unreported_.field = nullptr;
+      }
+      if (posts_->BellBytes() != 0) KeepBell(plan, packets[done + written - 1], written, reported);
+      AddRun(packets.subspan(done, written), reported);
+      posts_->Wrote(written * plain_packet_.slots, held, plan.burst->plain.descriptors[0].form);
+      done += written;
     }
-    const bool reported = call.report && written == part;
-    done += written;
-    KeepLast(plan, packets[done - 1], call, written, reported);
-    AddRun(written, reported);
-    posts_->Wrote(written * slots, call.held, plan.burst->plain.descriptors[0].form);
-    if (written < part) break;
+    if (written < part && !WritePrefixes(plan, ledger_.NextIds(), part - written)) break;
+    if (part == 0) break;
   }
   return done;
 }
 
-// What Publish may have to write again, and what doorbells copy.
-void RingTxDriver::KeepLast(const Plan& plan, const TxPacket& packet, const burst::TxRingCall& call,
-                            uint32_t written, bool reported) {
-  unreported_.field = nullptr;
-  const bool unreported = coalesces_ && !reported;
-  if (!unreported && posts_->BellBytes() == 0) return;
+// Of the last one of `written` packets from position() on: a descriptor's bytes.
+void RingTxDriver::CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written,
+                          uint32_t descriptor, uint32_t bytes, std::byte* to) const {
   const burst::TxRingPlan& writes = plan.burst->code->plan();
-  const TxPlain& plain = plan.burst->plain;
-  RingCursor at = posts_->position();
-  const burst::TxRingImage& image = plan.image[at.phase()];
-  at.SkipSlots((written - 1) * writes.packet_slots);
-  const uint32_t id = call.ids == nullptr ? 0 : *(call.ids - written);
-  const auto copy = [&](uint32_t which, uint32_t bytes, std::byte* to) {
-    uint32_t word = which == 0 ? 0 : plain.descriptors[0].copy_bytes / kWord;
-    for (uint32_t offset = 0; offset < bytes; offset += kWord, ++word) {
-      uint64_t bits = word == writes.kept_word && call.has_kept != 0
-                          ? call.kept
-                          : burst::TxRingBurst::Word(writes, word, packet, id, at.count(), image);
-      if (reported) bits |= image.report[word];
-      std::memcpy(to + offset, &bits, kWord);
-    }
-  };
-  if (posts_->BellBytes() != 0) {
-    DescriptorBytes bell;
-    const uint32_t last = plain.count - 1;
-    copy(last, std::min(posts_->BellBytes(), plain.descriptors[last].copy_bytes), bell.bytes);
-    posts_->SetBell(bell.bytes);
+  const RingCursor& at = posts_->position();
+  const uint64_t count = at.count() + uint64_t{written - 1} * writes.packet_slots;
+  const uint32_t id = memory_ == burst::TxMemory::kId ? *(ledger_.NextIds() - written) : 0;
+  uint32_t word = descriptor == 0 ? 0 : plan.burst->plain.descriptors[0].copy_bytes / kWord;
+  for (uint32_t offset = 0; offset < bytes; offset += kWord, ++word) {
+    const uint64_t bits =
+        burst::TxRingBurst::Word(writes, word, packet, id, count, plan.image[at.phase()]);
+    std::memcpy(to + offset, &bits, kWord);
   }
-  if (!unreported) return;
+}
+
+// What a doorbell copies.
+void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
+                            bool reported) {
+  const burst::TxRingPlan& writes = plan.burst->code->plan();
+  const burst::TxRingImage& image = plan.image[posts_->position().phase()];
+  if (call_.has_kept != 0 && posts_->BellBytes() <= kWord) [[likely]] {
+    return posts_->SetBell(call_.kept | (reported ? image.report[writes.kept_word] : 0));
+  }
+  DescriptorBytes bell;
+  const uint32_t last = plan.burst->plain.count - 1;
+  const uint32_t bytes =
+      std::min(posts_->BellBytes(), plan.burst->plain.descriptors[last].copy_bytes);
+  CopyOf(plan, packet, written, last, bytes, bell.bytes);
+  for (uint32_t i = 0; i < bytes / kWord && reported; ++i) {
+    uint64_t bits;
+    std::memcpy(&bits, bell.bytes + size_t{kWord} * i, kWord);
+    bits |= image.report[writes.kept_word + i];
+    std::memcpy(bell.bytes + size_t{kWord} * i, &bits, kWord);
+  }
+  posts_->SetBell(bell.bytes);
+}
+
+// What Publish may have to write again.
+void RingTxDriver::KeepUnreported(const Plan& plan, const TxPacket& packet, uint32_t written) {
+  const TxPlain& plain = plan.burst->plain;
   const TxPlain::Descriptor& reporter = plain.descriptors[plain.reporter];
-  copy(plain.reporter, reporter.copy_bytes, unreported_.image.bytes);
-  at.SkipSlots(plain.reporter);
+  CopyOf(plan, packet, written, plain.reporter, reporter.copy_bytes, unreported_.image.bytes);
+  RingCursor at = posts_->position();
+  at.SkipSlots((written - 1) * plain.slots + plain.reporter);
   unreported_.field = plain_report_;
   unreported_.at = at;
   unreported_.form = reporter.form;
   unreported_.bytes = reporter.bytes;
 }
 
-void RingTxDriver::WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t packets) {
+bool RingTxDriver::WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t packets) {
+  if (program_.prefix_bytes == 0) return false;
+  bool any = false;
   for (uint32_t i = 0; i < packets; ++i) {
     const uint32_t id = *(ids - 1 - i);
-    if (prefixes_[id] == plan.prefix) [[likely]] {
-      continue;
-    }
+    if (prefixes_[id] == plan.prefix) continue;
+    any = true;
     Packet packet;
     packet.plan = &plan;
     packet.id = id;
     WritePrefix(packet);
   }
+  return any;
 }
 
 uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxRequest& request) {
@@ -411,28 +437,23 @@ uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxReques
       if (plan.burst == nullptr) return 0;
     }
   }
-  const uint32_t slots = plain_packet_.slots;
   const uint32_t most = PlainRoom(static_cast<uint32_t>(packets.size()));
+  if (!coalesces_) return WriteRun(plan, packets.first(most), false);
+  const uint32_t slots = plain_packet_.slots;
   uint32_t done = 0;
   while (done < most) {
     // Up to the one that is reported.
-    uint32_t run = most - done;
-    bool report = false;
-    if (coalesces_) {
-      const uint32_t slots_left =
-          most_unreported_ - std::min(most_unreported_, slots_since_report_);
-      const uint32_t until =
-          std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
-                                (slots_left + slots - 1) / slots));
-      report = run >= until;
-      run = std::min(run, until);
-    }
-    const uint32_t written = WriteRun(plan, packets.subspan(done, run), report);
+    const uint32_t slots_left = most_unreported_ - std::min(most_unreported_, slots_since_report_);
+    const uint32_t until =
+        std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
+                              Whole(slots_left + slots - 1)));
+    const uint32_t run = std::min(most - done, until);
+    const uint32_t written = WriteRun(plan, packets.subspan(done, run), run == until);
     done += written;
     since_report_ += written;
     slots_since_report_ += written * slots;
     if (written < run) break;
-    if (report) since_report_ = slots_since_report_ = 0;
+    if (run == until) since_report_ = slots_since_report_ = 0;
   }
   return done;
 }
@@ -454,7 +475,7 @@ uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequ
 
 uint32_t RingTxDriver::TakeRun(std::span<const uint64_t> keys, uint32_t* cookies) {
   const bool by_address = rings_.how == TxReturn::kAddress;
-  const uint32_t count = by_address ? addresses_.TakeRun(keys, kAlone, cookies)
+  const uint32_t count = by_address ? addresses_.TakeRun(keys, cookies)
                                     : ledger_.FinishRemembered(keys, published_packets_, cookies);
   if (by_address) ledger_.FinishElsewhere(count);
   owed_ -= count * plain_owed_;
@@ -467,14 +488,14 @@ bool RingTxDriver::TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count) {
   if (rings_.how == TxReturn::kAddress) {
     AddressLedger::Buffer buffer;
     if (!addresses_.Take(key, &buffer)) return true;
-    if (buffer.id == kAlone) {
+    if (buffer.IsPacket()) {
       cookies[(*count)++] = buffer.cookie;
       ledger_.FinishElsewhere(1);
       owed_ -= plain_owed_;
       posts_->Free(plain_packet_.slots);
       return true;
     }
-    id = buffer.id;
+    id = buffer.id - AddressLedger::kFirstId;
   } else {
     // It may have another number of slots, from which one would have to go on.
     if (rings_.CompletesInOwnSlots()) return false;
@@ -495,7 +516,9 @@ uint32_t RingTxDriver::TakeKeys(std::span<const uint64_t> keys, uint32_t* cookie
   uint32_t taken = 0;
   if (rings_.how == TxReturn::kUpTo) {
     // An index counts on where it has more bits than there are slots, as CompletionRules has it.
-    for (const uint64_t key : keys) CompleteUpTo(key % posts_->slot_count());
+    const uint32_t all = posts_->slot_count();
+    const bool masks = std::has_single_bit(all);
+    for (const uint64_t key : keys) CompleteUpTo(masks ? key & (all - 1) : key % all);
     return static_cast<uint32_t>(keys.size());
   }
   while (taken < keys.size()) {

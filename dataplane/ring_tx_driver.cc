@@ -231,7 +231,12 @@ RingTxDriver::Plan& RingTxDriver::PlanFor(const TxRequest& request) {
   static_assert(std::has_unique_object_representations_v<TxRequest>);
   if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) {
     last_plan_ = MakePlan(request);
-    last_plan_.prefix = ++last_prefix_;
+    if (++last_prefix_ == 0) {
+      // Nobody knows any more which of them said what.
+      std::fill(prefixes_.begin(), prefixes_.end(), 0);
+      last_prefix_ = kPlainPrefix + 1;
+    }
+    last_plan_.prefix = last_prefix_;
   }
   return last_plan_;
 }

@@ -73,7 +73,7 @@ class RingTxDriver {
     TxPlain plain;
     std::unique_ptr<burst::TxRingBurst> code;
   };
-  static constexpr uint64_t kPlainPrefix = 1;
+  static constexpr uint32_t kPlainPrefix = 1;
   // How a request is carried.
   struct Plan {
     TxRequest asked;
@@ -86,7 +86,7 @@ class RingTxDriver {
     // TxContextPlaces::changes() when the context was last seen to be there.
     uint64_t seen_at = UINT64_MAX;
     std::array<burst::TxRingImage, 2> image;  // by phase
-    uint64_t prefix = kPlainPrefix;           // number of what the prefixes of its packets say
+    uint32_t prefix = kPlainPrefix;           // number of what the prefixes of its packets say
   };
   // A packet about to be written.
   struct Packet {
@@ -166,8 +166,8 @@ class RingTxDriver {
   uint32_t OwedFor(const Packet& packet) const;
   void WriteContext(const Packet& packet, DescriptorBytes* context);
   void WritePrefix(const Packet& packet);
-  // Those of plain packets, as far as they say something else.
-  void WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t packets);
+  // Those of plain packets, as far as they say something else. False: none did.
+  bool WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t packets);
   // A request that stands in memory, in the form of a context.
   DescriptorBytes RequestImage(const Packet& packet, int context) const;
   void WriteInline(const Packet& packet) const;
@@ -189,9 +189,13 @@ class RingTxDriver {
   [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   // These one after the other, the last one with a report or not; how many.
   [[gnu::hot]] uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
-  void AddRun(uint32_t packets, bool report);
-  void KeepLast(const Plan& plan, const TxPacket& packet, const burst::TxRingCall& call,
-                uint32_t written, bool reported);
+  void AddRun(std::span<const TxPacket> packets, bool report);
+  void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
+              uint32_t bytes, std::byte* to) const;
+  void KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
+  void KeepUnreported(const Plan& plan, const TxPacket& packet, uint32_t written);
+  // Plain packets that so many slots hold.
+  uint32_t Whole(uint32_t slots) const { return plain_packet_.slots == 2 ? slots / 2 : slots; }
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
   void WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record);
   void WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record);
@@ -259,18 +263,21 @@ class RingTxDriver {
   uint32_t max_segments_ = 0;
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
-  // In addresses_: a packet of which nothing else need be known, which the ledger only counts.
-  static constexpr uint32_t kAlone = TxLedger::kNone - 1;
+  // A packet's buffer in addresses_ is all that need be known of it: the ledger only counts it.
+  bool alone_ = false;
   std::vector<Burst> bursts_;
   const burst::TxRingBurst* takes_ = nullptr;  // one of them, whose completions are read in bursts
   burst::TxMemory memory_ = burst::TxMemory::kNothing;
+  burst::TxRingCall call_;  // here, since what does not change need not be said again
+  uint64_t held_word_ = 0;
+  std::byte* post_slots_ = nullptr;
   TxPlain plain_packet_;
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;
   uint32_t prefix_stride_ = 0;           // bytes
-  std::vector<uint64_t> prefixes_;       // number of what they say, by packet's id; 0: nothing yet
-  uint64_t last_prefix_ = kPlainPrefix;  // number
+  std::vector<uint32_t> prefixes_;       // number of what they say, by packet's id; 0: nothing yet
+  uint32_t last_prefix_ = kPlainPrefix;  // number
   uint64_t published_packets_ = 0;
   uint64_t published_slots_ = 0;
 };

@@ -200,7 +200,7 @@ void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie)
   if (rings_.key == v1::COMPLETION_KEY_INDEX && !NamesPositions()) {
     ledger_.SetSlots(id, record.first, record.slots);
   }
-  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, id, 0});
+  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, AddressLedger::kFirstId + id, 0});
 }
 
 void RingTxDriver::WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record) {

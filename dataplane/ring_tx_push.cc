@@ -276,7 +276,8 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
     ledger_.SetSlots(packet.id, record.first, record.slots);
   }
   if (rings_.how == TxReturn::kAddress) {
-    for (const TxSegment& segment : segments) addresses_.Add({segment.address.value, packet.id, 0});
+    for (const TxSegment& segment : segments)
+      addresses_.Add({segment.address.value, AddressLedger::kFirstId + packet.id, 0});
   }
   return PushResult::kPushed;
 }

@@ -98,7 +98,10 @@ uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
     case v1::COMPLETION_KEY_INDEX:
       return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return addresses_.Take(value, &buffer) ? buffer.id : TxLedger::kNone;
+      // Packets that are nothing else do not come this way.
+      return addresses_.Take(value, &buffer) && !buffer.IsPacket()
+                 ? buffer.id - AddressLedger::kFirstId
+                 : TxLedger::kNone;
     default:
       return ledger_.Oldest();
   }

@@ -89,6 +89,14 @@ class SlotMemory {
     WriteAllBut(slot, last, from, bytes);
     WriteWordRelease(slot, last, from);
   }
+  // Changes some bits of one word, in memory order. The slot is the caller's; release, as above.
+  void Merge(uint32_t slot, uint32_t word, uint64_t mask, uint64_t value) const {
+    WithWord([&]<typename T>(T) {
+      std::byte* const at = At(slot) + size_t{word} * sizeof(T);
+      const auto bits = static_cast<T>((LoadAcquire<T>(at) & ~mask) | value);
+      StoreRelease<T>(at, bits);
+    });
+  }
   // Writes one word out of its place in `from`, with release: what was written before is visible
   // to whom sees it.
   void WriteWordRelease(uint32_t slot, uint32_t word, const std::byte* from) const {

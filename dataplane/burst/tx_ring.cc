@@ -9,27 +9,48 @@
 namespace qsplit::dataplane::burst {
 namespace {
 
-// What the parts of a packet's words are made of.
+// What the parts of packets' words are made of, for packets from `first` on.
 struct Numbers {
   const TxRingPlan& plan;
   const TxRingCall& call;
   const TxPacket* packets;
 
-  uint64_t Of(const TxWord::Part& part, uint32_t i) const {
+  uint32_t Id(uint32_t i) const { return *(call.ids - 1 - i); }
+  // Calls with(number_of), where number_of(i) is the number that a part is made of.
+  template <typename F>
+  void With(const TxWord::Part& part, F&& with) const {
     switch (part.source) {
       case TxSource::kAddress:
-        return packets[i].address.value;
+        return with([this](uint32_t i) { return packets[i].address.value; });
       case TxSource::kBytes:
-        return packets[i].bytes;
+        return with([this](uint32_t i) { return uint64_t{packets[i].bytes}; });
       case TxSource::kPrefix:
-        return plan.prefix_iova + uint64_t{Id(i)} * plan.prefix_stride;
+        return with(
+            [this](uint32_t i) { return plan.prefix_iova + uint64_t{Id(i)} * plan.prefix_stride; });
       case TxSource::kId:
-        return Id(i);
-      default:
-        return (call.count + uint64_t{i} * plan.packet_slots + part.slot) & plan.count_mask;
+        return with([this](uint32_t i) { return uint64_t{Id(i)}; });
+      case TxSource::kCount:
+        return with([this, begin = call.count + part.slot](uint32_t i) {
+          return (begin + uint64_t{i} * plan.packet_slots) & plan.count_mask;
+        });
     }
   }
-  uint32_t Id(uint32_t i) const { return *(call.ids - 1 - i); }
+  // Adds a part to the words of so many packets, from number `begin` on.
+  void Add(const TxWord::Part& part, uint32_t begin, uint32_t count, uint64_t* words) const {
+    With(part, [&](auto&& number_of) {
+      const Piece piece = part.piece;
+      if (piece.byte_swap) {
+        for (uint32_t i = 0; i < count; ++i) {
+          words[i] |=
+              __builtin_bswap64((number_of(begin + i) >> piece.place & piece.mask) << piece.shift);
+        }
+      } else {
+        for (uint32_t i = 0; i < count; ++i) {
+          words[i] |= (number_of(begin + i) >> piece.place & piece.mask) << piece.shift;
+        }
+      }
+    });
+  }
 };
 
 }  // namespace
@@ -67,8 +88,7 @@ uint64_t TxRingBurst::Word(const TxRingPlan& plan, uint32_t which, const TxPacke
   call.count = count;
   const Numbers numbers{plan, call, &packet};
   uint64_t word = image.words[which];
-  for (const TxWord::Part& part : plan.words[which].parts)
-    word |= part.piece.Put(numbers.Of(part, 0));
+  for (const TxWord::Part& part : plan.words[which].parts) numbers.Add(part, 0, 1, &word);
   return word;
 }
 
@@ -77,60 +97,36 @@ uint32_t TxRingBurst::PushByPlan(const TxRingPlan& plan, std::byte* slots, const
                                  const TxRingImage& image) {
   if (slot >= plan.slot_count) return 0;
   most = std::min(most, (plan.slot_count - slot) / plan.packet_slots);
-  if (most == 0) return 0;
   const Numbers numbers{plan, call, packets};
   uint32_t done = 0;
   for (; done < most; ++done) {
     const TxPacket& packet = packets[done];
     if ((packet.address.value & plan.address_not) != 0 || packet.bytes - 1 >= plan.max_bytes) break;
+    if (plan.has_prefix && call.prefixes[numbers.Id(done)] != call.prefix) break;
     if (plan.memory == TxMemory::kOrder) call.cookies[done] = packet.cookie;
     if (plan.memory == TxMemory::kId) {
       call.remembered[numbers.Id(done)] = {call.number, packet.cookie, 0};
     }
   }
-  if (done == 0) return 0;
-  // Word by word of all of them.
+  // Word by word, of several packets together.
+  constexpr uint32_t kTogether = 32;
   const size_t stride = size_t{plan.packet_slots} * plan.slot_bytes;
-  for (uint32_t w = 0; w < plan.words.size(); ++w) {
-    const TxWord& word = plan.words[w];
-    std::byte* const first = slots + size_t{slot} * plan.slot_bytes + word.offset;
-    const uint64_t constant = image.words[w];
-    const auto write = [&](auto&& bits) {
-      std::byte* at = first;
+  for (uint32_t begin = 0; begin < done; begin += kTogether) {
+    const uint32_t count = std::min(done - begin, kTogether);
+    for (uint32_t w = 0; w < plan.words.size(); ++w) {
+      const TxWord& word = plan.words[w];
+      std::byte* at = slots + size_t{slot} * plan.slot_bytes + begin * stride + word.offset;
+      uint64_t words[kTogether];
+      std::fill_n(words, count, image.words[w]);
+      for (const TxWord::Part& part : word.parts) numbers.Add(part, begin, count, words);
+      // The last one asks for a report.
+      if (call.report != 0 && begin + count == most) words[count - 1] |= image.report[w];
       uint32_t i = 0;
-      if (w == plan.held_word && call.held != nullptr) {
-        *call.held = constant | bits(i++);
+      if (begin == 0 && w == plan.held_word && call.held != nullptr) {
+        *call.held = words[i++];
         at += stride;
       }
-      for (; i < done; ++i, at += stride) StoreRelaxed<uint64_t>(at, constant | bits(i));
-    };
-    if (word.parts.empty()) {
-      write([](uint32_t) { return uint64_t{0}; });
-    } else if (word.parts.size() == 1) {
-      const Piece piece = word.parts[0].piece;
-      switch (word.parts[0].source) {
-        case TxSource::kAddress:
-          write([=](uint32_t i) { return piece.Put(packets[i].address.value); });
-          break;
-        case TxSource::kBytes:
-          write([=](uint32_t i) { return piece.Put(packets[i].bytes); });
-          break;
-        default:
-          write([&, part = word.parts[0]](uint32_t i) { return piece.Put(numbers.Of(part, i)); });
-      }
-    } else {
-      write([&](uint32_t i) {
-        uint64_t bits = 0;
-        for (const TxWord::Part& part : word.parts) bits |= part.piece.Put(numbers.Of(part, i));
-        return bits;
-      });
-    }
-    if (done == most && call.report != 0 && image.report[w] != 0) {
-      // The last one once more, with the report: it is not the device's yet.
-      uint64_t bits = constant | image.report[w];
-      for (const TxWord::Part& part : word.parts)
-        bits |= part.piece.Put(numbers.Of(part, done - 1));
-      StoreRelaxed<uint64_t>(first + (done - 1) * stride, bits);
+      for (; i < count; ++i, at += stride) StoreRelaxed<uint64_t>(at, words[i]);
     }
   }
   return done;

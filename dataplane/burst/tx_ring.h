@@ -81,6 +81,7 @@ struct TxRingPlan {
   uint64_t address_not = 0;  // bits of an address that must be zero
   uint32_t max_bytes = 0;
   uint64_t count_mask = 0;  // of counts, what their field takes
+  bool has_prefix = false;
   uint64_t prefix_iova = 0;
   uint32_t prefix_stride = 0;  // bytes
   TxMemory memory = TxMemory::kNothing;
@@ -114,8 +115,11 @@ struct TxRingCall {
   uint32_t* cookies = nullptr;         // TxMemory::kOrder
   TxRemembered* remembered = nullptr;  // TxMemory::kId, by number
   const uint32_t* ids = nullptr;       // numbers for packets, from the one before this on downwards
-  uint64_t number = 0;                 // of the first packet
-  uint64_t count = 0;                  // of the first slot, free-running
+  // What prefixes say, by number: it stops at one that says something else than `prefix`.
+  const uint32_t* prefixes = nullptr;
+  uint64_t prefix = 0;
+  uint64_t number = 0;  // of the first packet
+  uint64_t count = 0;   // of the first slot, free-running
   // Where the first packet's held word goes instead of the ring; null: to the ring.
   uint64_t* held = nullptr;
   // Nonzero: the last packet of `most` asks for a report.

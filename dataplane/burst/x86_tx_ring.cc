@@ -1,6 +1,9 @@
 // Bursts of transmit queues of any protocol for x86-64: see generator.h, tx_ring.h.
+#include <bit>
 #include <cstddef>
+#include <cstring>
 #include <optional>
+#include <span>
 
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/x86_walk.h"
@@ -9,9 +12,50 @@ namespace qsplit::dataplane::burst {
 namespace {
 
 namespace asm86 = asmjit::x86;
+using asm86::Xmm;
 using x86::Gp;
 using x86::Mem;
 using x86::Walk;
+
+// Two words in a row whose bytes are the packet's own, in any order, or the image's: a shuffle of a
+// TxPacket, which has them all.
+struct Pair {
+  bool shuffles = false;
+  std::array<uint8_t, 16> from{};  // bytes of the packet; kZero
+  // A number of 16 bits, too: which of the pair's; kNone.
+  int id_at = kNone;
+
+  static constexpr uint8_t kZero = 0x80;
+  static constexpr int kNone = -1;
+
+  // False: it is more than that.
+  bool Add(const TxWord::Part& part, uint32_t word) {
+    const Piece& piece = part.piece;
+    const auto bits = static_cast<uint32_t>(std::popcount(piece.mask));
+    if (piece.shift % 8 != 0 || piece.place % 8 != 0 || (bits % 8 != 0 && !part.whole))
+      return false;
+    if (part.source == TxSource::kId && !piece.byte_swap && bits == 16 && piece.shift % 16 == 0 &&
+        piece.place == 0 && id_at == kNone) {
+      id_at = static_cast<int>(4 * word + piece.shift / 16);
+      return true;
+    }
+    uint32_t first = 0;
+    if (part.source == TxSource::kBytes) {
+      first = offsetof(TxPacket, bytes);
+    } else if (part.source != TxSource::kAddress) {
+      return false;
+    }
+    for (uint32_t i = 0; i < (bits + 7) / 8; ++i) {
+      const uint32_t at = piece.shift / 8 + i;
+      if (at > 7) return false;
+      from[8 * word + (piece.byte_swap ? 7 - at : at)] =
+          static_cast<uint8_t>(first + piece.place / 8 + i);
+    }
+    shuffles = true;
+    return true;
+  }
+};
+static_assert(sizeof(TxPacket) == 16);
 
 // Emits the loop that writes packets.
 class Push {
@@ -40,6 +84,10 @@ class Push {
       load(number_ = New(), offsetof(TxRingCall, number));
     }
     if (has_ids_) load(ids_ = New(), offsetof(TxRingCall, ids));
+    if (plan_.has_prefix) {
+      load(prefixes_ = New(), offsetof(TxRingCall, prefixes));
+      load(prefix_ = New(), offsetof(TxRingCall, prefix));
+    }
     if (has_count_) load(count_ = New(), offsetof(TxRingCall, count));
     if (Holds()) {
       const asmjit::Label elsewhere = cc_.newLabel();
@@ -49,6 +97,7 @@ class Push {
       PointHeld(0);
       cc_.bind(elsewhere);
     }
+    FindPairs();
     for (uint32_t w = 0; w < plan_.words.size(); ++w) {
       if ((plan_.report_words >> w & 1) == 0 && w != plan_.kept_word) continue;
       before_[w] = New();
@@ -78,6 +127,57 @@ class Push {
     if (Holds()) PointHeld(packets);  // the slots are not advanced yet
   }
 
+  // Whether anything is asked of this word by itself.
+  bool IsOwn(uint32_t which) const {
+    return which == plan_.held_word || which == plan_.kept_word ||
+           (plan_.report_words >> which & 1) != 0;
+  }
+  // Which words are written two at once: pairs_ of the first one.
+  void FindPairs() {
+    // pshufb, and as many registers as are left for what the image has of a pair.
+    if (!asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSSE3)) return;
+    uint32_t count = 0;
+    for (uint32_t w = 0; w + 1 < plan_.words.size() && count < kMaxPairs; ++w) {
+      const TxWord* const words = &plan_.words[w];
+      if (IsOwn(w) || IsOwn(w + 1) || words[0].offset % 16 != 0 ||
+          words[1].offset != words[0].offset + 8) {
+        continue;
+      }
+      Pair pair;
+      pair.from.fill(Pair::kZero);
+      bool all = true;
+      for (uint32_t i = 0; i < 2; ++i) {
+        for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
+      }
+      if (!all) continue;
+      constants_[w] = cc_.newXmm();
+      cc_.movups(constants_[w], ImageAt(offsetof(TxRingImage, words), w).cloneResized(16));
+      if (pair.shuffles) {
+        shuffles_[w] = emitter_.AddBytes(std::as_bytes(std::span(pair.from)), 16);
+      }
+      pairs_[w++] = pair;
+      ++count;
+    }
+  }
+  void TwoWords(uint32_t which, const Gp& id) {
+    const Pair& pair = *pairs_[which];
+    const Mem to = WordAt(which).cloneResized(16);
+    if (!pair.shuffles && pair.id_at == Pair::kNone) {
+      cc_.movups(to, constants_[which]);
+      return;
+    }
+    const Xmm words = cc_.newXmm();
+    if (pair.shuffles) {
+      cc_.movups(words, walk_.Element(16, 0));
+      cc_.pshufb(words, emitter_.Block(shuffles_[which]));
+      cc_.por(words, constants_[which]);
+    } else {
+      cc_.movaps(words, constants_[which]);
+    }
+    if (pair.id_at != Pair::kNone) cc_.pinsrw(words, id.r32(), pair.id_at);
+    cc_.movups(to, words);
+  }
+
   void Packet() {
     const Gp address = New();
     const Gp bytes = New();
@@ -101,7 +201,17 @@ class Push {
       cc_.mov(id.r32(), asm86::dword_ptr(ids_, -static_cast<int32_t>(sizeof(uint32_t)) *
                                                    static_cast<int32_t>(walk_.ahead() + 1)));
     }
-    for (uint32_t w = 0; w < plan_.words.size(); ++w) Word(w, address, bytes, id);
+    if (plan_.has_prefix) {
+      cc_.cmp(asm86::dword_ptr(prefixes_, id, 2), prefix_.r32());
+      cc_.jne(walk_.stop());
+    }
+    for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+      if (pairs_[w].has_value()) {
+        TwoWords(w++, id);
+      } else {
+        Word(w, address, bytes, id);
+      }
+    }
     Remember(id);
   }
 
@@ -194,8 +304,12 @@ class Push {
   Walk walk_;
   bool has_ids_ = false;
   bool has_count_ = false;
-  Gp cookies_, remembered_, number_, ids_, count_, held_;
-  // Words that a report may be asked for in, of the packet before.
+  Gp cookies_, remembered_, number_, ids_, prefixes_, prefix_, count_, held_;
+  static constexpr uint32_t kMaxPairs = 8;
+  std::array<std::optional<Pair>, kMaxPacketWords> pairs_;
+  std::array<Xmm, kMaxPacketWords> constants_;  // that the image has of them
+  std::array<int32_t, kMaxPacketWords> shuffles_{};
+  // Words that are written once more, or given back, of the packet before.
   std::array<std::optional<Gp>, kMaxPacketWords> before_;
 };
 
