@@ -312,6 +312,16 @@ inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report)
   run.end_count = at.count() + slots;
 }
 
+// What a doorbell copies.
+inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
+                                   bool reported) {
+  if (call_.has_kept == 0 || posts_->BellBytes() > kWord) [[unlikely]] {
+    return KeepBellSlowly(plan, packet, written, reported);
+  }
+  const burst::TxRingImage& image = plan.image[posts_->position().phase()];
+  posts_->SetBell(call_.kept | (reported ? image.report[plan.burst->code->plan().kept_word] : 0));
+}
+
 inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
                                        bool report) {
   const burst::TxRingBurst& code = *plan.burst->code;
@@ -370,14 +380,10 @@ void RingTxDriver::CopyOf(const Plan& plan, const TxPacket& packet, uint32_t wri
   }
 }
 
-// What a doorbell copies.
-void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
-                            bool reported) {
+void RingTxDriver::KeepBellSlowly(const Plan& plan, const TxPacket& packet, uint32_t written,
+                                  bool reported) {
   const burst::TxRingPlan& writes = plan.burst->code->plan();
   const burst::TxRingImage& image = plan.image[posts_->position().phase()];
-  if (call_.has_kept != 0 && posts_->BellBytes() <= kWord) [[likely]] {
-    return posts_->SetBell(call_.kept | (reported ? image.report[writes.kept_word] : 0));
-  }
   DescriptorBytes bell;
   const uint32_t last = plan.burst->plain.count - 1;
   const uint32_t bytes =

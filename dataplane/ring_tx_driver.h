@@ -10,6 +10,7 @@
 #ifndef QSPLIT_DATAPLANE_RING_TX_DRIVER_H_
 #define QSPLIT_DATAPLANE_RING_TX_DRIVER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -184,7 +185,14 @@ class RingTxDriver {
   // The first n, n returned, until there is no room or the next one is not plain.
   [[gnu::hot]] uint32_t PushPlain(std::span<const TxPacket> packets);
   // How many plain packets of so many have room.
-  [[gnu::hot]] uint32_t PlainRoom(uint32_t packets);
+  uint32_t PlainRoom(uint32_t packets) {
+    packets = std::min(packets, ledger_.Free());
+    const uint32_t free = completion_capacity_ - owed_;
+    if (packets * plain_owed_ > free) packets = free / plain_owed_;
+    if (table_) packets = std::min(packets, table_->Room() / plain_packet_.count);
+    const uint32_t slots = plain_packet_.slots;
+    return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
+  }
   // Packets of the common case, as bursts; how many.
   [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   // These one after the other, the last one with a report or not; how many.
@@ -193,6 +201,7 @@ class RingTxDriver {
   void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
               uint32_t bytes, std::byte* to) const;
   void KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
+  void KeepBellSlowly(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
   void KeepUnreported(const Plan& plan, const TxPacket& packet, uint32_t written);
   // Plain packets that so many slots hold.
   uint32_t Whole(uint32_t slots) const { return plain_packet_.slots == 2 ? slots / 2 : slots; }

@@ -162,15 +162,6 @@ bool RingTxDriver::IsRight(const TxPlain& plain, Packet packet) const {
   return true;
 }
 
-uint32_t RingTxDriver::PlainRoom(uint32_t packets) {
-  packets = std::min(packets, ledger_.Free());
-  const uint32_t free = completion_capacity_ - owed_;
-  if (packets * plain_owed_ > free) packets = free / plain_owed_;
-  if (table_) packets = std::min(packets, table_->Room() / plain_packet_.count);
-  const uint32_t slots = plain_packet_.slots;
-  return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
-}
-
 TxLedger::Packet& RingTxDriver::AddPlain(uint32_t cookie, bool report) {
   TxLedger::Packet& record = ledger_.Append();
   record.cookie = cookie;

@@ -35,19 +35,31 @@ struct Numbers {
         });
     }
   }
-  // Adds a part to the words of so many packets, from number `begin` on.
-  void Add(const TxWord::Part& part, uint32_t begin, uint32_t count, uint64_t* words) const {
+  // The same with bits_of(i), what a word has of it.
+  template <typename F>
+  void WithBits(const TxWord::Part& part, F&& with) const {
     With(part, [&](auto&& number_of) {
       const Piece piece = part.piece;
-      if (piece.byte_swap) {
-        for (uint32_t i = 0; i < count; ++i) {
-          words[i] |=
-              __builtin_bswap64((number_of(begin + i) >> piece.place & piece.mask) << piece.shift);
-        }
-      } else {
-        for (uint32_t i = 0; i < count; ++i) {
-          words[i] |= (number_of(begin + i) >> piece.place & piece.mask) << piece.shift;
-        }
+      const auto bits_of = [=](uint32_t i) {
+        return (number_of(i) >> piece.place & piece.mask) << piece.shift;
+      };
+      if (piece.byte_swap) return with([=](uint32_t i) { return __builtin_bswap64(bits_of(i)); });
+      with(bits_of);
+    });
+  }
+  // Adds a part to the words of so many packets, from number `begin` on.
+  void Add(const TxWord::Part& part, uint32_t begin, uint32_t count, uint64_t* words) const {
+    WithBits(part, [=](auto&& bits_of) {
+      for (uint32_t i = 0; i < count; ++i) words[i] |= bits_of(begin + i);
+    });
+  }
+  // Writes words that have no other part.
+  void Store(const TxWord::Part& part, uint32_t begin, uint32_t count, uint64_t constant,
+             std::byte* at, size_t stride) const {
+    WithBits(part, [=](auto&& bits_of) {
+      std::byte* to = at;
+      for (uint32_t i = 0; i < count; ++i, to += stride) {
+        StoreRelaxed<uint64_t>(to, constant | bits_of(begin + i));
       }
     });
   }
@@ -116,13 +128,24 @@ uint32_t TxRingBurst::PushByPlan(const TxRingPlan& plan, std::byte* slots, const
     for (uint32_t w = 0; w < plan.words.size(); ++w) {
       const TxWord& word = plan.words[w];
       std::byte* at = slots + size_t{slot} * plan.slot_bytes + begin * stride + word.offset;
+      const bool reports = call.report != 0 && begin + count == most && image.report[w] != 0;
+      const bool holds = begin == 0 && w == plan.held_word && call.held != nullptr;
+      if (word.parts.empty() && !reports && !holds) {
+        for (uint32_t i = 0; i < count; ++i, at += stride) {
+          StoreRelaxed<uint64_t>(at, image.words[w]);
+        }
+        continue;
+      }
+      if (word.parts.size() == 1 && !reports && !holds) {
+        numbers.Store(word.parts[0], begin, count, image.words[w], at, stride);
+        continue;
+      }
       uint64_t words[kTogether];
       std::fill_n(words, count, image.words[w]);
       for (const TxWord::Part& part : word.parts) numbers.Add(part, begin, count, words);
-      // The last one asks for a report.
-      if (call.report != 0 && begin + count == most) words[count - 1] |= image.report[w];
+      if (reports) words[count - 1] |= image.report[w];  // the last one's
       uint32_t i = 0;
-      if (begin == 0 && w == plan.held_word && call.held != nullptr) {
+      if (holds) {
         *call.held = words[i++];
         at += stride;
       }
