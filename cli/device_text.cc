@@ -57,6 +57,7 @@ void AddNetdev(const v1::KernelNetdev& netdev, Sheet& sheet) {
   sheet.Line("xdp", Because(netdev.xdp_mode(), netdev.xdp_mode_reason()));
   sheet.Line("zero copy", Because(netdev.zero_copy() ? "yes" : "no", netdev.copy_reason()));
   sheet.Line("steering", Because(netdev.steering(), netdev.steering_reason()));
+  sheet.Line("transmit times", netdev.transmit_times().empty() ? "no" : netdev.transmit_times());
   if (netdev.missing_size() > 0) sheet.Line("missing", absl::StrJoin(netdev.missing(), ", "));
 }
 

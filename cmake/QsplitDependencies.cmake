@@ -2,7 +2,7 @@
 # Targets for the rooms:
 #   protobuf::libprotobuf gRPC::grpc++ gRPC::grpc++_reflection absl::... spdlog::spdlog fmt::fmt
 #   CLI11::CLI11 tomlplusplus::tomlplusplus qsplit_nl OpenSSL::Crypto Threads::Threads
-#   qsplit_asmjit GTest::gtest GTest::gmock GTest::gtest_main benchmark::benchmark
+#   qsplit_asmjit GTest::gtest GTest::gmock GTest::gtest_main benchmark::benchmark PkgConfig::UNICORN
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(Protobuf 3.21 MODULE REQUIRED)  # Debian 12 ships no config for it
@@ -28,6 +28,9 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBNL REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0 libnl-genl-3.0)
 add_library(qsplit_nl INTERFACE)
 target_link_libraries(qsplit_nl INTERFACE PkgConfig::LIBNL)
+if(QSPLIT_TESTS)
+  pkg_check_modules(UNICORN REQUIRED IMPORTED_TARGET unicorn)
+endif()
 
 # Debian's package has neither a CMake package nor a pkg-config file.
 find_path(ASMJIT_INCLUDE_DIR asmjit/asmjit.h REQUIRED)

@@ -57,6 +57,8 @@ class InPlaceRxDriver {
   bool Publish();
   uint32_t Poll(std::span<RxCompletion> out);
   AccessReport Access() const;
+  // How the common case is taken; null: every packet is the engine's.
+  const burst::RxBurst* burst() const { return burst_.get(); }
 
  private:
   InPlaceRxDriver() = default;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/types.h"
 
@@ -92,7 +93,7 @@ enum class TxFeature : uint32_t {
   kVlanInsert = 1u << 2,
   // Cut a long TCP or UDP packet into several.
   kSegment = 1u << 3,
-  // Record when it was sent.
+  // Record when it was sent; TxDriver::ReturnsTimes says whether the driver hears of it.
   kTimestamp = 1u << 4,
   // Take a packet from more than one buffer.
   kScatter = 1u << 5,
@@ -147,6 +148,17 @@ struct TxRequest {
   uint16_t l4_checksum_at = 0;
 
   friend bool operator==(const TxRequest&, const TxRequest&) = default;
+};
+
+// When a packet left that asked for it.
+struct TxTime {
+  // As given to Push.
+  uint32_t cookie = 0;
+  // In the layout's units (after its scale), nanoseconds wherever the spec can say so; a device may
+  // say anything. nullopt: it said nothing.
+  std::optional<uint64_t> time_ns;
+
+  friend bool operator==(const TxTime&, const TxTime&) = default;
 };
 
 // One piece of a packet in memory that the device can reach.

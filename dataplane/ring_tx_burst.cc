@@ -230,7 +230,8 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
 void RingTxDriver::MakeImages(Plan* plan) const {
   plan->burst = nullptr;
   // Where packets are cut, each has lengths of its own to say.
-  if (plan->first == nullptr || IsBefore(*plan) || plan->request.wants.Has(TxFeature::kSegment)) {
+  if (plan->first == nullptr || plan->timed || IsBefore(*plan) ||
+      plan->request.wants.Has(TxFeature::kSegment)) {
     return;
   }
   Packet packet;
@@ -512,6 +513,7 @@ bool RingTxDriver::TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count) {
     CompleteNamed(false, id);
     return true;
   }
+  if (times_.Waits(id)) times_.Settle(id, ledger_[id].cookie);
   FreeSlots(ledger_[id]);
   cookies[(*count)++] = ledger_.FinishNow(id);
   return true;

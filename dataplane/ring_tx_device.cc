@@ -61,6 +61,11 @@ absl::Status RingTxDevice::Open(const TxDeviceOptions& options) {
   program_ = *std::move(program);
   contexts_ = TxContextMemory(program_.requests);
   if (absl::Status status = OpenCompletions(); !status.ok()) return status;
+  absl::StatusOr<TimePlaces> times =
+      TimePlaces::Find(shape_, program_, completions_ ? &completions_->forms() : nullptr);
+  if (!times.ok()) return times.status();
+  times_ = *std::move(times);
+  if (times_.Any()) program_.requests.features |= TxFeature::kTimestamp;
   bool needs_memory = program_.prefix_bytes != 0 || program_.before_bytes != 0;
   uint32_t most_buffers = 1;
   for (const TxPost& post : program_.posts) {
@@ -147,10 +152,19 @@ uint32_t RingTxDevice::PeekAvailable() {
   return is_stuck_ && available != 0 ? available + 1 : available;
 }
 
-void RingTxDevice::WriteCompletion(uint64_t value, uint32_t advance) {
+void RingTxDevice::WriteAnswer(const Record& record) const {
+  DescriptorBytes answer{};
+  times_.before->Store(record.time_ns, answer.bytes);
+  // A driver that took the memory away gets no answer.
+  memory_.Write(record.request + times_.before_first, answer.bytes + times_.before_first,
+                times_.before_end - times_.before_first);
+}
+
+void RingTxDevice::WriteCompletion(const Record& record, uint64_t value, uint32_t advance) {
   DescriptorBytes image;
   const uint32_t bytes = completions_->forms()[done_form_].bytes;
   std::memcpy(image.bytes, done_image_.bytes, (bytes + 7) / 8 * 8);
+  AddTime(record, image.bytes);
   rules_.Write(done_form_, rings_.descriptors->ring_index, value, image.bytes,
                completions_->position());
   completions_->Write(done_form_, image.bytes, bytes, advance);
@@ -165,11 +179,13 @@ void RingTxDevice::EmitInPlace(const Record& record) {
       continue;
     }
     std::memcpy(image.bytes, done_image_.bytes, (bytes + 7) / 8 * 8);
+    if (i + 1 == record.slots) AddTime(record, image.bytes);
     completions_->Write(done_form_, image.bytes, bytes, 1);
   }
 }
 
 void RingTxDevice::Emit(const Record& record) {
+  if (record.answers) WriteAnswer(record);
   switch (rings_.how) {
     case TxReturn::kHead:
       head_->Finish(record.slots);
@@ -187,7 +203,7 @@ void RingTxDevice::Emit(const Record& record) {
         if (rings_.how == TxReturn::kAddress) {
           value = addresses_[addresses_begin_++ % addresses_.size()];
         }
-        WriteCompletion(value, own ? record.slots : 0);
+        WriteCompletion(record, value, own ? record.slots : 0);
       }
       owed_ -= record.owed;
       completions_->Publish();
@@ -196,11 +212,12 @@ void RingTxDevice::Emit(const Record& record) {
   posts_->Done(record.slots);
 }
 
-void RingTxDevice::Complete(const TxHandle& handle) {
+void RingTxDevice::Complete(const TxHandle& handle, uint64_t time_ns) {
   if (handle.record >= records_.size()) return;
   Record& record = records_[handle.record];
   if (!record.fetched || record.sent || record.number != handle.number) return;
   record.sent = true;
+  record.time_ns = time_ns;
   if (!InOrder()) {
     Emit(record);
     record.fetched = false;

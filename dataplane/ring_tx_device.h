@@ -24,6 +24,7 @@
 #include "dataplane/table_slots.h"
 #include "dataplane/tx_contexts.h"
 #include "dataplane/tx_device.h"
+#include "dataplane/tx_times.h"
 
 namespace qsplit::dataplane {
 
@@ -36,7 +37,7 @@ class RingTxDevice {
   TxFeatures Features() const { return program_.requests.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
-  void Complete(const TxHandle& handle);
+  void Complete(const TxHandle& handle, uint64_t time_ns);
   void SetNeedWakeup(bool need) { posts_->SetNeedWakeup(need); }
 
  private:
@@ -45,12 +46,16 @@ class RingTxDevice {
     bool fetched = false;  // and not completed
     bool sent = false;     // waits for those before it
     bool report = true;
+    bool wants_time = false;
+    bool answers = false;  // over the request at `request`
     uint32_t first_slot = 0;
     uint32_t slots = 0;  // of the ring that is followed
     uint32_t owed = 0;   // slots of completions to be written
     uint32_t index = 0;  // first slot of its last descriptor; of a chain's first one
     uint64_t tag = 0;
     uint64_t number = 0;
+    uint64_t time_ns = 0;
+    Iova request;
   };
   // What a packet's descriptors said.
   struct Gathered {
@@ -81,8 +86,8 @@ class RingTxDevice {
                           uint32_t index, bool in_table, Gathered* g);
   RingFault AddTable(const TxPost& post, const TxSegment& table, Gathered* g);
   RingFault TakePrefix(Gathered* g, uint32_t* skip);
-  // What stands in front of the packet's bytes, if its first descriptor says so.
-  RingFault TakeBefore(const Gathered& g);
+  // What stands in front of the packet's bytes, at *at, if its first descriptor says so.
+  RingFault TakeBefore(const Gathered& g, std::optional<Iova>* at);
   RingFault MakeRequest(const Gathered& g, TxRequest* request);
   // Completions that a packet needs; false: there is no room for them now.
   bool ReserveCompletions(const Gathered& g, uint32_t* owed);
@@ -90,7 +95,14 @@ class RingTxDevice {
   bool InOrder() const { return rings_.how != TxReturn::kEach; }
   void Emit(const Record& record);
   void EmitInPlace(const Record& record);
-  void WriteCompletion(uint64_t value, uint32_t advance);
+  // The time of a packet into a completion that is about to be written.
+  void AddTime(const Record& record, std::byte* image) const {
+    if (record.wants_time && times_.in_completions && times_.completions[done_form_].has_value()) {
+      times_.completions[done_form_]->Store(record.time_ns, image);
+    }
+  }
+  void WriteCompletion(const Record& record, uint64_t value, uint32_t advance);
+  void WriteAnswer(const Record& record) const;
 
   QueueShape shape_;
   TxRings rings_;
@@ -104,6 +116,7 @@ class RingTxDevice {
   std::optional<HeadWriter> head_;
   std::optional<CompletionWriter> completions_;
   CompletionRules rules_;
+  TimePlaces times_;
   uint32_t done_form_ = 0;  // among the completion ring's
   DescriptorBytes done_image_;
   uint32_t done_slots_ = 1;

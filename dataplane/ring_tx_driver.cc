@@ -68,6 +68,11 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
     addresses_ =
         AddressLedger(std::max(rings_.descriptors->slot_count, rings_.completions->slot_count));
   }
+  absl::StatusOr<TimePlaces> times =
+      TimePlaces::Find(shape_, program_, completions_ ? &completions_->forms() : nullptr);
+  if (!times.ok()) return times.status();
+  times_ = TxTimes(*std::move(times), static_cast<uint32_t>(packets));
+  if (times_.possible()) program_.requests.features |= TxFeature::kTimestamp;
   if (program_.prefix_bytes != 0) prefixes_.resize(packets);
   report_every_ = std::max(options.report_every, 1u);
   // However rare reports are, a quarter of the ring at most goes without.
@@ -214,6 +219,8 @@ RingTxDriver::Plan RingTxDriver::MakePlan(const TxRequest& request) const {
   const std::optional<TxRequest> normalized = NormalizeRequest(request);
   if (!normalized.has_value()) return plan;
   plan.request = *normalized;
+  plan.timed = plan.request.wants.Has(TxFeature::kTimestamp) && times_.possible();
+  if (times_.unasked()) plan.request.wants.bits &= ~TxFeatures(TxFeature::kTimestamp).bits;
   for (const TxPost& post : program_.posts) {
     if (!post.MayBeFirst()) continue;
     const std::optional<int> context = program_.requests.ContextFor(post, plan.request);

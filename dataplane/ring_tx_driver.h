@@ -31,6 +31,7 @@
 #include "dataplane/tx_contexts.h"
 #include "dataplane/tx_driver.h"
 #include "dataplane/tx_ledger.h"
+#include "dataplane/tx_times.h"
 
 namespace qsplit::dataplane {
 
@@ -63,6 +64,8 @@ class RingTxDriver {
   AccessReport Access() const;
   [[gnu::hot]] bool Publish();
   [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
+  bool ReturnsTimes() const { return times_.possible(); }
+  uint32_t TakeTimes(std::span<TxTime> out) { return times_.Take(out); }
 
  private:
   // Pieces of a packet whose bytes go into a slot themselves.
@@ -81,6 +84,7 @@ class RingTxDriver {
     TxRequest request;              // normalized
     const TxPost* first = nullptr;  // null: it cannot be carried
     int context = TxProgram::kNoContext;
+    bool timed = false;  // its time comes back
     // For bursts; null: the engine writes each packet.
     const Burst* burst = nullptr;
     uint32_t place = 0;  // of the context that the images name
@@ -179,7 +183,7 @@ class RingTxDriver {
   void WriteChain(const Packet& packet, TxLedger::Packet* record);
   // Which descriptor of a packet would ask for its completion, and whether the next packet is to.
   uint32_t ReporterOf(const TxPost& first, uint32_t descriptors) const;
-  bool TakeReport(uint32_t slots);
+  bool TakeReport(uint32_t slots, bool always = false);
   PushResult PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                      uint32_t cookie);
   // The first n, n returned, until there is no room or the next one is not plain.
@@ -227,7 +231,8 @@ class RingTxDriver {
   uint32_t TakeRun(std::span<const uint64_t> keys, uint32_t* cookies);
   bool TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count);
   // All packets up to the one that holds this slot, if that is published.
-  void CompleteUpTo(uint64_t slot);
+  // completion: that named it, of a form; null: it says nothing else that is wanted.
+  void CompleteUpTo(uint64_t slot, uint32_t form = 0, const std::byte* completion = nullptr);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
@@ -253,6 +258,7 @@ class RingTxDriver {
   TxContextPlaces contexts_;
   TxLedger ledger_;
   AddressLedger addresses_;  // where completions name buffers
+  TxTimes times_;
 
   std::optional<HeadReader> head_;
   std::optional<CompletionReader> completions_;

@@ -180,18 +180,16 @@ RingFault RingTxDevice::TakePrefix(Gathered* g, uint32_t* skip) {
   return contexts_.Take(program_.requests, static_cast<size_t>(program_.prefix), prefix.bytes);
 }
 
-RingFault RingTxDevice::TakeBefore(const Gathered& g) {
+RingFault RingTxDevice::TakeBefore(const Gathered& g, std::optional<Iova>* at) {
   if (program_.before_bytes == 0 || g.first->context_present->Load(first_copy_.bytes) == 0) {
     return RingFault::kNone;
   }
   if (g.segments == 0) return RingFault::kBadRequest;
   DescriptorBytes request{};
   const Iova bytes = segments_[0].address;
-  if (bytes.value < program_.before_bytes ||
-      !memory_.Read(Iova(bytes.value - program_.before_bytes), request.bytes,
-                    program_.before_bytes)) {
-    return RingFault::kUnreachable;
-  }
+  if (bytes.value < program_.before_bytes) return RingFault::kUnreachable;
+  *at = Iova(bytes.value - program_.before_bytes);
+  if (!memory_.Read(**at, request.bytes, program_.before_bytes)) return RingFault::kUnreachable;
   return contexts_.Take(program_.requests, static_cast<size_t>(program_.before), request.bytes);
 }
 
@@ -245,8 +243,9 @@ RingFault RingTxDevice::Fetch(TxWork* out) {
     }
   }
   uint32_t skip = 0;
+  std::optional<Iova> request;
   if (fault == RingFault::kNone) fault = TakePrefix(&g, &skip);
-  if (fault == RingFault::kNone) fault = TakeBefore(g);
+  if (fault == RingFault::kNone) fault = TakeBefore(g, &request);
   if (fault == RingFault::kNone) fault = MakeRequest(g, &out->request);
   if (fault != RingFault::kNone) return posts_->Fail(fault);
 
@@ -262,6 +261,12 @@ RingFault RingTxDevice::Fetch(TxWork* out) {
   record.index = g.index;
   record.tag = g.tag;
   record.number = fetched_++;
+  // Only what stands in front of the bytes asks for an answer there.
+  const bool asked = out->request.wants.Has(TxFeature::kTimestamp);
+  record.wants_time = times_.unasked || (asked && times_.Any());
+  record.answers = asked && times_.before.has_value() && request.has_value();
+  record.request = request.value_or(Iova());
+  out->wants_time = record.wants_time;
   owed_ += owed;
   if (InOrder()) order_[order_end_++ % order_.size()] = id;
   out->inline_bytes = std::span<const std::byte>(inline_.data(), g.inline_bytes);

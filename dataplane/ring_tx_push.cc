@@ -84,10 +84,12 @@ uint32_t RingTxDriver::ReporterOf(const TxPost& first, uint32_t descriptors) con
   return in_last ? descriptors - 1 : 0;
 }
 
-bool RingTxDriver::TakeReport(uint32_t slots) {
+bool RingTxDriver::TakeReport(uint32_t slots, bool always) {
   if (!coalesces_) return true;
   slots_since_report_ += slots;
-  if (++since_report_ < report_every_ && slots_since_report_ < most_unreported_) return false;
+  if (++since_report_ < report_every_ && slots_since_report_ < most_unreported_ && !always) {
+    return false;
+  }
   since_report_ = slots_since_report_ = 0;
   return true;
 }
@@ -252,7 +254,7 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
   if (!HasRoom(packet)) return PushResult::kNoRoom;
 
   packet.id = ledger_.NextId();
-  packet.report = TakeReport(packet.slots);
+  packet.report = TakeReport(packet.slots, plan.timed);
   packet.reporter = ReporterOf(*plan.first, packet.descriptors);
   if (program_.prefix_bytes != 0) WritePrefix(packet);
   if (IsBefore(plan)) {
@@ -272,6 +274,9 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
   owed_ += record.owed;
   record.pending = EachDescriptorReturns() ? packet.descriptors : 1;
   ledger_.Add(record);
+  if (plan.timed) {
+    times_.Want(packet.id, IsBefore(plan) ? segments[0].memory - program_.before_bytes : nullptr);
+  }
   if (rings_.key == v1::COMPLETION_KEY_INDEX && !NamesPositions()) {
     ledger_.SetSlots(packet.id, record.first, record.slots);
   }

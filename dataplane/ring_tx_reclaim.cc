@@ -17,6 +17,9 @@ void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
 }
 
 void RingTxDriver::Finish(uint32_t id) {
+  if (times_.Waits(id)) [[unlikely]] {
+    times_.Settle(id, ledger_[id].cookie);
+  }
   FreeSlots(ledger_[id]);
   ledger_.Finish(id);
 }
@@ -50,7 +53,7 @@ void RingTxDriver::FinishPart(uint32_t id, uint32_t packets) {
   ledger_.FinishPart(id, packets);
 }
 
-void RingTxDriver::CompleteUpTo(uint64_t slot) {
+void RingTxDriver::CompleteUpTo(uint64_t slot, uint32_t form, const std::byte* completion) {
   uint32_t id = ledger_.Oldest();
   if (!IsPublished(id) || slot >= posts_->slot_count()) return;
   // The slot's count, among those that are published.
@@ -63,6 +66,9 @@ void RingTxDriver::CompleteUpTo(uint64_t slot) {
     if (packet.run > 1) {
       const uint32_t part = static_cast<uint32_t>(count - packet.begin_count) / packet.slots + 1;
       if (part < packet.run) return FinishPart(id, part);
+    }
+    if (completion != nullptr && packet.end_count > count && times_.Waits(id)) {
+      times_.Note(id, form, completion);
     }
     Finish(id);
   }
@@ -85,6 +91,7 @@ void RingTxDriver::PollInPlace() {
     // Done is done, whatever else stands there.
     if (fault != RingFault::kNone && fault != RingFault::kUndefinedForm) return;
     completions_->Take(1);
+    if (fault == RingFault::kNone && times_.Waits(id)) times_.Note(id, read.form, copy.bytes);
     while (ledger_.Oldest() != id) Finish(ledger_.Oldest());
     Finish(id);
   }
@@ -140,9 +147,9 @@ void RingTxDriver::PollCompletions() {
     uint32_t id = TxLedger::kNone;
     if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
         target.ring == rings_.descriptors->ring_index) {
-      if (NamesPositions()) {
+      if (NamesPositions() && target.key == v1::COMPLETION_KEY_INDEX) {
         completions_->Take(read.slots);
-        CompleteUpTo(target.value);
+        CompleteUpTo(target.value, read.form, copy.bytes);
         continue;
       }
       if (target.key == v1::COMPLETION_KEY_TAG &&
@@ -159,7 +166,9 @@ void RingTxDriver::PollCompletions() {
     // Over whose slots it stands, nobody knows: there is no going on from there.
     if (own && id == TxLedger::kNone) break;
     completions_->Take(own ? ledger_[id].slots : read.slots);
-    if (id != TxLedger::kNone) CompleteNamed(target.cumulative, id);
+    if (id == TxLedger::kNone) continue;
+    if (times_.Waits(id)) times_.Note(id, read.form, copy.bytes);
+    CompleteNamed(target.cumulative, id);
   }
   // As many packets are out as completions have room: the device never waits for this.
   completions_->Publish();
@@ -182,7 +191,8 @@ void RingTxDriver::Poll() {
 uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
   uint32_t count = ledger_.TakeCookies(cookies);
   if (count == cookies.size()) return count;
-  if (takes_ != nullptr) {
+  // A completion that says when its packet left is the engine's to read.
+  if (takes_ != nullptr && (alone_ || !times_.AnyWaits())) {
     count += TakeDone(cookies.subspan(count));
     if (count < cookies.size() && !takes_->done().tests.empty()) Poll();
     if (posts_->SlotsReturnByCell()) posts_->Room();

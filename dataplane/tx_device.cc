@@ -31,8 +31,8 @@ uint32_t TxDevice::PeekAvailable() {
 RingFault TxDevice::Fetch(TxWork* out) {
   return in_place_ ? in_place_->Fetch(out) : ring_->Fetch(out);
 }
-void TxDevice::Complete(const TxHandle& handle) {
-  in_place_ ? in_place_->Complete(handle) : ring_->Complete(handle);
+void TxDevice::Complete(const TxHandle& handle, uint64_t time_ns) {
+  in_place_ ? in_place_->Complete(handle) : ring_->Complete(handle, time_ns);
 }
 uint32_t TxDevice::FetchPlain(std::span<PlainTx> out) {
   return in_place_ ? in_place_->FetchPlain(out) : 0;

@@ -52,6 +52,8 @@ struct TxWork {
   // All bytes; fits, because a segment's length and their number are bounded.
   uint64_t bytes = 0;
   TxRequest request;
+  // The driver is told when the packet left: give Complete the time.
+  bool wants_time = false;
   TxHandle handle;
 };
 
@@ -94,8 +96,9 @@ class TxDevice {
   // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
   // always; the done word last, with release. Packets may be completed late: in the order of Fetch,
   // or in any order where the layout's completions name packets one by one. A handle that Fetch did
-  // not give, or one for the second time, does nothing.
-  void Complete(const TxHandle& handle);
+  // not give, or one for the second time, does nothing. time_ns: when it left, on the device's
+  // clock; only of a packet that wants_time.
+  void Complete(const TxHandle& handle, uint64_t time_ns = 0);
 
   // Before sleeping: sets (clears) the need-wakeup flag, with a full fence behind it. Look at
   // PeekAvailable once more after setting it and before sleeping.

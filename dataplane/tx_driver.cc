@@ -76,6 +76,10 @@ uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest&
 AccessReport TxDriver::Access() const {
   return in_place_ != nullptr ? in_place_->Access() : ring_->Access();
 }
+bool TxDriver::ReturnsTimes() const { return ring_ != nullptr && ring_->ReturnsTimes(); }
+uint32_t TxDriver::TakeTimes(std::span<TxTime> out) {
+  return ring_ == nullptr ? 0 : ring_->TakeTimes(out);
+}
 bool TxDriver::Publish() { return in_place_ ? in_place_->Publish() : ring_->Publish(); }
 uint32_t TxDriver::Reclaim(std::span<uint32_t> cookies) {
   return in_place_ ? in_place_->Reclaim(cookies) : ring_->Reclaim(cookies);

@@ -126,6 +126,14 @@ class TxDriver {
   // device completed them. Each once. Frees their slots.
   [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
 
+  // Whether a request for kTimestamp gets an answer, and not only the device's attention: times may
+  // go to registers that a driver has not.
+  bool ReturnsTimes() const;
+  // When packets left that asked for kTimestamp and have come back by Reclaim: the oldest, at most
+  // out.size(), each once; returns how many. Those that nobody takes give way to newer ones when
+  // there are as many as packets can be on their way at once.
+  uint32_t TakeTimes(std::span<TxTime> out);
+
   // How descriptors are written here.
   AccessReport Access() const;
 

@@ -30,9 +30,48 @@ struct Options {
   int vlan = -1;
   uint32_t burst = 32;
   bool no_checksums = false;
+  bool timestamps = false;
   // Of the above, read.
   Ip src, dst;
   Mac from{}, to{};
+};
+
+// How long packets took from their being filled in to the wire, as the device's clock has it.
+class Delays {
+ public:
+  // The next packet that asks was filled in at `now_ns`.
+  void Asked(uint64_t now_ns) { asked_ns_[asked_++ % asked_ns_.size()] = now_ns; }
+  void Collect(TxQueue& tx) {
+    std::array<TxTimestamp, 64> times;
+    while (const size_t n = tx.TakeTimestamps(times)) {
+      for (const TxTimestamp& one : std::span(times).first(n)) {
+        if (!one.time_ns.has_value() || delays_ns_.size() == kMost) continue;
+        const uint64_t asked_ns = asked_ns_[one.number % asked_ns_.size()];
+        delays_ns_.push_back(static_cast<int64_t>(*one.time_ns - asked_ns));
+      }
+    }
+  }
+  void Print() {
+    std::printf("left: %zu of %" PRIu64 " packets are known", delays_ns_.size(), asked_);
+    if (!delays_ns_.empty()) {
+      const auto middle = delays_ns_.begin() + static_cast<std::ptrdiff_t>(delays_ns_.size() / 2);
+      std::nth_element(delays_ns_.begin(), middle, delays_ns_.end());
+      // A clock of the NIC's own begins anywhere.
+      if (std::abs(*middle) > 1000000000) {
+        std::printf(", on a clock of the device's own");
+      } else {
+        std::printf(", median %.1f us after they were filled in",
+                    static_cast<double>(*middle) / 1000);
+      }
+    }
+    std::printf("\n");
+  }
+
+ private:
+  static constexpr size_t kMost = 1000000;
+  std::vector<uint64_t> asked_ns_ = std::vector<uint64_t>(65536);  // more than a ring has slots
+  uint64_t asked_ = 0;
+  std::vector<int64_t> delays_ns_;
 };
 
 void FillFrame(Bytes b, const Options& o, uint64_t sequence, uint64_t now_ns) {
@@ -76,6 +115,7 @@ int Run(Options& options) {
   if (!device.ok()) return Fail(device.status());
   if (options.src_mac.empty()) options.from = device->info().mac;
   LeaseOptions wanted{.rx_queues = 0, .tx_queues = 1};
+  if (options.timestamps) wanted.tx_roles = {"timestamp"};
   while (wanted.buffer_bytes < options.size + 64) wanted.buffer_bytes *= 2;
   absl::StatusOr<Lease> lease = device->Acquire(wanted);
   if (!lease.ok()) return Fail(lease.status());
@@ -90,6 +130,7 @@ int Run(Options& options) {
   std::vector<Packet> packets(options.burst);
   uint64_t sent = 0;
   uint64_t reported = 0;
+  Delays delays;
   const absl::Time begin = absl::Now();
   absl::Time next_report = begin + absl::Seconds(1);
   while (!stop_requested && lease->ok() && (options.count == 0 || sent < options.count)) {
@@ -123,10 +164,16 @@ int Run(Options& options) {
       } else {
         packets[n].RequestChecksums();
       }
+      packets[n].RequestTimestamp(options.timestamps);
       if (options.vlan >= 0) packets[n].set_vlan(static_cast<uint16_t>(options.vlan));
     }
     const size_t taken = tx.Send(std::span(packets).first(n));
     sent += taken;
+    if (options.timestamps) {
+      for (size_t i = 0; i < taken; ++i)
+        delays.Asked(static_cast<uint64_t>(absl::ToUnixNanos(now)));
+      delays.Collect(tx);
+    }
     if (taken == 0) {
       const absl::Status status = tx.Wait(absl::Milliseconds(200));
       if (!status.ok() && !absl::IsDeadlineExceeded(status)) return Fail(status);
@@ -136,6 +183,10 @@ int Run(Options& options) {
   const double elapsed = absl::ToDoubleSeconds(absl::Now() - begin);
   std::printf("sent %" PRIu64 " packets of %u bytes in %.3f s: %.0f packets/s\n", sent,
               options.size, elapsed, elapsed > 0 ? static_cast<double>(sent) / elapsed : 0.0);
+  if (options.timestamps) {
+    delays.Collect(tx);
+    delays.Print();
+  }
   if (tx.counters().refused > 0) {
     std::fprintf(stderr, "error: the device can never send %" PRIu64 " of them\n",
                  tx.counters().refused);
@@ -200,6 +251,8 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   app.add_flag("--no-checksums", options.no_checksums, "UDP without a checksum");
+  app.add_flag("--timestamps", options.timestamps,
+               "Ask for each packet when it left, and say how long that took");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

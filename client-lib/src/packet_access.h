@@ -19,6 +19,7 @@ struct PacketAccess {
     packet.segments_ = static_cast<uint16_t>(segments);
     packet.want_l3_ = false;
     packet.want_l4_ = false;
+    packet.want_time_ = false;
     packet.segment_bytes_ = 0;
     packet.meta_ = PacketMetadata{};
   }
@@ -30,13 +31,14 @@ struct PacketAccess {
   // One buffer, to be sent as it is.
   static bool IsPlain(const Packet& packet) {
     return packet.segments_ == 1 && packet.segment_bytes_ == 0 && !packet.want_l3_ &&
-           !packet.want_l4_ && !packet.meta_.Has(PacketField::kVlan);
+           !packet.want_l4_ && !packet.want_time_ && !packet.meta_.Has(PacketField::kVlan);
   }
   static BufferPool* pool(const Packet& packet) { return packet.pool_; }
   static uint32_t first(const Packet& packet) { return packet.first_; }
   static PacketMetadata& meta(Packet& packet) { return packet.meta_; }
   static bool want_l3(const Packet& packet) { return packet.want_l3_; }
   static bool want_l4(const Packet& packet) { return packet.want_l4_; }
+  static bool want_time(const Packet& packet) { return packet.want_time_; }
   static uint16_t segment_bytes(const Packet& packet) { return packet.segment_bytes_; }
   static void set_length(Packet& packet, uint32_t length) { packet.length_ = length; }
 };

@@ -21,6 +21,7 @@ bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
   packet.ForEachSegment([&](std::span<const std::byte> part) { at += copy.CopyFrom(part, at); });
   copy.RequestChecksums(PacketAccess::want_l3(packet), PacketAccess::want_l4(packet));
   copy.RequestSegments(PacketAccess::segment_bytes(packet));
+  copy.RequestTimestamp(PacketAccess::want_time(packet));
   PacketAccess::meta(copy) = PacketAccess::meta(packet);
   packet = std::move(copy);
   ++counters.copied;
@@ -49,10 +50,17 @@ bool TxQueueImpl::Pad(Packet& packet) {
   return true;
 }
 
+TxFeatures TxQueueImpl::TimeOf(const Packet& packet) const {
+  const bool asked = PacketAccess::want_time(packet) && timestamps.possible();
+  return asked ? TxFeatures(TxFeature::kTimestamp) : TxFeatures();
+}
+
 bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
   const bool want_l3 = PacketAccess::want_l3(packet);
   const bool want_l4 = PacketAccess::want_l4(packet);
   const std::optional<uint16_t> vlan = packet.vlan();
+  const TxFeatures time = TimeOf(packet);
+  request->wants = time;
   if (vlan.has_value()) {
     request->wants |= TxFeature::kVlanInsert;
     request->vlan_tci = *vlan;
@@ -67,7 +75,7 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
     request->l4_header_bytes = headers.l4_bytes;
     if (want_l3 && headers.l3 == dataplane::L3Kind::kIp4) request->wants |= TxFeature::kL3Checksum;
     if (want_l4 && headers.l4_bytes != 0) request->wants |= TxFeature::kL4Checksum;
-    if (request->wants.bits == 0) *request = TxRequest{};
+    if (request->wants == time) *request = {.wants = time};
   }
   if (request->wants.Has(TxFeature::kL3Checksum) && !driver.Supports(*request)) {
     // The longer sum may be the device's all the same.
@@ -96,7 +104,7 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
     }
     packet.set_vlan(std::nullopt);
   }
-  *request = TxRequest{};
+  *request = {.wants = time};
   return true;
 }
 
@@ -110,6 +118,7 @@ bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {
               .l3_header_bytes = headers.l3_bytes,
               .l4_header_bytes = headers.l4_bytes,
               .segment_bytes = PacketAccess::segment_bytes(packet)};
+  request->wants |= TimeOf(packet);
   if (packet.vlan().has_value()) {
     request->wants |= TxFeature::kVlanInsert;
     request->vlan_tci = *packet.vlan();

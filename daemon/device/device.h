@@ -51,6 +51,7 @@ enum class Offload : uint8_t {
   kTxGather,
   kTso,
   kRxTimestamp,
+  kTxTimestamp,
 };
 
 // What a device can be set up with of what a layout lets choose: for each of Layout.features a mask
@@ -81,6 +82,7 @@ struct NetdevFacts {
   std::string steering;
   std::string steering_reason;
   std::vector<std::string> missing;
+  std::string transmit_times;
 };
 
 // What never changes while the device is owned. One that cannot be used has no queues, and
@@ -202,9 +204,10 @@ struct QueueRequest {
   Protection protection = Protection::kDirect;
   std::vector<RegionMapping> regions;
   bool join_rss = false;
-  RateLimit limit;         // none, but in DeviceInfo::rate_limit_modes
-  SourceFilter source;     // none, but where DeviceInfo::source_check_trouble is empty
-  int32_t holder_pid = 0;  // who gets the grant, for people
+  bool wants_transmit_times = false;  // the role timestamp was asked for on transmit
+  RateLimit limit;                    // none, but in DeviceInfo::rate_limit_modes
+  SourceFilter source;                // none, but where DeviceInfo::source_check_trouble is empty
+  int32_t holder_pid = 0;             // who gets the grant, for people
 };
 
 // The grant in the device's words: as qsplit.v1.Grant, without what the request says already.

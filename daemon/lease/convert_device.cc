@@ -32,6 +32,8 @@ v1::Offload ToProto(device::Offload offload) {
       return v1::OFFLOAD_TSO;
     case device::Offload::kRxTimestamp:
       return v1::OFFLOAD_RX_TIMESTAMP;
+    case device::Offload::kTxTimestamp:
+      return v1::OFFLOAD_TX_TIMESTAMP;
   }
   return v1::OFFLOAD_UNSPECIFIED;
 }
@@ -60,6 +62,7 @@ v1::KernelNetdev ToProto(const device::NetdevFacts& netdev) {
   to.set_steering(netdev.steering);
   to.set_steering_reason(netdev.steering_reason);
   for (const std::string& missing : netdev.missing) to.add_missing(missing);
+  to.set_transmit_times(netdev.transmit_times);
   return to;
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/lease/queue_sizes.h"
 #include "daemon/lease/transmission.h"
 #include "daemon/policy/error.h"
+#include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::lease {
 namespace {
@@ -191,6 +192,9 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   queues.tx_queues = *std::move(tx);
   queues.protection = *protection;
   queues.join_rss = request.join_rss();
+  queues.wants_transmit_times =
+      wish.transmit && std::count(wish.tx_roles.begin(), wish.tx_roles.end(),
+                                  layout::RoleName(layout::Role::kTimestamp)) != 0;
   queues.limit = here.tenant.limit;
   queues.source = std::move(source->filter);
   if (wish.receive) {

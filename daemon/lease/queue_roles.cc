@@ -80,7 +80,10 @@ QueueRoles::QueueRoles(const v1::Layout& layout, const v1::Queue& queue) {
     for (uint32_t form : ring.post_forms()) collector.Reach(form, needs);
   }
   if (queue.packet().has_prefix_form()) collector.Reach(queue.packet().prefix_form(), {});
-  for (const v1::ContextRule& context : queue.contexts()) collector.Reach(context.form(), {});
+  for (const v1::ContextRule& context : queue.contexts()) {
+    collector.Reach(context.form(), {});
+    if (context.has_done_form()) collector.Reach(context.done_form(), {});
+  }
   ways_ = collector.Roles();
 }
 

@@ -1,6 +1,6 @@
-// Machine code for bursts, made out of plans for the processor that this runs on. Knows plans only:
-// no layout, no peer's bytes. The code keeps to what the burst's header promises; it stands where
-// CodeMemory puts it.
+// Machine code for bursts, made out of plans for the processor that this runs on: x86-64 or
+// aarch64. Knows plans only: no layout, no peer's bytes. The code keeps to what the burst's header
+// promises; it stands where CodeMemory puts it.
 //
 // When a queue is opened only. Any thread.
 #ifndef QSPLIT_DATAPLANE_BURST_GENERATOR_H_
@@ -44,6 +44,13 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
                                   Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
+
+// Code for aarch64, made anywhere. Only processors of that kind have these in the library; others
+// can have them to try the code in an emulator: the CMake target qsplit_a64_generator.
+namespace a64 {
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
+}  // namespace a64
 
 }  // namespace qsplit::dataplane::burst
 

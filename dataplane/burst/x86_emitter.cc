@@ -1,13 +1,7 @@
 #include "dataplane/burst/x86_emitter.h"
 
-#include <algorithm>
-#include <cstring>
+#include <bit>
 #include <optional>
-#include <string>
-#include <utility>
-
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 
 namespace qsplit::dataplane::burst::x86 {
 namespace {
@@ -29,37 +23,15 @@ bool ExtractsFast() {
 
 }  // namespace
 
-void Emitter::FirstError::handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) {
-  if (text.empty()) text = message;
-}
-
 Emitter::Emitter(Instructions which)
-    : can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()) {
-  holder_.init(asmjit::Environment::host());
-  holder_.setErrorHandler(&error_);
-  holder_.attach(&cc_);
-  block_label_ = cc_.newLabel();
+    : Assembly(asmjit::Environment::host()),
+      can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()) {
+  Attach(&cc_);
 }
 
 void Emitter::BeginConstants() {
   block_ = cc_.newUIntPtr("block");
-  cc_.lea(block_, asm86::ptr(block_label_));
-}
-
-int32_t Emitter::AddBytes(std::span<const std::byte> bytes, uint32_t alignment) {
-  bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
-  const auto at = static_cast<int32_t>(bytes_.size());
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  return at;
-}
-
-Mem Emitter::Constant(uint64_t value) {
-  for (const auto& [known, at] : constants_) {
-    if (known == value) return asm86::qword_ptr(block_, at);
-  }
-  const int32_t at = AddBytes(std::as_bytes(std::span(&value, 1)), 8);
-  constants_.emplace_back(value, at);
-  return asm86::qword_ptr(block_, at);
+  cc_.lea(block_, asm86::ptr(block_label()));
 }
 
 void Emitter::And(const Gp& reg, uint64_t value) {
@@ -215,31 +187,6 @@ Gp Emitter::Gather(const Gp& word, const Table::Gather& gather) {
     mask &= ~(bits << from);
   }
   return sum.has_value() ? *sum : word;
-}
-
-absl::StatusOr<std::vector<std::byte>> Emitter::Finish(std::span<asmjit::FuncNode* const> functions,
-                                                       std::span<size_t> offsets) {
-  cc_.align(asmjit::AlignMode::kData, 64);
-  cc_.bind(block_label_);
-  cc_.embed(bytes_.data(), bytes_.size());
-  cc_.finalize();
-  if (error_.text.empty()) {
-    holder_.flatten();
-    holder_.resolveUnresolvedLinks();
-    holder_.relocateToBase(0);  // nothing in it depends on where it stands
-  }
-  std::vector<std::byte> code(holder_.codeSize());
-  if (error_.text.empty()) {
-    holder_.copyFlattenedData(code.data(), code.size(),
-                              asmjit::CopySectionFlags::kPadSectionBuffer);
-  }
-  if (!error_.text.empty()) {
-    return absl::InternalError(absl::StrCat("compiled access: the assembler says ", error_.text));
-  }
-  for (size_t i = 0; i < functions.size(); ++i) {
-    offsets[i] = holder_.labelOffset(functions[i]->label());
-  }
-  return code;
 }
 
 }  // namespace qsplit::dataplane::burst::x86

@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "dataplane/burst/assembly.h"
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/record_plan.h"
 
@@ -28,7 +28,7 @@ using asmjit::x86::Gp;
 using asmjit::x86::Mem;
 
 // One piece of code with one block of constants behind it.
-class Emitter {
+class Emitter : public Assembly {
  public:
   explicit Emitter(Instructions which);
 
@@ -37,9 +37,7 @@ class Emitter {
   // Call in each function, before it uses constants: the block's address in a register.
   void BeginConstants();
   // A constant in memory; equal ones share their place.
-  Mem Constant(uint64_t value);
-  // Adds bytes to the block, at a multiple of `alignment` (at most 64); their offset in it.
-  int32_t AddBytes(std::span<const std::byte> bytes, uint32_t alignment);
+  Mem Constant(uint64_t value) { return asmjit::x86::qword_ptr(block_, ConstantAt(value)); }
   // Memory in the block, at an offset plus a register's value times 1 << scale.
   Mem Block(int32_t offset) const { return asmjit::x86::ptr(block_, offset); }
   Mem Block(int32_t offset, const Gp& index, uint32_t scale = 0) const {
@@ -68,30 +66,13 @@ class Emitter {
   // Bits of an index.
   Gp Gather(const Gp& word, const Table::Gather& gather);
 
-  // All functions and the block, as bytes; offsets of the functions. INTERNAL: what the assembler
-  // said.
-  absl::StatusOr<std::vector<std::byte>> Finish(std::span<asmjit::FuncNode* const> functions,
-                                                std::span<size_t> offsets);
-
  private:
   bool SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word);
   Gp GetOne(const Piece& piece, const Gp& word, bool mask_later);
 
-  // The first thing that went wrong; later calls do nothing harmful.
-  struct FirstError : asmjit::ErrorHandler {
-    void handleError(asmjit::Error error, const char* message,
-                     asmjit::BaseEmitter* origin) override;
-    std::string text;
-  };
-
-  FirstError error_;
-  asmjit::CodeHolder holder_;
   asmjit::x86::Compiler cc_;
   bool can_extract_ = false;  // pext, and it is fast
-  Label block_label_;
   Gp block_;
-  std::vector<std::byte> bytes_;
-  std::vector<std::pair<uint64_t, int32_t>> constants_;
 };
 
 // Decodes records: the tables of one plan, in an emitter's block.

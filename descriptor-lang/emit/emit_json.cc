@@ -191,6 +191,7 @@ class JsonEmitter {
       if (rule.contexts() > 0) one["contexts"] = rule.contexts();
       if (rule.after_first()) one["after_first"] = true;
       if (rule.before_bytes()) one["before_bytes"] = true;
+      if (rule.has_done_form()) one["answered_by"] = FormName(rule.done_form());
       out["contexts"].push_back(std::move(one));
     }
     return out;

@@ -67,6 +67,7 @@ class QdlEmitter {
       if (queue.packet().has_prefix_form() && queue.packet().prefix_form() == index) return true;
       for (const v1::ContextRule& rule : queue.contexts()) {
         if (rule.form() == index) return true;
+        if (rule.has_done_form() && rule.done_form() == index) return true;
       }
       for (const v1::Ring& ring : queue.rings()) {
         if (in(ring.post_forms()) || in(ring.complete_forms())) return true;

@@ -25,7 +25,8 @@ class QdlQueueEmitter {
     for (const v1::ContextRule& rule : queue_.contexts()) {
       Line(1, "context ", FormName(rule.form()), " ", Word(rule.lifetime()),
            rule.contexts() > 0 ? text::Cat(" ", rule.contexts()) : "",
-           rule.after_first() ? " after first" : "", rule.before_bytes() ? " before bytes" : "");
+           rule.after_first() ? " after first" : "", rule.before_bytes() ? " before bytes" : "",
+           rule.has_done_form() ? text::Cat(" answered by ", FormName(rule.done_form())) : "");
     }
     out_ += "}\n";
     return std::move(out_);

@@ -37,6 +37,7 @@ class QueueEmitter {
       if (rule.contexts() > 0) text::Append(out_, " ", rule.contexts());
       if (rule.after_first()) text::Append(out_, " after first");
       if (rule.before_bytes()) text::Append(out_, " before bytes");
+      if (rule.has_done_form()) text::Append(out_, " answered by ", FormName(rule.done_form()));
       text::Append(out_, "\n");
     }
   }

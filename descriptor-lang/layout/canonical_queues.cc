@@ -148,6 +148,7 @@ void RewriteQueue(const References& references, v1::Queue& queue) {
 
   for (v1::ContextRule& rule : *queue.mutable_contexts()) {
     rule.set_form(Mapped(references.forms, rule.form()));
+    if (rule.has_done_form()) rule.set_done_form(Mapped(references.forms, rule.done_form()));
   }
   SortBy(*queue.mutable_contexts(), [](const v1::ContextRule& rule) { return rule.form(); });
 }

@@ -192,6 +192,26 @@ absl::Status CheckBeforeBytes(const Context& context, const v1::Queue& queue,
                 form.name(), " stands before a packet's bytes");
 }
 
+// What the device writes over a context in the memory of its packet.
+absl::Status CheckDoneForm(const Context& context, const v1::ContextRule& rule,
+                           const std::string& path) {
+  if (rule.done_form() >= context.form_count()) {
+    return Refuse(path, "done form ", rule.done_form(), " of ", context.form_count());
+  }
+  const v1::Form& form = context.form(rule.form());
+  const v1::Form& done = context.form(rule.done_form());
+  if (!rule.before_bytes()) {
+    return Refuse(path, "form ", done.name(), " answers ", form.name(),
+                  ", which does not stand before a packet's bytes");
+  }
+  if (rule.done_form() == rule.form() || done.size_bytes() > form.size_bytes()) {
+    return Refuse(path, "form ", done.name(), " of ", done.size_bytes(), " bytes answers ",
+                  form.name(), " of ", form.size_bytes(),
+                  "; it must be another form, and no longer");
+  }
+  return CheckNowhereElse(context, rule.done_form(), "done form ", path);
+}
+
 absl::Status CheckContexts(Context& context, const v1::Queue& queue, const std::string& path) {
   QSPLIT_RETURN_IF_ERROR(CheckCount(path, "contexts", queue.contexts_size(), kMaxContextRules));
   FormSet posts(context.form_count(), false);
@@ -210,6 +230,7 @@ absl::Status CheckContexts(Context& context, const v1::Queue& queue, const std::
     } else if (!posts[rule.form()]) {
       return Refuse(here, "form ", form.name(), " is posted in no ring of the queue");
     }
+    if (rule.has_done_form()) QSPLIT_RETURN_IF_ERROR(CheckDoneForm(context, rule, here));
     for (int k = 0; k < i; ++k) {
       if (queue.contexts(k).form() == rule.form()) {
         return Refuse(here, "form ", form.name(), " twice");

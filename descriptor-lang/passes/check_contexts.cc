@@ -20,6 +20,7 @@ class ContextChecker {
                           {rule.form.text, text::Cat(rule.contexts->value)});
     }
     const bool posted = AnyPosted([&](uint32_t other) { return other == form; });
+    if (rule.done_form) CheckAnswer(rule, form);
     if (rule.before_bytes) {
       CheckBeforeBytes(rule, posted);
     } else if (!posted) {
@@ -55,6 +56,35 @@ class ContextChecker {
     if (!AnyPosted(tells)) {
       refuse("no descriptor says whether it is there",
              "give a posted descriptor a flag that `is context.present`");
+    }
+  }
+
+  // What the device writes over it, which stands nowhere else.
+  void CheckAnswer(const ast::ContextRule& rule, uint32_t form) {
+    const auto found = unit_.form_names.find(rule.done_form->text);
+    if (found == unit_.form_names.end()) return;
+    const uint32_t done = found->second;
+    const auto refuse = [&](std::string_view why, std::string_view help) {
+      unit_.ReportMissing(Diagnostic::kContextAnswer, rule.done_form->span,
+                          {rule.done_form->text, rule.form.text, why, help});
+    };
+    if (!rule.before_bytes) {
+      refuse("only what stands before a packet's bytes is answered there",
+             "say `per packet before bytes` in front of `answered by`");
+    }
+    if (done == form) {
+      refuse("it is the question", "give the answer a descriptor of its own");
+      return;
+    }
+    const bool in_ring =
+        AnyPosted([&](uint32_t other) { return other == done; }) ||
+        std::any_of(queue_.rings().begin(), queue_.rings().end(), [&](const v1::Ring& ring) {
+          return std::find(ring.complete_forms().begin(), ring.complete_forms().end(), done) !=
+                 ring.complete_forms().end();
+        });
+    if (in_ring) refuse("it stands in a ring", "give the answer a descriptor of its own");
+    if (unit_.forms[done].form.size_bytes() > unit_.forms[form].form.size_bytes()) {
+      refuse("it is longer", "make it no longer than what it is written over");
     }
   }
 

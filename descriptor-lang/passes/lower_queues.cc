@@ -110,6 +110,12 @@ class QueueLowering {
       context.set_after_first(rule.after_first);
       context.set_before_bytes(rule.before_bytes);
       if (rule.before_bytes) unit_.forms[*form].used = true;
+      if (rule.done_form) {
+        if (const auto done = FindForm(unit_, *rule.done_form)) {
+          context.set_done_form(*done);
+          unit_.forms[*done].used = true;
+        }
+      }
       if (rule.contexts) {
         context.set_contexts(
             Bounded(*rule.contexts, "the number of contexts", 1, layout::kMaxContexts));

@@ -321,6 +321,7 @@ struct ContextRule {
   std::optional<Number> contexts;
   bool after_first = false;
   bool before_bytes = false;
+  std::optional<Identifier> done_form;  // `answered by FORM`
 };
 
 // `at most 40 descriptors per packet`, `buffers 1 KiB..16 KiB`, ….

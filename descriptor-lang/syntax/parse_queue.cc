@@ -219,6 +219,9 @@ class QueueParser {
     }
     if (!cursor_.lost()) rule.after_first = cursor_.Take("after", "first");
     if (!cursor_.lost()) rule.before_bytes = cursor_.Take("before", "bytes");
+    if (!cursor_.lost() && cursor_.Take("answered", "by")) {
+      rule.done_form = cursor_.ExpectName("a descriptor's name");
+    }
     if (!cursor_.lost()) out_.contexts.push_back(rule);
   }
 

@@ -218,6 +218,10 @@ class Packet {
   // FIN for the last, and fills in all checksums. 0: does not ask. Only where the transmit queue
   // offloads_segments(); elsewhere, and of another packet, Send drops it (counters().refused).
   void RequestSegments(uint16_t payload_bytes) { segment_bytes_ = payload_bytes; }
+  // Asks when the packet leaves: TxQueue::TakeTimestamps answers. Where the transmit queue does not
+  // offloads_timestamps(), or the device does not tell, it says that there is no time; the packet
+  // is sent all the same.
+  void RequestTimestamp(bool wanted = true) { want_time_ = wanted; }
 
  private:
   friend struct internal::PacketAccess;
@@ -233,6 +237,7 @@ class Packet {
     segments_ = other.segments_;
     want_l3_ = other.want_l3_;
     want_l4_ = other.want_l4_;
+    want_time_ = other.want_time_;
     segment_bytes_ = other.segment_bytes_;
     meta_ = other.meta_;
   }
@@ -244,6 +249,7 @@ class Packet {
   uint16_t segment_bytes_ = 0;
   bool want_l3_ = false;
   bool want_l4_ = false;
+  bool want_time_ = false;
   PacketMetadata meta_;
 };
 

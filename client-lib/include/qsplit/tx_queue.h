@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "absl/status/status.h"
@@ -21,6 +22,17 @@ namespace internal {
 class LeaseParts;
 class TxQueueImpl;
 }  // namespace internal
+
+// When a packet left that asked (Packet::RequestTimestamp).
+struct TxTimestamp {
+  // Counts the packets of this queue that asked, in the order in which Send took them, from 0.
+  uint64_t number = 0;
+  // When it left the device, or, of a kernel netdev without zero copy, when the kernel was done
+  // with it. Nanoseconds on the clock of received packets' timestamps, wherever the layout can say
+  // so: the software NIC's is CLOCK_REALTIME, the kernel's CLOCK_TAI, a NIC's its own. nullopt: the
+  // packet was dropped (counters().refused), or the device did not say. Any value is possible.
+  std::optional<uint64_t> time_ns;
+};
 
 class TxQueue {
  public:
@@ -49,6 +61,10 @@ class TxQueue {
   // Takes buffers back whose packets are sent; Allocate and Send do so by themselves when they run
   // short. Returns how many packets.
   size_t Reclaim();
+  // When packets left that asked and are sent: the next at most out.size(), each once, in the order
+  // in which the device reported them; returns how many. Reclaims first. Without a call for as many
+  // packets that asked as the ring has slots, the oldest are lost (counters().timestamps_lost).
+  size_t TakeTimestamps(std::span<TxTimestamp> out);
   // Packets that the device has and has not reported yet.
   uint32_t outstanding() const;
 
@@ -66,6 +82,9 @@ class TxQueue {
   // Whether the device cuts TCP packets (Packet::RequestSegments); the library does not. A program
   // that cannot do without asks for the role segment.size (LeaseOptions::tx_roles).
   bool offloads_segments() const;
+  // Whether the device says when packets left (Packet::RequestTimestamp); the library cannot. A
+  // program that cannot do without asks for the role timestamp (LeaseOptions::tx_roles).
+  bool offloads_timestamps() const;
 
   struct Counters {
     uint64_t packets = 0;
@@ -76,6 +95,8 @@ class TxQueue {
     // Packets that were dropped because the device can never send them: too long, or to be cut by a
     // device that does not.
     uint64_t refused = 0;
+    // Answers of TakeTimestamps that gave way to newer ones.
+    uint64_t timestamps_lost = 0;
   };
   const Counters& counters() const;
 

@@ -123,6 +123,7 @@ class AfXdpDevice : public device::Device {
   device::DeviceInfo info_;
   device::NetdevFacts facts_;
   std::string no_zero_copy_metadata_;  // as SocketOptions
+  std::string no_zero_copy_times_;
   SocketOptions sockets_;
   uint32_t rx_queues_ = 1, tx_queues_ = 1;  // that the netdev has
   linux_sys::XskKernel kernel_;

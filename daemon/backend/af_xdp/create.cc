@@ -129,6 +129,11 @@ void AfXdpDevice::ChooseZeroCopy() {
                                           " fills in no checksums of packets that it does not copy "
                                           "(NETDEV_XSK_FLAGS_TX_CHECKSUM)");
   }
+  if (!can.ok() || !can->tx_timestamp) {
+    no_zero_copy_times_ = absl::StrCat("the driver ", facts_.driver,
+                                       " notes no times of packets that it does not copy "
+                                       "(NETDEV_XSK_FLAGS_TX_TIMESTAMP)");
+  }
   std::string& why = facts_.copy_reason;
   if (config_.zero_copy == ZeroCopyWish::kNever) {
     why = "the configuration says so: zero_copy = \"never\"";
@@ -142,6 +147,13 @@ void AfXdpDevice::ChooseZeroCopy() {
         "zero_copy = \"always\" accepts that";
   }
   facts_.zero_copy = why.empty();
+  if (!kernel_.tx_metadata) return;
+  if (facts_.zero_copy && no_zero_copy_metadata_.empty() && no_zero_copy_times_.empty()) {
+    facts_.transmit_times = "by the NIC, on its clock";
+  } else if (!facts_.zero_copy || config_.zero_copy != ZeroCopyWish::kAlways) {
+    // net/xdp/xsk.c, xsk_destruct_skb.
+    facts_.transmit_times = "by the kernel when it is done with a packet, CLOCK_TAI";
+  }
 }
 
 absl::Status AfXdpDevice::FillInfo() {
@@ -173,6 +185,7 @@ absl::Status AfXdpDevice::FillInfo() {
       "the kernel sends what an AF_XDP socket has to send past every place where it could be "
       "looked at";
   if (!kernel_.tx_metadata) facts_.missing.push_back("transmit metadata");
+  if (facts_.transmit_times.empty()) facts_.missing.push_back("transmit timestamps");
   if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
   if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");
   info_.netdev = facts_;
@@ -180,6 +193,7 @@ absl::Status AfXdpDevice::FillInfo() {
               .ifindex = watch_->ifindex(),
               .zero_copy = facts_.zero_copy,
               .no_zero_copy_metadata = no_zero_copy_metadata_,
+              .no_zero_copy_times = no_zero_copy_times_,
               .zero_copy_always = config_.zero_copy == ZeroCopyWish::kAlways,
               .multi_buffer = kernel_.multi_buffer,
               .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,

@@ -74,6 +74,32 @@ absl::StatusOr<uint32_t> ChunkBytes(const device::QueueRequest& request) {
 
 }  // namespace
 
+absl::StatusOr<bool> ChooseZeroCopy(const device::QueueRequest& request,
+                                    const SocketOptions& options) {
+  // A queue whose buffers come from the lease's fill ring receives nothing where nobody fills it,
+  // and what the queue is to receive for the kernel would be lost.
+  if (!options.zero_copy || !std::includes(request.rx_queues.begin(), request.rx_queues.end(),
+                                           request.tx_queues.begin(), request.tx_queues.end())) {
+    return false;
+  }
+  if (!Chose(request, "Metadata", "on")) return true;
+  const auto lacks = [](const char* what, const std::string& why,
+                        const char* advice) -> absl::Status {
+    return absl::UnimplementedError(
+        absl::StrCat(what, ": ", why, ", and zero_copy is \"always\"; ", advice));
+  };
+  if (!options.no_zero_copy_metadata.empty()) {
+    if (!options.zero_copy_always) return false;
+    return lacks("Metadata=on", options.no_zero_copy_metadata, "leave Metadata off");
+  }
+  if (request.wants_transmit_times && !options.no_zero_copy_times.empty()) {
+    if (!options.zero_copy_always) return false;
+    return lacks("timestamp of packets that are sent", options.no_zero_copy_times,
+                 "do without that role");
+  }
+  return true;
+}
+
 // Cells count modulo 2^32.
 uint64_t SocketLease::Counted::Total() {
   const uint32_t now = kernel_produces ? ring.producer() : ring.consumer();
@@ -114,19 +140,9 @@ absl::Status SocketLease::OpenAll(const SocketOptions& options) {
                 .chunk_bytes = *chunk,
                 .unaligned = Chose(request_, "Chunks", "unaligned"),
                 .tx_metadata_bytes = Chose(request_, "Metadata", "on") ? kTxMetadataBytes : 0};
-  // A queue whose buffers come from the lease's fill ring receives nothing where nobody fills it,
-  // and what the queue is to receive for the kernel would be lost.
-  setup.zero_copy =
-      options.zero_copy && std::includes(request_.rx_queues.begin(), request_.rx_queues.end(),
-                                         request_.tx_queues.begin(), request_.tx_queues.end());
-  const std::string& lack = options.no_zero_copy_metadata;
-  if (setup.zero_copy && setup.umem.tx_metadata_bytes != 0 && !lack.empty()) {
-    if (options.zero_copy_always) {
-      return absl::UnimplementedError(
-          absl::StrCat("Metadata=on: ", lack, ", and zero_copy is \"always\"; leave Metadata off"));
-    }
-    setup.zero_copy = false;
-  }
+  const absl::StatusOr<bool> zero_copy = ChooseZeroCopy(request_, options);
+  if (!zero_copy.ok()) return zero_copy.status();
+  setup.zero_copy = *zero_copy;
   std::vector<uint32_t> queues;
   std::set_union(request_.rx_queues.begin(), request_.rx_queues.end(), request_.tx_queues.begin(),
                  request_.tx_queues.end(), std::back_inserter(queues));

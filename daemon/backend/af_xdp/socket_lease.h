@@ -30,11 +30,19 @@ struct SocketOptions {
   // What the driver lacks of transmit metadata with zero copy; empty: nothing. A lease that wants
   // them is copied for then, or refused where zero copy is insisted upon.
   std::string no_zero_copy_metadata;
+  // The same for leases that want to hear when packets left; the kernel notes that of what it
+  // copies.
+  std::string no_zero_copy_times;
   bool zero_copy_always = false;
   bool multi_buffer = true;
   uint32_t busy_poll_us = 0;  // 0: off
   uint32_t default_slots = 2048;
 };
+
+// Whether a lease's packets go without a copy, where the netdev can. UNIMPLEMENTED: not with what
+// the lease wants, and zero copy is insisted upon.
+absl::StatusOr<bool> ChooseZeroCopy(const device::QueueRequest& request,
+                                    const SocketOptions& options);
 
 class SocketLease {
  public:

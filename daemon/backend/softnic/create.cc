@@ -96,10 +96,10 @@ device::DeviceInfo InfoOf(const SoftNicConfig& config) {
   info.rule_capacity = config.rule_capacity;
   info.rss_table_size = kRssTableSize;
   info.default_slots = config.default_slots;
-  info.offloads = {Offload::kRss,        Offload::kNtuple,   Offload::kRxChecksum,
-                   Offload::kTxChecksum, Offload::kRxVlan,   Offload::kTxVlan,
-                   Offload::kRxScatter,  Offload::kTxGather, Offload::kTso,
-                   Offload::kRxTimestamp};
+  info.offloads = {Offload::kRss,         Offload::kNtuple,     Offload::kRxChecksum,
+                   Offload::kTxChecksum,  Offload::kRxVlan,     Offload::kTxVlan,
+                   Offload::kRxScatter,   Offload::kTxGather,   Offload::kTso,
+                   Offload::kRxTimestamp, Offload::kTxTimestamp};
   info.protections = {device::Protection::kDirect};
   info.layouts = config.layouts;
   info.wire = WireText(config);

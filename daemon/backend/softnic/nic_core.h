@@ -60,7 +60,7 @@ struct RssTable {
   std::array<uint32_t, kRssTableSize> queue;
 };
 
-// Of receive timestamps.
+// Of timestamps: CLOCK_REALTIME.
 uint64_t WallClockNs();
 
 class NicCore : public backend::Poller {

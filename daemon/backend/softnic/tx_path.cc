@@ -148,6 +148,7 @@ bool NicCore::SendOne(TxQueue& queue, dataplane::TxWork& work, uint32_t* frames)
   queue.stats->descriptors.Add(work.handle.slots);
   if (!Gather(queue, work)) return false;
   const auto bytes = static_cast<uint32_t>(work.bytes);
+  const uint64_t time_ns = work.wants_time ? WallClockNs() : 0;
   AddWhatThePacketSays(tx_offload_.packet().first(bytes), &work.request);
   if (!link_up()) {
     ++*frames;
@@ -180,7 +181,7 @@ bool NicCore::SendOne(TxQueue& queue, dataplane::TxWork& work, uint32_t* frames)
     --queue.lose_completions;
     return true;
   }
-  queue.ring.Complete(work.handle);
+  queue.ring.Complete(work.handle, time_ns);
   NoteCompletions(queue, 1);
   return true;
 }

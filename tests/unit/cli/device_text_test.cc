@@ -90,6 +90,10 @@ TEST(DeviceText, AKernelNetdevSaysHowItRunsAndWhy) {
   v1::ListDevicesResponse list;
   *list.add_devices() = device;
   EXPECT_THAT(DeviceTable(list).Text(), HasSubstr("netdev veth0"));
+  EXPECT_THAT(sheet, HasSubstr("transmit times:"));
+  netdev = device.mutable_netdev();
+  netdev->set_transmit_times("by the kernel, CLOCK_TAI");
+  EXPECT_THAT(DeviceSheet(device).Text(), HasSubstr("by the kernel, CLOCK_TAI"));
   device.clear_netdev();
   device.clear_transmit_needs_grant();
   EXPECT_THAT(DeviceSheet(device).Text(), Not(HasSubstr("transmission")));

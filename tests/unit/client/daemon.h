@@ -87,14 +87,15 @@ class Program {
 
 class Daemon {
  public:
-  explicit Daemon(const layout::VerifiedLayout& layout) {
+  explicit Daemon(const layout::VerifiedLayout& layout,
+                  const std::vector<layout::VerifiedLayout>& more = {}) {
     std::string name = testing::TempDir() + "/qsplit_e2e_XXXXXX";
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     dir_ = name;
     std::filesystem::permissions(dir_, std::filesystem::perms(0755));
     std::filesystem::create_directory(dir_ + "/layouts");
-    std::ofstream(dir_ + "/layouts/" + layout.name() + ".layout", std::ios::binary)
-        << layout.canonical_bytes();
+    AddLayout(layout);
+    for (const layout::VerifiedLayout& one : more) AddLayout(one);
     std::ofstream(dir_ + "/qsplitd.toml")
         << "[[device]]\nname = \"nic0\"\nqueues = 4\nworker = \"shared\"\nmac = "
            "\"02:00:00:00:00:01\"\n"
@@ -123,6 +124,11 @@ class Daemon {
   SessionOptions Options() const { return {.runtime_dir = run(), .program = "test"}; }
 
  private:
+  void AddLayout(const layout::VerifiedLayout& layout) const {
+    std::ofstream(dir_ + "/layouts/" + layout.name() + ".layout", std::ios::binary)
+        << layout.canonical_bytes();
+  }
+
   std::string dir_;
   Program program_;
 };

@@ -152,6 +152,109 @@ TEST_P(TxQueueRings, BurstsOfLongAndShortPacketsKeepTheirOrder) {
   EXPECT_EQ(rig_->rings.BrokenGuard(), "");
 }
 
+// Some packets ask when they leave, some of them for sums and tags as well, whoever makes these.
+TEST_P(TxQueueRings, TimesComeBackUnderTheNumbersOfTheRequests) {
+  Random random(33);
+  const bool told = queue_->offloads_timestamps();
+  std::deque<std::pair<uint64_t, bool>> sent;        // the packet's number, or that it did not ask
+  std::vector<std::pair<uint64_t, bool>> fetched;    // parallel to fetched_
+  std::vector<std::optional<uint64_t>> times(2000);  // by number; 0: no answer yet
+  uint64_t asked = 0;
+  uint64_t answered = 0;
+  const auto take = [&] {
+    std::array<TxTimestamp, 7> out;
+    while (const size_t n = queue_->TakeTimestamps(out)) {
+      for (const TxTimestamp& one : std::span(out).first(n)) {
+        ASSERT_LT(one.number, asked);
+        ASSERT_EQ(times[one.number], 0u) << "a second answer";
+        ASSERT_EQ(one.time_ns.has_value(), told);
+        ASSERT_TRUE(!told || *one.time_ns == 5000 + one.number) << *one.time_ns;
+        times[one.number] = one.time_ns.value_or(1);
+        ++answered;
+      }
+    }
+  };
+  for (auto& time : times) time = 0;
+  for (int step = 0; step < 1500 && !HasFailure(); ++step) {
+    Packet packet = queue_->Allocate(64 + random() % 400);
+    if (packet) {
+      const bool asks = random() % 2 == 0;
+      packet.RequestTimestamp(asks);
+      if (random() % 3 == 0) packet.set_vlan(5);
+      if (random() % 3 == 0) packet.RequestChecksums();
+      if (queue_->Send(std::move(packet))) {
+        sent.emplace_back(asked, asks);
+        if (asks) ++asked;
+      }
+    }
+    dataplane::TxWork work;
+    while (random() % 3 == 0 && rig_->device->Fetch(&work) == RingFault::kNone) {
+      ASSERT_FALSE(sent.empty());
+      EXPECT_TRUE(!told || !sent.front().second || work.wants_time);
+      fetched_.push_back(work.handle);
+      fetched.push_back(sent.front());
+      sent.pop_front();
+    }
+    while (!fetched_.empty() && random() % 2 == 0) {
+      const size_t which = in_place_ ? 0 : random() % fetched_.size();
+      rig_->device->Complete(fetched_[which], 5000 + fetched[which].first);
+      fetched_.erase(fetched_.begin() + static_cast<std::ptrdiff_t>(which));
+      fetched.erase(fetched.begin() + static_cast<std::ptrdiff_t>(which));
+    }
+    if (random() % 4 == 0) take();
+  }
+  dataplane::TxWork work;
+  do {
+    for (size_t i = 0; i < fetched_.size(); ++i) {
+      rig_->device->Complete(fetched_[i], 5000 + fetched[i].first);
+    }
+    fetched_.clear();
+    fetched.clear();
+    while (rig_->device->Fetch(&work) == RingFault::kNone) {
+      ASSERT_FALSE(sent.empty());
+      fetched_.push_back(work.handle);
+      fetched.push_back(sent.front());
+      sent.pop_front();
+    }
+  } while (!fetched_.empty());
+  EXPECT_TRUE(queue_->Flush(absl::Seconds(1)).ok());
+  take();
+  EXPECT_GT(asked, 200u);
+  EXPECT_EQ(answered, asked);
+  EXPECT_EQ(queue_->counters().timestamps_lost, 0u);
+}
+
+TEST_P(TxQueueRings, ADroppedPacketHasNoTime) {
+  Packet packet = queue_->Allocate(400);
+  const std::array<std::byte, 400> nothing_to_cut{};
+  packet.CopyFrom(nothing_to_cut);
+  packet.RequestSegments(100);
+  packet.RequestTimestamp();
+  ASSERT_TRUE(queue_->Send(std::move(packet)));
+  EXPECT_EQ(queue_->counters().refused, 1u);
+  std::array<TxTimestamp, 2> out;
+  ASSERT_EQ(queue_->TakeTimestamps(out), 1u);
+  EXPECT_EQ(out[0].number, 0u);
+  EXPECT_EQ(out[0].time_ns, std::nullopt);
+}
+
+TEST_P(TxQueueRings, TimesThatNobodyTakesAreCountedAsLost) {
+  constexpr uint32_t kPackets = 300;
+  for (uint32_t i = 0; i < kPackets; ++i) {
+    Packet packet = queue_->Allocate(100);
+    packet.RequestTimestamp();
+    ASSERT_TRUE(queue_->Send(std::move(packet)));
+    dataplane::TxWork work;
+    while (rig_->device->Fetch(&work) == RingFault::kNone) rig_->device->Complete(work.handle, i);
+    queue_->Reclaim();
+  }
+  std::vector<TxTimestamp> out(kPackets);
+  const size_t n = queue_->TakeTimestamps(out);
+  EXPECT_LT(n, kPackets);
+  EXPECT_EQ(n + queue_->counters().timestamps_lost, kPackets);
+  for (size_t i = 0; i < n; ++i) EXPECT_EQ(out[i].number, kPackets - n + i) << "the newest stay";
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, TxQueueRings, testing::ValuesIn(AllTxCases()),
                          [](const auto& tested) { return tested.param.name; });
 

@@ -132,16 +132,26 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
     std::deque<Pushed> unpublished, published;
     std::vector<std::pair<TxHandle, uint32_t>> fetched;
     std::set<uint32_t> sent, outstanding;
+    std::set<uint32_t> timed;  // outstanding, and asked when they leave
+    const auto time_of = [](uint32_t packet) { return 1 + uint64_t{packet} * 1000003; };
     uint32_t cookie = 0;
     uint32_t requests = 0;
     const auto reclaim = [&](size_t most_cookies) {
       std::vector<uint32_t> cookies(most_cookies);
       const uint32_t count = rig.driver->Reclaim(cookies);
+      std::set<uint32_t> untold;
       for (uint32_t i = 0; i < count; ++i) {
         ASSERT_EQ(sent.erase(cookies[i]), 1u) << "not sent, or back twice";
         ASSERT_EQ(outstanding.erase(cookies[i]), 1u);
+        if (timed.erase(cookies[i]) == 1) untold.insert(cookies[i]);
       }
       ASSERT_EQ(rig.driver->Outstanding(), outstanding.size());
+      TxTime time;
+      while (rig.driver->TakeTimes(std::span(&time, 1)) == 1) {
+        ASSERT_EQ(timed.erase(time.cookie) + untold.erase(time.cookie), 1u) << "or twice";
+        ASSERT_EQ(time.time_ns, time_of(time.cookie));
+      }
+      ASSERT_TRUE(untold.empty()) << *untold.begin() << " is back without its time";
     };
     const auto fetch = [&]() {
       TxWork work;
@@ -151,7 +161,12 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
       if (fault != RingFault::kNone || published.empty()) return false;
       const Pushed& expected = published.front();
       EXPECT_EQ(BytesOf(rig, work), BytesOf(rig, expected.segments));
-      EXPECT_EQ(Difference(expected.request, work.request), "") << expected.request.wants.bits;
+      TxRequest asked = expected.request;
+      // Some devices tell of every packet.
+      if (work.wants_time && !work.request.wants.Has(TxFeature::kTimestamp)) {
+        asked.wants.bits &= ~TxFeatures(TxFeature::kTimestamp).bits;
+      }
+      EXPECT_EQ(Difference(asked, work.request), "") << expected.request.wants.bits;
       fetched.emplace_back(work.handle, expected.cookie);
       published.pop_front();
       return true;
@@ -161,7 +176,7 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
         ShapeInPlaceQueue(*GetParam().layout, rig.View(), v1::DIRECTION_TRANSMIT).ok();
     const auto complete = [&]() {
       const size_t which = in_place ? 0 : random() % fetched.size();
-      rig.device->Complete(fetched[which].first);
+      rig.device->Complete(fetched[which].first, time_of(fetched[which].second));
       sent.insert(fetched[which].second);
       fetched.erase(fetched.begin() + static_cast<std::ptrdiff_t>(which));
     };
@@ -176,6 +191,7 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
           Pushed packet{cookie, RandomSegments(rig, random, count), {}};
           if (random() % 3 == 0) packet.request = RandomRequest(rig, random);
           const PushResult result = rig.driver->Push(packet.segments, packet.request, cookie);
+          if (result != PushResult::kPushed) rig.next_segment = place;
           if (result == PushResult::kUnsupported) {
             // What has no name there, or is nothing but headers.
             ASSERT_NE(packet.request.wants.bits, 0u);
@@ -190,6 +206,9 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
             break;
           }
           requests += packet.request.wants.bits != 0;
+          if (rig.driver->ReturnsTimes() && packet.request.wants.Has(TxFeature::kTimestamp)) {
+            timed.insert(cookie);
+          }
           outstanding.insert(cookie++);
           unpublished.push_back(std::move(packet));
           break;
@@ -220,6 +239,7 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
       reclaim(50);
     }
     ASSERT_FALSE(HasFailure());
+    EXPECT_TRUE(timed.empty()) << *timed.begin() << " never got its time";
     EXPECT_TRUE(outstanding.empty()) << outstanding.size() << " never came back";
     EXPECT_EQ(rig.driver->Room(), rig.driver->Capacity());
     EXPECT_GT(cookie, 200u);

@@ -43,6 +43,12 @@ DeviceMemory PacketMemory::memory() {
     std::memcpy(to, self->At(from), bytes);
     return true;
   };
+  memory.write = [](void* context, Iova to, const std::byte* from, uint32_t bytes) {
+    auto* self = static_cast<PacketMemory*>(context);
+    if (!self->Holds(to, bytes)) return false;
+    std::memcpy(self->At(to), from, bytes);
+    return true;
+  };
   return memory;
 }
 

@@ -63,7 +63,10 @@ v1::Layout Shuffled(const v1::Layout& layout, uint32_t seed) {
   }
   for (v1::Queue& queue : *shuffled.mutable_queues()) {
     move_condition(*queue.mutable_packet()->mutable_last_when());
-    for (v1::ContextRule& rule : *queue.mutable_contexts()) rule.set_form(form_to[rule.form()]);
+    for (v1::ContextRule& rule : *queue.mutable_contexts()) {
+      rule.set_form(form_to[rule.form()]);
+      if (rule.has_done_form()) rule.set_done_form(form_to[rule.done_form()]);
+    }
     for (v1::Ring& ring : *queue.mutable_rings()) {
       for (uint32_t& form : *ring.mutable_post_forms()) form = form_to[form];
       for (uint32_t& form : *ring.mutable_complete_forms()) form = form_to[form];
@@ -135,7 +138,10 @@ TEST(Canonicalize, SortsFieldsOfRulesFillsAndCells) {
 }
 
 TEST(Canonicalize, OneMeaningHasOneDigest) {
-  for (const v1::Layout& layout : {testing::SimpleMessage(), testing::BigMessage()}) {
+  Layout answered(testing::SimpleMessage());
+  answered.tx().mutable_contexts(0)->set_done_form(answered.form_index("RxPost"));
+  for (const v1::Layout& layout :
+       {testing::SimpleMessage(), testing::BigMessage(), answered.message}) {
     for (uint32_t seed = 0; seed < 50; ++seed) {
       const v1::Layout shuffled = Shuffled(layout, seed);
       ASSERT_NE(SerializeCanonical(shuffled), SerializeCanonical(layout));

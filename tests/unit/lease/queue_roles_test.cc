@@ -74,10 +74,10 @@ constexpr char kElsewhere[] = R"(
            packet { prefix_form: 3 } }
   queues { direction: DIRECTION_TRANSMIT
            rings { slot_bytes: 16 post_forms: 6 }
-           contexts { form: 5 } }
+           contexts { form: 5 done_form: 3 } }
 )";
 
-TEST(QueueRoles, StandInPartsPrefixesAndContextsToo) {
+TEST(QueueRoles, StandInPartsPrefixesContextsAndAnswersToo) {
   const v1::Layout layout = FromText(kElsewhere);
   const QueueRoles rx(layout, layout.queues(0));
   const QueueRoles tx(layout, layout.queues(1));
@@ -93,7 +93,8 @@ TEST(QueueRoles, StandInPartsPrefixesAndContextsToo) {
   EXPECT_EQ(have(rx, {0, 1}), "01100");
   EXPECT_EQ(have(rx, {1, 0}), "00100");
   EXPECT_EQ(have(rx, {1, 1}), "10100") << "what is posted for receiving tells the client nothing";
-  EXPECT_EQ(have(tx, {0, 0}), "00011");
+  EXPECT_EQ(have(tx, {0, 0}), "01011") << "what answers a context, too";
+  EXPECT_EQ(have(tx, {1, 0}), "00011");
 }
 
 // Each form contains the one before it twice: more paths than anybody could walk.

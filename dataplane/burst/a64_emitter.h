@@ -1,0 +1,114 @@
+// The steps of bursts as instructions of aarch64: see assembly.h; record_code.h, walk_code.h and
+// the like say what they make up.
+//
+// All addresses that emitted code touches are its arguments plus offsets that are constants, or
+// looked up in tables of its own by an index as wide as the table.
+// When a queue is opened only. One thread for an emitter.
+#ifndef QSPLIT_DATAPLANE_BURST_A64_EMITTER_H_
+#define QSPLIT_DATAPLANE_BURST_A64_EMITTER_H_
+
+// Debian has no asmjit/a64.h.
+#include <asmjit/arm/a64compiler.h>
+#include <asmjit/arm/a64utils.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+
+#include "dataplane/burst/assembly.h"
+#include "dataplane/burst/generator.h"
+#include "dataplane/burst/record_plan.h"
+
+namespace qsplit::dataplane::burst::a64 {
+
+class Emitter : public Assembly {
+ public:
+  using Reg = asmjit::a64::Gp;
+  using Label = asmjit::Label;
+  // Memory at a register's value plus an offset.
+  struct Spot {
+    Reg base;
+    int32_t offset = 0;
+  };
+
+  Emitter();
+
+  // Functions of (slots, states, first slot, most, elements, more) → a number of slots: their
+  // arguments in registers, 64 bits each.
+  struct Arguments {
+    Reg slots, states, first, most, elements, more;
+  };
+  asmjit::FuncNode* Begin(Arguments* arguments);
+  void Return(const Reg& result) { cc_.ret(result.w()); }
+  void End() { cc_.endFunc(); }
+
+  Reg New() { return cc_.newUInt64(); }
+  // Loads fill the rest of the register with zeros. bytes: 4 or 8.
+  void Load(const Reg& to, const Spot& from, uint32_t bytes);
+  // The same of 8 bytes, before all that is loaded after it.
+  void LoadAcquire(const Reg& to, const Spot& from);
+  void Store(const Spot& to, const Reg& from, uint32_t bytes);
+  // Zeros, 8 bytes at each of the offsets, which ascend.
+  void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
+
+  void Set(const Reg& to, uint64_t value);
+  void Move(const Reg& to, const Reg& from) { cc_.mov(to, from); }
+  void And(const Reg& to, uint64_t value);
+  void And(const Reg& to, const Spot& from);
+  void Or(const Reg& to, uint64_t value);
+  // `from`, shifted to the left, is used up.
+  void Or(const Reg& to, const Reg& from, uint32_t left = 0);
+  void Or(const Reg& to, const Spot& from);
+  void Add(const Reg& to, uint32_t value);
+  void Sub(const Reg& to, uint32_t value);
+  void Sub(const Reg& to, const Reg& from) { cc_.sub(to, to, from); }
+  void AddShifted(const Reg& to, const Reg& from, uint32_t left);
+  void AddProduct(const Reg& to, const Reg& from, uint32_t factor);
+  // to = the lesser of both.
+  void Least(const Reg& to, const Reg& other);
+
+  // Jumps by comparing numbers without sign; after sums and differences, comparing what was there
+  // with what was taken off, or the sum with 0.
+  using If = asmjit::a64::CondCode;
+  static constexpr If kAbove = If::kHI, kNotAbove = If::kLS, kBelow = If::kLO, kNotBelow = If::kHS,
+                      kZero = If::kEQ, kNotZero = If::kNE;
+  void Jump(const Label& to) { cc_.b(to); }
+  void JumpIf(const Reg& a, If is, uint64_t b, const Label& to);
+  void JumpIf(const Reg& a, If is, const Reg& b, const Label& to);
+  void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
+  // Unless it is 1 to `most`.
+  void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
+  void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
+  void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
+  void AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
+  void SubJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
+  void SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to);
+
+  // A new register with the piece of a word, and with a word's bits that carry a piece of a number;
+  // alone: the number has no bits beside the piece's.
+  Reg Get(const Piece& piece, const Reg& word, bool mask_later);
+  Reg Put(const Piece& piece, const Reg& number, bool alone);
+  // 1 if the test holds, else 0.
+  Reg Bit(const Reg& word, const WordTest& test);
+  // A word's bits of a mask, side by side; none: there is no instruction for it.
+  std::optional<Reg> Extract(const Reg&, uint64_t) { return std::nullopt; }
+  // The entry of a table that the index, if there is one, leads to by offsets of 16 bits.
+  Spot Entry(int32_t offsets_at, int32_t entries_at, const std::optional<Reg>& index);
+
+ private:
+  asmjit::a64::Mem Mem(const Spot& spot) const { return asmjit::a64::ptr(spot.base, spot.offset); }
+  // A register with this value.
+  Reg Constant(uint64_t value);
+  // Flags of a - b, of word & test.mask - test.value.
+  void Compare(const Reg& a, uint64_t b);
+  void Compare(const Reg& word, const WordTest& test);
+  // The address of something in the block.
+  Reg Block(int32_t offset);
+
+  asmjit::a64::Compiler cc_;
+  Reg block_;
+};
+
+}  // namespace qsplit::dataplane::burst::a64
+
+#endif  // QSPLIT_DATAPLANE_BURST_A64_EMITTER_H_

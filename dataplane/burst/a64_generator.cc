@@ -1,0 +1,30 @@
+// Bursts for aarch64: see generator.h.
+#include "dataplane/burst/a64_emitter.h"
+#include "dataplane/burst/generator.h"
+#include "dataplane/burst/rx_code.h"
+#include "dataplane/burst/tx_code.h"
+
+namespace qsplit::dataplane::burst {
+namespace a64 {
+
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan) {
+  Emitter emitter;
+  return RxCodeMaker<Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
+  Emitter emitter;
+  return TxCodeMaker<Emitter>(&emitter, plan).Make();
+}
+
+}  // namespace a64
+
+#if defined(__aarch64__)
+// Nothing that only some of these processors have is used.
+absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions) {
+  return a64::GenerateRx(plan);
+}
+absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) { return a64::GenerateTx(plan); }
+#endif
+
+}  // namespace qsplit::dataplane::burst

@@ -1,0 +1,100 @@
+// Plans that no spec has: code for this processor, and for aarch64 in an emulator, does what the
+// plan's interpreter does.
+#include "tests/unit/burst/random_plans.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "tests/unit/burst/arm_burst.h"
+
+namespace qsplit::dataplane::burst::testing {
+namespace {
+
+constexpr uint32_t kPlans = 400;
+constexpr uint32_t kSteps = 6;
+
+// Code for all processors of this one's kind, and for this one.
+void PollHere(const RxBurst& burst, const std::vector<std::byte>& ring,
+              const std::vector<PostedSlot>& posted, uint32_t first, uint32_t most) {
+  std::vector<RxCompletion> expected(most + 1);
+  std::vector<RxCompletion> got(most + 1);
+  got[most].cookie = 0xabcdef;
+  const uint32_t count =
+      RxBurst::PollByPlan(burst.plan(), ring.data(), posted.data(), first, most, expected.data());
+  ASSERT_EQ(burst.Poll(ring.data(), posted.data(), first, most, got.data()), count);
+  ASSERT_EQ(std::memcmp(got.data(), expected.data(), count * sizeof(RxCompletion)), 0);
+  ASSERT_EQ(got[most].cookie, 0xabcdefu);
+}
+
+void PostHere(const RxBurst& burst, const std::vector<RxBuffer>& buffers, uint32_t first) {
+  const RxBurstPlan& plan = burst.plan();
+  const auto most = static_cast<uint32_t>(buffers.size());
+  std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
+  std::vector<std::byte> same = ring;
+  std::vector<PostedSlot> posted(plan.slot_count);
+  std::vector<PostedSlot> same_posted = posted;
+  const uint32_t count =
+      RxBurst::PostByPlan(plan, ring.data(), posted.data(), first, most, buffers.data());
+  ASSERT_EQ(burst.Post(same.data(), same_posted.data(), first, most, buffers.data()), count);
+  ASSERT_TRUE(ring == same);
+  ASSERT_EQ(std::memcmp(posted.data(), same_posted.data(), posted.size() * sizeof(PostedSlot)), 0);
+}
+
+TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
+  Random random(31);
+  uint64_t completions = 0;
+  uint64_t buffers = 0;
+  for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
+    SCOPED_TRACE(n);
+    const std::unique_ptr<RxBurst> burst = RxBurst::Create(RandomRxPlan(random), true);
+    const RxBurstPlan& plan = burst->plan();
+    ArmRxBurst arm(plan);
+    for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
+      std::vector<std::byte> ring = RandomRing(plan, random);
+      std::vector<PostedSlot> posted = RandomPosted(plan, random);
+      const uint32_t first = RandomSlot(plan.slot_count, random);
+      const uint32_t most = random() % (plan.slot_count + 4);
+      completions += arm.PollSame(ring, posted, first, most);
+      PollHere(*burst, ring, posted, first, most);
+      std::vector<RxBuffer> to_post = RandomBuffers(plan, random);
+      buffers += arm.PostSame(to_post, first);
+      PostHere(*burst, to_post, first);
+    }
+  }
+  EXPECT_GT(completions, 1000u);
+  EXPECT_GT(buffers, 1000u);
+}
+
+TEST(RandomPlans, TransmitIsTheSameInAllWays) {
+  Random random(37);
+  uint64_t pushed = 0;
+  for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
+    SCOPED_TRACE(n);
+    const std::unique_ptr<TxBurst> burst = TxBurst::Create(RandomTxPlan(random), true);
+    const TxBurstPlan& plan = burst->plan();
+    ArmTxBurst arm(plan);
+    for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
+      std::vector<TxPacket> packets = RandomPackets(plan, random);
+      TxImage image = RandomImage(plan, random);
+      const uint32_t first = RandomSlot(plan.slot_count, random);
+      pushed += arm.PushSame(packets, image, first);
+      std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
+      std::vector<std::byte> same = ring;
+      std::vector<uint32_t> cookies(plan.slot_count);
+      std::vector<uint32_t> same_cookies = cookies;
+      const auto most = static_cast<uint32_t>(packets.size());
+      EXPECT_EQ(burst->Push(same.data(), same_cookies.data(), first, most, packets.data(), image),
+                TxBurst::PushByPlan(plan, ring.data(), cookies.data(), first, most, packets.data(),
+                                    image));
+      EXPECT_TRUE(ring == same);
+      EXPECT_EQ(cookies, same_cookies);
+    }
+  }
+  EXPECT_GT(pushed, 1000u);
+}
+
+}  // namespace
+}  // namespace qsplit::dataplane::burst::testing
