@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string>
 #include <utility>
 
+#include "dataplane/burst/burst_cache.h"
 #include "dataplane/ring_tx_driver.h"
 
 namespace qsplit::dataplane {
@@ -134,7 +136,7 @@ std::optional<burst::TxDonePlan> RingTxDriver::MakeDone() const {
   return plan;
 }
 
-void RingTxDriver::OpenBursts(AccessMode most) {
+void RingTxDriver::OpenBursts(const TxOptions& options) {
   // How they come back must be of a kind that bursts know, too.
   alone_ = rings_.how == TxReturn::kAddress && plain_pending_ == 1;
   if ((memory_ == burst::TxMemory::kNothing && !alone_) || !posts_->TakesBursts() || table_ ||
@@ -155,13 +157,14 @@ void RingTxDriver::OpenBursts(AccessMode most) {
       if (!is_plain && (!post.total_length.has_value() || post.total_length->valid.AlwaysTrue())) {
         continue;
       }
-      AddBurst(plan, has_total, bursts_.empty() ? takes : nullptr, most == AccessMode::kCompiled);
+      AddBurst(plan, has_total, bursts_.empty() ? takes : nullptr, options);
     }
   }
   if (takes != nullptr && !bursts_.empty()) takes_ = bursts_.front().code.get();
   post_slots_ = shape_.view.rings[rings_.posts->ring_index].slots;
   call_.remembered = ledger_.Remembered();
   call_.prefixes = prefixes_.data();
+  call_.prefix_iova = shape_.view.scratch_iova.value;
 }
 
 void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDonePlan* done,
@@ -184,7 +187,6 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
   if (alone_) writes.max_bytes = std::min(writes.max_bytes, AddressLedger::kFirstId - 1);
   writes.has_prefix = program_.prefix_bytes != 0;
   if (writes.has_prefix && memory_ != burst::TxMemory::kId) return;
-  writes.prefix_iova = shape_.view.scratch_iova.value;
   writes.prefix_stride = prefix_stride_;
   writes.memory = memory_;
   for (uint32_t d = 0; d < packet.descriptors; ++d) {
@@ -223,7 +225,15 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
   if (posts_->BellBytes() != 0) {
     writes.kept_word = packet.descriptors == 1 ? 0 : burst.plain.descriptors[0].copy_bytes / kWord;
   }
-  burst.code = burst::TxRingBurst::Create(std::move(writes), done, compiled);
+  const std::string key =
+      burst::BurstKey("ring tx", *shape_.verified, shape_.view,
+                      {static_cast<uint64_t>(options.access),
+                       static_cast<uint64_t>(plan.first - program_.posts.data()),
+                       has_total ? 1u : 0u, done == nullptr ? 0u : 1u});
+  burst.code = burst::BurstCache::Get<burst::TxRingBurst>(options.bursts, key, [&] {
+    return burst::TxRingBurst::Create(std::move(writes), done,
+                                      options.access == AccessMode::kCompiled);
+  });
   bursts_.push_back(std::move(burst));
 }
 
@@ -371,12 +381,13 @@ void RingTxDriver::CopyOf(const Plan& plan, const TxPacket& packet, uint32_t wri
                           uint32_t descriptor, uint32_t bytes, std::byte* to) const {
   const burst::TxRingPlan& writes = plan.burst->code->plan();
   const RingCursor& at = posts_->position();
-  const uint64_t count = at.count() + uint64_t{written - 1} * writes.packet_slots;
-  const uint32_t id = memory_ == burst::TxMemory::kId ? *(ledger_.NextIds() - written) : 0;
+  burst::TxRingCall call = call_;
+  call.count = at.count() + uint64_t{written - 1} * writes.packet_slots;
+  call.ids = ledger_.NextIds() - (written - 1);
   uint32_t word = descriptor == 0 ? 0 : plan.burst->plain.descriptors[0].copy_bytes / kWord;
   for (uint32_t offset = 0; offset < bytes; offset += kWord, ++word) {
     const uint64_t bits =
-        burst::TxRingBurst::Word(writes, word, packet, id, count, plan.image[at.phase()]);
+        burst::TxRingBurst::Word(writes, word, packet, call, plan.image[at.phase()]);
     std::memcpy(to + offset, &bits, kWord);
   }
 }

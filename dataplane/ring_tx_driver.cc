@@ -88,7 +88,7 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
   plain_ = MakePlan(TxRequest{});
   if (options.access != AccessMode::kEngine) {
     OpenPlain();
-    OpenBursts(options.access);
+    OpenBursts(options);
     MakeImages(&plain_);
   }
   last_plan_ = plain_;

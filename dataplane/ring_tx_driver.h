@@ -75,7 +75,7 @@ class RingTxDriver {
     const TxPost* first = nullptr;
     bool has_total = false;  // their whole length stands in it
     TxPlain plain;
-    std::unique_ptr<burst::TxRingBurst> code;
+    std::shared_ptr<const burst::TxRingBurst> code;
   };
   static constexpr uint32_t kPlainPrefix = 1;
   // How a request is carried.
@@ -132,8 +132,9 @@ class RingTxDriver {
   // Whether these bytes are what WriteRing would write, for a few packets.
   bool IsRight(const TxPlain& plain, Packet packet) const;
   burst::TxMemory MemoryOfBursts() const;
-  void OpenBursts(AccessMode most);
-  void AddBurst(const Plan& plan, bool has_total, const burst::TxDonePlan* done, bool compiled);
+  void OpenBursts(const TxOptions& options);
+  void AddBurst(const Plan& plan, bool has_total, const burst::TxDonePlan* done,
+                const TxOptions& options);
   std::optional<burst::TxDonePlan> MakeDone() const;
   // Fills in the images; plan->burst stays null where a burst cannot say the request.
   void MakeImages(Plan* plan) const;

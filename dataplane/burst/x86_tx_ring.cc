@@ -68,6 +68,7 @@ class Push {
     for (const TxWord& word : plan.words) {
       for (const TxWord::Part& part : word.parts) {
         has_ids_ = has_ids_ || part.source == TxSource::kId || part.source == TxSource::kPrefix;
+        has_prefix_iova_ = has_prefix_iova_ || part.source == TxSource::kPrefix;
         has_count_ = has_count_ || part.source == TxSource::kCount;
       }
     }
@@ -84,6 +85,7 @@ class Push {
       load(number_ = New(), offsetof(TxRingCall, number));
     }
     if (has_ids_) load(ids_ = New(), offsetof(TxRingCall, ids));
+    if (has_prefix_iova_) load(prefix_iova_ = New(), offsetof(TxRingCall, prefix_iova));
     if (plan_.has_prefix) {
       load(prefixes_ = New(), offsetof(TxRingCall, prefixes));
       load(prefix_ = New(), offsetof(TxRingCall, prefix));
@@ -247,7 +249,7 @@ class Push {
       case TxSource::kPrefix: {
         const Gp prefix = New();
         cc_.imul(prefix, id, static_cast<int32_t>(plan_.prefix_stride));
-        cc_.add(prefix, emitter_.Constant(plan_.prefix_iova));
+        cc_.add(prefix, prefix_iova_);
         return prefix;
       }
       default: {
@@ -304,7 +306,8 @@ class Push {
   Walk walk_;
   bool has_ids_ = false;
   bool has_count_ = false;
-  Gp cookies_, remembered_, number_, ids_, prefixes_, prefix_, count_, held_;
+  bool has_prefix_iova_ = false;
+  Gp cookies_, remembered_, number_, ids_, prefixes_, prefix_, prefix_iova_, count_, held_;
   static constexpr uint32_t kMaxPairs = 8;
   std::array<std::optional<Pair>, kMaxPacketWords> pairs_;
   std::array<Xmm, kMaxPacketWords> constants_;  // that the image has of them
