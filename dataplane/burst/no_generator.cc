@@ -19,6 +19,9 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return Not
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 #endif
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { return NotHere(); }
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
+  return NotHere();
+}
 
 }  // namespace qsplit::dataplane::burst
 

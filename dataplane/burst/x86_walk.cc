@@ -27,22 +27,24 @@ Walk::Walk(Emitter* emitter, const Strides& strides) : emitter_(emitter), stride
   cc.mov(index.r32(), index.r32());
   cc.mov(wanted_.r32(), wanted_.r32());
   const Gp first_state = strides.state_count != 0 ? more_ : index;
-  Limit(index, strides.slot_count);
-  if (strides.state_count != 0) Limit(more_, strides.state_count);
+  Limit(index, strides.slot_count, strides.slots_each);
+  if (strides.state_count != 0) Limit(more_, strides.state_count, 1);
   cc.mov(left_, wanted_);
   if (strides.numbered) {
     number_ = cc.newUInt64("number");
     cc.mov(number_, first_state);
   }
-  const Gp offset = cc.newUInt64("offset");
-  cc.imul(offset, first_state, strides.state_bytes);
-  cc.add(state_, offset);
+  if (strides.state_bytes != 0) {
+    const Gp offset = cc.newUInt64("offset");
+    cc.imul(offset, first_state, strides.state_bytes);
+    cc.add(state_, offset);
+  }
   cc.imul(index, index, strides.slot_bytes);
   cc.add(slot_, index);
 }
 
 // As many as there are up to the end: none if the index is beyond.
-void Walk::Limit(const Gp& index, uint32_t count) {
+void Walk::Limit(const Gp& index, uint32_t count, uint32_t each) {
   asm86::Compiler& cc = emitter_->cc();
   const Gp room = cc.newUInt64("room");
   const Label inside = cc.newLabel();
@@ -51,6 +53,7 @@ void Walk::Limit(const Gp& index, uint32_t count) {
   cc.ja(inside);
   emitter_->Set(room, 0);
   cc.bind(inside);
+  if (each == 2) cc.shr(room, 1);
   cc.cmp(wanted_, room);
   cc.cmova(wanted_, room);
 }
@@ -62,15 +65,17 @@ Gp Walk::Number() const {
   return number;
 }
 
-void Walk::Advance(uint32_t slots) {
+void Walk::Advance(uint32_t elements, const std::function<void(uint32_t)>& more) {
   asm86::Compiler& cc = emitter_->cc();
-  cc.add(slot_, slots * strides_.slot_bytes);
-  cc.add(state_, slots * strides_.state_bytes);
-  cc.add(element_, slots * strides_.element_bytes);
-  if (strides_.numbered) cc.add(number_, slots);
+  if (more) more(elements);
+  cc.add(slot_, elements * strides_.slots_each * strides_.slot_bytes);
+  if (strides_.state_bytes != 0) cc.add(state_, elements * strides_.state_bytes);
+  cc.add(element_, elements * strides_.element_bytes);
+  if (strides_.numbered) cc.add(number_, elements);
 }
 
-void Walk::Run(const std::function<void()>& body, const std::function<void()>& last) {
+void Walk::Run(const std::function<void()>& body, const std::function<void()>& last,
+               const std::function<void(uint32_t)>& advance) {
   asm86::Compiler& cc = emitter_->cc();
   const Label together = cc.newLabel();
   const Label rest = cc.newLabel();
@@ -90,7 +95,7 @@ void Walk::Run(const std::function<void()>& body, const std::function<void()>& l
   }
   ahead_ = 0;
   together_ = false;
-  Advance(kTogether);
+  Advance(kTogether, advance);
   cc.sub(left_, kTogether);
   cc.ja(together);
 
@@ -100,7 +105,7 @@ void Walk::Run(const std::function<void()>& body, const std::function<void()>& l
   cc.bind(one);
   stop_ = out;
   body();
-  Advance(1);
+  Advance(1, advance);
   cc.dec(left_);
   cc.jnz(one);
 
