@@ -73,45 +73,27 @@ class CompletionReader {
     }
     return RingFault::kNone;
   }
-  // Rings whose completions all have the same form, of one slot, and whose device says by a cell
-  // how many there are. Then, for a whole burst: how many are there, and for each what Read and
-  // Take do.
-  bool plain() const { return plain_; }
+  // For who reads bursts of completions itself: whether a cell says how many there are, and how
+  // many it says. None of them is read beyond that.
+  bool CellDecides() const { return by_cell_.valid(); }
   uint32_t Ready() { return Known() != 0 || Look() ? Known() : 0; }
-  void TakePlain(std::byte* copy) {
-    slots_.Read(at_.index(), copy, plain_bytes_);
-    at_.NextSlot();
-  }
-  // The same where a completion is one word of 8 bytes.
-  bool plain_words() const {
-    return plain_ && slots_.slot_bytes() == 8 && slots_.word_bytes() == 8;
-  }
-  // Calls take(word) for each that is there, until it returns false.
-  template <typename F>
-  void TakeWords(F&& take) {
-    const SlotMemory slots = slots_;
-    const uint32_t ready = Ready();
-    const uint32_t end = at_.slot_count();
-    uint32_t index = at_.index();
-    uint32_t taken = 0;
-    for (bool more = true; more && taken < ready; ++taken) {
-      more = take(slots.ReadOnlyWord(index));
-      if (++index == end) index = 0;
+  // Moves on over so many completions, each of `slots` slots of the ring, as Take does.
+  void Skip(uint32_t completions, uint32_t slots) {
+    if (MustFill(slots) || at_.has_link()) {
+      for (; completions > 0; --completions) Take(slots);
+      return;
     }
-    at_.SkipSlots(taken);
+    at_.SkipSlots(completions * slots);
   }
   // For bursts that read slots by themselves: whether they may (words of 8 bytes, no link, slots
-  // that need not be filled when they are taken); where slots stand; how many there may be up to
-  // the array's end; and that so many completions of one slot each were taken.
-  bool TakesBursts() const {
-    return slots_.word_bytes() == 8 && !at_.has_link() && (fills_.empty() || fills_once_);
-  }
+  // that need not be filled when they are taken); where slots stand; and how many there may be up
+  // to the array's end.
+  bool TakesBursts() const { return slots_.word_bytes() == 8 && !at_.has_link() && !MustFill(1); }
   const SlotMemory& slots() const { return slots_; }
   uint32_t ReadyInBurst() {
     const uint32_t room = at_.slot_count() - at_.index();
     return by_cell_.valid() ? std::min(Ready(), room) : room;
   }
-  void TakeBurst(uint32_t count) { at_.SkipSlots(count); }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
   void ReadRaw(uint32_t ahead, std::byte* copy, uint32_t bytes) const {
@@ -122,7 +104,7 @@ class CompletionReader {
   // in order of completion) those of the descriptors that it completes. Fills them.
   void Take(uint32_t slots) {
     for (uint32_t i = 0; i < slots; ++i) {
-      if (!fills_.empty() && !(fills_once_ && slots == 1)) [[unlikely]] {
+      if (MustFill(slots)) [[unlikely]] {
         fills_.Fill(slots_, at_.index(), at_.PhaseNextTurn());
       }
       at_.NextDescriptorSlot();
@@ -135,6 +117,10 @@ class CompletionReader {
   // each burst. True: wake it. Without anything new it does nothing.
   bool Publish() {
     if (published_ == at_.count()) return false;
+    if (cell_count_ == 0 && doorbells_.empty()) {
+      published_ = at_.count();
+      return false;
+    }
     return PublishTaken();
   }
 
@@ -143,6 +129,8 @@ class CompletionReader {
 
  private:
   CompletionReader() = default;
+  // Whether a completion of so many slots must be filled when it is taken.
+  bool MustFill(uint32_t slots) const { return !fills_.empty() && !(fills_once_ && slots == 1); }
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
   [[gnu::hot]] bool Look();
   [[gnu::hot]] bool PublishTaken();
@@ -150,8 +138,6 @@ class CompletionReader {
   SlotMemory slots_;
   RingForms forms_;
   RingCursor at_;
-  bool plain_ = false;
-  uint32_t plain_bytes_ = 0;
   ProgressReader by_cell_;
   uint64_t end_ = 0;  // count up to which the cell said that slots are completed
   RingFault look_ = RingFault::kEmpty;

@@ -47,9 +47,10 @@ class CompletionRules {
     return false;
   }
 
-  // The key of the one rule that always holds for this form, and names something in `ring`; null:
-  // there are others, or none.
-  const FieldAccess* OnlyKey(uint32_t form, uint32_t ring, v1::CompletionKey key) const;
+  // The key by which this completion names something in `ring`; null: Find says another ring, or
+  // takes no key. Sets all bits that Find looks at beside the key.
+  const FieldAccess* KeyOf(uint32_t form, const std::byte* copy, const RingCursor& at,
+                           uint32_t ring, std::byte* mask) const;
 
   // What all completions of this form complete that have some bits with certain values; these are
   // added then. Null: there is no such rule that comes first. *key: where target.value stands;

@@ -68,6 +68,10 @@ class RingCondition {
   }
   // Whether what MakeTrue stores depends on nothing but the phase and the bytes.
   bool StoresByPhase() const { return always_ || store_mask_ != 0; }
+  // Sets all bits of a descriptor that Holds looks at.
+  void MarkBits(std::byte* mask) const;
+  // Whether the ring's sequence number has a say.
+  bool LooksAtSequence() const;
 
   // The byte ranges that it reads, one for each comparison side, [first, last].
   struct Bytes {

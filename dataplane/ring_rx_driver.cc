@@ -183,7 +183,7 @@ bool RingRxDriver::PollBurst(uint64_t end) {
                                      out.data());
   if (done == 0) return false;
   delivery_->DeliveredWhole(done);
-  reader_->TakeBurst(done);
+  reader_->Skip(done, 1);
   lane.RemoveInOrder(done);
   return done == most;
 }

@@ -192,7 +192,7 @@ uint32_t RxBufferRing::PostBurst(std::span<const RxBuffer> buffers) {
     uint64_t word;
     if (!burst_->PostHeld(to, buffers.front(), &word)) return 0;
     ledger_.AddInOrder(to.slot, 1);
-    writer_->AddHeld(form_, word);
+    writer_->Wrote(1, &word, form_);
     if (at.index() == 0) return 1;
     held = 1;
     ++to.slot;
@@ -200,7 +200,7 @@ uint32_t RxBufferRing::PostBurst(std::span<const RxBuffer> buffers) {
   }
   const uint32_t posted = burst_->Post(to, buffers.data() + held);
   ledger_.AddInOrder(to.slot, posted);
-  writer_->AddBurst(posted);
+  writer_->Wrote(posted, nullptr, form_);
   return held + posted;
 }
 

@@ -27,6 +27,10 @@ namespace qsplit::layout {
 class VerifiedLayout;
 }
 
+namespace qsplit::dataplane::burst {
+class BurstCache;
+}
+
 namespace qsplit::dataplane {
 
 struct TxOptions {
@@ -35,6 +39,9 @@ struct TxOptions {
   uint32_t report_every = 32;
   // The fastest way in which descriptors may be written; what is possible of it is done.
   AccessMode access = AccessMode::kCompiled;
+  // Where what was compiled for other queues is looked for, and kept; null: nowhere. Only Create
+  // uses it.
+  burst::BurstCache* bursts = nullptr;
 };
 
 // A packet in one piece, for bursts.
@@ -129,9 +136,9 @@ class TxDriver {
   // Whether a request for kTimestamp gets an answer, and not only the device's attention: times may
   // go to registers that a driver has not.
   bool ReturnsTimes() const;
-  // When packets left that asked for kTimestamp and have come back by Reclaim: the oldest, at most
-  // out.size(), each once; returns how many. Those that nobody takes give way to newer ones when
-  // there are as many as packets can be on their way at once.
+  // When packets left that asked for kTimestamp: the oldest, at most out.size(), each once, after
+  // the Reclaim that gives its cookie at the latest; returns how many. Those that nobody takes give
+  // way to newer ones when there are as many as packets can be on their way at once.
   uint32_t TakeTimes(std::span<TxTime> out);
 
   // How descriptors are written here.

@@ -72,6 +72,8 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
   cc_.str(bytes == 4 ? from.w() : from, Mem(to));
 }
 
+void Emitter::StoreConstant(const Spot& to, uint64_t value) { Store(to, Constant(value), 8); }
+
 void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
   for (const int32_t offset : offsets) cc_.str(arm::xzr, arm::ptr(base, offset));
 }
@@ -143,7 +145,7 @@ void Emitter::Add(const Reg& to, uint32_t value) {
   }
 }
 
-void Emitter::Sub(const Reg& to, uint32_t value) {
+void Emitter::Sub(const Reg& to, uint64_t value) {
   if (value == 0) return;
   if (value <= kMaxSum) {
     cc_.sub(to, to, value);
@@ -202,6 +204,12 @@ void Emitter::JumpIf(const Reg& a, If is, uint64_t b, const Label& to) {
 void Emitter::JumpIf(const Reg& a, If is, const Reg& b, const Label& to) {
   cc_.cmp(a, b);
   cc_.b(is, to);
+}
+
+void Emitter::JumpIfWord(const Reg& a, If is, const Spot& b, const Label& to) {
+  const Reg value = New();
+  Load(value, b, 4);
+  JumpIf(a, is, value, to);
 }
 
 void Emitter::JumpIfAny(const Reg& bits, uint64_t mask, const Label& to) {

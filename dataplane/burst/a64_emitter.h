@@ -48,6 +48,7 @@ class Emitter : public Assembly {
   // The same of 8 bytes, before all that is loaded after it.
   void LoadAcquire(const Reg& to, const Spot& from);
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
+  void StoreConstant(const Spot& to, uint64_t value);  // 8 bytes
   // Zeros, 8 bytes at each of the offsets, which ascend.
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
 
@@ -61,10 +62,11 @@ class Emitter : public Assembly {
   void Or(const Reg& to, const Spot& from);
   void Add(const Reg& to, uint32_t value);
   void Add(const Reg& to, const Reg& from) { cc_.add(to, to, from); }
-  void Sub(const Reg& to, uint32_t value);
+  void Sub(const Reg& to, uint64_t value);
   void Sub(const Reg& to, const Reg& from) { cc_.sub(to, to, from); }
   void AddProduct(const Reg& to, const Reg& from, uint32_t factor);
   void ShiftRight(const Reg& to, uint32_t bits) { cc_.lsr(to, to, bits); }
+  void RotateRight(const Reg& to, uint32_t bits) { cc_.ror(to, to, bits); }
   // A new register with a sum, with a place's address.
   Reg Plus(const Reg& from, uint32_t value);
   Reg Address(const Spot& spot) { return Plus(spot.base, static_cast<uint32_t>(spot.offset)); }
@@ -79,6 +81,8 @@ class Emitter : public Assembly {
   void Jump(const Label& to) { cc_.b(to); }
   void JumpIf(const Reg& a, If is, uint64_t b, const Label& to);
   void JumpIf(const Reg& a, If is, const Reg& b, const Label& to);
+  // By 4 bytes in memory; a has no more either.
+  void JumpIfWord(const Reg& a, If is, const Spot& b, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
   // Unless it is 1 to `most`.
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);

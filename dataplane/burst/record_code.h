@@ -28,10 +28,20 @@ class RecordCode {
   // Loads the words that the plan looks at, `first_word` first and before the others; goes to
   // `otherwise` where a test fails.
   void Load(const Spot& slot, uint32_t first_word, const Label& otherwise);
-  // One word, from memory of 8 bytes, or of 4: the rest of the word is 0 then. phase_bits: of its
-  // test, that must be the other way round. first: before all that is loaded after it.
-  void LoadWord(uint32_t word, const Spot& from, uint32_t bytes, uint64_t phase_bits, bool first,
+  // One word, from memory of 8 bytes, or of 4: the rest of the word is 0 then. Goes to `otherwise`
+  // where its test fails; phase_bits: of the test, that must be the other way round.
+  void LoadWord(uint32_t word, const Spot& from, uint32_t bytes, uint64_t phase_bits,
                 const Label& otherwise);
+  void TestWord(uint32_t word, uint64_t phase_bits, const Label& otherwise) {
+    const WordTest& test = plan_.tests[word];
+    emitter_->JumpUnless(words_[word], {test.mask, test.value ^ phase_bits}, otherwise);
+  }
+  // The same of 8 bytes without the test, before all that is loaded after it.
+  const Reg& LoadFirst(uint32_t word, const Spot& from) {
+    words_[word] = emitter_->New();
+    emitter_->LoadAcquire(words_[word], from);
+    return words_[word];
+  }
   std::span<const Reg> words() const { return words_; }
   // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
   Reg Length(const Label& otherwise);
@@ -82,24 +92,20 @@ RecordCode<Emitter>::RecordCode(Emitter* emitter, const RecordPlan& plan)
 
 template <typename Emitter>
 void RecordCode<Emitter>::Load(const Spot& slot, uint32_t first_word, const Label& otherwise) {
-  LoadWord(first_word, At(slot, size_t{8} * first_word), 8, 0, true, otherwise);
+  LoadFirst(first_word, At(slot, size_t{8} * first_word));
+  TestWord(first_word, 0, otherwise);
   for (uint32_t w = 0; w < kMaxWords; ++w) {
     if (w == first_word || (plan_.words >> w & 1) == 0) continue;
-    LoadWord(w, At(slot, size_t{8} * w), 8, 0, false, otherwise);
+    LoadWord(w, At(slot, size_t{8} * w), 8, 0, otherwise);
   }
 }
 
 template <typename Emitter>
 void RecordCode<Emitter>::LoadWord(uint32_t word, const Spot& from, uint32_t bytes,
-                                   uint64_t phase_bits, bool first, const Label& otherwise) {
+                                   uint64_t phase_bits, const Label& otherwise) {
   words_[word] = emitter_->New();
-  if (first) {
-    emitter_->LoadAcquire(words_[word], from);
-  } else {
-    emitter_->Load(words_[word], from, bytes);
-  }
-  const WordTest& test = plan_.tests[word];
-  emitter_->JumpUnless(words_[word], {test.mask, test.value ^ phase_bits}, otherwise);
+  emitter_->Load(words_[word], from, bytes);
+  TestWord(word, phase_bits, otherwise);
 }
 
 template <typename Emitter>
@@ -129,9 +135,7 @@ void RecordCode<Emitter>::StoreConstants(const Spot& to) {
       zeros.push_back(word.offset);
       continue;
     }
-    const Reg value = emitter_->New();
-    emitter_->Set(value, plan_.constant[w]);
-    emitter_->Store(word, value, 8);
+    emitter_->StoreConstant(word, plan_.constant[w]);
   }
   emitter_->StoreZeros(to.base, zeros);
 }

@@ -54,11 +54,25 @@ uint32_t ReadSlots(const RxRingPlan& plan, const std::byte* at, uint32_t phase, 
 
 // A word at any address.
 struct [[gnu::packed]] LooseWord {
-  uint64_t word;
+  uint64_t value;
 };
 struct [[gnu::packed]] LooseHalf {
-  uint32_t half;
+  uint32_t value;
 };
+
+// Reads a word (half of one) of each packet's prefix into a column, until one fails the test; how
+// many did not. volatile: once. What is there was released with the completion.
+template <typename Loose>
+uint32_t ReadPrefixWords(const RxBuffer* buffers, size_t offset, const WordTest& test,
+                         uint32_t count, uint64_t* column) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint64_t word =
+        reinterpret_cast<const volatile Loose*>(buffers[i].memory + offset)->value;
+    if ((word & test.mask) != test.value) return i;
+    column[i] = word;
+  }
+  return count;
+}
 
 // Reads prefixes of packets into columns, until one is not of the common case; how many are.
 uint32_t ReadPrefixes(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t count,
@@ -66,19 +80,9 @@ uint32_t ReadPrefixes(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t 
   for (uint32_t w = plan.prefix_word; w < kMaxWords; ++w) {
     if ((plan.record.words >> w & 1) == 0) continue;
     const uint32_t offset = kWord * (w - plan.prefix_word);
-    const bool whole = offset + kWord <= plan.prefix_bytes;
-    const WordTest test = plan.record.tests[w];
-    uint64_t* const column = words->word[w];
-    uint32_t i = 0;
-    for (; i < count; ++i) {
-      // What was released with the completion; volatile: once.
-      const std::byte* from = buffers[i].memory + offset;
-      const uint64_t word = whole ? reinterpret_cast<const volatile LooseWord*>(from)->word
-                                  : reinterpret_cast<const volatile LooseHalf*>(from)->half;
-      if ((word & test.mask) != test.value) break;
-      column[i] = word;
-    }
-    count = i;
+    const auto read = offset + kWord <= plan.prefix_bytes ? ReadPrefixWords<LooseWord>
+                                                          : ReadPrefixWords<LooseHalf>;
+    count = read(buffers, offset, plan.record.tests[w], count, words->word[w]);
   }
   return count;
 }
@@ -168,49 +172,72 @@ bool BytesDiffer(const RxBuffer* buffers, const RxBuffer* before, uint32_t count
   return differ;
 }
 
-// column[i] = or |= what a word has of a number in this piece, and `image`.
-template <bool kFirst, typename Number>
-void PutPiece(const Piece& piece, uint64_t image, uint32_t count, uint64_t* column,
-              Number&& number) {
-  const uint64_t mask = piece.mask;
-  const uint32_t shift = piece.shift;
-  const uint32_t place = piece.place;
-  if (piece.byte_swap) {
+// Where a word of so many slots is put together: begins with the same in all; goes through columns
+// but for the last of its pieces.
+struct PostColumn {
+  uint64_t image = 0;
+  std::byte* slots = nullptr;
+  size_t stride = 0;
+  uint32_t count = 0;
+  alignas(64) uint64_t words[kColumn];
+
+  template <bool kFirst, bool kLast, typename BitsOf>
+  void Add(BitsOf&& bits_of) {
     for (uint32_t i = 0; i < count; ++i) {
-      column[i] =
-          (kFirst ? image : column[i]) | __builtin_bswap64(((number(i) >> place) & mask) << shift);
-    }
-  } else {
-    for (uint32_t i = 0; i < count; ++i) {
-      column[i] = (kFirst ? image : column[i]) | ((number(i) >> place) & mask) << shift;
+      const uint64_t word = (kFirst ? image : words[i]) | bits_of(i);
+      if (kLast) {
+        StoreRelaxed<uint64_t>(slots + i * stride, word);
+      } else {
+        words[i] = word;
+      }
     }
   }
-}
+  // What the word has of a number in this piece.
+  template <typename Number>
+  void AddPiece(const Piece& piece, bool first, bool last, Number&& number) {
+    const auto add = [&](auto bits_of) {
+      if (first) {
+        last ? Add<true, true>(bits_of) : Add<true, false>(bits_of);
+      } else {
+        last ? Add<false, true>(bits_of) : Add<false, false>(bits_of);
+      }
+    };
+    const uint64_t mask = piece.mask;
+    const uint32_t shift = piece.shift;
+    const uint32_t place = piece.place;
+    if (piece.byte_swap) {
+      add([=](uint32_t i) { return __builtin_bswap64(((number(i) >> place) & mask) << shift); });
+    } else {
+      add([=](uint32_t i) { return ((number(i) >> place) & mask) << shift; });
+    }
+  }
+};
 
 // Writes one word of the slots of `count` buffers, `slot` being that of the first.
 void PostWords(const RxRingPlan& plan, uint32_t which, const RxRingBurst::Free& to, uint32_t slot,
                const RxBuffer* buffers, uint32_t count) {
-  alignas(64) uint64_t column[kColumn];
-  const uint64_t image = InPhase(plan.image[which], plan.image_phase[which], to.phase);
+  PostColumn column;
+  column.image = InPhase(plan.image[which], plan.image_phase[which], to.phase);
+  column.slots = to.slots + size_t{slot} * plan.post_slot_bytes + size_t{kWord} * which;
+  column.stride = plan.post_slot_bytes;
+  column.count = count;
+  const auto pieces_in = [&](const std::vector<Piece>& pieces) {
+    return std::count_if(pieces.begin(), pieces.end(),
+                         [&](const Piece& piece) { return piece.word == which; });
+  };
+  auto left = pieces_in(plan.address) + pieces_in(plan.length) + pieces_in(plan.number);
+  if (left == 0) column.Add<true, true>([](uint32_t) { return 0; });
   bool first = true;
   const auto put = [&](const std::vector<Piece>& pieces, auto number) {
     for (const Piece& piece : pieces) {
       if (piece.word != which) continue;
-      if (first) {
-        PutPiece<true>(piece, image, count, column, number);
-      } else {
-        PutPiece<false>(piece, image, count, column, number);
-      }
+      column.AddPiece(piece, first, --left == 0, number);
       first = false;
     }
   };
   put(plan.address, [=](uint32_t i) { return buffers[i].address.value; });
   put(plan.length, [=](uint32_t i) { return uint64_t{buffers[i].bytes}; });
   put(plan.number, [=](uint32_t i) { return uint64_t{slot + i}; });
-  if (first) std::fill_n(column, count, image);
-  std::byte* at = to.slots + size_t{slot} * plan.post_slot_bytes + size_t{kWord} * which;
-  const size_t stride = plan.post_slot_bytes;
-  for (uint32_t i = 0; i < count; ++i, at += stride) StoreRelaxed<uint64_t>(at, column[i]);
 }
 
 // How many of the buffers can be posted, up to the first that cannot.
@@ -281,17 +308,6 @@ std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled)
   };
   burst->code_status_ = generate();
   return burst;
-}
-
-uint32_t RxRingBurst::PostByCode(const Free& to, const RxBuffer* buffers) const {
-  const uint32_t phase = to.phase & 1;
-  uint32_t done = 0;
-  if (to.were_posted && again_[phase] != nullptr) {
-    done = again_[phase](to.slots, to.buffers, to.slot, to.most, buffers, nullptr);
-    if (done == to.most || to.slot + done == plan_.buffer_count) return done;
-  }
-  return done +
-         post_[phase](to.slots, to.buffers, to.slot + done, to.most - done, buffers + done, 0);
 }
 
 bool RxRingBurst::PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer& buffer,

@@ -119,7 +119,14 @@ class RxRingBurst {
   // ring's last one; how many. Nothing in it says when which word becomes visible.
   uint32_t Post(const Free& to, const RxBuffer* buffers) const {
     if (post_[0] == nullptr) return PostByPlan(plan_, to, buffers);
-    return PostByCode(to, buffers);
+    const PostCode post = post_[to.phase & 1];
+    uint32_t done = 0;
+    if (const PostCode again = again_[to.phase & 1]; again != nullptr && to.were_posted) {
+      done = again(to.slots, to.buffers, to.slot, to.most, buffers, nullptr);
+      if (done == to.most || to.slot + done == plan_.buffer_count) return done;
+    }
+    return done +
+           post(to.slots, to.buffers, to.slot + done, to.most - done, buffers + done, nullptr);
   }
 
   const RxRingPlan& plan() const { return plan_; }
@@ -145,7 +152,6 @@ class RxRingBurst {
 
  private:
   RxRingBurst() = default;
-  uint32_t PostByCode(const Free& to, const RxBuffer* buffers) const;
 
   RxRingPlan plan_;
   CodeMemory code_;

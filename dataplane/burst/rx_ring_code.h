@@ -5,6 +5,7 @@
 #ifndef QSPLIT_DATAPLANE_BURST_RX_RING_CODE_H_
 #define QSPLIT_DATAPLANE_BURST_RX_RING_CODE_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,16 @@
 #include "dataplane/burst/walk_code.h"
 
 namespace qsplit::dataplane::burst {
+
+// Whether a completion's key is tested along with the first word: both stand in it, apart.
+inline bool KeyIsTested(const RxRingPlan& plan) {
+  if (plan.key != RxRingPlan::Key::kNumber || plan.key_pieces.size() != 1) return false;
+  const Piece& key = plan.key_pieces.front();
+  const uint64_t numbers = plan.buffer_count - 1;
+  return key.word == plan.first_word && key.place == 0 && !key.byte_swap &&
+         (numbers & ~key.mask) == 0 &&
+         (plan.record.tests[key.word].mask & key.mask << key.shift) == 0;
+}
 
 // One slot that may be completed.
 template <typename Emitter>
@@ -35,11 +46,13 @@ class RxRingCompletion {
  private:
   static constexpr uint32_t kWord = 8;
 
+  uint64_t PhaseBits(uint32_t word) const { return phase_ != 0 ? plan_.record_phase[word] : 0; }
   // If it is not there yet.
   void Load(uint32_t word);
   void Load(const std::vector<Piece>& pieces) {
     for (const Piece& piece : pieces) Load(piece.word);
   }
+  void LoadFirst();
   Reg BufferBytes() {
     const Reg bytes = emitter_->New();
     emitter_->Load(bytes, walk_.State(offsetof(RxBuffer, bytes)), 4);
@@ -49,7 +62,12 @@ class RxRingCompletion {
   // begins; nullopt: it does not say.
   std::optional<Reg> Skip();
   std::optional<Reg> CheckKey();
-  void CheckRoom(const Reg& length, const std::optional<Reg>& skip);
+  // packet.length, of the packet alone.
+  Reg Length(const std::optional<Reg>& skip);
+  // number -= less; leaves the loop where that is less than 0.
+  void Take(const Reg& number, uint32_t less) {
+    if (less != 0) emitter_->SubJumpIf(number, less, Emitter::kBelow, walk_.stop());
+  }
   void ReadPrefix();
 
   Emitter* emitter_;
@@ -63,7 +81,7 @@ class RxRingCompletion {
 template <typename Emitter>
 void RxRingCompletion<Emitter>::Emit() {
   // What decides whether it is of the common case, first.
-  Load(plan_.first_word);
+  LoadFirst();
   for (uint32_t w = 0; w < plan_.prefix_word; ++w) {
     if (plan_.record.tests[w].mask != 0) Load(w);
   }
@@ -71,8 +89,7 @@ void RxRingCompletion<Emitter>::Emit() {
     Load(*pieces);
   }
   const std::optional<Reg> skip = Skip();
-  const Reg length = record_->Length(walk_.stop());
-  CheckRoom(length, skip);
+  const Reg length = Length(skip);
   ReadPrefix();
   for (uint32_t w = 0; w < plan_.prefix_word; ++w) {
     if ((plan_.record.words >> w & 1) != 0) Load(w);
@@ -95,14 +112,33 @@ template <typename Emitter>
 void RxRingCompletion<Emitter>::Load(uint32_t word) {
   if ((loaded_ >> word & 1) != 0) return;
   loaded_ |= 1u << word;
-  record_->LoadWord(word, walk_.Slot(size_t{kWord} * word), kWord,
-                    phase_ != 0 ? plan_.record_phase[word] : 0, word == plan_.first_word,
-                    walk_.stop());
+  record_->LoadWord(word, walk_.Slot(size_t{kWord} * word), kWord, PhaseBits(word), walk_.stop());
+}
+
+template <typename Emitter>
+void RxRingCompletion<Emitter>::LoadFirst() {
+  const uint32_t first = plan_.first_word;
+  const Reg& word = record_->LoadFirst(first, walk_.Slot(size_t{kWord} * first));
+  loaded_ |= 1u << first;
+  if (!KeyIsTested(plan_)) {
+    record_->TestWord(first, PhaseBits(first), walk_.stop());
+    return;
+  }
+  // With the key's bits lowest, both at once: what must stand there is the buffer's number plus a
+  // constant.
+  const Piece& key = plan_.key_pieces.front();
+  const WordTest& test = plan_.record.tests[first];
+  const Reg bits = emitter_->New();
+  emitter_->Move(bits, word);
+  if (key.shift != 0) emitter_->RotateRight(bits, key.shift);
+  emitter_->And(bits, std::rotr(test.mask | key.mask << key.shift, key.shift));
+  emitter_->Sub(bits, std::rotr(test.value ^ PhaseBits(first), key.shift));
+  emitter_->JumpIf(bits, Emitter::kNotZero, walk_.Number(), walk_.stop());
 }
 
 template <typename Emitter>
 std::optional<typename Emitter::Reg> RxRingCompletion<Emitter>::CheckKey() {
-  if (plan_.key == RxRingPlan::Key::kNone) return std::nullopt;
+  if (plan_.key == RxRingPlan::Key::kNone || KeyIsTested(plan_)) return std::nullopt;
   const Reg key = GetNumber(emitter_, std::span(plan_.key_pieces), record_->words(), false);
   if (plan_.key == RxRingPlan::Key::kNumber) {
     emitter_->JumpIf(key, Emitter::kNotZero, walk_.Number(), walk_.stop());
@@ -129,12 +165,24 @@ std::optional<typename Emitter::Reg> RxRingCompletion<Emitter>::Skip() {
 }
 
 template <typename Emitter>
-void RxRingCompletion<Emitter>::CheckRoom(const Reg& length, const std::optional<Reg>& skip) {
-  const Reg bytes = BufferBytes();
-  if (skip.has_value()) emitter_->SubJumpIf(bytes, *skip, Emitter::kBelow, walk_.stop());
+typename Emitter::Reg RxRingCompletion<Emitter>::Length(const std::optional<Reg>& skip) {
+  const Reg length = GetNumber(emitter_, std::span(plan_.record.length), record_->words(), false);
+  // With the prefix, as far as it is counted.
+  const uint32_t less = plan_.record.length_less;
+  const bool counted = less >= plan_.prefix_bytes;
+  Take(length, counted ? less - plan_.prefix_bytes : less);
   // More than there is room for is not believed: the engine cuts it.
-  const Reg whole = plan_.prefix_bytes == 0 ? length : emitter_->Plus(length, plan_.prefix_bytes);
-  emitter_->JumpIf(whole, Emitter::kAbove, bytes, walk_.stop());
+  if (counted && !skip.has_value()) {
+    emitter_->JumpIfWord(length, Emitter::kAbove, walk_.State(offsetof(RxBuffer, bytes)),
+                         walk_.stop());
+  } else {
+    const Reg bytes = BufferBytes();
+    if (skip.has_value()) emitter_->SubJumpIf(bytes, *skip, Emitter::kBelow, walk_.stop());
+    const Reg whole = counted ? length : emitter_->Plus(length, plan_.prefix_bytes);
+    emitter_->JumpIf(whole, Emitter::kAbove, bytes, walk_.stop());
+  }
+  if (counted) Take(length, plan_.prefix_bytes);
+  return length;
 }
 
 template <typename Emitter>
@@ -147,7 +195,7 @@ void RxRingCompletion<Emitter>::ReadPrefix() {
     const uint32_t offset = kWord * (w - plan_.prefix_word);
     const uint32_t bytes = offset + kWord <= plan_.prefix_bytes ? kWord : kWord / 2;
     const Spot from{memory, static_cast<int32_t>(offset)};
-    record_->LoadWord(w, from, bytes, 0, false, walk_.stop());
+    record_->LoadWord(w, from, bytes, 0, walk_.stop());
   }
 }
 
@@ -229,9 +277,8 @@ typename Emitter::Reg RxRingPosting<Emitter>::CheckBytes() {
     emitter_->JumpIf(bytes, Emitter::kBelow, plan_.buffer_bytes, walk_.stop());
     emitter_->Set(bytes, plan_.buffer_bytes);
   } else if (again_) {
-    const Reg before = emitter_->New();
-    emitter_->Load(before, walk_.State(offsetof(RxBuffer, bytes)), 4);
-    emitter_->JumpIf(bytes, Emitter::kNotZero, before, walk_.stop());
+    emitter_->JumpIfWord(bytes, Emitter::kNotZero, walk_.State(offsetof(RxBuffer, bytes)),
+                         walk_.stop());
   } else {
     emitter_->JumpUnlessUpTo(bytes, plan_.max_length, walk_.stop());
   }

@@ -26,7 +26,7 @@ struct Numbers {
         return with([this](uint32_t i) { return uint64_t{packets[i].bytes}; });
       case TxSource::kPrefix:
         return with(
-            [this](uint32_t i) { return plan.prefix_iova + uint64_t{Id(i)} * plan.prefix_stride; });
+            [this](uint32_t i) { return call.prefix_iova + uint64_t{Id(i)} * plan.prefix_stride; });
       case TxSource::kId:
         return with([this](uint32_t i) { return uint64_t{Id(i)}; });
       case TxSource::kCount:
@@ -94,10 +94,7 @@ std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePl
 }
 
 uint64_t TxRingBurst::Word(const TxRingPlan& plan, uint32_t which, const TxPacket& packet,
-                           uint32_t id, uint64_t count, const TxRingImage& image) {
-  TxRingCall call;
-  call.ids = &id + 1;
-  call.count = count;
+                           const TxRingCall& call, const TxRingImage& image) {
   const Numbers numbers{plan, call, &packet};
   uint64_t word = image.words[which];
   for (const TxWord::Part& part : plan.words[which].parts) numbers.Add(part, 0, 1, &word);

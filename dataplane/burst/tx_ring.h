@@ -82,7 +82,6 @@ struct TxRingPlan {
   uint32_t max_bytes = 0;
   uint64_t count_mask = 0;  // of counts, what their field takes
   bool has_prefix = false;
-  uint64_t prefix_iova = 0;
   uint32_t prefix_stride = 0;  // bytes
   TxMemory memory = TxMemory::kNothing;
 };
@@ -118,8 +117,9 @@ struct TxRingCall {
   // What prefixes say, by number: it stops at one that says something else than `prefix`.
   const uint32_t* prefixes = nullptr;
   uint64_t prefix = 0;
-  uint64_t number = 0;  // of the first packet
-  uint64_t count = 0;   // of the first slot, free-running
+  uint64_t prefix_iova = 0;  // of prefix number 0
+  uint64_t number = 0;       // of the first packet
+  uint64_t count = 0;        // of the first slot, free-running
   // Where the first packet's held word goes instead of the ring; null: to the ring.
   uint64_t* held = nullptr;
   // Nonzero: the last packet of `most` asks for a report.
@@ -158,9 +158,9 @@ class TxRingBurst {
   // OK: machine code; else why not.
   const absl::Status& code_status() const { return code_status_; }
 
-  // A word of one packet, which has this number, and this count of its first slot.
-  static uint64_t Word(const TxRingPlan& plan, uint32_t which, const TxPacket& packet, uint32_t id,
-                       uint64_t count, const TxRingImage& image);
+  // A word of the first packet of a burst.
+  static uint64_t Word(const TxRingPlan& plan, uint32_t which, const TxPacket& packet,
+                       const TxRingCall& call, const TxRingImage& image);
   static uint32_t PushByPlan(const TxRingPlan& plan, std::byte* slots, const TxRingCall& call,
                              uint32_t slot, uint32_t most, const TxPacket* packets,
                              const TxRingImage& image);

@@ -109,7 +109,8 @@ class TxRingPush {
   WalkCode<Emitter> walk_;
   bool has_ids_ = false;
   bool has_count_ = false;
-  Reg cookies_, remembered_, number_, ids_, prefixes_, prefix_, count_, held_;
+  bool has_prefix_iova_ = false;
+  Reg cookies_, remembered_, number_, ids_, prefixes_, prefix_, prefix_iova_, count_, held_;
   // As many as there are registers for what the image has of them.
   static constexpr uint32_t kMaxPairs = 8;
   std::array<std::optional<TxWordPair>, kMaxPacketWords> pairs_;
@@ -130,6 +131,7 @@ TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan)
   for (const TxWord& word : plan.words) {
     for (const TxWord::Part& part : word.parts) {
       has_ids_ = has_ids_ || part.source == TxSource::kId || part.source == TxSource::kPrefix;
+      has_prefix_iova_ = has_prefix_iova_ || part.source == TxSource::kPrefix;
       has_count_ = has_count_ || part.source == TxSource::kCount;
     }
   }
@@ -157,6 +159,7 @@ void TxRingPush<Emitter>::LoadCall() {
     number_ = load(offsetof(TxRingCall, number));
   }
   if (has_ids_) ids_ = load(offsetof(TxRingCall, ids));
+  if (has_prefix_iova_) prefix_iova_ = load(offsetof(TxRingCall, prefix_iova));
   if (plan_.has_prefix) {
     prefixes_ = load(offsetof(TxRingCall, prefixes));
     prefix_ = load(offsetof(TxRingCall, prefix));
@@ -290,8 +293,7 @@ typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, co
     case TxSource::kId:
       return id;
     case TxSource::kPrefix: {
-      const Reg prefix = emitter_->New();
-      emitter_->Set(prefix, plan_.prefix_iova);
+      const Reg prefix = emitter_->Plus(prefix_iova_, 0);
       emitter_->AddProduct(prefix, id, plan_.prefix_stride);
       return prefix;
     }

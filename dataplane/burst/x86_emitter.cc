@@ -63,6 +63,16 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
   cc_.mov(Mem(to, bytes), bytes == 4 ? from.r32() : from);
 }
 
+void Emitter::StoreConstant(const Spot& to, uint64_t value) {
+  if (FitsImmediate(value)) {
+    cc_.mov(Mem(to, 8), static_cast<int32_t>(value));
+    return;
+  }
+  const Reg reg = New();
+  Set(reg, value);
+  Store(to, reg, 8);
+}
+
 void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
   if (offsets.empty()) return;
   const asm86::Xmm zero = cc_.newXmm();
@@ -123,7 +133,7 @@ void Emitter::Add(const Reg& to, uint32_t value) {
   }
 }
 
-void Emitter::Sub(const Reg& to, uint32_t value) {
+void Emitter::Sub(const Reg& to, uint64_t value) {
   if (value == 0) return;
   if (FitsImmediate(value)) {
     cc_.sub(to, static_cast<int32_t>(value));
@@ -176,6 +186,11 @@ void Emitter::JumpIf(const Reg& a, If is, uint64_t b, const Label& to) {
 
 void Emitter::JumpIf(const Reg& a, If is, const Reg& b, const Label& to) {
   cc_.cmp(a, b);
+  cc_.j(is, to);
+}
+
+void Emitter::JumpIfWord(const Reg& a, If is, const Spot& b, const Label& to) {
+  cc_.cmp(a.r32(), Mem(b, 4));
   cc_.j(is, to);
 }
 

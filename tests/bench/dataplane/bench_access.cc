@@ -27,6 +27,7 @@
 #include "tests/bench/dataplane/hand_tx.h"
 #include "tests/bench/dataplane/rx_contest.h"
 #include "tests/bench/dataplane/rx_peers.h"
+#include "tests/bench/dataplane/tx_rings.h"
 
 namespace qsplit::bench {
 namespace {
@@ -194,9 +195,14 @@ int main(int argc, char** argv) {
       rounds = static_cast<uint32_t>(std::max(std::strtol(argv[i], nullptr, 10), 7L));
     }
   }
+  std::vector<std::vector<Result>> all;
   for (const auto& contest : contests) {
-    if (!only.empty() && only != contest.layout) continue;
-    const std::vector<Result> results = contest.run(contest.layout, rounds);
+    if (only.empty() || only == contest.layout) all.push_back(contest.run(contest.layout, rounds));
+  }
+  if (only.empty()) {
+    for (auto& results : TransmitRingContests(rounds)) all.push_back(std::move(results));
+  }
+  for (const auto& results : all) {
     if (!rows) Print(results);
     for (const char* contender : {"compiled", "interpreted"}) {
       if (rows) PrintRow(results, contender);

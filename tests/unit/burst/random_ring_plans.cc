@@ -215,7 +215,6 @@ TxRingPlan RandomTxRingPlan(Random& random) {
   }
   if (plan.has_prefix) {
     AddNumber(TxSource::kPrefix, 64, &plan, random);
-    plan.prefix_iova = random.Wide() & 0xffff'ffff'f000;
     plan.prefix_stride = random() % 2 == 0 ? 64 : 12;
   }
   if (random() % 2 == 0) {
@@ -262,6 +261,7 @@ TxRingMemory RandomMemory(const TxRingPlan& plan, Random& random) {
   memory.ids.resize(memory.packets.size());
   for (uint32_t& id : memory.ids) id = random() % TxRingMemory::kIds;
   memory.call.prefix = 3;
+  memory.call.prefix_iova = random.Wide();
   for (uint32_t& prefix : memory.prefixes) prefix = random() % 32 == 0 ? 4 : 3;
   memory.call.number = random.Wide();
   memory.call.count = random.Wide();
