@@ -168,7 +168,7 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
 }
 
 void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDonePlan* done,
-                            bool compiled) {
+                            const TxOptions& options) {
   Burst burst;
   burst.first = plan.first;
   burst.has_total = has_total;
@@ -217,10 +217,8 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
       if (writes.held_word >= writes.words.size()) return;
     }
   }
-  if (writes.held_word != burst::TxRingPlan::kNone &&
-      (writes.report_words >> writes.held_word & 1) != 0) {
-    return;
-  }
+  // Of one packet that is all there is, WriteRun puts the report into the word that is kept back.
+  if (writes.HandsOverReports() && std::popcount(writes.report_words) > 1) return;
   if (!coalesces_) writes.report_words = 0;  // each has it
   if (posts_->BellBytes() != 0) {
     writes.kept_word = packet.descriptors == 1 ? 0 : burst.plain.descriptors[0].copy_bytes / kWord;
@@ -354,12 +352,15 @@ inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacke
     }
     uint64_t* const held = posts_->HoldsNext() ? &held_word_ : nullptr;
     call.held = held;
-    call.report = report && done + part == most;
+    const bool reports = report && done + part == most;
+    const bool in_held = reports && part == 1 && held != nullptr && code.plan().HandsOverReports();
+    call.report = reports && !in_held;
     call.has_kept = 0;
     const uint32_t written = code.Push(post_slots_, call, at.index(), part, packets.data() + done,
                                        plan.image[at.phase()]);
     if (written != 0) {
-      const bool reported = call.report != 0 && written == part;
+      const bool reported = reports && written == part;
+      if (in_held) held_word_ |= plan.image[at.phase()].report[code.plan().held_word];
       if (coalesces_ && !reported) {
         KeepUnreported(plan, packets[done + written - 1], written);
       } else {
