@@ -62,7 +62,7 @@ absl::Status RingTxDevice::Open(const TxDeviceOptions& options) {
   contexts_ = TxContextMemory(program_.requests);
   if (absl::Status status = OpenCompletions(); !status.ok()) return status;
   absl::StatusOr<TimePlaces> times =
-      TimePlaces::Find(shape_, program_, completions_ ? &completions_->forms() : nullptr);
+      TimePlaces::Find(shape_, rings_, program_, completions_ ? &completions_->forms() : nullptr);
   if (!times.ok()) return times.status();
   times_ = *std::move(times);
   if (times_.Any()) program_.requests.features |= TxFeature::kTimestamp;
@@ -160,6 +160,15 @@ void RingTxDevice::WriteAnswer(const Record& record) const {
                 times_.before_end - times_.before_first);
 }
 
+void RingTxDevice::WriteSlot(const Record& record) const {
+  const RingShape& ring = *rings_.posts;
+  DescriptorBytes image{};
+  times_.slot->Store(record.time_ns, image.bytes);
+  // The slot is the driver's when the head says so.
+  std::memcpy(ring.view.slots + size_t{record.first_slot} * ring.ring->slot_bytes(), image.bytes,
+              ring.ring->slot_bytes());
+}
+
 void RingTxDevice::WriteCompletion(const Record& record, uint64_t value, uint32_t advance) {
   DescriptorBytes image;
   const uint32_t bytes = completions_->forms()[done_form_].bytes;
@@ -188,6 +197,7 @@ void RingTxDevice::Emit(const Record& record) {
   if (record.answers) WriteAnswer(record);
   switch (rings_.how) {
     case TxReturn::kHead:
+      if (record.wants_time && times_.slot.has_value()) WriteSlot(record);
       head_->Finish(record.slots);
       if (record.report || !rings_.only_where_reported) head_->Publish();
       break;

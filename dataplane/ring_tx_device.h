@@ -103,6 +103,8 @@ class RingTxDevice {
   }
   void WriteCompletion(const Record& record, uint64_t value, uint32_t advance);
   void WriteAnswer(const Record& record) const;
+  // A completion where only a position completes.
+  void WriteSlot(const Record& record) const;
 
   QueueShape shape_;
   TxRings rings_;

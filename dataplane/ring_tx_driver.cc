@@ -69,7 +69,7 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
         AddressLedger(std::max(rings_.descriptors->slot_count, rings_.completions->slot_count));
   }
   absl::StatusOr<TimePlaces> times =
-      TimePlaces::Find(shape_, program_, completions_ ? &completions_->forms() : nullptr);
+      TimePlaces::Find(shape_, rings_, program_, completions_ ? &completions_->forms() : nullptr);
   if (!times.ok()) return times.status();
   times_ = TxTimes(*std::move(times), static_cast<uint32_t>(packets));
   if (times_.possible()) program_.requests.features |= TxFeature::kTimestamp;

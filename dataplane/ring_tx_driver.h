@@ -246,6 +246,8 @@ class RingTxDriver {
   }
   void FreeSlots(const TxLedger::Packet& packet);
   void Finish(uint32_t id);
+  // What the device left in its first slot.
+  void NoteSlot(uint32_t id);
   void FinishPart(uint32_t id, uint32_t packets);
 
   QueueShape shape_;

@@ -1,5 +1,6 @@
 // How packets come back: see ring_tx_driver.h. What the device wrote may be anything.
 #include <algorithm>
+#include <cstring>
 
 #include "dataplane/ring_tx_driver.h"
 
@@ -24,11 +25,21 @@ void RingTxDriver::Finish(uint32_t id) {
   ledger_.Finish(id);
 }
 
+void RingTxDriver::NoteSlot(uint32_t id) {
+  // Its slots are ours again since the head was read, with acquire.
+  const RingShape& ring = *rings_.posts;
+  const uint32_t bytes = ring.ring->slot_bytes();
+  DescriptorBytes copy;
+  std::memcpy(copy.bytes, ring.view.slots + size_t{ledger_[id].first} * bytes, bytes);
+  times_.NoteSlot(id, copy.bytes);
+}
+
 void RingTxDriver::PollHead() {
   if (head_->Poll(published_slots_) != RingFault::kNone) return;
   const uint64_t finished = head_->finished();
   for (uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].end_count <= finished;
        id = ledger_.Oldest()) {
+    if (times_.in_slots() && times_.Waits(id)) NoteSlot(id);
     Finish(id);
   }
   if (const uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].run > 1) {

@@ -136,9 +136,9 @@ class TxDriver {
   // Whether a request for kTimestamp gets an answer, and not only the device's attention: times may
   // go to registers that a driver has not.
   bool ReturnsTimes() const;
-  // When packets left that asked for kTimestamp and have come back by Reclaim: the oldest, at most
-  // out.size(), each once; returns how many. Those that nobody takes give way to newer ones when
-  // there are as many as packets can be on their way at once.
+  // When packets left that asked for kTimestamp: the oldest, at most out.size(), each once, after
+  // the Reclaim that gives its cookie at the latest; returns how many. Those that nobody takes give
+  // way to newer ones when there are as many as packets can be on their way at once.
   uint32_t TakeTimes(std::span<TxTime> out);
 
   // How descriptors are written here.

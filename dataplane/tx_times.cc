@@ -53,7 +53,8 @@ std::optional<std::pair<uint32_t, uint32_t>> TimeField::WholeBytes(uint32_t form
   return std::pair(first, end);
 }
 
-absl::StatusOr<TimePlaces> TimePlaces::Find(const QueueShape& queue, const RingTxProgram& program,
+absl::StatusOr<TimePlaces> TimePlaces::Find(const QueueShape& queue, const TxRings& rings,
+                                            const RingTxProgram& program,
                                             const RingForms* completions) {
   TimePlaces places;
   const QueueScope scope = ScopeOf(queue);
@@ -75,6 +76,16 @@ absl::StatusOr<TimePlaces> TimePlaces::Find(const QueueShape& queue, const RingT
     std::tie(places.before_first, places.before_end) = *range;
     places.before = *std::move(*time);
   }
+  if (rings.how == TxReturn::kHead) {
+    for (const uint32_t form : rings.posts->complete_forms) {
+      if (places.slot.has_value()) break;
+      absl::StatusOr<std::optional<TimeField>> time = TimeField::Compile(scope, form);
+      if (!time.ok()) return time.status();
+      if (scope.Form(form).size_bytes() <= rings.posts->ring->slot_bytes()) {
+        places.slot = *std::move(time);
+      }
+    }
+  }
   for (uint32_t i = 0; completions != nullptr && i < completions->size(); ++i) {
     absl::StatusOr<std::optional<TimeField>> time =
         TimeField::Compile(scope, (*completions)[i].form);
@@ -82,7 +93,8 @@ absl::StatusOr<TimePlaces> TimePlaces::Find(const QueueShape& queue, const RingT
     places.in_completions = places.in_completions || time->has_value();
     places.completions.push_back(*std::move(time));
   }
-  places.unasked = places.in_completions && !program.requests.features.Has(TxFeature::kTimestamp);
+  places.unasked = (places.in_completions || places.slot.has_value()) &&
+                   !program.requests.features.Has(TxFeature::kTimestamp);
   return places;
 }
 

@@ -4,9 +4,9 @@
 //   Want ──► waits ── Note: its completion says when ──► Settle: it is back ──► Take
 //                                                         reads an answer in the packet's memory
 //
-// Completions come as private copies. An answer in a packet's memory stands where the request did,
-// and the device may write there at any moment: it is read once, into a private copy. Whatever it
-// says is only a number. All memory is taken at Create. One thread at a time.
+// Completions and slots come as private copies. An answer in a packet's memory stands where the
+// request did, and the device may write there at any moment: it is read once, into a private copy.
+// Whatever it says is only a number. All memory is taken at Create. One thread at a time.
 #ifndef QSPLIT_DATAPLANE_TX_TIMES_H_
 #define QSPLIT_DATAPLANE_TX_TIMES_H_
 
@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,6 +23,7 @@
 #include "dataplane/queue_shape.h"
 #include "dataplane/ring_forms.h"
 #include "dataplane/ring_tx_program.h"
+#include "dataplane/tx_rings.h"
 
 namespace qsplit::dataplane {
 
@@ -52,15 +54,18 @@ class TimeField {
 // Where a queue's packets get their times back, the same for both sides.
 struct TimePlaces {
   // completions: forms of the ring that completes packets; null: a position alone tells.
-  static absl::StatusOr<TimePlaces> Find(const QueueShape& queue, const RingTxProgram& program,
+  static absl::StatusOr<TimePlaces> Find(const QueueShape& queue, const TxRings& rings,
+                                         const RingTxProgram& program,
                                          const RingForms* completions);
 
-  bool Any() const { return before.has_value() || in_completions; }
+  bool Any() const { return before.has_value() || slot.has_value() || in_completions; }
 
   // In the request in front of a packet's bytes: bytes [before_first, before_end) of it.
   std::optional<TimeField> before;
   uint32_t before_first = 0;
   uint32_t before_end = 0;
+  // In the first slot that a packet had, where a position alone tells that it is sent.
+  std::optional<TimeField> slot;
   std::vector<std::optional<TimeField>> completions;  // by form
   bool in_completions = false;
   // No packet need ask: every completion says it.
@@ -85,6 +90,11 @@ class TxTimes {
   bool Waits(uint32_t id) const { return waiting_ != 0 && entries_[id].waits; }
   // What its completion says, before it is settled.
   void Note(uint32_t id, uint32_t form, const std::byte* completion);
+  // The same for its first slot, where in_slots.
+  bool in_slots() const { return places_.slot.has_value(); }
+  void NoteSlot(uint32_t id, const std::byte* slot) {
+    entries_[id].noted = places_.slot->Load(slot);
+  }
   // It is back: Take gives what is known.
   void Settle(uint32_t id, uint32_t cookie);
 

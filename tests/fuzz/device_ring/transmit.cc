@@ -42,6 +42,7 @@ class Driver {
     const auto cookie = static_cast<uint32_t>(pushed_.size());
     if (driver_.Push(segments, request, cookie) == PushResult::kPushed) {
       pushed_.push_back(true);
+      timed_.push_back(driver_.ReturnsTimes() && request.wants.Has(TxFeature::kTimestamp));
       MUST(driver_.Outstanding() == outstanding + 1);
     } else {
       // A look at how far the device is may find more room.
@@ -59,6 +60,14 @@ class Driver {
       MUST(cookies[i] < pushed_.size() && pushed_[cookies[i]]);
       pushed_[cookies[i]] = false;
     }
+    // Who asked when it left hears so, or that nothing is known, once, and no later than it is
+    // back.
+    TxTime time;
+    while (driver_.TakeTimes(std::span(&time, 1)) == 1) {
+      MUST(time.cookie < timed_.size() && timed_[time.cookie]);
+      timed_[time.cookie] = false;
+    }
+    for (uint32_t i = 0; i < count; ++i) MUST(!timed_[cookies[i]]);
     MUST(driver_.Room() <= driver_.Capacity());
   }
 
@@ -66,7 +75,11 @@ class Driver {
   TxDriver driver_;
   QueueMemory& memory_;
   std::vector<bool> pushed_;  // by cookie, and not come back
+  std::vector<bool> timed_;   // by cookie, asked when it leaves, and not been told
 };
+
+// Any number will do.
+uint64_t TimeOf(const TxHandle& handle) { return handle.number * 0x9e3779b97f4a7c15; }
 
 void CheckWork(const TxWork& work) {
   MUST(!work.segments.empty() || !work.inline_bytes.empty());
@@ -89,6 +102,7 @@ void RunTransmit(const Case& on, Input& in) {
   if (!made_driver.ok()) return;
   Driver driver(*std::move(made_driver), on.memory);
   std::vector<TxHandle> handles;
+  size_t again = 0;
   bool honest = on.known;
   Faults faults;
   while (!in.Empty()) {
@@ -121,12 +135,13 @@ void RunTransmit(const Case& on, Input& in) {
       }
       case 9:  // in order
         if (handles.empty()) break;
-        device->Complete(handles.front());
+        device->Complete(handles.front(), TimeOf(handles.front()));
         handles.erase(handles.begin());
         break;
       case 10:  // again, or in another order: a driver must survive it, it is no honest device
         if (handles.empty()) break;
-        device->Complete(handles[in.Below(handles.size())]);
+        again = in.Below(handles.size());
+        device->Complete(handles[again], TimeOf(handles[again]));
         honest = false;
         break;
       case 11:

@@ -22,7 +22,7 @@ while True:
     print(int.from_bytes(frame[14:18], "big"), seconds * 10**9 + ns, flush=True)
 """
 # Bits of the time that a layout has room for.
-LAYOUTS = {"linux.af_xdp": 64, "amazon.ena": 64, "mellanox.mlx4": 48, "mellanox.mlx5": 64}
+LAYOUTS = {"linux.af_xdp": 64, "amazon.ena": 64, "mellanox.mlx4": 48, "mellanox.mlx5": 64, "nxp.enetc": 32}
 
 
 def sender(w, count):

@@ -133,7 +133,7 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
     std::vector<std::pair<TxHandle, uint32_t>> fetched;
     std::set<uint32_t> sent, outstanding;
     std::set<uint32_t> timed;  // outstanding, and asked when they leave
-    const auto time_of = [](uint32_t packet) { return 1 + uint64_t{packet} * 1000003; };
+    const auto time_of = [](uint32_t packet) { return 1 + uint64_t{packet} * 10007; };
     uint32_t cookie = 0;
     uint32_t requests = 0;
     const auto reclaim = [&](size_t most_cookies) {
