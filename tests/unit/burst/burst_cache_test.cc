@@ -1,5 +1,5 @@
 // Bursts are kept by what they were made of, so many at most.
-#include "dataplane/burst/burst_cache.h"
+#include "dataplane/burst_cache.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "tests/unit/dataplane/tx_rig.h"
 
-namespace qsplit::dataplane::burst {
+namespace qsplit::dataplane {
 namespace {
 
 struct Made {
@@ -66,4 +66,4 @@ TEST(BurstKey, SaysHowAQueueIsSetUp) {
 }
 
 }  // namespace
-}  // namespace qsplit::dataplane::burst
+}  // namespace qsplit::dataplane

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dataplane/burst/burst_cache.h"
+#include "dataplane/burst_cache.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
 namespace qsplit::dataplane::testing {
@@ -42,7 +42,7 @@ class TxBursts : public ::testing::TestWithParam<TxCase> {
     }
   }
   // What is made for the first rigs, later ones have too.
-  burst::BurstCache cache_;
+  BurstCache cache_;
   std::unique_ptr<TxRig> rigs_[kSides];
 };
 
