@@ -95,6 +95,9 @@ class TxRingPush {
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
 
+  // Whether it is looked at beside pairs.
+  bool NeedsAddress() const;
+
   void Packet();
   void TwoWords(uint32_t which, const Reg& id);
   void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
@@ -214,6 +217,20 @@ void TxRingPush<Emitter>::FindPairs() {
 }
 
 template <typename Emitter>
+bool TxRingPush<Emitter>::NeedsAddress() const {
+  for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+    if (pairs_[w].has_value()) {
+      ++w;
+      continue;
+    }
+    for (const TxWord::Part& part : plan_.words[w].parts) {
+      if (part.source == TxSource::kAddress) return true;
+    }
+  }
+  return plan_.address_not != 0;
+}
+
+template <typename Emitter>
 void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& id) {
   const TxWordPair& pair = *pairs_[which];
   const Spot to = WordAt(which);
@@ -235,7 +252,8 @@ void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& id) {
 
 template <typename Emitter>
 void TxRingPush<Emitter>::Packet() {
-  const Reg address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
+  Reg address;
+  if (NeedsAddress()) address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
   const Reg bytes = Load(walk_.Element(offsetof(TxPacket, bytes)), 4);
   if (plan_.address_not != 0) emitter_->JumpIfAny(address, plan_.address_not, walk_.stop());
   emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
