@@ -8,8 +8,14 @@
 #ifndef QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_
 #define QSPLIT_DATAPLANE_ADDRESS_LEDGER_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <vector>
+
+#include "dataplane/tx_driver.h"
 
 namespace qsplit::dataplane {
 
@@ -17,11 +23,16 @@ class AddressLedger {
  public:
   struct Buffer {
     uint64_t address = 0;
-    // Its owner's words, given back with it; `id` is not kNone.
+    // Its owner's words, given back with it; `id` is kFirstId or more, and not kNone, or else the
+    // bytes of a packet of which nothing else need be known.
     uint32_t id = kNone;
     uint32_t cookie = 0;
+
+    bool IsPacket() const { return id < kFirstId; }
   };
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kFirstId = 1u << 31;
+  static_assert(sizeof(Buffer) == sizeof(TxPacket));
 
   // For so many buffers at once.
   explicit AddressLedger(uint32_t buffers = 0);
@@ -36,15 +47,19 @@ class AddressLedger {
     }
     ++end_;
   }
-  // So many, of which buffer_of(i) is one.
-  template <typename BufferOf>
-  void Add(uint32_t count, BufferOf&& buffer_of) {
-    if (chained_ || count > buffers_.size() - (end_ - begin_)) [[unlikely]] {
-      for (uint32_t i = 0; i < count; ++i) Add(buffer_of(i));
+  // Packets, each a buffer of fewer bytes than kFirstId.
+  void Add(std::span<const TxPacket> packets) {
+    const uint32_t first = end_ & mask_;
+    if (chained_ || packets.size() > buffers_.size() - (end_ - begin_) ||
+        packets.size() > buffers_.size() - first) [[unlikely]] {
+      for (const TxPacket& packet : packets) {
+        Add({packet.address.value, packet.bytes, packet.cookie});
+      }
       return;
     }
-    for (uint32_t i = 0; i < count; ++i) buffers_[(end_ + i) & mask_] = buffer_of(i);
-    end_ += count;
+    // The same members in the same order.
+    std::memcpy(static_cast<void*>(&buffers_[first]), packets.data(), packets.size_bytes());
+    end_ += static_cast<uint32_t>(packets.size());
   }
   // What was added so far is the device's.
   void Publish() { published_ = end_; }
@@ -58,6 +73,24 @@ class AddressLedger {
     ++begin_;
     SkipGap();
     return true;
+  }
+  // As many of these as are the device's next buffers in order, and packets: their cookies; how
+  // many.
+  uint32_t TakeRun(std::span<const uint64_t> addresses, uint32_t* cookies) {
+    if (chained_) return 0;
+    const Buffer* const buffers = buffers_.data();
+    const uint32_t most =
+        static_cast<uint32_t>(std::min<size_t>(addresses.size(), published_ - begin_));
+    uint32_t at = begin_;
+    uint32_t count = 0;
+    for (; count < most; ++count, ++at) {
+      const Buffer& buffer = buffers[at & mask_];
+      if (buffer.address != addresses[count] || !buffer.IsPacket()) break;
+      cookies[count] = buffer.cookie;
+    }
+    begin_ = at;
+    SkipGap();
+    return count;
   }
   // Once for each burst of Take: if all came back, begins anew, where memory is in the cache.
   void Rewind() {

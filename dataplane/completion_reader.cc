@@ -46,9 +46,6 @@ absl::StatusOr<CompletionReader> CompletionReader::Create(const RingShape& shape
   if (!fills.ok()) return fills.status();
   reader.fills_ = *std::move(fills);
   reader.fills_.FillAll(reader.slots_, reader.at_);
-  reader.plain_bytes_ = reader.forms_[0].bytes;
-  reader.plain_ = reader.by_cell_.valid() && reader.forms_.HasOneForm() &&
-                  reader.forms_.EachIsOneSlot() && reader.fills_.empty() && !reader.at_.has_link();
   return reader;
 }
 

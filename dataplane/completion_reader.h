@@ -72,32 +72,17 @@ class CompletionReader {
     }
     return RingFault::kNone;
   }
-  // Rings whose completions all have the same form, of one slot, and whose device says by a cell
-  // how many there are. Then, for a whole burst: how many are there, and for each what Read and
-  // Take do.
-  bool plain() const { return plain_; }
+  // For who reads bursts of completions itself: whether a cell says how many there are, and how
+  // many it says. None of them is read beyond that.
+  bool CellDecides() const { return by_cell_.valid(); }
   uint32_t Ready() { return Known() != 0 || Look() ? Known() : 0; }
-  void TakePlain(std::byte* copy) {
-    slots_.Read(at_.index(), copy, plain_bytes_);
-    at_.NextSlot();
-  }
-  // The same where a completion is one word of 8 bytes.
-  bool plain_words() const {
-    return plain_ && slots_.slot_bytes() == 8 && slots_.word_bytes() == 8;
-  }
-  // Calls take(word) for each that is there, until it returns false.
-  template <typename F>
-  void TakeWords(F&& take) {
-    const SlotMemory slots = slots_;
-    const uint32_t ready = Ready();
-    const uint32_t end = at_.slot_count();
-    uint32_t index = at_.index();
-    uint32_t taken = 0;
-    for (bool more = true; more && taken < ready; ++taken) {
-      more = take(slots.ReadOnlyWord(index));
-      if (++index == end) index = 0;
+  // Moves on over so many completions, each of `slots` slots of the ring, as Take does.
+  void Skip(uint32_t completions, uint32_t slots) {
+    if (!fills_.empty() || at_.has_link()) {
+      for (; completions > 0; --completions) Take(slots);
+      return;
     }
-    at_.SkipSlots(taken);
+    at_.SkipSlots(completions * slots);
   }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
@@ -120,6 +105,10 @@ class CompletionReader {
   // each burst. True: wake it. Without anything new it does nothing.
   bool Publish() {
     if (published_ == at_.count()) return false;
+    if (cell_count_ == 0 && doorbells_.empty()) {
+      published_ = at_.count();
+      return false;
+    }
     return PublishTaken();
   }
 
@@ -135,8 +124,6 @@ class CompletionReader {
   SlotMemory slots_;
   RingForms forms_;
   RingCursor at_;
-  bool plain_ = false;
-  uint32_t plain_bytes_ = 0;
   ProgressReader by_cell_;
   uint64_t end_ = 0;  // count up to which the cell said that slots are completed
   RingFault look_ = RingFault::kEmpty;

@@ -49,12 +49,17 @@ const CompletionRules::Rule* CompletionRules::RuleFor(uint32_t form, uint32_t ri
   return nullptr;
 }
 
-const FieldAccess* CompletionRules::OnlyKey(uint32_t form, uint32_t ring,
-                                            v1::CompletionKey key) const {
-  const std::vector<Rule>& rules = rules_[form];
-  if (rules.size() != 1 || !rules[0].when.AlwaysTrue() || !rules[0].has_field) return nullptr;
-  const CompletionTarget& target = rules[0].target;
-  return target.ring == ring && target.key == key && !target.cumulative ? &rules[0].field : nullptr;
+const FieldAccess* CompletionRules::KeyOf(uint32_t form, const std::byte* copy,
+                                          const RingCursor& at, uint32_t ring,
+                                          std::byte* mask) const {
+  for (const Rule& rule : rules_[form]) {
+    rule.when.MarkBits(mask);
+    if (rule.when.LooksAtSequence()) return nullptr;
+    if (rule.when.Holds(copy, at)) {
+      return rule.has_field && rule.target.ring == ring ? &rule.field : nullptr;
+    }
+  }
+  return nullptr;
 }
 
 v1::CompletionKey CompletionRules::KeyFor(uint32_t form, uint32_t ring) const {

@@ -47,9 +47,10 @@ class CompletionRules {
     return false;
   }
 
-  // The key of the one rule that always holds for this form, and names something in `ring`; null:
-  // there are others, or none.
-  const FieldAccess* OnlyKey(uint32_t form, uint32_t ring, v1::CompletionKey key) const;
+  // The key by which this completion names something in `ring`; null: Find says another ring, or
+  // takes no key. Sets all bits that Find looks at beside the key.
+  const FieldAccess* KeyOf(uint32_t form, const std::byte* copy, const RingCursor& at,
+                           uint32_t ring, std::byte* mask) const;
 
   // The device's side: whether this form can complete something in that ring, and how; then
   // writes the key and what makes the rule hold. False: the field cannot say the value.

@@ -85,13 +85,13 @@ class InPlaceRxDriver {
   uint32_t buffer_bytes_ = 0;
   uint32_t copy_bytes_ = 0;
 
-  std::unique_ptr<burst::RxBurst> burst_;  // null: every packet is the engine's
-  std::vector<burst::PostedSlot> posted_;  // by slot
-  uint32_t produce_ = 0;                   // next slot to write
-  uint64_t produced_ = 0;                  // free-running
-  uint64_t published_ = 0;                 // free-running
-  uint32_t consume_ = 0;                   // next slot to look at
-  uint32_t outstanding_ = 0;               // written and not come back
+  std::shared_ptr<const burst::RxBurst> burst_;  // null: every packet is the engine's
+  std::vector<burst::PostedSlot> posted_;        // by slot
+  uint32_t produce_ = 0;                         // next slot to write
+  uint64_t produced_ = 0;                        // free-running
+  uint64_t published_ = 0;                       // free-running
+  uint32_t consume_ = 0;                         // next slot to look at
+  uint32_t outstanding_ = 0;                     // written and not come back
   // The packet that is coming in.
   bool in_packet_ = false;
   uint64_t so_far_ = 0;  // bytes in its buffers before

@@ -1,6 +1,9 @@
 #include "dataplane/in_place_tx_driver.h"
 
 #include <algorithm>
+#include <string>
+
+#include "dataplane/burst/burst_cache.h"
 
 namespace qsplit::dataplane {
 
@@ -29,7 +32,11 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
   driver->goes_on_.resize(s.slot_count);
   driver->reports_.resize(size_t{s.slot_count} + 1);
   for (const TxDataForm& data : driver->program_.data) {
-    driver->bursts_.push_back(driver->MakeBurst(data, options.access));
+    const std::string key =
+        burst::BurstKey("in-place tx", layout, view,
+                        {static_cast<uint64_t>(options.access), driver->bursts_.size()});
+    driver->bursts_.push_back(burst::BurstCache::Get<burst::TxBurst>(
+        options.bursts, key, [&] { return driver->MakeBurst(data, options.access); }));
   }
   driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});
   return driver;

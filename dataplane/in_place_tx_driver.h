@@ -106,10 +106,11 @@ class InPlaceTxDriver {
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
   TxContextPlaces contexts_;
-  std::vector<std::unique_ptr<burst::TxBurst>> bursts_;  // one for each of program_.data, or null
-  std::vector<uint32_t> cookies_;                        // by slot
-  std::vector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
-  std::vector<Report> reports_;   // a ring, of one more than there are slots
+  std::vector<std::shared_ptr<const burst::TxBurst>>
+      bursts_;                     // one for each of program_.data, or null
+  std::vector<uint32_t> cookies_;  // by slot
+  std::vector<uint8_t> goes_on_;   // by slot: not a packet's last; 0 of slots that are free
+  std::vector<Report> reports_;    // a ring, of one more than there are slots
   uint32_t report_begin_ = 0;
   uint32_t report_end_ = 0;
   uint32_t produce_ = 0;             // next slot to write

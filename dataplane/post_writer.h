@@ -89,27 +89,29 @@ class PostWriter {
     return index;
   }
   uint32_t Write(uint32_t form, std::byte* image) { return Write(form, image, forms_[form].bytes); }
-  // The same for descriptors of two words, where no ring has anything to say in one: calls
-  // words_of(i, &words) until it returns false; returns how many were written. Needs HasRoom(most),
-  // and most <= slot_count().
-  bool TakesWords() const {
-    return plain_ && slots_.slot_bytes() == 16 && slots_.word_bytes() == 8;
+  // For who writes bursts of descriptors itself, from position() on and not beyond the last slot:
+  // whether that can be done at all, if each takes one slot.
+  bool TakesBursts() const {
+    return !marks_last_slot_ && !at_.has_link() && slots_.word_bytes() == sizeof(uint64_t);
   }
-  template <typename WordsOf>
-  uint32_t WriteWords(uint32_t most, WordsOf&& words_of) {
-    const SlotMemory slots = slots_;
-    const uint32_t end = at_.slot_count();
-    uint32_t index = at_.index();
-    uint32_t count = 0;
-    std::array<uint64_t, 2> words;
-    for (; count < most && words_of(count, &words); ++count) {
-      slots.WriteWords(index, words);
-      if (++index == end) index = 0;
+  // The next word that hands over must be kept back, and be given to Wrote.
+  bool HoldsNext() const { return bytes_decide_ && !held_; }
+  uint32_t HandoverWord(uint32_t form) const { return forms_[form].last_word; }
+  // So many slots were written; held: of the first one, whose form it is.
+  void Wrote(uint32_t slots, const uint64_t* held, uint32_t form) {
+    if (held != nullptr) {
+      held_ = true;
+      held_slot_ = at_.index();
+      held_word_ = forms_[form].last_word;
+      std::memcpy(held_bytes_.bytes + size_t{held_word_} * sizeof *held, held, sizeof *held);
     }
-    used_ += count;
-    at_.SkipSlots(count);
-    return count;
+    used_ += slots;
+    at_.SkipSlots(slots);
   }
+  // Bytes of the last descriptor that a doorbell takes a copy of; which they were.
+  uint32_t BellBytes() const { return bell_bytes_; }
+  void SetBell(const std::byte* bytes) { std::memcpy(bell_copy_.bytes, bytes, bell_bytes_); }
+  void SetBell(uint64_t word) { std::memcpy(bell_copy_.bytes, &word, sizeof word); }
   // Writes a descriptor again that Write wrote at this position (as it was before that), with other
   // values in the image that Write left; not after its Commit.
   void Rewrite(const RingCursor& at, uint32_t form, const std::byte* image, uint32_t bytes) {

@@ -233,6 +233,18 @@ void RingCondition::MergeSingle() {
   but_value_[1] = but->value[1];
 }
 
+void RingCondition::MarkBits(std::byte* mask) const {
+  for (const Test& test : tests_) {
+    test.left.StoreRaw(mask, test.left.MaxRaw());
+    if (test.against == Against::kField) test.right.StoreRaw(mask, test.right.MaxRaw());
+  }
+}
+
+bool RingCondition::LooksAtSequence() const {
+  return std::any_of(tests_.begin(), tests_.end(),
+                     [](const Test& test) { return test.against == Against::kSequence; });
+}
+
 absl::StatusOr<RingCondition> RingCondition::Compile(const v1::Layout& layout,
                                                      const v1::Condition& condition, uint32_t form,
                                                      uint32_t slot_bytes, bool may_borrow) {

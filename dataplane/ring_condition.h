@@ -58,6 +58,11 @@ class RingCondition {
     if (!always_) Store(descriptor, at);
   }
 
+  // Sets all bits of a descriptor that Holds looks at.
+  void MarkBits(std::byte* mask) const;
+  // Whether the ring's sequence number has a say.
+  bool LooksAtSequence() const;
+
   // The byte ranges that it reads, one for each comparison side, [first, last].
   struct Bytes {
     uint32_t first = 0;

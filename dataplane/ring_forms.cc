@@ -183,6 +183,18 @@ absl::Status RingForms::FindWords(const RingShape& shape) {
   return absl::OkStatus();
 }
 
+bool RingForms::MarkBits(uint32_t form, bool first, std::byte* mask) const {
+  const RingForm& f = forms_[form];
+  if (!f.extent.Fixed() || f.bytes > slot_bytes_ || (bytes_decide_ && !has_common_)) return false;
+  if (bytes_decide_) common_when_.MarkBits(mask);
+  if (has_one_form_) return true;
+  const Matcher& matcher = first ? first_ : rest_;
+  const auto at = std::find(matcher.position.begin(), matcher.position.end(), form);
+  if (at == matcher.position.end()) return false;
+  matcher.forms.MarkBits(static_cast<size_t>(at - matcher.position.begin()), mask);
+  return true;
+}
+
 int RingForms::Find(uint32_t layout_form) const {
   for (size_t i = 0; i < forms_.size(); ++i) {
     if (forms_[i].form == layout_form) return static_cast<int>(i);

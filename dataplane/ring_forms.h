@@ -148,6 +148,13 @@ class RingForms {
     return ReadParts(slots, at, f, copy);
   }
 
+  // Sets all bits that Read looks at of a descriptor of this form. False: those are not bits of one
+  // slot with a word that hands over.
+  bool MarkBits(uint32_t form, bool first, std::byte* mask) const;
+  // The word that hands over, where one does; kNoWord.
+  static constexpr uint32_t kNoWord = UINT32_MAX;
+  uint32_t HandoverWord() const { return has_common_ ? common_word_ : kNoWord; }
+
   // Makes the bytes say that the slot is the other side's, at the cursor (phase, sequence, own bit
   // …); nothing where bytes do not decide.
   void Sign(uint32_t form, std::byte* image, const RingCursor& at) const {

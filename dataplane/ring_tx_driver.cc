@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -12,13 +13,6 @@ namespace {
 // Whether the first descriptor can say how many there are.
 bool CanCount(const TxPost& first, uint32_t descriptors) {
   return !first.descriptor_count.has_value() || first.descriptor_count->CanStore(descriptors);
-}
-
-// Whether the field is the first 8 bytes as they stand there.
-bool IsWholeWord(const FieldAccess& field) {
-  const std::vector<FieldPart> parts = field.Parts();
-  return field.IsIdentity() && parts.size() == 1 && parts[0].mask == UINT64_MAX &&
-         parts[0].offset == 0 && !parts[0].byte_swap;
 }
 
 }  // namespace
@@ -65,8 +59,10 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
                        " bytes of scratch memory for them"));
     }
   }
-  const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
-  ledger_ = TxLedger(static_cast<uint32_t>(packets), by_slot ? rings_.descriptors->slot_count : 0);
+  const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX && !NamesPositions();
+  if (options.access != AccessMode::kEngine) memory_ = MemoryOfBursts();
+  ledger_ = TxLedger(static_cast<uint32_t>(packets), by_slot ? rings_.descriptors->slot_count : 0,
+                     memory_);
   if (rings_.how == TxReturn::kAddress) {
     // The device may take a descriptor out of its ring long before it completes it.
     addresses_ =
@@ -77,7 +73,7 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
   if (!times.ok()) return times.status();
   times_ = TxTimes(*std::move(times), static_cast<uint32_t>(packets));
   if (times_.possible()) program_.requests.features |= TxFeature::kTimestamp;
-  if (program_.prefix_bytes != 0) prefix_is_plain_.resize(packets);
+  if (program_.prefix_bytes != 0) prefixes_.resize(packets);
   report_every_ = std::max(options.report_every, 1u);
   // However rare reports are, a quarter of the ring at most goes without.
   most_unreported_ = std::max(Capacity() / 4, 1u);
@@ -89,8 +85,13 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat(rings_.posts->Where(), ": ", Capacity(), " slots are too few for a packet"));
   }
-  plain_ = last_plan_ = MakePlan(TxRequest{});
-  OpenPlain();
+  plain_ = MakePlan(TxRequest{});
+  if (options.access != AccessMode::kEngine) {
+    OpenPlain();
+    OpenBursts(options);
+    MakeImages(&plain_);
+  }
+  last_plan_ = plain_;
   if (max_segments_ > 1) program_.requests.features |= TxFeature::kScatter;
   return absl::OkStatus();
 }
@@ -129,11 +130,6 @@ absl::Status RingTxDriver::OpenReturns() {
   if (!rules.ok()) return rules.status();
   rules_ = *std::move(rules);
   if (rings_.CompletesInOwnSlots()) return absl::OkStatus();
-  const bool one_by_one = rings_.how == TxReturn::kAddress || rings_.how == TxReturn::kEach;
-  if (completions_->plain() && one_by_one) {
-    only_key_ = rules_.OnlyKey(0, rings_.descriptors->ring_index, rings_.key);
-    only_key_is_word_ = only_key_ != nullptr && IsWholeWord(*only_key_);
-  }
   // Nobody may be able to tell the device how far the driver has read: then as many packets go out
   // as completions have room.
   const uint32_t slots = rings_.completions->slot_count;
@@ -233,7 +229,23 @@ RingTxDriver::Plan RingTxDriver::MakePlan(const TxRequest& request) const {
     plan.context = *context;
     break;
   }
+  if (!bursts_.empty()) MakeImages(&plan);
   return plan;
+}
+
+RingTxDriver::Plan& RingTxDriver::PlanFor(const TxRequest& request) {
+  if (request.wants.bits == 0) return plain_;
+  static_assert(std::has_unique_object_representations_v<TxRequest>);
+  if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) {
+    last_plan_ = MakePlan(request);
+    if (++last_prefix_ == 0) {
+      // Nobody knows any more which of them said what.
+      std::fill(prefixes_.begin(), prefixes_.end(), 0);
+      last_prefix_ = kPlainPrefix + 1;
+    }
+    last_plan_.prefix = last_prefix_;
+  }
+  return last_plan_;
 }
 
 bool RingTxDriver::Publish() {

@@ -10,13 +10,17 @@
 #ifndef QSPLIT_DATAPLANE_RING_TX_DRIVER_H_
 #define QSPLIT_DATAPLANE_RING_TX_DRIVER_H_
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
 #include "dataplane/address_ledger.h"
+#include "dataplane/burst/tx_ring.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/head_progress.h"
@@ -57,6 +61,7 @@ class RingTxDriver {
   [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
                                   PushResult* why);
   uint32_t BytesBefore() const { return program_.before_bytes; }
+  AccessReport Access() const;
   [[gnu::hot]] bool Publish();
   [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
   bool ReturnsTimes() const { return times_.possible(); }
@@ -65,6 +70,14 @@ class RingTxDriver {
  private:
   // Pieces of a packet whose bytes go into a slot themselves.
   static constexpr uint32_t kMaxInlineSegments = 64;
+  // The common case of packets with one first form.
+  struct Burst {
+    const TxPost* first = nullptr;
+    bool has_total = false;  // their whole length stands in it
+    TxPlain plain;
+    std::shared_ptr<const burst::TxRingBurst> code;
+  };
+  static constexpr uint32_t kPlainPrefix = 1;
   // How a request is carried.
   struct Plan {
     TxRequest asked;
@@ -72,6 +85,13 @@ class RingTxDriver {
     const TxPost* first = nullptr;  // null: it cannot be carried
     int context = TxProgram::kNoContext;
     bool timed = false;  // its time comes back
+    // For bursts; null: the engine writes each packet.
+    const Burst* burst = nullptr;
+    uint32_t place = 0;  // of the context that the images name
+    // TxContextPlaces::changes() when the context was last seen to be there.
+    uint64_t seen_at = UINT64_MAX;
+    std::array<burst::TxRingImage, 2> image;  // by phase
+    uint32_t prefix = kPlainPrefix;           // number of what the prefixes of its packets say
   };
   // A packet about to be written.
   struct Packet {
@@ -104,10 +124,23 @@ class RingTxDriver {
   absl::Status OpenPrefixes();
   absl::Status OpenTable();
   void OpenPlain();
+  // What packets of one buffer with this request are, with or without their whole length. False:
+  // they are not like that.
+  bool Describe(const Plan& plan, bool has_total, TxPlain* plain, Packet* packet) const;
+  // Whether it is there, by the request alone.
+  bool HasTotal(const Plan& plan) const;
   // Whether these bytes are what WriteRing would write, for a few packets.
   bool IsRight(const TxPlain& plain, Packet packet) const;
+  burst::TxMemory MemoryOfBursts() const;
+  void OpenBursts(const TxOptions& options);
+  void AddBurst(const Plan& plan, bool has_total, const burst::TxDonePlan* done,
+                const TxOptions& options);
+  std::optional<burst::TxDonePlan> MakeDone() const;
+  // Fills in the images; plan->burst stays null where a burst cannot say the request.
+  void MakeImages(Plan* plan) const;
   uint32_t FindMaxSegments() const;
   Plan MakePlan(const TxRequest& request) const;
+  Plan& PlanFor(const TxRequest& request);
   // Descriptors and slots that so many buffers need; false: more than a packet can ever have.
   bool Measure(const TxPost& first, uint32_t buffers, uint32_t* descriptors, uint32_t* slots) const;
   // Everything that can go wrong, before anything is written.
@@ -139,6 +172,8 @@ class RingTxDriver {
   uint32_t OwedFor(const Packet& packet) const;
   void WriteContext(const Packet& packet, DescriptorBytes* context);
   void WritePrefix(const Packet& packet);
+  // Those of plain packets, as far as they say something else. False: none did.
+  bool WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t packets);
   // A request that stands in memory, in the form of a context.
   DescriptorBytes RequestImage(const Packet& packet, int context) const;
   void WriteInline(const Packet& packet) const;
@@ -155,12 +190,30 @@ class RingTxDriver {
   // The first n, n returned, until there is no room or the next one is not plain.
   [[gnu::hot]] uint32_t PushPlain(std::span<const TxPacket> packets);
   // How many plain packets of so many have room.
-  [[gnu::hot]] uint32_t PlainRoom(uint32_t packets);
+  uint32_t PlainRoom(uint32_t packets) {
+    packets = std::min(packets, ledger_.Free());
+    const uint32_t free = completion_capacity_ - owed_;
+    if (packets * plain_owed_ > free) packets = free / plain_owed_;
+    if (table_) packets = std::min(packets, table_->Room() / plain_packet_.count);
+    const uint32_t slots = plain_packet_.slots;
+    return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
+  }
+  // Packets of the common case, as bursts; how many.
+  [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
+  // These one after the other, the last one with a report or not; how many.
+  [[gnu::hot]] uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  void AddRun(std::span<const TxPacket> packets, bool report);
+  void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
+              uint32_t bytes, std::byte* to) const;
+  void KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
+  void KeepBellSlowly(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
+  void KeepUnreported(const Plan& plan, const TxPacket& packet, uint32_t written);
+  // Plain packets that so many slots hold.
+  uint32_t Whole(uint32_t slots) const { return plain_packet_.slots == 2 ? slots / 2 : slots; }
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
   void WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger::Packet* record);
   void WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record);
   TxLedger::Packet& AddPlain(uint32_t cookie, bool report);
-  void WritePlainPrefix(uint32_t id);
   TxPlain::Values PlainValues(uint64_t address, uint32_t bytes, uint32_t id, bool report) const {
     return {address, bytes, shape_.view.scratch_iova.value + uint64_t{id} * prefix_stride_, id, 0,
             0,       report};
@@ -171,19 +224,31 @@ class RingTxDriver {
   void PollHead();
   void PollInPlace();
   void PollCompletions();
-  // Into cookies, so many at most, which the ledger gives back; returns how many.
-  [[gnu::hot]] uint32_t PollKeys(std::span<uint32_t> cookies);
-  // True: *cookie is of a packet that is sent. completion: null where it is nothing but the key.
-  bool TakeKey(uint64_t key, const std::byte* completion, uint32_t* cookie);
+  // Completions of the common case, in bursts. Cookies of packets that come back one by one go
+  // here, so many at most; returns how many.
+  [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
+  // What they name; how many, before one that is not for bursts.
+  uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
+  uint32_t TakeRun(std::span<const uint64_t> keys, uint32_t* cookies);
+  bool TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count);
+  // All packets up to the one that holds this slot, if that is published.
+  // completion: that named it, of a form; null: it says nothing else that is wanted.
+  void CompleteUpTo(uint64_t slot, uint32_t form = 0, const std::byte* completion = nullptr);
   bool IsPublished(uint32_t id) {
     return id != TxLedger::kNone && ledger_[id].number < published_packets_;
   }
   uint32_t Named(v1::CompletionKey key, uint64_t value);
   void CompleteNamed(bool cumulative, uint32_t id);
+  // Runs come back in order: a position says it all.
+  bool NamesPositions() const {
+    return rings_.how == TxReturn::kUpTo && rings_.key == v1::COMPLETION_KEY_INDEX && !table_ &&
+           !posts_->position().has_link();
+  }
   void FreeSlots(const TxLedger::Packet& packet);
   void Finish(uint32_t id);
   // What the device left in its first slot.
   void NoteSlot(uint32_t id);
+  void FinishPart(uint32_t id, uint32_t packets);
 
   QueueShape shape_;
   TxRings rings_;
@@ -201,9 +266,7 @@ class RingTxDriver {
   std::optional<HeadReader> head_;
   std::optional<CompletionReader> completions_;
   CompletionRules rules_;
-  const FieldAccess* only_key_ = nullptr;  // a tag, index or address, if completions have no more
-  bool only_key_is_word_ = false;          // of 8 bytes, the first one
-  uint32_t completion_slots_ = 1;          // that one takes at most
+  uint32_t completion_slots_ = 1;              // that one takes at most
   uint32_t completion_capacity_ = UINT32_MAX;  // slots
   uint32_t owed_ = 0;                          // slots
 
@@ -218,15 +281,21 @@ class RingTxDriver {
   uint32_t max_segments_ = 0;
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
-  // In addresses_: a packet of which nothing else need be known, which the ledger only counts.
-  static constexpr uint32_t kAlone = TxLedger::kNone - 1;
+  // A packet's buffer in addresses_ is all that need be known of it: the ledger only counts it.
+  bool alone_ = false;
+  std::vector<Burst> bursts_;
+  const burst::TxRingBurst* takes_ = nullptr;  // one of them, whose completions are read in bursts
+  burst::TxMemory memory_ = burst::TxMemory::kNothing;
+  burst::TxRingCall call_;  // here, since what does not change need not be said again
+  uint64_t held_word_ = 0;
+  std::byte* post_slots_ = nullptr;
   TxPlain plain_packet_;
-  std::optional<TxPlain::Short> alone_;  // its descriptor, if it is kAlone
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;
-  uint32_t prefix_stride_ = 0;            // bytes
-  std::vector<uint8_t> prefix_is_plain_;  // by packet's id
+  uint32_t prefix_stride_ = 0;           // bytes
+  std::vector<uint32_t> prefixes_;       // number of what they say, by packet's id; 0: nothing yet
+  uint32_t last_prefix_ = kPlainPrefix;  // number
   uint64_t published_packets_ = 0;
   uint64_t published_slots_ = 0;
 };

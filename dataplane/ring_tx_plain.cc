@@ -24,29 +24,13 @@ bool BitsAreValue(const FieldAccess& field) {
 
 bool TxPlain::Descriptor::Add(const FieldAccess& field, uint32_t at, Source source) {
   if (!BitsAreValue(field)) return false;
-  for (FieldPart part : field.Parts()) {
+  const std::vector<FieldPart> parts = field.Parts();
+  for (FieldPart part : parts) {
     part.offset = static_cast<uint16_t>(part.offset + at);
     part.Put(image.bytes, 0);
-    ops.push_back({part, source});
+    ops.push_back({part, source, parts.size() == 1 && part.place == 0});
   }
   return true;
-}
-
-std::optional<TxPlain::Short> TxPlain::MakeShort() const {
-  const Descriptor& only = descriptors[0];
-  Short made;
-  if (count != 1 || only.bytes != sizeof made.image || only.ops.size() != 2 ||
-      only.ops[0].source != kAddress || only.ops[1].source != kBytes) {
-    return std::nullopt;
-  }
-  std::memcpy(made.image.data(), only.image.bytes, sizeof made.image);
-  for (size_t i = 0; i < 2; ++i) {
-    const FieldPart& part = only.ops[i].part;
-    if (part.offset % sizeof(uint64_t) != 0 || part.place != 0) return std::nullopt;
-    made.part[i] = part;
-    made.place[i][part.offset / sizeof(uint64_t)] = ~uint64_t{0};
-  }
-  return made;
 }
 
 void TxPlain::TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignment,
@@ -64,20 +48,20 @@ void TxPlain::TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignmen
   }
 }
 
-void RingTxDriver::OpenPlain() {
-  if (plain_.first == nullptr || plain_.first->max_buffers == 0) return;
-  const TxPost& first = *plain_.first;
-  TxPlain plain;
-  Packet packet;
-  packet.plan = &plain_;
+bool RingTxDriver::Describe(const Plan& plan, bool has_total, TxPlain* to_plain,
+                            Packet* to_packet) const {
+  if (plan.first == nullptr || plan.first->max_buffers == 0) return false;
+  const TxPost& first = *plan.first;
+  TxPlain& plain = *to_plain;
+  Packet& packet = *to_packet;
+  packet.plan = &plan;
   packet.buffers = program_.prefix_bytes != 0 ? 2 : 1;
-  if (NeedsContextDescriptor(packet) ||
-      !Measure(first, packet.buffers, &packet.descriptors, &packet.slots) ||
+  if (!Measure(first, packet.buffers, &packet.descriptors, &packet.slots) ||
       packet.descriptors > TxPlain::kMaxDescriptors) {
-    return;
+    return false;
   }
-  const TxSegment nothing;
-  packet.segments = std::span(&nothing, 1);
+  static const TxSegment kNothing;
+  packet.segments = std::span(&kNothing, 1);
   packet.reporter = ReporterOf(first, packet.descriptors);
   plain.count = packet.descriptors;
   plain.slots = table_ ? 1 : packet.slots;
@@ -107,35 +91,43 @@ void RingTxDriver::OpenPlain() {
     }
     if (table_ && !is_last) all = all && to.Add(*post.next_index, 0, TxPlain::kNext);
     if (post.slot_count.has_value()) all = all && to.Add(*post.slot_count, 0, TxPlain::kSlotCount);
-    if (const auto& field = post.total_length; field.has_value() &&
-                                               SpeaksIn(field->position, is_first, is_last) &&
-                                               field->valid.Holds(to.image.bytes)) {
+    if (const auto& field = post.total_length;
+        has_total && field.has_value() && SpeaksIn(field->position, is_first, is_last)) {
       all = all && to.Add(field->field, 0, TxPlain::kBytes);
       most_bytes = std::min(most_bytes, field->field.MaxRaw());
     }
     if (has_report_ && number == packet.reporter && post.report_at.has_value()) {
       all = all && to.Add(post.report_at->field, 0, TxPlain::kReport);
     }
-    if (!all) return;
+    if (!all) return false;
   }
   plain.TakeAll(first, program_.Rest(), AddressAlignment(), most_bytes);
+  return true;
+}
+
+bool RingTxDriver::HasTotal(const Plan& plan) const {
+  TxPlain unused;
+  Packet packet;
+  if (plan.first == nullptr || !plan.first->total_length.has_value() ||
+      !Describe(plan, false, &unused, &packet)) {
+    return false;
+  }
+  const PacketLengthField& field = *plan.first->total_length;
+  return SpeaksIn(field.position, true, packet.descriptors == 1) &&
+         field.valid.Holds(unused.descriptors[0].image.bytes);
+}
+
+void RingTxDriver::OpenPlain() {
+  TxPlain plain;
+  Packet packet;
+  if (!Describe(plain_, HasTotal(plain_), &plain, &packet) || NeedsContextDescriptor(packet)) {
+    return;
+  }
   plain_owed_ = OwedFor(packet);
   plain_pending_ = EachDescriptorReturns() ? packet.descriptors : 1;
   const TxPost& reporter = PostOf(packet, packet.reporter);
   if (reporter.report_at.has_value()) plain_report_ = &reporter.report_at->field;
-  if (!IsRight(plain, packet)) return;
-  plain_packet_ = std::move(plain);
-  // Its buffer's address is then all that need be known of a packet.
-  if (rings_.how == TxReturn::kAddress && only_key_ != nullptr && posts_->TakesWords()) {
-    alone_ = plain_packet_.MakeShort();
-  }
-}
-
-void RingTxDriver::WritePlainPrefix(uint32_t id) {
-  Packet packet;
-  packet.plan = &plain_;
-  packet.id = id;
-  WritePrefix(packet);
+  if (IsRight(plain, packet)) plain_packet_ = std::move(plain);
 }
 
 bool RingTxDriver::IsRight(const TxPlain& plain, Packet packet) const {
@@ -170,15 +162,6 @@ bool RingTxDriver::IsRight(const TxPlain& plain, Packet packet) const {
   return true;
 }
 
-uint32_t RingTxDriver::PlainRoom(uint32_t packets) {
-  packets = std::min(packets, ledger_.Free());
-  const uint32_t free = completion_capacity_ - owed_;
-  if (packets * plain_owed_ > free) packets = free / plain_owed_;
-  if (table_) packets = std::min(packets, table_->Room() / plain_packet_.count);
-  const uint32_t slots = plain_packet_.slots;
-  return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
-}
-
 TxLedger::Packet& RingTxDriver::AddPlain(uint32_t cookie, bool report) {
   TxLedger::Packet& record = ledger_.Append();
   record.cookie = cookie;
@@ -193,19 +176,22 @@ TxLedger::Packet& RingTxDriver::AddPlain(uint32_t cookie, bool report) {
 void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
   const uint32_t id = ledger_.NextId();
   const bool report = TakeReport(plain_packet_.slots);
-  if (program_.prefix_bytes != 0 && prefix_is_plain_[id] == 0) WritePlainPrefix(id);
+  if (program_.prefix_bytes != 0) WritePrefixes(plain_, &id + 1, 1);
   TxPlain::Values values = PlainValues(address, bytes, id, report);
   const RingCursor& at = posts_->position();
   TxLedger::Packet& record = AddPlain(cookie, report);
   record.first = at.index();
+  record.begin_count = at.count();
   if (table_) {
     WritePlainChain(values, &record);
   } else {
     WritePlainRing(values, id, &record);
   }
   record.end_count = at.count();
-  if (rings_.key == v1::COMPLETION_KEY_INDEX) ledger_.SetSlots(id, record.first, record.slots);
-  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, id, 0});
+  if (rings_.key == v1::COMPLETION_KEY_INDEX && !NamesPositions()) {
+    ledger_.SetSlots(id, record.first, record.slots);
+  }
+  if (rings_.how == TxReturn::kAddress) addresses_.Add({address, AddressLedger::kFirstId + id, 0});
 }
 
 void RingTxDriver::WritePlainChain(TxPlain::Values& values, TxLedger::Packet* record) {
@@ -250,44 +236,14 @@ void RingTxDriver::WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger
   }
 }
 
-uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
-                                 PushResult* why) {
-  *why = PushResult::kPushed;
-  uint32_t done = 0;
-  while (done < packets.size()) {
-    if (request.wants.bits == 0) done += PushPlain(packets.subspan(done));
-    if (done == packets.size()) break;
-    const TxSegment one{packets[done].address, packets[done].bytes};
-    *why = Push(std::span(&one, 1), request, packets[done].cookie);
-    if (*why != PushResult::kPushed) break;
-    ++done;
-  }
-  return done;
-}
-
 uint32_t RingTxDriver::PushPlain(std::span<const TxPacket> packets) {
   if (plain_packet_.count == 0) return 0;
   const uint32_t room = PlainRoom(static_cast<uint32_t>(packets.size()));
   const TxPlain::Limits limits = plain_packet_.limits();
   uint32_t n = 0;
-  if (!alone_.has_value()) {
-    for (; n < room && limits.Allow(packets[n].address.value, packets[n].bytes); ++n) {
-      WritePlain(packets[n].address.value, packets[n].bytes, packets[n].cookie);
-    }
-    return n;
+  for (; n < room && limits.Allow(packets[n].address.value, packets[n].bytes); ++n) {
+    WritePlain(packets[n].address.value, packets[n].bytes, packets[n].cookie);
   }
-  const TxPlain::Short descriptor = *alone_;
-  n = posts_->WriteWords(room, [&](uint32_t i, std::array<uint64_t, 2>* words) {
-    const TxPacket& packet = packets[i];
-    if (!limits.Allow(packet.address.value, packet.bytes)) return false;
-    *words = descriptor.Words(packet.address.value, packet.bytes);
-    return true;
-  });
-  addresses_.Add(n, [&](uint32_t i) {
-    return AddressLedger::Buffer{packets[i].address.value, kAlone, packets[i].cookie};
-  });
-  ledger_.AddElsewhere(n);
-  owed_ += n * plain_owed_;
   return n;
 }
 

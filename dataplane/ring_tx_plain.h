@@ -53,6 +53,7 @@ struct TxPlain {
     struct Op {
       FieldPart part;
       Source source = kAddress;
+      bool whole = false;  // all of the number stands in it
     };
     std::vector<Op> ops;
   };
@@ -67,21 +68,6 @@ struct TxPlain {
     }
   };
   const Limits& limits() const { return limits_; }
-  // A descriptor of two words with an address and a length and nothing else that differs.
-  struct Short {
-    std::array<uint64_t, 2> image{};
-    std::array<FieldPart, 2> part{};                 // of the address, and of the length
-    std::array<std::array<uint64_t, 2>, 2> place{};  // all ones in the part's word
-
-    std::array<uint64_t, 2> Words(uint64_t address, uint32_t packet_bytes) const {
-      const uint64_t a = part[0].Bits(address);
-      const uint64_t b = part[1].Bits(packet_bytes);
-      return {image[0] | (a & place[0][0]) | (b & place[1][0]),
-              image[1] | (a & place[0][1]) | (b & place[1][1])};
-    }
-  };
-  // nullopt: descriptors are not like that.
-  std::optional<Short> MakeShort() const;
 
   // All packets that two forms take (the second may be null), of so many bytes at most.
   void TakeAll(const TxPost& first, const TxPost* rest, uint64_t alignment, uint64_t most_bytes);

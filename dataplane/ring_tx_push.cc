@@ -116,7 +116,7 @@ DescriptorBytes RingTxDriver::RequestImage(const Packet& packet, int context) co
 
 void RingTxDriver::WritePrefix(const Packet& packet) {
   const DescriptorBytes image = RequestImage(packet, program_.prefix);
-  prefix_is_plain_[packet.id] = packet.plan->request.wants.bits == 0 ? 1 : 0;
+  prefixes_[packet.id] = packet.plan->prefix;
   std::memcpy(shape_.view.scratch + size_t{packet.id} * prefix_stride_, image.bytes,
               program_.prefix_bytes);
 }
@@ -245,9 +245,7 @@ void RingTxDriver::WriteChain(const Packet& packet, TxLedger::Packet* record) {
 
 PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRequest& request,
                                  uint32_t cookie) {
-  const bool plain = request.wants.bits == 0;
-  if (!plain && !(request == last_plan_.asked)) last_plan_ = MakePlan(request);
-  const Plan& plan = plain ? plain_ : last_plan_;
+  const Plan& plan = PlanFor(request);
   if (plan.first == nullptr) return PushResult::kUnsupported;
   Packet packet;
   DescriptorBytes context;
@@ -265,6 +263,7 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
   }
   TxLedger::Packet record;
   record.cookie = cookie;
+  record.begin_count = posts_->position().count();
   if (table_) {
     WriteChain(packet, &record);
   } else {
@@ -278,11 +277,12 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
   if (plan.timed) {
     times_.Want(packet.id, IsBefore(plan) ? segments[0].memory - program_.before_bytes : nullptr);
   }
-  if (rings_.key == v1::COMPLETION_KEY_INDEX) {
+  if (rings_.key == v1::COMPLETION_KEY_INDEX && !NamesPositions()) {
     ledger_.SetSlots(packet.id, record.first, record.slots);
   }
   if (rings_.how == TxReturn::kAddress) {
-    for (const TxSegment& segment : segments) addresses_.Add({segment.address.value, packet.id, 0});
+    for (const TxSegment& segment : segments)
+      addresses_.Add({segment.address.value, AddressLedger::kFirstId + packet.id, 0});
   }
   return PushResult::kPushed;
 }

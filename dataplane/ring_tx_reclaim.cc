@@ -1,4 +1,5 @@
 // How packets come back: see ring_tx_driver.h. What the device wrote may be anything.
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/ring_tx_driver.h"
@@ -13,7 +14,7 @@ void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
     }
   }
   // A head tells of slots itself.
-  if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots);
+  if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots * std::max(packet.run, 1u));
 }
 
 void RingTxDriver::Finish(uint32_t id) {
@@ -41,8 +42,47 @@ void RingTxDriver::PollHead() {
     if (times_.in_slots() && times_.Waits(id)) NoteSlot(id);
     Finish(id);
   }
+  if (const uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].run > 1) {
+    FinishPart(id, static_cast<uint32_t>(finished - ledger_[id].begin_count) / ledger_[id].slots);
+  }
   posts_->FreeUpTo(finished);
   head_->Acknowledge();
+}
+
+// The first packets of a run.
+void RingTxDriver::FinishPart(uint32_t id, uint32_t packets) {
+  if (packets == 0) return;
+  TxLedger::Packet& run = ledger_[id];
+  const uint32_t slots = packets * run.slots;
+  // If not each of them is reported, the last one is at most.
+  const uint32_t owed = coalesces_ ? 0 : packets * plain_owed_;
+  owed_ -= owed;
+  run.owed -= owed;
+  run.begin_count += slots;
+  run.first = (run.first + slots) % posts_->slot_count();
+  if (rings_.how != TxReturn::kHead) posts_->Free(slots);
+  ledger_.FinishPart(id, packets);
+}
+
+void RingTxDriver::CompleteUpTo(uint64_t slot, uint32_t form, const std::byte* completion) {
+  uint32_t id = ledger_.Oldest();
+  if (!IsPublished(id) || slot >= posts_->slot_count()) return;
+  // The slot's count, among those that are published.
+  const uint64_t from = ledger_[id].first;
+  const uint64_t count =
+      ledger_[id].begin_count + (slot >= from ? slot - from : slot + posts_->slot_count() - from);
+  if (count >= published_slots_) return;
+  for (; IsPublished(id) && ledger_[id].begin_count <= count; id = ledger_.Oldest()) {
+    const TxLedger::Packet& packet = ledger_[id];
+    if (packet.run > 1) {
+      const uint32_t part = static_cast<uint32_t>(count - packet.begin_count) / packet.slots + 1;
+      if (part < packet.run) return FinishPart(id, part);
+    }
+    if (completion != nullptr && packet.end_count > count && times_.Waits(id)) {
+      times_.Note(id, form, completion);
+    }
+    Finish(id);
+  }
 }
 
 void RingTxDriver::PollInPlace() {
@@ -76,7 +116,10 @@ uint32_t RingTxDriver::Named(v1::CompletionKey key, uint64_t value) {
     case v1::COMPLETION_KEY_INDEX:
       return ledger_.BySlot(value);
     case v1::COMPLETION_KEY_ADDRESS:
-      return addresses_.Take(value, &buffer) ? buffer.id : TxLedger::kNone;
+      // Packets that are nothing else do not come this way.
+      return addresses_.Take(value, &buffer) && !buffer.IsPacket()
+                 ? buffer.id - AddressLedger::kFirstId
+                 : TxLedger::kNone;
     default:
       return ledger_.Oldest();
   }
@@ -103,7 +146,8 @@ void RingTxDriver::PollCompletions() {
   DescriptorBytes copy;
   ReadCompletion read;
   for (uint32_t i = 0; i < completions_->slot_count(); ++i) {
-    if (own && !IsPublished(ledger_.Oldest())) break;  // what stands there is not the device's
+    // What stands there is not the device's.
+    if (own && ledger_.Finished() == published_packets_) break;
     const RingFault fault = completions_->Read(copy.bytes, &read);
     if (fault == RingFault::kUndefinedForm && !own) {
       completions_->Take(1);
@@ -114,6 +158,19 @@ void RingTxDriver::PollCompletions() {
     uint32_t id = TxLedger::kNone;
     if (rules_.Find(read.form, copy.bytes, completions_->position(), &target) &&
         target.ring == rings_.descriptors->ring_index) {
+      if (NamesPositions() && target.key == v1::COMPLETION_KEY_INDEX) {
+        completions_->Take(read.slots);
+        CompleteUpTo(target.value, read.form, copy.bytes);
+        continue;
+      }
+      if (target.key == v1::COMPLETION_KEY_TAG &&
+          ledger_.IsRemembered(target.value, published_packets_)) {
+        completions_->Take(own ? plain_packet_.slots : read.slots);
+        owed_ -= plain_owed_;
+        posts_->Free(plain_packet_.slots);
+        ledger_.FinishRememberedLater(target.value);
+        continue;
+      }
       id = Named(target.key, target.value);
       if (!IsPublished(id)) id = TxLedger::kNone;
     }
@@ -126,62 +183,6 @@ void RingTxDriver::PollCompletions() {
   }
   // As many packets are out as completions have room: the device never waits for this.
   completions_->Publish();
-}
-
-uint32_t RingTxDriver::PollKeys(std::span<uint32_t> cookies) {
-  const bool by_address = rings_.key == v1::COMPLETION_KEY_ADDRESS;
-  uint32_t count = 0;
-  uint32_t alone = 0;
-  const auto take = [&](uint64_t key, const std::byte* completion = nullptr) {
-    AddressLedger::Buffer buffer;
-    if (by_address) [[likely]] {
-      if (!addresses_.Take(key, &buffer)) return count < cookies.size();
-      if (buffer.id == kAlone) [[likely]] {
-        cookies[count++] = buffer.cookie;
-        ++alone;
-        return count < cookies.size();
-      }
-      key = buffer.id;
-    }
-    if (TakeKey(key, completion, &cookies[count])) ++count;
-    return count < cookies.size();
-  };
-  if (!cookies.empty()) {
-    if (only_key_is_word_ && completions_->plain_words()) {
-      completions_->TakeWords(take);
-    } else {
-      DescriptorBytes copy;
-      for (uint32_t left = completions_->Ready(); left > 0; --left) {
-        completions_->TakePlain(copy.bytes);
-        if (!take(only_key_->Load(copy.bytes), copy.bytes)) break;
-      }
-    }
-  }
-  owed_ -= alone * plain_owed_;
-  posts_->Free(alone * plain_packet_.slots);
-  ledger_.FinishElsewhere(alone);
-  addresses_.Rewind();
-  completions_->Publish();
-  return count;
-}
-
-// The key may be an address's owner by now.
-bool RingTxDriver::TakeKey(uint64_t key, const std::byte* completion, uint32_t* cookie) {
-  const bool by_slot = rings_.key == v1::COMPLETION_KEY_INDEX;
-  const uint32_t id =
-      by_slot ? ledger_.BySlot(key % rings_.descriptors->slot_count) : ledger_.ById(key);
-  if (!IsPublished(id)) return false;
-  if (ledger_[id].pending > 1) {
-    CompleteNamed(false, id);
-    return false;
-  }
-  if (times_.Waits(id)) [[unlikely]] {
-    if (completion != nullptr) times_.Note(id, 0, completion);
-    times_.Settle(id, ledger_[id].cookie);
-  }
-  FreeSlots(ledger_[id]);
-  *cookie = ledger_.FinishNow(id);
-  return true;
 }
 
 void RingTxDriver::Poll() {
@@ -199,17 +200,17 @@ void RingTxDriver::Poll() {
 }
 
 uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
-  if (only_key_ != nullptr) {
-    const uint32_t count = PollKeys(cookies);
+  uint32_t count = ledger_.TakeCookies(cookies);
+  if (count == cookies.size()) return count;
+  // A completion that says when its packet left is the engine's to read.
+  if (takes_ != nullptr && (alone_ || !times_.AnyWaits())) {
+    count += TakeDone(cookies.subspan(count));
+    if (count < cookies.size() && !takes_->done().tests.empty()) Poll();
     if (posts_->SlotsReturnByCell()) posts_->Room();
-    return count;
+  } else {
+    Poll();
   }
-  uint32_t count = 0;
-  for (const bool again : {true, false}) {
-    while (count < cookies.size() && ledger_.TakeCookie(&cookies[count])) ++count;
-    if (again && count < cookies.size()) Poll();
-  }
-  return count;
+  return count + ledger_.TakeCookies(cookies.subspan(count));
 }
 
 }  // namespace qsplit::dataplane

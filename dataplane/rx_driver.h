@@ -25,6 +25,10 @@ namespace qsplit::layout {
 class VerifiedLayout;
 }
 
+namespace qsplit::dataplane::burst {
+class BurstCache;
+}
+
 namespace qsplit::dataplane {
 
 struct RxOptions {
@@ -39,6 +43,9 @@ struct RxOptions {
   uint32_t packet_bytes = 0;
   // The fastest way in which descriptors may be read and written; what is possible of it is done.
   AccessMode access = AccessMode::kCompiled;
+  // Where what was compiled for other queues is looked for, and kept; null: nowhere. Only Create
+  // uses it.
+  burst::BurstCache* bursts = nullptr;
 };
 
 // A buffer to post.

@@ -39,16 +39,7 @@ absl::StatusOr<SlotFills> SlotFills::Compile(const RingShape& shape, const RingF
 }
 
 void SlotFills::Fill(const SlotMemory& slots, uint32_t slot, uint32_t phase) const {
-  DescriptorBytes bytes;
-  for (const Word& fill : words_) {
-    slots.ReadWordAcquire(slot, fill.word, bytes.bytes);
-    std::byte* at = bytes.bytes + size_t{fill.word} * slots.word_bytes();
-    uint64_t word = 0;
-    std::memcpy(&word, at, slots.word_bytes());
-    word = (word & ~fill.mask) | fill.value[phase & 1];
-    std::memcpy(at, &word, slots.word_bytes());
-    slots.WriteWordRelease(slot, fill.word, bytes.bytes);
-  }
+  for (const Word& fill : words_) slots.Merge(slot, fill.word, fill.mask, fill.value[phase & 1]);
 }
 
 void SlotFills::FillAll(const SlotMemory& slots, RingCursor at) const {

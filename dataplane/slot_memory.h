@@ -89,15 +89,13 @@ class SlotMemory {
     WriteAllBut(slot, last, from, bytes);
     WriteWordRelease(slot, last, from);
   }
-  // The word of a slot that is one of 8 bytes.
-  uint64_t ReadOnlyWord(uint32_t slot) const {
-    return LoadRelaxed<uint64_t>(slots_ + size_t{slot} * sizeof(uint64_t));
-  }
-  // Writes a slot of two words of 8 bytes.
-  void WriteWords(uint32_t slot, const std::array<uint64_t, 2>& words) const {
-    std::byte* to = slots_ + size_t{slot} * 16;
-    StoreRelaxed<uint64_t>(to, words[0]);
-    StoreRelaxed<uint64_t>(to + 8, words[1]);
+  // Changes some bits of one word, in memory order. The slot is the caller's; release, as above.
+  void Merge(uint32_t slot, uint32_t word, uint64_t mask, uint64_t value) const {
+    WithWord([&]<typename T>(T) {
+      std::byte* const at = At(slot) + size_t{word} * sizeof(T);
+      const auto bits = static_cast<T>((LoadAcquire<T>(at) & ~mask) | value);
+      StoreRelease<T>(at, bits);
+    });
   }
   // Writes one word out of its place in `from`, with release: what was written before is visible
   // to whom sees it.

@@ -74,7 +74,7 @@ uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest&
                    : ring_->PushBurst(packets, request, why);
 }
 AccessReport TxDriver::Access() const {
-  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
+  return in_place_ != nullptr ? in_place_->Access() : ring_->Access();
 }
 bool TxDriver::ReturnsTimes() const { return ring_ != nullptr && ring_->ReturnsTimes(); }
 uint32_t TxDriver::TakeTimes(std::span<TxTime> out) {

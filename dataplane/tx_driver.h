@@ -27,6 +27,10 @@ namespace qsplit::layout {
 class VerifiedLayout;
 }
 
+namespace qsplit::dataplane::burst {
+class BurstCache;
+}
+
 namespace qsplit::dataplane {
 
 struct TxOptions {
@@ -35,6 +39,9 @@ struct TxOptions {
   uint32_t report_every = 32;
   // The fastest way in which descriptors may be written; what is possible of it is done.
   AccessMode access = AccessMode::kCompiled;
+  // Where what was compiled for other queues is looked for, and kept; null: nowhere. Only Create
+  // uses it.
+  burst::BurstCache* bursts = nullptr;
 };
 
 // A packet in one piece, for bursts.

@@ -1,7 +1,11 @@
 // What a driver remembers of the packets that it gave to the device: their cookies, the slots that
 // they hold, and how a completion finds them, by number or by slot.
 //
-//   free ── Add ──► outstanding, in the order of Add ── Finish ──► finished ── TakeCookie ──► free
+//   free ── Add ──► outstanding, in the order of Add ── Finish ──► finished ── TakeCookies ──► free
+//
+// Packets that are sent in bursts take less: a run of packets of which only the cookies differ is
+// one entry, where packets come back in order; where they come back by number, TxRemembered is all
+// there is of each.
 //
 // Private memory: nothing here is shared; keys come from a device that may say anything. All memory
 // is taken at construction. One thread at a time.
@@ -9,7 +13,10 @@
 #define QSPLIT_DATAPLANE_TX_LEDGER_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include "dataplane/burst/tx_ring.h"
 
 namespace qsplit::dataplane {
 
@@ -20,26 +27,29 @@ class TxLedger {
   struct Packet {
     uint32_t cookie = 0;
     uint32_t first = 0;    // index of its first slot; of its first table slot
-    uint32_t slots = 0;    // that come back with it
+    uint32_t slots = 0;    // that come back with it; of a run, with each of its packets
+    uint32_t run = 0;      // packets of a run; 0: it is none
     uint32_t pending = 1;  // completions that it still needs
     uint32_t owed = 0;     // completions that the device may write for it
     bool reported = true;
-    uint64_t number = 0;      // in the order of Add
-    uint64_t last_count = 0;  // of its last descriptor's first slot, free-running
-    uint64_t end_count = 0;   // behind its last slot
+    uint64_t number = 0;       // in the order of Add; of a run's first packet
+    uint64_t begin_count = 0;  // of its first slot, free-running
+    uint64_t last_count = 0;   // of its last descriptor's first slot, free-running
+    uint64_t end_count = 0;    // behind its last slot
   };
 
   TxLedger() = default;
   // For at most `packets` at once, numbered from 0; by_slots: slots that packets may be found by;
-  // 0: they are not.
-  TxLedger(uint32_t packets, uint32_t by_slots);
+  // 0: they are not. What it needs for bursts beside that.
+  TxLedger(uint32_t packets, uint32_t by_slots, burst::TxMemory bursts = burst::TxMemory::kNothing);
 
   bool Full() const { return Free() == 0; }
   // How many more can be added.
   uint32_t Free() const { return static_cast<uint32_t>(entries_.size()) - count_; }
   uint32_t Count() const { return count_; }  // those whose cookie was not taken
-  // Packets ever added.
+  // Packets ever added, and ever finished.
   uint64_t Added() const { return added_; }
+  uint64_t Finished() const { return finished_; }
 
   // The number that the next packet gets, which is also its tag. Not when Full.
   uint32_t NextId() const { return free_[free_count_ - 1]; }
@@ -56,6 +66,7 @@ class TxLedger {
     ++count_;
     Entry& entry = entries_[id];
     entry.packet.number = added_++;
+    entry.packet.run = 0;
     entry.outstanding = true;
     entry.next = kNone;
     entry.previous = newest_;
@@ -79,28 +90,59 @@ class TxLedger {
     count_ += packets;
     added_ += packets;
   }
-  void FinishElsewhere(uint32_t packets) { count_ -= packets; }
+  void FinishElsewhere(uint32_t packets) {
+    count_ -= packets;
+    finished_ += packets;
+  }
+
+  // Runs, in a ledger whose packets are finished in the order of Add: where the cookies of the next
+  // one go, and how many have room there, one at least if it is not Full.
+  uint32_t* NextCookies() { return &cookies_[cookies_end_ & cookie_mask_]; }
+  uint32_t CookieRoom() const { return cookie_mask_ + 1 - (cookies_end_ & cookie_mask_); }
+  // Adds a run of so many, whose cookies stand there; as Append, for the caller to fill in.
+  Packet& AppendRun(uint32_t packets) {
+    Packet& run = Append();
+    run.run = packets;
+    cookies_end_ += packets;
+    count_ += packets - 1;
+    added_ += packets - 1;
+    return run;
+  }
+  // The first packets of a run are sent, not all: they leave it.
+  void FinishPart(uint32_t id, uint32_t packets);
+
+  // Packets by number: those of the next ones, from the one before this on downwards, and what is
+  // remembered of all. Then so many were added, and remembered.
+  const uint32_t* NextIds() const { return free_.data() + free_count_; }
+  burst::TxRemembered* Remembered() { return remembered_.data(); }
+  void AddRemembered(uint32_t packets) {
+    free_count_ -= packets;
+    AddElsewhere(packets);
+  }
+  // Whether one with this number is out, and was added before packet number `published`.
+  bool IsRemembered(uint64_t id, uint64_t published) const {
+    return id < remembered_.size() && remembered_[id].burst < published;
+  }
+  // Those with these numbers are sent, as many as there are before one is not out, or was not added
+  // before packet number `published`: their cookies, now; how many.
+  uint32_t FinishRemembered(std::span<const uint64_t> ids, uint64_t published, uint32_t* cookies);
+  // It is sent, and its cookie is taken with the others.
+  void FinishRememberedLater(uint64_t id);
 
   // It is sent.
   void Finish(uint32_t id) {
     Unlink(entries_[id]);
-    entries_[id].next = kNone;
-    (finished_last_ == kNone ? finished_first_ : entries_[finished_last_].next) = id;
-    finished_last_ = id;
+    finished_ += PacketsOf(id);
+    LinkFinished(id);
   }
-  // Cookies of finished ones, in the order of Finish. False: none is left.
-  bool TakeCookie(uint32_t* cookie) {
-    if (finished_first_ == kNone) return false;
-    const uint32_t id = finished_first_;
-    *cookie = entries_[id].packet.cookie;
-    finished_first_ = entries_[id].next;
-    if (finished_first_ == kNone) finished_last_ = kNone;
-    GiveBack(id);
-    return true;
+  // Cookies of finished ones, in the order of Finish, as many as are there and have room; how many.
+  uint32_t TakeCookies(std::span<uint32_t> cookies) {
+    return finished_first_ == kNone ? 0 : TakeAny(cookies);
   }
-  // Finish and TakeCookie at once, if no other is finished.
+  // Finish and TakeCookies at once, if no other is finished; of no run.
   uint32_t FinishNow(uint32_t id) {
     Unlink(entries_[id]);
+    ++finished_;
     GiveBack(id);
     return entries_[id].packet.cookie;
   }
@@ -112,6 +154,16 @@ class TxLedger {
     uint32_t next = kNone;
     uint32_t previous = kNone;
   };
+  uint32_t PacketsOf(uint32_t id) const {
+    const uint32_t run = entries_[id].packet.run;
+    return run == 0 ? 1 : run;
+  }
+  void LinkFinished(uint32_t id) {
+    entries_[id].next = kNone;
+    (finished_last_ == kNone ? finished_first_ : entries_[finished_last_].next) = id;
+    finished_last_ = id;
+  }
+  uint32_t TakeAny(std::span<uint32_t> cookies);
   void Unlink(Entry& entry) {
     (entry.previous == kNone ? oldest_ : entries_[entry.previous].next) = entry.next;
     (entry.next == kNone ? newest_ : entries_[entry.next].previous) = entry.previous;
@@ -126,11 +178,18 @@ class TxLedger {
   uint32_t free_count_ = 0;
   uint32_t count_ = 0;
   uint64_t added_ = 0;
+  uint64_t finished_ = 0;
   uint32_t oldest_ = kNone;
   uint32_t newest_ = kNone;
   uint32_t finished_first_ = kNone;
   uint32_t finished_last_ = kNone;
   std::vector<uint32_t> by_slot_;
+  // Of runs, in order; numbers run freely.
+  std::vector<uint32_t> cookies_;
+  uint32_t cookie_mask_ = 0;
+  uint32_t cookies_begin_ = 0;
+  uint32_t cookies_end_ = 0;
+  std::vector<burst::TxRemembered> remembered_;  // by number
 };
 
 }  // namespace qsplit::dataplane

@@ -86,6 +86,7 @@ class TxTimes {
   // Packet `id`, which is about to be published, asked. request: what stands in front of its bytes,
   // written already; null: nothing does.
   void Want(uint32_t id, const std::byte* request);
+  bool AnyWaits() const { return waiting_ != 0; }
   bool Waits(uint32_t id) const { return waiting_ != 0 && entries_[id].waits; }
   // What its completion says, before it is settled.
   void Note(uint32_t id, uint32_t form, const std::byte* completion);

@@ -211,6 +211,7 @@ absl::Status LeaseParts::BuildRx(const layout::VerifiedLayout& layout, uint32_t 
   }
   dataplane::RxOptions rx_options;
   rx_options.buffer_bytes = grant.rx_buffer_bytes();
+  rx_options.bursts = &core->bursts;
   absl::StatusOr<dataplane::RxDriver> driver =
       dataplane::RxDriver::Create(layout, *view, rx_options);
   if (!driver.ok()) return driver.status();
@@ -240,7 +241,10 @@ absl::Status LeaseParts::BuildTx(const layout::VerifiedLayout& layout, uint32_t 
   const v1::QueueGrant& grant = acquired.grant().tx(static_cast<int>(i));
   absl::StatusOr<QueueBell> bell = BellOf(grant, false, absl::StrCat("transmit queue ", i));
   if (!bell.ok()) return bell.status();
-  absl::StatusOr<dataplane::TxDriver> driver = dataplane::TxDriver::Create(layout, view, {});
+  dataplane::TxOptions tx_options;
+  tx_options.bursts = &core->bursts;
+  absl::StatusOr<dataplane::TxDriver> driver =
+      dataplane::TxDriver::Create(layout, view, tx_options);
   if (!driver.ok()) return driver.status();
   const TxQueueImpl::Setup setup{
       .bell = *bell, .number = grant.queue(), .sums_plainly = SumsPlainly(layout.message())};

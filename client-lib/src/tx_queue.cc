@@ -48,12 +48,28 @@ Packet TxQueueImpl::Allocate(uint32_t bytes) {
 }
 
 size_t TxQueueImpl::Allocate(std::span<Packet> packets, uint32_t bytes) {
-  size_t filled = 0;
+  size_t filled = FillRun(packets, bytes);
   for (; filled < packets.size(); ++filled) {
     Packet& packet = packets[filled];
     if (!packet && !Fill(&packet, bytes) && (Reclaim() == 0 || !Fill(&packet, bytes))) break;
   }
   return filled;
+}
+
+size_t TxQueueImpl::FillRun(std::span<Packet> packets, uint32_t bytes) {
+  if (bytes == 0 || bytes > pool_->buffer_bytes() - headroom_) return 0;
+  size_t empty = 0;
+  while (empty < packets.size() && !packets[empty]) ++empty;
+  const std::span<const uint32_t> buffers = pool_->TakeSome(empty);
+  BufferPool* const pool = pool_;
+  const uint32_t spreads = bytes <= most_spread_bytes_ ? kSpreads : 1;
+  const uint32_t headroom = headroom_;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const uint32_t buffer = buffers[i];
+    pool->link(buffer) = {BufferPool::kNone, headroom + buffer % spreads * kHeadroom, bytes};
+    PacketAccess::Fill(packets[i], pool, buffer, bytes, 1);
+  }
+  return buffers.size();
 }
 
 bool TxQueueImpl::Fill(Packet* packet, uint32_t bytes) {
@@ -98,15 +114,18 @@ bool TxQueueImpl::FillChain(Packet* packet, uint32_t bytes) {
 
 size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
   const size_t most = bursts_ ? std::min(packets.size(), burst_.size()) : 0;
+  const BufferPool* const pool = pool_;
+  const uint32_t shortest = shortest_;
+  const uint32_t before = before_;
+  const uint64_t askew = alignment_ - 1;
   size_t n = 0;
   for (; n < most; ++n) {
     const Packet& packet = packets[n];
-    if (PacketAccess::pool(packet) != pool_ || !PacketAccess::IsPlain(packet)) break;
+    if (PacketAccess::pool(packet) != pool || !PacketAccess::IsPlain(packet)) break;
     const uint32_t buffer = PacketAccess::first(packet);
-    const BufferPool::Link& link = pool_->link(buffer);
-    const uint64_t address = pool_->iova(buffer) + link.offset;
-    if (link.length < shortest_ || link.offset < before_ || (address & (alignment_ - 1)) != 0)
-      break;
+    const BufferPool::Link& link = pool->link(buffer);
+    const uint64_t address = pool->iova(buffer) + link.offset;
+    if (link.length < shortest || link.offset < before || (address & askew) != 0) break;
     burst_[n] = {dataplane::Iova(address), link.length, buffer};
   }
   if (n == 0) return 0;
@@ -233,11 +252,27 @@ void TxQueueImpl::GiveGuestBack(uint32_t guest) {
   free_guests_.push_back(guest);
 }
 
+size_t TxQueueImpl::TakeBackRun(std::span<const uint32_t> cookies) {
+  uint8_t* const away = is_away_.data();
+  const size_t all = is_away_.size();
+  const BufferPool* const pool = pool_;
+  size_t n = 0;
+  for (; n < cookies.size(); ++n) {
+    const uint32_t buffer = cookies[n];
+    if (buffer >= all || away[buffer] == 0 || pool->link(buffer).next != BufferPool::kNone) break;
+    away[buffer] = 0;
+  }
+  pool_->GiveAll(cookies.first(n));
+  return n;
+}
+
 size_t TxQueueImpl::Reclaim() {
   std::array<uint32_t, 64> cookies;
   size_t total = 0;
   while (const uint32_t n = driver.Reclaim(cookies)) {
-    for (const uint32_t cookie : std::span(cookies).first(n)) {
+    // Most are one buffer each, of this pool.
+    const size_t plain = TakeBackRun(std::span(cookies).first(n));
+    for (const uint32_t cookie : std::span(cookies).subspan(plain, n - plain)) {
       if (cookie >= is_away_.size()) {
         // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): a queue's own pool outlives it
         GiveGuestBack(cookie - pool_->count());

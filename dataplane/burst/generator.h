@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/tx_burst.h"
+#include "dataplane/burst/tx_ring.h"
 
 namespace qsplit::dataplane::burst {
 
@@ -28,6 +29,12 @@ struct TxCode {
   size_t push[2] = {};  // without and with the packet's total length
 };
 
+struct TxRingCode {
+  std::vector<std::byte> bytes;
+  size_t push = 0;
+  size_t take = 0;  // if the plan of completions has slots
+};
+
 // Which instructions of the processor code may have: those that it has, or only those that every
 // one of its architecture has.
 enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
@@ -36,6 +43,7 @@ enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
                                   Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 
 // Code for aarch64, made anywhere. Only processors of that kind have these in the library; others
 // can have them to try the code in an emulator: the CMake target qsplit_a64_generator.

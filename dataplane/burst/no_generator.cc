@@ -18,6 +18,9 @@ namespace {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 #endif
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
+  return NotHere();
+}
 
 }  // namespace qsplit::dataplane::burst
 

@@ -43,6 +43,12 @@ bool AddBig(uint32_t offset, uint32_t shift, uint32_t bits, uint32_t place,
 
 }  // namespace
 
+bool AddPieces(const FieldPart& part, std::vector<Piece>* pieces) {
+  const auto bits = static_cast<uint32_t>(std::popcount(part.mask));
+  return part.byte_swap ? AddBig(part.offset, part.shift, bits, part.place, pieces)
+                        : AddLittle(8u * part.offset + part.shift, bits, part.place, pieces);
+}
+
 bool AddPieces(const FieldAccess& field, uint32_t width, uint8_t place,
                std::vector<Piece>* pieces) {
   if (!field.IsIdentity()) return false;

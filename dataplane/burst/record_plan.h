@@ -58,6 +58,8 @@ struct Piece {
 // The parts of a number whose value is its bits, as pieces of words; only its lowest `width` bits.
 // False: it is scaled or signed, or not within the first kMaxWords words.
 bool AddPieces(const FieldAccess& field, uint32_t width, uint8_t place, std::vector<Piece>* pieces);
+// The same of one part, all of it.
+bool AddPieces(const FieldPart& part, std::vector<Piece>* pieces);
 
 // Numbers that go to one word of the metadata, as far as the tables' masks let them.
 struct Lane {

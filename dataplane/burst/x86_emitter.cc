@@ -103,19 +103,23 @@ Gp Emitter::Get(std::span<const Piece> pieces, std::span<const Gp> words, bool m
   return zero;
 }
 
+void Emitter::Put(const Piece& piece, bool masked, const Gp& number, const Gp& bits) {
+  cc_.mov(bits, number);
+  if (masked) {
+    if (piece.place > 0) cc_.shr(bits, piece.place);
+    And(bits, piece.mask);
+  }
+  if (piece.shift > 0) cc_.shl(bits, piece.shift);
+  if (piece.byte_swap) cc_.bswap(bits);
+}
+
 bool Emitter::SumPieces(std::initializer_list<Number> numbers, uint32_t which, const Gp& word) {
   bool is_first = true;
   for (const Number& number : numbers) {
     for (const Piece& piece : number.pieces) {
       if (piece.word != which) continue;
       const Gp bits = is_first ? word : cc_.newUInt64();
-      cc_.mov(bits, number.value);
-      if (number.pieces.size() > 1) {
-        if (piece.place > 0) cc_.shr(bits, piece.place);
-        And(bits, piece.mask);
-      }
-      if (piece.shift > 0) cc_.shl(bits, piece.shift);
-      if (piece.byte_swap) cc_.bswap(bits);
+      Put(piece, number.pieces.size() > 1, number.value, bits);
       if (!is_first) cc_.or_(word, bits);
       is_first = false;
     }

@@ -51,6 +51,8 @@ class Emitter : public Assembly {
   void Test(const Gp& word, const WordTest& test, const Label& otherwise);
   // The sum of pieces of words, shifted to the left. mask_later: bits around them need not be 0.
   Gp Get(std::span<const Piece> pieces, std::span<const Gp> words, bool mask_later);
+  // bits = what the word has of a number in one piece; masked: the number has bits beside it.
+  void Put(const Piece& piece, bool masked, const Gp& number, const Gp& bits);
   // A number that is written into words by these pieces, and has no bits beside theirs.
   struct Number {
     const std::vector<Piece>& pieces;

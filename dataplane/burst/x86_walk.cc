@@ -34,22 +34,27 @@ Walk::Walk(Emitter* emitter, const Strides& strides) : emitter_(emitter), stride
   cc.ja(inside);
   emitter->Set(room, 0);
   cc.bind(inside);
+  if (strides.slots_each == 2) cc.shr(room, 1);
   cc.cmp(wanted_, room);
   cc.cmova(wanted_, room);
   cc.mov(left_, wanted_);
-  cc.lea(state_, asm86::ptr(state_, index, strides.state_bytes == 8 ? 3 : 2));
+  if (strides.state_bytes != 0) {
+    cc.lea(state_, asm86::ptr(state_, index, strides.state_bytes == 8 ? 3 : 2));
+  }
   cc.imul(index, index, strides.slot_bytes);
   cc.add(slot_, index);
 }
 
-void Walk::Advance(uint32_t slots) {
+void Walk::Advance(uint32_t elements, const std::function<void(uint32_t)>& more) {
   asm86::Compiler& cc = emitter_->cc();
-  cc.add(slot_, slots * strides_.slot_bytes);
-  cc.add(state_, slots * strides_.state_bytes);
-  cc.add(element_, slots * strides_.element_bytes);
+  if (more) more(elements);
+  cc.add(slot_, elements * strides_.slots_each * strides_.slot_bytes);
+  if (strides_.state_bytes != 0) cc.add(state_, elements * strides_.state_bytes);
+  cc.add(element_, elements * strides_.element_bytes);
 }
 
-void Walk::Run(const std::function<void()>& body, const std::function<void()>& last) {
+void Walk::Run(const std::function<void()>& body, const std::function<void()>& last,
+               const std::function<void(uint32_t)>& advance) {
   asm86::Compiler& cc = emitter_->cc();
   const Label together = cc.newLabel();
   const Label rest = cc.newLabel();
@@ -69,7 +74,7 @@ void Walk::Run(const std::function<void()>& body, const std::function<void()>& l
   }
   ahead_ = 0;
   together_ = false;
-  Advance(kTogether);
+  Advance(kTogether, advance);
   cc.sub(left_, kTogether);
   cc.ja(together);
 
@@ -79,7 +84,7 @@ void Walk::Run(const std::function<void()>& body, const std::function<void()>& l
   cc.bind(one);
   stop_ = out;
   body();
-  Advance(1);
+  Advance(1, advance);
   cc.dec(left_);
   cc.jnz(one);
 

@@ -17,8 +17,9 @@ namespace qsplit::dataplane::burst::x86 {
 struct Strides {
   uint32_t slot_count = 0;
   uint32_t slot_bytes = 0;
-  uint32_t state_bytes = 0;    // that the driver remembers of a slot: 4 or 8
+  uint32_t state_bytes = 0;    // that the driver remembers of a slot: 4 or 8; 0: of none
   uint32_t element_bytes = 0;  // of the array that is handed in
+  uint32_t slots_each = 1;     // of an element, 1 or 2
 };
 
 class Walk {
@@ -28,12 +29,14 @@ class Walk {
   Walk(Emitter* emitter, const Strides& strides);
   // Emits the loop, several times what `body` emits for one slot, and the function's end. Where all
   // slots are done, `last` emits what is still to do; Slot() is the one behind the last one then.
-  void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr);
+  // `advance`: moves registers of the caller's on by so many elements.
+  void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr,
+           const std::function<void(uint32_t)>& advance = nullptr);
 
   asmjit::FuncNode* function() const { return function_; }
   // In `body`: memory of this slot, of what is remembered of it, of its element.
   Mem Slot(uint32_t bytes, size_t offset) const {
-    return At(slot_, strides_.slot_bytes, bytes, offset);
+    return At(slot_, strides_.slots_each * strides_.slot_bytes, bytes, offset);
   }
   Mem State(uint32_t bytes, size_t offset) const {
     return At(state_, strides_.state_bytes, bytes, offset);
@@ -41,10 +44,14 @@ class Walk {
   Mem Element(uint32_t bytes, size_t offset) const {
     return At(element_, strides_.element_bytes, bytes, offset);
   }
+  // What is remembered of slots; where that is nothing, the second argument as it is.
+  const Gp& state() const { return state_; }
   // The last argument.
   const Gp& more() const { return more_; }
   // Whether `last` may follow on this slot.
   bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
+  // Elements in front of this one that registers have not been moved on by.
+  uint32_t ahead() const { return ahead_; }
   // Leaves the loop before this slot is done.
   const Label& stop() const { return stop_; }
 
@@ -52,7 +59,7 @@ class Walk {
   Mem At(const Gp& base, uint32_t stride, uint32_t bytes, size_t offset) const {
     return asmjit::x86::Mem(base, static_cast<int32_t>(ahead_ * stride + offset), bytes);
   }
-  void Advance(uint32_t slots);
+  void Advance(uint32_t elements, const std::function<void(uint32_t)>& more);
 
   Emitter* emitter_;
   Strides strides_;

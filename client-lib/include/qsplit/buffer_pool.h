@@ -10,6 +10,7 @@
 #ifndef QSPLIT_BUFFER_POOL_H_
 #define QSPLIT_BUFFER_POOL_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -58,9 +59,22 @@ class BufferPool {
     links_[buffer] = Link{};
     return buffer;
   }
+  // At most so many; their numbers, until the pool is asked for something else. Their links hold
+  // what they held before.
+  std::span<const uint32_t> TakeSome(size_t most) {
+    const uint32_t n = most < free_count_ ? static_cast<uint32_t>(most) : free_count_;
+    free_count_ -= n;
+    return std::span(free_).subspan(free_count_, n);
+  }
   void Give(uint32_t buffer) {
     // Whoever has a buffer has the pool, which clang-tidy does not know.
     free_[free_count_++] = buffer;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
+    GoIfAbandoned();
+  }
+  // Of one buffer each.
+  void GiveAll(std::span<const uint32_t> buffers) {
+    std::copy(buffers.begin(), buffers.end(), free_.data() + free_count_);
+    free_count_ += static_cast<uint32_t>(buffers.size());
     GoIfAbandoned();
   }
   void GiveChain(uint32_t first) {

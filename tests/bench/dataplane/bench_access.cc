@@ -24,6 +24,7 @@
 #include "tests/bench/dataplane/contest.h"
 #include "tests/bench/dataplane/hand_rx.h"
 #include "tests/bench/dataplane/hand_tx.h"
+#include "tests/bench/dataplane/tx_rings.h"
 
 namespace qsplit::bench {
 namespace {
@@ -346,11 +347,13 @@ int main(int argc, char** argv) {
       rounds = static_cast<uint32_t>(std::max(std::strtol(argv[i], nullptr, 10), 7L));
     }
   }
-  for (const auto& results :
-       {ReceiveContest<HandIxgbeRx, IxgbePeer>("intel.ixgbe.advanced", rounds),
-        ReceiveContest<HandIceRx, IcePeer>("intel.ice.flex", rounds),
-        TransmitContest<IxgbeTx>("intel.ixgbe.advanced", rounds),
-        TransmitContest<IceTx>("intel.ice.flex", rounds)}) {
+  std::vector<std::vector<Result>> all{
+      ReceiveContest<HandIxgbeRx, IxgbePeer>("intel.ixgbe.advanced", rounds),
+      ReceiveContest<HandIceRx, IcePeer>("intel.ice.flex", rounds),
+      TransmitContest<IxgbeTx>("intel.ixgbe.advanced", rounds),
+      TransmitContest<IceTx>("intel.ice.flex", rounds)};
+  for (auto& results : TransmitRingContests(rounds)) all.push_back(std::move(results));
+  for (const auto& results : all) {
     if (!rows) Print(results);
     for (const char* contender : {"compiled", "interpreted"}) {
       if (rows) PrintRow(results, contender);

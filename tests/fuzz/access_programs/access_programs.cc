@@ -1,5 +1,5 @@
 // What is compiled from a layout and run for each descriptor, over bytes that a peer wrote. The
-// input: a layout, a form or a queue of it, the bytes.
+// input: a layout, a form or a queue of it, the bytes; or else a plan of transmit bursts.
 #include <cstdint>
 
 #include "tests/fuzz/access_programs/programs.h"
@@ -26,7 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const v1::Layout& layout = chosen->layout.message();
   const auto forms = static_cast<uint64_t>(layout.forms_size());
   const auto queues = static_cast<uint64_t>(layout.queues_size());
-  if (in.Byte() % 2 == 0) {
+  const uint8_t what = in.Byte();
+  if (what >= 0xf0) {
+    RunTxRing(in);
+  } else if (what % 2 == 0) {
     if (forms > 0) RunFields(layout, static_cast<uint32_t>(in.Below(forms)), in);
   } else if (queues > 0) {
     const auto queue = static_cast<uint32_t>(in.Below(queues));

@@ -3,11 +3,13 @@
 // one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <memory>
+#include <string_view>
 #include <vector>
 
-#include "dataplane/queue_shape.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
 namespace qsplit::dataplane::testing {
@@ -102,13 +104,64 @@ TEST_P(TxBursts, WriteWhatTheEngineWrites) {
   }
 }
 
-TEST_P(TxBursts, AreThereAndCompiledForRingsCompletedInPlace) {
+// What the device may write may be anything: the same things come of it.
+TEST_P(TxBursts, ReadWhatTheEngineReadsOfAnyBytes) {
+  Random random(29);
+  for (uint32_t run = 0; run < 12; ++run) {
+    MakeRigs(1 + random() % 8);
+    ASSERT_TRUE(rigs_[0]->status.ok()) << rigs_[0]->status;
+    if (rigs_[0]->driver->NeedsMemory()) GTEST_SKIP() << "packets stand in the ring";
+    uint32_t cookie = 0;
+    for (uint32_t step = 0; step < 60; ++step) {
+      const std::vector<TxPacket> packets = RandomPackets(*rigs_[0], random, &cookie);
+      PushResult why;
+      for (const auto& rig : rigs_) rig->driver->PushBurst(packets, TxRequest{}, &why);
+      if (random() % 4 != 0) {
+        for (const auto& rig : rigs_) rig->driver->Publish();
+      }
+      const uint32_t most = random() % 20;
+      for (const auto& rig : rigs_) {
+        TxWork work;
+        for (uint32_t n = 0; n < most && rig->device->Fetch(&work) == RingFault::kNone; ++n) {
+          rig->device->Complete(work.handle);
+        }
+      }
+      // The same bits change in all of them.
+      for (uint32_t n = random() % 6; n > 0; --n) {
+        const size_t memory = random() % rigs_[0]->rings.Shared().size();
+        const uint64_t place = random.Wide();
+        const auto bits = static_cast<std::byte>(random() % 3 == 0 ? 0xff : 1u << random() % 8);
+        for (const auto& rig : rigs_) {
+          const std::span<std::byte> bytes = rig->rings.Shared()[memory];
+          if (!bytes.empty()) bytes[place % bytes.size()] ^= bits;
+        }
+      }
+      const std::vector<uint32_t> expected = rigs_[0]->ReclaimAll();
+      for (uint32_t i = 1; i < kSides; ++i) {
+        ASSERT_EQ(rigs_[i]->ReclaimAll(), expected) << "mode " << i << ", step " << step;
+      }
+      CheckSame();
+      if (HasFatalFailure()) return;
+    }
+    for (const auto& rig : rigs_) EXPECT_EQ(rig->rings.BrokenGuard(), "");
+  }
+}
+
+TEST_P(TxBursts, AreThereAndCompiled) {
   MakeRigs(32);
   ASSERT_TRUE(rigs_[0]->status.ok()) << rigs_[0]->status;
   EXPECT_EQ(rigs_[0]->driver->Access().mode, AccessMode::kEngine);
-  const auto in_place =
-      ShapeInPlaceQueue(*GetParam().layout, rigs_[0]->View(), v1::DIRECTION_TRANSMIT);
-  if (!in_place.ok()) GTEST_SKIP() << "not driven in place";
+  // Those of which each slot says for itself that it is done, of which packets are named by tags
+  // and all before them with them, whose packets lie in a table, or whose buffers have numbers.
+  constexpr std::string_view kOthers[] = {"broadcom_bnxt", "linux_tpacket3", "netmap",
+                                          "realtek_rtl8169", "virtio_split"};
+  const bool other = std::any_of(std::begin(kOthers), std::end(kOthers), [](std::string_view name) {
+    return GetParam().name.starts_with(name);
+  });
+  if (other) {
+    EXPECT_EQ(rigs_[2]->driver->Access().mode, AccessMode::kEngine);
+    return;
+  }
   EXPECT_EQ(rigs_[1]->driver->Access().mode, AccessMode::kInterpreted);
   EXPECT_EQ(rigs_[2]->driver->Access().mode, AccessMode::kCompiled)
       << rigs_[2]->driver->Access().why_not_compiled;

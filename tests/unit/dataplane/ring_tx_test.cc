@@ -197,7 +197,10 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
             ASSERT_NE(packet.request.wants.bits, 0u);
             break;
           }
-          if (result == PushResult::kNoRoom) break;
+          if (result == PushResult::kNoRoom) {
+            rig.next_segment = place;  // others may lie behind it that are still on their way
+            break;
+          }
           if (result == PushResult::kTooLong) {  // a length that its context cannot say
             ASSERT_TRUE(packet.request.wants.Has(TxFeature::kSegment));
             break;

@@ -1,0 +1,176 @@
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "dataplane/burst/tx_ring.h"
+#include "tests/fuzz/access_programs/programs.h"
+
+namespace qsplit::fuzz {
+namespace {
+
+using namespace dataplane;         // NOLINT
+using namespace dataplane::burst;  // NOLINT
+
+constexpr uint32_t kPackets = 6;
+
+// A whole part of a word.
+Piece PieceOf(Input& in, uint32_t words) {
+  Piece piece;
+  piece.word = static_cast<uint8_t>(in.Below(words));
+  const auto bits = static_cast<uint32_t>(1 + in.Below(64));
+  piece.mask = bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+  piece.shift = static_cast<uint8_t>(in.Below(65 - bits));
+  piece.place = static_cast<uint8_t>(in.Below(65 - bits));
+  piece.byte_swap = in.Byte() % 2 == 0;
+  return piece;
+}
+
+TxRingPlan PushPlan(Input& in) {
+  TxRingPlan plan;
+  plan.slot_count = static_cast<uint32_t>(1 + in.Below(9));
+  plan.packet_slots = static_cast<uint32_t>(1 + in.Below(2));
+  plan.slot_bytes = static_cast<uint32_t>(8 * (1 + in.Below(kMaxPacketWords / 2)));
+  plan.memory = static_cast<TxMemory>(in.Below(3));
+  plan.count_mask = in.Value();
+  plan.address_not = in.Value();
+  plan.max_bytes = static_cast<uint32_t>(in.Value());
+  plan.prefix_stride = static_cast<uint32_t>(in.Below(64));
+  plan.has_prefix = in.Byte() % 2 == 0;
+  const uint32_t each = plan.slot_bytes / 8;
+  for (uint32_t w = 0; w < plan.packet_slots * each; ++w) {
+    if (in.Byte() % 4 == 0) continue;
+    TxWord word{8 * w, {}};
+    for (uint8_t parts = in.Byte() % 3; parts > 0; --parts) {
+      TxWord::Part part;
+      part.source = static_cast<TxSource>(in.Below(5));
+      part.slot = static_cast<uint32_t>(in.Below(plan.packet_slots));
+      part.piece = PieceOf(in, 1);
+      // All of a count, where its field has as many bits.
+      part.whole = part.source == TxSource::kCount && part.piece.place == 0 &&
+                   (plan.count_mask & ~part.piece.mask) == 0;
+      word.parts.push_back(part);
+    }
+    plan.words.push_back(std::move(word));
+  }
+  const auto choose = [&] {
+    const uint64_t word = in.Below(plan.words.size() + 1);
+    return word == plan.words.size() ? TxRingPlan::kNone : static_cast<uint32_t>(word);
+  };
+  plan.held_word = choose();
+  plan.kept_word = choose();
+  if (const uint32_t word = choose(); word != plan.held_word && word != TxRingPlan::kNone) {
+    plan.report_words = 1u << word;
+  }
+  return plan;
+}
+
+// All memory that a burst may touch, on the heap, so that a sanitizer sees what is beside it.
+struct Memory {
+  explicit Memory(const TxRingPlan& plan)
+      : slots(size_t{plan.slot_count} * plan.slot_bytes / 8),
+        cookies(kPackets),
+        remembered(kPackets) {}
+  bool operator==(const Memory& other) const {
+    return slots == other.slots && cookies == other.cookies && held == other.held &&
+           std::memcmp(remembered.data(), other.remembered.data(),
+                       remembered.size() * sizeof(TxRemembered)) == 0;
+  }
+  std::vector<uint64_t> slots;
+  std::vector<uint32_t> cookies;
+  std::vector<TxRemembered> remembered;
+  uint64_t held = 0;
+};
+
+void RunPush(const TxRingBurst& burst, Input& in) {
+  const TxRingPlan& plan = burst.plan();
+  std::vector<TxPacket> packets(in.Below(kPackets + 1));
+  for (TxPacket& packet : packets) {
+    packet = {Iova(in.Value()), static_cast<uint32_t>(in.Value()), in.Byte()};
+  }
+  TxRingImage image;
+  for (size_t w = 0; w < plan.words.size(); ++w) {
+    image.words[w] = in.Value();
+    if ((plan.report_words >> w & 1) != 0) image.report[w] = in.Value();
+  }
+  const std::vector<uint32_t> ids{3, 0, 5, 1, 4, 2};
+  std::vector<uint32_t> prefixes(kPackets, 1);
+  prefixes[in.Below(kPackets)] = in.Byte() % 2;
+  const auto slot = static_cast<uint32_t>(in.Below(plan.slot_count + 2));
+  TxRingCall call;
+  call.ids = ids.data() + ids.size();
+  call.prefixes = prefixes.data();
+  call.prefix = 1;
+  call.number = in.Value();
+  call.prefix_iova = in.Value();
+  call.count = in.Value();
+  call.report = in.Byte() % 2;
+  const bool holds = plan.held_word != TxRingPlan::kNone && in.Byte() % 2 == 0;
+  const auto run = [&](Memory& memory, auto&& push) {
+    call.cookies = memory.cookies.data();
+    call.remembered = memory.remembered.data();
+    call.held = holds ? &memory.held : nullptr;
+    return push(reinterpret_cast<std::byte*>(memory.slots.data()), call, slot,
+                static_cast<uint32_t>(packets.size()), packets.data());
+  };
+  Memory interpreted(plan);
+  Memory compiled(plan);
+  const uint32_t count = run(interpreted, [&](std::byte* slots, TxRingCall& with, auto... rest) {
+    return TxRingBurst::PushByPlan(plan, slots, with, rest..., image);
+  });
+  MUST(run(compiled, [&](std::byte* slots, TxRingCall& with, auto... rest) {
+         return burst.Push(slots, with, rest..., image);
+       }) == count);
+  MUST(interpreted == compiled);
+  if (call.has_kept == 0) return;
+  MUST(count == packets.size() && count > 0);
+  const uint64_t kept = call.kept;
+  call.ids -= count - 1;
+  call.count += uint64_t{count - 1} * plan.packet_slots;
+  MUST(kept == TxRingBurst::Word(plan, plan.kept_word, packets[count - 1], call, image));
+}
+
+TxDonePlan TakePlan(Input& in) {
+  TxDonePlan plan;
+  plan.slot_count = static_cast<uint32_t>(1 + in.Below(9));
+  plan.step_slots = static_cast<uint32_t>(1 + in.Below(2));
+  plan.slot_bytes = static_cast<uint32_t>(8 * (1 + in.Below(kMaxWords)));
+  const uint32_t words = plan.slot_bytes / 8;
+  for (uint8_t tests = in.Byte() % 3; tests > 0; --tests) {
+    TxDonePlan::Test test;
+    test.word = static_cast<uint32_t>(in.Below(words));
+    test.mask = in.Value();
+    test.value = {in.Value() & test.mask, in.Value() & test.mask};
+    plan.tests.push_back(test);
+  }
+  for (uint8_t pieces = 1 + in.Byte() % 2; pieces > 0; --pieces) {
+    plan.key.push_back(PieceOf(in, words));
+  }
+  return plan;
+}
+
+void RunTake(const TxRingBurst& burst, Input& in) {
+  const TxDonePlan& plan = burst.done();
+  std::vector<uint64_t> slots(size_t{plan.slot_count} * plan.slot_bytes / 8);
+  for (uint64_t& word : slots) word = in.Value();
+  const auto* at = reinterpret_cast<const std::byte*>(slots.data());
+  const auto slot = static_cast<uint32_t>(in.Below(plan.slot_count + 2));
+  const auto most = static_cast<uint32_t>(in.Below(10));
+  const uint32_t phase = in.Byte() % 2;
+  std::vector<uint64_t> interpreted(most);
+  std::vector<uint64_t> compiled(most);
+  const uint32_t count = TxRingBurst::TakeByPlan(plan, at, slot, most, phase, interpreted.data());
+  MUST(burst.Take(at, slot, most, phase, compiled.data()) == count);
+  MUST(interpreted == compiled);
+}
+
+}  // namespace
+
+void RunTxRing(Input& in) {
+  const TxDonePlan done = TakePlan(in);
+  const auto burst = TxRingBurst::Create(PushPlan(in), &done, true);
+  RunPush(*burst, in);
+  RunTake(*burst, in);
+}
+
+}  // namespace qsplit::fuzz
