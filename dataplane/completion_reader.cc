@@ -46,6 +46,7 @@ absl::StatusOr<CompletionReader> CompletionReader::Create(const RingShape& shape
   if (!fills.ok()) return fills.status();
   reader.fills_ = *std::move(fills);
   reader.fills_.FillAll(reader.slots_, reader.at_);
+  reader.fills_once_ = reader.forms_.TellsTurns() && reader.at_.FlipsEachPass();
   return reader;
 }
 

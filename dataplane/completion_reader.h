@@ -12,6 +12,7 @@
 #ifndef QSPLIT_DATAPLANE_COMPLETION_READER_H_
 #define QSPLIT_DATAPLANE_COMPLETION_READER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -78,11 +79,20 @@ class CompletionReader {
   uint32_t Ready() { return Known() != 0 || Look() ? Known() : 0; }
   // Moves on over so many completions, each of `slots` slots of the ring, as Take does.
   void Skip(uint32_t completions, uint32_t slots) {
-    if (!fills_.empty() || at_.has_link()) {
+    if (MustFill(slots) || at_.has_link()) {
       for (; completions > 0; --completions) Take(slots);
       return;
     }
     at_.SkipSlots(completions * slots);
+  }
+  // For bursts that read slots by themselves: whether they may (words of 8 bytes, no link, slots
+  // that need not be filled when they are taken); where slots stand; and how many there may be up
+  // to the array's end.
+  bool TakesBursts() const { return slots_.word_bytes() == 8 && !at_.has_link() && !MustFill(1); }
+  const SlotMemory& slots() const { return slots_; }
+  uint32_t ReadyInBurst() {
+    const uint32_t room = at_.slot_count() - at_.index();
+    return by_cell_.valid() ? std::min(Ready(), room) : room;
   }
   // Copies bytes of the slot `ahead` slots further as they are (small entries of a compressed
   // block), after Read saw the title. bytes: at most a slot.
@@ -94,7 +104,9 @@ class CompletionReader {
   // in order of completion) those of the descriptors that it completes. Fills them.
   void Take(uint32_t slots) {
     for (uint32_t i = 0; i < slots; ++i) {
-      if (!fills_.empty()) fills_.Fill(slots_, at_.index(), at_.PhaseNextTurn());
+      if (MustFill(slots)) [[unlikely]] {
+        fills_.Fill(slots_, at_.index(), at_.PhaseNextTurn());
+      }
       at_.NextDescriptorSlot();
     }
     at_.NextSequence();
@@ -117,6 +129,8 @@ class CompletionReader {
 
  private:
   CompletionReader() = default;
+  // Whether a completion of so many slots must be filled when it is taken.
+  bool MustFill(uint32_t slots) const { return !fills_.empty() && !(fills_once_ && slots == 1); }
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
   [[gnu::hot]] bool Look();
   [[gnu::hot]] bool PublishTaken();
@@ -129,6 +143,7 @@ class CompletionReader {
   RingFault look_ = RingFault::kEmpty;
   uint64_t published_ = 0;
   SlotFills fills_;
+  bool fills_once_ = false;  // what was read once does not look new when its slot comes again
   std::array<ProgressWriter, 2> cells_;
   uint32_t cell_count_ = 0;
   Doorbells doorbells_;

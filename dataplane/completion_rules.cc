@@ -1,5 +1,7 @@
 #include "dataplane/completion_rules.h"
 
+#include <cstring>
+
 #include "absl/status/status.h"
 #include "dataplane/condition.h"
 
@@ -60,6 +62,25 @@ const FieldAccess* CompletionRules::KeyOf(uint32_t form, const std::byte* copy,
     }
   }
   return nullptr;
+}
+
+const CompletionTarget* CompletionRules::TargetByBits(uint32_t form, std::byte* mask,
+                                                      std::byte* value,
+                                                      const FieldAccess** key) const {
+  if (rules_[form].empty()) return nullptr;
+  const Rule& rule = rules_[form].front();
+  DescriptorBytes other_mask, other_value;
+  std::memcpy(other_mask.bytes, mask, kMaxDescriptorBytes);
+  std::memcpy(other_value.bytes, value, kMaxDescriptorBytes);
+  // The same at both phases.
+  if (!rule.when.IsBits(0, mask, value) ||
+      !rule.when.IsBits(1, other_mask.bytes, other_value.bytes) ||
+      std::memcmp(mask, other_mask.bytes, kMaxDescriptorBytes) != 0 ||
+      std::memcmp(value, other_value.bytes, kMaxDescriptorBytes) != 0) {
+    return nullptr;
+  }
+  *key = rule.has_field ? &rule.field : nullptr;
+  return &rule.target;
 }
 
 v1::CompletionKey CompletionRules::KeyFor(uint32_t form, uint32_t ring) const {

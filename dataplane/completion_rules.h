@@ -52,6 +52,12 @@ class CompletionRules {
   const FieldAccess* KeyOf(uint32_t form, const std::byte* copy, const RingCursor& at,
                            uint32_t ring, std::byte* mask) const;
 
+  // What all completions of this form complete that have some bits with certain values; these are
+  // added then. Null: there is no such rule that comes first. *key: where target.value stands;
+  // null: nowhere.
+  const CompletionTarget* TargetByBits(uint32_t form, std::byte* mask, std::byte* value,
+                                       const FieldAccess** key) const;
+
   // The device's side: whether this form can complete something in that ring, and how; then
   // writes the key and what makes the rule hold. False: the field cannot say the value.
   bool CanComplete(uint32_t form, uint32_t ring) const { return RuleFor(form, ring) != nullptr; }

@@ -29,7 +29,8 @@ std::optional<burst::RecordPlan> PlanRecord(const InPlaceShape& shape, const For
       if (!shape.done.ConjunctionIsBits(way, mask.bytes, value.bytes)) continue;
       if (programs.size() > 1 && !matcher.IsBits(form, mask.bytes, value.bytes)) continue;
       auto plan = programs[form].Plan(mask, value);
-      if (!plan.has_value()) continue;
+      // Bursts of these rings know no packet.offset.
+      if (!plan.has_value() || !plan->offset.empty()) continue;
       std::swap(best, plan);
       if (bits() < least) {
         least = bits();

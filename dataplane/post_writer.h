@@ -108,6 +108,15 @@ class PostWriter {
     used_ += slots;
     at_.SkipSlots(slots);
   }
+  // The same for descriptors of this form and so many bytes, about which the ring says nothing but
+  // its phase.
+  bool TakesBursts(uint32_t form, uint32_t bytes) const {
+    return TakesBursts() && bell_bytes_ == 0 && bytes <= slots_.slot_bytes() &&
+           forms_.SlotsOf(form, bytes) == 1 &&
+           (!bytes_decide_ || forms_[form].when.StoresByPhase());
+  }
+  const SlotMemory& slots() const { return slots_; }
+  bool BytesDecide() const { return bytes_decide_; }
   // Bytes of the last descriptor that a doorbell takes a copy of; which they were.
   uint32_t BellBytes() const { return bell_bytes_; }
   void SetBell(const std::byte* bytes) { std::memcpy(bell_copy_.bytes, bytes, bell_bytes_); }

@@ -1,6 +1,9 @@
 #include "dataplane/ring_condition.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -47,6 +50,60 @@ bool RingCondition::Evaluate(const std::byte* descriptor, const RingCursor& at) 
     all = true;
   }
   return false;
+}
+
+bool RingCondition::AddConjunction(size_t begin, uint32_t phase, std::byte* mask,
+                                   std::byte* value) const {
+  // First what must be, then what must not.
+  for (const bool negated : {false, true}) {
+    for (size_t i = begin;; ++i) {
+      const Test& test = tests_[i];
+      if (!test.masked || test.slot != 0) return false;
+      if (test.negated == negated) {
+        uint64_t known, wanted;
+        std::memcpy(&known, mask + test.offset, sizeof known);
+        std::memcpy(&wanted, value + test.offset, sizeof wanted);
+        uint64_t bits = test.value[phase & 1];
+        const uint64_t differs = (wanted ^ bits) & known & test.mask;
+        if (negated) {
+          if (differs != 0) {
+            if (test.ends_conjunction) break;
+            continue;
+          }
+          if (std::popcount(test.mask) != 1) return false;
+          if ((known & test.mask) != 0) return false;
+          bits ^= test.mask;
+        } else if (differs != 0) {
+          return false;
+        }
+        known |= test.mask;
+        wanted |= bits & test.mask;
+        std::memcpy(mask + test.offset, &known, sizeof known);
+        std::memcpy(value + test.offset, &wanted, sizeof wanted);
+      }
+      if (test.ends_conjunction) break;
+    }
+  }
+  return true;
+}
+
+bool RingCondition::IsBits(uint32_t phase, std::byte* mask, std::byte* value) const {
+  if (always_) return true;
+  std::optional<std::pair<DescriptorBytes, DescriptorBytes>> first;
+  for (size_t begin = 0; begin < tests_.size(); ++begin) {
+    DescriptorBytes with_mask, with_value;
+    std::memcpy(with_mask.bytes, mask, kMaxDescriptorBytes);
+    std::memcpy(with_value.bytes, value, kMaxDescriptorBytes);
+    if (AddConjunction(begin, phase, with_mask.bytes, with_value.bytes)) {
+      if (std::memcmp(with_mask.bytes, mask, kMaxDescriptorBytes) == 0) return true;
+      if (!first.has_value()) first.emplace(with_mask, with_value);
+    }
+    while (!tests_[begin].ends_conjunction) ++begin;
+  }
+  if (!first.has_value()) return false;
+  std::memcpy(mask, first->first.bytes, kMaxDescriptorBytes);
+  std::memcpy(value, first->second.bytes, kMaxDescriptorBytes);
+  return true;
 }
 
 // A comparison of one part's bits with a constant or the phase, turned into one in memory order.

@@ -58,6 +58,16 @@ class RingCondition {
     if (!always_) Store(descriptor, at);
   }
 
+  // Whether, where the phase is as given, it is that some bits have certain values and nothing
+  // else; these are added then. Of several ways in which it can hold, the first that adds none,
+  // else the first. False: it is about more than bits, or cannot hold beside those that are there.
+  bool IsBits(uint32_t phase, std::byte* mask, std::byte* value) const;
+  // Whether no bytes for which it holds at one phase are such that it holds at the other.
+  bool TellsPhases() const {
+    return single_ && !negated_ && ((value_[0] ^ value_[1]) & mask_) != 0;
+  }
+  // Whether what MakeTrue stores depends on nothing but the phase and the bytes.
+  bool StoresByPhase() const { return always_ || store_mask_ != 0; }
   // Sets all bits of a descriptor that Holds looks at.
   void MarkBits(std::byte* mask) const;
   // Whether the ring's sequence number has a say.
@@ -102,6 +112,8 @@ class RingCondition {
   };
   static void UseMask(Test* test);
   static void FindStore(Test* test);
+  // IsBits for the conjunction that begins with this test.
+  bool AddConjunction(size_t begin, uint32_t phase, std::byte* mask, std::byte* value) const;
   bool HoldsTest(const Test& test, const std::byte* descriptor, const RingCursor& at) const;
   bool Evaluate(const std::byte* descriptor, const RingCursor& at) const;
   void Store(std::byte* descriptor, const RingCursor& at) const;

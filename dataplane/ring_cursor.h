@@ -41,6 +41,8 @@ class RingCursor {
   bool AtLink() const { return index_ == link_slot_; }
   bool has_link() const { return link_slot_ != UINT32_MAX; }
   bool link_toggles() const { return link_toggles_; }
+  // Whether the phase is another in each turn of the array.
+  bool FlipsEachPass() const { return pass_flips_ && !has_link(); }
 
   // To the next slot of the array.
   void NextSlot() {

@@ -183,6 +183,14 @@ absl::Status RingForms::FindWords(const RingShape& shape) {
   return absl::OkStatus();
 }
 
+bool RingForms::IsBits(uint32_t form, std::byte* mask, std::byte* value) const {
+  if (has_one_form_) return true;
+  const std::vector<uint32_t>& position = first_.position;
+  const auto at = std::find(position.begin(), position.end(), form);
+  return at != position.end() &&
+         first_.forms.IsBits(static_cast<size_t>(at - position.begin()), mask, value);
+}
+
 bool RingForms::MarkBits(uint32_t form, bool first, std::byte* mask) const {
   const RingForm& f = forms_[form];
   if (!f.extent.Fixed() || f.bytes > slot_bytes_ || (bytes_decide_ && !has_common_)) return false;

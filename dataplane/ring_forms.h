@@ -110,6 +110,13 @@ class RingForms {
     return static_cast<int>(matcher.position[static_cast<size_t>(match)]);
   }
 
+  // Whether Match(…, true) answers `form` for all bytes in which some bits have certain values;
+  // these are added then.
+  bool IsBits(uint32_t form, std::byte* mask, std::byte* value) const;
+  // Whether bytes that Read gave cannot be read again from the same slot one turn later, where the
+  // phase is another.
+  bool TellsTurns() const { return has_common_ && common_when_.TellsPhases(); }
+
   // The cheap half of Read: false if there is certainly nothing. Reads one word (of `copy`, only
   // that word is written) where one decides.
   bool Peek(const SlotMemory& slots, const RingCursor& at, std::byte* copy) const {

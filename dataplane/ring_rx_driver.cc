@@ -62,6 +62,11 @@ absl::StatusOr<std::unique_ptr<RingRxDriver>> RingRxDriver::Create(
   if (packet->prefix.has_value()) driver->available_ |= packet->prefix->Fields();
   driver->needs_memory_ = packet->PrefixSays();
   driver->delivery_.emplace(*std::move(packet), driver->Capacity());
+  driver->burst_ = driver->MakeBurst(options.access);
+  if (driver->burst_ != nullptr && driver->burst_->plan().posts && driver->lanes_.size() == 1) {
+    driver->posts_in_bursts_ = true;
+    driver->lanes_.front().UseBurst(driver->burst_.get());
+  }
   return driver;
 }
 
@@ -121,6 +126,9 @@ RxBufferRing* RingRxDriver::LaneToFill() {
 }
 
 uint32_t RingRxDriver::Post(std::span<const RxBuffer> buffers) {
+  if (posts_in_bursts_ && delivery_->Waiting() == 0) [[likely]] {
+    return lanes_.front().PutBurst(buffers);
+  }
   buffers = buffers.first(std::min<size_t>(buffers.size(), Room()));
   if (needs_memory_) {
     size_t with_memory = 0;
@@ -147,11 +155,37 @@ uint32_t RingRxDriver::Poll(std::span<RxCompletion> out) {
   delivery_->Open(out);
   // A device that writes without end gets no further than a turn of the ring.
   const uint64_t end = reader_->position().count() + reader_->slot_count();
-  while (reader_->position().count() < end && !delivery_->Full() && TakeOne()) {
+  while (reader_->position().count() < end && !delivery_->Full()) {
+    if (burst_ != nullptr && PollBurst(end)) continue;
+    if (!TakeOne()) break;
   }
   // The device needs no waking to learn that there is room: it looks when it has a packet.
   static_cast<void>(reader_->Publish());
   return delivery_->Close();
+}
+
+bool RingRxDriver::PollBurst(uint64_t end) {
+  RxBufferRing& lane = lanes_[burst_lane_];
+  if (delivery_->in_packet() || !lane.InOrder()) return false;
+  const std::span<RxCompletion> out = delivery_->Rest();
+  const RingCursor& at = reader_->position();
+  // Only published buffers can come back.
+  uint64_t most = std::min<uint64_t>({out.size(), lane.Published(), end - at.count()});
+  if (most == 0) return false;
+  most = std::min<uint64_t>(most, reader_->ReadyInBurst());
+  most = std::min<uint64_t>(most, burst_->plan().buffer_count - lane.OldestNumber());
+  const uint32_t done = burst_->Poll({.slots = reader_->slots().data(),
+                                      .phase = at.phase(),
+                                      .slot = at.index(),
+                                      .buffers = lane.BuffersByNumber(),
+                                      .buffer = lane.OldestNumber(),
+                                      .most = static_cast<uint32_t>(most)},
+                                     out.data());
+  if (done == 0) return false;
+  delivery_->DeliveredWhole(done);
+  reader_->Skip(done, 1);
+  lane.RemoveInOrder(done);
+  return done == most;
 }
 
 bool RingRxDriver::TakeOne() {

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
+#include "dataplane/burst/rx_ring_burst.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/compressed_completions.h"
@@ -40,10 +42,17 @@ class RingRxDriver {
   uint32_t Post(std::span<const RxBuffer> buffers);
   bool Publish();
   uint32_t Poll(std::span<RxCompletion> out);
+  AccessReport Access() const;
 
  private:
   RingRxDriver() = default;
   absl::Status MakeLanes(const RxRings& rings, const RxOptions& options);
+  // What the common case is here; null: it has none that a burst can do.
+  std::unique_ptr<burst::RxRingBurst> MakeBurst(AccessMode most);
+  bool PlanCompletion(uint32_t form, burst::RxRingPlan* plan) const;
+  bool PlanPrefix(uint32_t form, burst::RxRingPlan* plan) const;
+  // Takes completions as a burst. True: as many as it was let, go on with another.
+  bool PollBurst(uint64_t end);
   // Of the rings with room, the one with the smallest share of its buffers posted. Null: none.
   RxBufferRing* LaneToFill();
   // False: nothing there.
@@ -71,8 +80,11 @@ class RingRxDriver {
   std::vector<RxCompletionForm> forms_;
   std::optional<CompressedCompletions> compressed_;
   std::optional<RxDelivery> delivery_;
-  bool own_slots_ = false;  // completions stand in slots of the one lane
-  bool in_place_ = false;   // each in its descriptor's
+  std::unique_ptr<burst::RxRingBurst> burst_;  // null: every packet is the engine's
+  bool posts_in_bursts_ = false;               // and buffers are posted by it
+  uint32_t burst_lane_ = 0;                    // whose buffers it completes
+  bool own_slots_ = false;                     // completions stand in slots of the one lane
+  bool in_place_ = false;                      // each in its descriptor's
   bool needs_memory_ = false;
   RxFields available_;
   uint64_t completions_left_ = 0;  // of the packet that is coming in, where they are counted

@@ -90,9 +90,19 @@ absl::StatusOr<RxBufferRing> RxBufferRing::Create(const QueueShape& queue,
     return absl::InvalidArgumentError(
         absl::StrCat(lane.buffers->Where(), ": no room for one descriptor"));
   }
-  ring.ledger_ = RxLedger(static_cast<uint32_t>(most), ring.per_descriptor_,
-                          by_slot ? lane.buffers->slot_count : 0,
-                          NamedByAddress(queue, ring.ring_) ? options.buffer_bytes : 0);
+  ring.by_address_ = NamedByAddress(queue, ring.ring_);
+  // Where a descriptor is a slot, it has that one's number, as long as they come back in order.
+  const uint32_t slots = ring.writer_->slot_count();
+  const bool slot_by_slot = ring.writer_slots_ == 1 && !ring.table_.has_value() &&
+                            !ring.writer_->position().has_link() &&
+                            slots - 1 <= ring.post_->max_tag();
+  ring.ledger_ = RxLedger({.descriptors = static_cast<uint32_t>(most),
+                           .ids = slot_by_slot ? slots : static_cast<uint32_t>(most),
+                           .buffers = ring.per_descriptor_,
+                           .slots = by_slot ? lane.buffers->slot_count : 0,
+                           .buffer_bytes = ring.by_address_ ? options.buffer_bytes : 0,
+                           .slot_by_slot = slot_by_slot});
+  ring.numbered_from_ = slots;
   DescriptorBytes image;
   ring.post_->Begin(0, 0, image.bytes);
   ring.burst_bytes_ = ring.writer_->forms()[ring.form_].extent.Bytes(image.bytes);
@@ -138,20 +148,60 @@ uint32_t RxBufferRing::PutBurst(std::span<const RxBuffer> buffers) {
   }
   auto most = static_cast<uint32_t>(std::min<size_t>(buffers.size(), ledger_.Free()));
   if (!writer_->HasRoom(most * writer_slots_)) most = writer_->Room() / writer_slots_;
-  const RingCursor& at = writer_->position();
-  DescriptorBytes image;
-  for (; taken < most; ++taken) {
-    RxBuffer buffer = buffers[taken];
-    buffer.bytes = post_->Usable(buffer);
-    if (buffer.bytes == 0 || !SlotsAreFree()) break;
-    post_->Begin(ledger_.NextId(), static_cast<uint32_t>(at.count()), image.bytes);
-    post_->Put(0, buffer, image.bytes);
-    ledger_.Add(std::span(&buffer, 1), at.index(), writer_slots_);
-    writer_->Write(form_, image.bytes, burst_bytes_);
+  while (taken < most) {
+    if (burst_ != nullptr && ledger_.in_order()) {
+      const uint32_t posted = PostBurst(buffers.subspan(taken, most - taken));
+      taken += posted;
+      if (taken == most) break;
+      if (posted != 0 && writer_->position().index() == 0) continue;  // from the first slot on
+    }
+    if (!PutOne(buffers[taken])) break;
+    ++taken;
   }
   unpublished_ += taken;
   outstanding_ += taken;
   return taken;
+}
+
+bool RxBufferRing::PutOne(const RxBuffer& from) {
+  RxBuffer buffer = from;
+  buffer.bytes = post_->Usable(buffer);
+  if (buffer.bytes == 0 || !SlotsAreFree()) return false;
+  if (burst_ != nullptr && burst_->plan().needs_memory && buffer.memory == nullptr) return false;
+  const RingCursor& at = writer_->position();
+  const uint32_t id = ledger_.NextId(at.index());
+  DescriptorBytes image;
+  post_->Begin(id, static_cast<uint32_t>(at.count()), image.bytes);
+  post_->Put(0, buffer, image.bytes);
+  ledger_.Add(std::span(&buffer, 1), at.index(), writer_slots_);
+  if (id != at.index()) numbered_from_ = at.count() + 1 + at.slot_count();
+  writer_->Write(form_, image.bytes, burst_bytes_);
+  return true;
+}
+
+uint32_t RxBufferRing::PostBurst(std::span<const RxBuffer> buffers) {
+  const RingCursor& at = writer_->position();
+  burst::RxRingBurst::Free to = {.slots = writer_->slots().data(),
+                                 .phase = at.phase(),
+                                 .slot = at.index(),
+                                 .buffers = ledger_.buffers(),
+                                 .most = static_cast<uint32_t>(buffers.size()),
+                                 .were_posted = at.count() >= numbered_from_};
+  uint32_t held = 0;
+  if (writer_->HoldsNext()) {
+    uint64_t word;
+    if (!burst_->PostHeld(to, buffers.front(), &word)) return 0;
+    ledger_.AddInOrder(to.slot, 1);
+    writer_->Wrote(1, &word, form_);
+    if (at.index() == 0) return 1;
+    held = 1;
+    ++to.slot;
+    --to.most;
+  }
+  const uint32_t posted = burst_->Post(to, buffers.data() + held);
+  ledger_.AddInOrder(to.slot, posted);
+  writer_->Wrote(posted, nullptr, form_);
+  return held + posted;
 }
 
 bool RxBufferRing::WriteDescriptor() {
@@ -163,7 +213,7 @@ bool RxBufferRing::WriteDescriptor() {
     if (slot == TableWriter::kNone) return false;
   }
   for (uint32_t i = waiting_count_; i < per_descriptor_; ++i) waiting_[i] = RxBuffer();
-  post_->Begin(ledger_.NextId(), static_cast<uint32_t>(at.count()), image.bytes);
+  post_->Begin(ledger_.NextId(slot), static_cast<uint32_t>(at.count()), image.bytes);
   for (uint32_t i = 0; i < waiting_count_; ++i) post_->Put(i, waiting_[i], image.bytes);
   ledger_.Add(std::span(waiting_, per_descriptor_), slot, table_.has_value() ? 1 : writer_slots_);
   if (table_.has_value()) {

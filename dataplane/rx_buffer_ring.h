@@ -14,6 +14,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/rx_ring_burst.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/post_writer.h"
 #include "dataplane/rx_driver.h"
@@ -70,6 +71,22 @@ class RxBufferRing {
     }
   }
 
+  // For bursts: that they do what PutBurst does, from now on; whether completions of the oldest
+  // descriptors may be taken so; their buffers, by number, and the number of the oldest; and that
+  // so many of them came back.
+  void UseBurst(const burst::RxRingBurst* burst) { burst_ = burst; }
+  bool InOrder() const { return ledger_.in_order(); }
+  RxBuffer* BuffersByNumber() { return ledger_.buffers(); }
+  uint32_t OldestNumber() const { return ledger_.Oldest(); }
+  void RemoveInOrder(uint32_t count) {
+    outstanding_ -= count;
+    ledger_.RemoveInOrder(count);
+    writer_->Free(count);
+  }
+  // Whether a plan can be made for descriptors of this ring; then fills in what it needs to know of
+  // buffers and of posting. key: by which completions name buffers.
+  bool PlanBurst(v1::CompletionKey key, bool device_writes_slots, burst::RxRingPlan* plan) const;
+
   // One buffer after the other, for packets that take as many as they need. Null: none.
   const RxBuffer* Oldest() const;
   // Whether there is one behind the oldest.
@@ -79,6 +96,8 @@ class RxBufferRing {
  private:
   RxBufferRing() = default;
   bool WriteDescriptor();
+  bool PutOne(const RxBuffer& from);
+  uint32_t PostBurst(std::span<const RxBuffer> buffers);
   uint32_t FreeDescriptors();
   // Whether no completion can mean an older descriptor in the next one's slots: one that a device
   // passed over keeps them.
@@ -101,7 +120,11 @@ class RxBufferRing {
   bool bursts_ = false;       // a descriptor has one buffer, and always as many bytes
   uint32_t burst_bytes_ = 0;  // so many
   bool slots_name_ = false;   // completions name a slot of the ring
+  bool by_address_ = false;   // completions name an address in a buffer
   RxLedger ledger_;
+  const burst::RxRingBurst* burst_ = nullptr;
+  // Count of slots from which on every slot holds a descriptor of the buffer with its number.
+  uint64_t numbered_from_ = 0;
   uint32_t unpublished_ = 0;  // descriptors
   uint32_t outstanding_ = 0;  // buffers
   uint32_t taken_of_oldest_ = 0;

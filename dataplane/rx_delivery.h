@@ -88,6 +88,10 @@ class RxDelivery {
     said -= std::min<uint64_t>(said, rules_.crc_bytes);
     return static_cast<uint32_t>(std::min<uint64_t>(said, room));
   }
+  // The same for several of them, which are filled with all that they have: where they go, and how
+  // many there were. Needs !in_packet().
+  std::span<RxCompletion> Rest() const { return out_.subspan(count_); }
+  void DeliveredWhole(uint32_t count) { count_ += count; }
   // One buffer with no bytes of a damaged packet, which ends here.
   void DeliverDamaged(std::span<const RxBuffer> buffers);
 

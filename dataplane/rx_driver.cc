@@ -66,7 +66,8 @@ uint32_t RxDriver::Poll(std::span<RxCompletion> out) {
   return With([&](auto& e) { return e.Poll(out); });
 }
 AccessReport RxDriver::Access() const {
-  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
+  if (in_place_ != nullptr) return in_place_->Access();
+  return rings_ != nullptr ? rings_->Access() : AccessReport::Engine();
 }
 
 }  // namespace qsplit::dataplane

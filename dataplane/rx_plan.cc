@@ -431,7 +431,11 @@ bool RxProgram::AddTable(const std::vector<Table::Gather>& gathers, const Words&
 
 std::optional<RecordPlan> RxProgram::Plan(DescriptorBytes mask, DescriptorBytes value) const {
   RecordPlan plan;
-  if (has_offset_ || !last_.IsBits(mask.bytes, value.bytes)) return std::nullopt;
+  if (!last_.IsBits(mask.bytes, value.bytes)) return std::nullopt;
+  if (has_offset_ &&
+      (offset_.MaxRaw() > UINT32_MAX || !burst::AddPieces(offset_, 32, 0, &plan.offset))) {
+    return std::nullopt;
+  }
   if (!lengths_.empty()) {
     const Valued& length = lengths_.front();
     if (!length.valid.IsBits(mask.bytes, value.bytes) || length.field.MaxRaw() > UINT32_MAX ||

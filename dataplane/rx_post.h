@@ -42,6 +42,28 @@ class RxPost {
   // The largest tag that fits.
   uint64_t max_tag() const { return tag_.has_value() ? tag_->MaxValue() : UINT64_MAX; }
 
+  // Driver. What Begin and Put write of a descriptor with its first buffer alone.
+  struct First {
+    const DescriptorBytes& image;
+    uint32_t at;  // bytes from the descriptor's start to where address and length stand
+    const FieldAccess& address;
+    const FieldAccess* length;  // null: not said
+    const FieldAccess* tag;     // null: none
+    bool counts;                // the count of slots is written too
+    uint64_t alignment_mask;    // bits of an address that must be 0
+    uint32_t buffer_bytes;      // of each, where no length is said
+  };
+  First OfFirst() const {
+    const Place& place = places_.front();
+    return {image_,
+            place.at,
+            place.address,
+            place.length.has_value() ? &*place.length : nullptr,
+            tag_.has_value() ? &*tag_ : nullptr,
+            count_.has_value(),
+            alignment_mask_,
+            buffer_bytes_};
+  }
   // Driver. The bytes of the buffer that the device will use; 0: it cannot be posted here.
   uint32_t Usable(const RxBuffer& buffer) const {
     if ((buffer.address.value & alignment_mask_) != 0) return 0;

@@ -26,6 +26,7 @@ class SlotMemory {
         slot_bytes_(slot_bytes),
         word_bytes_(WordFor(reinterpret_cast<uintptr_t>(slots) | slot_bytes)) {}
 
+  std::byte* data() const { return slots_; }
   uint32_t slot_bytes() const { return slot_bytes_; }
   uint32_t word_bytes() const { return word_bytes_; }
   // Which word of a slot a byte stands in.

@@ -1,5 +1,7 @@
 #include "dataplane/burst/columns.h"
 
+#include <array>
+#include <bit>
 #include <cstring>
 
 namespace qsplit::dataplane::burst {
@@ -94,11 +96,17 @@ void Apply(const uint64_t* entries, const Column& at, uint32_t count, Column& to
 
 }  // namespace
 
+void ReadNumbers(const std::vector<Piece>& pieces, const WordColumns& words, uint32_t count,
+                 uint64_t* numbers) {
+  AddPieces(pieces, words, count, *reinterpret_cast<Column*>(numbers));
+}
+
 void ReadLengths(const RecordPlan& plan, const WordColumns& words, uint32_t count,
                  uint64_t* lengths) {
-  alignas(64) Column sum;
-  AddPieces(plan.length, words, count, sum);
-  for (uint32_t i = 0; i < count; ++i) lengths[i] = sum[i] - plan.length_less;
+  ReadNumbers(plan.length, words, count, lengths);
+  const uint64_t less = plan.length_less;
+  if (less == 0) return;
+  for (uint32_t i = 0; i < count; ++i) lengths[i] -= less;
 }
 
 void ReadMetadata(const RecordPlan& plan, const WordColumns& words, uint32_t count,
@@ -137,17 +145,16 @@ void ReadMetadata(const RecordPlan& plan, const WordColumns& words, uint32_t cou
       StorePair(to + i, LoadPair(to + i) | LoadPair(lanes[l] + i));
     }
   }
-  for (uint32_t w = 0; w < kMetaWords; ++w) {
+  // All that is the same, in one go; then word by word what is not.
+  const std::array<uint64_t, kMetaWords> constant = plan.constant;
+  for (uint32_t i = 0; i < count; ++i) {
+    std::memcpy(static_cast<void*>(&out[i].meta), constant.data(), sizeof constant);
+  }
+  for (; valued != 0; valued &= valued - 1) {
+    const auto w = static_cast<uint32_t>(std::countr_zero(valued));
     std::byte* to = reinterpret_cast<std::byte*>(&out->meta) + size_t{8} * w;
-    const uint64_t constant = plan.constant[w];
-    if ((valued >> w & 1) != 0) {
-      for (uint32_t i = 0; i < count; ++i, to += sizeof(RxCompletion)) {
-        std::memcpy(to, &values[w][i], sizeof(uint64_t));
-      }
-    } else {
-      for (uint32_t i = 0; i < count; ++i, to += sizeof(RxCompletion)) {
-        std::memcpy(to, &constant, sizeof constant);
-      }
+    for (uint32_t i = 0; i < count; ++i, to += sizeof(RxCompletion)) {
+      std::memcpy(to, &values[w][i], sizeof(uint64_t));
     }
   }
 }

@@ -20,6 +20,10 @@ struct WordColumns {
   alignas(64) uint64_t word[kMaxWords][kColumn];
 };
 
+// The numbers that they have in these pieces. Columns hold kColumn numbers, of which so many are
+// written, or one more.
+void ReadNumbers(const std::vector<Piece>& pieces, const WordColumns& words, uint32_t count,
+                 uint64_t* numbers);
 // The lengths that they say, less what is to be taken off; more than UINT32_MAX where it says less
 // than that.
 void ReadLengths(const RecordPlan& plan, const WordColumns& words, uint32_t count,

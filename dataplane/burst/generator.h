@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/burst/rx_burst.h"
+#include "dataplane/burst/rx_ring_burst.h"
 #include "dataplane/burst/tx_burst.h"
 #include "dataplane/burst/tx_ring.h"
 
@@ -22,6 +23,20 @@ struct RxCode {
   std::vector<std::byte> bytes;
   size_t poll = 0;
   size_t post = 0;
+};
+
+struct RxRingCode {
+  static constexpr size_t kNone = SIZE_MAX;
+
+  std::vector<std::byte> bytes;
+  // By the ring's phase.
+  size_t poll[2] = {};
+  size_t post[2] = {};
+  // The same as post, into slots that held descriptors of buffers of as many bytes; kNone: nothing
+  // would be left out.
+  size_t again[2] = {kNone, kNone};
+  // For PostHeld of one buffer; kNone: the plan says that it is not called.
+  size_t held[2] = {kNone, kNone};
 };
 
 struct TxCode {
@@ -42,6 +57,8 @@ enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
 // UNIMPLEMENTED: not for this processor. INTERNAL: the assembler refused something.
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
                                   Instructions which = Instructions::kOfThisProcessor);
+absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan,
+                                          Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 

@@ -7,7 +7,7 @@
 namespace qsplit::dataplane::burst {
 namespace {
 
-[[maybe_unused]] absl::Status NotHere() {
+absl::Status NotHere() {
   return absl::UnimplementedError(
       "compiled access: this build makes no code for this processor; descriptors are interpreted");
 }
@@ -18,6 +18,7 @@ namespace {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 #endif
+absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
   return NotHere();
 }

@@ -94,12 +94,60 @@ void RecordPlan::Finish() {
   words = 0;
   for (uint32_t w = 0; w < kMaxWords; ++w) words |= tests[w].mask != 0 ? 1u << w : 0;
   for (const Piece& piece : length) words |= 1u << piece.word;
+  for (const Piece& piece : offset) words |= 1u << piece.word;
   for (const Lane& lane : lanes) {
     for (const Piece& piece : lane.pieces) words |= 1u << piece.word;
   }
   for (const Table& table : tables) {
     for (const Table::Gather& gather : table.gathers) words |= 1u << gather.word;
   }
+}
+
+bool RecordPlan::Append(const RecordPlan& other, uint32_t words_before) {
+  const auto says = [](const RecordPlan& plan) {
+    return !plan.lanes.empty() || !plan.tables.empty() ||
+           plan.constant != std::array<uint64_t, kMetaWords>{};
+  };
+  if ((says(*this) && says(other)) || !other.offset.empty()) return false;
+  const auto moved = [&](std::vector<Piece> pieces) {
+    for (Piece& piece : pieces) piece.word = static_cast<uint8_t>(piece.word + words_before);
+    return pieces;
+  };
+  for (uint32_t w = 0; w < kMaxWords; ++w) {
+    if ((other.words >> w & 1) == 0) continue;
+    if (w + words_before >= kMaxWords) return false;
+    tests[w + words_before] = other.tests[w];
+  }
+  words |= other.words << words_before;
+  if (length.empty()) length = moved(other.length);
+  if (!says(other)) return true;
+  constant = other.constant;
+  lanes = other.lanes;
+  for (Lane& lane : lanes) lane.pieces = moved(lane.pieces);
+  tables = other.tables;
+  for (Table& table : tables) {
+    for (Table::Gather& gather : table.gathers) {
+      gather.word = static_cast<uint8_t>(gather.word + words_before);
+    }
+  }
+  return true;
+}
+
+bool RecordPlan::LooksAt(uint32_t word, uint64_t bits) const {
+  const auto reads = [&](const std::vector<Piece>& pieces) {
+    return std::any_of(pieces.begin(), pieces.end(), [&](const Piece& piece) {
+      return piece.word == word && (piece.Put(~uint64_t{0}) & bits) != 0;
+    });
+  };
+  if (reads(length) || reads(offset)) return true;
+  for (const Lane& lane : lanes) {
+    if (reads(lane.pieces)) return true;
+  }
+  return std::any_of(tables.begin(), tables.end(), [&](const Table& table) {
+    return std::any_of(table.gathers.begin(), table.gathers.end(), [&](const Table::Gather& g) {
+      return g.word == word && (g.mask & bits) != 0;
+    });
+  });
 }
 
 bool RecordPlan::Fills(uint32_t out) const {

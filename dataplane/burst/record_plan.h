@@ -110,6 +110,8 @@ struct RecordPlan {
   // packet.length, and what to take off it (a frame check sequence). Empty: the form says none.
   std::vector<Piece> length;
   uint32_t length_less = 0;
+  // packet.offset; empty: at the buffer's first byte, or behind a prefix.
+  std::vector<Piece> offset;
   // Metadata that is the same in all completions; after Finish of words without values from tables.
   std::array<uint64_t, kMetaWords> constant{};
   std::vector<Lane> lanes;
@@ -121,6 +123,12 @@ struct RecordPlan {
   // Once all else is there: fills in `words`, and gives constants to the first table that fills
   // their word.
   void Finish();
+  // Adds what another descriptor says, whose words come `words_before` further; its length, where
+  // this one has none. Both are finished. False: they are too many, or both say something of the
+  // metadata.
+  bool Append(const RecordPlan& other, uint32_t words_before);
+  // Whether bits of a word decide anything but whether it is the common case.
+  bool LooksAt(uint32_t word, uint64_t bits) const;
   // Whether any lane or table speaks of this word of the metadata.
   bool Fills(uint32_t out) const;
 };

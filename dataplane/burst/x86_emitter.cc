@@ -57,6 +57,15 @@ void Emitter::Set(const Gp& reg, uint64_t value) {
   }
 }
 
+void Emitter::Sub(const Gp& reg, uint64_t value) {
+  if (value == 0) return;
+  if (FitsImmediate(value)) {
+    cc_.sub(reg, static_cast<int32_t>(value));
+  } else {
+    cc_.sub(reg, Constant(value));
+  }
+}
+
 void Emitter::Test(const Gp& word, const WordTest& test, const Label& otherwise) {
   if (test.mask == 0) return;
   const Gp bits = cc_.newUInt64();

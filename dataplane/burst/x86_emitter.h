@@ -47,6 +47,7 @@ class Emitter : public Assembly {
   // reg &= value, reg = value, by the shortest way.
   void And(const Gp& reg, uint64_t value);
   void Set(const Gp& reg, uint64_t value);
+  void Sub(const Gp& reg, uint64_t value);
   // Goes to `otherwise` unless (word & test.mask) == test.value.
   void Test(const Gp& word, const WordTest& test, const Label& otherwise);
   // The sum of pieces of words, shifted to the left. mask_later: bits around them need not be 0.
@@ -84,7 +85,13 @@ class Record {
   // fails.
   void Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
             const Label& otherwise);
+  // The same for one word; phase_bits: of its test, that must be the other way round. `from` of 4
+  // bytes: the rest of the word is 0.
+  void LoadWord(uint32_t word, const Mem& from, uint64_t phase_bits, const Label& otherwise);
+  // The same without the test.
+  const Gp& LoadUntested(uint32_t word, const Mem& from);
   const Gp& word(uint32_t index) const { return words_[index]; }
+  std::span<const Gp> words() const { return words_; }
   // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
   Gp Length(const Label& otherwise);
   // Writes the metadata; to: where so many bytes of it stand.

@@ -33,17 +33,27 @@ Record::Record(Emitter* emitter, const RecordPlan& plan) : emitter_(emitter), pl
 
 void Record::Load(const std::function<Mem(uint32_t word)>& at, uint32_t first_word,
                   const Label& otherwise) {
-  asm86::Compiler& cc = emitter_->cc();
-  const auto load = [&](uint32_t w) {
-    words_[w] = cc.newUInt64("w%u", w);
-    cc.mov(words_[w], at(w));
-    emitter_->Test(words_[w], plan_.tests[w], otherwise);
-  };
   // Loads are not reordered with earlier ones: the first is the acquire.
-  load(first_word);
+  LoadWord(first_word, at(first_word), 0, otherwise);
   for (uint32_t w = 0; w < kMaxWords; ++w) {
-    if (w != first_word && (plan_.words >> w & 1) != 0) load(w);
+    if (w != first_word && (plan_.words >> w & 1) != 0) LoadWord(w, at(w), 0, otherwise);
   }
+}
+
+void Record::LoadWord(uint32_t word, const Mem& from, uint64_t phase_bits, const Label& otherwise) {
+  const WordTest& test = plan_.tests[word];
+  emitter_->Test(LoadUntested(word, from), {test.mask, test.value ^ phase_bits}, otherwise);
+}
+
+const Gp& Record::LoadUntested(uint32_t word, const Mem& from) {
+  asm86::Compiler& cc = emitter_->cc();
+  const Gp to = words_[word] = cc.newUInt64("w%u", word);
+  if (from.size() == 4) {
+    cc.mov(to.r32(), from);
+  } else {
+    cc.mov(to, from);
+  }
+  return words_[word];
 }
 
 Gp Record::Length(const Label& otherwise) {
@@ -84,6 +94,10 @@ void Record::StoreConstants(const Place& to) {
     if (plan_.Fills(w)) continue;
     const size_t at = size_t{8} * w;
     if (plan_.constant[w] != 0) {
+      if (plan_.constant[w] <= INT32_MAX) {
+        cc.mov(to(8, at), static_cast<int32_t>(plan_.constant[w]));
+        continue;
+      }
       const Gp value = cc.newUInt64();
       emitter_->Set(value, plan_.constant[w]);
       cc.mov(to(8, at), value);

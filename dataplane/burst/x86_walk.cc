@@ -26,23 +26,43 @@ Walk::Walk(Emitter* emitter, const Strides& strides) : emitter_(emitter), stride
   emitter->BeginConstants();
   cc.mov(index.r32(), index.r32());
   cc.mov(wanted_.r32(), wanted_.r32());
-  // As many as there are slots up to the ring's end: none if the index is beyond.
-  const Gp room = cc.newUInt64("room");
-  const Label inside = cc.newLabel();
-  emitter->Set(room, strides.slot_count);
-  cc.sub(room, index);
-  cc.ja(inside);
-  emitter->Set(room, 0);
-  cc.bind(inside);
-  if (strides.slots_each == 2) cc.shr(room, 1);
-  cc.cmp(wanted_, room);
-  cc.cmova(wanted_, room);
+  const Gp first_state = strides.state_count != 0 ? more_ : index;
+  Limit(index, strides.slot_count, strides.slots_each);
+  if (strides.state_count != 0) Limit(more_, strides.state_count, 1);
   cc.mov(left_, wanted_);
+  if (strides.numbered) {
+    number_ = cc.newUInt64("number");
+    cc.mov(number_, first_state);
+  }
   if (strides.state_bytes != 0) {
-    cc.lea(state_, asm86::ptr(state_, index, strides.state_bytes == 8 ? 3 : 2));
+    const Gp offset = cc.newUInt64("offset");
+    cc.imul(offset, first_state, strides.state_bytes);
+    cc.add(state_, offset);
   }
   cc.imul(index, index, strides.slot_bytes);
   cc.add(slot_, index);
+}
+
+// As many as there are up to the end: none if the index is beyond.
+void Walk::Limit(const Gp& index, uint32_t count, uint32_t each) {
+  asm86::Compiler& cc = emitter_->cc();
+  const Gp room = cc.newUInt64("room");
+  const Label inside = cc.newLabel();
+  emitter_->Set(room, count);
+  cc.sub(room, index);
+  cc.ja(inside);
+  emitter_->Set(room, 0);
+  cc.bind(inside);
+  if (each == 2) cc.shr(room, 1);
+  cc.cmp(wanted_, room);
+  cc.cmova(wanted_, room);
+}
+
+Gp Walk::Number() const {
+  asm86::Compiler& cc = emitter_->cc();
+  const Gp number = cc.newUInt64();
+  cc.lea(number, asm86::ptr(number_, static_cast<int32_t>(ahead_)));
+  return number;
 }
 
 void Walk::Advance(uint32_t elements, const std::function<void(uint32_t)>& more) {
@@ -51,6 +71,7 @@ void Walk::Advance(uint32_t elements, const std::function<void(uint32_t)>& more)
   cc.add(slot_, elements * strides_.slots_each * strides_.slot_bytes);
   if (strides_.state_bytes != 0) cc.add(state_, elements * strides_.state_bytes);
   cc.add(element_, elements * strides_.element_bytes);
+  if (strides_.numbered) cc.add(number_, elements);
 }
 
 void Walk::Run(const std::function<void()>& body, const std::function<void()>& last,

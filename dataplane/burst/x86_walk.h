@@ -17,9 +17,13 @@ namespace qsplit::dataplane::burst::x86 {
 struct Strides {
   uint32_t slot_count = 0;
   uint32_t slot_bytes = 0;
-  uint32_t state_bytes = 0;    // that the driver remembers of a slot: 4 or 8; 0: of none
+  uint32_t state_bytes = 0;    // that the driver remembers of a slot; 0: of none
   uint32_t element_bytes = 0;  // of the array that is handed in
   uint32_t slots_each = 1;     // of an element, 1 or 2
+  // Not 0: so many states, of which not the slot's comes first, but the one whose number is the
+  // function's last argument; it does not go over more than there are from that one to the last.
+  uint32_t state_count = 0;
+  bool numbered = false;  // whether Number is called
 };
 
 class Walk {
@@ -48,6 +52,8 @@ class Walk {
   const Gp& state() const { return state_; }
   // The last argument.
   const Gp& more() const { return more_; }
+  // The number of this state (slot), in a register of its own.
+  Gp Number() const;
   // Whether `last` may follow on this slot.
   bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
   // Elements in front of this one that registers have not been moved on by.
@@ -56,6 +62,7 @@ class Walk {
   const Label& stop() const { return stop_; }
 
  private:
+  void Limit(const Gp& index, uint32_t count, uint32_t each);
   Mem At(const Gp& base, uint32_t stride, uint32_t bytes, size_t offset) const {
     return asmjit::x86::Mem(base, static_cast<int32_t>(ahead_ * stride + offset), bytes);
   }
@@ -64,7 +71,7 @@ class Walk {
   Emitter* emitter_;
   Strides strides_;
   asmjit::FuncNode* function_ = nullptr;
-  Gp slot_, state_, element_, more_;
+  Gp slot_, state_, element_, more_, number_;
   Gp left_;
   Gp wanted_;
   Label stop_;

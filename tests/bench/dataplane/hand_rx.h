@@ -32,16 +32,23 @@ using dataplane::RxMetadata;
 using dataplane::StoreRelaxed;
 using dataplane::StoreRelease;
 
+struct HandQueue {
+  std::byte* slots;
+  uint32_t slot_count;
+  std::byte* tail;
+  uint32_t buffer_bytes;
+};
+
 // What both have: slots of so many bytes in a ring with a tail register.
 template <uint32_t kSlotBytes>
 class HandRing {
  public:
-  HandRing(std::byte* slots, uint32_t slot_count, std::byte* tail, uint32_t buffer_bytes)
-      : slots_(slots),
-        slot_count_(slot_count),
-        tail_(tail),
-        buffer_bytes_(buffer_bytes),
-        cookies_(slot_count) {}
+  explicit HandRing(const HandQueue& queue)
+      : slots_(queue.slots),
+        slot_count_(queue.slot_count),
+        tail_(queue.tail),
+        buffer_bytes_(queue.buffer_bytes),
+        cookies_(queue.slot_count) {}
 
   // As RxDriver::Post, buffers whose addresses are even and that are long enough.
   uint32_t Post(std::span<const RxBuffer> buffers) {
@@ -77,11 +84,11 @@ class HandRing {
 
 // A completion as 64-bit words, for loops that know how RxCompletion lies in memory.
 inline void Put(RxCompletion* out, uint64_t cookie_length, uint64_t present_hash,
-                uint64_t states_tag) {
+                uint64_t states_tag, uint32_t offset = 0) {
   auto* to = reinterpret_cast<std::byte*>(out);
   const auto put = [&](size_t word, uint64_t value) { std::memcpy(to + 8 * word, &value, 8); };
   put(0, cookie_length);
-  put(1, uint64_t{0x101} << 32);  // first and last
+  put(1, uint64_t{0x101} << 32 | offset);  // first and last
   put(2, present_hash);
   put(3, states_tag);
   std::memset(to + 32, 0, 24);

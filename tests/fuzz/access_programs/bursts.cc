@@ -12,7 +12,7 @@ using namespace dataplane;  // NOLINT
 
 void RunBurst(const RxProgram& program, const DescriptorBytes& bytes) {
   std::optional<burst::RecordPlan> record = program.Plan({}, {});
-  if (!record.has_value()) return;
+  if (!record.has_value() || !record->offset.empty()) return;
   burst::RxBurstPlan plan;
   plan.record = *std::move(record);
   plan.slot_count = 1;
