@@ -172,6 +172,12 @@ Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
   return sum;
 }
 
+Emitter::Spot Emitter::Element(const Reg& array, const Reg& number, uint32_t bytes) {
+  const Reg at = New();
+  cc_.add(at, array, number, arm::lsl(std::countr_zero(bytes)));
+  return {at};
+}
+
 void Emitter::Least(const Reg& to, const Reg& other) {
   cc_.cmp(to, other);
   cc_.csel(to, to, other, If::kLO);
@@ -206,9 +212,9 @@ void Emitter::JumpIf(const Reg& a, If is, const Reg& b, const Label& to) {
   cc_.b(is, to);
 }
 
-void Emitter::JumpIfWord(const Reg& a, If is, const Spot& b, const Label& to) {
+void Emitter::JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to) {
   const Reg value = New();
-  Load(value, b, 4);
+  Load(value, b, bytes);
   JumpIf(a, is, value, to);
 }
 

@@ -173,8 +173,8 @@ typename Emitter::Reg RxRingCompletion<Emitter>::Length(const std::optional<Reg>
   Take(length, counted ? less - plan_.prefix_bytes : less);
   // More than there is room for is not believed: the engine cuts it.
   if (counted && !skip.has_value()) {
-    emitter_->JumpIfWord(length, Emitter::kAbove, walk_.State(offsetof(RxBuffer, bytes)),
-                         walk_.stop());
+    emitter_->JumpIf(length, Emitter::kAbove, walk_.State(offsetof(RxBuffer, bytes)), 4,
+                     walk_.stop());
   } else {
     const Reg bytes = BufferBytes();
     if (skip.has_value()) emitter_->SubJumpIf(bytes, *skip, Emitter::kBelow, walk_.stop());
@@ -277,8 +277,8 @@ typename Emitter::Reg RxRingPosting<Emitter>::CheckBytes() {
     emitter_->JumpIf(bytes, Emitter::kBelow, plan_.buffer_bytes, walk_.stop());
     emitter_->Set(bytes, plan_.buffer_bytes);
   } else if (again_) {
-    emitter_->JumpIfWord(bytes, Emitter::kNotZero, walk_.State(offsetof(RxBuffer, bytes)),
-                         walk_.stop());
+    emitter_->JumpIf(bytes, Emitter::kNotZero, walk_.State(offsetof(RxBuffer, bytes)), 4,
+                     walk_.stop());
   } else {
     emitter_->JumpUnlessUpTo(bytes, plan_.max_length, walk_.stop());
   }

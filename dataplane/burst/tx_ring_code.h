@@ -6,7 +6,6 @@
 #define QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,49 +15,10 @@
 #include "absl/status/statusor.h"
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/number_code.h"
+#include "dataplane/burst/tx_word_pair.h"
 #include "dataplane/burst/walk_code.h"
 
 namespace qsplit::dataplane::burst {
-
-// Two words in a row whose bytes are the packet's own, in any order, or the image's: a shuffle of a
-// TxPacket, which has them all.
-struct TxWordPair {
-  static constexpr uint8_t kZero = 0x80;
-  static constexpr int kNone = -1;
-
-  bool shuffles = false;
-  std::array<uint8_t, 16> from{};  // bytes of the packet; kZero
-  int id_at = kNone;               // a number of 16 bits, too: which of the pair's
-  // What the emitter has of it.
-  int32_t shuffle_at = 0;
-
-  TxWordPair() { from.fill(kZero); }
-  // False: it is more than that.
-  bool Add(const TxWord::Part& part, uint32_t word);
-};
-static_assert(sizeof(TxPacket) == 16);
-
-inline bool TxWordPair::Add(const TxWord::Part& part, uint32_t word) {
-  const Piece& piece = part.piece;
-  const auto bits = static_cast<uint32_t>(std::popcount(piece.mask));
-  if (piece.shift % 8 != 0 || piece.place % 8 != 0 || (bits % 8 != 0 && !part.whole)) return false;
-  if (part.source == TxSource::kId && !piece.byte_swap && bits == 16 && piece.shift % 16 == 0 &&
-      piece.place == 0 && id_at == kNone) {
-    id_at = static_cast<int>(4 * word + piece.shift / 16);
-    return true;
-  }
-  if (part.source != TxSource::kBytes && part.source != TxSource::kAddress) return false;
-  const size_t first = part.source == TxSource::kBytes ? offsetof(TxPacket, bytes) : 0;
-  static_assert(offsetof(TxPacket, address) == 0);
-  for (uint32_t i = 0; i < (bits + 7) / 8; ++i) {
-    const uint32_t at = piece.shift / 8 + i;
-    if (at > 7) return false;
-    from[8 * word + (piece.byte_swap ? 7 - at : at)] =
-        static_cast<uint8_t>(first + piece.place / 8 + i);
-  }
-  shuffles = true;
-  return true;
-}
 
 // The loop that writes packets.
 template <typename Emitter>
@@ -263,9 +223,8 @@ void TxRingPush<Emitter>::Packet() {
     id = Load({ids_, -before}, 4);
   }
   if (plan_.has_prefix) {
-    const Reg at = emitter_->Plus(prefixes_, 0);
-    emitter_->AddProduct(at, id, sizeof(uint32_t));
-    emitter_->JumpIf(Load({at}, 4), Emitter::kNotZero, prefix_, walk_.stop());
+    emitter_->JumpIf(prefix_, Emitter::kNotZero, emitter_->Element(prefixes_, id, sizeof(uint32_t)),
+                     4, walk_.stop());
   }
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     if (pairs_[w].has_value()) {
@@ -332,10 +291,11 @@ void TxRingPush<Emitter>::Remember(const Reg& id) {
     emitter_->Store({cookies_, ahead}, cookie, 4);
     return;
   }
-  const Reg at = emitter_->Plus(remembered_, 0);
-  emitter_->AddProduct(at, id, sizeof(TxRemembered));
-  emitter_->Store({at, offsetof(TxRemembered, burst)}, number_, 8);
-  emitter_->Store({at, offsetof(TxRemembered, cookie)}, cookie, 4);
+  Spot at = emitter_->Element(remembered_, id, sizeof(TxRemembered));
+  at.offset = offsetof(TxRemembered, burst);
+  emitter_->Store(at, number_, 8);
+  at.offset = offsetof(TxRemembered, cookie);
+  emitter_->Store(at, cookie, 4);
 }
 
 template <typename Emitter>
@@ -402,9 +362,7 @@ class TxRingCodeMaker {
       const Reg bits = emitter_->New();
       emitter_->Move(bits, words[done_.tests[i].word]);
       emitter_->And(bits, done_.tests[i].mask);
-      const Reg value = emitter_->New();
-      emitter_->Load(value, walk.More(8 * i), 8);
-      emitter_->JumpIf(bits, Emitter::kNotZero, value, walk.stop());
+      emitter_->JumpIf(bits, Emitter::kNotZero, walk.More(8 * i), 8, walk.stop());
     }
     for (const Piece& piece : done_.key) load(piece.word);
     const Reg key = GetNumber(emitter_, std::span(done_.key), std::span<const Reg>(words), false);

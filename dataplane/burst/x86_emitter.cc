@@ -49,7 +49,8 @@ asmjit::FuncNode* Emitter::Begin(Arguments* arguments) {
 }
 
 asm86::Mem Emitter::Mem(const Spot& spot, uint32_t bytes) const {
-  if (spot.index.has_value()) return asm86::Mem(spot.base, *spot.index, 0, spot.offset, bytes);
+  if (spot.index.has_value())
+    return asm86::Mem(spot.base, *spot.index, spot.shift, spot.offset, bytes);
   return asm86::Mem(spot.base, spot.offset, bytes);
 }
 
@@ -159,6 +160,15 @@ Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
   return sum;
 }
 
+Emitter::Spot Emitter::Element(const Reg& array, const Reg& number, uint32_t bytes) {
+  const auto shift = static_cast<uint32_t>(std::countr_zero(bytes));
+  if (shift <= 3) return {array, 0, number, shift};
+  const Reg index = New();
+  cc_.mov(index, number);
+  cc_.shl(index, shift);
+  return {array, 0, index};
+}
+
 void Emitter::Least(const Reg& to, const Reg& other) {
   cc_.cmp(to, other);
   cc_.cmova(to, other);
@@ -189,8 +199,8 @@ void Emitter::JumpIf(const Reg& a, If is, const Reg& b, const Label& to) {
   cc_.j(is, to);
 }
 
-void Emitter::JumpIfWord(const Reg& a, If is, const Spot& b, const Label& to) {
-  cc_.cmp(a.r32(), Mem(b, 4));
+void Emitter::JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to) {
+  cc_.cmp(bytes == 4 ? a.r32() : a, Mem(b, bytes));
   cc_.j(is, to);
 }
 

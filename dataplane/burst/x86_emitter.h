@@ -28,6 +28,7 @@ class Emitter : public Assembly {
     Reg base;
     int32_t offset = 0;
     std::optional<Reg> index = std::nullopt;
+    uint32_t shift = 0;  // of the index, to the left
   };
 
   explicit Emitter(Instructions which);
@@ -68,6 +69,8 @@ class Emitter : public Assembly {
   void RotateRight(const Reg& to, uint32_t bits) { cc_.ror(to, bits); }
   // A new register with a sum, with a place's address.
   Reg Plus(const Reg& from, uint32_t value);
+  // An element of an array; bytes: of each, a power of two.
+  Spot Element(const Reg& array, const Reg& number, uint32_t bytes);
   Reg Address(const Spot& spot) { return Plus(spot.base, static_cast<uint32_t>(spot.offset)); }
   // to = the lesser of both.
   void Least(const Reg& to, const Reg& other);
@@ -80,8 +83,8 @@ class Emitter : public Assembly {
   void Jump(const Label& to) { cc_.jmp(to); }
   void JumpIf(const Reg& a, If is, uint64_t b, const Label& to);
   void JumpIf(const Reg& a, If is, const Reg& b, const Label& to);
-  // By 4 bytes in memory; a has no more either.
-  void JumpIfWord(const Reg& a, If is, const Spot& b, const Label& to);
+  // By memory of 8 bytes, or of 4: a has no more either.
+  void JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
   // Unless it is 1 to `most`.
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
