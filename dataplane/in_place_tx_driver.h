@@ -39,7 +39,7 @@ class InPlaceTxDriver {
   uint32_t Reclaim(std::span<uint32_t> cookies);
   AccessReport Access() const;
   // How the common case of each form of data is written; null: by the engine.
-  std::span<const std::unique_ptr<burst::TxBurst>> bursts() const { return bursts_; }
+  std::span<const std::shared_ptr<const burst::TxBurst>> bursts() const { return bursts_; }
 
  private:
   // How a request is carried; what the last one was, is kept.

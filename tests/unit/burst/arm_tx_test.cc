@@ -25,7 +25,7 @@ TEST_P(ArmTx, WritesWhatThePlanSays) {
   if (!driver.ok()) GTEST_SKIP() << "not driven in place";
   Random random(29);
   uint32_t bursts = 0;
-  for (const std::unique_ptr<TxBurst>& burst : (*driver)->bursts()) {
+  for (const std::shared_ptr<const TxBurst>& burst : (*driver)->bursts()) {
     if (burst == nullptr) continue;
     ++bursts;
     const TxBurstPlan& plan = burst->plan();
