@@ -3,7 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "dataplane/burst/burst_cache.h"
+#include "dataplane/burst_cache.h"
 #include "dataplane/in_place_rx.h"
 
 namespace qsplit::dataplane {
@@ -120,11 +120,10 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> InPlaceRxDriver::Create(
   driver->prefix_bytes_ = packet.prefix_bytes();
   driver->copy_bytes_ = (s.ring->slot_bytes() + 7) / 8 * 8;
   driver->posted_.resize(s.slot_count);
-  driver->burst_ = burst::BurstCache::Get<burst::RxBurst>(
+  driver->burst_ = BurstCache::Get<burst::RxBurst>(
       options.bursts,
-      burst::BurstKey(
-          "in-place rx", layout, view,
-          {static_cast<uint64_t>(options.access), options.wanted.bits, options.buffer_bytes}),
+      BurstKey("in-place rx", layout, view,
+               {static_cast<uint64_t>(options.access), options.wanted.bits, options.buffer_bytes}),
       [&] { return driver->MakeBurst(options.access); });
   return driver;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "dataplane/burst/burst_cache.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::dataplane {
 
@@ -33,9 +33,9 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
   driver->reports_.resize(size_t{s.slot_count} + 1);
   for (const TxDataForm& data : driver->program_.data) {
     const std::string key =
-        burst::BurstKey("in-place tx", layout, view,
-                        {static_cast<uint64_t>(options.access), driver->bursts_.size()});
-    driver->bursts_.push_back(burst::BurstCache::Get<burst::TxBurst>(
+        BurstKey("in-place tx", layout, view,
+                 {static_cast<uint64_t>(options.access), driver->bursts_.size()});
+    driver->bursts_.push_back(BurstCache::Get<burst::TxBurst>(
         options.bursts, key, [&] { return driver->MakeBurst(data, options.access); }));
   }
   driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});

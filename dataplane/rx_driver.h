@@ -25,11 +25,9 @@ namespace qsplit::layout {
 class VerifiedLayout;
 }
 
-namespace qsplit::dataplane::burst {
-class BurstCache;
-}
-
 namespace qsplit::dataplane {
+
+class BurstCache;
 
 struct RxOptions {
   // Metadata that Poll should decode; others are left out and cost nothing.
@@ -45,7 +43,7 @@ struct RxOptions {
   AccessMode access = AccessMode::kCompiled;
   // Where what was compiled for other queues is looked for, and kept; null: nowhere. Only Create
   // uses it.
-  burst::BurstCache* bursts = nullptr;
+  BurstCache* bursts = nullptr;
 };
 
 // A buffer to post.

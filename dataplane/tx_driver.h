@@ -27,11 +27,9 @@ namespace qsplit::layout {
 class VerifiedLayout;
 }
 
-namespace qsplit::dataplane::burst {
-class BurstCache;
-}
-
 namespace qsplit::dataplane {
+
+class BurstCache;
 
 struct TxOptions {
   // Ask for a completion report every so many packets, at least 1. The last packet before each
@@ -41,7 +39,7 @@ struct TxOptions {
   AccessMode access = AccessMode::kCompiled;
   // Where what was compiled for other queues is looked for, and kept; null: nowhere. Only Create
   // uses it.
-  burst::BurstCache* bursts = nullptr;
+  BurstCache* bursts = nullptr;
 };
 
 // A packet in one piece, for bursts.

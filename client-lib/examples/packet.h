@@ -91,6 +91,7 @@ inline std::optional<Ip> ParseIp(const std::string& text) {
 inline std::optional<Mac> ParseMac(const std::string& text) {
   Mac mac;
   int end = 0;
+  // NOLINTNEXTLINE(cert-err34-c): two hexadecimal digits fit
   const int n = std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1],
                             &mac[2], &mac[3], &mac[4], &mac[5], &end);
   if (n != 6 || static_cast<size_t>(end) != text.size()) return std::nullopt;

@@ -14,7 +14,7 @@
 #include "absl/time/time.h"
 #include "client-lib/src/layout_cache.h"
 #include "client-lib/src/lease_watcher.h"
-#include "dataplane/burst/burst_cache.h"
+#include "dataplane/burst_cache.h"
 #include "qsplit/error.h"
 #include "qsplit/rpc_session.h"
 
@@ -49,7 +49,7 @@ class Core {
 
   const std::shared_ptr<RpcSession> rpc;
   LayoutCache layouts;
-  dataplane::burst::BurstCache bursts;
+  dataplane::BurstCache bursts;
   LeaseWatcher watcher;  // last: its thread uses the session
 
  private:

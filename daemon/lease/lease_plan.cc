@@ -73,6 +73,7 @@ bool Has(const std::vector<device::Protection>& modes, device::Protection mode) 
 
 std::string Words(const std::vector<device::Protection>& modes) {
   std::vector<std::string_view> words;
+  words.reserve(modes.size());
   for (device::Protection mode : modes) words.push_back(WordOf(mode));
   return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
 }

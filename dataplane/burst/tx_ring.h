@@ -84,6 +84,12 @@ struct TxRingPlan {
   bool has_prefix = false;
   uint32_t prefix_stride = 0;  // bytes
   TxMemory memory = TxMemory::kNothing;
+
+  // A report is asked for in the word that hands over. Then it must not be of a packet that is both
+  // the first one, whose word is kept back, and the last one.
+  bool HandsOverReports() const {
+    return held_word != kNone && (report_words >> held_word & 1) != 0;
+  }
 };
 
 // Completions of one ring: which bits those of the common case have, and what they name.

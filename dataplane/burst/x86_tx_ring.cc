@@ -161,6 +161,19 @@ class Push {
       ++count;
     }
   }
+  // Whether it is looked at beside pairs.
+  bool NeedsAddress() const {
+    for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+      if (pairs_[w].has_value()) {
+        ++w;
+        continue;
+      }
+      for (const TxWord::Part& part : plan_.words[w].parts) {
+        if (part.source == TxSource::kAddress) return true;
+      }
+    }
+    return plan_.address_not != 0;
+  }
   void TwoWords(uint32_t which, const Gp& id) {
     const Pair& pair = *pairs_[which];
     const Mem to = WordAt(which).cloneResized(16);
@@ -183,7 +196,7 @@ class Push {
   void Packet() {
     const Gp address = New();
     const Gp bytes = New();
-    cc_.mov(address, walk_.Element(8, offsetof(TxPacket, address)));
+    if (NeedsAddress()) cc_.mov(address, walk_.Element(8, offsetof(TxPacket, address)));
     cc_.mov(bytes.r32(), walk_.Element(4, offsetof(TxPacket, bytes)));
     if (plan_.address_not != 0) {
       if (plan_.address_not <= INT32_MAX) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dataplane/burst_cache.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
 namespace qsplit::dataplane::testing {
@@ -23,7 +24,8 @@ class TxBursts : public ::testing::TestWithParam<TxCase> {
  protected:
   void MakeRigs(uint32_t report_every) {
     for (uint32_t i = 0; i < kSides; ++i) {
-      rigs_[i] = std::make_unique<TxRig>(GetParam(), 64, TxOptions{report_every, kModes[i]});
+      rigs_[i] =
+          std::make_unique<TxRig>(GetParam(), 64, TxOptions{report_every, kModes[i], &cache_});
     }
   }
   // Both sides' bytes of the rings are equal.
@@ -39,6 +41,8 @@ class TxBursts : public ::testing::TestWithParam<TxCase> {
       ASSERT_EQ(rigs_[i]->driver->Room(), rigs_[0]->driver->Room());
     }
   }
+  // What is made for the first rigs, later ones have too.
+  BurstCache cache_;
   std::unique_ptr<TxRig> rigs_[kSides];
 };
 

@@ -3,8 +3,8 @@
 //
 // Bursts are immutable, and live as long as somebody uses them, in the cache or not. Never on the
 // packet path. Thread-safe: two that miss at once both make one.
-#ifndef QSPLIT_DATAPLANE_BURST_BURST_CACHE_H_
-#define QSPLIT_DATAPLANE_BURST_BURST_CACHE_H_
+#ifndef QSPLIT_DATAPLANE_BURST_CACHE_H_
+#define QSPLIT_DATAPLANE_BURST_CACHE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace qsplit::layout {
 class VerifiedLayout;
 }
 
-namespace qsplit::dataplane::burst {
+namespace qsplit::dataplane {
 
 // All that plans are made of: a kind of burst (which is one type), the layout, how its queue is set
 // up, and whatever else the kind's engine decides by. Where rings stand is no part of it.
@@ -58,6 +58,6 @@ class BurstCache {
   std::vector<Entry> entries_;
 };
 
-}  // namespace qsplit::dataplane::burst
+}  // namespace qsplit::dataplane
 
-#endif  // QSPLIT_DATAPLANE_BURST_BURST_CACHE_H_
+#endif  // QSPLIT_DATAPLANE_BURST_CACHE_H_

@@ -1,10 +1,10 @@
-#include "dataplane/burst/burst_cache.h"
+#include "dataplane/burst_cache.h"
 
 #include "absl/strings/str_cat.h"
 #include "dataplane/burst/code_memory.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
-namespace qsplit::dataplane::burst {
+namespace qsplit::dataplane {
 
 std::string BurstKey(std::string_view kind, const layout::VerifiedLayout& layout,
                      const QueueView& view, std::initializer_list<uint64_t> options) {
@@ -12,7 +12,7 @@ std::string BurstKey(std::string_view kind, const layout::VerifiedLayout& layout
     return absl::string_view(part.data(), part.size());
   };
   std::string key = absl::StrCat(text(kind), " ", text(layout.digest()), " ", view.layout_queue,
-                                 " ", CodeMemory::Allowed().ok() ? 1 : 0);
+                                 " ", burst::CodeMemory::Allowed().ok() ? 1 : 0);
   for (const uint64_t option : options) absl::StrAppend(&key, " ", option);
   // Rings have their words' width by where they stand.
   for (uint32_t i = 0; i < view.ring_count && i < kMaxRings; ++i) {
@@ -40,4 +40,4 @@ void BurstCache::Keep(const std::string& key, std::shared_ptr<const void> burst)
   entries_.push_back({key, std::move(burst)});
 }
 
-}  // namespace qsplit::dataplane::burst
+}  // namespace qsplit::dataplane
