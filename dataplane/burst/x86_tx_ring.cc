@@ -277,11 +277,14 @@ class Push {
 
   void Remember(const Gp& id) {
     if (plan_.memory == TxMemory::kNothing) return;
+    if (plan_.memory == TxMemory::kOrder && walk_.together()) {
+      if (walk_.ahead() == 0) RememberFour();
+      return;
+    }
     const Gp cookie = cc_.newUInt32();
     cc_.mov(cookie, walk_.Element(4, offsetof(TxPacket, cookie)));
     if (plan_.memory == TxMemory::kOrder) {
-      cc_.mov(asm86::dword_ptr(cookies_, static_cast<int32_t>(walk_.ahead() * sizeof(uint32_t))),
-              cookie);
+      cc_.mov(asm86::dword_ptr(cookies_), cookie);
       return;
     }
     const Gp at = New();
@@ -290,6 +293,23 @@ class Push {
     static_assert(sizeof(TxRemembered) == 1 << 4);
     cc_.mov(asm86::qword_ptr(remembered_, at, 0, offsetof(TxRemembered, burst)), number_);
     cc_.mov(asm86::dword_ptr(remembered_, at, 0, offsetof(TxRemembered, cookie)), cookie);
+  }
+
+  // The cookies of all that this turn is for, even if it ends before the last of them.
+  void RememberFour() {
+    static_assert(Walk::kTogether == 4 && offsetof(TxPacket, bytes) == 8 &&
+                  offsetof(TxPacket, cookie) == 12);
+    const Xmm two = cc_.newXmm();
+    const Xmm others = cc_.newXmm();
+    const auto half = [&](uint32_t packet) {
+      return walk_.Element(8, packet * sizeof(TxPacket) + offsetof(TxPacket, bytes));
+    };
+    cc_.movq(two, half(0));
+    cc_.movhps(two, half(1));
+    cc_.movq(others, half(2));
+    cc_.movhps(others, half(3));
+    cc_.shufps(two, others, 0xdd);  // the second and the fourth of each
+    cc_.movups(asm86::xmmword_ptr(cookies_), two);
   }
 
   // The last one once more, with the report: it is not the device's yet.
