@@ -153,7 +153,10 @@ class Push {
       }
       if (!all) continue;
       constants_[w] = cc_.newXmm();
-      cc_.movups(constants_[w], ImageAt(offsetof(TxRingImage, words), w).cloneResized(16));
+      cc_.movups(
+          constants_[w],
+          asm86::xmmword_ptr(walk_.more(),
+                             static_cast<int32_t>(offsetof(TxRingImage, words) + size_t{8} * w)));
       if (pair.shuffles) {
         shuffles_[w] = emitter_.AddBytes(std::as_bytes(std::span(pair.from)), 16);
       }
@@ -176,7 +179,7 @@ class Push {
   }
   void TwoWords(uint32_t which, const Gp& id) {
     const Pair& pair = *pairs_[which];
-    const Mem to = WordAt(which).cloneResized(16);
+    const Mem to = walk_.Slot(16, plan_.words[which].offset);
     if (!pair.shuffles && pair.id_at == Pair::kNone) {
       cc_.movups(to, constants_[which]);
       return;
@@ -210,7 +213,7 @@ class Push {
     cc_.lea(less, asm86::ptr(bytes, -1));
     cc_.cmp(less, plan_.max_bytes);
     cc_.jae(walk_.stop());
-    Gp id;
+    Gp id = address;  // if there are none
     if (has_ids_) {
       id = New();
       cc_.mov(id.r32(), asm86::dword_ptr(ids_, -static_cast<int32_t>(sizeof(uint32_t)) *
@@ -353,7 +356,7 @@ asmjit::FuncNode* EmitTake(x86::Emitter* emitter, const TxDonePlan& plan) {
   asm86::Compiler& cc = emitter->cc();
   Walk walk(emitter, {plan.slot_count, plan.slot_bytes, 0, sizeof(uint64_t), plan.step_slots});
   walk.Run([&] {
-    std::array<Gp, kMaxWords> words;
+    std::array<Gp, kMaxWords> words{};
     uint32_t loaded = 0;
     const auto load = [&](uint32_t word) {
       if ((loaded >> word & 1) != 0) return;
