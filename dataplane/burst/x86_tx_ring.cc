@@ -153,7 +153,10 @@ class Push {
       }
       if (!all) continue;
       constants_[w] = cc_.newXmm();
-      cc_.movups(constants_[w], ImageAt(offsetof(TxRingImage, words), w).cloneResized(16));
+      cc_.movups(
+          constants_[w],
+          asm86::xmmword_ptr(walk_.more(),
+                             static_cast<int32_t>(offsetof(TxRingImage, words) + size_t{8} * w)));
       if (pair.shuffles) {
         shuffles_[w] = emitter_.AddBytes(std::as_bytes(std::span(pair.from)), 16);
       }
@@ -176,7 +179,7 @@ class Push {
   }
   void TwoWords(uint32_t which, const Gp& id) {
     const Pair& pair = *pairs_[which];
-    const Mem to = WordAt(which).cloneResized(16);
+    const Mem to = walk_.Slot(16, plan_.words[which].offset);
     if (!pair.shuffles && pair.id_at == Pair::kNone) {
       cc_.movups(to, constants_[which]);
       return;
@@ -210,7 +213,7 @@ class Push {
     cc_.lea(less, asm86::ptr(bytes, -1));
     cc_.cmp(less, plan_.max_bytes);
     cc_.jae(walk_.stop());
-    Gp id;
+    Gp id = address;  // if there are none
     if (has_ids_) {
       id = New();
       cc_.mov(id.r32(), asm86::dword_ptr(ids_, -static_cast<int32_t>(sizeof(uint32_t)) *
@@ -277,11 +280,14 @@ class Push {
 
   void Remember(const Gp& id) {
     if (plan_.memory == TxMemory::kNothing) return;
+    if (plan_.memory == TxMemory::kOrder && walk_.together()) {
+      if (walk_.ahead() == 0) RememberFour();
+      return;
+    }
     const Gp cookie = cc_.newUInt32();
     cc_.mov(cookie, walk_.Element(4, offsetof(TxPacket, cookie)));
     if (plan_.memory == TxMemory::kOrder) {
-      cc_.mov(asm86::dword_ptr(cookies_, static_cast<int32_t>(walk_.ahead() * sizeof(uint32_t))),
-              cookie);
+      cc_.mov(asm86::dword_ptr(cookies_), cookie);
       return;
     }
     const Gp at = New();
@@ -290,6 +296,23 @@ class Push {
     static_assert(sizeof(TxRemembered) == 1 << 4);
     cc_.mov(asm86::qword_ptr(remembered_, at, 0, offsetof(TxRemembered, burst)), number_);
     cc_.mov(asm86::dword_ptr(remembered_, at, 0, offsetof(TxRemembered, cookie)), cookie);
+  }
+
+  // The cookies of all that this turn is for, even if it ends before the last of them.
+  void RememberFour() {
+    static_assert(Walk::kTogether == 4 && offsetof(TxPacket, bytes) == 8 &&
+                  offsetof(TxPacket, cookie) == 12);
+    const Xmm two = cc_.newXmm();
+    const Xmm others = cc_.newXmm();
+    const auto half = [&](uint32_t packet) {
+      return walk_.Element(8, packet * sizeof(TxPacket) + offsetof(TxPacket, bytes));
+    };
+    cc_.movq(two, half(0));
+    cc_.movhps(two, half(1));
+    cc_.movq(others, half(2));
+    cc_.movhps(others, half(3));
+    cc_.shufps(two, others, 0xdd);  // the second and the fourth of each
+    cc_.movups(asm86::xmmword_ptr(cookies_), two);
   }
 
   // The last one once more, with the report: it is not the device's yet.
@@ -333,7 +356,7 @@ asmjit::FuncNode* EmitTake(x86::Emitter* emitter, const TxDonePlan& plan) {
   asm86::Compiler& cc = emitter->cc();
   Walk walk(emitter, {plan.slot_count, plan.slot_bytes, 0, sizeof(uint64_t), plan.step_slots});
   walk.Run([&] {
-    std::array<Gp, kMaxWords> words;
+    std::array<Gp, kMaxWords> words{};
     uint32_t loaded = 0;
     const auto load = [&](uint32_t word) {
       if ((loaded >> word & 1) != 0) return;

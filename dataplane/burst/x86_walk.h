@@ -28,6 +28,9 @@ struct Strides {
 
 class Walk {
  public:
+  // Slots in each turn of the loop, until fewer are left.
+  static constexpr uint32_t kTogether = 4;
+
   // Begins a function of (slots, states, first slot, most, elements, more) that returns how many
   // slots it went over.
   Walk(Emitter* emitter, const Strides& strides);
@@ -56,6 +59,8 @@ class Walk {
   Gp Number() const;
   // Whether `last` may follow on this slot.
   bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
+  // Whether the body is one of several that follow each other before registers are moved on.
+  bool together() const { return together_; }
   // Elements in front of this one that registers have not been moved on by.
   uint32_t ahead() const { return ahead_; }
   // Leaves the loop before this slot is done.
@@ -75,8 +80,6 @@ class Walk {
   Gp left_;
   Gp wanted_;
   Label stop_;
-  // Slots in each turn of the loop, until fewer are left.
-  static constexpr uint32_t kTogether = 4;
   bool together_ = false;  // in such a turn
   uint32_t ahead_ = 0;     // slots from the registers' on
 };
