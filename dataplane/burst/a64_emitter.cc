@@ -74,6 +74,14 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
 
 void Emitter::StoreConstant(const Spot& to, uint64_t value) { Store(to, Constant(value), 8); }
 
+void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {
+  for (uint32_t i = 0; i < 4; ++i) {
+    const Reg number = New();
+    Load(number, {from.base, from.offset + static_cast<int32_t>(i * stride)}, 4);
+    Store({to.base, to.offset + static_cast<int32_t>(4 * i)}, number, 4);
+  }
+}
+
 void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
   for (const int32_t offset : offsets) cc_.str(arm::xzr, arm::ptr(base, offset));
 }

@@ -125,28 +125,32 @@ uint32_t TxRingBurst::PushByPlan(const TxRingPlan& plan, std::byte* slots, const
     for (uint32_t w = 0; w < plan.words.size(); ++w) {
       const TxWord& word = plan.words[w];
       std::byte* at = slots + size_t{slot} * plan.slot_bytes + begin * stride + word.offset;
-      const bool reports = call.report != 0 && begin + count == most && image.report[w] != 0;
       const bool holds = begin == 0 && w == plan.held_word && call.held != nullptr;
-      if (word.parts.empty() && !reports && !holds) {
-        for (uint32_t i = 0; i < count; ++i, at += stride) {
-          StoreRelaxed<uint64_t>(at, image.words[w]);
+      if (word.parts.empty() && !holds) {
+        std::byte* to = at;
+        for (uint32_t i = 0; i < count; ++i, to += stride) {
+          StoreRelaxed<uint64_t>(to, image.words[w]);
         }
-        continue;
-      }
-      if (word.parts.size() == 1 && !reports && !holds) {
+      } else if (word.parts.size() == 1 && !holds) {
         numbers.Store(word.parts[0], begin, count, image.words[w], at, stride);
-        continue;
+      } else {
+        uint64_t words[kTogether];
+        std::fill_n(words, count, image.words[w]);
+        for (const TxWord::Part& part : word.parts) numbers.Add(part, begin, count, words);
+        std::byte* to = at;
+        uint32_t i = 0;
+        if (holds) {
+          *call.held = words[i++];
+          to += stride;
+        }
+        for (; i < count; ++i, to += stride) StoreRelaxed<uint64_t>(to, words[i]);
       }
-      uint64_t words[kTogether];
-      std::fill_n(words, count, image.words[w]);
-      for (const TxWord::Part& part : word.parts) numbers.Add(part, begin, count, words);
-      if (reports) words[count - 1] |= image.report[w];  // the last one's
-      uint32_t i = 0;
-      if (holds) {
-        *call.held = words[i++];
-        at += stride;
+      if (call.report != 0 && begin + count == most && image.report[w] != 0) {
+        // The last one once more, with the report: it is not the device's yet.
+        uint64_t last = image.words[w] | image.report[w];
+        for (const TxWord::Part& part : word.parts) numbers.Add(part, most - 1, 1, &last);
+        StoreRelaxed<uint64_t>(at + (count - 1) * stride, last);
       }
-      for (; i < count; ++i, at += stride) StoreRelaxed<uint64_t>(at, words[i]);
     }
   }
   return done;
@@ -157,7 +161,21 @@ uint32_t TxRingBurst::TakeByPlan(const TxDonePlan& plan, const std::byte* slots,
   if (slot >= plan.slot_count) return 0;
   most = std::min(most, (plan.slot_count - slot) / plan.step_slots);
   const std::byte* at = slots + size_t{slot} * plan.slot_bytes;
-  for (uint32_t i = 0; i < most; ++i, at += size_t{plan.step_slots} * plan.slot_bytes) {
+  const size_t stride = size_t{plan.step_slots} * plan.slot_bytes;
+  if (plan.tests.size() == 1 && plan.key.size() == 1 && plan.tests[0].word == plan.key[0].word) {
+    const TxDonePlan::Test test = plan.tests[0];
+    const uint64_t value = test.value[phase & 1];
+    const Piece key = plan.key[0];
+    at += size_t{8} * test.word;
+    for (uint32_t i = 0; i < most; ++i, at += stride) {
+      // Acquire: as below.
+      const auto word = LoadAcquire<uint64_t>(at);
+      if ((word & test.mask) != value) return i;
+      keys[i] = key.Get(word);
+    }
+    return most;
+  }
+  for (uint32_t i = 0; i < most; ++i, at += stride) {
     std::array<uint64_t, kMaxWords> words;
     uint32_t loaded = 0;
     const auto load = [&](uint32_t word) {

@@ -115,7 +115,8 @@ struct TxRingImage {
   std::array<uint64_t, kMaxPacketWords> report{};
 };
 
-// One burst. The arrays have room for as many packets as are asked for.
+// One burst. The arrays have room for as many packets as are asked for; what stands in `cookies`
+// behind those that were written means nothing.
 struct TxRingCall {
   uint32_t* cookies = nullptr;         // TxMemory::kOrder
   TxRemembered* remembered = nullptr;  // TxMemory::kId, by number

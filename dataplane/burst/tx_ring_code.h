@@ -285,10 +285,16 @@ typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, co
 template <typename Emitter>
 void TxRingPush<Emitter>::Remember(const Reg& id) {
   if (plan_.memory == TxMemory::kNothing) return;
-  const Reg cookie = Load(walk_.Element(offsetof(TxPacket, cookie)), 4);
+  const Spot from = walk_.Element(offsetof(TxPacket, cookie));
+  if (plan_.memory == TxMemory::kOrder && walk_.together()) {
+    // The cookies of all that this turn is for, even if it ends before the last of them.
+    static_assert(WalkCode<Emitter>::kTogether == 4 && offsetof(TxPacket, cookie) % 8 == 4);
+    if (walk_.ahead() == 0) emitter_->CopyFour({cookies_}, from, sizeof(TxPacket));
+    return;
+  }
+  const Reg cookie = Load(from, 4);
   if (plan_.memory == TxMemory::kOrder) {
-    const auto ahead = static_cast<int32_t>(walk_.ahead() * sizeof(uint32_t));
-    emitter_->Store({cookies_, ahead}, cookie, 4);
+    emitter_->Store({cookies_}, cookie, 4);
     return;
   }
   Spot at = emitter_->Element(remembered_, id, sizeof(TxRemembered));

@@ -35,6 +35,9 @@ class WalkCode {
   using Spot = typename Emitter::Spot;
   using Label = typename Emitter::Label;
 
+  // Slots in each turn of the loop, until fewer are left.
+  static constexpr uint32_t kTogether = 4;
+
   // Begins a function of (slots, states, first slot, most, elements, more) that returns how many
   // slots it went over.
   WalkCode(Emitter* emitter, const Strides& strides);
@@ -59,6 +62,8 @@ class WalkCode {
   Spot Other(size_t offset) const { return {with_.states, static_cast<int32_t>(offset)}; }
   // The number of this state (slot), in a register of its own.
   Reg Number() const { return emitter_->Plus(number_, ahead_); }
+  // Whether the body is one of several that follow each other before registers are moved on.
+  bool together() const { return together_; }
   // Elements in front of this one that registers have not been moved on by.
   uint32_t ahead() const { return ahead_; }
   // Whether `last` may follow on this slot.
@@ -80,8 +85,6 @@ class WalkCode {
   typename Emitter::Arguments with_;
   Reg left_, number_;
   Label stop_;
-  // Slots in each turn of the loop, until fewer are left.
-  static constexpr uint32_t kTogether = 4;
   bool together_ = false;  // in such a turn
   uint32_t ahead_ = 0;     // slots from the registers' on
 };

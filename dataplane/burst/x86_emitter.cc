@@ -74,6 +74,22 @@ void Emitter::StoreConstant(const Spot& to, uint64_t value) {
   Store(to, reg, 8);
 }
 
+void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {
+  const asm86::Xmm two = cc_.newXmm();
+  const asm86::Xmm others = cc_.newXmm();
+  const auto word = [&](uint32_t number) {
+    Spot at = from;
+    at.offset += static_cast<int32_t>(number * stride) - 4;
+    return Mem(at, 8);
+  };
+  cc_.movq(two, word(0));
+  cc_.movhps(two, word(1));
+  cc_.movq(others, word(2));
+  cc_.movhps(others, word(3));
+  cc_.shufps(two, others, 0xdd);  // the second and the fourth of each
+  cc_.movups(Mem(to, 16), two);
+}
+
 void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
   if (offsets.empty()) return;
   const asm86::Xmm zero = cc_.newXmm();

@@ -49,6 +49,9 @@ class Emitter : public Assembly {
   void LoadAcquire(const Reg& to, const Spot& from) { Load(to, from, 8); }
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
   void StoreConstant(const Spot& to, uint64_t value);  // 8 bytes
+  // Four numbers of 4 bytes, which stand so far apart in words of 8 as their upper halves, side by
+  // side.
+  void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
   // Zeros, 8 bytes at each of the offsets, which ascend.
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -71,8 +72,10 @@ struct Memory {
       : slots(size_t{plan.slot_count} * plan.slot_bytes / 8),
         cookies(kPackets),
         remembered(kPackets) {}
-  bool operator==(const Memory& other) const {
-    return slots == other.slots && cookies == other.cookies && held == other.held &&
+  // Of so many packets; cookies of more may have been written.
+  bool IsSame(const Memory& other, uint32_t packets) const {
+    return slots == other.slots && held == other.held &&
+           std::equal(cookies.begin(), cookies.begin() + packets, other.cookies.begin()) &&
            std::memcmp(remembered.data(), other.remembered.data(),
                        remembered.size() * sizeof(TxRemembered)) == 0;
   }
@@ -121,7 +124,7 @@ void RunPush(const TxRingBurst& burst, Input& in) {
   MUST(run(compiled, [&](std::byte* slots, TxRingCall& with, auto... rest) {
          return burst.Push(slots, with, rest..., image);
        }) == count);
-  MUST(interpreted == compiled);
+  MUST(interpreted.IsSame(compiled, count));
   if (call.has_kept == 0) return;
   MUST(count == packets.size() && count > 0);
   const uint64_t kept = call.kept;

@@ -129,7 +129,7 @@ uint32_t ArmTxRingBurst::PushSame(TxRingMemory& memory, uint32_t first) {
   EXPECT_EQ(machine_.fault(), "");
   EXPECT_EQ(pushed, count) << "from slot " << first << ", at most " << most;
   EXPECT_TRUE(ring == same_ring) << "from slot " << first << ", at most " << most;
-  EXPECT_TRUE(Same(memory.cookies, same.cookies, memory.cookies.size()));
+  EXPECT_TRUE(Same(memory.cookies, same.cookies, count));
   EXPECT_TRUE(Same(memory.remembered, same.remembered, memory.remembered.size()));
   EXPECT_EQ(memory.held, same.held);
   const uint32_t room = first < plan_.slot_count ? plan_.slot_count - first : 0;

@@ -164,7 +164,7 @@ TEST(RandomPlans, TransmitToAnyRingIsTheSameInAllWays) {
           burst->Push(same_ring.data(), same_call, first, most, same.packets.data(), same.image),
           count);
       EXPECT_TRUE(ring == same_ring);
-      EXPECT_TRUE(Same(memory.cookies, same.cookies, most));
+      EXPECT_TRUE(Same(memory.cookies, same.cookies, count));
       EXPECT_TRUE(Same(memory.remembered, same.remembered, same.remembered.size()));
       EXPECT_EQ(memory.held, same.held);
 
