@@ -170,6 +170,16 @@ void Emitter::AddProduct(const Reg& to, const Reg& from, uint32_t factor) {
   }
 }
 
+Emitter::Reg Emitter::Times(const Reg& from, uint32_t factor) {
+  const Reg product = New();
+  if (std::has_single_bit(factor)) {
+    cc_.lsl(product, from, std::countr_zero(factor));
+  } else {
+    cc_.mul(product, from, Constant(factor));
+  }
+  return product;
+}
+
 Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
   const Reg sum = New();
   if (value <= kMaxSum) {

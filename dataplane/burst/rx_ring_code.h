@@ -157,7 +157,7 @@ std::optional<typename Emitter::Reg> RxRingCompletion<Emitter>::CheckKey() {
 
 template <typename Emitter>
 std::optional<typename Emitter::Reg> RxRingCompletion<Emitter>::Skip() {
-  const std::optional<Reg> skip = CheckKey();
+  std::optional<Reg> skip = CheckKey();
   if (plan_.record.offset.empty()) return skip;
   const Reg offset = GetNumber(emitter_, std::span(plan_.record.offset), record_->words(), false);
   if (skip.has_value()) emitter_->Add(offset, *skip);

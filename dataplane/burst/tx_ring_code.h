@@ -270,8 +270,8 @@ typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, co
     case TxSource::kId:
       return id;
     case TxSource::kPrefix: {
-      const Reg prefix = emitter_->Plus(prefix_iova_, 0);
-      emitter_->AddProduct(prefix, id, plan_.prefix_stride);
+      const Reg prefix = emitter_->Times(id, plan_.prefix_stride);
+      emitter_->Add(prefix, prefix_iova_);
       return prefix;
     }
     default: {

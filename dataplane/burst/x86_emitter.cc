@@ -160,14 +160,13 @@ void Emitter::Sub(const Reg& to, uint64_t value) {
 }
 
 void Emitter::AddProduct(const Reg& to, const Reg& from, uint32_t factor) {
+  cc_.add(to, Times(from, factor));
+}
+
+Emitter::Reg Emitter::Times(const Reg& from, uint32_t factor) {
   const Reg product = New();
-  if (std::has_single_bit(factor)) {
-    cc_.mov(product, from);
-    cc_.shl(product, std::countr_zero(factor));
-  } else {
-    cc_.imul(product, from, factor);
-  }
-  cc_.add(to, product);
+  cc_.imul(product, from, factor);
+  return product;
 }
 
 Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {

@@ -70,7 +70,8 @@ class Emitter : public Assembly {
   void AddProduct(const Reg& to, const Reg& from, uint32_t factor);
   void ShiftRight(const Reg& to, uint32_t bits) { cc_.shr(to, bits); }
   void RotateRight(const Reg& to, uint32_t bits) { cc_.ror(to, bits); }
-  // A new register with a sum, with a place's address.
+  // A new register with a product, with a sum, with a place's address.
+  Reg Times(const Reg& from, uint32_t factor);
   Reg Plus(const Reg& from, uint32_t value);
   // An element of an array; bytes: of each, a power of two.
   Spot Element(const Reg& array, const Reg& number, uint32_t bytes);

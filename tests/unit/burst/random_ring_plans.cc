@@ -225,7 +225,7 @@ TxRingPlan RandomTxRingPlan(Random& random) {
   if (random() % 2 == 0) plan.held_word = random() % count;
   if (random() % 2 == 0) plan.kept_word = random() % count;
   if (random() % 2 == 0) {
-    plan.report_words = random() & random() & static_cast<uint32_t>(LowBits(count));
+    plan.report_words = static_cast<uint32_t>(random.Wide() & LowBits(count));
     if (plan.held_word < count) plan.report_words &= ~(1u << plan.held_word);
   }
   return plan;
