@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
 #include "dataplane/burst/rx_burst.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
 #include "dataplane/known_descriptors.h"
@@ -98,7 +99,7 @@ class InPlaceRxDriver {
   uint64_t total_ = 0;   // as the first descriptor said
 };
 
-class InPlaceRxDevice {
+class alignas(kCacheLineBytes) InPlaceRxDevice {
  public:
   static absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const RxDeviceOptions& options);
@@ -121,11 +122,26 @@ class InPlaceRxDevice {
  private:
   // Nothing but its kind is known of a posted buffer.
   struct Known {};
+  // Where the fields of posted descriptors stand that are two words each; one that there is not
+  // reads as 0.
+  struct Pairs {
+    PairField address;
+    PairField length;
+    PairField header_address;
+  };
 
   InPlaceRxDevice() = default;
   // None where a length or an address decides anything.
   DecidingBits DecidingBitsOf(size_t form) const;
   bool BytesOf(const std::byte* descriptor, uint64_t* bytes) const;
+  // Absent: descriptors are not two words, or not all fields stand in one of them.
+  std::optional<Pairs> FindPairs() const;
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. The
+  // first one for descriptors of two words.
+  uint32_t TakePairs(uint32_t most, PostedBuffer* out);
+  uint32_t TakeOthers(uint32_t most, PostedBuffer* out);
+  // CompletePlain for completions of two words: how many were written.
+  uint32_t CompletePairs(const RxStencils::Stencil& stencil, std::span<const RxPlain> packets);
   // The first form that has all of the metadata, else the first one.
   size_t FormFor(RxFields present) const;
   // A completion of the oldest fetched buffer, which starts a packet if `first`.
@@ -151,14 +167,16 @@ class InPlaceRxDevice {
 
   std::vector<DecidingBits> deciding_;  // by post form
   KnownDescriptors<Known> known_;
+  std::optional<Pairs> pairs_;
   RxStencils stencils_;
   uint32_t max_bytes_ = 0;  // of a buffer
 
-  std::vector<uint32_t> bytes_;  // posted, by slot; of fetched ones
-  uint32_t fetch_ = 0;           // next slot to fetch
-  uint64_t fetch_count_ = 0;     // free-running
-  uint32_t complete_ = 0;        // next slot to complete
-  uint32_t fetched_ = 0;         // fetched and not completed
+  CacheLineVector<uint32_t> bytes_;  // posted, by slot; of fetched ones
+  uint32_t fetch_ = 0;               // next slot to fetch
+  uint64_t fetch_count_ = 0;         // free-running
+  uint32_t ahead_ = 0;               // slots from fetch_ on that were published at the last look
+  uint32_t complete_ = 0;            // next slot to complete
+  uint32_t fetched_ = 0;             // fetched and not completed
   RingFault fault_ = RingFault::kNone;
   bool single_ = false;  // one descriptor, one packet
   bool in_packet_ = false;

@@ -47,6 +47,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> InPlaceRxDevice::Create(
   for (size_t i = 0; i < s.post_forms.size(); ++i) {
     device->deciding_.push_back(device->DecidingBitsOf(i));
   }
+  device->pairs_ = device->FindPairs();
   device->bytes_.resize(s.slot_count);
   return device;
 }
@@ -61,11 +62,9 @@ uint32_t InPlaceRxDevice::PeekAvailable() {
 RingFault InPlaceRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packet_bytes*/) {
   if (fault_ != RingFault::kNone) return fault_;
   if (single_ && !first) return RingFault::kEmpty;
-  uint32_t available = 0;
-  if (!ReadProducer(&available)) {
-    return fault_ = RingFault::kDoorbellOutOfRange;
-  }
-  if (available == 0 || fetched_ == shape_.slot_count) return RingFault::kEmpty;
+  ahead_ = 0;
+  if (!ReadProducer(&ahead_)) return fault_ = RingFault::kDoorbellOutOfRange;
+  if (ahead_ == 0 || fetched_ == shape_.slot_count) return RingFault::kEmpty;
   DescriptorBytes descriptor;
   shape_.slots.Read(fetch_, descriptor.bytes);
   const int form = matcher_.Match(descriptor.bytes);
@@ -84,6 +83,7 @@ RingFault InPlaceRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packe
   bytes_[fetch_] = out->bytes;
   fetch_ = Next(fetch_);
   ++fetch_count_;
+  --ahead_;
   ++fetched_;
   return RingFault::kNone;
 }
@@ -108,11 +108,63 @@ DecidingBits InPlaceRxDevice::DecidingBitsOf(size_t form) const {
 
 uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   if (known_.empty() || in_packet_ || fault_ != RingFault::kNone) return 0;
-  uint32_t available = 0;
-  if (!ReadProducer(&available)) return 0;
+  // As long as enough was there at the last look, none at the doorbell, which is the driver's.
+  if (ahead_ < out.size()) {
+    ahead_ = 0;
+    if (!ReadProducer(&ahead_)) return 0;
+  }
   const uint32_t most =
-      std::min({available, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
+      std::min({ahead_, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
   shape_.slots.PrefetchToWrite(fetch_, std::min(most, shape_.slot_count - fetch_));
+  const uint32_t count =
+      pairs_.has_value() ? TakePairs(most, out.data()) : TakeOthers(most, out.data());
+  fetch_count_ += count;
+  fetched_ += count;
+  ahead_ -= count;
+  // For the burst to come; what is posted there is not touched by the driver any more.
+  shape_.slots.PrefetchToWrite(fetch_, std::min({ahead_, count, shape_.slot_count - fetch_}));
+  if (ahead_ < out.size()) producer_.Prefetch();
+  return count;
+}
+
+std::optional<InPlaceRxDevice::Pairs> InPlaceRxDevice::FindPairs() const {
+  if (!shape_.slots.IsPairs()) return std::nullopt;
+  Pairs pairs;
+  if (!PairField::Of(post_.address, &pairs.address)) return std::nullopt;
+  if (post_.length.has_value() && !PairField::Of(*post_.length, &pairs.length)) return std::nullopt;
+  if (post_.header_address.has_value() &&
+      !PairField::Of(*post_.header_address, &pairs.header_address)) {
+    return std::nullopt;
+  }
+  return pairs;
+}
+
+uint32_t InPlaceRxDevice::TakePairs(uint32_t most, PostedBuffer* out) {
+  const Pairs pairs = *pairs_;
+  const bool has_length = post_.length.has_value();
+  KnownDescriptors<Known>::Pair known;
+  uint32_t count = 0;
+  uint32_t slot = fetch_;
+  for (; count < most; ++count, slot = Next(slot)) {
+    const auto [first, second] = shape_.slots.ReadPair(slot);
+    if (!known.Is(first, second) && !known_.FindPair(first, second, &known)) break;
+    uint64_t bytes = buffer_bytes_;
+    if (has_length) {
+      bytes = pairs.length.Get(first, second);
+      if (bytes == 0 || bytes > max_bytes_) break;
+    }
+    out[count] = {.address = Iova(pairs.address.Get(first, second)),
+                  .bytes = static_cast<uint32_t>(bytes),
+                  .header_address = Iova(pairs.header_address.Get(first, second)),
+                  .slot = slot,
+                  .memory = nullptr};
+    bytes_[slot] = static_cast<uint32_t>(bytes);
+  }
+  fetch_ = slot;
+  return count;
+}
+
+uint32_t InPlaceRxDevice::TakeOthers(uint32_t most, PostedBuffer* out) {
   uint32_t count = 0;
   uint32_t slot = fetch_;
   for (; count < most; ++count, slot = Next(slot)) {
@@ -130,16 +182,35 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
     bytes_[slot] = buffer.bytes;
   }
   fetch_ = slot;
-  fetch_count_ += count;
-  fetched_ += count;
-  // For the burst to come; what is posted there is not touched by the driver any more.
-  shape_.slots.PrefetchToWrite(slot,
-                               std::min({available - count, count, shape_.slot_count - slot}));
+  return count;
+}
+
+uint32_t InPlaceRxDevice::CompletePairs(const RxStencils::Stencil& stencil,
+                                        std::span<const RxPlain> packets) {
+  // A copy, which stores to the ring cannot change, so that the compiler keeps it in registers.
+  const RxStencils::Stencil filled = stencil;
+  const uint32_t most = std::min(fetched_, static_cast<uint32_t>(packets.size()));
+  uint32_t count = 0;
+  uint32_t slot = complete_;
+  for (; count < most; ++count, slot = Next(slot)) {
+    const uint32_t bytes = bytes_[slot];
+    const uint64_t room = bytes > prefix_bytes_ ? bytes - prefix_bytes_ : 0;
+    const uint64_t said = std::min<uint64_t>(packets[count].length, room) + crc_bytes_;
+    if (said > filled.most_bytes()) break;
+    uint64_t first, second;
+    filled.FillPair(said, packets[count].hash, &first, &second);
+    shape_.slots.WritePairWithLast(slot, shape_.done_word, first, second);
+  }
+  complete_ = slot;
+  fetched_ -= count;
   return count;
 }
 
 void InPlaceRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
   const RxStencils::Stencil* stencil = stencils_.Find(meta);
+  if (stencil != nullptr && stencil->IsPair() && shape_.slots.IsPairs()) {
+    packets = packets.subspan(CompletePairs(*stencil, packets));
+  }
   for (const RxPlain& packet : packets) {
     if (fetched_ == 0) return;
     const uint64_t room = bytes_[complete_] > prefix_bytes_ ? bytes_[complete_] - prefix_bytes_ : 0;
@@ -182,6 +253,7 @@ void InPlaceRxDevice::Encode(uint64_t length, bool first, const RxResult& result
 void InPlaceRxDevice::Unfetch() {
   fetch_ = complete_;
   fetch_count_ -= fetched_;
+  ahead_ = 0;  // what was there at the last look counts from elsewhere
   fetched_ = 0;
 }
 

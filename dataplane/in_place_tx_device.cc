@@ -35,6 +35,11 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
   for (size_t i = 0; i < device->program_.data.size(); ++i) {
     device->deciding_.push_back(device->DecidingBitsOf(i));
   }
+  PairField field;
+  device->pairs_ =
+      s.slots.IsPairs() && std::ranges::all_of(device->program_.data, [&](const TxDataForm& data) {
+        return PairField::Of(data.address, &field) && PairField::Of(data.length, &field);
+      });
   device->contexts_ = TxContextMemory(device->program_);
   device->slots_.resize(s.slot_count);
   device->reports_.resize(s.slot_count);
@@ -66,10 +71,39 @@ DecidingBits InPlaceTxDevice::DecidingBitsOf(size_t form) const {
 uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   // What a context in front of a packet does to it is for Fetch.
   if (plain_.empty() || context_slots_ != 0 || fault_ != RingFault::kNone) return 0;
-  uint32_t available = 0;
-  if (!ReadProducer(&available)) return 0;
-  const uint32_t most = std::min(available, static_cast<uint32_t>(out.size()));
-  shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
+  // The doorbell's cache line is the driver's most of the time: no look while there is enough. The
+  // first descriptor comes along with it, not after it.
+  if (ahead_ == 0) shape_.slots.Prefetch(fetch_, 1);
+  if (ahead_ < out.size() && !LookAhead()) return 0;
+  const uint32_t most = std::min(ahead_, static_cast<uint32_t>(out.size()));
+  if (most > 1) shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
+  const uint32_t count = pairs_ ? TakePairs(most, out.data()) : TakeOthers(most, out.data());
+  fetch_count_ += count;
+  ahead_ -= count;
+  // For the burst to come.
+  shape_.slots.Prefetch(fetch_, std::min({ahead_, count, shape_.slot_count - fetch_}));
+  if (count != 0 && ahead_ < out.size()) producer_.Prefetch();
+  return count;
+}
+
+uint32_t InPlaceTxDevice::TakePairs(uint32_t most, PlainTx* out) {
+  KnownDescriptors<Plain>::Pair known;
+  uint32_t count = 0;
+  uint32_t slot = fetch_;
+  for (; count < most; ++count, slot = Next(slot)) {
+    const auto [first, second] = shape_.slots.ReadPair(slot);
+    if (!known.Is(first, second) && !plain_.FindPair(first, second, &known)) break;
+    const Plain& plain = *known.meaning;
+    const uint64_t bytes = plain.length.Get(first, second);
+    if (bytes - 1 >= plain.max_bytes) break;
+    out[count] = {Iova(plain.address.Get(first, second)), static_cast<uint32_t>(bytes), slot};
+    slots_[slot] = {true, plain.report};
+  }
+  fetch_ = slot;
+  return count;
+}
+
+uint32_t InPlaceTxDevice::TakeOthers(uint32_t most, PlainTx* out) {
   uint32_t count = 0;
   uint32_t slot = fetch_;
   for (; count < most; ++count, slot = Next(slot)) {
@@ -83,8 +117,18 @@ uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
     slots_[slot] = {true, known->report};
   }
   fetch_ = slot;
-  fetch_count_ += count;
   return count;
+}
+
+InPlaceTxDevice::Plain InPlaceTxDevice::PlainOf(const TxDataForm& data, bool report) const {
+  Plain plain{.data = &data,
+              .max_bytes = std::min(data.max_bytes, program_.max_packet_bytes),
+              .report = report || !shape_.only_where_reported};
+  if (pairs_) {
+    (void)PairField::Of(data.address, &plain.address);
+    (void)PairField::Of(data.length, &plain.length);
+  }
+  return plain;
 }
 
 uint32_t InPlaceTxDevice::PeekAvailable() {
@@ -95,10 +139,8 @@ uint32_t InPlaceTxDevice::PeekAvailable() {
 
 RingFault InPlaceTxDevice::Fetch(TxWork* out) {
   if (fault_ != RingFault::kNone) return fault_;
-  uint32_t available = 0;
-  if (!ReadProducer(&available)) {
-    return Fault(RingFault::kDoorbellOutOfRange);
-  }
+  if (!LookAhead()) return Fault(RingFault::kDoorbellOutOfRange);
+  const uint32_t available = ahead_;
   // Every descriptor is read once in this call; `available` bounds the call.
   const uint32_t limit = program_.max_descriptors;
   uint32_t slot = fetch_;
@@ -147,9 +189,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
     if (!FinishRequest(draft, &out->request)) return Fault(RingFault::kBadRequest);
     if (first && context_slots_ == 0 && out->request.wants.bits == 0 &&
         plain_.Find(descriptor.bytes) == nullptr) {
-      plain_.Remember(deciding_[which], descriptor.bytes,
-                      {&data, std::min(data.max_bytes, program_.max_packet_bytes),
-                       reports_[0] || !shape_.only_where_reported});
+      plain_.Remember(deciding_[which], descriptor.bytes, PlainOf(data, reports_[0] != 0));
     }
     // The handle covers no more than the ring; older contexts need no completion.
     const uint32_t contexts = std::min(context_slots_, shape_.slot_count - segments);
@@ -160,7 +200,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
         fetch_ >= contexts ? fetch_ - contexts : fetch_ + shape_.slot_count - contexts;
     out->handle.slots = contexts + segments;
     for (uint32_t i = 0; i < segments; ++i) {
-      slots_[fetch_] = {true, reports_[i] || !shape_.only_where_reported};
+      slots_[fetch_] = {true, reports_[i] != 0 || !shape_.only_where_reported};
       Consume();
     }
     context_slots_ = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
 #include "dataplane/known_descriptors.h"
@@ -18,7 +19,7 @@
 
 namespace qsplit::dataplane {
 
-class InPlaceTxDevice {
+class alignas(kCacheLineBytes) InPlaceTxDevice {
  public:
   static absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions& options);
@@ -41,15 +42,27 @@ class InPlaceTxDevice {
     const TxDataForm* data = nullptr;
     uint64_t max_bytes = 0;
     bool report = false;
+    // Where they stand if pairs_.
+    PairField address;
+    PairField length;
   };
 
   InPlaceTxDevice() = default;
   // Of a data form; none where a length or an address decides anything.
   DecidingBits DecidingBitsOf(size_t form) const;
+  Plain PlainOf(const TxDataForm& data, bool report) const;
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. The
+  // first one for descriptors of two words.
+  uint32_t TakePairs(uint32_t most, PlainTx* out);
+  uint32_t TakeOthers(uint32_t most, PlainTx* out);
   // Slots published from the one fetched next on; false: the doorbell says nonsense.
   bool ReadProducer(uint32_t* available) const {
     return producer_.Read({fetch_, shape_.slot_count, fetch_count_}, 0, shape_.slot_count,
                           available);
+  }
+  bool LookAhead() {
+    ahead_ = 0;
+    return ReadProducer(&ahead_);
   }
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   RingFault Fault(RingFault fault) { return fault_ = fault; }
@@ -57,6 +70,7 @@ class InPlaceTxDevice {
   void Consume() {
     fetch_ = Next(fetch_);
     ++fetch_count_;
+    --ahead_;
   }
 
   InPlaceShape shape_;
@@ -68,12 +82,14 @@ class InPlaceTxDevice {
   TxContextMemory contexts_;
   std::vector<DecidingBits> deciding_;  // by data form
   KnownDescriptors<Plain> plain_;
+  bool pairs_ = false;  // descriptors are two words, each field in one of them
 
-  std::vector<SlotState> slots_;
-  std::vector<bool> reports_;  // of the packet being gathered, by position
-  std::vector<TxSegment> segments_;
+  CacheLineVector<SlotState> slots_;
+  CacheLineVector<uint8_t> reports_;  // of the packet being gathered, by position
+  CacheLineVector<TxSegment> segments_;
   uint32_t fetch_ = 0;          // next slot to look at
   uint64_t fetch_count_ = 0;    // free-running
+  uint32_t ahead_ = 0;          // slots from there on that were published at the last look
   uint32_t context_slots_ = 0;  // consumed in front of the packet to come
   RingFault fault_ = RingFault::kNone;
 };

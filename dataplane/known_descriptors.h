@@ -13,6 +13,7 @@
 #define QSPLIT_DATAPLANE_KNOWN_DESCRIPTORS_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -52,10 +53,59 @@ class DecidingBits {
   uint32_t word_count_ = 0;  // 0: none
 };
 
+// A field of a descriptor of two words, which stands in one of them as it is.
+class PairField {
+ public:
+  PairField() = default;
+  // False: it does not.
+  static bool Of(const FieldAccess& field, PairField* out) {
+    const FieldPart* const part = field.OnlyPart();
+    if (part == nullptr) return false;
+    const uint32_t first_bit = part->offset * 8u + part->shift;
+    const auto bits = static_cast<uint32_t>(std::bit_width(part->mask));
+    if (first_bit % 64 + bits > 64 || first_bit / 64 > 1) return false;
+    out->second_ = first_bit / 64 == 1;
+    out->shift_ = first_bit % 64;
+    out->mask_ = part->mask;
+    return true;
+  }
+  uint64_t Get(uint64_t first, uint64_t second) const {
+    return ((second_ ? second : first) >> shift_) & mask_;
+  }
+
+ private:
+  bool second_ = false;
+  uint32_t shift_ = 0;
+  uint64_t mask_ = 0;
+};
+
 template <typename Meaning>
 class KnownDescriptors {
  public:
   bool empty() const { return count_ == 0; }
+
+  // Descriptors of two words: one kind of them, with what a burst compares and reads. Valid until
+  // Remember or Forget.
+  struct Pair {
+    std::array<uint64_t, 2> bits{};
+    std::array<uint64_t, 2> value{1, 0};  // of no descriptor
+    const Meaning* meaning = nullptr;
+
+    bool Is(uint64_t first, uint64_t second) const {
+      return (((first & bits[0]) ^ value[0]) | ((second & bits[1]) ^ value[1])) == 0;
+    }
+  };
+  // False: not known.
+  bool FindPair(uint64_t first, uint64_t second, Pair* out) const {
+    for (uint32_t k = 0; k < count_; ++k) {
+      const Kind& kind = kinds_[k];
+      out->bits = {kind.bits.word(0), kind.bits.word(1)};
+      out->value = {kind.value[0], kind.value[1]};
+      out->meaning = &kind.meaning;
+      if (kind.bits.word_count() == 2 && out->Is(first, second)) return true;
+    }
+    return false;
+  }
 
   // Null: not known. Valid until Remember or Forget.
   const Meaning* Find(const std::byte* descriptor) const {

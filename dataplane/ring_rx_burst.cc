@@ -73,7 +73,7 @@ bool AddCompleted(const RingForm& form, const Bits& known, Completed* to) {
 
 }  // namespace
 
-std::unique_ptr<burst::RxRingBurst> RingRxDriver::MakeBurst(AccessMode most) {
+std::unique_ptr<burst::RxRingBurst> RingRxDriver::MakeBurst(AccessMode most) const {
   if (most == AccessMode::kEngine || compressed_.has_value() || !reader_->TakesBursts()) {
     return nullptr;
   }
@@ -85,8 +85,8 @@ std::unique_ptr<burst::RxRingBurst> RingRxDriver::MakeBurst(AccessMode most) {
     if (!reader_->forms().IsBits(form, mask.bytes, value.bytes)) continue;
     const CompletionTarget* target = rules_.TargetByBits(form, mask.bytes, value.bytes, &key);
     if (target == nullptr || lane_of_ring_[target->ring] == kNoLane) continue;
-    burst_lane_ = lane_of_ring_[target->ring];
-    if (!lanes_[burst_lane_].PlanBurst(target->key, own_slots_, &plan)) continue;
+    plan.lane = lane_of_ring_[target->ring];
+    if (!lanes_[plan.lane].PlanBurst(target->key, own_slots_, &plan)) continue;
     plan.keeps_memory = delivery_->rules().prefix.has_value();
     plan.needs_memory = needs_memory_;
     if (plan.key != RxRingPlan::Key::kNone) {

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::dataplane {
 namespace {
@@ -62,7 +63,12 @@ absl::StatusOr<std::unique_ptr<RingRxDriver>> RingRxDriver::Create(
   if (packet->prefix.has_value()) driver->available_ |= packet->prefix->Fields();
   driver->needs_memory_ = packet->PrefixSays();
   driver->delivery_.emplace(*std::move(packet), driver->Capacity());
-  driver->burst_ = driver->MakeBurst(options.access);
+  driver->burst_ = BurstCache::Get<burst::RxRingBurst>(
+      options.bursts,
+      BurstKey("ring rx", layout, view,
+               {static_cast<uint64_t>(options.access), options.wanted.bits, options.buffer_bytes,
+                options.packet_bytes, view.memory_key, view.queue_number.value}),
+      [&] { return driver->MakeBurst(options.access); });
   if (driver->burst_ != nullptr && driver->burst_->plan().posts && driver->lanes_.size() == 1) {
     driver->posts_in_bursts_ = true;
     driver->lanes_.front().UseBurst(driver->burst_.get());
@@ -165,7 +171,7 @@ uint32_t RingRxDriver::Poll(std::span<RxCompletion> out) {
 }
 
 bool RingRxDriver::PollBurst(uint64_t end) {
-  RxBufferRing& lane = lanes_[burst_lane_];
+  RxBufferRing& lane = lanes_[burst_->plan().lane];
   if (delivery_->in_packet() || !lane.InOrder()) return false;
   const std::span<RxCompletion> out = delivery_->Rest();
   const RingCursor& at = reader_->position();

@@ -48,7 +48,7 @@ class RingRxDriver {
   RingRxDriver() = default;
   absl::Status MakeLanes(const RxRings& rings, const RxOptions& options);
   // What the common case is here; null: it has none that a burst can do.
-  std::unique_ptr<burst::RxRingBurst> MakeBurst(AccessMode most);
+  std::unique_ptr<burst::RxRingBurst> MakeBurst(AccessMode most) const;
   bool PlanCompletion(uint32_t form, burst::RxRingPlan* plan) const;
   bool PlanPrefix(uint32_t form, burst::RxRingPlan* plan) const;
   // Takes completions as a burst. True: as many as it was let, go on with another.
@@ -80,11 +80,10 @@ class RingRxDriver {
   std::vector<RxCompletionForm> forms_;
   std::optional<CompressedCompletions> compressed_;
   std::optional<RxDelivery> delivery_;
-  std::unique_ptr<burst::RxRingBurst> burst_;  // null: every packet is the engine's
-  bool posts_in_bursts_ = false;               // and buffers are posted by it
-  uint32_t burst_lane_ = 0;                    // whose buffers it completes
-  bool own_slots_ = false;                     // completions stand in slots of the one lane
-  bool in_place_ = false;                      // each in its descriptor's
+  std::shared_ptr<const burst::RxRingBurst> burst_;  // null: every packet is the engine's
+  bool posts_in_bursts_ = false;                     // and buffers are posted by it
+  bool own_slots_ = false;                           // completions stand in slots of the one lane
+  bool in_place_ = false;                            // each in its descriptor's
   bool needs_memory_ = false;
   RxFields available_;
   uint64_t completions_left_ = 0;  // of the packet that is coming in, where they are counted

@@ -8,7 +8,7 @@ namespace qsplit::dataplane {
 RxLedger::RxLedger(const Size& size)
     : most_(size.descriptors),
       per_descriptor_(size.buffers),
-      slots_(size.slots),
+      slots_(std::max(size.slots, 1u)),
       granule_shift_(size.buffer_bytes == 0
                          ? 0u
                          : 31u - static_cast<uint32_t>(std::countl_zero(size.buffer_bytes))),

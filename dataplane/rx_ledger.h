@@ -169,7 +169,7 @@ class RxLedger {
 
   uint32_t most_ = 0;
   uint32_t per_descriptor_ = 1;
-  uint32_t slots_ = 0;
+  uint32_t slots_ = 1;  // where nobody asks, one
   uint32_t granule_shift_ = 0;
   uint32_t bucket_shift_ = 63;
   bool slot_by_slot_ = false;

@@ -134,6 +134,9 @@ void RxStencils::Learn(const RxProgram& program, const RxMetadata& meta) {
   stencil.hash_ = Stencil::Hole(holes->hash);
   stencil.wire_lengths_ = holes->wire_lengths;
   stencil.word_count_ = program.EncodedBytes() / 8;
+  stencil.is_pair_ = stencil.word_count_ == 2 && stencil.length_.in_word &&
+                     (stencil.hash_.in_word || stencil.hash_.field == nullptr) &&
+                     stencil.wire_lengths_.empty();
   std::memcpy(stencil.words_.data(), whole.bytes, program.EncodedBytes());
   stencil.timestamp_field_ = holes->timestamp;
   stencil.timestamp_ = meta.timestamp;

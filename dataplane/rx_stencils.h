@@ -44,6 +44,17 @@ class RxStencils {
       return true;
     }
 
+    // Two words, in which length and hash stand as they are: `first` and `second` of the
+    // completion. Meaningful if IsPair().
+    bool IsPair() const { return is_pair_; }
+    uint64_t most_bytes() const { return length_.max; }
+    void FillPair(uint64_t length, uint32_t hash, uint64_t* first, uint64_t* second) const {
+      const uint64_t l = length << length_.shift;
+      const uint64_t h = (hash & hash_.max) << hash_.shift;
+      *first = words_[0] | (length_.word == 0 ? l : 0) | (hash_.word == 0 ? h : 0);
+      *second = words_[1] | (length_.word != 0 ? l : 0) | (hash_.word != 0 ? h : 0);
+    }
+
    private:
     friend class RxStencils;
     // A field that is filled: within a word, which is zero there, or in some other way.
@@ -75,6 +86,7 @@ class RxStencils {
     Hole hash_;
     std::span<const FieldAccess> wire_lengths_;
     uint32_t word_count_ = 0;  // 0: no stencil
+    bool is_pair_ = false;
     Words words_{};
     const FieldAccess* timestamp_field_ = nullptr;
   };

@@ -90,6 +90,23 @@ class SlotMemory {
     WriteAllBut(slot, last, from, bytes);
     WriteWordRelease(slot, last, from);
   }
+  // A slot of two words of 8 bytes: whether slots are such, no order; the same, word `last` after
+  // the other one, with release.
+  bool IsPairs() const { return slot_bytes_ == 16 && word_bytes_ == 8; }
+  std::array<uint64_t, 2> ReadPair(uint32_t slot) const {
+    const std::byte* const from = slots_ + size_t{slot} * 16;
+    return {LoadRelaxed<uint64_t>(from), LoadRelaxed<uint64_t>(from + 8)};
+  }
+  void WritePairWithLast(uint32_t slot, uint32_t last, uint64_t first, uint64_t second) const {
+    std::byte* const to = slots_ + size_t{slot} * 16;
+    if (last == 0) {
+      StoreRelaxed<uint64_t>(to + 8, second);
+      StoreRelease<uint64_t>(to, first);
+    } else {
+      StoreRelaxed<uint64_t>(to, first);
+      StoreRelease<uint64_t>(to + 8, second);
+    }
+  }
   // Changes some bits of one word, in memory order. The slot is the caller's; release, as above.
   void Merge(uint32_t slot, uint32_t word, uint64_t mask, uint64_t value) const {
     WithWord([&]<typename T>(T) {

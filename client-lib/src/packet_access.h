@@ -12,7 +12,7 @@ namespace qsplit::internal {
 struct PacketAccess {
   // Makes an empty packet own a chain of `segments` buffers, `length` bytes in all.
   static void Fill(Packet& packet, BufferPool* pool, uint32_t first, uint32_t length,
-                   uint32_t segments) {
+                   uint32_t segments, const PacketMetadata& meta = {}) {
     packet.pool_ = pool;
     packet.first_ = first;
     packet.length_ = length;
@@ -21,7 +21,7 @@ struct PacketAccess {
     packet.want_l4_ = false;
     packet.want_time_ = false;
     packet.segment_bytes_ = 0;
-    packet.meta_ = PacketMetadata{};
+    packet.meta_ = meta;
   }
   // Takes the chain out; the packet is empty then.
   static uint32_t Release(Packet& packet) {

@@ -118,8 +118,16 @@ void RxQueueImpl::DropPartial() {
   first_ = BufferPool::kNone;
 }
 
+void RxQueueImpl::TakeWhole(const dataplane::RxCompletion& c, Packet* out) {
+  pool_->link(c.cookie) = {BufferPool::kNone, c.offset, c.length};
+  PacketAccess::Fill(*out, pool_, c.cookie, c.length, 1, PublicMetadata(c.meta));
+  ++counters.packets;
+  counters.bytes += c.length;
+  if (setup.software.any()) ComputeMissing(setup.software, *out);
+}
+
 bool RxQueueImpl::Take(const dataplane::RxCompletion& c, Packet* out) {
-  const bool fits = c.offset <= setup.buffer_bytes && c.length <= setup.buffer_bytes - c.offset;
+  const bool fits = Fits(c);
   if (c.first != (first_ == BufferPool::kNone) || !fits) {
     // The driver never says so of an honest device; whatever it is, it is no packet.
     ++counters.malformed;
@@ -171,7 +179,12 @@ size_t RxQueueImpl::Receive(std::span<Packet> out) {
   for (Packet& packet : out) packet.Reset();
   size_t n = 0;
   while (n < out.size() && Look()) {
-    if (Take(stash_[stash_next_++], &out[n])) ++n;
+    const dataplane::RxCompletion& c = stash_[stash_next_++];
+    if (c.first && c.last && c.length != 0 && first_ == BufferPool::kNone && Fits(c)) [[likely]] {
+      TakeWhole(c, &out[n++]);
+    } else if (Take(c, &out[n])) {
+      ++n;
+    }
   }
   Refill();
   if (n == 0) setup.bell.PollInCall();

@@ -45,6 +45,12 @@ class RxQueueImpl {
  private:
   static constexpr uint32_t kBurst = 32;
 
+  // Whether its bytes are in the buffer.
+  bool Fits(const dataplane::RxCompletion& c) const {
+    return c.offset <= setup.buffer_bytes && c.length <= setup.buffer_bytes - c.offset;
+  }
+  // A packet in one buffer, while none is being put together.
+  void TakeWhole(const dataplane::RxCompletion& completion, Packet* out);
   // Adds a completion to the packet that is being put together. True: *out is a packet.
   bool Take(const dataplane::RxCompletion& completion, Packet* out);
   void DropPartial();

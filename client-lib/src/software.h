@@ -20,6 +20,8 @@ struct SoftwareWork {
   bool hash = false;  // its value, or what it is over
   // Of the Toeplitz hash: the device's own.
   std::array<uint8_t, kHashKeyBytes> hash_key{};
+
+  bool any() const { return checksums || vlan || hash; }
 };
 
 // Adds what has to be done for a role that the layout's receive queue lacks. False: the library

@@ -66,7 +66,10 @@ size_t TxQueueImpl::FillRun(std::span<Packet> packets, uint32_t bytes) {
   const uint32_t headroom = headroom_;
   for (size_t i = 0; i < buffers.size(); ++i) {
     const uint32_t buffer = buffers[i];
-    pool->link(buffer) = {BufferPool::kNone, headroom + buffer % spreads * kHeadroom, bytes};
+    const uint32_t offset = headroom + buffer % spreads * kHeadroom;
+    // The device read what was there before: the cache lines come from another processor.
+    __builtin_prefetch(pool->data(buffer) + offset, 1);
+    pool->link(buffer) = {BufferPool::kNone, offset, bytes};
     PacketAccess::Fill(packets[i], pool, buffer, bytes, 1);
   }
   return buffers.size();

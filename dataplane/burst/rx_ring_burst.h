@@ -54,6 +54,7 @@ struct RxRingPlan {
   bool key_inside = false;  // an address may be any in the buffer, else its first
 
   // Posted buffers: so many at most, numbered.
+  uint32_t lane = 0;  // which of the queue's rings of buffers, as its engine counts them
   uint32_t buffer_count = 0;
   bool keeps_address = false;  // whether their addresses are to be remembered
   bool keeps_memory = false;   // and where this process has them

@@ -95,11 +95,13 @@ void RxRingCompletion<Emitter>::Emit() {
     if ((plan_.record.words >> w & 1) != 0) Load(w);
   }
 
-  const Reg cookie = emitter_->New();
-  emitter_->Load(cookie, walk_.State(offsetof(RxBuffer, cookie)), 4);
-  emitter_->Store(walk_.Element(offsetof(RxCompletion, cookie)), cookie, 4);
-  emitter_->Store(walk_.Element(offsetof(RxCompletion, length)), length, 4);
-  static_assert(offsetof(RxCompletion, offset) == 8 && offsetof(RxCompletion, first) == 12 &&
+  // As one word: fewer stores.
+  const Reg head = emitter_->New();
+  emitter_->Load(head, walk_.State(offsetof(RxBuffer, cookie)), 4);
+  emitter_->Or(head, length, 32);
+  emitter_->Store(walk_.Element(offsetof(RxCompletion, cookie)), head, 8);
+  static_assert(offsetof(RxCompletion, cookie) == 0 && offsetof(RxCompletion, length) == 4 &&
+                offsetof(RxCompletion, offset) == 8 && offsetof(RxCompletion, first) == 12 &&
                 offsetof(RxCompletion, last) == 13 && offsetof(RxCompletion, meta) == 16);
   const Reg marks = emitter_->New();
   emitter_->Set(marks, uint64_t{0x101} << 32 | plan_.prefix_bytes);
@@ -223,6 +225,8 @@ class RxRingPosting {
 
  private:
   void CheckAddress(const Reg& address);
+  // Bytes and cookie go as one word to what is remembered.
+  bool KeepsBoth() const { return !again_ && plan_.buffer_bytes == 0; }
   Reg CheckBytes();
   void Keep(const Reg& bytes, const Reg& address);
 
@@ -232,6 +236,7 @@ class RxRingPosting {
   uint32_t phase_;
   bool again_;
   bool held_;
+  Reg both_;
 };
 
 template <typename Emitter>
@@ -272,25 +277,37 @@ void RxRingPosting<Emitter>::CheckAddress(const Reg& address) {
 template <typename Emitter>
 typename Emitter::Reg RxRingPosting<Emitter>::CheckBytes() {
   const Reg bytes = emitter_->New();
+  if (KeepsBoth()) {
+    static_assert(offsetof(RxBuffer, bytes) % 8 == 0 &&
+                  offsetof(RxBuffer, cookie) == offsetof(RxBuffer, bytes) + 4);
+    both_ = emitter_->New();
+    emitter_->Load(both_, walk_.Element(offsetof(RxBuffer, bytes)), 8);
+    emitter_->Move(bytes, both_);
+    emitter_->And(bytes, UINT32_MAX);
+    emitter_->JumpUnlessUpTo(bytes, plan_.max_length, walk_.stop());
+    return bytes;
+  }
   emitter_->Load(bytes, walk_.Element(offsetof(RxBuffer, bytes)), 4);
   if (plan_.buffer_bytes != 0) {
     emitter_->JumpIf(bytes, Emitter::kBelow, plan_.buffer_bytes, walk_.stop());
     emitter_->Set(bytes, plan_.buffer_bytes);
-  } else if (again_) {
+  } else {
     emitter_->JumpIf(bytes, Emitter::kNotZero, walk_.State(offsetof(RxBuffer, bytes)), 4,
                      walk_.stop());
-  } else {
-    emitter_->JumpUnlessUpTo(bytes, plan_.max_length, walk_.stop());
   }
   return bytes;
 }
 
 template <typename Emitter>
 void RxRingPosting<Emitter>::Keep(const Reg& bytes, const Reg& address) {
-  const Reg cookie = emitter_->New();
-  emitter_->Load(cookie, walk_.Element(offsetof(RxBuffer, cookie)), 4);
-  emitter_->Store(walk_.State(offsetof(RxBuffer, cookie)), cookie, 4);
-  if (!again_) emitter_->Store(walk_.State(offsetof(RxBuffer, bytes)), bytes, 4);
+  if (KeepsBoth()) {
+    emitter_->Store(walk_.State(offsetof(RxBuffer, bytes)), both_, 8);
+  } else {
+    const Reg cookie = emitter_->New();
+    emitter_->Load(cookie, walk_.Element(offsetof(RxBuffer, cookie)), 4);
+    emitter_->Store(walk_.State(offsetof(RxBuffer, cookie)), cookie, 4);
+    if (!again_) emitter_->Store(walk_.State(offsetof(RxBuffer, bytes)), bytes, 4);
+  }
   if (plan_.keeps_address) emitter_->Store(walk_.State(offsetof(RxBuffer, address)), address, 8);
 }
 

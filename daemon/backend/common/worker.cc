@@ -20,7 +20,14 @@ namespace qsplit::backend {
 namespace {
 
 constexpr absl::Duration kCommandPatience = absl::Milliseconds(45);
-constexpr uint64_t kSpinNs = 50'000;
+// How long it looks for work before it sleeps: longer as long as somebody wakes it soon after it
+// fell asleep, for that costs the waker a system call and the packet some microseconds; shorter as
+// long as nobody does.
+constexpr uint64_t kLeastSpinNs = 20'000;
+constexpr uint64_t kFirstSpinNs = 50'000;
+constexpr uint64_t kMostSpinNs = 400'000;
+// Idle rounds for each look at the clock, which costs as much as all the rest of them.
+constexpr uint32_t kClockEvery = 8;
 constexpr uint64_t kMostSleepNs = 10'000'000;
 
 }  // namespace
@@ -159,25 +166,37 @@ void Worker::WatchWakeup(int fd, Wakeable* whom) {
 void Worker::Unwatch(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 void Worker::Loop() {
+  uint64_t now_ns = 0;
   uint64_t busy_at_ns = 0;
+  uint64_t spin_ns = kFirstSpinNs;
+  uint32_t idle_rounds = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
     RunCommands();
-    const uint64_t now_ns = MonotonicNs();
+    if (idle_rounds % kClockEvery == 0) now_ns = MonotonicNs();
     bool worked = false;
     for (Poller* poller : pollers_) worked |= poller->Poll(now_ns);
     for (Poller* poller : pollers_) poller->SignalCompletions();
     if (worked || busy_at_ns == 0) {
       busy_at_ns = now_ns;
-    } else if (now_ns - busy_at_ns >= kSpinNs) {
-      Sleep();
+      idle_rounds = 0;
+    } else if (now_ns - busy_at_ns >= spin_ns) {
+      const bool woken = Sleep();
+      const uint64_t slept_ns = MonotonicNs() - now_ns;
+      if (woken && slept_ns < kMostSpinNs) {
+        spin_ns = std::min(spin_ns * 2, kMostSpinNs);
+      } else if (slept_ns > 2 * kMostSpinNs) {
+        spin_ns = std::max(spin_ns / 2, kLeastSpinNs);
+      }
       busy_at_ns = 0;
+      idle_rounds = 0;
     } else {
+      ++idle_rounds;
       CpuRelax();
     }
   }
 }
 
-void Worker::Sleep() {
+bool Worker::Sleep() {
   uint64_t sleep_ns = kMostSleepNs;
   for (Poller* poller : pollers_) sleep_ns = std::min(sleep_ns, poller->ArmWakeups());
   const timespec patience{0, static_cast<long>(sleep_ns)};  // NOLINT(google-runtime-int)
@@ -193,6 +212,7 @@ void Worker::Sleep() {
     }
   }
   for (Poller* poller : pollers_) poller->DisarmWakeups();
+  return count > 0;
 }
 
 }  // namespace qsplit::backend

@@ -10,14 +10,6 @@ namespace {
 
 using dataplane::ChecksumState;
 
-uint16_t Fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
-}
-
 uint16_t Swap(uint16_t value) { return static_cast<uint16_t>(value << 8 | value >> 8); }
 
 constexpr size_t kBlockBytes = 64;
@@ -182,50 +174,6 @@ void RawSum::Add(const uint8_t* at, size_t count, size_t distance) {
   uint16_t sum = Fold(SumInHostOrder({at, count}));
   if (distance % 2 != 0) sum = Swap(sum);
   AddWord(sum);
-}
-
-bool RawSum::IsGood() const { return Fold(value_) == 0xffff; }
-
-OpenVerdict BeginVerify(const FrameHead& frame, const PlainFacts& p) {
-  OpenVerdict open;
-  const uint8_t* const head = frame.data();
-  const uint8_t* const ip = head + kEthernetHeaderBytes;
-  const bool four = p.ip_version == 4;
-  const auto judge = [](bool good) { return good ? ChecksumState::kGood : ChecksumState::kBad; };
-  if (four) {
-    RawSum header;
-    header.AddShort(ip, 20);
-    open.verdict.l3 = judge(header.IsGood());
-  }
-  const bool udp = p.l4 == dataplane::L4Kind::kUdp;
-  if (!udp && p.l4 != dataplane::L4Kind::kTcp) return open;
-  uint32_t length = p.l3_end - p.l4_offset;
-  if (udp) {
-    const uint16_t said = LoadBe16(head + p.l4_offset + 4);
-    const bool none = LoadBe16(head + p.l4_offset + 6) == 0;
-    if (none && four) return open;
-    if (none || said < 8 || said > length) {
-      open.verdict.l4 = ChecksumState::kBad;
-      return open;
-    }
-    length = said;
-  }
-  open.sum.AddValue(p.l4_protocol);
-  open.sum.AddValue(static_cast<uint16_t>(length));  // a frame is no longer
-  const uint32_t in_head = std::min(length, kHeadBytes - p.l4_offset);
-  // The addresses stand right in front.
-  const uint32_t addresses = four ? 8 : 32;
-  open.sum.AddShort(head + p.l4_offset - addresses, addresses + in_head);
-  open.rest_bytes = length - in_head;
-  if (open.rest_bytes == 0) open.verdict.l4 = judge(open.sum.IsGood());
-  return open;
-}
-
-ChecksumVerdict OpenVerdict::Close() const {
-  if (rest_bytes == 0) return verdict;
-  ChecksumVerdict closed = verdict;
-  closed.l4 = sum.IsGood() ? ChecksumState::kGood : ChecksumState::kBad;
-  return closed;
 }
 
 }  // namespace qsplit::softnic

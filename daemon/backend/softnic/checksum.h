@@ -4,6 +4,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_CHECKSUM_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_CHECKSUM_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -34,13 +35,22 @@ struct ChecksumVerdict {
 // that there is none: kUnknown.
 ChecksumVerdict Verify(const Packet& packet);
 
+// The one's complement sum of a number's 16-bit words.
+inline uint16_t Fold(uint64_t sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(sum);
+}
+
 // A sum on its way: not folded, its words in the host's byte order.
 class RawSum {
  public:
   // Adds bytes that stand at this distance from the first one that is summed.
   void Add(const uint8_t* at, size_t count, size_t distance);
   // The same for few bytes at an even distance.
-  void AddShort(const uint8_t* at, size_t count) {
+  [[gnu::always_inline]] void AddShort(const uint8_t* at, size_t count) {
     for (; count >= 8; at += 8, count -= 8) {
       uint64_t word;
       std::memcpy(&word, at, 8);
@@ -63,7 +73,7 @@ class RawSum {
   // A big-endian word's value.
   void AddValue(uint16_t value) { AddWord(__builtin_bswap16(value)); }
   // Whether all that was summed bears a good checksum.
-  bool IsGood() const;
+  bool IsGood() const { return Fold(value_) == 0xffff; }
 
  private:
   void AddWord(uint64_t word) {
@@ -83,9 +93,50 @@ struct OpenVerdict {
   RawSum sum;
 
   // After the rest was added to `sum`.
-  ChecksumVerdict Close() const;
+  ChecksumVerdict Close() const {
+    ChecksumVerdict closed = verdict;
+    if (rest_bytes != 0) {
+      closed.l4 = sum.IsGood() ? dataplane::ChecksumState::kGood : dataplane::ChecksumState::kBad;
+    }
+    return closed;
+  }
 };
-OpenVerdict BeginVerify(const FrameHead& frame, const PlainFacts& facts);
+// l3_end: in place of that in the facts.
+[[gnu::always_inline]] inline OpenVerdict BeginVerify(const FrameHead& frame,
+                                                      const PlainFacts& facts, uint32_t l3_end) {
+  using dataplane::ChecksumState;
+  OpenVerdict open;
+  const uint8_t* const head = frame.data();
+  const bool four = facts.ip_version == 4;
+  const auto judge = [](bool good) { return good ? ChecksumState::kGood : ChecksumState::kBad; };
+  if (four) {
+    RawSum header;
+    header.AddShort(head + kEthernetHeaderBytes, 20);
+    open.verdict.l3 = judge(header.IsGood());
+  }
+  const bool udp = facts.l4 == dataplane::L4Kind::kUdp;
+  if (!udp && facts.l4 != dataplane::L4Kind::kTcp) return open;
+  uint32_t length = l3_end - facts.l4_offset;
+  if (udp) {
+    const uint16_t said = LoadBe16(head + facts.l4_offset + 4);
+    const bool none = LoadBe16(head + facts.l4_offset + 6) == 0;
+    if (none && four) return open;
+    if (none || said < 8 || said > length) {
+      open.verdict.l4 = ChecksumState::kBad;
+      return open;
+    }
+    length = said;
+  }
+  open.sum.AddValue(facts.l4_protocol);
+  open.sum.AddValue(static_cast<uint16_t>(length));  // a frame is no longer
+  const uint32_t in_head = std::min(length, kHeadBytes - facts.l4_offset);
+  // The addresses stand right in front.
+  const uint32_t addresses = four ? 8 : 32;
+  open.sum.AddShort(head + facts.l4_offset - addresses, addresses + in_head);
+  open.rest_bytes = length - in_head;
+  if (open.rest_bytes == 0) open.verdict.l4 = judge(open.sum.IsGood());
+  return open;
+}
 
 }  // namespace qsplit::softnic
 

@@ -9,13 +9,14 @@
 
 #include "daemon/device/counter.h"
 #include "daemon/device/device.h"
+#include "dataplane/cache_line.h"
 
 namespace qsplit::softnic {
 
 using device::Counter;
 
 // As device::QueueCounters. On a cache line of its own.
-struct alignas(64) QueueStats {
+struct alignas(dataplane::kCacheLineBytes) QueueStats {
   Counter packets, bytes, completions, descriptors;
   Counter drops_no_descriptor, drops_too_long, drops_down, drops_injected;
   Counter checksum_errors, faults, events, wakeups;
@@ -48,8 +49,9 @@ struct NicStats {
       : rx(rx_queues), tx(tx_queues), rules(rule_capacity) {}
 
   std::vector<QueueStats> rx, tx;
-  std::vector<RuleStats> rules;  // by location
-  Counter wire_rx_packets, wire_rx_bytes, wire_tx_packets, wire_tx_bytes;
+  dataplane::CacheLineVector<RuleStats> rules;  // by location
+  alignas(dataplane::kCacheLineBytes) Counter wire_rx_packets, wire_rx_bytes, wire_tx_packets,
+      wire_tx_bytes;
   // drops_wire: between two of the NIC's threads, too.
   Counter drops_mac_filter, drops_rule, drops_malformed, drops_wire;
   Counter representor_rx_packets, representor_tx_packets, drops_representor;

@@ -17,15 +17,20 @@
 #include <cstdint>
 #include <cstring>
 
+#include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/packet.h"
 #include "daemon/backend/softnic/toeplitz.h"
+#include "dataplane/rx_device.h"
 
 namespace qsplit::softnic {
 
 struct RxQueue;
 
-// Frames of one burst, at most.
-inline constexpr uint32_t kBurstFrames = 32;
+// Frames of one burst, at most: so many that what is waited for once in each costs little.
+inline constexpr uint32_t kBurstFrames = 128;
+// Packets' memory is asked for so many frames before its turn: as many cache lines as a processor
+// can wait for at a time, more or less.
+inline constexpr uint32_t kFramesAhead = 16;
 
 // A piece of a frame in its receiver's memory.
 struct RxPiece {
@@ -89,6 +94,30 @@ struct BurstFrame {
       std::memcpy(to_memory + kHeadBytes, at + kHeadBytes, bytes - kHeadBytes);
     }
   }
+};
+
+// Frames into buffers of one receive queue, one each, in order: buffers at hand, and what of them
+// is filled and said.
+struct RxRun {
+  uint64_t time_ns = 0;
+  uint32_t prefix_bytes = 0;
+  uint32_t fetched = 0;
+  uint32_t ready = 0;      // of those, in memory that may be written
+  uint32_t filled = 0;     // of those
+  uint32_t completed = 0;  // of those
+  uint64_t bytes = 0;      // of all that is filled
+  // What all frames since `completed` have in common.
+  PlainFacts facts;
+  FlowHash hash;
+  ChecksumVerdict verdict;
+  std::array<dataplane::PostedBuffer, kBurstFrames> posted;
+  std::array<std::byte*, kBurstFrames> to;
+  std::array<dataplane::RxPlain, kBurstFrames> results;
+
+  // Whether there is a buffer for a frame of so many bytes.
+  bool Takes(uint32_t frame_bytes) const { return filled < ready && frame_bytes <= Room(); }
+  // Of the next buffer, behind its prefix.
+  uint32_t Room() const { return posted[filled].bytes - prefix_bytes; }
 };
 
 }  // namespace qsplit::softnic

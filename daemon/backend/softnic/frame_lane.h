@@ -15,9 +15,9 @@
 #include <cstring>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "dataplane/barriers.h"
+#include "dataplane/cache_line.h"
 
 namespace qsplit::softnic {
 
@@ -101,13 +101,13 @@ class FrameLane {
     return consume_ != published_seen_;
   }
 
-  std::vector<uint8_t> memory_;
+  dataplane::CacheLineVector<uint8_t> memory_;
   // The writer's.
-  alignas(64) uint64_t produced_ = 0;
+  alignas(dataplane::kCacheLineBytes) uint64_t produced_ = 0;
   uint64_t consumed_seen_ = 0;
   std::atomic<uint64_t> published_{0};
   // The reader's.
-  alignas(64) uint64_t consume_ = 0;
+  alignas(dataplane::kCacheLineBytes) uint64_t consume_ = 0;
   uint64_t published_seen_ = 0;
   std::atomic<uint64_t> consumed_{0};
   std::atomic<bool> asleep_{false};

@@ -20,6 +20,7 @@
 #include "daemon/device/device.h"
 #include "daemon/linux/mapping.h"
 #include "daemon/linux/owned_fd.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/rx_device.h"
 #include "dataplane/tx_device.h"
 
@@ -28,8 +29,8 @@ namespace qsplit::softnic {
 struct BurstFrame;
 struct LeaseQueues;
 
-// What both directions have.
-struct LeasedQueue {
+// What both directions have. On cache lines of its own: its neighbours may be another thread's.
+struct alignas(dataplane::kCacheLineBytes) LeasedQueue {
   uint32_t number = 0;
   bool transmit = false;
   LeaseQueues* lease = nullptr;
@@ -45,6 +46,11 @@ struct LeasedQueue {
   uint64_t stalled_until_ns = 0;
   uint32_t lose_completions = 0;
   uint32_t wrong_lengths = 0;
+
+  // Nothing is wrong with it, or is to go wrong.
+  bool IsSound() const {
+    return !stopped && stalled_until_ns == 0 && lose_completions == 0 && wrong_lengths == 0;
+  }
 };
 
 struct RxQueue : LeasedQueue {

@@ -212,7 +212,7 @@ void NicCore::OpenLease(LeaseQueues* lease, std::shared_ptr<const RssTable> rss)
   }
   if (lease->wakeup) worker_->WatchWakeup(lease->wakeup->get(), share.get());
   leases_.push_back(std::move(share));
-  rss_ = std::move(rss);
+  SetRss(std::move(rss));
 }
 
 void NicCore::CloseLease(const LeaseQueues* lease, std::shared_ptr<const RssTable> rss) {
@@ -222,7 +222,7 @@ void NicCore::CloseLease(const LeaseQueues* lease, std::shared_ptr<const RssTabl
   for (const auto& queue : lease->tx) tx_[queue->number] = nullptr;
   std::erase_if(active_tx_, [&](TxQueue* queue) { return queue->lease == lease; });
   std::erase_if(completed_, [&](LeasedQueue* queue) { return queue->lease == lease; });
-  rss_ = std::move(rss);
+  SetRss(std::move(rss));
 }
 
 void NicCore::Stop(LeasedQueue& queue, FaultKind kind, uint32_t slot, uint64_t iova,

@@ -63,7 +63,7 @@ struct RssTable {
 // Of timestamps: CLOCK_REALTIME.
 uint64_t WallClockNs();
 
-class NicCore : public backend::Poller {
+class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
  public:
   struct Parts {
     std::optional<linux_sys::Tap> wire;         // absent with a peer
@@ -92,9 +92,18 @@ class NicCore : public backend::Poller {
   void OpenLease(LeaseQueues* lease, std::shared_ptr<const RssTable> rss);
   // When it returns, nothing here points to the lease.
   void CloseLease(const LeaseQueues* lease, std::shared_ptr<const RssTable> rss);
-  void SetRules(std::shared_ptr<const FlowTable> rules) { rules_ = std::move(rules); }
-  void SetRss(std::shared_ptr<const RssTable> rss) { rss_ = std::move(rss); }
-  void SetSettings(NicSettings settings) { settings_ = std::move(settings); }
+  void SetRules(std::shared_ptr<const FlowTable> rules) {
+    rules_ = std::move(rules);
+    flow_known_ = false;
+  }
+  void SetRss(std::shared_ptr<const RssTable> rss) {
+    rss_ = std::move(rss);
+    flow_known_ = false;
+  }
+  void SetSettings(NicSettings settings) {
+    settings_ = std::move(settings);
+    flow_known_ = false;
+  }
   // FAILED_PRECONDITION: the queue is not leased.
   absl::Status Inject(const device::Injection& injection);
   // What only this thread knows of a queue; nothing of one that is not leased.
@@ -136,7 +145,12 @@ class NicCore : public backend::Poller {
   static dataplane::RxMetadata Describe(const RxQueue& queue, dataplane::L3Kind l3,
                                         dataplane::L4Kind l4, const FlowHash& hash);
   static void SayVerdict(const ChecksumVerdict& verdict, dataplane::RxMetadata* meta);
-  static void CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict);
+  static void CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict) {
+    using dataplane::ChecksumState;
+    if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
+      queue.stats->checksum_errors.Add();
+    }
+  }
   // Completes the packet of `bytes` bytes that stands in pieces_.
   void CompletePieces(RxQueue& queue, const dataplane::RxMetadata& meta, uint32_t bytes);
   // Fetches buffers for `bytes` bytes into pieces_. False: dropped, counted, nothing consumed.
@@ -154,9 +168,20 @@ class NicCore : public backend::Poller {
   // none.
   BurstFrame* DeliverInBuffers(RxQueue& queue, uint64_t time_ns);
   bool DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns);
-  // The metadata of a frame that stands in `pieces`.
-  static dataplane::RxMetadata DescribePlain(RxQueue& queue, const BurstFrame& frame,
-                                             const ChecksumVerdict& verdict, uint64_t time_ns);
+  // Takes the first of these frames, as long as they are plain, no longer than `longest`, of
+  // sources that may send them, and for one receive queue of this core: their way without a stop.
+  // How many. Nothing is enqueued.
+  uint32_t ReceiveRun(std::span<BurstFrame> frames, uint32_t longest, const SourceCheck& source);
+  void BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns);
+  // A frame that run_ takes. flow: itself, or one of the same flow that was steered.
+  void Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow, uint32_t l3_end);
+  void CompleteRun(RxQueue& queue);
+  void EndRun(RxQueue& queue);
+  // Steers a frame for flow_. False: it is none for a run.
+  bool SteerFlow(BurstFrame& frame);
+  static dataplane::RxMetadata DescribePlain(const RxQueue& queue, const PlainFacts& facts,
+                                             const FlowHash& hash, const ChecksumVerdict& verdict,
+                                             uint64_t time_ns);
 
   // nic_lanes.cc
   void HandOver(uint32_t core, FrameLane::For what, std::span<const uint8_t> frame);
@@ -167,7 +192,7 @@ class NicCore : public backend::Poller {
 
   // tx_burst.cc
   // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none.
-  uint32_t SendPlain(TxQueue& queue, uint32_t most, uint64_t* bytes);
+  uint32_t SendPlain(TxQueue& queue, uint32_t most);
   // Frames [begin, end) of the burst, which were enqueued at the peer.
   void FinishPlain(TxQueue& queue, uint32_t begin, uint32_t end);
 
@@ -203,19 +228,22 @@ class NicCore : public backend::Poller {
   std::shared_ptr<const FlowTable> rules_;
   std::shared_ptr<const RssTable> rss_;
   std::vector<std::unique_ptr<LeaseShare>> leases_;
-  std::vector<RxQueue*> rx_;             // by number; null: not leased
-  std::vector<TxQueue*> tx_;             // by number; null: not leased
-  std::vector<TxQueue*> active_tx_;      // those that are leased
-  std::vector<LeasedQueue*> completed_;  // with event_pending
+  std::vector<RxQueue*> rx_;         // by number; null: not leased
+  std::vector<TxQueue*> tx_;         // by number; null: not leased
+  std::vector<TxQueue*> active_tx_;  // those that are leased
+  // With event_pending.
+  dataplane::CacheLineVector<LeasedQueue*> completed_;
   TxOffload tx_offload_;
   // Plain frames on their way from this NIC, and the queues of this NIC that some are for.
   std::array<BurstFrame, kBurstFrames> burst_;
   std::array<dataplane::PlainTx, kBurstFrames> plain_;
-  std::vector<RxQueue*> touched_;
-  std::array<dataplane::PostedBuffer, kBurstFrames> posted_;
-  std::array<dataplane::RxPlain, kBurstFrames> results_;
-  std::vector<uint8_t> tap_buffer_;
-  std::vector<RxPiece> pieces_;
+  dataplane::CacheLineVector<RxQueue*> touched_;
+  RxRun run_;
+  // A frame of the flow that came last in a run, steered; meaningful if flow_known_.
+  BurstFrame flow_;
+  bool flow_known_ = false;
+  dataplane::CacheLineVector<uint8_t> tap_buffer_;
+  dataplane::CacheLineVector<RxPiece> pieces_;
   uint64_t now_ns_ = 0;
   uint64_t link_checked_ns_ = 0;
   uint64_t link_down_until_ns_ = 0;

@@ -1,7 +1,6 @@
 #include "daemon/backend/softnic/packet.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace qsplit::softnic {
@@ -12,7 +11,6 @@ using dataplane::L4Kind;
 
 constexpr int kMaxVlanTags = 2;
 constexpr int kMaxExtensionHeaders = 16;
-constexpr uint32_t kIp6HeaderBytes = 40;
 
 bool IsVlan(uint16_t ether_type) {
   return ether_type == kEtherTypeVlan || ether_type == kEtherTypeServiceVlan;
@@ -43,35 +41,6 @@ void ParseIp4(Packet* p) {
 // What SkipExtensions passes over.
 bool IsExtension(uint8_t next) {
   return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
-}
-
-// Bits of a plain frame's head that its key is made of, and that make it plain.
-using HeadWords = std::array<uint64_t, kHeadBytes / 8>;
-constexpr HeadWords KeyBits(bool four) {
-  FrameHead bits{};
-  const auto all = [&](size_t first, size_t last) {
-    for (size_t i = first; i <= last; ++i) bits[i] = 0xff;
-  };
-  if (four) {
-    all(0, 15);       // Ethernet's header, version and length of the header, type of service
-    bits[20] = 0x3f;  // fragments
-    bits[21] = 0xff;
-    all(23, 23);  // protocol
-    all(26, 37);  // addresses, what stands behind them
-  } else {
-    all(0, 17);   // Ethernet's header, version, traffic class, flow label
-    all(20, 20);  // next header
-    all(22, 57);  // addresses, what stands behind them
-  }
-  return std::bit_cast<HeadWords>(bits);
-}
-constexpr HeadWords kIp4KeyBits = KeyBits(true);
-constexpr HeadWords kIp6KeyBits = KeyBits(false);
-
-// What the IP header says of itself and all behind it.
-uint32_t PlainIpBytes(const FrameHead& head, uint8_t ip_version) {
-  return ip_version == 4 ? LoadBe16(head.data() + 16)
-                         : kIp6HeaderBytes + LoadBe16(head.data() + 18);
 }
 
 // The protocol behind the extension headers and where it begins; the chain may be cut off anywhere.
@@ -258,30 +227,6 @@ bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
             .l4 = packet.l4,
             .l4_offset = packet.l4_offset,
             .l3_end = packet.l3_end};
-  return true;
-}
-
-bool ParseSameFlow(const FrameHead& head, uint32_t frame_bytes, const FrameHead& other_head,
-                   const PlainFacts& other, PlainFacts* facts) {
-  const bool four = other.ip_version == 4;
-  const HeadWords& mask = four ? kIp4KeyBits : kIp6KeyBits;
-  const size_t words = four ? 5 : 8;  // those behind say nothing
-  uint64_t differs = 0;
-  for (size_t i = 0; i < words; ++i) {
-    uint64_t a, b;
-    std::memcpy(&a, head.data() + 8 * i, 8);
-    std::memcpy(&b, other_head.data() + 8 * i, 8);
-    differs |= (a ^ b) & mask[i];
-  }
-  const uint32_t l3_end = kEthernetHeaderBytes + PlainIpBytes(head, other.ip_version);
-  // In both there are whole transport headers, of any kind.
-  constexpr uint32_t kWholeHeader = 20;
-  if (differs != 0 || l3_end > frame_bytes || l3_end < other.l4_offset + kWholeHeader ||
-      other.l3_end < other.l4_offset + kWholeHeader) {
-    return false;
-  }
-  *facts = other;
-  facts->l3_end = l3_end;
   return true;
 }
 

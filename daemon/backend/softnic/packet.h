@@ -7,7 +7,9 @@
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_PACKET_H_
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "daemon/device/flow_rule.h"
@@ -71,11 +73,6 @@ struct PlainFacts {
 // nothing.
 bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
                 device::FlowKey* key);
-// The same for a frame whose head has all bytes that make a key in common with another plain one's:
-// it is of the same flow. False: it is not, or it takes ParsePlain to tell.
-bool ParseSameFlow(const FrameHead& head, uint32_t frame_bytes, const FrameHead& other_head,
-                   const PlainFacts& other, PlainFacts* facts);
-
 inline uint16_t LoadBe16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
 inline uint32_t LoadBe32(const uint8_t* at) {
   return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | uint32_t{at[3]};
@@ -87,6 +84,66 @@ inline void StoreBe16(uint8_t* at, uint16_t value) {
 inline void StoreBe32(uint8_t* at, uint32_t value) {
   StoreBe16(at, static_cast<uint16_t>(value >> 16));
   StoreBe16(at + 2, static_cast<uint16_t>(value));
+}
+
+inline constexpr uint32_t kIp6HeaderBytes = 40;
+
+// Bits of a plain frame's head that its key is made of, and that make it plain.
+using HeadWords = std::array<uint64_t, kHeadBytes / 8>;
+constexpr HeadWords KeyBits(bool four) {
+  FrameHead bits{};
+  const auto all = [&](size_t first, size_t last) {
+    for (size_t i = first; i <= last; ++i) bits[i] = 0xff;
+  };
+  if (four) {
+    all(0, 15);       // Ethernet's header, version and length of the header, type of service
+    bits[20] = 0x3f;  // fragments
+    bits[21] = 0xff;
+    all(23, 23);  // protocol
+    all(26, 37);  // addresses, what stands behind them
+  } else {
+    all(0, 17);   // Ethernet's header, version, traffic class, flow label
+    all(20, 20);  // next header
+    all(22, 57);  // addresses, what stands behind them
+  }
+  return std::bit_cast<HeadWords>(bits);
+}
+inline constexpr HeadWords kIp4KeyBits = KeyBits(true);
+inline constexpr HeadWords kIp6KeyBits = KeyBits(false);
+
+// What the IP header says of itself and all behind it.
+inline uint32_t PlainIpBytes(const FrameHead& head, uint8_t ip_version) {
+  return ip_version == 4 ? LoadBe16(head.data() + 16)
+                         : kIp6HeaderBytes + LoadBe16(head.data() + 18);
+}
+
+// ParsePlain for a frame whose head has all bytes that make a key in common with another plain
+// one's: it is of the same flow, and of its facts only l3_end is its own. False: it is not, or it
+// takes ParsePlain to tell.
+inline bool ParseSameFlow(const FrameHead& head, uint32_t frame_bytes, const FrameHead& other_head,
+                          const PlainFacts& other, uint32_t* own_l3_end) {
+  const bool four = other.ip_version == 4;
+  const HeadWords& mask = four ? kIp4KeyBits : kIp6KeyBits;
+  uint64_t differs = 0;
+  const auto look = [&](size_t i) {
+    uint64_t a, b;
+    std::memcpy(&a, head.data() + 8 * i, 8);
+    std::memcpy(&b, other_head.data() + 8 * i, 8);
+    differs |= (a ^ b) & mask[i];
+  };
+  for (size_t i = 0; i < 5; ++i) look(i);
+  if (!four) {
+    for (size_t i = 5; i < 8; ++i) look(i);
+  }
+  const uint32_t l3_end = kEthernetHeaderBytes + PlainIpBytes(head, other.ip_version);
+  // In both there are whole transport headers, of any kind.
+  constexpr uint32_t kWholeHeader = 20;
+  if (differs != 0 || l3_end > frame_bytes || l3_end < other.l4_offset + kWholeHeader ||
+      other.l3_end < other.l4_offset + kWholeHeader) {
+    return false;
+  }
+  *own_l3_end = l3_end;
+  return true;
 }
 
 }  // namespace qsplit::softnic

@@ -1,6 +1,7 @@
 // NicCore: plain frames from the peer into receive rings. See frame_burst.h.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "daemon/backend/softnic/nic_core.h"
 
@@ -14,7 +15,7 @@ using dataplane::RxMetadata;
 // sender's bytes were read, and may be others by now. Whoever writes there meanwhile, deceives
 // himself.
 ChecksumVerdict VerdictOn(const BurstFrame& frame, std::span<const RxPiece> pieces) {
-  OpenVerdict open = BeginVerify(frame.head, frame.facts);
+  OpenVerdict open = BeginVerify(frame.head, frame.facts, frame.facts.l3_end);
   uint32_t at = 0;  // in the frame
   const uint32_t end = open.rest_bytes == 0 ? 0 : kHeadBytes + open.rest_bytes;
   for (const RxPiece& piece : pieces) {
@@ -28,19 +29,25 @@ ChecksumVerdict VerdictOn(const BurstFrame& frame, std::span<const RxPiece> piec
   return open.Close();
 }
 
-// Whether completions of two frames to one queue differ in length and hash only.
-bool SameKind(const BurstFrame& a, const ChecksumVerdict& of_a, const BurstFrame& b,
-              const ChecksumVerdict& of_b) {
-  return a.hash.type == b.hash.type && a.facts.l3 == b.facts.l3 && a.facts.l4 == b.facts.l4 &&
-         of_a.l3 == of_b.l3 && of_a.l4 == of_b.l4;
+// The same of a frame that stands in one piece.
+inline ChecksumVerdict VerdictOn(const FrameHead& head, const PlainFacts& facts, uint32_t l3_end,
+                                 const std::byte* at) {
+  OpenVerdict open = BeginVerify(head, facts, l3_end);
+  if (open.rest_bytes == 0) [[likely]] {
+    return open.verdict;
+  }
+  open.sum.Add(reinterpret_cast<const uint8_t*>(at) + kHeadBytes, open.rest_bytes, kHeadBytes);
+  return open.Close();
 }
 
 }  // namespace
 
 bool NicCore::SteerPlain(BurstFrame& frame, const BurstFrame* before) {
   if (frame.bytes > kEthernetHeaderBytes + settings_.mtu_bytes) return false;
-  if (before != nullptr &&
-      ParseSameFlow(frame.head, frame.bytes, before->head, before->facts, &frame.facts)) {
+  if (uint32_t l3_end; before != nullptr && ParseSameFlow(frame.head, frame.bytes, before->head,
+                                                          before->facts, &l3_end)) {
+    frame.facts = before->facts;
+    frame.facts.l3_end = l3_end;
     frame.hash = before->hash;
     frame.rule = before->rule;
     frame.to = before->to;
@@ -57,9 +64,7 @@ bool NicCore::SteerPlain(BurstFrame& frame, const BurstFrame* before) {
   frame.to = QueueHere(number);
   frame.core = CoreOf(number);
   if (frame.core != index_) return true;  // its own core says what becomes of it
-  const RxQueue* const to = frame.to;
-  return to != nullptr && !to->stopped && to->stalled_until_ns == 0 && to->lose_completions == 0 &&
-         to->wrong_lengths == 0;
+  return frame.to != nullptr && frame.to->IsSound();
 }
 
 void NicCore::Enqueue(BurstFrame& frame) {
@@ -105,9 +110,10 @@ void NicCore::DeliverPlainTo(RxQueue& queue, uint64_t time_ns) {
   }
 }
 
-RxMetadata NicCore::DescribePlain(RxQueue& queue, const BurstFrame& frame,
-                                  const ChecksumVerdict& verdict, uint64_t time_ns) {
-  RxMetadata meta = Describe(queue, frame.facts.l3, frame.facts.l4, frame.hash);
+RxMetadata NicCore::DescribePlain(const RxQueue& queue, const PlainFacts& facts,
+                                  const FlowHash& hash, const ChecksumVerdict& verdict,
+                                  uint64_t time_ns) {
+  RxMetadata meta = Describe(queue, facts.l3, facts.l4, hash);
   if (queue.verifies) SayVerdict(verdict, &meta);
   if (queue.supported.Has(RxField::kTimestamp)) {
     meta.present |= RxField::kTimestamp;
@@ -116,59 +122,144 @@ RxMetadata NicCore::DescribePlain(RxQueue& queue, const BurstFrame& frame,
   return meta;
 }
 
+void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
+  run_.time_ns = time_ns;
+  run_.prefix_bytes = queue.prefix_bytes;
+  run_.ready = run_.filled = run_.completed = 0;
+  run_.bytes = 0;
+  run_.fetched = queue.ring.FetchPlain(std::span(run_.posted).first(frames));
+  const Iommu& iommu = queue.lease->iommu;
+  for (uint32_t& i = run_.ready; i < run_.fetched; ++i) {
+    const dataplane::PostedBuffer& buffer = run_.posted[i];
+    if (buffer.bytes < run_.prefix_bytes) break;
+    const Iommu::Translation there =
+        iommu.Translate(buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
+    if (there.verdict != Iommu::Verdict::kOk) break;
+    run_.to[i] = there.at + run_.prefix_bytes;
+    if (i < kFramesAhead) __builtin_prefetch(run_.to[i], 1);
+  }
+}
+
+inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow,
+                         uint32_t l3_end) {
+  const uint32_t i = run_.filled;
+  if (i + kFramesAhead < run_.ready) __builtin_prefetch(run_.to[i + kFramesAhead], 1);
+  frame.CopyWhole(run_.to[i], run_.Room());
+  ChecksumVerdict verdict;
+  if (queue.verifies) {
+    verdict = VerdictOn(frame.head, flow.facts, l3_end, run_.to[i]);
+    CountVerdict(queue, verdict);
+  }
+  if (i == run_.completed || flow.hash.type != run_.hash.type || flow.facts.l3 != run_.facts.l3 ||
+      flow.facts.l4 != run_.facts.l4 || verdict.l3 != run_.verdict.l3 ||
+      verdict.l4 != run_.verdict.l4) {
+    CompleteRun(queue);
+    run_.facts = flow.facts;
+    run_.hash = flow.hash;
+    run_.verdict = verdict;
+  }
+  run_.results[i] = {frame.bytes, flow.hash.value};
+  run_.bytes += frame.bytes;
+  ++run_.filled;
+}
+
+void NicCore::CompleteRun(RxQueue& queue) {
+  const uint32_t count = run_.filled - run_.completed;
+  if (count == 0) return;
+  queue.ring.CompletePlain(DescribePlain(queue, run_.facts, run_.hash, run_.verdict, run_.time_ns),
+                           std::span(run_.results).subspan(run_.completed, count));
+  run_.completed = run_.filled;
+}
+
+void NicCore::EndRun(RxQueue& queue) {
+  CompleteRun(queue);
+  if (run_.filled != 0) {
+    NoteCompletions(queue, run_.filled);
+    queue.stats->descriptors.Add(run_.filled);
+    queue.stats->packets.Add(run_.filled);
+    queue.stats->bytes.Add(run_.bytes);
+  }
+  // The first one that does not fit, with all behind it.
+  if (run_.filled < run_.fetched) queue.ring.Unfetch();
+}
+
 BurstFrame* NicCore::DeliverInBuffers(RxQueue& queue, uint64_t time_ns) {
   BurstFrame* frame = queue.first;
   uint32_t frames = 0;
   for (const BurstFrame* f = frame; f != nullptr; f = f->next) ++frames;
-  const uint32_t fetched = queue.ring.FetchPlain(std::span(posted_).first(frames));
-  std::array<std::byte*, kBurstFrames> to;
-  uint32_t ready = 0;
-  for (const BurstFrame* f = frame; f != nullptr && ready < fetched; f = f->next, ++ready) {
-    const dataplane::PostedBuffer& buffer = posted_[ready];
-    if (buffer.bytes < queue.prefix_bytes || buffer.bytes - queue.prefix_bytes < f->bytes) break;
-    const Iommu::Translation there = queue.lease->iommu.Translate(
-        buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
-    if (there.verdict != Iommu::Verdict::kOk) break;
-    to[ready] = there.at + queue.prefix_bytes;
-    __builtin_prefetch(to[ready], 1);
+  BeginRun(queue, frames, time_ns);
+  for (; frame != nullptr && run_.Takes(frame->bytes); frame = frame->next) {
+    Put(queue, *frame, *frame, frame->facts.l3_end);
   }
-  uint64_t bytes = 0;
-  const BurstFrame* run = frame;  // the first of those that are completed alike
-  uint32_t run_begin = 0;
-  ChecksumVerdict run_verdict;
-  const auto complete_run = [&](uint32_t end) {
-    if (run_begin == end) return;
-    queue.ring.CompletePlain(DescribePlain(queue, *run, run_verdict, time_ns),
-                             std::span(results_).subspan(run_begin, end - run_begin));
-  };
-  for (uint32_t i = 0; i < ready; ++i, frame = frame->next) {
-    const uint32_t room = posted_[i].bytes - queue.prefix_bytes;
-    frame->CopyWhole(to[i], room);
-    ChecksumVerdict verdict;
-    if (queue.verifies) {
-      const RxPiece piece{to[i], frame->bytes, room};
-      verdict = VerdictOn(*frame, std::span(&piece, 1));
-      CountVerdict(queue, verdict);
-    }
-    if (i == 0 || !SameKind(*run, run_verdict, *frame, verdict)) {
-      complete_run(i);
-      run = frame;
-      run_begin = i;
-      run_verdict = verdict;
-    }
-    results_[i] = {frame->bytes, frame->hash.value};
-    bytes += frame->bytes;
-  }
-  complete_run(ready);
-  if (ready != 0) {
-    NoteCompletions(queue, ready);
-    queue.stats->descriptors.Add(ready);
-    queue.stats->packets.Add(ready);
-    queue.stats->bytes.Add(bytes);
-  }
-  // The first one that does not fit, with all behind it.
-  if (ready < fetched) queue.ring.Unfetch();
+  EndRun(queue);
   return frame;
+}
+
+bool NicCore::SteerFlow(BurstFrame& frame) {
+  if (!SteerPlain(frame, nullptr) || frame.core != index_) return false;
+  flow_ = frame;
+  flow_known_ = true;
+  return true;
+}
+
+uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
+                             const SourceCheck& source) {
+  const bool restricted = source.any();
+  longest = std::min(longest, kEthernetHeaderBytes + settings_.mtu_bytes);
+  const auto read = [&](BurstFrame& frame) {
+    if (frame.at == nullptr || frame.sent_bytes < kEthernetHeaderBytes ||
+        frame.sent_bytes > longest) {
+      return false;
+    }
+    frame.ReadHead();
+    // Source addresses of plain frames stand in their heads.
+    return !restricted || source.Passes(frame.head);
+  };
+  uint32_t l3_end = 0;
+  const auto same_flow = [&](const BurstFrame& frame) {
+    return ParseSameFlow(frame.head, frame.bytes, flow_.head, flow_.facts, &l3_end);
+  };
+  BurstFrame& first = frames.front();
+  if (!read(first)) return 0;
+  if (!flow_known_ || !same_flow(first) || !flow_.to->IsSound()) {
+    if (!SteerFlow(first)) return 0;
+    l3_end = first.facts.l3_end;
+  }
+  RxQueue& queue = *flow_.to;
+  BeginRun(queue, static_cast<uint32_t>(frames.size()),
+           queue.supported.Has(RxField::kTimestamp) ? WallClockNs() : 0);
+  // Of the flow, not counted yet.
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  const auto count_rule = [&](uint32_t rule) {
+    if (rule != BurstFrame::kNoRule) {
+      stats_.rules[rule].packets.Add(packets);
+      stats_.rules[rule].bytes.Add(bytes);
+    }
+    packets = bytes = 0;
+  };
+  uint32_t count = 0;
+  for (; count < frames.size(); ++count) {
+    BurstFrame& frame = frames[count];
+    if (count + kFramesAhead < frames.size()) {
+      __builtin_prefetch(frames[count + kFramesAhead].at);  // null does no harm
+    }
+    if (count != 0 && !read(frame)) break;
+    if (count != 0 && !same_flow(frame)) [[unlikely]] {
+      const uint32_t rule = flow_.rule;
+      if (!SteerFlow(frame)) break;
+      count_rule(rule);
+      if (flow_.to != &queue) break;
+      l3_end = frame.facts.l3_end;
+    }
+    if (!run_.Takes(frame.bytes)) break;
+    Put(queue, frame, flow_, l3_end);
+    ++packets;
+    bytes += frame.bytes;
+  }
+  count_rule(flow_.rule);
+  EndRun(queue);
+  return count;
 }
 
 bool NicCore::DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns) {
@@ -183,7 +274,8 @@ bool NicCore::DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t 
     verdict = VerdictOn(frame, pieces_);
     CountVerdict(queue, verdict);
   }
-  CompletePieces(queue, DescribePlain(queue, frame, verdict, time_ns), frame.bytes);
+  CompletePieces(queue, DescribePlain(queue, frame.facts, frame.hash, verdict, time_ns),
+                 frame.bytes);
   return true;
 }
 

@@ -8,7 +8,6 @@
 namespace qsplit::softnic {
 namespace {
 
-using dataplane::ChecksumState;
 using dataplane::RingFault;
 using dataplane::RxField;
 using dataplane::RxMetadata;
@@ -132,12 +131,6 @@ void NicCore::SayVerdict(const ChecksumVerdict& verdict, RxMetadata* meta) {
   meta->present |= RxField::kL3Checksum | RxField::kL4Checksum;
   meta->l3_checksum = verdict.l3;
   meta->l4_checksum = verdict.l4;
-}
-
-void NicCore::CountVerdict(RxQueue& queue, const ChecksumVerdict& verdict) {
-  if (verdict.l3 == ChecksumState::kBad || verdict.l4 == ChecksumState::kBad) {
-    queue.stats->checksum_errors.Add();
-  }
 }
 
 bool NicCore::FetchBuffers(RxQueue& queue, uint32_t bytes) {

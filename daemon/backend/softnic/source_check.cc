@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kSourceMacAt = 6;
 constexpr uint32_t kIp4HeaderBytes = 20;
-constexpr uint32_t kIp6HeaderBytes = 40;
 // ARP of IPv4 over Ethernet (RFC 826): hardware and protocol type, address lengths, operation, then
 // the sender's two addresses.
 constexpr uint32_t kArpBytes = 28;

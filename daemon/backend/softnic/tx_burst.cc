@@ -3,7 +3,14 @@
 
 namespace qsplit::softnic {
 
-uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, uint64_t* bytes) {
+namespace {
+
+// Frames to one queue; fewer in a row are collected first.
+constexpr uint32_t kShortRun = 8;
+
+}  // namespace
+
+uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
   if (peer_ == nullptr || wire_ || !link_up() || !peer_->link_up() || queue.lose_completions != 0) {
     return 0;
   }
@@ -14,16 +21,26 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, uint64_t* bytes) {
     frame.sent_bytes = plain_[i].bytes;
     const Iommu::Translation from = lease.iommu.Translate(plain_[i].address.value, plain_[i].bytes,
                                                           Iommu::Access::kRead, &queue.cursor);
-    frame.at = from.at;  // null: a fault, when its turn comes
-    if (from.at != nullptr) __builtin_prefetch(from.at);
+    frame.at = from.at;                                 // null: a fault, when its turn comes
+    if (i < kFramesAhead) __builtin_prefetch(from.at);  // null does no harm
   }
   const uint32_t longest = kEthernetHeaderBytes + settings_.mtu_bytes;
   const bool restricted = lease.source.any();
   const BurstFrame* before = nullptr;
   uint32_t begin = 0;
+  bool in_runs = true;  // as long as those are not short
   for (uint32_t i = 0; i < count; ++i) {
+    if (in_runs && begin == i) {
+      const uint32_t run =
+          peer_->ReceiveRun(std::span(burst_).subspan(i, count - i), longest, lease.source);
+      FinishPlain(queue, i, i + run);
+      in_runs = run >= kShortRun;
+      before = nullptr;
+      begin = i += run;
+      if (i == count) break;
+    }
     BurstFrame& frame = burst_[i];
-    *bytes += frame.sent_bytes;
+    if (i + kFramesAhead < count) __builtin_prefetch(burst_[i + kFramesAhead].at);
     bool plain = frame.at != nullptr && frame.sent_bytes >= kEthernetHeaderBytes &&
                  frame.sent_bytes <= longest;
     if (plain) {

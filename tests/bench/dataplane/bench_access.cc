@@ -182,6 +182,9 @@ int main(int argc, char** argv) {
       {"virtio.packed", ReceiveContest<HandVirtioRx, VirtioPeer>},
       {"intel.ixgbe.advanced", TransmitContest<IxgbeTx>},
       {"intel.ice.flex", TransmitContest<IceTx>},
+      {"intel.ixgbe.advanced", LineRateContest<IxgbePeer>},
+      {"intel.ice.flex", LineRateContest<IcePeer>},
+      {"mellanox.mlx5", LineRateContest<Mlx5Peer>},
   };
   bool rows = false;
   std::string_view only;
@@ -204,7 +207,7 @@ int main(int argc, char** argv) {
   }
   for (const auto& results : all) {
     if (!rows) Print(results);
-    for (const char* contender : {"compiled", "interpreted"}) {
+    for (const char* contender : {"compiled", "interpreted", "received and posted"}) {
       if (rows) PrintRow(results, contender);
     }
   }

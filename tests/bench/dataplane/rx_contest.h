@@ -171,6 +171,22 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
                  rounds);
 }
 
+// One client core that does nothing but receive packets of 64 bytes and post buffers anew, against
+// what 40 Gbit/s of them are: 59.5 million in a second.
+template <typename Peer>
+std::vector<Result> LineRateContest(const std::string& layout_name, uint32_t rounds) {
+  constexpr double kLineNs = 1e9 * 8 * (64 + 20) / 40e9;  // with preamble and gap
+  const layout::VerifiedLayout layout = Load(layout_name);
+  const auto run = std::make_shared<RxRun<dataplane::RxDriver, Peer>>([&](auto& rings) {
+    return dataplane::RxDriver::Create(layout, rings.View(), {kWanted, kBufferBytes, kPacketBytes})
+        .value();
+  });
+  return Contest("one core, descriptors, " + layout_name,
+                 {{"40 Gbit/s of 64 bytes", [] { return kLineNs; }},
+                  {"received and posted", [run] { return (*run)(); }}},
+                 rounds);
+}
+
 }  // namespace qsplit::bench
 
 #endif  // QSPLIT_TESTS_BENCH_DATAPLANE_RX_CONTEST_H_

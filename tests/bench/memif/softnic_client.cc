@@ -1,15 +1,16 @@
 // A program with both ends of a wire between two software NICs, for throughput.py, which says what
 // is compared.
 //
-//   softnic_client RUNTIME_DIR LAYOUT wire|forward|latency BYTES SECONDS
+//   softnic_client RUNTIME_DIR LAYOUT wire|forward|latency|waking BYTES SECONDS
 //
 //   wire     sends on nic1 as fast as it can, and receives on nic0
 //   forward  a generator on nic1 sends and receives; a forwarder on nic0 sends back what it
-//   received latency  one packet at a time, nic1 to nic0
+//   received latency  one packet at a time, nic1 to nic0 waking   the same, 5 ms after the one
+//   before: the device's thread sleeps
 //
 // Both NICs have one MAC address, so that what is forwarded arrives as it is. One thread does all
-// of it, and never sleeps. Prints packets/s of what
-// arrived, or nanoseconds at the median and the 99.9th percentile.
+// of it, and never sleeps. Prints packets/s of what arrived, or nanoseconds at the median and the
+// 99.9th percentile. Buffers stand in huge pages where there are any, as memif's do.
 #include <qsplit/qsplit.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +47,35 @@ double Since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+void Relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// A clock that costs little, as memif_ping's: the processor's counter, which runs evenly.
+class Ticks {
+ public:
+  Ticks() {
+    const Clock::time_point begin = Clock::now();
+    const uint64_t from = Now();
+    while (Since(begin) < 0.05) {
+    }
+    ns_ = Since(begin) * 1e9 / static_cast<double>(Now() - from);
+  }
+  static uint64_t Now() {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return static_cast<uint64_t>(Clock::now().time_since_epoch().count());
+#endif
+  }
+  double Nanoseconds(uint64_t ticks) const { return static_cast<double>(ticks) * ns_; }
+
+ private:
+  double ns_ = 1;
+};
+
 struct Way {
   std::string layout;
   uint32_t bytes = 0;
@@ -53,13 +84,17 @@ struct Way {
 
 Lease Acquire(const Session& session, const char* device, const Way& way, uint32_t rx,
               uint32_t tx) {
-  const LeaseOptions options{.rx_queues = rx,
-                             .tx_queues = tx,
-                             .rx_slots = rx == 0 ? 0 : kSlots,
-                             .tx_slots = tx == 0 ? 0 : kSlots,
-                             // Some layouts have several buffers in a slot.
-                             .buffers_per_pair = 8 * kSlots,
-                             .layout = way.layout};
+  // Some layouts have several buffers in a slot.
+  constexpr uint32_t kBuffers = 8 * kSlots;
+  LeaseOptions options{.rx_queues = rx,
+                       .tx_queues = tx,
+                       .rx_slots = rx == 0 ? 0 : kSlots,
+                       .tx_slots = tx == 0 ? 0 : kSlots,
+                       .buffers_per_pair = kBuffers,
+                       .layout = way.layout};
+  auto huge = session.RegisterRegion(
+      {.bytes = uint64_t{kBuffers} * options.buffer_bytes, .hugepages = true, .name = device});
+  if (huge.ok()) options.region = *std::move(huge);
   return OrDie(OrDie(session.OpenDevice(device)).Acquire(options));
 }
 
@@ -70,13 +105,12 @@ class Generator {
       : tx_(tx), frame_(Datagram(kAskerPort, kEchoPort, std::string(bytes - 42, 'b'))) {}
 
   size_t Send(size_t most) {
-    size_t n = 0;
-    for (; n < most; ++n) {
-      packets_[n] = tx_->Allocate(static_cast<uint32_t>(frame_.size()));
-      if (!packets_[n]) break;
-      packets_[n].CopyFrom(std::as_bytes(std::span(frame_)).first(kWrittenBytes));
+    const auto packets = std::span(packets_).first(most);
+    const size_t n = tx_->Allocate(packets, static_cast<uint32_t>(frame_.size()));
+    for (Packet& packet : packets.first(n)) {
+      std::memcpy(packet.bytes().data(), frame_.data(), kWrittenBytes);
     }
-    return tx_->Send(std::span(packets_).first(n));
+    return tx_->Send(packets.first(n));
   }
 
  private:
@@ -89,12 +123,17 @@ class Generator {
 template <typename Step>
 double Rate(double seconds, Step&& step) {
   const Clock::time_point begin = Clock::now();
-  while (Since(begin) < kWarmingSeconds) step();
+  const auto next = [&step] {
+    const uint64_t n = step();
+    if (n == 0) Relax();
+    return n;
+  };
+  while (Since(begin) < kWarmingSeconds) next();
   uint64_t came = 0;
   const Clock::time_point counting = Clock::now();
   double passed = 0;
   while (passed < seconds) {
-    for (int i = 0; i < 64; ++i) came += step();
+    for (int i = 0; i < 64; ++i) came += next();
     passed = Since(counting);
   }
   return static_cast<double>(came) / passed;
@@ -105,12 +144,13 @@ double Wire(const Session& session, const Way& way) {
   Lease in = Acquire(session, "nic0", way, 1, 0);
   OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
   Generator generator(&out.tx(0), way.bytes);
+  RxQueue& rx = in.rx(0);
   std::array<Packet, kBurst> taken;
   uint64_t under_way = 0;
   return Rate(way.seconds, [&] {
     // No more under way than there are buffers for: what is lost is not sent for nothing.
     if (under_way <= kSlots - 1 - 2 * kBurst) under_way += generator.Send(kBurst);
-    const size_t n = in.rx(0).Receive(taken);
+    const size_t n = rx.Receive(taken);
     under_way -= n;
     return n;
   });
@@ -136,23 +176,27 @@ double Forward(const Session& session, const Way& way) {
   });
 }
 
-void Latency(const Session& session, const Way& way) {
+void Latency(const Session& session, const Way& way, Clock::duration gap) {
   Lease out = Acquire(session, "nic1", way, 0, 1);
   Lease in = Acquire(session, "nic0", way, 1, 0);
   OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
   Generator generator(&out.tx(0), way.bytes);
   std::array<Packet, 1> taken;
+  const Ticks ticks;
+  RxQueue& rx = in.rx(0);
   std::vector<double> ns;
   const Clock::time_point begin = Clock::now();
   double passed = 0;
   while (passed < kWarmingSeconds + way.seconds) {
-    passed = Since(begin);
-    const Clock::time_point sent = Clock::now();
+    const uint64_t sent = Ticks::Now();
     if (generator.Send(1) != 1) continue;
-    while (in.rx(0).Receive(taken) == 0) {
+    while (rx.Receive(taken) == 0) {
     }
-    if (passed > kWarmingSeconds) ns.push_back(Since(sent) * 1e9);
+    const uint64_t came = Ticks::Now();
+    passed = Since(begin);
+    if (passed > kWarmingSeconds) ns.push_back(ticks.Nanoseconds(came - sent));
     out.tx(0).Reclaim();
+    for (const Clock::time_point end = Clock::now() + gap; Clock::now() < end;) Relax();
   }
   std::sort(ns.begin(), ns.end());
   std::printf("%.0f %.0f\n", ns[ns.size() / 2], ns[ns.size() * 999 / 1000]);
@@ -160,8 +204,9 @@ void Latency(const Session& session, const Way& way) {
 
 int Main(int argc, char** argv) {
   if (argc != 6) {
-    std::fprintf(stderr,
-                 "usage: softnic_client RUNTIME_DIR LAYOUT wire|forward|latency BYTES SECONDS\n");
+    std::fprintf(
+        stderr,
+        "usage: softnic_client RUNTIME_DIR LAYOUT wire|forward|latency|waking BYTES SECONDS\n");
     return 2;
   }
   const std::string_view mode = argv[3];
@@ -169,8 +214,8 @@ int Main(int argc, char** argv) {
                 std::strtod(argv[5], nullptr)};
   const Session session =
       OrDie(Session::Connect({.runtime_dir = argv[1], .program = "softnic_client"}));
-  if (mode == "latency") {
-    Latency(session, way);
+  if (mode == "latency" || mode == "waking") {
+    Latency(session, way, std::chrono::milliseconds(mode == "waking" ? 5 : 0));
   } else {
     std::printf("%.0f\n", mode == "forward" ? Forward(session, way) : Wire(session, way));
   }

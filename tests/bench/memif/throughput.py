@@ -14,8 +14,8 @@ processes: the same two processors, the same sizes. As root.
 
 Every sender writes its packets anew (testpmd: their headers), no receiver looks at their bytes. Two memif
 processes are one hop; a client, the device and a client are two, and each packet crosses between the processors
-twice. Ways take turns, and who begins changes from round to round. memif has hugepages where the machine gives them,
-its default ring of 1,024 slots; the software NIC has 512 slots. Exit status 77: cannot run here.
+twice. Ways take turns, and who begins changes from round to round. Both have hugepages where the machine gives
+them; memif its default ring of 1,024 slots, the software NIC 512 slots. Exit status 77: cannot run here.
 """
 import argparse
 import contextlib

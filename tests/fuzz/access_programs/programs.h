@@ -24,6 +24,9 @@ void RunForms(const v1::Layout& layout, uint32_t queue, std::span<const uint32_t
 // What a receive program says of bytes, by the plan that is made of it: interpreted, and as machine
 // code.
 void RunBurst(const dataplane::RxProgram& program, const dataplane::DescriptorBytes& bytes);
+// The same as one of several rings, with a phase, a key and buffers to post out of the input.
+void RunRingBurst(const dataplane::RxProgram& program, const dataplane::DescriptorBytes& bytes,
+                  Input& in);
 // Bursts of transmit rings by any plan that the input spells: interpreted, and as machine code.
 void RunTxRing(Input& in);
 
