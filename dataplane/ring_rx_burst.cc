@@ -170,8 +170,10 @@ bool RingRxDriver::PlanPrefix(uint32_t number, RxRingPlan* plan) const {
     }
     if (!plan->record.Append(*prefix, plan->prefix_word)) return false;
   }
-  // Nothing says how long packets are: not one that this can do.
-  return !plan->record.length.empty();
+  // Nothing says how long packets are, or what stands in front of them: not one that this can do.
+  return !plan->record.length.empty() &&
+         std::all_of(plan->record.length.begin(), plan->record.length.end(),
+                     [&](const burst::Piece& piece) { return piece.word < plan->prefix_word; });
 }
 
 bool RxBufferRing::PlanBurst(v1::CompletionKey key, bool device_writes_slots,
