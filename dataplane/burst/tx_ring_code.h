@@ -90,7 +90,7 @@ TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan)
                       .slot_bytes = plan.slot_bytes,
                       .element_bytes = sizeof(TxPacket),
                       .slots_each = plan.packet_slots}) {
-  has_ids_ = plan.memory == TxMemory::kId;
+  has_ids_ = plan.memory == TxMemory::kId || plan.has_prefix;
   for (const TxWord& word : plan.words) {
     for (const TxWord::Part& part : word.parts) {
       has_ids_ = has_ids_ || part.source == TxSource::kId || part.source == TxSource::kPrefix;
