@@ -156,7 +156,7 @@ class RingEmitter {
                    "    static_cast<void>(at);\n    return ",
                    completed, ";\n  }\n\n");
     }
-    const bool fills = !FilledWords().empty();
+    const bool fills = !FilledWords().empty() && !TellsTurns();
     text::Append(out_, "  // Takes completions, `most` at the most",
                  completed.empty() ? " (so many as the device said that there are)" : "",
                  ":\n  // calls take(at, d) for each, d: the slot's bytes in private memory. "
@@ -184,6 +184,19 @@ class RingEmitter {
                    ");\n");
     }
     out_ += "      here.advance(slots);\n    }\n    at = here;\n    return taken;\n  }\n\n";
+  }
+  // Whether a slot that was taken cannot read as completed in the next turn: nothing to fill in.
+  bool TellsTurns() const {
+    const auto by_phase = [](const v1::Comparison& comparison) {
+      return comparison.has_state() && comparison.state() == v1::RING_STATE_PHASE &&
+             (comparison.operator_() == v1::OPERATOR_EQUAL ||
+              comparison.operator_() == v1::OPERATOR_NOT_EQUAL);
+    };
+    const auto& any = ring_.completed().when().any_of();
+    return FlipsEachPass() && !any.empty() &&
+           std::all_of(any.begin(), any.end(), [&](const v1::Conjunction& conjunction) {
+             return std::any_of(conjunction.all_of().begin(), conjunction.all_of().end(), by_phase);
+           });
   }
   std::string NextPhase() const { return ring_.has_phase() ? "here.phase" : "0u"; }
 
