@@ -314,8 +314,12 @@ size_t TxQueue::Allocate(std::span<Packet> packets, uint32_t bytes) {
 size_t TxQueue::Send(std::span<Packet> packets) { return impl_->Send(packets); }
 size_t TxQueue::Reclaim() { return impl_->Reclaim(); }
 size_t TxQueue::TakeTimestamps(std::span<TxTimestamp> out) {
+  // What is there first: what comes back by now needs its room.
+  size_t count = impl_->timestamps.Take(out);
+  if (count == out.size()) return count;
   impl_->Reclaim();
-  return impl_->timestamps.Take(out);
+  count += impl_->timestamps.Take(out.subspan(count));
+  return count;
 }
 uint32_t TxQueue::outstanding() const { return impl_->driver.Outstanding(); }
 

@@ -23,7 +23,7 @@ class TxTimestamps {
   TxTimestamps(const dataplane::TxDriver& driver, uint32_t cookies)
       : possible_(driver.ReturnsTimes()),
         numbers_(possible_ ? cookies : 0),
-        answers_(possible_ ? std::max(driver.Capacity(), kFewest) : kFewest) {}
+        answers_(possible_ ? kRings * std::max(driver.Capacity(), kFewest) : kFewest) {}
 
   // Whether the device answers; else it is not asked.
   bool possible() const { return possible_; }
@@ -45,6 +45,9 @@ class TxTimestamps {
 
  private:
   static constexpr uint32_t kFewest = 64;
+  // A ring full of packets may come back before a program's next Send, and those that this one
+  // sends before the program asks.
+  static constexpr uint32_t kRings = 2;
   uint32_t Keep(const TxTimestamp& answer);
 
   const bool possible_;

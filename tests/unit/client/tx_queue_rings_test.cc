@@ -238,6 +238,38 @@ TEST_P(TxQueueRings, ADroppedPacketHasNoTime) {
   EXPECT_EQ(out[0].time_ns, std::nullopt);
 }
 
+// All that was out comes back before a Send, and all that it sent before the program asks.
+TEST_P(TxQueueRings, WhoTakesTimesAfterEachSendLosesNone) {
+  const auto send_all = [&] {
+    uint32_t sent = 0;
+    for (;;) {
+      Packet packet = queue_->Allocate(100);
+      if (!packet) return sent;
+      packet.RequestTimestamp();
+      if (!queue_->Send(std::move(packet))) return sent;
+      ++sent;
+    }
+  };
+  const auto complete_all = [&] {
+    dataplane::TxWork work;
+    while (rig_->device->Fetch(&work) == RingFault::kNone) rig_->device->Complete(work.handle, 5);
+  };
+  if (!queue_->offloads_timestamps()) return;  // nothing to lose
+  uint32_t sent = send_all();
+  complete_all();
+  queue_->Reclaim();
+  sent += send_all();
+  complete_all();
+  std::array<TxTimestamp, 7> out;
+  uint32_t answered = 0;
+  while (const size_t n = queue_->TakeTimestamps(out)) {
+    for (const TxTimestamp& one : std::span(out).first(n)) EXPECT_EQ(one.number, answered++);
+  }
+  EXPECT_GT(sent, 16u);
+  EXPECT_EQ(answered, sent);
+  EXPECT_EQ(queue_->counters().timestamps_lost, 0u);
+}
+
 TEST_P(TxQueueRings, TimesThatNobodyTakesAreCountedAsLost) {
   constexpr uint32_t kPackets = 300;
   for (uint32_t i = 0; i < kPackets; ++i) {
