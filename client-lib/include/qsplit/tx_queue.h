@@ -62,9 +62,9 @@ class TxQueue {
   // short. Returns how many packets.
   size_t Reclaim();
   // When packets left that asked and are sent: the next at most out.size(), each once, in the order
-  // in which the device reported them; returns how many. Reclaims where it has fewer. Two rings full
-  // of times are remembered: who takes all after each Send loses none; else the oldest are lost
-  // (counters().timestamps_lost).
+  // in which the device reported them; returns how many. Reclaims where it has fewer. Two rings
+  // full of times are remembered: who takes all after each Send loses none; else the oldest are
+  // lost (counters().timestamps_lost).
   size_t TakeTimestamps(std::span<TxTimestamp> out);
   // Packets that the device has and has not reported yet.
   uint32_t outstanding() const;
