@@ -24,6 +24,20 @@ STEERING_INLINE __u32 FrameBytes(const struct SteeringFrame* frame) {
   return (__u32)bpf_xdp_get_buff_len(frame->context);
 }
 
+/* Of its first piece: mostly all of it, and known without a call. */
+STEERING_INLINE __u32 FirstBytes(const struct SteeringFrame* frame) {
+  return (__u32)(frame->context->data_end - frame->context->data);
+}
+
+/* The first piece's begin, if it has so many bytes; else 0. */
+STEERING_INLINE const void* FirstPiece(const struct SteeringFrame* frame, __u32 bytes) {
+  const __u8* const data = (const __u8*)(long)frame->context->data;
+  return data + bytes <= (const __u8*)(long)frame->context->data_end ? data : 0;
+}
+
+/* What stands there, whatever its alignment: this compiler would copy byte by byte. */
+#define STEERING_LOAD(type, from) (*(const volatile type*)(from))
+
 /* Copies 32-bit words from the frame's byte `at` on. 0: they are not all there. */
 STEERING_INLINE int ReadFarFrame(const struct SteeringFrame* frame, __u32 at, __u32* to,
                                  const __u32 words) {
@@ -59,6 +73,18 @@ struct SteeringFrame {
 };
 
 STEERING_INLINE __u32 FrameBytes(const struct SteeringFrame* frame) { return frame->bytes; }
+STEERING_INLINE __u32 FirstBytes(const struct SteeringFrame* frame) { return frame->bytes; }
+
+STEERING_INLINE const void* FirstPiece(const struct SteeringFrame* frame, __u32 bytes) {
+  return bytes <= frame->bytes ? frame->data : 0;
+}
+
+#define STEERING_LOAD(type, from)                  \
+  (__extension__({                                 \
+    type loaded;                                   \
+    __builtin_memcpy(&loaded, from, sizeof(type)); \
+    loaded;                                        \
+  }))
 
 STEERING_INLINE int ReadFrame(const struct SteeringFrame* frame, __u32 at, __u32* to,
                               const __u32 words) {
