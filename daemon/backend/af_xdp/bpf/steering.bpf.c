@@ -76,6 +76,7 @@ static __always_inline int Still(const struct SteeringTable *table, __u64 genera
   return *(const volatile __u64 *)&table->generation == generation;
 }
 
+/* 0: the rules changed under each attempt. */
 __noinline int Search(struct SteeringSearch *search) {
   if (!search) return 0;
   for (int i = 0; i < kAttempts; ++i) {
@@ -85,13 +86,6 @@ __noinline int Search(struct SteeringSearch *search) {
     if (Still(table, generation)) return 1;
   }
   return 0;
-}
-
-/* The rule for search->key. 0: the rules changed under each attempt. */
-static __always_inline int SearchAll(struct SteeringSearch *search) {
-  search->location = STEERING_NONE; /* older kernels want all of it written before */
-  search->action = STEERING_PASS;
-  return Search(search);
 }
 
 static __always_inline int SendBack(struct xdp_md *context) {
@@ -134,36 +128,50 @@ static __always_inline enum SteeringReason Follow(__u32 action, struct xdp_md *c
   }
 }
 
-/* Most packets are plain, and most tables have one group: they cost no call until a socket takes
- * them. Each call's return is mispredicted where the kernel has to guard returns. */
+/* What a packet met. */
+struct Met {
+  __u32 bytes;    /* the packet's */
+  __u32 location; /* the rule's; STEERING_NONE: no rule takes it */
+  __u32 action;
+};
+
+/* A plain packet in a table whose first group decides, which is most packets: it costs no call, whose
+ * return is mispredicted where the kernel guards returns. 0: any other one. */
+static __always_inline int MeetPlain(const struct SteeringFrame *frame, struct Met *met) {
+  struct SteeringPlain plain;
+  __u64 generation = 0;
+  if (!KeyOfPlain(frame, &plain)) return 0;
+  const struct SteeringTable *table = TableNow(&generation);
+  met->bytes = plain.bytes;
+  return SearchFirstGroup(table, plain.words, &met->location, &met->action) &&
+         Still(table, generation);
+}
+
+/* Any packet. Its reason if there is one already, else kSteeringReasons. */
+static __always_inline enum SteeringReason MeetAny(const struct SteeringFrame *frame,
+                                                   struct Met *met) {
+  union SteeringKey key = {};
+  struct SteeringSearch search = {};
+  met->bytes = FrameBytes(frame);
+  if (!KeyOfPacket(frame->context, met->bytes, &key)) return kSteeringDroppedMalformed;
+  __builtin_memcpy(search.key, key.words, sizeof search.key);
+  if (!Search(&search)) return kSteeringPassedInChange;
+  met->location = search.location;
+  met->action = search.action;
+  return kSteeringReasons;
+}
+
 static __always_inline enum SteeringReason Steer(struct xdp_md *context,
                                                  struct SteeringCounts *counts, __u32 *bytes) {
   const struct SteeringFrame frame = {context};
-  struct SteeringSearch search;
-  struct SteeringPlain plain;
-  __u32 location = STEERING_NONE, action = STEERING_PASS;
-  if (KeyOfPlain(&frame, &plain)) {
-    *bytes = plain.bytes;
-    __u64 generation = 0;
-    const struct SteeringTable *table = TableNow(&generation);
-    if (!SearchFirstGroup(table, plain.words, &location, &action) || !Still(table, generation)) {
-      __builtin_memcpy(search.key, plain.words, sizeof search.key);
-      if (!SearchAll(&search)) return kSteeringPassedInChange;
-      location = search.location;
-      action = search.action;
-    }
-  } else {
-    union SteeringKey key = {};
-    *bytes = FrameBytes(&frame);
-    if (!KeyOfPacket(context, *bytes, &key)) return kSteeringDroppedMalformed;
-    __builtin_memcpy(search.key, key.words, sizeof search.key);
-    if (!SearchAll(&search)) return kSteeringPassedInChange;
-    location = search.location;
-    action = search.action;
-  }
-  if (location == STEERING_NONE) return kSteeringPassedNoRule;
-  if (location < kSteeringRules) Count(&counts->rules[location], *bytes);
-  return Follow(action, context);
+  struct Met met;
+  enum SteeringReason reason = kSteeringReasons;
+  if (!MeetPlain(&frame, &met)) reason = MeetAny(&frame, &met);
+  *bytes = met.bytes;
+  if (reason != kSteeringReasons) return reason;
+  if (met.location >= kSteeringRules) return kSteeringPassedNoRule;
+  Count(&counts->rules[met.location], met.bytes);
+  return Follow(met.action, context);
 }
 
 SEC("xdp.frags")

@@ -60,6 +60,9 @@ STEERING_INLINE int ReadFrame(const struct SteeringFrame* frame, __u32 at, __u32
   return ReadFarFrame(frame, at, to, words);
 }
 
+/* The pointer is computed here, once, not anew for each member that is far from where it began. */
+#define STEERING_ONCE(pointer) barrier_var(pointer)
+
 /* Calls visit(0, context), visit(1, context), … until it is not 0, `times` times at most. */
 STEERING_INLINE void Repeat(__u32 times, long (*visit)(__u32, void*), void* context) {
   bpf_loop(times, visit, context, 0);
@@ -97,6 +100,8 @@ STEERING_INLINE int ReadFarFrame(const struct SteeringFrame* frame, __u32 at, __
                                  const __u32 words) {
   return ReadFrame(frame, at, to, words);
 }
+
+#define STEERING_ONCE(pointer) ((void)0)
 
 STEERING_INLINE void Repeat(__u32 times, long (*visit)(__u32, void*), void* context) {
   for (__u32 i = 0; i < times && visit(i, context) == 0; ++i) {

@@ -38,6 +38,7 @@ STEERING_INLINE const struct SteeringRule* RuleOfGroup(const struct SteeringTabl
   }
   for (int i = 0; i < kSteeringChainRules && at < kSteeringRules; ++i) {
     const struct SteeringRule* rule = &table->rules[at];
+    STEERING_ONCE(rule);
     __u64 different = 0;
 #pragma GCC unroll 8
     for (int word = 0; word < kSteeringKeyWords; ++word) {
