@@ -19,7 +19,7 @@ inline std::optional<device::FlowKey> KeyOnHost(std::span<const uint8_t> frame) 
   const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};
   SteeringKey key = {};
   static_assert(sizeof key == sizeof(device::FlowKey));
-  if (KeyOfFrame(&of, &key.fields) == 0) return std::nullopt;
+  if (KeyOfFrame(&of, FrameBytes(&of), &key.fields) == 0) return std::nullopt;
   device::FlowKey out;
   std::memcpy(static_cast<void*>(&out), &key, sizeof out);
   return out;

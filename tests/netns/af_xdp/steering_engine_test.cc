@@ -249,12 +249,12 @@ TEST_F(SteeringEngine, WhatMeetsATableThatIsBeingWrittenPassesAndIsCounted) {
   const std::vector<uint8_t> frame(60, 0);
   ProgramRun run(loaded->program_id());
   EXPECT_EQ(run.Run(frame, 0), XDP_PASS);
-  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedInChange).packets, 1u);
-  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedNoRule).packets, 0u);
+  EXPECT_EQ(loaded->Counts()->reasons[kSteeringPassedInChange].packets, 1u);
+  EXPECT_EQ(loaded->Counts()->reasons[kSteeringPassedNoRule].packets, 0u);
   memory.tables[1].generation = 1;
   EXPECT_EQ(run.Run(frame, 0), XDP_PASS);
-  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedInChange).packets, 1u);
-  EXPECT_EQ(loaded->ReasonCount(kSteeringPassedNoRule).packets, 1u);
+  EXPECT_EQ(loaded->Counts()->reasons[kSteeringPassedInChange].packets, 1u);
+  EXPECT_EQ(loaded->Counts()->reasons[kSteeringPassedNoRule].packets, 1u);
 }
 
 }  // namespace
