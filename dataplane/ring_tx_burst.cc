@@ -173,15 +173,10 @@ uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxReques
     }
   }
   const uint32_t most = PlainRoom(static_cast<uint32_t>(packets.size()));
-  if (!coalesces_) return WriteRun(plan, packets.first(most), false);
   const uint32_t slots = plain_packet_.slots;
   uint32_t done = 0;
   while (done < most) {
-    // Up to the one that is reported.
-    const uint32_t slots_left = most_unreported_ - std::min(most_unreported_, slots_since_report_);
-    const uint32_t until =
-        std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
-                              Whole(slots_left + slots - 1)));
+    const uint32_t until = UntilReport();
     const uint32_t run = std::min(most - done, until);
     const uint32_t written = WriteRun(plan, packets.subspan(done, run), run == until);
     done += written;

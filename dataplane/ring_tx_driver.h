@@ -13,8 +13,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -140,7 +142,16 @@ class RingTxDriver {
   void MakeImages(Plan* plan) const;
   uint32_t FindMaxSegments() const;
   Plan MakePlan(const TxRequest& request) const;
-  Plan& PlanFor(const TxRequest& request);
+  Plan& PlanFor(const TxRequest& request) {
+    if (request.wants.bits == 0) return plain_;
+    static_assert(std::has_unique_object_representations_v<TxRequest>);
+    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) [[unlikely]] {
+      ChangePlan(request);
+    }
+    return last_plan_;
+  }
+  // The last plan becomes that of another request.
+  [[gnu::cold, gnu::noinline]] void ChangePlan(const TxRequest& request);
   // Descriptors and slots that so many buffers need; false: more than a packet can ever have.
   bool Measure(const TxPost& first, uint32_t buffers, uint32_t* descriptors, uint32_t* slots) const;
   // Everything that can go wrong, before anything is written.
@@ -202,6 +213,13 @@ class RingTxDriver {
   [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   // These one after the other, the last one with a report or not; how many.
   [[gnu::hot]] uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  // Packets up to the one that is reported.
+  uint32_t UntilReport() const {
+    if (!coalesces_) return UINT32_MAX;
+    const uint32_t slots = most_unreported_ - std::min(most_unreported_, slots_since_report_);
+    return std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
+                                 Whole(slots + plain_packet_.slots - 1)));
+  }
   void AddRun(std::span<const TxPacket> packets, bool report);
   void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
               uint32_t bytes, std::byte* to) const;
