@@ -60,8 +60,8 @@ class RingTxDriver {
     }
     return PushAny(segments, request, cookie);
   }
-  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
-                                  PushResult* why);
+  // Of TxDriver::PushBurst, the first packets that are of the common case; how many.
+  [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   uint32_t BytesBefore() const { return program_.before_bytes; }
   AccessReport Access() const;
   [[gnu::hot]] bool Publish();
@@ -209,10 +209,10 @@ class RingTxDriver {
     const uint32_t slots = plain_packet_.slots;
     return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
   }
-  // Packets of the common case, as bursts; how many.
-  [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
+  // Whether the plan's context is there for its next packet, named by its images.
+  [[gnu::noinline]] bool FindContext(Plan* plan);
   // These one after the other, the last one with a report or not; how many.
-  [[gnu::hot]] uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   // Packets up to the one that is reported.
   uint32_t UntilReport() const {
     if (!coalesces_) return UINT32_MAX;
@@ -248,6 +248,8 @@ class RingTxDriver {
   // What they name; how many, before one that is not for bursts.
   uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
   uint32_t TakeRun(std::span<const uint64_t> keys, uint32_t* cookies);
+  // Of at most so many completions those that name buffers in the order of Push; how many.
+  uint32_t TakeInOrder(uint32_t most, uint32_t* cookies);
   bool TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count);
   // All packets up to the one that holds this slot, if that is published.
   // completion: that named it, of a form; null: it says nothing else that is wanted.

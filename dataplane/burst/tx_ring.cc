@@ -25,6 +25,9 @@ std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePl
     burst->code_ = *std::move(memory);
     burst->push_ = burst->code_.At<PushCode>(code->push);
     if (burst->takes()) burst->take_ = burst->code_.At<TakeCode>(code->take);
+    if (burst->done_.expected_count != 0) {
+      burst->take_expected_ = burst->code_.At<TakeExpectedCode>(code->take_expected);
+    }
     return absl::OkStatus();
   };
   burst->code_status_ = generate();

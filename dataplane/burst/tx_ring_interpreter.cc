@@ -227,4 +227,34 @@ uint32_t TxRingBurst::TakeByPlan(const TxDonePlan& plan, const std::byte* slots,
   return most;
 }
 
+uint32_t TxRingBurst::TakeExpectedByPlan(const TxDonePlan& plan, const std::byte* slots,
+                                         uint32_t slot, uint32_t most, const TxExpected* expected,
+                                         uint32_t first, uint32_t* cookies) {
+  if (slot >= plan.slot_count || first >= plan.expected_count) return 0;
+  most = std::min({most, (plan.slot_count - slot) / plan.step_slots, plan.expected_count - first});
+  const std::byte* at = slots + size_t{slot} * plan.slot_bytes;
+  const size_t stride = size_t{plan.step_slots} * plan.slot_bytes;
+  expected += first;
+  const auto take = [&](auto&& key_at) {
+    for (uint32_t i = 0; i < most; ++i, at += stride) {
+      if (key_at(at) != expected[i].address || !expected[i].IsPacket()) return i;
+      cookies[i] = expected[i].cookie;
+    }
+    return most;
+  };
+  if (plan.key.size() == 1) {
+    const size_t offset = size_t{kWord} * plan.key[0].word;
+    return WithGet(plan.key[0], [&](auto get) {
+      return take([=](const std::byte* from) { return get(LoadAcquire<uint64_t>(from + offset)); });
+    });
+  }
+  return take([&](const std::byte* from) {
+    uint64_t key = 0;
+    for (const Piece& piece : plan.key) {
+      key |= piece.Get(LoadAcquire<uint64_t>(from + size_t{kWord} * piece.word));
+    }
+    return key;
+  });
+}
+
 }  // namespace qsplit::dataplane::burst
