@@ -12,9 +12,6 @@
 
 namespace qsplit::dataplane::burst {
 
-// Descriptors that are worked on together, at most.
-inline constexpr uint32_t kColumn = 32;
-
 // Words of so many descriptors: word w of number i at [w][i].
 struct WordColumns {
   alignas(64) uint64_t word[kMaxWords][kColumn];
