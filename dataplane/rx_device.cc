@@ -41,6 +41,9 @@ RxDevice::RxDevice(RxDevice&&) noexcept = default;
 RxDevice& RxDevice::operator=(RxDevice&&) noexcept = default;
 RxDevice::~RxDevice() = default;
 
+AccessReport RxDevice::Access() const {
+  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
+}
 RxFields RxDevice::Supported() const {
   return With([](auto& e) { return e.Supported(); });
 }
@@ -56,7 +59,7 @@ uint32_t RxDevice::PeekAvailable() {
 RingFault RxDevice::Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes) {
   return With([&](auto& e) { return e.Fetch(out, first, packet_bytes); });
 }
-uint32_t RxDevice::FetchPlain(std::span<PostedBuffer> out) {
+uint32_t RxDevice::FetchPlain(std::span<PlainBuffer> out) {
   return in_place_ != nullptr ? in_place_->FetchPlain(out) : 0;
 }
 void RxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {

@@ -22,6 +22,9 @@ TxDevice::TxDevice(TxDevice&&) noexcept = default;
 TxDevice& TxDevice::operator=(TxDevice&&) noexcept = default;
 TxDevice::~TxDevice() = default;
 
+AccessReport TxDevice::Access() const {
+  return in_place_ ? in_place_->Access() : AccessReport::Engine();
+}
 TxFeatures TxDevice::Features() const {
   return in_place_ ? in_place_->Features() : ring_->Features();
 }

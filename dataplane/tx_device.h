@@ -15,6 +15,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
 #include "dataplane/device_memory.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_fault.h"
@@ -27,10 +28,15 @@ class VerifiedLayout;
 
 namespace qsplit::dataplane {
 
+class BurstCache;
+
 struct TxDeviceOptions {
   // How prefixes of packets and tables of descriptors are read, where the layout has them in the
   // driver's memory; else it is not used.
   DeviceMemory memory;
+  // As TxOptions'.
+  AccessMode access = AccessMode::kCompiled;
+  BurstCache* bursts = nullptr;
 };
 
 // Names one fetched packet.
@@ -58,12 +64,7 @@ struct TxWork {
 };
 
 // A packet that is one descriptor and one buffer and asks for nothing: what most are.
-struct PlainTx {
-  // Not checked, as in TxWork.
-  Iova address;
-  uint32_t bytes = 0;
-  uint32_t slot = 0;
-};
+using PlainTx = PlainBuffer;
 
 class InPlaceTxDevice;
 class RingTxDevice;
@@ -78,6 +79,8 @@ class TxDevice {
   TxDevice& operator=(TxDevice&&) noexcept;
   ~TxDevice();
 
+  // How plain packets are fetched.
+  AccessReport Access() const;
   // What the layout's descriptors can ask for.
   TxFeatures Features() const;
 

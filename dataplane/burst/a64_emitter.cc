@@ -72,6 +72,16 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
   cc_.str(bytes == 4 ? from.w() : from, Mem(to));
 }
 
+void Emitter::StoreRelease(const Spot& to, const Reg& from) {
+  if (to.offset == 0) {
+    cc_.stlr(from, Mem(to));
+    return;
+  }
+  const Reg at = New();
+  cc_.add(at, to.base, to.offset);
+  cc_.stlr(from, arm::ptr(at));
+}
+
 void Emitter::StoreConstant(const Spot& to, uint64_t value) { Store(to, Constant(value), 8); }
 
 void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {
