@@ -91,10 +91,7 @@ std::unique_ptr<burst::SlotReader> InPlaceTxDevice::MakeReader(const TxDataForm&
 std::shared_ptr<const burst::SlotReader> InPlaceTxDevice::FindReader(
     const layout::VerifiedLayout& layout, const QueueView& view,
     const TxDeviceOptions& options) const {
-  // A context that enables something by its own bits may be there for any packet.
-  const bool enables = std::ranges::any_of(
-      program_.contexts, [](const TxContextForm& context) { return context.Triggers().bits != 0; });
-  if (options.access == AccessMode::kEngine || !Fits(shape_) || enables) return nullptr;
+  if (options.access == AccessMode::kEngine || !Fits(shape_)) return nullptr;
   const std::string key =
       BurstKey("in-place tx device", layout, view, {static_cast<uint64_t>(options.access)});
   return BurstCache::Get<burst::SlotReader>(options.bursts, key, [&] {
@@ -168,7 +165,9 @@ void InPlaceRxDevice::FindBursts(const layout::VerifiedLayout& layout, const Que
       if (hashed) meta.present = program.Fields() & RxField::kHash;
       if (hashed && meta.present.bits == 0) continue;
       const std::optional<RxHoles> holes = program.FindHoles(meta);
-      if (!holes.has_value() || (holes->hash != nullptr) != hashed) continue;
+      if (!holes.has_value() || holes->length == nullptr || (holes->hash != nullptr) != hashed) {
+        continue;
+      }
       auto writer = BurstCache::Get<burst::SlotWriter>(
           options.bursts,
           BurstKey("in-place completions", layout, view,

@@ -71,7 +71,8 @@ DecidingBits InPlaceTxDevice::DecidingBitsOf(size_t form) const {
 
 uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   // What a context in front of a packet does to it is for Fetch.
-  if ((reader_ == nullptr && plain_.empty()) || context_slots_ != 0 || fault_ != RingFault::kNone) {
+  if ((reader_ == nullptr && plain_.empty()) || context_slots_ != 0 ||
+      contexts_.MayEnable(program_) || fault_ != RingFault::kNone) {
     return 0;
   }
   // The doorbell's cache line is the driver's most of the time: no look while there is enough. The

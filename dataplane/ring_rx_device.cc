@@ -52,6 +52,7 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
       CompileRxCompletions(scope, completions, forms, device->rules_of_packet_, RxFields::All());
   if (!compiled.ok()) return compiled.status();
   device->forms_ = *std::move(compiled);
+  device->stencils_.resize(device->forms_.size());
   if (completions.ring->has_compressed()) {
     absl::StatusOr<CompressedCompletions> compressed =
         CompressedCompletions::Compile(scope, completions, forms);
@@ -171,6 +172,25 @@ RingFault RingRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packet_b
   return RingFault::kNone;
 }
 
+uint32_t RingRxDevice::FetchPlain(std::span<PlainBuffer> out) {
+  if (!packet_.empty()) return 0;
+  uint32_t count = 0;
+  PostedBuffer buffer;
+  while (count < out.size() && Fetch(&buffer, true, 0) == RingFault::kNone) {
+    out[count++] = {buffer.address, buffer.bytes, buffer.slot};
+  }
+  return count;
+}
+
+void RingRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
+  RxResult result{.last = true, .meta = meta};
+  for (const RxPlain& packet : packets) {
+    result.length = packet.length;
+    result.meta.hash = packet.hash;
+    if (!Complete(result)) return;
+  }
+}
+
 void RingRxDevice::Unfetch() {
   for (; fetched_count_ > 0; --fetched_count_) {
     const Piece& piece = fetched_[(fetched_begin_ + fetched_count_ - 1) % fetched_.size()];
@@ -249,12 +269,31 @@ void RingRxDevice::FinishPacket() {
   packet_.clear();
 }
 
+bool RingRxDevice::EncodeWhole(const RxProgram& program, uint64_t said, const RxMetadata& meta,
+                               RxStencils* stencils, std::byte* image) {
+  if (const RxStencils::Stencil* const stencil = stencils->Find(meta); stencil != nullptr) {
+    RxStencils::Words words;
+    if (stencil->Fill(said, meta.hash, &words)) {
+      std::memcpy(image, words.data(), program.EncodedBytes());
+      return true;
+    }
+  } else {
+    stencils->Learn(program, meta);
+  }
+  return program.Encode(said, 0, true, true, meta, image);
+}
+
 void RingRxDevice::WritePrefix(uint32_t completions, uint64_t packet_bytes,
-                               const RxMetadata& meta) const {
+                               const RxMetadata& meta) {
   const Piece& first = packet_.front();
   if (first.bytes < rules_of_packet_.prefix_bytes) return;
   DescriptorBytes image{};
-  rules_of_packet_.prefix->Encode(packet_bytes, 0, true, completions == 1, meta, image.bytes);
+  const RxProgram& program = *rules_of_packet_.prefix;
+  if (completions == 1) {
+    EncodeWhole(program, packet_bytes, meta, &prefix_stencils_, image.bytes);
+  } else {
+    program.Encode(packet_bytes, 0, true, false, meta, image.bytes);
+  }
   if (rules_of_packet_.prefix_count.has_value()) {
     rules_of_packet_.prefix_count->Store(image.bytes, completions);
   }
@@ -280,11 +319,13 @@ bool RingRxDevice::ChooseForm(uint32_t lane, bool first, bool last, RxFields has
 }
 
 bool RingRxDevice::Encode(const Part& part, uint32_t form_number, uint64_t said, uint32_t parts,
-                          const RxMetadata& meta, std::byte* image) const {
+                          const RxMetadata& meta, std::byte* image) {
   const RxCompletionForm& form = forms_[form_number];
   const Piece& piece = packet_[part.begin];
   const RxFetchRing& lane = lanes_[piece.lane];
-  const bool fits = form.program.Encode(said, 0, part.first, part.last, meta, image);
+  const bool fits = part.first && part.last
+                        ? EncodeWhole(form.program, said, meta, &stencils_[form_number], image)
+                        : form.program.Encode(said, 0, part.first, part.last, meta, image);
   if (form.count.has_value()) form.count->Store(image, parts);
   if (form.address.has_value()) form.address->Store(image, piece.address.value);
   const v1::CompletionKey key = rules_.KeyFor(form_number, lane.ring());

@@ -26,6 +26,7 @@
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_fetch_ring.h"
 #include "dataplane/rx_rings.h"
+#include "dataplane/rx_stencils.h"
 
 namespace qsplit::dataplane {
 
@@ -40,6 +41,9 @@ class RingRxDevice {
   uint32_t CrcBytes() const { return rules_of_packet_.crc_bytes; }
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
+  // Of packets of one buffer each.
+  uint32_t FetchPlain(std::span<PlainBuffer> out);
+  void CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets);
   bool PacketMayGoOn() const;
   bool Complete(const RxResult& result);
   void Skip();
@@ -69,7 +73,10 @@ class RingRxDevice {
   absl::Status FindWays();
   // From a lane that serves there, another one each time.
   RingFault FetchFromSome(bool first, PostedBuffer* out, Piece* piece);
-  void WritePrefix(uint32_t completions, uint64_t packet_bytes, const RxMetadata& meta) const;
+  void WritePrefix(uint32_t completions, uint64_t packet_bytes, const RxMetadata& meta);
+  // What a program writes of a packet of one completion; through a stencil where there is one.
+  static bool EncodeWhole(const RxProgram& program, uint64_t said, const RxMetadata& meta,
+                          RxStencils* stencils, std::byte* image);
   // The part that begins with a piece, as far as the pieces go.
   Part PartFrom(size_t begin) const;
   void CompletePacket(const RxMetadata& meta);
@@ -79,7 +86,7 @@ class RingRxDevice {
   // The form that says most; false: no form can say it.
   bool ChooseForm(uint32_t lane, bool first, bool last, RxFields has, uint32_t* form) const;
   bool Encode(const Part& part, uint32_t form, uint64_t said, uint32_t parts,
-              const RxMetadata& meta, std::byte* image) const;
+              const RxMetadata& meta, std::byte* image);
   void Put(uint32_t form, std::byte* image, uint32_t advance);
   void WriteQueued();
 
@@ -93,6 +100,8 @@ class RingRxDevice {
   RxPacketRules rules_of_packet_;
   bool prefix_says_ = false;
   std::vector<RxCompletionForm> forms_;
+  std::vector<RxStencils> stencils_;  // of packets of one completion, by form
+  RxStencils prefix_stencils_;
   std::vector<std::vector<uint32_t>> ways_;  // of each lane, the forms that complete it
   uint32_t form_slots_ = 1;                  // of the longest form
   RxFields supported_;

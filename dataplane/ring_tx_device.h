@@ -37,6 +37,10 @@ class RingTxDevice {
   TxFeatures Features() const { return program_.requests.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
+  // PlainTx::slot is the record's number.
+  uint32_t FetchPlain(std::span<PlainTx> out);
+  void CompletePlain(std::span<const PlainTx> packets);
+  TxHandle HandleOf(const PlainTx& packet) const;
   void Complete(const TxHandle& handle, uint64_t time_ns);
   void SetNeedWakeup(bool need) { posts_->SetNeedWakeup(need); }
 
@@ -77,6 +81,7 @@ class RingTxDevice {
   absl::Status OpenTable();
   absl::Status OpenCompletions();
 
+  RingFault FetchOne(TxWork* out);
   // Where a packet broke off, until more is handed over there.
   bool StillStuck();
   RingFault GatherRing(Gathered* g);
@@ -142,6 +147,8 @@ class RingTxDevice {
   DescriptorBytes copy_;
   std::vector<TxSegment> segments_;
   std::vector<std::byte> inline_;
+  // A packet that FetchPlain found to be none: for the next Fetch.
+  std::optional<TxWork> held_;
 };
 
 }  // namespace qsplit::dataplane

@@ -216,7 +216,7 @@ bool RingTxDevice::ReserveCompletions(const Gathered& g, uint32_t* owed) {
   return false;
 }
 
-RingFault RingTxDevice::Fetch(TxWork* out) {
+RingFault RingTxDevice::FetchOne(TxWork* out) {
   if (posts_->fault() != RingFault::kNone) return posts_->fault();
   if (free_.empty() || StillStuck()) return RingFault::kEmpty;
   blocked_ = 0;
@@ -275,6 +275,28 @@ RingFault RingTxDevice::Fetch(TxWork* out) {
   out->handle = {first_slot, table_ ? g.descriptors : record.slots, id, record.number};
   posts_->PublishConsumed();
   return RingFault::kNone;
+}
+
+RingFault RingTxDevice::Fetch(TxWork* out) {
+  if (!held_.has_value()) return FetchOne(out);
+  *out = *held_;
+  held_.reset();
+  return RingFault::kNone;
+}
+
+uint32_t RingTxDevice::FetchPlain(std::span<PlainTx> out) {
+  if (held_.has_value()) return 0;
+  uint32_t count = 0;
+  TxWork work;
+  while (count < out.size() && FetchOne(&work) == RingFault::kNone) {
+    if (work.segments.size() != 1 || !work.inline_bytes.empty() || work.wants_time ||
+        work.request.wants.bits != 0) {
+      held_ = work;
+      break;
+    }
+    out[count++] = {work.segments[0].address, work.segments[0].bytes, work.handle.record};
+  }
+  return count;
 }
 
 }  // namespace qsplit::dataplane

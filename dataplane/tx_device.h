@@ -63,7 +63,8 @@ struct TxWork {
   TxHandle handle;
 };
 
-// A packet that is one descriptor and one buffer and asks for nothing: what most are.
+// A packet that is one buffer and asks for nothing: what most are. `slot` is the device's own name of
+// it.
 using PlainTx = PlainBuffer;
 
 class InPlaceTxDevice;
@@ -94,8 +95,10 @@ class TxDevice {
   // one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch takes the
   // next one, or says what is wrong with it.
   uint32_t FetchPlain(std::span<PlainTx> out);
-  // Complete for each of them: of `count` packets that FetchPlain gave one after the other.
-  void CompletePlain(const PlainTx& first, uint32_t count);
+  // Complete for each of them: packets that FetchPlain gave one after the other, in that order.
+  void CompletePlain(std::span<const PlainTx> packets);
+  // One of them, as Complete takes it.
+  TxHandle HandleOf(const PlainTx& packet) const;
   // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
   // always; the done word last, with release. Packets may be completed late: in the order of Fetch,
   // or in any order where the layout's completions name packets one by one. A handle that Fetch did

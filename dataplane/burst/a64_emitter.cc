@@ -73,13 +73,9 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
 }
 
 void Emitter::StoreRelease(const Spot& to, const Reg& from) {
-  if (to.offset == 0) {
-    cc_.stlr(from, Mem(to));
-    return;
-  }
-  const Reg at = New();
-  cc_.add(at, to.base, to.offset);
-  cc_.stlr(from, arm::ptr(at));
+  // Not stlr: the assembler makes stllr of it, which few processors have.
+  cc_.dmb(static_cast<uint32_t>(asmjit::a64::Predicate::DB::kISH));
+  Store(to, from, 8);
 }
 
 void Emitter::StoreConstant(const Spot& to, uint64_t value) { Store(to, Constant(value), 8); }

@@ -104,7 +104,7 @@ double Transmit(const layout::VerifiedLayout& layout, uint32_t queue, AccessMode
     for (;;) {
       const uint32_t count = device->FetchPlain(plain);
       if (count != 0) {
-        device->CompletePlain(plain[0], count);
+        device->CompletePlain(std::span(plain).first(count));
         done += count;
         continue;
       }
