@@ -24,24 +24,11 @@ burst::SlotReadPlan PlanOf(const InPlaceShape& shape) {
   return plan;
 }
 
-// Of these bits the value that `image` has. False: numbers stand in them, or they stand behind what
-// plans look at.
-bool Require(const DescriptorBytes& bits, const DescriptorBytes& image, burst::SlotReadPlan* plan) {
-  for (uint32_t w = 0; w < kMaxDescriptorBytes / kWord; ++w) {
-    uint64_t mask, value;
-    std::memcpy(&mask, bits.bytes + size_t{kWord} * w, kWord);
-    std::memcpy(&value, image.bytes + size_t{kWord} * w, kWord);
-    if (mask == 0) continue;
-    if (w >= plan->slot_bytes / kWord) return false;
-    plan->tests[w] = {mask, value & mask};
-  }
-  for (const auto* pieces : {&plan->address, &plan->length, &plan->note}) {
-    for (const burst::Piece& piece : *pieces) {
-      if (piece.word >= plan->slot_bytes / kWord) return false;
-      if ((plan->tests[piece.word].mask & piece.Put(~uint64_t{0})) != 0) return false;
-    }
-  }
-  return true;
+// A plan that is interpreted takes longer than kinds of descriptors that the engine knows: only who
+// asks for it has it.
+template <typename Burst>
+bool IsWanted(const Burst* burst, AccessMode access) {
+  return burst != nullptr && (access == AccessMode::kInterpreted || burst->code_status().ok());
 }
 
 bool IsWithin(const std::vector<burst::Piece>& pieces, uint32_t slot_bytes) {
@@ -81,8 +68,8 @@ std::unique_ptr<burst::SlotReader> InPlaceTxDevice::MakeReader(const TxDataForm&
   TxRequest request;
   data.request.Load(image.bytes, true, true, &draft);
   if (matcher_.Match(image.bytes) != static_cast<int>(which) || !data.last.IsLast(image.bytes) ||
-      !FinishRequest(draft, &request) || request.wants.bits != 0 ||
-      !Require(decide, image, &plan)) {
+      !FinishRequest(draft, &request) || request.wants.bits != 0 || !plan.Require(decide, image) ||
+      !plan.IsSound()) {
     return nullptr;
   }
   return burst::SlotReader::Create(std::move(plan), compiled);
@@ -94,13 +81,14 @@ std::shared_ptr<const burst::SlotReader> InPlaceTxDevice::FindReader(
   if (options.access == AccessMode::kEngine || !Fits(shape_)) return nullptr;
   const std::string key =
       BurstKey("in-place tx device", layout, view, {static_cast<uint64_t>(options.access)});
-  return BurstCache::Get<burst::SlotReader>(options.bursts, key, [&] {
+  auto found = BurstCache::Get<burst::SlotReader>(options.bursts, key, [&] {
     std::unique_ptr<burst::SlotReader> reader;
     for (const TxDataForm& data : program_.data) {
       if (reader == nullptr) reader = MakeReader(data, options.access == AccessMode::kCompiled);
     }
     return reader;
   });
+  return IsWanted(found.get(), options.access) ? found : nullptr;
 }
 
 std::unique_ptr<burst::SlotReader> InPlaceRxDevice::MakeReader(bool compiled) const {
@@ -117,7 +105,8 @@ std::unique_ptr<burst::SlotReader> InPlaceRxDevice::MakeReader(bool compiled) co
   }
   DescriptorBytes decide{};
   matcher_.MarkBits(0, decide.bytes);
-  if (matcher_.Match(post_.image.bytes) != 0 || !Require(decide, post_.image, &plan)) {
+  if (matcher_.Match(post_.image.bytes) != 0 || !plan.Require(decide, post_.image) ||
+      !plan.IsSound()) {
     return nullptr;
   }
   return burst::SlotReader::Create(std::move(plan), compiled);
@@ -128,6 +117,7 @@ std::unique_ptr<burst::SlotWriter> InPlaceRxDevice::MakeWriter(const RxHoles& ho
   burst::SlotWritePlan plan;
   plan.slot_count = shape_.slot_count;
   plan.slot_bytes = shape_.slots.slot_bytes();
+  plan.word_count = plan.slot_bytes / kWord;
   plan.element_bytes = sizeof(RxPlain);
   plan.last_word = shape_.done_word;
   plan.length.offset = offsetof(RxPlain, length);
@@ -159,6 +149,7 @@ void InPlaceRxDevice::FindBursts(const layout::VerifiedLayout& layout, const Que
       BurstKey("in-place rx device", layout, view,
                {static_cast<uint64_t>(options.access), options.buffer_bytes}),
       [&] { return MakeReader(compiled); });
+  if (!IsWanted(reader_.get(), options.access)) reader_ = nullptr;
   for (const RxProgram& program : programs_) {
     for (const bool hashed : {true, false}) {
       RxMetadata meta;
@@ -174,7 +165,9 @@ void InPlaceRxDevice::FindBursts(const layout::VerifiedLayout& layout, const Que
                    {static_cast<uint64_t>(options.access), hashed,
                     static_cast<uint64_t>(&program - programs_.data())}),
           [&] { return MakeWriter(*holes, compiled); });
-      if (writer != nullptr) writers_.push_back({holes->length, holes->hash, std::move(writer)});
+      if (IsWanted(writer.get(), options.access)) {
+        writers_.push_back({holes->length, holes->hash, std::move(writer)});
+      }
     }
   }
 }

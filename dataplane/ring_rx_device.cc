@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::dataplane {
 namespace {
@@ -62,7 +63,12 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
   }
   size_t buffers = 0;
   for (const RxRings::Lane& lane : rings->lanes) {
-    absl::StatusOr<RxFetchRing> ring = RxFetchRing::Create(device->shape_, lane, options);
+    absl::StatusOr<RxFetchRing> ring = RxFetchRing::Create(
+        device->shape_, lane,
+        BurstKey(
+            "posted buffers", layout, view,
+            {static_cast<uint64_t>(options.access), options.buffer_bytes, device->lanes_.size()}),
+        options);
     if (!ring.ok()) return ring.status();
     buffers += size_t{ring->slot_count()} * ring->buffers_per_descriptor();
     device->positions_.push_back(lane.ordered().ring->position());
@@ -71,6 +77,7 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
   device->fetched_.resize(buffers);
   device->packet_.reserve(buffers);
   if (absl::Status status = device->FindWays(); !status.ok()) return status;
+  device->FindWhole(layout, options);
   return device;
 }
 
@@ -172,25 +179,6 @@ RingFault RingRxDevice::Fetch(PostedBuffer* out, bool first, uint32_t /*packet_b
   return RingFault::kNone;
 }
 
-uint32_t RingRxDevice::FetchPlain(std::span<PlainBuffer> out) {
-  if (!packet_.empty()) return 0;
-  uint32_t count = 0;
-  PostedBuffer buffer;
-  while (count < out.size() && Fetch(&buffer, true, 0) == RingFault::kNone) {
-    out[count++] = {buffer.address, buffer.bytes, buffer.slot};
-  }
-  return count;
-}
-
-void RingRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
-  RxResult result{.last = true, .meta = meta};
-  for (const RxPlain& packet : packets) {
-    result.length = packet.length;
-    result.meta.hash = packet.hash;
-    if (!Complete(result)) return;
-  }
-}
-
 void RingRxDevice::Unfetch() {
   for (; fetched_count_ > 0; --fetched_count_) {
     const Piece& piece = fetched_[(fetched_begin_ + fetched_count_ - 1) % fetched_.size()];
@@ -250,7 +238,7 @@ void RingRxDevice::CompletePacket(const RxMetadata& meta) {
     packet_bytes += part.bytes;
     at = part.end;
   }
-  if (prefix_says_) WritePrefix(parts, packet_bytes, meta);
+  if (prefix_says_) WritePrefix(packet_.front(), parts, packet_bytes, meta);
   uint64_t up_to_now = 0;
   for (size_t at = 0; at < packet_.size();) {
     Part part = PartFrom(at);
@@ -283,9 +271,8 @@ bool RingRxDevice::EncodeWhole(const RxProgram& program, uint64_t said, const Rx
   return program.Encode(said, 0, true, true, meta, image);
 }
 
-void RingRxDevice::WritePrefix(uint32_t completions, uint64_t packet_bytes,
+void RingRxDevice::WritePrefix(const Piece& first, uint32_t completions, uint64_t packet_bytes,
                                const RxMetadata& meta) {
-  const Piece& first = packet_.front();
   if (first.bytes < rules_of_packet_.prefix_bytes) return;
   DescriptorBytes image{};
   const RxProgram& program = *rules_of_packet_.prefix;

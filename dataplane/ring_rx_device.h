@@ -36,6 +36,7 @@ class RingRxDevice {
                                                               const QueueView& view,
                                                               const RxDeviceOptions& options);
 
+  AccessReport Access() const;
   RxFields Supported() const { return supported_; }
   uint32_t PrefixBytes() const { return rules_of_packet_.prefix_bytes; }
   uint32_t CrcBytes() const { return rules_of_packet_.crc_bytes; }
@@ -69,11 +70,32 @@ class RingRxDevice {
     bool first = false;
     bool last = false;
   };
+  // Completions of a form for packets of one buffer and of one completion, but for their numbers,
+  // which stand in these fields (hash null: they have none).
+  struct Whole {
+    uint32_t form = 0;
+    const FieldAccess* length = nullptr;
+    const FieldAccess* hash = nullptr;
+    v1::CompletionKey key_kind = v1::COMPLETION_KEY_UNSPECIFIED;
+    uint64_t most_key = UINT64_MAX;
+    uint64_t most_address = UINT64_MAX;
+    std::shared_ptr<const burst::SlotWriter> writer;
+  };
+
   RingRxDevice() = default;
+  void FindWhole(const layout::VerifiedLayout& layout, const RxDeviceOptions& options);
+  // Nothing: not one that a plan can say.
+  std::optional<Whole> PlanWhole(uint32_t form, const RxHoles& holes,
+                                 burst::SlotWritePlan* plan) const;
+  // Of FetchPlain and CompletePlain what plans can do: how many.
+  uint32_t FetchRun(std::span<PlainBuffer> out);
+  uint32_t CompleteRun(const Whole& whole, const RxStencils::Stencil& stencil,
+                       const RxMetadata& meta, std::span<const RxPlain> packets);
   absl::Status FindWays();
   // From a lane that serves there, another one each time.
   RingFault FetchFromSome(bool first, PostedBuffer* out, Piece* piece);
-  void WritePrefix(uint32_t completions, uint64_t packet_bytes, const RxMetadata& meta);
+  void WritePrefix(const Piece& first, uint32_t completions, uint64_t packet_bytes,
+                   const RxMetadata& meta);
   // What a program writes of a packet of one completion; through a stencil where there is one.
   static bool EncodeWhole(const RxProgram& program, uint64_t said, const RxMetadata& meta,
                           RxStencils* stencils, std::byte* image);
@@ -102,6 +124,7 @@ class RingRxDevice {
   std::vector<RxCompletionForm> forms_;
   std::vector<RxStencils> stencils_;  // of packets of one completion, by form
   RxStencils prefix_stencils_;
+  std::vector<Whole> wholes_;
   std::vector<std::vector<uint32_t>> ways_;  // of each lane, the forms that complete it
   uint32_t form_slots_ = 1;                  // of the longest form
   RxFields supported_;

@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<RingTxDevice>> RingTxDevice::Create(
   auto device = std::unique_ptr<RingTxDevice>(new RingTxDevice);
   device->shape_ = *std::move(shape);
   if (absl::Status status = device->Open(options); !status.ok()) return status;
+  device->FindReader(layout, options);
   return device;
 }
 

@@ -284,19 +284,4 @@ RingFault RingTxDevice::Fetch(TxWork* out) {
   return RingFault::kNone;
 }
 
-uint32_t RingTxDevice::FetchPlain(std::span<PlainTx> out) {
-  if (held_.has_value()) return 0;
-  uint32_t count = 0;
-  TxWork work;
-  while (count < out.size() && FetchOne(&work) == RingFault::kNone) {
-    if (work.segments.size() != 1 || !work.inline_bytes.empty() || work.wants_time ||
-        work.request.wants.bits != 0) {
-      held_ = work;
-      break;
-    }
-    out[count++] = {work.segments[0].address, work.segments[0].bytes, work.handle.record};
-  }
-  return count;
-}
-
 }  // namespace qsplit::dataplane

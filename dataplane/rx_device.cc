@@ -42,7 +42,8 @@ RxDevice& RxDevice::operator=(RxDevice&&) noexcept = default;
 RxDevice::~RxDevice() = default;
 
 AccessReport RxDevice::Access() const {
-  return in_place_ != nullptr ? in_place_->Access() : AccessReport::Engine();
+  if (in_place_ != nullptr) return in_place_->Access();
+  return rings_ != nullptr ? rings_->Access() : AccessReport::Engine();
 }
 RxFields RxDevice::Supported() const {
   return With([](auto& e) { return e.Supported(); });

@@ -22,9 +22,7 @@ TxDevice::TxDevice(TxDevice&&) noexcept = default;
 TxDevice& TxDevice::operator=(TxDevice&&) noexcept = default;
 TxDevice::~TxDevice() = default;
 
-AccessReport TxDevice::Access() const {
-  return in_place_ ? in_place_->Access() : AccessReport::Engine();
-}
+AccessReport TxDevice::Access() const { return in_place_ ? in_place_->Access() : ring_->Access(); }
 TxFeatures TxDevice::Features() const {
   return in_place_ ? in_place_->Features() : ring_->Features();
 }

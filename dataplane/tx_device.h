@@ -63,8 +63,8 @@ struct TxWork {
   TxHandle handle;
 };
 
-// A packet that is one buffer and asks for nothing: what most are. `slot` is the device's own name of
-// it.
+// A packet that is one buffer and asks for nothing: what most are. `slot` is the device's own name
+// of it.
 using PlainTx = PlainBuffer;
 
 class InPlaceTxDevice;

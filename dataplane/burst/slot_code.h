@@ -177,7 +177,7 @@ void SlotWriteMaker<Emitter>::EmitSlot(const Walk& walk) {
     const uint64_t most = other.bytes == 4 ? UINT32_MAX : UINT64_MAX;
     numbers.push_back({other.pieces, Load(walk.Element(other.offset), other.bytes), most});
   }
-  for (uint32_t w = 0; w < plan_.slot_bytes / 8; ++w) {
+  for (uint32_t w = 0; w < plan_.word_count; ++w) {
     if (w == plan_.last_word) continue;
     emitter_->Store(walk.Slot(size_t{8} * w), Word(walk, w, numbers), 8);
   }

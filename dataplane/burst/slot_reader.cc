@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <utility>
 
 #include "dataplane/barriers.h"
@@ -17,6 +18,30 @@ uint64_t NumberIn(const std::vector<Piece>& pieces, const std::array<uint64_t, k
 }
 
 }  // namespace
+
+bool SlotReadPlan::Require(const DescriptorBytes& mask, const DescriptorBytes& value) {
+  for (uint32_t w = 0; w < kMaxDescriptorBytes / 8; ++w) {
+    uint64_t bits, wanted;
+    std::memcpy(&bits, mask.bytes + size_t{8} * w, 8);
+    std::memcpy(&wanted, value.bytes + size_t{8} * w, 8);
+    if (bits == 0) continue;
+    if (w >= slot_bytes / 8 || ((tests[w].value ^ wanted) & tests[w].mask & bits) != 0)
+      return false;
+    tests[w].mask |= bits;
+    tests[w].value |= wanted & bits;
+  }
+  return true;
+}
+
+bool SlotReadPlan::IsSound() const {
+  for (const std::vector<Piece>* pieces : {&address, &length, &note}) {
+    for (const Piece& piece : *pieces) {
+      if (piece.word >= slot_bytes / 8) return false;
+      if ((tests[piece.word].mask & piece.Put(~uint64_t{0})) != 0) return false;
+    }
+  }
+  return true;
+}
 
 uint32_t SlotReadPlan::Words() const {
   uint32_t words = 1u << first_word;

@@ -40,6 +40,11 @@ struct SlotReadPlan {
   std::vector<Piece> note;
   uint32_t note_bits = 0;
 
+  // Bits that must stand there, in bytes of the descriptor. False: they contradict what must
+  // already, or are not in the slot.
+  bool Require(const DescriptorBytes& mask, const DescriptorBytes& value);
+  // Whether all numbers stand in the slot, and beside what is tested.
+  bool IsSound() const;
   bool has_phase() const { return phase != std::array<uint64_t, kMaxWords>{}; }
   // Bit w: word w is looked at; first_word is.
   uint32_t Words() const;

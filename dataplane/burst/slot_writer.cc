@@ -47,7 +47,6 @@ uint32_t SlotWriter::WriteByPlan(const SlotWritePlan& plan, std::byte* slots, co
   most = std::min(most, plan.slot_count - slot);
   const auto* element = static_cast<const std::byte*>(elements);
   std::byte* at = slots + size_t{slot} * plan.slot_bytes;
-  const uint32_t count = plan.slot_bytes / 8;
   for (uint32_t i = 0; i < most; ++i, at += plan.slot_bytes, element += plan.element_bytes) {
     const uint64_t length = NumberOf(plan.length, element);
     if (plan.has_rooms && length + plan.prefix_bytes > rooms[slot + i]) return i;
@@ -58,7 +57,7 @@ uint32_t SlotWriter::WriteByPlan(const SlotWritePlan& plan, std::byte* slots, co
     for (const SlotWritePlan::Number& other : plan.others) {
       Put(other.pieces, NumberOf(other, element), &words);
     }
-    for (uint32_t w = 0; w < count; ++w) {
+    for (uint32_t w = 0; w < plan.word_count; ++w) {
       if (w != plan.last_word) StoreRelaxed<uint64_t>(at + size_t{8} * w, words[w]);
     }
     // Release: who sees this word sees the others.

@@ -33,6 +33,7 @@ struct SlotWritePlan {
   };
   uint32_t slot_count = 0;
   uint32_t slot_bytes = 0;  // whole words of 8
+  uint32_t word_count = 0;  // that a descriptor has
   uint32_t element_bytes = 0;
   uint32_t last_word = 0;
   // The length that is said is so much more than the element's, which is of 4 bytes, and no more

@@ -83,6 +83,7 @@ SlotWritePlan WritePlan(Input& in) {
   SlotWritePlan plan;
   plan.slot_count = static_cast<uint32_t>(1 + in.Below(9));
   const auto words = static_cast<uint32_t>(1 + in.Below(kMaxWords));
+  plan.word_count = words;
   plan.slot_bytes = 8 * words;
   plan.element_bytes = static_cast<uint32_t>(8 * (1 + in.Below(3)));
   plan.last_word = static_cast<uint32_t>(in.Below(words));

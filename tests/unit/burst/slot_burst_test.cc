@@ -100,7 +100,8 @@ SlotWritePlan RandomWritePlan(Random& random) {
   SlotWritePlan plan;
   const uint32_t words = 1 + random() % kMaxWords;
   plan.slot_count = 1 + random() % 40;
-  plan.slot_bytes = 8 * words;
+  plan.word_count = words;
+  plan.slot_bytes = 8 * (words + random() % (kMaxWords + 1 - words));
   plan.element_bytes = 8 * (1 + random() % 3);
   plan.last_word = random() % words;
   plan.length.offset = 4 * (random() % (plan.element_bytes / 4));
@@ -120,7 +121,6 @@ SlotWritePlan RandomWritePlan(Random& random) {
 
 // Each word of a slot once, and the one that hands it over behind the others.
 void CheckWritesOfSlots(const ArmMachine& machine, const SlotWritePlan& plan) {
-  const uint32_t words = plan.slot_bytes / 8;
   std::vector<uint32_t> written(plan.slot_count);
   for (const ArmMachine::Access& access : machine.accesses()) {
     if (access.area != ArmMachine::kSlots) continue;
@@ -131,7 +131,7 @@ void CheckWritesOfSlots(const ArmMachine& machine, const SlotWritePlan& plan) {
     ASSERT_EQ(written[slot] >> plan.last_word & 1, 0u);
     written[slot] |= bit;
   }
-  for (const uint32_t bits : written) ASSERT_TRUE(bits == 0 || bits == (1u << words) - 1);
+  for (const uint32_t bits : written) ASSERT_TRUE(bits == 0 || bits == (1u << plan.word_count) - 1);
 }
 
 TEST(SlotBurst, WritingIsTheSameInAllWays) {

@@ -29,6 +29,20 @@ void ExpectSame(QueueMemory& a, QueueMemory& b) {
   }
 }
 
+// The same bits change in the memory of both, as a driver might change them.
+void Scribble(QueueMemory& a, QueueMemory& b, Random& random) {
+  const auto left = a.Shared();
+  const auto right = b.Shared();
+  for (uint32_t n = random() % 3; n > 0; --n) {
+    const size_t memory = random() % left.size();
+    const uint64_t place = random.Wide();
+    const auto bits = static_cast<std::byte>(random() % 3 == 0 ? 0xff : 1u << random() % 8);
+    if (left[memory].empty()) continue;
+    left[memory][place % left[memory].size()] ^= bits;
+    right[memory][place % right[memory].size()] ^= bits;
+  }
+}
+
 class PlainRx : public ::testing::TestWithParam<RxCase> {};
 
 // So many packets to posted buffers, as bursts or one by one.
@@ -67,7 +81,7 @@ bool HasPlans(const layout::VerifiedLayout& layout) {
 
 void BurstsWriteTheSame(const RxCase& c, AccessMode access) {
   const uint32_t bytes = BufferBytesFrom(c, 1024);
-  RxPair one(c, kSlots, bytes, kBuffers);
+  RxPair one(c, kSlots, bytes, kBuffers, 0, RxFields::All(), AccessMode::kEngine);
   RxPair burst(c, kSlots, bytes, kBuffers, 0, RxFields::All(), access);
   if (HasPlans(*c.layout)) {
     EXPECT_EQ(burst.device().Access().mode, access);
@@ -105,6 +119,43 @@ void BurstsWriteTheSame(const RxCase& c, AccessMode access) {
   }
 }
 
+// Whatever drivers write: the same completions, and the same fault at the same packet.
+void BurstsBearTheSame(const RxCase& c, AccessMode access) {
+  const uint32_t bytes = BufferBytesFrom(c, 1024);
+  Random random(13);
+  for (int run = 0; run < 6; ++run) {
+    RxPair one(c, kSlots, bytes, kBuffers, 0, RxFields::All(), AccessMode::kEngine);
+    RxPair burst(c, kSlots, bytes, kBuffers, 0, RxFields::All(), access);
+    const RxMetadata meta = MakeMetadata(c, one.device().Supported(), &random);
+    uint32_t plain = 0;
+    for (int round = 0; round < 25; ++round) {
+      const uint32_t most = 1 + random() % 20;
+      ASSERT_EQ(one.Post(most), burst.Post(most));
+      one.driver().Publish();
+      burst.driver().Publish();
+      Scribble(one.memory(), burst.memory(), random);
+      std::vector<RxPlain> packets(1 + random() % 8);
+      for (RxPlain& packet : packets) {
+        packet = {static_cast<uint32_t>(60 + random() % 800), static_cast<uint32_t>(random())};
+      }
+      ASSERT_EQ(DeliverOneByOne(one, meta, packets), DeliverInBurst(burst, meta, packets, &plain));
+      ExpectSame(one.memory(), burst.memory());
+      PostedBuffer left, right;
+      ASSERT_EQ(one.device().Fetch(&left), burst.device().Fetch(&right));
+      one.device().Unfetch();
+      burst.device().Unfetch();
+      if (::testing::Test::HasFailure()) return;
+      // Drivers of both read the same.
+      std::array<RxCompletion, 64> unused;
+      ASSERT_EQ(one.driver().Poll(unused), burst.driver().Poll(unused));
+    }
+  }
+}
+
+TEST_P(PlainRx, BurstsBearTheSame) {
+  for (const AccessMode access : kModes) BurstsBearTheSame(GetParam(), access);
+}
+
 TEST_P(PlainRx, BurstsWriteTheSame) {
   for (const AccessMode access : kModes) BurstsWriteTheSame(GetParam(), access);
 }
@@ -131,7 +182,7 @@ bool TakeOne(TxRig& rig, std::vector<Sent>* out) {
 }
 
 void BurstsTakeTheSame(const TxCase& c, AccessMode access) {
-  TxRig one(c, kSlots);
+  TxRig one(c, kSlots, {.access = AccessMode::kEngine});
   TxRig burst(c, kSlots, {.access = access});
   if (one.driver == nullptr) GTEST_SKIP() << one.status;
   if (HasPlans(*c.layout)) {
@@ -177,6 +228,57 @@ void BurstsTakeTheSame(const TxCase& c, AccessMode access) {
   if (HasPlans(*c.layout)) {
     EXPECT_GT(plain, 0u);
   }
+}
+
+// Whatever drivers write: the same packets, and the same fault behind them.
+RingFault TakeAll(TxRig& rig, bool in_bursts, std::vector<Sent>* out) {
+  for (;;) {
+    std::array<PlainTx, 5> fetched;
+    const uint32_t count = in_bursts ? rig.device->FetchPlain(fetched) : 0;
+    for (const PlainTx& packet : std::span(fetched).first(count)) {
+      out->push_back({{{packet.address, packet.bytes}}, {}});
+    }
+    rig.device->CompletePlain(std::span(fetched).first(count));
+    if (count != 0) continue;
+    TxWork work;
+    const RingFault fault = rig.device->Fetch(&work);
+    if (fault != RingFault::kNone) return fault;
+    out->push_back({{work.segments.begin(), work.segments.end()}, work.request});
+    rig.device->Complete(work.handle);
+  }
+}
+
+void BurstsBearTheSame(const TxCase& c, AccessMode access) {
+  Random random(17);
+  for (int run = 0; run < 6; ++run) {
+    TxRig one(c, kSlots, {.access = AccessMode::kEngine});
+    TxRig burst(c, kSlots, {.access = access});
+    if (one.driver == nullptr) GTEST_SKIP() << one.status;
+    for (int round = 0; round < 25; ++round) {
+      for (uint32_t i = 1 + random() % 12; i > 0; --i) {
+        const auto segments = RandomSegments(one, random, 1);
+        std::vector<TxSegment> same = segments;
+        for (TxSegment& segment : same) {
+          if (segment.memory != nullptr) segment.memory = burst.packets.At(segment.address);
+        }
+        ASSERT_EQ(one.driver->Push(segments, {}, i), burst.driver->Push(same, {}, i));
+      }
+      one.driver->Publish();
+      burst.driver->Publish();
+      Scribble(one.rings, burst.rings, random);
+      std::vector<Sent> of_one, of_burst;
+      ASSERT_EQ(TakeAll(one, false, &of_one), TakeAll(burst, true, &of_burst));
+      ASSERT_EQ(of_one.size(), of_burst.size());
+      for (size_t i = 0; i < of_one.size(); ++i) EXPECT_EQ(of_one[i], of_burst[i]) << i;
+      ExpectSame(one.rings, burst.rings);
+      ASSERT_EQ(one.ReclaimAll(), burst.ReclaimAll());
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(PlainTxQueue, BurstsBearTheSame) {
+  for (const AccessMode access : kModes) BurstsBearTheSame(GetParam(), access);
 }
 
 TEST_P(PlainTxQueue, BurstsTakeTheSame) {
