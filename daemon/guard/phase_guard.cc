@@ -148,6 +148,10 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
   dataplane::DoorbellState whole;
   // Each packet is asked for its tokens one by one.
   bool in_runs = burst_ != nullptr && !has_rate_limit();
+  if (in_runs && calls_without_ != 0) {
+    --calls_without_;
+    in_runs = false;
+  }
   while (forwarded < most && !(packet.descriptors == 0 && MustWait())) {
     if (in_runs && packet.descriptors == 0) {
       const uint32_t run = ForwardRun(at, most - forwarded, &bytes);
@@ -159,7 +163,9 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
         whole = {.index = at.index(), .count = at.count(), .phase = at.phase()};
         continue;
       }
-      in_runs = false;  // until the next call
+      in_runs = false;
+      // One that was not posted yet says nothing.
+      if (packets == 0 && HasPosted()) calls_without_ = kCallsWithout;
     }
     shadow_.WalkToRead(at.index());
     real_.WalkToWrite(at.index());

@@ -85,6 +85,10 @@ class PhaseGuard final : public ChainGuard {
   // Slots of the packet that the device has under a tag; 0: none.
   std::vector<uint32_t> slots_of_tag_;
   std::unique_ptr<PhaseBurst> burst_;  // null: one by one
+  // Calls of Forward without a try, after one that found nothing plain: clients whose packets are
+  // of several descriptors mostly stay such.
+  static constexpr uint32_t kCallsWithout = 32;
+  uint32_t calls_without_ = 0;
 };
 
 }  // namespace qsplit::guard
