@@ -47,6 +47,11 @@ class RxStencils {
     // Two words, in which length and hash stand as they are: `first` and `second` of the
     // completion. Meaningful if IsPair().
     bool IsPair() const { return is_pair_; }
+    // A whole completion but for length and hash, and the fields where these stand; null: it has no
+    // hash.
+    const Words& words() const { return words_; }
+    const FieldAccess* length_field() const { return length_.field; }
+    const FieldAccess* hash_field() const { return hash_.field; }
     uint64_t most_bytes() const { return length_.max; }
     void FillPair(uint64_t length, uint32_t hash, uint64_t* first, uint64_t* second) const {
       const uint64_t l = length << length_.shift;

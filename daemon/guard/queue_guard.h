@@ -80,6 +80,7 @@ class QueueGuard {
     counters_.limited.Add();
     return true;
   }
+  bool has_rate_limit() const { return buckets_ != nullptr; }
   void TakeTokens(uint64_t bytes) {
     if (buckets_ != nullptr) buckets_->Take(bytes);
   }

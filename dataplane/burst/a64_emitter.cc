@@ -72,6 +72,12 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
   cc_.str(bytes == 4 ? from.w() : from, Mem(to));
 }
 
+void Emitter::StoreRelease(const Spot& to, const Reg& from) {
+  // Not stlr: the assembler makes stllr of it, which few processors have.
+  cc_.dmb(static_cast<uint32_t>(asmjit::a64::Predicate::DB::kISH));
+  Store(to, from, 8);
+}
+
 void Emitter::StoreConstant(const Spot& to, uint64_t value) { Store(to, Constant(value), 8); }
 
 void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {

@@ -48,6 +48,8 @@ class Emitter : public Assembly {
   // The same of 8 bytes, before all that is loaded after it.
   void LoadAcquire(const Reg& to, const Spot& from);
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
+  // 8 bytes, after all that was loaded and stored before.
+  void StoreRelease(const Spot& to, const Reg& from);
   void StoreConstant(const Spot& to, uint64_t value);  // 8 bytes
   // Four numbers of 4 bytes, which stand so far apart in words of 8 as their upper halves, side by
   // side.

@@ -48,6 +48,8 @@ class Emitter : public Assembly {
   // The same of 8 bytes, before all that is loaded after it: as every load is.
   void LoadAcquire(const Reg& to, const Spot& from) { Load(to, from, 8); }
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
+  // 8 bytes, after all that was stored before: as every store is.
+  void StoreRelease(const Spot& to, const Reg& from) { Store(to, from, 8); }
   void StoreConstant(const Spot& to, uint64_t value);  // 8 bytes
   // Four numbers of 4 bytes, which stand so far apart in words of 8 as their upper halves, side by
   // side.

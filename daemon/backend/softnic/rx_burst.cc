@@ -130,7 +130,7 @@ void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
   run_.fetched = queue.ring.FetchPlain(std::span(run_.posted).first(frames));
   const Iommu& iommu = queue.lease->iommu;
   for (uint32_t& i = run_.ready; i < run_.fetched; ++i) {
-    const dataplane::PostedBuffer& buffer = run_.posted[i];
+    const dataplane::PlainBuffer& buffer = run_.posted[i];
     if (buffer.bytes < run_.prefix_bytes) break;
     const Iommu::Translation there =
         iommu.Translate(buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
