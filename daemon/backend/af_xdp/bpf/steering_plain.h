@@ -14,7 +14,7 @@
 
 enum {
   kPlainL4 = kEthernetBytes + kIp4Bytes,
-  kPlainPorts = 4, /* bytes, with which TCP and UDP begin */
+  kPlainEnd = kPlainL4 + 4, /* of the ports, with which TCP and UDP begin */
   kLeastFrameBytes = 60,
 };
 
@@ -32,7 +32,7 @@ struct SteeringPlain {
 
 /* 0: it is not plain, or its length not known without a call; `plain` is then of no use. */
 STEERING_INLINE int KeyOfPlain(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
-  const __u8* const at = (const __u8*)FirstPiece(frame, kPlainL4 + kPlainPorts);
+  const __u8* const at = (const __u8*)FirstPiece(frame, kPlainEnd);
   if (!at) return 0;
   const __u32 bytes = FirstBytes(frame);
   const __u64 macs = STEERING_LOAD(__u64, at);
@@ -47,10 +47,10 @@ STEERING_INLINE int KeyOfPlain(const struct SteeringFrame* frame, struct Steerin
   if ((type & bpf_htonl(0xffffff00)) != bpf_htonl(0x08004500)) return 0;
   if ((fragment & bpf_htons(0x1fff)) != 0) return 0;
   if (protocol != 17 && protocol != 6) return 0;
-  if (total < kIp4Bytes + kPlainPorts) return 0;
-  /* A piece that ends where its packet does, or where the shortest of Ethernet's frames does, is
-   * the whole frame: drivers begin another piece in a packet, or behind its headers if more
-   * follows. */
+  if (kEthernetBytes + total < kPlainEnd) return 0;
+  /* A piece that ends where its packet does, or where the shortest of Ethernet's frames does, is the
+   * whole frame: a driver begins another piece within a packet. Of one that put a trailer alone into
+   * a piece, the trailer is not counted. */
   if (kEthernetBytes + total != bytes &&
       (bytes != kLeastFrameBytes || kEthernetBytes + total > bytes)) {
     return 0;
