@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
   device->rules_of_packet_ = *std::move(packet);
   device->by_length_ = device->rules_of_packet_.span == v1::SPAN_BY_LENGTH;
   device->prefix_says_ = device->rules_of_packet_.PrefixSays();
+  if (device->prefix_says_) device->prefix_stencils_.emplace();
   if (device->prefix_says_ && options.memory.write == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat(completions.Where(),
@@ -53,7 +54,6 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
       CompileRxCompletions(scope, completions, forms, device->rules_of_packet_, RxFields::All());
   if (!compiled.ok()) return compiled.status();
   device->forms_ = *std::move(compiled);
-  device->stencils_.resize(device->forms_.size());
   if (completions.ring->has_compressed()) {
     absl::StatusOr<CompressedCompletions> compressed =
         CompressedCompletions::Compile(scope, completions, forms);
@@ -261,7 +261,8 @@ bool RingRxDevice::EncodeWhole(const RxProgram& program, uint64_t said, const Rx
                                RxStencils* stencils, std::byte* image) {
   if (const RxStencils::Stencil* const stencil = stencils->Find(meta); stencil != nullptr) {
     RxStencils::Words words;
-    if (stencil->Fill(said, meta.hash, &words)) {
+    // The same packets may be said in several forms: the first one has it.
+    if (stencil->program() == &program && stencil->Fill(said, meta.hash, &words)) {
       std::memcpy(image, words.data(), program.EncodedBytes());
       return true;
     }
@@ -277,7 +278,7 @@ void RingRxDevice::WritePrefix(const Piece& first, uint32_t completions, uint64_
   DescriptorBytes image{};
   const RxProgram& program = *rules_of_packet_.prefix;
   if (completions == 1) {
-    EncodeWhole(program, packet_bytes, meta, &prefix_stencils_, image.bytes);
+    EncodeWhole(program, packet_bytes, meta, &*prefix_stencils_, image.bytes);
   } else {
     program.Encode(packet_bytes, 0, true, false, meta, image.bytes);
   }
@@ -311,7 +312,7 @@ bool RingRxDevice::Encode(const Part& part, uint32_t form_number, uint64_t said,
   const Piece& piece = packet_[part.begin];
   const RxFetchRing& lane = lanes_[piece.lane];
   const bool fits = part.first && part.last
-                        ? EncodeWhole(form.program, said, meta, &stencils_[form_number], image)
+                        ? EncodeWhole(form.program, said, meta, &stencils_, image)
                         : form.program.Encode(said, 0, part.first, part.last, meta, image);
   if (form.count.has_value()) form.count->Store(image, parts);
   if (form.address.has_value()) form.address->Store(image, piece.address.value);

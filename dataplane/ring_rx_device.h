@@ -122,8 +122,8 @@ class RingRxDevice {
   RxPacketRules rules_of_packet_;
   bool prefix_says_ = false;
   std::vector<RxCompletionForm> forms_;
-  std::vector<RxStencils> stencils_;  // of packets of one completion, by form
-  RxStencils prefix_stencils_;
+  RxStencils stencils_;  // of packets of one completion
+  std::optional<RxStencils> prefix_stencils_;
   std::vector<Whole> wholes_;
   std::vector<std::vector<uint32_t>> ways_;  // of each lane, the forms that complete it
   uint32_t form_slots_ = 1;                  // of the longest form

@@ -210,7 +210,7 @@ uint32_t RingRxDevice::CompleteRun(const Whole& whole, const RxStencils::Stencil
 void RingRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
   uint32_t form = 0;
   if (!wholes_.empty() && packet_.empty() && ChooseForm(0, true, true, meta.present, &form)) {
-    const RxStencils::Stencil* const stencil = stencils_[form].Find(meta);
+    const RxStencils::Stencil* const stencil = stencils_.Find(meta);
     const auto whole = std::ranges::find_if(wholes_, [&](const Whole& w) {
       return stencil != nullptr && w.form == form && w.length == stencil->length_field() &&
              w.hash == stencil->hash_field();

@@ -71,7 +71,7 @@ RingFault RxFetchRing::Fetch(bool whole, PostedBuffer* out, Place* place) {
 }
 
 std::unique_ptr<burst::SlotReader> RxFetchRing::MakeRun(AccessMode access) const {
-  // Of several forms the one that has no other of its kind.
+  // Of one form, so that nothing but the buffer's own numbers is to be found out.
   if (access == AccessMode::kEngine || table_.has_value() || posts_.size() != 1 ||
       !posts_[0].has_value() || !posts_[0]->IsPlain()) {
     return nullptr;

@@ -127,6 +127,7 @@ void RxStencils::Learn(const RxProgram& program, const RxMetadata& meta) {
     if (hole != nullptr) hole->StoreRaw(whole.bytes, 0);
   }
   Stencil& stencil = stencils_[PlaceOf(meta)];
+  stencil.program_ = &program;
   stencil.what_ = what;
   stencil.numbers_ = numbers;
   stencil.length_ = Stencil::Hole(holes->length);

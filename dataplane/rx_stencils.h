@@ -47,8 +47,9 @@ class RxStencils {
     // Two words, in which length and hash stand as they are: `first` and `second` of the
     // completion. Meaningful if IsPair().
     bool IsPair() const { return is_pair_; }
-    // A whole completion but for length and hash, and the fields where these stand; null: it has no
-    // hash.
+    // Whose it is; a whole completion but for length and hash, and the fields where these stand;
+    // null: it has no hash.
+    const RxProgram* program() const { return program_; }
     const Words& words() const { return words_; }
     const FieldAccess* length_field() const { return length_.field; }
     const FieldAccess* hash_field() const { return hash_.field; }
@@ -84,6 +85,7 @@ class RxStencils {
       }
     };
 
+    const RxProgram* program_ = nullptr;
     uint64_t what_ = 0;
     uint64_t numbers_ = 0;
     uint64_t timestamp_ = 0;

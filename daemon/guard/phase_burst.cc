@@ -9,7 +9,6 @@
 namespace qsplit::guard {
 
 using dataplane::PlainBuffer;
-using dataplane::burst::Piece;
 using dataplane::burst::SlotReader;
 using dataplane::burst::SlotReadPlan;
 using dataplane::burst::SlotWritePlan;
