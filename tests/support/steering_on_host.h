@@ -4,6 +4,7 @@
 #define QSPLIT_TESTS_SUPPORT_STEERING_ON_HOST_H_
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -31,8 +32,23 @@ inline std::optional<device::FlowKey> KeyOnHost(std::span<const uint8_t> frame) 
 inline std::optional<SteeringPlain> PlainOnHost(std::span<const uint8_t> frame) {
   const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};
   SteeringPlain plain;
-  if (KeyOfPlain(&of, &plain) == 0) return std::nullopt;
+  if (ReadPlain(&of, &plain) == 0) return std::nullopt;
   return plain;
+}
+
+inline device::FlowKey KeyOnHost(const SteeringPlain& plain) {
+  std::array<__u64, kSteeringKeyWords> words;
+  KeyOfPlain(&plain, words.data());
+  return std::bit_cast<device::FlowKey>(words);
+}
+
+// Empty: the table has too many rules for plain packets.
+inline std::optional<uint32_t> SearchPlainOnHost(const SteeringTable& table,
+                                                 const SteeringPlain& plain) {
+  __u32 location = 0;
+  __u32 action = 0;
+  if (SearchPlain(&table, &plain, &location, &action) == 0) return std::nullopt;
+  return location;
 }
 
 // The location of the rule that takes the key; STEERING_NONE: none does.

@@ -50,10 +50,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(parsed == key.has_value());
   if (!parsed) return 0;
   Require(*key == packet.key);
-  if (const auto plain = testing::PlainOnHost(frame)) {
-    Require(std::memcmp(plain->words, &*key, sizeof plain->words) == 0);
-    Require(plain->bytes == frame.size());
-  }
   std::vector<device::FlowRule> rules;
   for (uint32_t i = 0; i < kRules; ++i) {
     rules.push_back(RuleOf(data + i * kRuleBytes, packet.key));
@@ -66,5 +62,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint32_t location = rule == nullptr ? STEERING_NONE : rule->location;
   Require(testing::SearchOnHost(*table, *key) == location);
   Require(testing::SearchFirstOnHost(*table, *key).value_or(location) == location);
+  if (const auto packet_is_plain = testing::PlainOnHost(frame)) {
+    Require(testing::KeyOnHost(*packet_is_plain) == *key);
+    Require(packet_is_plain->bytes == frame.size());
+    Require(testing::SearchPlainOnHost(*table, *packet_is_plain).value_or(location) == location);
+  }
   return 0;
 }

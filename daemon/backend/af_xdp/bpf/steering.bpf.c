@@ -135,16 +135,20 @@ struct Met {
   __u32 action;
 };
 
-/* A plain packet in a table whose first group decides, which is most packets: it costs no call, whose
- * return is mispredicted where the kernel guards returns. 0: any other one. */
+/* A plain packet, if few rules can take it or the first group decides, which is most packets: it
+ * costs no call, whose return is mispredicted where the kernel guards returns. 0: any other one. */
 static __always_inline int MeetPlain(const struct SteeringFrame *frame, struct Met *met) {
   struct SteeringPlain plain;
   __u64 generation = 0;
-  if (!KeyOfPlain(frame, &plain)) return 0;
+  if (!ReadPlain(frame, &plain)) return 0;
   const struct SteeringTable *table = TableNow(&generation);
   met->bytes = plain.bytes;
-  return SearchFirstGroup(table, plain.words, &met->location, &met->action) &&
-         Still(table, generation);
+  if (!SearchPlain(table, &plain, &met->location, &met->action)) {
+    __u64 key[kSteeringKeyWords];
+    KeyOfPlain(&plain, key);
+    if (!SearchFirstGroup(table, key, &met->location, &met->action)) return 0;
+  }
+  return Still(table, generation);
 }
 
 /* Any packet. Its reason if there is one already, else kSteeringReasons. */

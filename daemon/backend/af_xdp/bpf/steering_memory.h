@@ -11,8 +11,10 @@
  * was being rewritten, and the match is made again. So a packet meets all of a change or nothing of
  * it.
  *
- * A table is a tuple space: a group for each mask in use, by ascending lowest location. A group's
- * rules hang in a chain, or in a power of two of chains that a hash of the masked key chooses from.
+ * Plain packets (steering_plain.h) meet the rules that can take one as masks over the bytes of the
+ * frame, if these are few. For all others, a table is a tuple space: a group for each mask in use,
+ * by ascending lowest location. A group's rules hang in a chain, or in a power of two of chains
+ * that a hash of the masked key chooses from.
  */
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_MEMORY_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_MEMORY_H_
@@ -26,6 +28,8 @@ enum {
   kSteeringShortGroup = 3, /* a group of so many rules is one chain */
   kSteeringQueues = 4096,  /* of a netdev at most */
   kSteeringKeyWords = 8,
+  kSteeringPlainRules = 8,
+  kSteeringPlainWords = 4,
 };
 
 /* Actions besides a queue's number, as device::FlowAction has them. */
@@ -51,13 +55,21 @@ struct SteeringGroup {
   __u32 reserved;
 };
 
+struct SteeringPlainRule {
+  __u64 mask[kSteeringPlainWords]; /* over a plain packet's words, as the frame has them */
+  __u64 value[kSteeringPlainWords];
+  __u32 location;
+  __u32 action;
+};
+
 struct SteeringTable {
   __u64 generation; /* 0: being written */
   __u64 seed;       /* of the hash */
   __u32 groups_used;
   __u32 rules_used;
   __u32 chains_used;
-  __u32 reserved;
+  __u32 plain_used; /* more than there is room for: look into the groups */
+  struct SteeringPlainRule plain[kSteeringPlainRules]; /* by ascending location */
   struct SteeringGroup groups[kSteeringRules];
   struct SteeringRule rules[kSteeringRules];
   __u32 chains[kSteeringChains]; /* a rule's index, or STEERING_NONE */

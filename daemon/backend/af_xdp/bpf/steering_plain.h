@@ -1,7 +1,7 @@
-/* The key of a plain packet: TCP or UDP over IPv4 without a VLAN tag, options and a fragment's
- * offset, that names no more bytes than the frame's first piece has. Of such a packet it is the
- * same as steering_key.h's, bit for bit, made of six loads under one check; any other one is that
- * header's.
+/* Plain packets: TCP or UDP over IPv4 without a VLAN tag, options and a fragment's offset, that
+ * name no more bytes than the frame's first piece has. What rules ask of such a packet stands in
+ * four words of it, read under one check. Its key is the same as steering_key.h's, bit for bit; any
+ * other packet is that header's alone.
  *
  * In C and C++, as that one.
  */
@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
+#include "daemon/backend/af_xdp/bpf/steering_memory.h"
 
 enum {
   kPlainL4 = kEthernetBytes + kIp4Bytes,
@@ -25,46 +26,88 @@ enum {
 #define STEERING_PUT(value, at, bytes) ((__u64)(value) << (8 - (at) % 8 - (bytes)) * 8)
 #endif
 
+/* And back: `bytes` bytes from byte `at` of a word on, whose first is the lowest address. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define STEERING_CUT(word, at, bytes) ((word) >> (at)*8 & (~0ull >> (8 - (bytes)) * 8))
+#else
+#define STEERING_CUT(word, at, bytes) \
+  ((word) >> (8 - (at) - (bytes)) * 8 & (~0ull >> (8 - (bytes)) * 8))
+#endif
+
+/* Bytes of the frame at which the words of a plain packet begin: both MAC addresses, type, TOS;
+ * protocol, source; destination, ports. */
+enum { kPlainWord0 = 0, kPlainWord1 = 8, kPlainWord2 = 22, kPlainWord3 = 30 };
+
 struct SteeringPlain {
-  __u64 words[8]; /* of a SteeringKey */
-  __u32 bytes;    /* the frame's */
+  __u64 words[kSteeringPlainWords];
+  __u32 bytes; /* the frame's */
 };
 
 /* 0: it is not plain, or its length not known without a call; `plain` is then of no use. */
-STEERING_INLINE int KeyOfPlain(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
+STEERING_INLINE int ReadPlain(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
   const __u8* const at = (const __u8*)FirstPiece(frame, kPlainEnd);
   if (!at) return 0;
   const __u32 bytes = FirstBytes(frame);
-  const __u64 macs = STEERING_LOAD(__u64, at);
-  const __u32 mac = STEERING_LOAD(__u32, at + 8);
-  const __u32 type = STEERING_LOAD(__u32, at + 12); /* Ethernet's; IP's version, length and TOS */
+  plain->words[1] = STEERING_LOAD(__u64, at + kPlainWord1);
   const __u32 total = bpf_ntohs(STEERING_LOAD(__u16, at + 16));
   const __u16 fragment = STEERING_LOAD(__u16, at + 20);
-  const __u32 protocol = STEERING_LOAD(__u8, at + 23);
-  const __u32 source = STEERING_LOAD(__u32, at + 26);
-  const __u32 destination = STEERING_LOAD(__u32, at + 30);
-  const __u32 ports = bpf_ntohl(STEERING_LOAD(__u32, at + kPlainL4));
-  if ((type & bpf_htonl(0xffffff00)) != bpf_htonl(0x08004500)) return 0;
+  plain->words[2] = STEERING_LOAD(__u64, at + kPlainWord2);
+  const __u32 protocol = (__u32)STEERING_CUT(plain->words[2], 1, 1);
+  /* IPv4 without options. */
+  if (STEERING_CUT(plain->words[1], 4, 3) != STEERING_CUT(bpf_cpu_to_be64(0x08004500), 4, 3))
+    return 0;
   if ((fragment & bpf_htons(0x1fff)) != 0) return 0;
   if (protocol != 17 && protocol != 6) return 0;
   if (kEthernetBytes + total < kPlainEnd) return 0;
-  /* A piece that ends where its packet does, or where the shortest of Ethernet's frames does, is the
-   * whole frame: a driver begins another piece within a packet. Of one that put a trailer alone into
-   * a piece, the trailer is not counted. */
+  /* A piece that ends where its packet does, or where the shortest of Ethernet's frames does, is
+   * the whole frame: a driver begins another piece within a packet. Of one that put a trailer alone
+   * into a piece, the trailer is not counted. */
   if (kEthernetBytes + total != bytes &&
       (bytes != kLeastFrameBytes || kEthernetBytes + total > bytes)) {
     return 0;
   }
+  plain->words[0] = STEERING_LOAD(__u64, at + kPlainWord0);
+  plain->words[3] = STEERING_LOAD(__u64, at + kPlainWord3);
   plain->bytes = bytes;
-  plain->words[0] = macs;
-  plain->words[1] = STEERING_PUT(mac, 8, 4) | STEERING_PUT(0x0800, 12, 2);
-  plain->words[2] = STEERING_PUT(bpf_ntohl(type) & 0xff, 18, 1) | STEERING_PUT(protocol, 19, 1) |
-                    STEERING_PUT(source, 20, 4);
-  plain->words[3] = 0;
-  plain->words[4] = STEERING_PUT(destination, 36, 4);
-  plain->words[5] = 0;
-  plain->words[6] = STEERING_PUT(ports >> 16, 52, 2) | STEERING_PUT(ports & 0xffff, 54, 2);
-  plain->words[7] = STEERING_PUT(ports, 56, 4) | STEERING_PUT(4, 60, 1) | STEERING_PUT(1, 62, 1);
+  return 1;
+}
+
+/* The words of its SteeringKey. */
+STEERING_INLINE void KeyOfPlain(const struct SteeringPlain* plain, __u64* key) {
+  const __u64* const words = plain->words;
+  const __u32 ports = bpf_ntohl((__u32)STEERING_CUT(words[3], 4, 4));
+  key[0] = words[0];
+  key[1] = STEERING_PUT(STEERING_CUT(words[1], 0, 4), 8, 4) | STEERING_PUT(0x0800, 12, 2);
+  key[2] = STEERING_PUT(STEERING_CUT(words[1], 7, 1), 18, 1) |
+           STEERING_PUT(STEERING_CUT(words[2], 1, 1), 19, 1) |
+           STEERING_PUT(STEERING_CUT(words[2], 4, 4), 20, 4);
+  key[3] = 0;
+  key[4] = STEERING_PUT(STEERING_CUT(words[3], 0, 4), 36, 4);
+  key[5] = 0;
+  key[6] = STEERING_PUT(ports >> 16, 52, 2) | STEERING_PUT(ports & 0xffff, 54, 2);
+  key[7] = STEERING_PUT(ports, 56, 4) | STEERING_PUT(4, 60, 1) | STEERING_PUT(1, 62, 1);
+}
+
+/* The first of a table's rules for plain packets that takes this one, or STEERING_NONE. 0: there
+ * are too many of them. */
+STEERING_INLINE int SearchPlain(const struct SteeringTable* table,
+                                const struct SteeringPlain* plain, __u32* location, __u32* action) {
+  const __u32 rules = table->plain_used;
+  *location = STEERING_NONE;
+  *action = STEERING_PASS;
+  if (rules > kSteeringPlainRules) return 0;
+  for (__u32 i = 0; i < kSteeringPlainRules && i < rules; ++i) {
+    const struct SteeringPlainRule* rule = &table->plain[i];
+    __u64 different = 0;
+#pragma GCC unroll 4
+    for (int word = 0; word < kSteeringPlainWords; ++word) {
+      different |= (plain->words[word] & rule->mask[word]) ^ rule->value[word];
+    }
+    if (different != 0) continue;
+    *location = rule->location;
+    *action = rule->action;
+    break;
+  }
   return 1;
 }
 
