@@ -14,6 +14,7 @@ absl::StatusOr<CompletionWriter> CompletionWriter::Create(const RingShape& shape
   CompletionWriter writer;
   writer.slots_ = shape.slots;
   writer.at_ = shape.Begin();
+  writer.has_sequence_ = shape.ring->has_sequence();
   writer.read_at_ = writer.at_;
   absl::StatusOr<RingForms> forms = RingForms::Compile(
       shape, shape.complete_forms, completed.has_when() ? &completed.when() : nullptr);
@@ -62,6 +63,19 @@ absl::StatusOr<CompletionWriter> CompletionWriter::Create(const RingShape& shape
   if (!event.ok()) return event.status();
   writer.event_ = *event;
   return writer;
+}
+
+bool CompletionWriter::Plan(uint32_t form, burst::SlotWritePlan* plan) const {
+  constexpr uint32_t kWord = 8;
+  const RingForm& f = forms_[form];
+  plan->slot_count = at_.slot_count();
+  plan->slot_bytes = slots_.slot_bytes();
+  plan->word_count = (f.bytes + kWord - 1) / kWord;
+  plan->last_word = f.last_word;
+  return slots_.word_bytes() == kWord && plan->slot_bytes <= kWord * burst::kMaxWords &&
+         !at_.has_link() && !has_sequence_ && f.slots == 1 && f.extent.Fixed() &&
+         f.bytes <= plan->slot_bytes && f.last_word < plan->word_count && f.when.StoresByPhase() &&
+         !f.when.LooksAtSequence();
 }
 
 bool CompletionWriter::LookForRoom(uint32_t slots) {

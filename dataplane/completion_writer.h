@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/slot_writer.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_cursor.h"
 #include "dataplane/ring_fault.h"
@@ -62,6 +63,19 @@ class CompletionWriter {
   void WriteRaw(uint32_t ahead, const std::byte* image, uint32_t bytes) const {
     slots_.Write((ahead == 0 ? at_ : at_.Ahead(ahead)).index(), image, bytes);
   }
+  // Completions of a form of one slot as a plan, but for their numbers. False: they are more than
+  // words of a slot.
+  bool Plan(uint32_t form, burst::SlotWritePlan* plan) const;
+  // Write for so many of them, at most up to the array's end; fewer, down to none: the next one is
+  // not of the common case. elements: the plan's. Needs HasRoom(count).
+  uint32_t WriteRun(const burst::SlotWriter& writer, uint32_t count, const void* elements,
+                    const burst::SlotImage& image) {
+    const uint32_t written =
+        writer.Write(slots_.data(), nullptr, at_.index(), count, elements, image);
+    at_.SkipSlots(written);
+    unread_ += written;
+    return written;
+  }
   // Moves on over slots that get no completion (in place: descriptors without a report).
   void Skip(uint32_t slots) { Advance(slots); }
 
@@ -88,6 +102,7 @@ class CompletionWriter {
   bool LookForRoom(uint32_t slots);
 
   SlotMemory slots_;
+  bool has_sequence_ = false;
   RingForms forms_;
   RingCursor at_;
   ProgressWriter progress_;

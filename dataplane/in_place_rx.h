@@ -14,6 +14,8 @@
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
 #include "dataplane/burst/rx_burst.h"
+#include "dataplane/burst/slot_reader.h"
+#include "dataplane/burst/slot_writer.h"
 #include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
@@ -104,12 +106,13 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
   static absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const RxDeviceOptions& options);
 
+  AccessReport Access() const;
   RxFields Supported() const { return supported_; }
   uint32_t PrefixBytes() const { return prefix_bytes_; }
   uint32_t CrcBytes() const { return crc_bytes_; }
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
-  uint32_t FetchPlain(std::span<PostedBuffer> out);
+  uint32_t FetchPlain(std::span<PlainBuffer> out);
   void CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets);
   bool PacketMayGoOn() const { return !single_; }
   void Publish() {}  // each completion is there at once
@@ -127,7 +130,12 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
   struct Pairs {
     PairField address;
     PairField length;
-    PairField header_address;
+  };
+  // Completions whose length and hash (null: they have none) stand in these fields, as a plan.
+  struct Writer {
+    const FieldAccess* length = nullptr;
+    const FieldAccess* hash = nullptr;
+    std::shared_ptr<const burst::SlotWriter> writer;
   };
 
   InPlaceRxDevice() = default;
@@ -136,10 +144,18 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
   bool BytesOf(const std::byte* descriptor, uint64_t* bytes) const;
   // Absent: descriptors are not two words, or not all fields stand in one of them.
   std::optional<Pairs> FindPairs() const;
-  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. The
-  // first one for descriptors of two words.
-  uint32_t TakePairs(uint32_t most, PostedBuffer* out);
-  uint32_t TakeOthers(uint32_t most, PostedBuffer* out);
+  // The common case as plans; null: none.
+  void FindBursts(const layout::VerifiedLayout& layout, const QueueView& view,
+                  const RxDeviceOptions& options);
+  std::unique_ptr<burst::SlotReader> MakeReader(bool compiled) const;
+  std::unique_ptr<burst::SlotWriter> MakeWriter(const RxHoles& holes, bool compiled) const;
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. By
+  // the plan; of kinds that are known, descriptors of two words; others.
+  uint32_t TakeByPlan(uint32_t most, PlainBuffer* out);
+  uint32_t TakePairs(uint32_t most, PlainBuffer* out);
+  uint32_t TakeOthers(uint32_t most, PlainBuffer* out);
+  // CompletePlain by a plan: how many were written.
+  uint32_t CompleteByPlan(const RxStencils::Stencil& stencil, std::span<const RxPlain> packets);
   // CompletePlain for completions of two words: how many were written.
   uint32_t CompletePairs(const RxStencils::Stencil& stencil, std::span<const RxPlain> packets);
   // The first form that has all of the metadata, else the first one.
@@ -165,7 +181,9 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
   uint32_t prefix_bytes_ = 0;
   uint32_t buffer_bytes_ = 0;
 
-  std::vector<DecidingBits> deciding_;  // by post form
+  std::vector<DecidingBits> deciding_;               // by post form
+  std::shared_ptr<const burst::SlotReader> reader_;  // null: none
+  std::vector<Writer> writers_;
   KnownDescriptors<Known> known_;
   std::optional<Pairs> pairs_;
   RxStencils stencils_;

@@ -48,6 +48,7 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> InPlaceRxDevice::Create(
     device->deciding_.push_back(device->DecidingBitsOf(i));
   }
   device->pairs_ = device->FindPairs();
+  device->FindBursts(layout, view, options);
   device->bytes_.resize(s.slot_count);
   return device;
 }
@@ -106,8 +107,8 @@ DecidingBits InPlaceRxDevice::DecidingBitsOf(size_t form) const {
   return DecidingBits(changing, looked_at, shape_.slots.slot_bytes());
 }
 
-uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
-  if (known_.empty() || in_packet_ || fault_ != RingFault::kNone) return 0;
+uint32_t InPlaceRxDevice::FetchPlain(std::span<PlainBuffer> out) {
+  if ((reader_ == nullptr && known_.empty()) || in_packet_ || fault_ != RingFault::kNone) return 0;
   // As long as enough was there at the last look, none at the doorbell, which is the driver's.
   if (ahead_ < out.size()) {
     ahead_ = 0;
@@ -116,8 +117,11 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PostedBuffer> out) {
   const uint32_t most =
       std::min({ahead_, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
   shape_.slots.PrefetchToWrite(fetch_, std::min(most, shape_.slot_count - fetch_));
-  const uint32_t count =
-      pairs_.has_value() ? TakePairs(most, out.data()) : TakeOthers(most, out.data());
+  uint32_t count = reader_ == nullptr ? 0 : TakeByPlan(most, out.data());
+  if (count < most && !known_.empty()) {
+    PlainBuffer* const rest = out.data() + count;
+    count += pairs_.has_value() ? TakePairs(most - count, rest) : TakeOthers(most - count, rest);
+  }
   fetch_count_ += count;
   fetched_ += count;
   ahead_ -= count;
@@ -132,14 +136,28 @@ std::optional<InPlaceRxDevice::Pairs> InPlaceRxDevice::FindPairs() const {
   Pairs pairs;
   if (!PairField::Of(post_.address, &pairs.address)) return std::nullopt;
   if (post_.length.has_value() && !PairField::Of(*post_.length, &pairs.length)) return std::nullopt;
-  if (post_.header_address.has_value() &&
-      !PairField::Of(*post_.header_address, &pairs.header_address)) {
-    return std::nullopt;
-  }
   return pairs;
 }
 
-uint32_t InPlaceRxDevice::TakePairs(uint32_t most, PostedBuffer* out) {
+uint32_t InPlaceRxDevice::TakeByPlan(uint32_t most, PlainBuffer* out) {
+  uint32_t count = 0;
+  while (count < most) {
+    // Up to the ring's end.
+    const uint32_t part = std::min(most - count, shape_.slot_count - fetch_);
+    const uint32_t read =
+        reader_->Read(shape_.slots.data(), bytes_.data(), fetch_, part, 0, out + count);
+    count += read;
+    fetch_ = fetch_ + read == shape_.slot_count ? 0 : fetch_ + read;
+    if (read < part) break;
+  }
+  return count;
+}
+
+AccessReport InPlaceRxDevice::Access() const {
+  return reader_ == nullptr ? AccessReport::Engine() : AccessReport::Burst(reader_->code_status());
+}
+
+uint32_t InPlaceRxDevice::TakePairs(uint32_t most, PlainBuffer* out) {
   const Pairs pairs = *pairs_;
   const bool has_length = post_.length.has_value();
   KnownDescriptors<Known>::Pair known;
@@ -153,18 +171,14 @@ uint32_t InPlaceRxDevice::TakePairs(uint32_t most, PostedBuffer* out) {
       bytes = pairs.length.Get(first, second);
       if (bytes == 0 || bytes > max_bytes_) break;
     }
-    out[count] = {.address = Iova(pairs.address.Get(first, second)),
-                  .bytes = static_cast<uint32_t>(bytes),
-                  .header_address = Iova(pairs.header_address.Get(first, second)),
-                  .slot = slot,
-                  .memory = nullptr};
+    out[count] = {Iova(pairs.address.Get(first, second)), static_cast<uint32_t>(bytes), slot};
     bytes_[slot] = static_cast<uint32_t>(bytes);
   }
   fetch_ = slot;
   return count;
 }
 
-uint32_t InPlaceRxDevice::TakeOthers(uint32_t most, PostedBuffer* out) {
+uint32_t InPlaceRxDevice::TakeOthers(uint32_t most, PlainBuffer* out) {
   uint32_t count = 0;
   uint32_t slot = fetch_;
   for (; count < most; ++count, slot = Next(slot)) {
@@ -172,16 +186,30 @@ uint32_t InPlaceRxDevice::TakeOthers(uint32_t most, PostedBuffer* out) {
     shape_.slots.Read(slot, descriptor);
     uint64_t bytes = 0;
     if (known_.Find(descriptor) == nullptr || !BytesOf(descriptor, &bytes)) break;
-    PostedBuffer& buffer = out[count];
-    buffer.address = Iova(post_.address.Load(descriptor));
-    buffer.bytes = static_cast<uint32_t>(bytes);
-    buffer.header_address = Iova(
-        post_.header_address.has_value() ? post_.header_address->Load(descriptor) : uint64_t{0});
-    buffer.slot = slot;
-    buffer.memory = nullptr;
-    bytes_[slot] = buffer.bytes;
+    out[count] = {Iova(post_.address.Load(descriptor)), static_cast<uint32_t>(bytes), slot};
+    bytes_[slot] = static_cast<uint32_t>(bytes);
   }
   fetch_ = slot;
+  return count;
+}
+
+uint32_t InPlaceRxDevice::CompleteByPlan(const RxStencils::Stencil& stencil,
+                                         std::span<const RxPlain> packets) {
+  const auto found = std::ranges::find_if(writers_, [&](const Writer& writer) {
+    return writer.length == stencil.length_field() && writer.hash == stencil.hash_field();
+  });
+  if (found == writers_.end()) return 0;
+  const uint32_t most = std::min(fetched_, static_cast<uint32_t>(packets.size()));
+  uint32_t count = 0;
+  while (count < most) {
+    const uint32_t part = std::min(most - count, shape_.slot_count - complete_);
+    const uint32_t written = found->writer->Write(shape_.slots.data(), bytes_.data(), complete_,
+                                                  part, packets.data() + count, stencil.words());
+    count += written;
+    complete_ = complete_ + written == shape_.slot_count ? 0 : complete_ + written;
+    if (written < part) break;
+  }
+  fetched_ -= count;
   return count;
 }
 
@@ -208,6 +236,7 @@ uint32_t InPlaceRxDevice::CompletePairs(const RxStencils::Stencil& stencil,
 
 void InPlaceRxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
   const RxStencils::Stencil* stencil = stencils_.Find(meta);
+  if (stencil != nullptr) packets = packets.subspan(CompleteByPlan(*stencil, packets));
   if (stencil != nullptr && stencil->IsPair() && shape_.slots.IsPairs()) {
     packets = packets.subspan(CompletePairs(*stencil, packets));
   }

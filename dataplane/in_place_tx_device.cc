@@ -5,7 +5,7 @@
 namespace qsplit::dataplane {
 
 absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
-    const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions&) {
+    const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions& options) {
   absl::StatusOr<InPlaceShape> shape = ShapeInPlaceQueue(layout, view, v1::DIRECTION_TRANSMIT);
   if (!shape.ok()) return shape.status();
   auto device = std::unique_ptr<InPlaceTxDevice>(new InPlaceTxDevice);
@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
         return PairField::Of(data.address, &field) && PairField::Of(data.length, &field);
       });
   device->contexts_ = TxContextMemory(device->program_);
+  device->reader_ = device->FindReader(layout, view, options);
   device->slots_.resize(s.slot_count);
   device->reports_.resize(s.slot_count);
   device->segments_.resize(s.slot_count);
@@ -70,20 +71,45 @@ DecidingBits InPlaceTxDevice::DecidingBitsOf(size_t form) const {
 
 uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   // What a context in front of a packet does to it is for Fetch.
-  if (plain_.empty() || context_slots_ != 0 || fault_ != RingFault::kNone) return 0;
+  if ((reader_ == nullptr && plain_.empty()) || context_slots_ != 0 ||
+      contexts_.MayEnable(program_) || fault_ != RingFault::kNone) {
+    return 0;
+  }
   // The doorbell's cache line is the driver's most of the time: no look while there is enough. The
   // first descriptor comes along with it, not after it.
   if (ahead_ == 0) shape_.slots.Prefetch(fetch_, 1);
   if (ahead_ < out.size() && !LookAhead()) return 0;
   const uint32_t most = std::min(ahead_, static_cast<uint32_t>(out.size()));
   if (most > 1) shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
-  const uint32_t count = pairs_ ? TakePairs(most, out.data()) : TakeOthers(most, out.data());
+  uint32_t count = reader_ == nullptr ? 0 : TakeByPlan(most, out.data());
+  if (count < most && !plain_.empty()) {
+    PlainTx* const rest = out.data() + count;
+    count += pairs_ ? TakePairs(most - count, rest) : TakeOthers(most - count, rest);
+  }
   fetch_count_ += count;
   ahead_ -= count;
   // For the burst to come.
   shape_.slots.Prefetch(fetch_, std::min({ahead_, count, shape_.slot_count - fetch_}));
   if (count != 0 && ahead_ < out.size()) producer_.Prefetch();
   return count;
+}
+
+uint32_t InPlaceTxDevice::TakeByPlan(uint32_t most, PlainTx* out) {
+  uint32_t count = 0;
+  while (count < most) {
+    // Up to the ring's end.
+    const uint32_t part = std::min(most - count, shape_.slot_count - fetch_);
+    const uint32_t read =
+        reader_->Read(shape_.slots.data(), slots_.data(), fetch_, part, 0, out + count);
+    count += read;
+    fetch_ = fetch_ + read == shape_.slot_count ? 0 : fetch_ + read;
+    if (read < part) break;
+  }
+  return count;
+}
+
+AccessReport InPlaceTxDevice::Access() const {
+  return reader_ == nullptr ? AccessReport::Engine() : AccessReport::Burst(reader_->code_status());
 }
 
 uint32_t InPlaceTxDevice::TakePairs(uint32_t most, PlainTx* out) {
@@ -97,7 +123,7 @@ uint32_t InPlaceTxDevice::TakePairs(uint32_t most, PlainTx* out) {
     const uint64_t bytes = plain.length.Get(first, second);
     if (bytes - 1 >= plain.max_bytes) break;
     out[count] = {Iova(plain.address.Get(first, second)), static_cast<uint32_t>(bytes), slot};
-    slots_[slot] = {true, plain.report};
+    slots_[slot] = StateOf(plain.report);
   }
   fetch_ = slot;
   return count;
@@ -114,7 +140,7 @@ uint32_t InPlaceTxDevice::TakeOthers(uint32_t most, PlainTx* out) {
     const uint64_t bytes = known->data->length.Load(descriptor);
     if (bytes == 0 || bytes > known->max_bytes) break;
     out[count] = {Iova(known->data->address.Load(descriptor)), static_cast<uint32_t>(bytes), slot};
-    slots_[slot] = {true, known->report};
+    slots_[slot] = StateOf(known->report);
   }
   fetch_ = slot;
   return count;
@@ -200,7 +226,7 @@ RingFault InPlaceTxDevice::Fetch(TxWork* out) {
         fetch_ >= contexts ? fetch_ - contexts : fetch_ + shape_.slot_count - contexts;
     out->handle.slots = contexts + segments;
     for (uint32_t i = 0; i < segments; ++i) {
-      slots_[fetch_] = {true, reports_[i] != 0 || !shape_.only_where_reported};
+      slots_[fetch_] = StateOf(reports_[i] != 0 || !shape_.only_where_reported);
       Consume();
     }
     context_slots_ = 0;
@@ -215,10 +241,10 @@ void InPlaceTxDevice::Complete(const TxHandle& handle) {
   if (handle.first_slot >= shape_.slot_count || handle.slots > shape_.slot_count) return;
   uint32_t slot = handle.first_slot;
   for (uint32_t i = 0; i < handle.slots; ++i, slot = Next(slot)) {
-    SlotState& state = slots_[slot];
-    if (!state.fetched) continue;  // a context, or no handle of ours
-    state.fetched = false;
-    if (state.report) {
+    const uint32_t state = slots_[slot];
+    if ((state & kFetched) == 0) continue;  // a context, or no handle of ours
+    slots_[slot] = 0;
+    if ((state & kReported) != 0) {
       shape_.slots.WriteWithLast(slot, shape_.done_word, done_image_.bytes);
     }
   }

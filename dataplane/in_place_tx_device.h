@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/slot_reader.h"
 #include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
@@ -24,6 +25,7 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   static absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions& options);
 
+  AccessReport Access() const;
   TxFeatures Features() const { return program_.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
@@ -32,10 +34,10 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 
  private:
-  struct SlotState {
-    bool fetched = false;  // and not completed
-    bool report = false;   // its completion is to be written
-  };
+  // What is remembered of a slot: it is fetched and not completed; its completion is to be written.
+  static constexpr uint32_t kFetched = 1;
+  static constexpr uint32_t kReported = 2;
+  static uint32_t StateOf(bool reported) { return kFetched | (reported ? kReported : 0); }
 
   // What is known of a packet by the bits of its one descriptor beside address and length.
   struct Plain {
@@ -50,9 +52,15 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   InPlaceTxDevice() = default;
   // Of a data form; none where a length or an address decides anything.
   DecidingBits DecidingBitsOf(size_t form) const;
+  // The common case of a form; null: there is none that a plan can say.
+  std::unique_ptr<burst::SlotReader> MakeReader(const TxDataForm& data, bool compiled) const;
+  std::shared_ptr<const burst::SlotReader> FindReader(const layout::VerifiedLayout& layout,
+                                                      const QueueView& view,
+                                                      const TxDeviceOptions& options) const;
   Plain PlainOf(const TxDataForm& data, bool report) const;
-  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. The
-  // first one for descriptors of two words.
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. By
+  // the plan; of kinds that are known, descriptors of two words; others.
+  uint32_t TakeByPlan(uint32_t most, PlainTx* out);
   uint32_t TakePairs(uint32_t most, PlainTx* out);
   uint32_t TakeOthers(uint32_t most, PlainTx* out);
   // Slots published from the one fetched next on; false: the doorbell says nonsense.
@@ -80,11 +88,12 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   NotificationSwitch notification_;
   DescriptorBytes done_image_{};
   TxContextMemory contexts_;
-  std::vector<DecidingBits> deciding_;  // by data form
+  std::vector<DecidingBits> deciding_;               // by data form
+  std::shared_ptr<const burst::SlotReader> reader_;  // null: none
   KnownDescriptors<Plain> plain_;
   bool pairs_ = false;  // descriptors are two words, each field in one of them
 
-  CacheLineVector<SlotState> slots_;
+  CacheLineVector<uint32_t> slots_;
   CacheLineVector<uint8_t> reports_;  // of the packet being gathered, by position
   CacheLineVector<TxSegment> segments_;
   uint32_t fetch_ = 0;          // next slot to look at

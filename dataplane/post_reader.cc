@@ -1,5 +1,8 @@
 #include "dataplane/post_reader.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "descriptor-lang/layout/roles.h"
@@ -14,6 +17,7 @@ absl::StatusOr<PostReader> PostReader::Create(const RingShape& shape) {
   PostReader reader;
   reader.slots_ = shape.slots;
   reader.at_ = shape.Begin();
+  reader.has_sequence_ = shape.ring->has_sequence();
   const v1::Handover& posted = shape.ring->posted();
   const v1::Handover& completed = shape.ring->completed();
   const v1::Condition* when = posted.has_when() ? &posted.when() : nullptr;
@@ -129,6 +133,59 @@ RingFault PostReader::Next(std::byte* copy, FetchedDescriptor* out, bool first) 
   at_ = next;
   fetched_ += out->slots;
   return RingFault::kNone;
+}
+
+bool PostReader::Plan(uint32_t form, burst::SlotReadPlan* plan) const {
+  constexpr uint32_t kWord = 8;
+  const RingForm& f = forms_[form];
+  plan->slot_count = at_.slot_count();
+  plan->slot_bytes = slots_.slot_bytes();
+  if (slots_.word_bytes() != kWord || plan->slot_bytes > kWord * burst::kMaxWords ||
+      at_.has_link() || has_sequence_ || f.slots != 1 || !f.extent.Fixed() ||
+      f.bytes > plan->slot_bytes) {
+    return false;
+  }
+  DescriptorBytes mask{};
+  DescriptorBytes value[2] = {};
+  if (!forms_.IsBits(form, mask.bytes, value[0].bytes)) return false;
+  value[1] = value[0];
+  if (bytes_decide_) {
+    DescriptorBytes odd = mask;
+    if (forms_.HandoverWord() == RingForms::kNoWord || f.when.LooksAtSequence() ||
+        !f.when.IsBits(0, mask.bytes, value[0].bytes) ||
+        !f.when.IsBits(1, odd.bytes, value[1].bytes) ||
+        std::memcmp(mask.bytes, odd.bytes, sizeof mask.bytes) != 0) {
+      return false;
+    }
+    plan->first_word = forms_.HandoverWord();
+  }
+  if (!plan->Require(mask, value[0])) return false;
+  for (uint32_t w = 0; w < burst::kMaxWords; ++w) {
+    uint64_t even, odd;
+    std::memcpy(&even, value[0].bytes + size_t{kWord} * w, kWord);
+    std::memcpy(&odd, value[1].bytes + size_t{kWord} * w, kWord);
+    plan->phase[w] = even ^ odd;
+  }
+  return true;
+}
+
+uint32_t PostReader::NextRun(const burst::SlotReader& reader, uint32_t most, uint32_t* notes,
+                             PlainBuffer* out) {
+  if (fault_ != RingFault::kNone) return 0;
+  uint32_t count = 0;
+  while (count < most && fetched_ < limit_) {
+    if (!bytes_decide_ && Known() == 0 && !Look()) break;
+    // Up to the ring's end.
+    uint32_t part = std::min({most - count, at_.slot_count() - at_.index(), limit_ - fetched_});
+    if (!bytes_decide_) part = std::min(part, Known());
+    const uint32_t read =
+        reader.Read(slots_.data(), notes, at_.index(), part, at_.phase(), out + count);
+    at_.SkipSlots(read);
+    fetched_ += read;
+    count += read;
+    if (read < part) break;
+  }
+  return count;
 }
 
 }  // namespace qsplit::dataplane

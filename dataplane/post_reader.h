@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/slot_reader.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_cursor.h"
 #include "dataplane/ring_fault.h"
@@ -53,6 +54,14 @@ class PostReader {
   // of a packet. kEmpty: nothing there, or slot_count slots are not Done. kDoorbellOutOfRange,
   // kUndefinedForm, kChainTooLong (longer than the ring or than kMaxDescriptorBytes): for good.
   RingFault Next(std::byte* copy, FetchedDescriptor* out, bool first = true);
+
+  // Descriptors of a form of one slot as a plan, but for their numbers. False: they are more than
+  // bits of a slot.
+  bool Plan(uint32_t form, burst::SlotReadPlan* plan) const;
+  // Next for up to `most` descriptors of that form, the first ones of their packets; fewer, down to
+  // none: Next takes the next one, or says what is wrong with it. notes: one for each slot.
+  uint32_t NextRun(const burst::SlotReader& reader, uint32_t most, uint32_t* notes,
+                   PlainBuffer* out);
 
   // Goes back to a position taken before, if a packet turned out not to be whole yet. Only as far
   // as nothing was Done in between.
@@ -98,6 +107,7 @@ class PostReader {
   bool SkipLink();
 
   SlotMemory slots_;
+  bool has_sequence_ = false;
   RingForms forms_;
   RingForms link_;
   bool has_link_toggle_ = false;

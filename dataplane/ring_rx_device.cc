@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::dataplane {
 namespace {
@@ -43,6 +44,7 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
   device->rules_of_packet_ = *std::move(packet);
   device->by_length_ = device->rules_of_packet_.span == v1::SPAN_BY_LENGTH;
   device->prefix_says_ = device->rules_of_packet_.PrefixSays();
+  if (device->prefix_says_) device->prefix_stencils_.emplace();
   if (device->prefix_says_ && options.memory.write == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat(completions.Where(),
@@ -61,7 +63,12 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
   }
   size_t buffers = 0;
   for (const RxRings::Lane& lane : rings->lanes) {
-    absl::StatusOr<RxFetchRing> ring = RxFetchRing::Create(device->shape_, lane, options);
+    absl::StatusOr<RxFetchRing> ring = RxFetchRing::Create(
+        device->shape_, lane,
+        BurstKey(
+            "posted buffers", layout, view,
+            {static_cast<uint64_t>(options.access), options.buffer_bytes, device->lanes_.size()}),
+        options);
     if (!ring.ok()) return ring.status();
     buffers += size_t{ring->slot_count()} * ring->buffers_per_descriptor();
     device->positions_.push_back(lane.ordered().ring->position());
@@ -70,6 +77,7 @@ absl::StatusOr<std::unique_ptr<RingRxDevice>> RingRxDevice::Create(
   device->fetched_.resize(buffers);
   device->packet_.reserve(buffers);
   if (absl::Status status = device->FindWays(); !status.ok()) return status;
+  device->FindWhole(layout, options);
   return device;
 }
 
@@ -230,7 +238,7 @@ void RingRxDevice::CompletePacket(const RxMetadata& meta) {
     packet_bytes += part.bytes;
     at = part.end;
   }
-  if (prefix_says_) WritePrefix(parts, packet_bytes, meta);
+  if (prefix_says_) WritePrefix(packet_.front(), parts, packet_bytes, meta);
   uint64_t up_to_now = 0;
   for (size_t at = 0; at < packet_.size();) {
     Part part = PartFrom(at);
@@ -249,12 +257,31 @@ void RingRxDevice::FinishPacket() {
   packet_.clear();
 }
 
-void RingRxDevice::WritePrefix(uint32_t completions, uint64_t packet_bytes,
-                               const RxMetadata& meta) const {
-  const Piece& first = packet_.front();
+bool RingRxDevice::EncodeWhole(const RxProgram& program, uint64_t said, const RxMetadata& meta,
+                               RxStencils* stencils, std::byte* image) {
+  if (const RxStencils::Stencil* const stencil = stencils->Find(meta); stencil != nullptr) {
+    RxStencils::Words words;
+    // The same packets may be said in several forms: the first one has it.
+    if (stencil->program() == &program && stencil->Fill(said, meta.hash, &words)) {
+      std::memcpy(image, words.data(), program.EncodedBytes());
+      return true;
+    }
+  } else {
+    stencils->Learn(program, meta);
+  }
+  return program.Encode(said, 0, true, true, meta, image);
+}
+
+void RingRxDevice::WritePrefix(const Piece& first, uint32_t completions, uint64_t packet_bytes,
+                               const RxMetadata& meta) {
   if (first.bytes < rules_of_packet_.prefix_bytes) return;
   DescriptorBytes image{};
-  rules_of_packet_.prefix->Encode(packet_bytes, 0, true, completions == 1, meta, image.bytes);
+  const RxProgram& program = *rules_of_packet_.prefix;
+  if (completions == 1) {
+    EncodeWhole(program, packet_bytes, meta, &*prefix_stencils_, image.bytes);
+  } else {
+    program.Encode(packet_bytes, 0, true, false, meta, image.bytes);
+  }
   if (rules_of_packet_.prefix_count.has_value()) {
     rules_of_packet_.prefix_count->Store(image.bytes, completions);
   }
@@ -280,11 +307,13 @@ bool RingRxDevice::ChooseForm(uint32_t lane, bool first, bool last, RxFields has
 }
 
 bool RingRxDevice::Encode(const Part& part, uint32_t form_number, uint64_t said, uint32_t parts,
-                          const RxMetadata& meta, std::byte* image) const {
+                          const RxMetadata& meta, std::byte* image) {
   const RxCompletionForm& form = forms_[form_number];
   const Piece& piece = packet_[part.begin];
   const RxFetchRing& lane = lanes_[piece.lane];
-  const bool fits = form.program.Encode(said, 0, part.first, part.last, meta, image);
+  const bool fits = part.first && part.last
+                        ? EncodeWhole(form.program, said, meta, &stencils_, image)
+                        : form.program.Encode(said, 0, part.first, part.last, meta, image);
   if (form.count.has_value()) form.count->Store(image, parts);
   if (form.address.has_value()) form.address->Store(image, piece.address.value);
   const v1::CompletionKey key = rules_.KeyFor(form_number, lane.ring());

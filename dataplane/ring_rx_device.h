@@ -26,6 +26,7 @@
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_fetch_ring.h"
 #include "dataplane/rx_rings.h"
+#include "dataplane/rx_stencils.h"
 
 namespace qsplit::dataplane {
 
@@ -35,11 +36,15 @@ class RingRxDevice {
                                                               const QueueView& view,
                                                               const RxDeviceOptions& options);
 
+  AccessReport Access() const;
   RxFields Supported() const { return supported_; }
   uint32_t PrefixBytes() const { return rules_of_packet_.prefix_bytes; }
   uint32_t CrcBytes() const { return rules_of_packet_.crc_bytes; }
   uint32_t PeekAvailable();
   RingFault Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes);
+  // Of packets of one buffer each.
+  uint32_t FetchPlain(std::span<PlainBuffer> out);
+  void CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets);
   bool PacketMayGoOn() const;
   bool Complete(const RxResult& result);
   void Skip();
@@ -65,11 +70,35 @@ class RingRxDevice {
     bool first = false;
     bool last = false;
   };
+  // Completions of a form for packets of one buffer and of one completion, but for their numbers,
+  // which stand in these fields (hash null: they have none).
+  struct Whole {
+    uint32_t form = 0;
+    const FieldAccess* length = nullptr;
+    const FieldAccess* hash = nullptr;
+    v1::CompletionKey key_kind = v1::COMPLETION_KEY_UNSPECIFIED;
+    uint64_t most_key = UINT64_MAX;
+    uint64_t most_address = UINT64_MAX;
+    std::shared_ptr<const burst::SlotWriter> writer;
+  };
+
   RingRxDevice() = default;
+  void FindWhole(const layout::VerifiedLayout& layout, const RxDeviceOptions& options);
+  // Nothing: not one that a plan can say.
+  std::optional<Whole> PlanWhole(uint32_t form, const RxHoles& holes,
+                                 burst::SlotWritePlan* plan) const;
+  // Of FetchPlain and CompletePlain what plans can do: how many.
+  uint32_t FetchRun(std::span<PlainBuffer> out);
+  uint32_t CompleteRun(const Whole& whole, const RxStencils::Stencil& stencil,
+                       const RxMetadata& meta, std::span<const RxPlain> packets);
   absl::Status FindWays();
   // From a lane that serves there, another one each time.
   RingFault FetchFromSome(bool first, PostedBuffer* out, Piece* piece);
-  void WritePrefix(uint32_t completions, uint64_t packet_bytes, const RxMetadata& meta) const;
+  void WritePrefix(const Piece& first, uint32_t completions, uint64_t packet_bytes,
+                   const RxMetadata& meta);
+  // What a program writes of a packet of one completion; through a stencil where there is one.
+  static bool EncodeWhole(const RxProgram& program, uint64_t said, const RxMetadata& meta,
+                          RxStencils* stencils, std::byte* image);
   // The part that begins with a piece, as far as the pieces go.
   Part PartFrom(size_t begin) const;
   void CompletePacket(const RxMetadata& meta);
@@ -79,7 +108,7 @@ class RingRxDevice {
   // The form that says most; false: no form can say it.
   bool ChooseForm(uint32_t lane, bool first, bool last, RxFields has, uint32_t* form) const;
   bool Encode(const Part& part, uint32_t form, uint64_t said, uint32_t parts,
-              const RxMetadata& meta, std::byte* image) const;
+              const RxMetadata& meta, std::byte* image);
   void Put(uint32_t form, std::byte* image, uint32_t advance);
   void WriteQueued();
 
@@ -93,6 +122,9 @@ class RingRxDevice {
   RxPacketRules rules_of_packet_;
   bool prefix_says_ = false;
   std::vector<RxCompletionForm> forms_;
+  RxStencils stencils_;  // of packets of one completion
+  std::optional<RxStencils> prefix_stencils_;
+  std::vector<Whole> wholes_;
   std::vector<std::vector<uint32_t>> ways_;  // of each lane, the forms that complete it
   uint32_t form_slots_ = 1;                  // of the longest form
   RxFields supported_;

@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<RingTxDevice>> RingTxDevice::Create(
   auto device = std::unique_ptr<RingTxDevice>(new RingTxDevice);
   device->shape_ = *std::move(shape);
   if (absl::Status status = device->Open(options); !status.ok()) return status;
+  device->FindReader(layout, options);
   return device;
 }
 
@@ -145,6 +146,8 @@ bool RingTxDevice::StillStuck() {
 }
 
 uint32_t RingTxDevice::PeekAvailable() {
+  // More than a ring ever has: it is no beginning of a packet that was seen before.
+  if (held_.has_value()) return posts_->slot_count() + 2;
   if (posts_->fault() != RingFault::kNone || free_.empty() || StillStuck()) return 0;
   if (blocked_ != 0 && !completions_->HasRoom(blocked_)) return 0;
   const uint32_t available = posts_->Available();
@@ -220,6 +223,16 @@ void RingTxDevice::Emit(const Record& record) {
     }
   }
   posts_->Done(record.slots);
+}
+
+void RingTxDevice::CompletePlain(std::span<const PlainTx> packets) {
+  for (const PlainTx& packet : packets) Complete(HandleOf(packet), 0);
+}
+
+TxHandle RingTxDevice::HandleOf(const PlainTx& packet) const {
+  if (packet.slot >= records_.size()) return {};
+  const Record& record = records_[packet.slot];
+  return {record.first_slot, record.slots, packet.slot, record.number};
 }
 
 void RingTxDevice::Complete(const TxHandle& handle, uint64_t time_ns) {

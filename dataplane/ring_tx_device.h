@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/burst/slot_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/completion_writer.h"
 #include "dataplane/head_progress.h"
@@ -34,9 +35,14 @@ class RingTxDevice {
                                                               const QueueView& view,
                                                               const TxDeviceOptions& options);
 
+  AccessReport Access() const;
   TxFeatures Features() const { return program_.requests.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
+  // PlainTx::slot is the record's number.
+  uint32_t FetchPlain(std::span<PlainTx> out);
+  void CompletePlain(std::span<const PlainTx> packets);
+  TxHandle HandleOf(const PlainTx& packet) const;
   void Complete(const TxHandle& handle, uint64_t time_ns);
   void SetNeedWakeup(bool need) { posts_->SetNeedWakeup(need); }
 
@@ -77,6 +83,12 @@ class RingTxDevice {
   absl::Status OpenTable();
   absl::Status OpenCompletions();
 
+  RingFault FetchOne(TxWork* out);
+  void FindReader(const layout::VerifiedLayout& layout, const TxDeviceOptions& options);
+  // Null: packets of this form are more than a plan can say.
+  std::unique_ptr<burst::SlotReader> MakeReader(uint32_t form, bool compiled) const;
+  // Of FetchPlain what a plan can do: how many.
+  uint32_t FetchRun(std::span<PlainTx> out);
   // Where a packet broke off, until more is handed over there.
   bool StillStuck();
   RingFault GatherRing(Gathered* g);
@@ -124,6 +136,8 @@ class RingTxDevice {
   uint32_t done_slots_ = 1;
   bool has_report_ = false;
 
+  std::shared_ptr<const burst::SlotReader> reader_;  // null: none
+  std::vector<uint32_t> notes_;                      // by slot
   std::vector<Record> records_;
   std::vector<uint32_t> free_;
   std::vector<uint32_t> order_;  // those fetched, where they complete in order; a ring
@@ -142,6 +156,8 @@ class RingTxDevice {
   DescriptorBytes copy_;
   std::vector<TxSegment> segments_;
   std::vector<std::byte> inline_;
+  // A packet that FetchPlain found to be none: for the next Fetch.
+  std::optional<TxWork> held_;
 };
 
 }  // namespace qsplit::dataplane

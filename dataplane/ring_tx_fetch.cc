@@ -216,7 +216,7 @@ bool RingTxDevice::ReserveCompletions(const Gathered& g, uint32_t* owed) {
   return false;
 }
 
-RingFault RingTxDevice::Fetch(TxWork* out) {
+RingFault RingTxDevice::FetchOne(TxWork* out) {
   if (posts_->fault() != RingFault::kNone) return posts_->fault();
   if (free_.empty() || StillStuck()) return RingFault::kEmpty;
   blocked_ = 0;
@@ -274,6 +274,13 @@ RingFault RingTxDevice::Fetch(TxWork* out) {
   out->bytes = g.bytes;
   out->handle = {first_slot, table_ ? g.descriptors : record.slots, id, record.number};
   posts_->PublishConsumed();
+  return RingFault::kNone;
+}
+
+RingFault RingTxDevice::Fetch(TxWork* out) {
+  if (!held_.has_value()) return FetchOne(out);
+  *out = *held_;
+  held_.reset();
   return RingFault::kNone;
 }
 

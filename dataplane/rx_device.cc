@@ -41,6 +41,10 @@ RxDevice::RxDevice(RxDevice&&) noexcept = default;
 RxDevice& RxDevice::operator=(RxDevice&&) noexcept = default;
 RxDevice::~RxDevice() = default;
 
+AccessReport RxDevice::Access() const {
+  if (in_place_ != nullptr) return in_place_->Access();
+  return rings_ != nullptr ? rings_->Access() : AccessReport::Engine();
+}
 RxFields RxDevice::Supported() const {
   return With([](auto& e) { return e.Supported(); });
 }
@@ -56,11 +60,18 @@ uint32_t RxDevice::PeekAvailable() {
 RingFault RxDevice::Fetch(PostedBuffer* out, bool first, uint32_t packet_bytes) {
   return With([&](auto& e) { return e.Fetch(out, first, packet_bytes); });
 }
-uint32_t RxDevice::FetchPlain(std::span<PostedBuffer> out) {
-  return in_place_ != nullptr ? in_place_->FetchPlain(out) : 0;
+uint32_t RxDevice::FetchPlain(std::span<PlainBuffer> out) {
+  if (in_place_ != nullptr) [[likely]] {
+    return in_place_->FetchPlain(out);
+  }
+  return rings_ != nullptr ? rings_->FetchPlain(out) : 0;
 }
 void RxDevice::CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets) {
-  if (in_place_ != nullptr) in_place_->CompletePlain(meta, packets);
+  if (in_place_ != nullptr) [[likely]] {
+    in_place_->CompletePlain(meta, packets);
+  } else if (rings_ != nullptr) {
+    rings_->CompletePlain(meta, packets);
+  }
 }
 bool RxDevice::PacketMayGoOn() const {
   return With([](auto& e) { return e.PacketMayGoOn(); });

@@ -15,6 +15,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
 #include "dataplane/device_memory.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_fault.h"
@@ -27,12 +28,17 @@ class VerifiedLayout;
 
 namespace qsplit::dataplane {
 
+class BurstCache;
+
 struct RxDeviceOptions {
   // Bytes of each buffer, for layouts that set it for the whole queue; as RxOptions::buffer_bytes.
   uint32_t buffer_bytes = 0;
   // How prefixes get into buffers, where the layout has a prefix that says something: Create then
   // wants `write`. Else it is not used.
   DeviceMemory memory;
+  // As RxOptions'.
+  AccessMode access = AccessMode::kCompiled;
+  BurstCache* bursts = nullptr;
 };
 
 // A buffer that the driver posted.
@@ -78,6 +84,8 @@ class RxDevice {
   RxDevice& operator=(RxDevice&&) noexcept;
   ~RxDevice();
 
+  // How plain buffers are fetched and completed.
+  AccessReport Access() const;
   // Metadata that the layout can carry.
   RxFields Supported() const;
   // Bytes that the layout wants counted or placed in front of each packet's first buffer.
@@ -96,7 +104,7 @@ class RxDevice {
   // The next posted buffers, each for a packet of its own, as long as they are of a kind that Fetch
   // has met; one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch
   // takes the next one, or says what is wrong with it. Not in the middle of a packet.
-  uint32_t FetchPlain(std::span<PostedBuffer> out);
+  uint32_t FetchPlain(std::span<PlainBuffer> out);
   // Complete for the oldest fetched buffers, each with a packet of its own. meta: of all of them,
   // but for the hash.
   void CompletePlain(const RxMetadata& meta, std::span<const RxPlain> packets);

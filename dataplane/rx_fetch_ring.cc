@@ -4,10 +4,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::dataplane {
 
 absl::StatusOr<RxFetchRing> RxFetchRing::Create(const QueueShape& queue, const RxRings::Lane& lane,
+                                                const std::string& key,
                                                 const RxDeviceOptions& options) {
   const QueueScope scope = ScopeOf(queue);
   RxFetchRing ring;
@@ -43,6 +45,9 @@ absl::StatusOr<RxFetchRing> RxFetchRing::Create(const QueueShape& queue, const R
   if (!any) return why;
   ring.descriptors_.resize(ring.reader_->slot_count());
   ring.buffers_.resize(ring.descriptors_.size() * ring.per_descriptor_);
+  ring.notes_.resize(lane.ordered().slot_count);
+  ring.run_ = BurstCache::Get<burst::SlotReader>(options.bursts, key,
+                                                 [&] { return ring.MakeRun(options.access); });
   return ring;
 }
 
@@ -63,6 +68,52 @@ RingFault RxFetchRing::Fetch(bool whole, PostedBuffer* out, Place* place) {
   *place = next_;
   ++next_.buffer;
   return RingFault::kNone;
+}
+
+std::unique_ptr<burst::SlotReader> RxFetchRing::MakeRun(AccessMode access) const {
+  // Of one form, so that nothing but the buffer's own numbers is to be found out.
+  if (access == AccessMode::kEngine || table_.has_value() || posts_.size() != 1 ||
+      !posts_[0].has_value() || !posts_[0]->IsPlain()) {
+    return nullptr;
+  }
+  burst::SlotReadPlan plan;
+  const RxPost::First post = posts_[0]->OfFirst();
+  if (post.at != 0 || !reader_->Plan(0, &plan) ||
+      !burst::AddPieces(post.address, 64, 0, &plan.address)) {
+    return nullptr;
+  }
+  plan.bytes_each = post.buffer_bytes;
+  plan.most_bytes = UINT32_MAX;
+  if (post.length != nullptr) {
+    if (post.length->MaxRaw() > UINT32_MAX ||
+        !burst::AddPieces(*post.length, 32, 0, &plan.length)) {
+      return nullptr;
+    }
+    plan.most_bytes =
+        static_cast<uint32_t>(std::min<uint64_t>(posts_[0]->most_bytes(), UINT32_MAX));
+  }
+  if (post.tag != nullptr &&
+      (post.tag->MaxRaw() > UINT32_MAX || !burst::AddPieces(*post.tag, 32, 0, &plan.note))) {
+    return nullptr;
+  }
+  if (!plan.IsSound()) return nullptr;
+  return burst::SlotReader::Create(std::move(plan), access == AccessMode::kCompiled);
+}
+
+uint32_t RxFetchRing::FetchRun(uint32_t most, PlainBuffer* out, Place* first) {
+  if (run_ == nullptr) return 0;
+  if (next_.buffer != 0) next_ = {next_.descriptor + 1, 0};
+  if (next_.descriptor != end_) return 0;  // some were returned
+  most = std::min(most, static_cast<uint32_t>(descriptors_.size() - (end_ - oldest_)));
+  const uint32_t count = reader_->NextRun(*run_, most, notes_.data(), out);
+  *first = {end_, 0};
+  for (uint32_t i = 0; i < count; ++i, ++end_) {
+    At(end_) = {out[i].slot, 1, notes_[out[i].slot], 1};
+    PostedBuffer& buffer = buffers_[end_ % descriptors_.size() * per_descriptor_];
+    buffer = {.address = out[i].address, .bytes = out[i].bytes, .slot = out[i].slot};
+  }
+  if (count != 0) next_ = {end_ - 1, 1};
+  return count;
 }
 
 RingFault RxFetchRing::Load() {

@@ -14,7 +14,9 @@
 #define QSPLIT_DATAPLANE_RX_FETCH_RING_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,8 +36,9 @@ class RxFetchRing {
     uint32_t buffer = 0;
   };
 
+  // key: of what is kept in options.bursts for this ring.
   static absl::StatusOr<RxFetchRing> Create(const QueueShape& queue, const RxRings::Lane& lane,
-                                            const RxDeviceOptions& options);
+                                            const std::string& key, const RxDeviceOptions& options);
 
   // Number in Queue.rings that completions name.
   uint32_t ring() const { return ring_; }
@@ -48,6 +51,11 @@ class RxFetchRing {
   bool HasMoreHere() const { return next_.buffer != 0 && MoreIn(next_); }
   // The next buffer, and where it is. whole: of a new descriptor, even if the last one has more.
   RingFault Fetch(bool whole, PostedBuffer* out, Place* place);
+  // Fetch for up to `most` descriptors of the common case, each a buffer, whole; the first one's
+  // place. Fewer, down to none: Fetch takes the next one, or says what is wrong with it.
+  uint32_t FetchRun(uint32_t most, PlainBuffer* out, Place* first);
+  // How it is done; null: not at all.
+  const burst::SlotReader* run() const { return run_.get(); }
   // Goes back: what was fetched from there on is fetched again.
   void Return(const Place& place) { next_ = place; }
 
@@ -85,6 +93,7 @@ class RxFetchRing {
     return place.descriptor != end_ && place.buffer < At(place.descriptor).buffers;
   }
   RingFault Load();
+  std::unique_ptr<burst::SlotReader> MakeRun(AccessMode access) const;
 
   uint32_t ring_ = 0;
   std::optional<PostReader> reader_;
@@ -92,6 +101,8 @@ class RxFetchRing {
   FieldAccess name_;
   std::vector<std::optional<RxPost>> posts_;  // by form
   uint32_t per_descriptor_ = 1;
+  std::shared_ptr<const burst::SlotReader> run_;
+  std::vector<uint32_t> notes_;          // tags, by slot
   std::vector<Descriptor> descriptors_;  // a ring
   std::vector<PostedBuffer> buffers_;
   uint64_t oldest_ = 0;  // not finished

@@ -42,6 +42,14 @@ class RxPost {
   // The largest tag that fits.
   uint64_t max_tag() const { return tag_.has_value() ? tag_->MaxValue() : UINT64_MAX; }
 
+  // Device. Whether a descriptor is one buffer and nothing else, of one slot; the most bytes that
+  // it may say.
+  bool IsPlain() const {
+    return places_.size() == 1 && !buffers_.has_value() && slots_ == 1 &&
+           !places_.front().header_address.has_value();
+  }
+  uint64_t most_bytes() const { return most_bytes_ == 0 ? UINT32_MAX : most_bytes_; }
+
   // Driver. What Begin and Put write of a descriptor with its first buffer alone.
   struct First {
     const DescriptorBytes& image;

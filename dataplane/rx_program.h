@@ -34,7 +34,7 @@ struct RxFormUse {
 
 // Where completions of one kind of packets differ: fields that decide nothing.
 struct RxHoles {
-  const FieldAccess* length = nullptr;
+  const FieldAccess* length = nullptr;  // null: not said
   std::span<const FieldAccess> wire_lengths;
   const FieldAccess* hash = nullptr;       // null: not said
   const FieldAccess* timestamp = nullptr;  // null: not said

@@ -62,17 +62,16 @@ std::optional<const FieldAccess*> RxProgram::FindHole(Kind kind, const RxMetadat
 }
 
 std::optional<RxHoles> RxProgram::FindHoles(const RxMetadata& meta) const {
-  if (lengths_.empty()) return std::nullopt;
   RxHoles holes;
   DescriptorBytes taken{};
   MarkDeciding(meta, &taken);
   DescriptorBytes length{};
-  Mark(lengths_.front().field, &length);
+  if (!lengths_.empty()) Mark(lengths_.front().field, &length);
   for (const FieldAccess& wire : wire_lengths_) Mark(wire, &length);
   if (Overlap(length, taken, copy_bytes_)) return std::nullopt;
-  Mark(lengths_.front().field, &taken);
+  if (!lengths_.empty()) Mark(lengths_.front().field, &taken);
   for (const FieldAccess& wire : wire_lengths_) Mark(wire, &taken);
-  holes.length = &lengths_.front().field;
+  holes.length = lengths_.empty() ? nullptr : &lengths_.front().field;
   holes.wire_lengths = wire_lengths_;
 
   RxMetadata zero = meta;
@@ -128,6 +127,7 @@ void RxStencils::Learn(const RxProgram& program, const RxMetadata& meta) {
     if (hole != nullptr) hole->StoreRaw(whole.bytes, 0);
   }
   Stencil& stencil = stencils_[PlaceOf(meta)];
+  stencil.program_ = &program;
   stencil.what_ = what;
   stencil.numbers_ = numbers;
   stencil.length_ = Stencil::Hole(holes->length);

@@ -47,6 +47,12 @@ class RxStencils {
     // Two words, in which length and hash stand as they are: `first` and `second` of the
     // completion. Meaningful if IsPair().
     bool IsPair() const { return is_pair_; }
+    // Whose it is; a whole completion but for length and hash, and the fields where these stand;
+    // null: it has no hash.
+    const RxProgram* program() const { return program_; }
+    const Words& words() const { return words_; }
+    const FieldAccess* length_field() const { return length_.field; }
+    const FieldAccess* hash_field() const { return hash_.field; }
     uint64_t most_bytes() const { return length_.max; }
     void FillPair(uint64_t length, uint32_t hash, uint64_t* first, uint64_t* second) const {
       const uint64_t l = length << length_.shift;
@@ -79,6 +85,7 @@ class RxStencils {
       }
     };
 
+    const RxProgram* program_ = nullptr;
     uint64_t what_ = 0;
     uint64_t numbers_ = 0;
     uint64_t timestamp_ = 0;

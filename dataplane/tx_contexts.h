@@ -58,6 +58,13 @@ class TxContextMemory {
   // kUndefinedContext: it wants one that nothing set up.
   RingFault Use(const TxProgram& program, const TxDataForm& data, const std::byte* descriptor,
                 RequestDraft* draft);
+  // Whether the next packet may get a context that it does not ask for.
+  bool MayEnable(const TxProgram& program) const {
+    for (size_t i = 0; i < places_.size(); ++i) {
+      if (program.contexts[i].Triggers().bits != 0 && places_[i][0].set) return true;
+    }
+    return false;
+  }
 
  private:
   struct Place {

@@ -22,6 +22,7 @@ TxDevice::TxDevice(TxDevice&&) noexcept = default;
 TxDevice& TxDevice::operator=(TxDevice&&) noexcept = default;
 TxDevice::~TxDevice() = default;
 
+AccessReport TxDevice::Access() const { return in_place_ ? in_place_->Access() : ring_->Access(); }
 TxFeatures TxDevice::Features() const {
   return in_place_ ? in_place_->Features() : ring_->Features();
 }
@@ -35,10 +36,19 @@ void TxDevice::Complete(const TxHandle& handle, uint64_t time_ns) {
   in_place_ ? in_place_->Complete(handle) : ring_->Complete(handle, time_ns);
 }
 uint32_t TxDevice::FetchPlain(std::span<PlainTx> out) {
-  return in_place_ ? in_place_->FetchPlain(out) : 0;
+  return in_place_ ? in_place_->FetchPlain(out) : ring_->FetchPlain(out);
 }
-void TxDevice::CompletePlain(const PlainTx& first, uint32_t count) {
-  if (in_place_) in_place_->Complete({.first_slot = first.slot, .slots = count});
+void TxDevice::CompletePlain(std::span<const PlainTx> packets) {
+  if (packets.empty()) return;
+  if (in_place_) {
+    in_place_->Complete(
+        {.first_slot = packets.front().slot, .slots = static_cast<uint32_t>(packets.size())});
+  } else {
+    ring_->CompletePlain(packets);
+  }
+}
+TxHandle TxDevice::HandleOf(const PlainTx& packet) const {
+  return in_place_ ? TxHandle{.first_slot = packet.slot, .slots = 1} : ring_->HandleOf(packet);
 }
 void TxDevice::SetNeedWakeup(bool need) {
   in_place_ ? in_place_->SetNeedWakeup(need) : ring_->SetNeedWakeup(need);

@@ -15,6 +15,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "dataplane/access_report.h"
 #include "dataplane/device_memory.h"
 #include "dataplane/metadata.h"
 #include "dataplane/ring_fault.h"
@@ -27,10 +28,15 @@ class VerifiedLayout;
 
 namespace qsplit::dataplane {
 
+class BurstCache;
+
 struct TxDeviceOptions {
   // How prefixes of packets and tables of descriptors are read, where the layout has them in the
   // driver's memory; else it is not used.
   DeviceMemory memory;
+  // As TxOptions'.
+  AccessMode access = AccessMode::kCompiled;
+  BurstCache* bursts = nullptr;
 };
 
 // Names one fetched packet.
@@ -57,13 +63,9 @@ struct TxWork {
   TxHandle handle;
 };
 
-// A packet that is one descriptor and one buffer and asks for nothing: what most are.
-struct PlainTx {
-  // Not checked, as in TxWork.
-  Iova address;
-  uint32_t bytes = 0;
-  uint32_t slot = 0;
-};
+// A packet that is one buffer and asks for nothing: what most are. `slot` is the device's own name
+// of it.
+using PlainTx = PlainBuffer;
 
 class InPlaceTxDevice;
 class RingTxDevice;
@@ -78,6 +80,8 @@ class TxDevice {
   TxDevice& operator=(TxDevice&&) noexcept;
   ~TxDevice();
 
+  // How plain packets are fetched.
+  AccessReport Access() const;
   // What the layout's descriptors can ask for.
   TxFeatures Features() const;
 
@@ -91,8 +95,10 @@ class TxDevice {
   // one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch takes the
   // next one, or says what is wrong with it.
   uint32_t FetchPlain(std::span<PlainTx> out);
-  // Complete for each of them: of `count` packets that FetchPlain gave one after the other.
-  void CompletePlain(const PlainTx& first, uint32_t count);
+  // Complete for each of them: packets that FetchPlain gave one after the other, in that order.
+  void CompletePlain(std::span<const PlainTx> packets);
+  // One of them, as Complete takes it.
+  TxHandle HandleOf(const PlainTx& packet) const;
   // Writes the completion of a fetched packet, where the driver asked for it or the layout wants it
   // always; the done word last, with release. Packets may be completed late: in the order of Fetch,
   // or in any order where the layout's completions name packets one by one. A handle that Fetch did

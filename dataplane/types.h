@@ -21,6 +21,15 @@ struct Iova {
   friend constexpr Iova operator+(Iova base, uint64_t bytes) { return Iova(base.value + bytes); }
 };
 
+// A buffer of a posted descriptor, as the other side asked for it: not checked.
+struct PlainBuffer {
+  Iova address;
+  uint32_t bytes = 0;
+  // The slot that it stood in.
+  uint32_t slot = 0;
+};
+static_assert(sizeof(PlainBuffer) == 16);
+
 // Bytes from the start of a region.
 struct RegionOffset {
   uint64_t value = 0;

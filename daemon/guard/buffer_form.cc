@@ -107,4 +107,35 @@ absl::StatusOr<BufferForm> BufferForm::Compile(const QueueScope& scope, uint32_t
   return compiled;
 }
 
+bool BufferForm::PlanPlain(const WordCondition& posted, dataplane::burst::SlotReadPlan* plan,
+                           std::array<uint64_t, 2>* image) const {
+  if (pattern_.selects() || !has_tag() || tag_.mask > UINT32_MAX || length_.mask > UINT32_MAX) {
+    return false;
+  }
+  const auto piece = [](const WordField& field) {
+    return dataplane::burst::Piece{field.word, field.shift, 0, false, field.mask};
+  };
+  plan->address = {{0, 0, 0, false, address_mask_}};
+  plan->length = {piece(length_)};
+  plan->note = {piece(tag_)};
+  plan->most_bytes = static_cast<uint32_t>(max_bytes_);
+  const uint64_t next = next_present_.mask << next_present_.shift;
+  const uint64_t numbers = length_.mask << length_.shift | tag_.mask << tag_.shift;
+  const std::array<uint64_t, 2> kept{kept_.low, kept_.high};
+  const std::array<uint64_t, 2> own{address_mask_, numbers};
+  for (size_t w = 0; w < 2; ++w) {
+    plan->tests[w] = {pattern_.mask()[w], pattern_.value()[w]};
+    if (w == 1) {
+      if ((pattern_.value()[w] & next) != 0) return false;  // always more to come
+      plan->tests[w].mask |= next & kept[w];
+    }
+    // All that the device sees is a number or certain.
+    const uint64_t handover = w == posted.word ? posted.mask : 0;
+    if ((kept[w] & ~own[w] & ~plan->tests[w].mask & ~handover) != 0 || (own[w] & ~kept[w]) != 0)
+      return false;
+    (*image)[w] = plan->tests[w].value & kept[w];
+  }
+  return true;
+}
+
 }  // namespace qsplit::guard

@@ -7,6 +7,7 @@
 #ifndef QSPLIT_DAEMON_GUARD_BUFFER_FORM_H_
 #define QSPLIT_DAEMON_GUARD_BUFFER_FORM_H_
 
+#include <array>
 #include <cstdint>
 
 #include "absl/status/statusor.h"
@@ -16,7 +17,9 @@
 #include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pair.h"
 #include "daemon/guard/word_pattern.h"
+#include "dataplane/burst/slot_reader.h"
 #include "dataplane/queue_shape.h"
+#include "dataplane/types.h"
 
 namespace qsplit::guard {
 
@@ -51,6 +54,23 @@ class BufferForm {
     }
     words->low = (words->low ^ iova) | device_iova;
     return bytes;
+  }
+  // Its descriptors that are a packet each, as a plan: what must hold, but for the address's
+  // alignment and the least length, and where the numbers stand; the tag is noted. *image: what the
+  // device sees beside them and what `posted` says. False: they are more than that.
+  bool PlanPlain(const WordCondition& posted, dataplane::burst::SlotReadPlan* plan,
+                 std::array<uint64_t, 2>* image) const;
+  // Check for the numbers of such a descriptor: the device's address takes the place of the
+  // client's. False: it is not good, and nothing is changed.
+  bool CheckPlain(dataplane::PlainBuffer* plain, RegionMap* regions) const {
+    uint64_t device_iova = 0;
+    if (plain->bytes < min_bytes_ || (plain->address.value & alignment_mask_) != 0 ||
+        regions->Translate(plain->address.value, plain->bytes, device_writes_, &device_iova) !=
+            RegionMap::Verdict::kReachable) {
+      return false;
+    }
+    plain->address = dataplane::Iova(device_iova);
+    return true;
   }
   uint64_t Address(const WordPair& words) const { return words.low & address_mask_; }
   uint64_t Length(const WordPair& words) const { return length_.In(words.high); }

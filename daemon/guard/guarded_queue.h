@@ -10,8 +10,8 @@
 // slot i of one stands for slot i of the other. The device is trusted.
 //
 // Safe by construction, whatever the client does to its memory and when:
-// - The real ring is written from private copies only, each made by one load of each word; no word
-//   of the shadow is read a second time, so there is no moment between check and use.
+// - The real ring is written from private copies only, each made by one load of each word; nothing
+//   is checked in one copy and stored out of another, so there is no moment between check and use.
 // - A copy is stored when each address in it has been replaced by the device's address for a range
 //   that lies wholly in one region of the lease, with its whole length; receive buffers only in
 //   regions that the device may write.
@@ -70,8 +70,8 @@ struct GuardOptions {
   // How descriptors are checked. All ways find the same; the slower ones are for processors without
   // SIMD, and for tests and measurements that compare.
   enum class Checks : uint8_t {
-    kFastest,   // plain ones in bursts, with SIMD where the processor has it
-    kPortable,  // plain ones in bursts, without
+    kFastest,   // plain ones in bursts, with SIMD or machine code made for them
+    kPortable,  // plain ones in bursts, with neither
     kOneByOne,
   };
   Checks checks = Checks::kFastest;

@@ -37,6 +37,10 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> PhaseGuard::Create(QueueParts parts)
         ring.Where(), ": a guard needs a tag in each form, and chains of adjacent slots"));
   }
   guard->slots_of_tag_.resize(ring.slot_count);
+  if (guard->forms_.size() == 1) {
+    guard->burst_ = PhaseBurst::Make(guard->forms_.front(), guard->posted_, ring.slot_count,
+                                     parts.options.checks);
+  }
   return guard;
 }
 
@@ -113,6 +117,22 @@ inline void PhaseGuard::Store(const RingCursor& at, const WordPair& words, Packe
   }
 }
 
+uint32_t PhaseGuard::ForwardRun(const RingCursor& at, uint32_t most, uint64_t* bytes) {
+  const uint32_t read = burst_->Read(shadow_.first(), at, most);
+  uint32_t good = 0;
+  for (; good < read; ++good) {
+    const uint32_t tag = burst_->tag(good);
+    if (tag >= slots_of_tag_.size() || slots_of_tag_[tag] != 0 || !IsLength(burst_->bytes(good)) ||
+        !burst_->Translate(good, &regions_)) {
+      break;  // what is wrong with it is found one by one
+    }
+    slots_of_tag_[tag] = 1;
+    *bytes += burst_->bytes(good);
+  }
+  if (good != 0) burst_->Write(real_.first(), at, good);
+  return good;
+}
+
 // Where they are stands in registers while both directions run: compilers read members again after
 // each store into a ring.
 
@@ -124,8 +144,29 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
   uint64_t packets = 0;
   uint64_t bytes = 0;
   HeldMark first;
+  bool held = false;
   dataplane::DoorbellState whole;
+  // Each packet is asked for its tokens one by one.
+  bool in_runs = burst_ != nullptr && !has_rate_limit();
+  if (in_runs && calls_without_ != 0) {
+    --calls_without_;
+    in_runs = false;
+  }
   while (forwarded < most && !(packet.descriptors == 0 && MustWait())) {
+    if (in_runs && packet.descriptors == 0) {
+      const uint32_t run = ForwardRun(at, most - forwarded, &bytes);
+      at.SkipSlots(run);
+      forwarded += run;
+      packets += run;
+      with_device_ += run;
+      if (run != 0) {
+        whole = {.index = at.index(), .count = at.count(), .phase = at.phase()};
+        continue;
+      }
+      in_runs = false;
+      // One that was not posted yet says nothing.
+      if (packets == 0 && HasPosted()) calls_without_ = kCallsWithout;
+    }
     shadow_.WalkToRead(at.index());
     real_.WalkToWrite(at.index());
     // Acquire: pairs with the client's store of that word.
@@ -143,6 +184,7 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
     // Release: all of the packet is there before its first slot is the device's.
     if (packets == 0) {
       first = packet.first;
+      held = true;
     } else {
       real_.StoreMark(packet.first.slot, posted_.word, packet.first.marked);
     }
@@ -157,7 +199,7 @@ uint32_t PhaseGuard::Forward(uint32_t budget) {
   packet_ = packet;
   in_use_ += forwarded;
   if (packets != 0) {
-    real_.StoreMark(first.slot, posted_.word, first.marked);
+    if (held) real_.StoreMark(first.slot, posted_.word, first.marked);
     whole.added = static_cast<uint32_t>(whole.count - published_count_);
     published_count_ = whole.count;
     doorbells_.Ring(whole);

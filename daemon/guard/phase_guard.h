@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "daemon/guard/chain_guard.h"
+#include "daemon/guard/phase_burst.h"
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pair.h"
@@ -59,6 +60,9 @@ class PhaseGuard final : public ChainGuard {
   // Checks private words and turns them into what the device may see.
   [[gnu::always_inline]] Step CheckNext(uint32_t slot, WordPair* words, Packet* packet);
   [[gnu::always_inline]] Step EndPacket(uint32_t slot, uint64_t tag, const Packet& packet);
+  // Forwards packets of one descriptor from the cursor on, in a burst; how many, whose bytes are
+  // added up.
+  uint32_t ForwardRun(const dataplane::RingCursor& at, uint32_t most, uint64_t* bytes);
   // Stores them into the real ring; the first slot's mark is held back.
   [[gnu::always_inline]] void Store(const dataplane::RingCursor& at, const WordPair& words,
                                     Packet* packet);
@@ -80,6 +84,11 @@ class PhaseGuard final : public ChainGuard {
   Packet packet_;
   // Slots of the packet that the device has under a tag; 0: none.
   std::vector<uint32_t> slots_of_tag_;
+  std::unique_ptr<PhaseBurst> burst_;  // null: one by one
+  // Calls of Forward without a try, after one that found nothing plain: clients whose packets are
+  // of several descriptors mostly stay such.
+  static constexpr uint32_t kCallsWithout = 32;
+  uint32_t calls_without_ = 0;
 };
 
 }  // namespace qsplit::guard

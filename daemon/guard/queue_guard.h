@@ -47,8 +47,9 @@ bool CompletesBy(const dataplane::RingShape& ring, v1::CompletionKey key, uint32
 // Moves what was made to its place; the status.
 template <typename T>
 absl::Status Into(absl::StatusOr<T> made, T* place) {
-  if (made.ok()) *place = *std::move(made);
-  return made.status();
+  absl::Status status = made.status();
+  if (status.ok()) *place = *std::move(made);
+  return status;
 }
 
 class QueueGuard {
@@ -80,6 +81,7 @@ class QueueGuard {
     counters_.limited.Add();
     return true;
   }
+  bool has_rate_limit() const { return buckets_ != nullptr; }
   void TakeTokens(uint64_t bytes) {
     if (buckets_ != nullptr) buckets_->Take(bytes);
   }

@@ -54,6 +54,8 @@ class PairSlots {
     dataplane::StoreRelease<uint64_t>(At(slot, mark), marked);
   }
 
+  std::byte* first() const { return first_; }
+
   // Their lines are asked for: of the slots behind this one, for who walks on; of this one.
   void WalkToRead(uint32_t slot) const { PrefetchAheadToRead(At(slot, 0), sizeof(WordPair)); }
   void WalkToWrite(uint32_t slot) const { PrefetchAheadToWrite(At(slot, 0), sizeof(WordPair)); }

@@ -72,6 +72,12 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
   cc_.str(bytes == 4 ? from.w() : from, Mem(to));
 }
 
+void Emitter::StoreRelease(const Spot& to, const Reg& from) {
+  // Not stlr: the assembler makes stllr of it, which few processors have.
+  cc_.dmb(static_cast<uint32_t>(asmjit::a64::Predicate::DB::kISH));
+  Store(to, from, 8);
+}
+
 void Emitter::StoreConstant(const Spot& to, uint64_t value) { Store(to, Constant(value), 8); }
 
 void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {
@@ -337,6 +343,12 @@ Emitter::Pair Emitter::LoadPair(const Spot& from) {
 Emitter::Pair Emitter::Copy(const Pair& from) {
   const Pair pair = cc_.newVecQ();
   cc_.mov(pair.b16(), from.b16());
+  return pair;
+}
+
+Emitter::Pair Emitter::Widen(const Reg& word) {
+  const Pair pair = cc_.newVecQ();
+  cc_.fmov(pair.d(), word);
   return pair;
 }
 

@@ -3,6 +3,7 @@
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
+#include "dataplane/burst/slot_code.h"
 #include "dataplane/burst/tx_code.h"
 #include "dataplane/burst/tx_ring_code.h"
 
@@ -29,6 +30,16 @@ absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePl
   return TxRingCodeMaker<Emitter>(&emitter, plan, done).Make();
 }
 
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan) {
+  Emitter emitter;
+  return SlotReadMaker<Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan) {
+  Emitter emitter;
+  return SlotWriteMaker<Emitter>(&emitter, plan).Make();
+}
+
 }  // namespace a64
 
 #if defined(__aarch64__)
@@ -42,6 +53,12 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions) 
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) { return a64::GenerateTx(plan); }
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
   return a64::GenerateTxRing(plan, done);
+}
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan) {
+  return a64::GenerateSlotRead(plan);
+}
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan) {
+  return a64::GenerateSlotWrite(plan);
 }
 #endif
 

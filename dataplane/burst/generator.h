@@ -13,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/rx_ring_burst.h"
+#include "dataplane/burst/slot_reader.h"
+#include "dataplane/burst/slot_writer.h"
 #include "dataplane/burst/tx_burst.h"
 #include "dataplane/burst/tx_ring.h"
 
@@ -47,7 +49,18 @@ struct TxCode {
 struct TxRingCode {
   std::vector<std::byte> bytes;
   size_t push = 0;
-  size_t take = 0;  // if the plan of completions has slots
+  size_t take = 0;           // if the plan of completions has slots
+  size_t take_expected = 0;  // if it says how many are expected
+};
+
+struct SlotReadCode {
+  std::vector<std::byte> bytes;
+  size_t read[2] = {};  // by the ring's phase
+};
+
+struct SlotWriteCode {
+  std::vector<std::byte> bytes;
+  size_t write = 0;
 };
 
 // Which instructions of the processor code may have: those that it has, or only those that every
@@ -61,6 +74,8 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan,
                                           Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan);
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);
 
 // Code for aarch64, made anywhere. Only processors of that kind have these in the library; others
 // can have them to try the code in an emulator: the CMake target qsplit_a64_generator.
@@ -69,6 +84,8 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan);
 absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan);
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);
 }  // namespace a64
 
 }  // namespace qsplit::dataplane::burst

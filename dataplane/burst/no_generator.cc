@@ -20,6 +20,8 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { ret
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
   return NotHere();
 }
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan&) { return NotHere(); }
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan&) { return NotHere(); }
 
 }  // namespace qsplit::dataplane::burst
 

@@ -2,6 +2,7 @@
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
+#include "dataplane/burst/slot_code.h"
 #include "dataplane/burst/tx_code.h"
 #include "dataplane/burst/tx_ring_code.h"
 #include "dataplane/burst/x86_emitter.h"
@@ -26,6 +27,16 @@ absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
   x86::Emitter emitter(Instructions::kOfThisProcessor);
   return TxRingCodeMaker<x86::Emitter>(&emitter, plan, done).Make();
+}
+
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan) {
+  x86::Emitter emitter(Instructions::kOfThisProcessor);
+  return SlotReadMaker<x86::Emitter>(&emitter, plan).Make();
+}
+
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan) {
+  x86::Emitter emitter(Instructions::kOfThisProcessor);
+  return SlotWriteMaker<x86::Emitter>(&emitter, plan).Make();
 }
 
 }  // namespace qsplit::dataplane::burst

@@ -14,7 +14,7 @@ absl::Status CheckDriven(const layout::VerifiedLayout& layout, uint32_t default_
         absl::StrCat("layout ", layout.name(), ": no queue that carries packets"));
   }
   RegionMaps maps;
-  return MakeLeaseQueues(request, default_slots, maps).status();
+  return MakeLeaseQueues(request, default_slots, maps, nullptr).status();
 }
 
 }  // namespace qsplit::softnic

@@ -110,7 +110,7 @@ struct RxRun {
   PlainFacts facts;
   FlowHash hash;
   ChecksumVerdict verdict;
-  std::array<dataplane::PostedBuffer, kBurstFrames> posted;
+  std::array<dataplane::PlainBuffer, kBurstFrames> posted;
   std::array<std::byte*, kBurstFrames> to;
   std::array<dataplane::RxPlain, kBurstFrames> results;
 

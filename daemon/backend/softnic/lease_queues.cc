@@ -71,13 +71,15 @@ absl::Status MapRings(uint64_t bytes, bool wakeup, LeaseQueues* lease, Grant* gr
 }
 
 absl::Status OpenRx(const device::QueueRequest& request, const v1::Queue& of_layout,
-                    device::QueueGrant* queue, LeaseQueues* lease, Grant* grant) {
+                    device::QueueGrant* queue, dataplane::BurstCache* bursts, LeaseQueues* lease,
+                    Grant* grant) {
   const dataplane::QueueView view =
       ViewOf(*queue, of_layout, request.features, lease->memory.data());
   if (absl::Status s = StartRings(request.layout, of_layout, view); !s.ok()) return s;
   auto dma = std::make_unique<IommuMemory>(&lease->iommu);
   absl::StatusOr<dataplane::RxDevice> side = dataplane::RxDevice::Create(
-      request.layout, view, {.buffer_bytes = queue->rx_buffer_bytes, .memory = dma->View()});
+      request.layout, view,
+      {.buffer_bytes = queue->rx_buffer_bytes, .memory = dma->View(), .bursts = bursts});
   if (!side.ok()) return side.status();
   auto made = std::make_unique<RxQueue>(*std::move(side));
   made->dma = std::move(dma);
@@ -88,13 +90,14 @@ absl::Status OpenRx(const device::QueueRequest& request, const v1::Queue& of_lay
 }
 
 absl::Status OpenTx(const device::QueueRequest& request, const v1::Queue& of_layout,
-                    device::QueueGrant* queue, LeaseQueues* lease, Grant* grant) {
+                    device::QueueGrant* queue, dataplane::BurstCache* bursts, LeaseQueues* lease,
+                    Grant* grant) {
   const dataplane::QueueView view =
       ViewOf(*queue, of_layout, request.features, lease->memory.data());
   if (absl::Status s = StartRings(request.layout, of_layout, view); !s.ok()) return s;
   auto dma = std::make_unique<IommuMemory>(&lease->iommu);
   absl::StatusOr<dataplane::TxDevice> side =
-      dataplane::TxDevice::Create(request.layout, view, {.memory = dma->View()});
+      dataplane::TxDevice::Create(request.layout, view, {.memory = dma->View(), .bursts = bursts});
   if (!side.ok()) return side.status();
   auto made = std::make_unique<TxQueue>(*std::move(side));
   made->dma = std::move(dma);
@@ -106,7 +109,8 @@ absl::Status OpenTx(const device::QueueRequest& request, const v1::Queue& of_lay
 }  // namespace
 
 absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
-                                         uint32_t default_slots, RegionMaps& maps) {
+                                         uint32_t default_slots, RegionMaps& maps,
+                                         dataplane::BurstCache* bursts) {
   const v1::Queue* const rx = request.layout.FindQueue(v1::DIRECTION_RECEIVE);
   const v1::Queue* const tx = request.layout.FindQueue(v1::DIRECTION_TRANSMIT);
   if ((!request.rx_queues.empty() && rx == nullptr) ||
@@ -148,11 +152,11 @@ absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
   }
   for (device::QueueGrant& queue : plan.rx) {
     queue.rx_buffer_bytes = buffer_bytes;
-    absl::Status status = OpenRx(request, *rx, &queue, &lease, &grant);
+    absl::Status status = OpenRx(request, *rx, &queue, bursts, &lease, &grant);
     if (!status.ok()) return status;
   }
   for (device::QueueGrant& queue : plan.tx) {
-    absl::Status status = OpenTx(request, *tx, &queue, &lease, &grant);
+    absl::Status status = OpenTx(request, *tx, &queue, bursts, &lease, &grant);
     if (!status.ok()) return status;
   }
   grant.rx = std::move(plan.rx);

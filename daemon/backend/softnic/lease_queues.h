@@ -20,6 +20,7 @@
 #include "daemon/device/device.h"
 #include "daemon/linux/mapping.h"
 #include "daemon/linux/owned_fd.h"
+#include "dataplane/burst_cache.h"
 #include "dataplane/cache_line.h"
 #include "dataplane/rx_device.h"
 #include "dataplane/tx_device.h"
@@ -103,9 +104,11 @@ struct NewLease {
 
 // Maps the regions and makes the rings. Queue numbers are checked by the caller; stats are not set.
 // INVALID_ARGUMENT: slots or buffer size that the layout lacks, or as Iommu::Create. UNIMPLEMENTED:
-// a layout that this device does not drive, by name of what it cannot.
+// a layout that this device does not drive, by name of what it cannot. bursts: see
+// RxDeviceOptions; null: nothing is kept.
 absl::StatusOr<NewLease> MakeLeaseQueues(const device::QueueRequest& request,
-                                         uint32_t default_slots, RegionMaps& maps);
+                                         uint32_t default_slots, RegionMaps& maps,
+                                         dataplane::BurstCache* bursts);
 
 }  // namespace qsplit::softnic
 

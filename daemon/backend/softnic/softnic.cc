@@ -154,7 +154,8 @@ absl::StatusOr<device::Grant> SoftNic::OpenQueues(const device::QueueRequest& re
     if (absl::Status status = CheckFree(request); !status.ok()) return status;
   }
   // Maps memory: not with the lock held.
-  absl::StatusOr<NewLease> made = MakeLeaseQueues(request, info_.default_slots, region_maps_);
+  absl::StatusOr<NewLease> made =
+      MakeLeaseQueues(request, info_.default_slots, region_maps_, &bursts_);
   if (!made.ok()) return made.status();
   const std::lock_guard lock(mutex_);
   if (absl::Status status = CheckFree(request); !status.ok()) return status;

@@ -25,6 +25,7 @@
 #include "daemon/backend/softnic/region_maps.h"
 #include "daemon/device/device.h"
 #include "daemon/linux/reaper.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::softnic {
 
@@ -92,6 +93,7 @@ class SoftNic : public device::Device {
   device::DeviceInfo info_;
   const Workers workers_;  // one for each core
   RegionMaps region_maps_;
+  dataplane::BurstCache bursts_;
 
   mutable std::mutex mutex_;  // control calls, one at a time
   backend::Rss rss_;

@@ -66,8 +66,7 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
     dataplane::TxWork work;
     work.segments = std::span(&segment, 1);
     work.bytes = segment.bytes;
-    work.handle.first_slot = plain_[i].slot;
-    work.handle.slots = 1;
+    work.handle = queue.ring.HandleOf(plain_[i]);
     uint32_t frames = 0;
     if (!SendOne(queue, work, &frames)) return i + 1;
   }
@@ -85,7 +84,7 @@ void NicCore::FinishPlain(TxQueue& queue, uint32_t begin, uint32_t end) {
     wire_bytes += burst_[i].bytes;
   }
   const uint64_t count = end - begin;
-  queue.ring.CompletePlain(plain_[begin], end - begin);
+  queue.ring.CompletePlain(std::span(plain_).subspan(begin, end - begin));
   NoteCompletions(queue, count);
   queue.stats->descriptors.Add(count);
   queue.stats->packets.Add(count);

@@ -1,5 +1,6 @@
 // What is compiled from a layout and run for each descriptor, over bytes that a peer wrote. The
-// input: a layout, a form or a queue of it, the bytes; or else a plan of transmit bursts.
+// input: a layout, a form or a queue of it, the bytes; or else a plan of transmit bursts, or
+// of a device's.
 #include <cstdint>
 
 #include "tests/fuzz/access_programs/programs.h"
@@ -29,6 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint8_t what = in.Byte();
   if (what >= 0xf0) {
     RunTxRing(in);
+  } else if (what >= 0xe0) {
+    RunSlots(in);
   } else if (what % 2 == 0) {
     if (forms > 0) RunFields(layout, static_cast<uint32_t>(in.Below(forms)), in);
   } else if (queues > 0) {

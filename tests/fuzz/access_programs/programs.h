@@ -29,6 +29,8 @@ void RunRingBurst(const dataplane::RxProgram& program, const dataplane::Descript
                   Input& in);
 // Bursts of transmit rings by any plan that the input spells: interpreted, and as machine code.
 void RunTxRing(Input& in);
+// What a device does with slots, reads posted ones and writes completed ones, in the same way.
+void RunSlots(Input& in);
 
 }  // namespace qsplit::fuzz
 

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "dataplane/rx_device.h"
@@ -109,7 +111,24 @@ void RunReceive(const Case& on, Input& in) {
       case 5:
         driver.Poll(in);
         break;
-      case 6:
+      case 6: {
+        // Packets of a buffer each, as many as there are.
+        std::array<PlainBuffer, 4> plain;
+        const uint32_t count = device->FetchPlain(std::span(plain).first(in.Below(5)));
+        MUST(device->Fetched() <= slots);
+        std::array<RxPlain, 4> packets;
+        for (uint32_t i = 0; i < count; ++i) {
+          MUST(plain[i].bytes > 0);
+          packets[i] = {static_cast<uint32_t>(in.Value()), static_cast<uint32_t>(in.Value())};
+        }
+        const uint32_t fetched = device->Fetched();
+        MUST(fetched >= count);
+        if (count == 0) break;
+        const RxMetadata meta = in.Byte() % 2 == 0 ? RxMetadata() : Metadata(in);
+        device->CompletePlain(meta, std::span(packets).first(count));
+        MUST(device->Fetched() == fetched - count);
+        break;
+      }
       case 7: {
         PostedBuffer buffer;
         const uint8_t what = in.Byte();

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <span>
 #include <vector>
 
 #include "dataplane/tx_device.h"
@@ -123,7 +125,15 @@ void RunTransmit(const Case& on, Input& in) {
       case 6:
         driver.Reclaim(in);
         break;
-      case 7:
+      case 7: {
+        std::array<PlainTx, 4> plain;
+        const uint32_t count = device->FetchPlain(std::span(plain).first(in.Below(5)));
+        for (const PlainTx& packet : std::span(plain).first(count)) {
+          MUST(packet.bytes > 0);
+          handles.push_back(device->HandleOf(packet));
+        }
+        break;
+      }
       case 8: {
         TxWork work;
         const RingFault fault = device->Fetch(&work);

@@ -69,7 +69,7 @@ uint32_t BufferBytesFrom(const RxCase& c, uint32_t least) {
 }
 
 RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers,
-               uint32_t packet_bytes, RxFields wanted)
+               uint32_t packet_bytes, RxFields wanted, AccessMode access)
     : case_(c),
       memory_(*c.layout, c.queue, c.choices, slots),
       buffer_bytes_(buffer_bytes),
@@ -80,7 +80,7 @@ RxPair::RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t 
   absl::StatusOr<RxDriver> driver =
       RxDriver::Create(*c.layout, memory_.view(), {wanted, buffer_bytes, packet_bytes});
   absl::StatusOr<RxDevice> device =
-      RxDevice::Create(*c.layout, memory_.view(), {buffer_bytes, region_.memory()});
+      RxDevice::Create(*c.layout, memory_.view(), {buffer_bytes, region_.memory(), access});
   if (!driver.ok() || !device.ok()) {
     std::cerr << c.name << ": " << driver.status() << "; " << device.status() << "\n";
     std::abort();

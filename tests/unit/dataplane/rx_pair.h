@@ -51,9 +51,10 @@ struct GotPacket {
 class RxPair {
  public:
   // Buffers of so many bytes, `buffers` of them in all; packet_bytes and wanted as RxOptions has
-  // them.
+  // them, access as RxDeviceOptions.
   RxPair(const RxCase& c, uint32_t slots, uint32_t buffer_bytes, uint32_t buffers,
-         uint32_t packet_bytes = 0, RxFields wanted = RxFields::All());
+         uint32_t packet_bytes = 0, RxFields wanted = RxFields::All(),
+         AccessMode access = AccessMode::kCompiled);
 
   RxDriver& driver() { return *driver_; }
   RxDevice& device() { return *device_; }

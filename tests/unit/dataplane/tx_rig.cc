@@ -65,6 +65,7 @@ TxRig::TxRig(const TxCase& tx_case, uint32_t slots, TxOptions options)
   if (!status.ok()) return;
   TxDeviceOptions device_options;
   device_options.memory = packets.memory();
+  device_options.access = options.access;
   absl::StatusOr<TxDevice> made_device = TxDevice::Create(*tx_case.layout, view, device_options);
   status = made_device.status();
   if (!status.ok()) return;
