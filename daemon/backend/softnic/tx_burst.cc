@@ -19,10 +19,11 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
   const Iommu::Window near = lease.iommu.Near(queue.cursor, Iommu::Access::kRead);
   for (uint32_t i = 0; i < count; ++i) {
     BurstFrame& frame = burst_[i];
-    const auto [address, bytes, slot] = plain_[i];
-    const std::byte* at = near.Find(address.value, bytes);
+    const uint64_t address = plain_[i].address.value;
+    const uint32_t bytes = plain_[i].bytes;
+    const std::byte* at = near.Find(address, bytes);
     if (at == nullptr) [[unlikely]] {
-      at = lease.iommu.Translate(address.value, bytes, Iommu::Access::kRead, &queue.cursor).at;
+      at = lease.iommu.Translate(address, bytes, Iommu::Access::kRead, &queue.cursor).at;
     }
     frame.sent_bytes = bytes;
     frame.at = at;                                 // null: a fault, when its turn comes
