@@ -23,6 +23,7 @@ struct CacheLineAllocator {
   CacheLineAllocator(const CacheLineAllocator<U>&) {}
 
   T* allocate(size_t count) {
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): T may be a pointer
     const size_t lines = (count * sizeof(T) + kCacheLineBytes - 1) / kCacheLineBytes;
     return static_cast<T*>(
         ::operator new (lines* kCacheLineBytes, std::align_val_t{kCacheLineBytes}));

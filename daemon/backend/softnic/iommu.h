@@ -32,6 +32,23 @@ class Iommu {
     uint32_t last = 0;
   };
 
+  // A private copy of one mapping, or of none, for one kind of access: for bursts, whose loops keep
+  // it in registers.
+  class Window {
+   public:
+    // As Translate; null: not all of it is here.
+    std::byte* Find(uint64_t iova, uint64_t bytes) const {
+      const uint64_t offset = iova - begin_;
+      return offset < bytes_ && bytes <= bytes_ - offset ? at_ + offset : nullptr;
+    }
+
+   private:
+    friend class Iommu;
+    uint64_t begin_ = 0;
+    uint64_t bytes_ = 0;
+    std::byte* at_ = nullptr;
+  };
+
   // Maps the regions. INVALID_ARGUMENT: not a memfd, not sealed against shrinking, too small, not
   // page-aligned, overlapping or wrapping addresses. RESOURCE_EXHAUSTED: the kernel has no memory
   // for it. Pages that their owner takes away later are replaced (daemon/linux/bus_guard.h).
@@ -48,6 +65,18 @@ class Iommu {
       return Found(entries_[cursor->last], iova, access);
     }
     return Search(iova, bytes, access, cursor);
+  }
+
+  // Of the mapping that was hit last.
+  Window Near(const Cursor& cursor, Access access) const {
+    Window window;
+    if (cursor.last >= entries_.size()) return window;
+    const Entry& entry = entries_[cursor.last];
+    if (access == Access::kWrite && !entry.writable) return window;
+    window.begin_ = entry.begin;
+    window.bytes_ = entry.end - entry.begin;
+    window.at_ = entry.at;
+    return window;
   }
 
   uint64_t mapped_bytes() const {

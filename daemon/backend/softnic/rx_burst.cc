@@ -129,15 +129,23 @@ void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
   run_.bytes = 0;
   run_.fetched = queue.ring.FetchPlain(std::span(run_.posted).first(frames));
   const Iommu& iommu = queue.lease->iommu;
-  for (uint32_t& i = run_.ready; i < run_.fetched; ++i) {
-    const dataplane::PlainBuffer& buffer = run_.posted[i];
-    if (buffer.bytes < run_.prefix_bytes) break;
-    const Iommu::Translation there =
-        iommu.Translate(buffer.address.value, buffer.bytes, Iommu::Access::kWrite, &queue.cursor);
-    if (there.verdict != Iommu::Verdict::kOk) break;
-    run_.to[i] = there.at + run_.prefix_bytes;
+  const Iommu::Window near = iommu.Near(queue.cursor, Iommu::Access::kWrite);
+  const uint32_t prefix_bytes = queue.prefix_bytes;
+  const uint32_t fetched = run_.fetched;
+  uint32_t i = 0;
+  for (; i < fetched; ++i) {
+    const uint64_t address = run_.posted[i].address.value;
+    const uint32_t bytes = run_.posted[i].bytes;
+    if (bytes < prefix_bytes) break;
+    std::byte* at = near.Find(address, bytes);
+    if (at == nullptr) [[unlikely]] {
+      at = iommu.Translate(address, bytes, Iommu::Access::kWrite, &queue.cursor).at;
+      if (at == nullptr) break;
+    }
+    run_.to[i] = at + prefix_bytes;
     if (i < kFramesAhead) __builtin_prefetch(run_.to[i], 1);
   }
+  run_.ready = i;
 }
 
 inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow,
