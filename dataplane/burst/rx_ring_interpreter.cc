@@ -30,15 +30,14 @@ struct [[gnu::packed]] LooseHalf {
 template <typename Loose>
 uint32_t ReadPrefixWords(const RxBuffer* buffers, size_t offset, const WordTest& test,
                          uint32_t count, uint64_t* column) {
-  const auto [mask, value] = test;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < count; ++i) {
+  const uint64_t mask = test.mask;
+  const uint64_t value = test.value;
+  return CountColumn(count, [=](uint32_t i) {
     const uint64_t word =
         reinterpret_cast<const volatile Loose*>(buffers[i].memory + offset)->value;
-    if ((word & mask) != value) return i;
     column[i] = word;
-  }
-  return count;
+    return (word & mask) == value;
+  });
 }
 
 // Reads prefixes of packets into columns, until one is not of the common case; how many are.
@@ -60,9 +59,7 @@ uint32_t CountNamed(const RxRingPlan& plan, const WordColumns& words, uint32_t n
   if (plan.key != RxRingPlan::Key::kNumber) return count;
   alignas(64) uint64_t keys[kColumn];
   ReadNumbers(plan.key_pieces, words, count, keys);
-  uint32_t named = 0;
-  while (named < count && keys[named] == number + named) ++named;
-  return named;
+  return CountColumn(count, [&](uint32_t i) { return keys[i] == number + i; });
 }
 
 // How far behind their buffers' first bytes packets begin, where completions say it, until one is
@@ -92,16 +89,12 @@ uint32_t FindSkips(const RxRingPlan& plan, const WordColumns& words, const RxBuf
 template <typename SkipOf>
 uint32_t WriteHeads(const RxRingPlan& plan, const RxBuffer* buffers, const uint64_t* lengths,
                     uint32_t count, WordColumns* words, RxCompletion* out, SkipOf&& skip_of) {
-  uint32_t fit = 0;
-  while (fit < count && lengths[fit] <= UINT32_MAX &&
-         lengths[fit] + skip_of(fit) <= buffers[fit].bytes) {
-    ++fit;
-  }
+  uint32_t fit = CountColumn(count, [&](uint32_t i) {
+    return lengths[i] <= UINT32_MAX && lengths[i] + skip_of(i) <= buffers[i].bytes;
+  });
   if (plan.prefix_word != kMaxWords) fit = ReadPrefixes(plan, buffers, fit, words);
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < fit; ++i) {
-    WriteHead(buffers[i].cookie, lengths[i], skip_of(i), &out[i]);
-  }
+  ForColumn(fit,
+            [&](uint32_t i) { WriteHead(buffers[i].cookie, lengths[i], skip_of(i), &out[i]); });
   return fit;
 }
 
@@ -134,7 +127,7 @@ uint32_t WordsOf(const std::vector<Piece>& pieces) {
 // Whether some buffers have other bytes than those that were posted in the same slots before.
 bool BytesDiffer(const RxBuffer* buffers, const RxBuffer* before, uint32_t count) {
   bool differ = false;
-  for (uint32_t i = 0; i < count; ++i) differ = differ || buffers[i].bytes != before[i].bytes;
+  ForColumn(count, [&](uint32_t i) { differ |= buffers[i].bytes != before[i].bytes; });
   return differ;
 }
 
@@ -191,33 +184,26 @@ uint32_t CountPostable(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t
                             same_bytes != 0 ? UINT32_MAX - same_bytes : plan.max_length - 1};
   count = CountPostable(limits, buffers, count);
   if (!plan.needs_memory) return count;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (buffers[i].memory == nullptr) return i;
-  }
-  return count;
+  return CountColumn(count, [=](uint32_t i) { return buffers[i].memory != nullptr; });
 }
 
 void Keep(const RxRingPlan& plan, const RxBuffer* from, uint32_t count, RxBuffer* to) {
   if (const uint32_t same = plan.buffer_bytes; same != 0) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) {
+    ForColumn(count, [=](uint32_t i) {
       to[i].bytes = same;
       to[i].cookie = from[i].cookie;
-    }
+    });
   } else {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) {
+    ForColumn(count, [=](uint32_t i) {
       to[i].bytes = from[i].bytes;
       to[i].cookie = from[i].cookie;
-    }
+    });
   }
   if (plan.keeps_address) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) to[i].address = from[i].address;
+    ForColumn(count, [=](uint32_t i) { to[i].address = from[i].address; });
   }
   if (plan.keeps_memory) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) to[i].memory = from[i].memory;
+    ForColumn(count, [=](uint32_t i) { to[i].memory = from[i].memory; });
   }
 }
 
