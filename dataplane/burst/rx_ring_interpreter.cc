@@ -1,6 +1,8 @@
 // What RxRingBurst does without machine code: step by step of the plan, each a short loop over the
 // completions (buffers) of a burst.
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "dataplane/barriers.h"
 #include "dataplane/burst/columns.h"
@@ -131,21 +133,32 @@ bool BytesDiffer(const RxBuffer* buffers, const RxBuffer* before, uint32_t count
   return differ;
 }
 
-// Pieces of a word of a descriptor.
-size_t PiecesIn(const RxRingPlan& plan, uint32_t which) {
+// Pieces of a word of a descriptor, those of the length among them or not.
+size_t PiecesIn(const RxRingPlan& plan, uint32_t which, bool with_length) {
   size_t count = 0;
-  for (const std::vector<Piece>* pieces : {&plan.address, &plan.length, &plan.number}) {
-    for (const Piece& piece : *pieces) count += piece.word == which ? 1 : 0;
-  }
+  const auto add = [&](const std::vector<Piece>& pieces) {
+    for (const Piece& piece : pieces) count += piece.word == which ? 1 : 0;
+  };
+  add(plan.address);
+  if (with_length) add(plan.length);
+  add(plan.number);
   return count;
 }
 
 // Writes the words `which` (bits) of slots of buffers, `number` being that of the first.
 void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const SlotWords& slots,
                uint32_t number, const RxBuffer* buffers) {
-  uint64_t image[kMaxWords];
+  uint64_t image[kMaxWords] = {};
   for (uint32_t w = 0; w < plan.post_words; ++w) {
     image[w] = InPhase(plan.image[w], plan.image_phase[w], phase);
+  }
+  // Buffers are all of one length as a rule.
+  const uint32_t bytes = buffers[0].bytes;
+  uint32_t differ = 0;
+  ForColumn(slots.count, [&](uint32_t i) { differ |= buffers[i].bytes ^ bytes; });
+  const bool same_bytes = differ == 0;
+  if (same_bytes) {
+    for (const Piece& piece : plan.length) image[piece.word] |= piece.Put(bytes);
   }
   const auto wanted = [&](uint32_t w) { return w < plan.post_words && (which >> w & 1) != 0; };
   for (uint32_t w = 0; w < plan.post_words;) {
@@ -155,10 +168,10 @@ void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const Slo
     }
     SlotWords to = slots;
     to.at += size_t{kWord} * w;
-    const size_t pieces = PiecesIn(plan, w);
+    const size_t pieces = PiecesIn(plan, w, !same_bytes);
     if (pieces == 0) {
       uint32_t end = w + 1;
-      while (wanted(end) && PiecesIn(plan, end) == 0) ++end;
+      while (wanted(end) && PiecesIn(plan, end, !same_bytes) == 0) ++end;
       StoreSame(to, &image[w], end - w);
       w = end;
       continue;
@@ -170,7 +183,7 @@ void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const Slo
       }
     };
     put(plan.address, [=](uint32_t i) { return buffers[i].address.value; });
-    put(plan.length, [=](uint32_t i) { return uint64_t{buffers[i].bytes}; });
+    if (!same_bytes) put(plan.length, [=](uint32_t i) { return uint64_t{buffers[i].bytes}; });
     put(plan.number, [=](uint32_t i) { return uint64_t{number + i}; });
     ++w;
   }
@@ -187,23 +200,26 @@ uint32_t CountPostable(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t
   return CountColumn(count, [=](uint32_t i) { return buffers[i].memory != nullptr; });
 }
 
+// Copies so many bytes of each buffer.
+template <size_t kFrom, size_t kBytes>
+void Copy(const RxBuffer* from, uint32_t count, RxBuffer* to) {
+  ForColumn(count, [=](uint32_t i) {
+    std::memcpy(reinterpret_cast<std::byte*>(to + i) + kFrom,
+                reinterpret_cast<const std::byte*>(from + i) + kFrom, kBytes);
+  });
+}
+
 void Keep(const RxRingPlan& plan, const RxBuffer* from, uint32_t count, RxBuffer* to) {
-  if (const uint32_t same = plan.buffer_bytes; same != 0) {
-    ForColumn(count, [=](uint32_t i) {
-      to[i].bytes = same;
-      to[i].cookie = from[i].cookie;
-    });
-  } else {
-    ForColumn(count, [=](uint32_t i) {
-      to[i].bytes = from[i].bytes;
-      to[i].cookie = from[i].cookie;
-    });
-  }
+  static_assert(offsetof(RxBuffer, address) == 0 && offsetof(RxBuffer, bytes) == 8 &&
+                offsetof(RxBuffer, cookie) == 12 && offsetof(RxBuffer, memory) == 16 &&
+                sizeof(RxBuffer) == 24);
   if (plan.keeps_address) {
-    ForColumn(count, [=](uint32_t i) { to[i].address = from[i].address; });
+    plan.keeps_memory ? Copy<0, 24>(from, count, to) : Copy<0, 16>(from, count, to);
+  } else {
+    plan.keeps_memory ? Copy<8, 16>(from, count, to) : Copy<8, 8>(from, count, to);
   }
-  if (plan.keeps_memory) {
-    ForColumn(count, [=](uint32_t i) { to[i].memory = from[i].memory; });
+  if (const uint32_t same = plan.buffer_bytes; same != 0) {
+    ForColumn(count, [=](uint32_t i) { to[i].bytes = same; });
   }
 }
 

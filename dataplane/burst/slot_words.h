@@ -7,6 +7,7 @@
 #define QSPLIT_DATAPLANE_BURST_SLOT_WORDS_H_
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -60,17 +61,16 @@ inline void StoreSame(SlotWords to, const uint64_t* words, size_t count) {
 // Calls with(bits_of): bits_of(i) is what a word has of number_of(i) in this piece.
 template <typename NumberOf, typename With>
 inline void WithBits(const Piece& piece, NumberOf number_of, With&& with) {
-  const uint64_t mask = piece.mask;
-  const uint32_t shift = piece.shift;
-  const uint32_t place = piece.place;
-  if (mask == ~uint64_t{0}) {
+  if (piece.mask == ~uint64_t{0}) {
     if (!piece.byte_swap) return with(number_of);
     return with([=](uint32_t i) { return __builtin_bswap64(number_of(i)); });
   }
-  if (!piece.byte_swap) {
-    return with([=](uint32_t i) { return ((number_of(i) >> place) & mask) << shift; });
-  }
-  with([=](uint32_t i) { return __builtin_bswap64(((number_of(i) >> place) & mask) << shift); });
+  // ((number >> place) & mask) << shift, as one mask and one rotation.
+  const uint64_t mask = (piece.mask << piece.shift >> piece.shift) << piece.place;
+  const int left = piece.shift - piece.place;
+  if (!piece.byte_swap)
+    return with([=](uint32_t i) { return std::rotl(number_of(i) & mask, left); });
+  with([=](uint32_t i) { return __builtin_bswap64(std::rotl(number_of(i) & mask, left)); });
 }
 
 // Puts a word of at most kColumn slots together piece by piece; the last one stores it.
