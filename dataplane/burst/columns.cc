@@ -29,16 +29,15 @@ void AddPiece(const Piece& piece, const Column& from, uint32_t count, Column& to
   const uint32_t shift = piece.shift;
   const uint32_t place = piece.place;
   if (piece.byte_swap) {
-    for (uint32_t i = 0; i < count; ++i) {
+    return ForColumn(count, [&](uint32_t i) {
       to[i] = (kFirst ? 0 : to[i]) | ((__builtin_bswap64(from[i]) >> shift) & mask) << place;
-    }
-    return;
+    });
   }
-  for (uint32_t i = 0; i < count; i += kPair) {
+  ForColumn<kPair>(count, [&](uint32_t i) {
     Pair pair = ((LoadPair(from + i) >> shift) & mask) << place;
     if (!kFirst) pair |= LoadPair(to + i);
     StorePair(to + i, pair);
-  }
+  });
 }
 
 // The sum of pieces.
@@ -68,11 +67,11 @@ template <size_t kRuns, bool kFirst>
 void AddRuns(const Run* runs, uint32_t count, Column& index) {
   Run run[kRuns];
   std::copy_n(runs, kRuns, run);
-  for (uint32_t i = 0; i < count; i += kPair) {
+  ForColumn<kPair>(count, [&](uint32_t i) {
     Pair pair = kFirst ? Pair{} : LoadPair(index + i);
     for (const Run& r : run) pair |= ((LoadPair(r.from + i) >> r.shift) & r.mask) << r.place;
     StorePair(index + i, pair);
-  }
+  });
 }
 template <bool kFirst>
 void AddRuns(const Run* runs, size_t many, uint32_t count, Column& index) {
@@ -127,11 +126,8 @@ void FindEntries(const Table& table, const WordColumns& words, uint32_t count, C
   flush();
   if (first) std::memset(entry, 0, sizeof entry);
   const uint16_t* entry_of_index = table.entry_of_index.data();
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < count; ++i) {
-    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.ArraySubscript): each way above writes it
-    entry[i] = entry_of_index[entry[i]];
-  }
+  // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.ArraySubscript): each way above writes it
+  ForColumn(count, [&](uint32_t i) { entry[i] = entry_of_index[entry[i]]; });
 }
 
 // One word of the metadata of so many completions: begins with the same in all, and goes through a
@@ -160,16 +156,13 @@ class MetaWord {
     const uint32_t count = count_;
     if (--left_ == 0) {
       std::byte* to = to_;
-#pragma GCC unroll 4
-      for (uint32_t i = 0; i < count; ++i, to += sizeof(RxCompletion)) {
+      return ForColumn(count, [=](uint32_t i) {
         const uint64_t word = word_of(i);
-        std::memcpy(to, &word, sizeof word);
-      }
-      return;
+        std::memcpy(to + i * sizeof(RxCompletion), &word, sizeof word);
+      });
     }
     uint64_t* const column = column_;
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) column[i] = word_of(i);
+    ForColumn(count, [=](uint32_t i) { column[i] = word_of(i); });
   }
 
   const uint64_t constant_;
@@ -185,10 +178,9 @@ template <size_t kWords>
 void WriteSame(const uint64_t* words, uint32_t count, std::byte* to) {
   std::array<uint64_t, kWords> same;
   std::copy_n(words, kWords, same.data());
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < count; ++i, to += sizeof(RxCompletion)) {
-    std::memcpy(to, same.data(), sizeof same);
-  }
+  ForColumn(count, [=](uint32_t i) {
+    std::memcpy(to + i * sizeof(RxCompletion), same.data(), sizeof same);
+  });
 }
 void WriteSame(const uint64_t* words, size_t many, uint32_t count, std::byte* to) {
   static_assert(kMetaWords == 5);
@@ -219,19 +211,21 @@ uint32_t ReadWords(const SlotColumn& slots, const WordTest& test, uint64_t* colu
   const size_t slot_bytes = slots.slot_bytes;
   const uint32_t most = slots.count;
   if (test.mask == 0) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < most; ++i, at += slot_bytes) column[i] = LoadAcquire<uint64_t>(at);
+    ForColumn(most, [&](uint32_t i) {
+      column[i] = LoadAcquire<uint64_t>(at);
+      at += slot_bytes;
+    });
     return most;
   }
-  const auto [mask, value] = test;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < most; ++i, at += slot_bytes) {
+  const uint64_t mask = test.mask;
+  const uint64_t value = test.value;
+  return CountColumn(most, [&](uint32_t i) {
     // Acquire, for the first word: pairs with the release of the device's store of it.
     const auto word = LoadAcquire<uint64_t>(at);
-    if ((word & mask) != value) return i;
     column[i] = word;
-  }
-  return most;
+    at += slot_bytes;
+    return (word & mask) == value;
+  });
 }
 
 }  // namespace
@@ -262,7 +256,8 @@ void ReadLengths(const RecordPlan& plan, const WordColumns& words, uint32_t coun
   ReadNumbers(plan.length, words, count, lengths);
   const uint64_t less = plan.length_less;
   if (less == 0) return;
-  for (uint32_t i = 0; i < count; i += kPair) StorePair(lengths + i, LoadPair(lengths + i) - less);
+  ForColumn<kPair>(count,
+                   [=](uint32_t i) { StorePair(lengths + i, LoadPair(lengths + i) - less); });
 }
 
 void ReadMetadata(const RecordPlan& plan, const WordColumns& words, uint32_t count,
@@ -343,11 +338,10 @@ uint32_t CountPostable(const BufferLimits& limits, const RxBuffer* buffers, uint
   int64_t differences = 0;
   const int64_t range = limits.more_bytes;
   const uint32_t least = limits.least_bytes;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < count; ++i) {
+  ForColumn(count, [&](uint32_t i) {
     addresses |= buffers[i].address.value;
     differences |= range - (buffers[i].bytes - least);
-  }
+  });
   if ((addresses & limits.alignment_mask) == 0 && addresses <= limits.max_address &&
       differences >= 0) {
     return count;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "dataplane/burst/column.h"
 #include "dataplane/burst/record_plan.h"
 #include "dataplane/rx_driver.h"
 

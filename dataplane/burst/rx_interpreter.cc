@@ -83,13 +83,12 @@ uint32_t RxBurst::PollByPlan(const RxBurstPlan& plan, const std::byte* slots,
         ReadSlots(plan.record, plan.first_word, plan.record.words, {},
                   {slots + size_t{slot + done} * plan.slot_bytes, plan.slot_bytes, wanted}, &words);
     ReadLengths(plan.record, words, said, lengths);
-    uint32_t count = 0;
-#pragma GCC unroll 4
-    for (; count < said; ++count) {
-      const uint64_t room = same_room != 0 ? same_room : buffers[count].bytes;
-      if (lengths[count] > room || lengths[count] + prefix > room) break;
-      WriteHead(buffers[count].cookie, lengths[count], prefix, &to[count]);
-    }
+    const uint32_t count = CountColumn(said, [&](uint32_t i) {
+      const uint64_t room = same_room != 0 ? same_room : buffers[i].bytes;
+      if (lengths[i] > room || lengths[i] + prefix > room) return false;
+      WriteHead(buffers[i].cookie, lengths[i], prefix, &to[i]);
+      return true;
+    });
     ReadMetadata(plan.record, words, count, to);
     done += count;
     if (count < wanted) break;
@@ -112,10 +111,9 @@ uint32_t RxBurst::PostByPlan(const RxBurstPlan& plan, std::byte* slots, PostedSl
               buffers + from);
   }
   posted += slot;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < done; ++i) {
+  ForColumn(done, [=](uint32_t i) {
     posted[i] = {buffers[i].cookie, same_bytes != 0 ? same_bytes : buffers[i].bytes};
-  }
+  });
   return done;
 }
 

@@ -1,6 +1,8 @@
 // What RxRingBurst does without machine code: step by step of the plan, each a short loop over the
 // completions (buffers) of a burst.
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "dataplane/barriers.h"
 #include "dataplane/burst/columns.h"
@@ -30,15 +32,14 @@ struct [[gnu::packed]] LooseHalf {
 template <typename Loose>
 uint32_t ReadPrefixWords(const RxBuffer* buffers, size_t offset, const WordTest& test,
                          uint32_t count, uint64_t* column) {
-  const auto [mask, value] = test;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < count; ++i) {
+  const uint64_t mask = test.mask;
+  const uint64_t value = test.value;
+  return CountColumn(count, [=](uint32_t i) {
     const uint64_t word =
         reinterpret_cast<const volatile Loose*>(buffers[i].memory + offset)->value;
-    if ((word & mask) != value) return i;
     column[i] = word;
-  }
-  return count;
+    return (word & mask) == value;
+  });
 }
 
 // Reads prefixes of packets into columns, until one is not of the common case; how many are.
@@ -60,9 +61,7 @@ uint32_t CountNamed(const RxRingPlan& plan, const WordColumns& words, uint32_t n
   if (plan.key != RxRingPlan::Key::kNumber) return count;
   alignas(64) uint64_t keys[kColumn];
   ReadNumbers(plan.key_pieces, words, count, keys);
-  uint32_t named = 0;
-  while (named < count && keys[named] == number + named) ++named;
-  return named;
+  return CountColumn(count, [&](uint32_t i) { return keys[i] == number + i; });
 }
 
 // How far behind their buffers' first bytes packets begin, where completions say it, until one is
@@ -92,16 +91,12 @@ uint32_t FindSkips(const RxRingPlan& plan, const WordColumns& words, const RxBuf
 template <typename SkipOf>
 uint32_t WriteHeads(const RxRingPlan& plan, const RxBuffer* buffers, const uint64_t* lengths,
                     uint32_t count, WordColumns* words, RxCompletion* out, SkipOf&& skip_of) {
-  uint32_t fit = 0;
-  while (fit < count && lengths[fit] <= UINT32_MAX &&
-         lengths[fit] + skip_of(fit) <= buffers[fit].bytes) {
-    ++fit;
-  }
+  uint32_t fit = CountColumn(count, [&](uint32_t i) {
+    return lengths[i] <= UINT32_MAX && lengths[i] + skip_of(i) <= buffers[i].bytes;
+  });
   if (plan.prefix_word != kMaxWords) fit = ReadPrefixes(plan, buffers, fit, words);
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < fit; ++i) {
-    WriteHead(buffers[i].cookie, lengths[i], skip_of(i), &out[i]);
-  }
+  ForColumn(fit,
+            [&](uint32_t i) { WriteHead(buffers[i].cookie, lengths[i], skip_of(i), &out[i]); });
   return fit;
 }
 
@@ -134,25 +129,36 @@ uint32_t WordsOf(const std::vector<Piece>& pieces) {
 // Whether some buffers have other bytes than those that were posted in the same slots before.
 bool BytesDiffer(const RxBuffer* buffers, const RxBuffer* before, uint32_t count) {
   bool differ = false;
-  for (uint32_t i = 0; i < count; ++i) differ = differ || buffers[i].bytes != before[i].bytes;
+  ForColumn(count, [&](uint32_t i) { differ |= buffers[i].bytes != before[i].bytes; });
   return differ;
 }
 
-// Pieces of a word of a descriptor.
-size_t PiecesIn(const RxRingPlan& plan, uint32_t which) {
+// Pieces of a word of a descriptor, those of the length among them or not.
+size_t PiecesIn(const RxRingPlan& plan, uint32_t which, bool with_length) {
   size_t count = 0;
-  for (const std::vector<Piece>* pieces : {&plan.address, &plan.length, &plan.number}) {
-    for (const Piece& piece : *pieces) count += piece.word == which ? 1 : 0;
-  }
+  const auto add = [&](const std::vector<Piece>& pieces) {
+    for (const Piece& piece : pieces) count += piece.word == which ? 1 : 0;
+  };
+  add(plan.address);
+  if (with_length) add(plan.length);
+  add(plan.number);
   return count;
 }
 
 // Writes the words `which` (bits) of slots of buffers, `number` being that of the first.
 void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const SlotWords& slots,
                uint32_t number, const RxBuffer* buffers) {
-  uint64_t image[kMaxWords];
+  uint64_t image[kMaxWords] = {};
   for (uint32_t w = 0; w < plan.post_words; ++w) {
     image[w] = InPhase(plan.image[w], plan.image_phase[w], phase);
+  }
+  // Buffers are all of one length as a rule.
+  const uint32_t bytes = buffers[0].bytes;
+  uint32_t differ = 0;
+  ForColumn(slots.count, [&](uint32_t i) { differ |= buffers[i].bytes ^ bytes; });
+  const bool same_bytes = differ == 0;
+  if (same_bytes) {
+    for (const Piece& piece : plan.length) image[piece.word] |= piece.Put(bytes);
   }
   const auto wanted = [&](uint32_t w) { return w < plan.post_words && (which >> w & 1) != 0; };
   for (uint32_t w = 0; w < plan.post_words;) {
@@ -162,10 +168,10 @@ void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const Slo
     }
     SlotWords to = slots;
     to.at += size_t{kWord} * w;
-    const size_t pieces = PiecesIn(plan, w);
+    const size_t pieces = PiecesIn(plan, w, !same_bytes);
     if (pieces == 0) {
       uint32_t end = w + 1;
-      while (wanted(end) && PiecesIn(plan, end) == 0) ++end;
+      while (wanted(end) && PiecesIn(plan, end, !same_bytes) == 0) ++end;
       StoreSame(to, &image[w], end - w);
       w = end;
       continue;
@@ -177,7 +183,7 @@ void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const Slo
       }
     };
     put(plan.address, [=](uint32_t i) { return buffers[i].address.value; });
-    put(plan.length, [=](uint32_t i) { return uint64_t{buffers[i].bytes}; });
+    if (!same_bytes) put(plan.length, [=](uint32_t i) { return uint64_t{buffers[i].bytes}; });
     put(plan.number, [=](uint32_t i) { return uint64_t{number + i}; });
     ++w;
   }
@@ -191,33 +197,29 @@ uint32_t CountPostable(const RxRingPlan& plan, const RxBuffer* buffers, uint32_t
                             same_bytes != 0 ? UINT32_MAX - same_bytes : plan.max_length - 1};
   count = CountPostable(limits, buffers, count);
   if (!plan.needs_memory) return count;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (buffers[i].memory == nullptr) return i;
-  }
-  return count;
+  return CountColumn(count, [=](uint32_t i) { return buffers[i].memory != nullptr; });
+}
+
+// Copies so many bytes of each buffer.
+template <size_t kFrom, size_t kBytes>
+void Copy(const RxBuffer* from, uint32_t count, RxBuffer* to) {
+  ForColumn(count, [=](uint32_t i) {
+    std::memcpy(reinterpret_cast<std::byte*>(to + i) + kFrom,
+                reinterpret_cast<const std::byte*>(from + i) + kFrom, kBytes);
+  });
 }
 
 void Keep(const RxRingPlan& plan, const RxBuffer* from, uint32_t count, RxBuffer* to) {
-  if (const uint32_t same = plan.buffer_bytes; same != 0) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) {
-      to[i].bytes = same;
-      to[i].cookie = from[i].cookie;
-    }
-  } else {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) {
-      to[i].bytes = from[i].bytes;
-      to[i].cookie = from[i].cookie;
-    }
-  }
+  static_assert(offsetof(RxBuffer, address) == 0 && offsetof(RxBuffer, bytes) == 8 &&
+                offsetof(RxBuffer, cookie) == 12 && offsetof(RxBuffer, memory) == 16 &&
+                sizeof(RxBuffer) == 24);
   if (plan.keeps_address) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) to[i].address = from[i].address;
+    plan.keeps_memory ? Copy<0, 24>(from, count, to) : Copy<0, 16>(from, count, to);
+  } else {
+    plan.keeps_memory ? Copy<8, 16>(from, count, to) : Copy<8, 8>(from, count, to);
   }
-  if (plan.keeps_memory) {
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) to[i].memory = from[i].memory;
+  if (const uint32_t same = plan.buffer_bytes; same != 0) {
+    ForColumn(count, [=](uint32_t i) { to[i].bytes = same; });
   }
 }
 

@@ -1,5 +1,5 @@
 // Bursts of a transmit ring as code of any processor: see generator.h, tx_burst.h. Emitter: the one
-// of a processor, see a64_emitter.h.
+// of a processor, see emitter.h.
 //
 // When a queue is opened only. One thread for an emitter.
 #ifndef QSPLIT_DATAPLANE_BURST_TX_CODE_H_
