@@ -14,7 +14,8 @@ constexpr size_t kKeys = 64;  // that are looked at together
 }  // namespace
 
 // `packets` were written.
-[[gnu::always_inline]] inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report) {
+[[gnu::always_inline]] inline void RingTxDriver::AddRun(std::span<const TxPacket> packets,
+                                                        bool report) {
   const auto count = static_cast<uint32_t>(packets.size());
   const uint32_t slots = count * plain_packet_.slots;
   const uint32_t owed = coalesces_ ? (report ? plain_owed_ : 0) : count * plain_owed_;
@@ -38,8 +39,8 @@ constexpr size_t kKeys = 64;  // that are looked at together
 }
 
 // What a doorbell copies.
-[[gnu::always_inline]] inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
-                                   bool reported) {
+[[gnu::always_inline]] inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet,
+                                                          uint32_t written, bool reported) {
   if (call_.has_kept == 0 || posts_->BellBytes() > kWord) [[unlikely]] {
     return KeepBellSlowly(plan, packet, written, reported);
   }
@@ -47,8 +48,9 @@ constexpr size_t kKeys = 64;  // that are looked at together
   posts_->SetBell(call_.kept | (reported ? image.report[plan.burst->code->plan().kept_word] : 0));
 }
 
-[[gnu::always_inline]] inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
-                                       bool report) {
+[[gnu::always_inline]] inline uint32_t RingTxDriver::WriteRun(const Plan& plan,
+                                                              std::span<const TxPacket> packets,
+                                                              bool report) {
   const burst::TxRingBurst& code = *plan.burst->code;
   const auto most = static_cast<uint32_t>(packets.size());
   burst::TxRingCall& call = call_;

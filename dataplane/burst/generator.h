@@ -13,7 +13,6 @@
 #include "absl/status/statusor.h"
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/rx_ring_burst.h"
-#include "dataplane/burst/tx_burst.h"
 #include "dataplane/burst/tx_ring.h"
 
 namespace qsplit::dataplane::burst {
@@ -39,11 +38,6 @@ struct RxRingCode {
   size_t held[2] = {kNone, kNone};
 };
 
-struct TxCode {
-  std::vector<std::byte> bytes;
-  size_t push[2] = {};  // without and with the packet's total length
-};
-
 struct TxRingCode {
   std::vector<std::byte> bytes;
   size_t push = 0;
@@ -60,7 +54,6 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
                                   Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan,
                                           Instructions which = Instructions::kOfThisProcessor);
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 
 // Code for aarch64, made anywhere. Only processors of that kind have these in the library; others
@@ -68,7 +61,6 @@ absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePl
 namespace a64 {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan);
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 }  // namespace a64
 
