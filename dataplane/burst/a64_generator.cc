@@ -1,5 +1,6 @@
 // Bursts for aarch64: see generator.h.
 #include "dataplane/burst/a64_emitter.h"
+#include "dataplane/burst/emitter.h"
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
@@ -7,6 +8,8 @@
 
 namespace qsplit::dataplane::burst {
 namespace a64 {
+
+static_assert(EmitsBursts<Emitter>);
 
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan) {
   Emitter emitter;

@@ -1,5 +1,5 @@
 // Numbers that stand in pieces of words, and indices that are gathered from words, as code of any
-// processor. Emitter: the one of a processor, see a64_emitter.h.
+// processor. Emitter: the one of a processor, see emitter.h.
 //
 // When a queue is opened only. One thread for an emitter.
 #ifndef QSPLIT_DATAPLANE_BURST_NUMBER_CODE_H_

@@ -1,5 +1,5 @@
 // Decoding a record, as code of any processor: the tables of one plan, in an emitter's block, and
-// the steps from words to metadata. Emitter: the one of a processor, see a64_emitter.h.
+// the steps from words to metadata. Emitter: the one of a processor, see emitter.h.
 //
 // When a queue is opened only. One thread for an emitter.
 #ifndef QSPLIT_DATAPLANE_BURST_RECORD_CODE_H_

@@ -29,8 +29,7 @@ namespace qsplit::dataplane::burst {
 inline constexpr uint32_t kMaxWords = 8;
 inline constexpr uint32_t kMetaWords = 5;
 inline constexpr size_t kMaxLanes = 8;
-// Descriptors that an interpreter works on together, at most.
-inline constexpr uint32_t kColumn = 32;
+inline constexpr size_t kMaxTables = 16;
 
 // (word & mask) == value must hold.
 struct WordTest {

@@ -1,5 +1,5 @@
 // Bursts of a receive ring as code of any processor: see generator.h, rx_burst.h. Emitter: the one
-// of a processor, see a64_emitter.h.
+// of a processor, see emitter.h.
 //
 // When a queue is opened only. One thread for an emitter.
 #ifndef QSPLIT_DATAPLANE_BURST_RX_CODE_H_

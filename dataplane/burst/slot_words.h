@@ -7,10 +7,12 @@
 #define QSPLIT_DATAPLANE_BURST_SLOT_WORDS_H_
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #include "dataplane/barriers.h"
+#include "dataplane/burst/column.h"
 #include "dataplane/burst/record_plan.h"
 
 namespace qsplit::dataplane::burst {
@@ -29,9 +31,10 @@ template <typename WordOf>
 inline void StoreEach(const SlotWords& to, WordOf word_of) {
   std::byte* at = to.at;
   const size_t stride = to.stride;
-  const uint32_t count = to.count;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < count; ++i, at += stride) StoreRelaxed<uint64_t>(at, word_of(i));
+  ForColumn(to.count, [&](uint32_t i) {
+    StoreRelaxed<uint64_t>(at, word_of(i));
+    at += stride;
+  });
 }
 
 // Words in a row, the same in all slots; `to` is the first of them.
@@ -41,10 +44,10 @@ inline void StoreSame(const SlotWords& to, const uint64_t* words) {
   std::copy_n(words, kWords, word);
   std::byte* at = to.at;
   const size_t stride = to.stride;
-#pragma GCC unroll 4
-  for (uint32_t left = to.count; left != 0; --left, at += stride) {
+  ForColumn(to.count, [&](uint32_t) {
     for (uint32_t w = 0; w < kWords; ++w) StoreRelaxed<uint64_t>(at + size_t{8} * w, word[w]);
-  }
+    at += stride;
+  });
 }
 inline void StoreSame(SlotWords to, const uint64_t* words, size_t count) {
   for (; count >= 4; count -= 4, words += 4, to.at += 4 * sizeof(uint64_t)) {
@@ -58,17 +61,16 @@ inline void StoreSame(SlotWords to, const uint64_t* words, size_t count) {
 // Calls with(bits_of): bits_of(i) is what a word has of number_of(i) in this piece.
 template <typename NumberOf, typename With>
 inline void WithBits(const Piece& piece, NumberOf number_of, With&& with) {
-  const uint64_t mask = piece.mask;
-  const uint32_t shift = piece.shift;
-  const uint32_t place = piece.place;
-  if (mask == ~uint64_t{0}) {
+  if (piece.mask == ~uint64_t{0}) {
     if (!piece.byte_swap) return with(number_of);
     return with([=](uint32_t i) { return __builtin_bswap64(number_of(i)); });
   }
-  if (!piece.byte_swap) {
-    return with([=](uint32_t i) { return ((number_of(i) >> place) & mask) << shift; });
-  }
-  with([=](uint32_t i) { return __builtin_bswap64(((number_of(i) >> place) & mask) << shift); });
+  // ((number >> place) & mask) << shift, as one mask and one rotation.
+  const uint64_t mask = (piece.mask << piece.shift >> piece.shift) << piece.place;
+  const int left = piece.shift - piece.place;
+  if (!piece.byte_swap)
+    return with([=](uint32_t i) { return std::rotl(number_of(i) & mask, left); });
+  with([=](uint32_t i) { return __builtin_bswap64(std::rotl(number_of(i) & mask, left)); });
 }
 
 // Puts a word of at most kColumn slots together piece by piece; the last one stores it.
@@ -96,9 +98,9 @@ class WordsOfPieces {
     }
     const uint32_t count = to_.count;
     if (first) {
-      for (uint32_t i = 0; i < count; ++i) words[i] = image | bits_of(i);
+      ForColumn(count, [=](uint32_t i) { words[i] = image | bits_of(i); });
     } else {
-      for (uint32_t i = 0; i < count; ++i) words[i] |= bits_of(i);
+      ForColumn(count, [=](uint32_t i) { words[i] |= bits_of(i); });
     }
   }
 

@@ -1,5 +1,5 @@
 // Bursts of transmit queues of any protocol as code of any processor: see generator.h, tx_ring.h.
-// Emitter: the one of a processor, see a64_emitter.h.
+// Emitter: the one of a processor, see emitter.h.
 //
 // When a queue is opened only. One thread for an emitter.
 #ifndef QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_

@@ -56,12 +56,11 @@ uint32_t CountSendable(const TxRingPlan& plan, const TxRingCall& call, const TxP
   uint64_t addresses = 0;
   int64_t differences = 0;
   const int64_t max_bytes = plan.max_bytes;
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < most; ++i) {
+  ForColumn(most, [&](uint32_t i) {
     const int64_t bytes = packets[i].bytes;
     addresses |= packets[i].address.value;
     differences |= (bytes - 1) | (max_bytes - bytes);
-  }
+  });
   if ((addresses & plan.address_not) != 0 || differences < 0) {
     uint32_t i = 0;
     while (i < most && (packets[i].address.value & plan.address_not) == 0 &&
@@ -72,24 +71,21 @@ uint32_t CountSendable(const TxRingPlan& plan, const TxRingCall& call, const TxP
   }
   if (!plan.has_prefix) return most;
   const uint32_t* const ids = call.ids - 1;
-  for (uint32_t i = 0; i < most; ++i) {
-    if (call.prefixes[*(ids - i)] != call.prefix) return i;
-  }
-  return most;
+  const uint32_t* const prefixes = call.prefixes;
+  const uint64_t prefix = call.prefix;
+  return CountColumn(most, [=](uint32_t i) { return prefixes[*(ids - i)] == prefix; });
 }
 
 void Remember(const TxRingPlan& plan, const TxRingCall& call, const TxPacket* packets,
               uint32_t count) {
   if (plan.memory == TxMemory::kOrder) {
     uint32_t* const cookies = call.cookies;
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) cookies[i] = packets[i].cookie;
+    ForColumn(count, [=](uint32_t i) { cookies[i] = packets[i].cookie; });
   } else if (plan.memory == TxMemory::kId) {
     TxRemembered* const remembered = call.remembered;
     const uint32_t* const ids = call.ids - 1;
     const uint64_t number = call.number;
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < count; ++i) remembered[*(ids - i)] = {number, packets[i].cookie, 0};
+    ForColumn(count, [=](uint32_t i) { remembered[*(ids - i)] = {number, packets[i].cookie, 0}; });
   }
 }
 

@@ -1,6 +1,6 @@
 // The loop that burst code is in, as code of any processor: over slots of a ring, what the driver
 // remembers of each of them, and the elements of an array that the caller hands in. Emitter: the
-// one of a processor, see a64_emitter.h.
+// one of a processor, see emitter.h.
 //
 // Goes over at most as many slots as there are from the first one to the ring's last, by a constant
 // in the code: whatever the arguments say of slots, it stays in the ring.

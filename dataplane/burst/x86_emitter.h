@@ -1,5 +1,4 @@
-// The steps of bursts as instructions of x86-64: see assembly.h; record_code.h, walk_code.h and the
-// like say what they make up.
+// The steps of bursts as instructions of x86-64. What each does: see emitter.h, assembly.h.
 //
 // All addresses that emitted code touches are its arguments plus offsets that are constants, or
 // looked up in tables of its own by an index as wide as the table.
@@ -33,8 +32,6 @@ class Emitter : public Assembly {
 
   explicit Emitter(Instructions which);
 
-  // Functions of (slots, states, first slot, most, elements, more) → a number of slots: their
-  // arguments in registers, 64 bits each.
   struct Arguments {
     Reg slots, states, first, most, elements, more;
   };
@@ -43,16 +40,12 @@ class Emitter : public Assembly {
   void End() { cc_.endFunc(); }
 
   Reg New() { return cc_.newUInt64(); }
-  // Loads fill the rest of the register with zeros. bytes: 4 or 8.
   void Load(const Reg& to, const Spot& from, uint32_t bytes);
-  // The same of 8 bytes, before all that is loaded after it: as every load is.
+  // As every load is.
   void LoadAcquire(const Reg& to, const Spot& from) { Load(to, from, 8); }
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
-  void StoreConstant(const Spot& to, uint64_t value);  // 8 bytes
-  // Four numbers of 4 bytes, which stand so far apart in words of 8 as their upper halves, side by
-  // side.
+  void StoreConstant(const Spot& to, uint64_t value);
   void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
-  // Zeros, 8 bytes at each of the offsets, which ascend.
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
 
   void Set(const Reg& to, uint64_t value);
@@ -60,7 +53,6 @@ class Emitter : public Assembly {
   void And(const Reg& to, uint64_t value);
   void And(const Reg& to, const Spot& from) { cc_.and_(to, Mem(from, 8)); }
   void Or(const Reg& to, uint64_t value);
-  // `from`, shifted to the left, is used up.
   void Or(const Reg& to, const Reg& from, uint32_t left = 0);
   void Or(const Reg& to, const Spot& from) { cc_.or_(to, Mem(from, 8)); }
   void Add(const Reg& to, uint32_t value);
@@ -70,27 +62,20 @@ class Emitter : public Assembly {
   void AddProduct(const Reg& to, const Reg& from, uint32_t factor);
   void ShiftRight(const Reg& to, uint32_t bits) { cc_.shr(to, bits); }
   void RotateRight(const Reg& to, uint32_t bits) { cc_.ror(to, bits); }
-  // A new register with a product, with a sum, with a place's address.
   Reg Times(const Reg& from, uint32_t factor);
   Reg Plus(const Reg& from, uint32_t value);
-  // An element of an array; bytes: of each, a power of two.
   Spot Element(const Reg& array, const Reg& number, uint32_t bytes);
   Reg Address(const Spot& spot) { return Plus(spot.base, static_cast<uint32_t>(spot.offset)); }
-  // to = the lesser of both.
   void Least(const Reg& to, const Reg& other);
 
-  // Jumps by comparing numbers without sign; after sums and differences, comparing what was there
-  // with what was taken off, or the sum with 0.
   using If = asmjit::x86::CondCode;
   static constexpr If kAbove = If::kA, kNotAbove = If::kBE, kBelow = If::kB, kNotBelow = If::kAE,
                       kZero = If::kZ, kNotZero = If::kNZ;
   void Jump(const Label& to) { cc_.jmp(to); }
   void JumpIf(const Reg& a, If is, uint64_t b, const Label& to);
   void JumpIf(const Reg& a, If is, const Reg& b, const Label& to);
-  // By memory of 8 bytes, or of 4: a has no more either.
   void JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
-  // Unless it is 1 to `most`; of 32 bits.
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
   void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
@@ -98,30 +83,20 @@ class Emitter : public Assembly {
   void SubJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
   void SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to);
 
-  // A new register with the piece of a word; mask_later: bits around it need not be 0.
   Reg Get(const Piece& piece, const Reg& word, bool mask_later);
-  // A new register with the word's bits that carry a piece of a number; alone: the number has no
-  // bits beside the piece's.
   Reg Put(const Piece& piece, const Reg& number, bool alone);
-  // 1 if the test holds, else 0.
   Reg Bit(const Reg& word, const WordTest& test);
-  // A word's bits of a mask, side by side; none: there is no instruction for it.
   std::optional<Reg> Extract(const Reg& word, uint64_t mask);
-  // The entry of a table that the index, if there is one, leads to by offsets of 16 bits.
   Spot Entry(int32_t offsets_at, int32_t entries_at, const std::optional<Reg>& index);
 
-  // Two words side by side in a register of 16 bytes.
   using Pair = asmjit::x86::Xmm;
   bool has_pairs() const { return has_pairs_; }
   Pair LoadPair(const Spot& from);
   void StorePair(const Spot& to, const Pair& pair) { cc_.movups(Mem(to, 16), pair); }
   Pair Copy(const Pair& from);
-  // A word, and zero.
   Pair Widen(const Reg& word);
   void Or(const Pair& to, const Pair& from) { cc_.por(to, from); }
-  // Each byte becomes the one whose number stands in the block in its place, or 0.
   void Shuffle(const Pair& pair, int32_t numbers_at);
-  // The lowest 16 bits of a number, in place of 16 of the pair's.
   void InsertHalf(const Pair& to, const Reg& from, int which) { cc_.pinsrw(to, from.r32(), which); }
 
  private:

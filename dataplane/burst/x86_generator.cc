@@ -1,4 +1,5 @@
 // Bursts for x86-64: see generator.h.
+#include "dataplane/burst/emitter.h"
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
@@ -6,6 +7,8 @@
 #include "dataplane/burst/x86_emitter.h"
 
 namespace qsplit::dataplane::burst {
+
+static_assert(EmitsBursts<x86::Emitter>);
 
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
   x86::Emitter emitter(which);
