@@ -1,6 +1,10 @@
-// The common case of a transmit ring that is completed in place: see burst/tx_burst.h.
+// The common case of a transmit ring that is completed in place: see burst/tx_ring.h.
 #include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
 
+#include "dataplane/burst_cache.h"
 #include "dataplane/in_place_tx_driver.h"
 
 namespace qsplit::dataplane {
@@ -34,53 +38,78 @@ bool LooksAt(const Condition& condition, const DescriptorBytes& bits) {
 
 }  // namespace
 
-std::unique_ptr<burst::TxBurst> InPlaceTxDriver::MakeBurst(const TxDataForm& data,
-                                                           AccessMode most) const {
+std::optional<burst::TxRingPlan> InPlaceTxDriver::MakeBurstPlan(const TxDataForm& data,
+                                                                bool has_total) const {
   const uint32_t slot_bytes = shape_.slots.slot_bytes();
-  if (most == AccessMode::kEngine || shape_.slots.word_bytes() != kWord ||
-      slot_bytes > kWord * burst::kMaxWords) {
-    return nullptr;
+  if (shape_.slots.word_bytes() != kWord || slot_bytes > kWord * burst::kMaxWords ||
+      (has_total && !data.total_length.has_value())) {
+    return std::nullopt;
   }
-  burst::TxBurstPlan plan;
+  burst::TxRingPlan plan;
   plan.slot_count = shape_.slot_count;
   plan.slot_bytes = slot_bytes;
-  if (!burst::AddPieces(data.address, 64, 0, &plan.address) ||
-      !burst::AddPieces(data.length, 64, 0, &plan.length)) {
-    return nullptr;
-  }
-  plan.max_address = data.address.MaxRaw();
-  uint64_t max_bytes = std::min(
-      {data.max_bytes, program_.max_packet_bytes, data.length.MaxRaw(), uint64_t{UINT32_MAX}});
+  plan.memory = burst::TxMemory::kOrder;
+  for (uint32_t at = 0; at < slot_bytes; at += kWord) plan.words.push_back({at, {}});
   // The packet's own numbers decide nothing, and share no bits.
   DescriptorBytes numbers{};
-  bool overlap = AddBits(plan.address, &numbers) || AddBits(plan.length, &numbers);
-  if (data.total_length.has_value()) {
-    const PacketLengthField& total = *data.total_length;
-    if (!burst::AddPieces(total.field, 64, 0, &plan.total_length)) return nullptr;
-    max_bytes = std::min(max_bytes, total.field.MaxRaw());
-    overlap = overlap || AddBits(plan.total_length, &numbers);
+  const auto add = [&](const FieldAccess& field, burst::TxSource source) {
+    std::vector<burst::Piece> pieces;
+    if (!burst::AddPieces(field, 64, 0, &pieces) || AddBits(pieces, &numbers)) return false;
+    for (const burst::Piece& piece : pieces) {
+      plan.words[piece.word].parts.push_back({source, 0, piece, pieces.size() == 1});
+    }
+    return true;
+  };
+  uint64_t max_bytes = std::min(
+      {data.max_bytes, program_.max_packet_bytes, data.length.MaxRaw(), uint64_t{UINT32_MAX}});
+  if (!add(data.address, burst::TxSource::kAddress) || !add(data.length, burst::TxSource::kBytes)) {
+    return std::nullopt;
   }
+  plan.address_not = ~data.address.MaxRaw();
+  if (has_total) {
+    max_bytes = std::min(max_bytes, data.total_length->field.MaxRaw());
+    if (!add(data.total_length->field, burst::TxSource::kBytes)) return std::nullopt;
+  }
+  plan.max_bytes = static_cast<uint32_t>(max_bytes);
   for (const std::optional<PacketLengthField>* field : {&data.total_length, &data.payload_length}) {
-    overlap = overlap || (field->has_value() && LooksAt((*field)->valid, numbers));
+    if (field->has_value() && LooksAt((*field)->valid, numbers)) return std::nullopt;
   }
   if (data.report.has_value()) {
     std::vector<burst::Piece> report;
     if (!burst::AddPieces(*data.report, 64, 0, &report) || AddBits(report, &numbers)) {
-      return nullptr;
+      return std::nullopt;
     }
     for (const burst::Piece& piece : report) plan.report_words |= 1u << piece.word;
   }
-  if (overlap || data.request.LooksAt(numbers)) return nullptr;
-  plan.max_bytes = static_cast<uint32_t>(max_bytes);
-  return burst::TxBurst::Create(std::move(plan), most == AccessMode::kCompiled);
+  if (data.request.LooksAt(numbers)) return std::nullopt;
+  return plan;
 }
 
-void InPlaceTxDriver::MakeImages(Plan* plan) const {
+void InPlaceTxDriver::OpenBursts(const layout::VerifiedLayout& layout, const QueueView& view,
+                                 const TxOptions& options) {
+  for (const TxDataForm& data : program_.data) {
+    Bursts& bursts = bursts_.emplace_back();
+    if (options.access == AccessMode::kEngine) continue;
+    for (const bool has_total : {false, true}) {
+      std::optional<burst::TxRingPlan> plan = MakeBurstPlan(data, has_total);
+      if (!plan.has_value()) continue;
+      const std::string key =
+          BurstKey("in-place tx", layout, view,
+                   {static_cast<uint64_t>(options.access), bursts_.size(), has_total ? 1u : 0u});
+      bursts[has_total ? 1 : 0] = BurstCache::Get<burst::TxRingBurst>(options.bursts, key, [&] {
+        return burst::TxRingBurst::Create(*std::move(plan), nullptr,
+                                          options.access == AccessMode::kCompiled);
+      });
+    }
+  }
+}
+
+void InPlaceTxDriver::MakeImage(Plan* plan) const {
   const TxDataForm& data = *plan->data;
   const size_t number = static_cast<size_t>(&data - program_.data.data());
   plan->burst = nullptr;
   // Where packets are cut, each has lengths of its own to say, here or in its context.
-  if (bursts_[number] == nullptr || plan->request.wants.Has(TxFeature::kSegment)) return;
+  if (number >= bursts_.size() || plan->request.wants.Has(TxFeature::kSegment)) return;
   DescriptorBytes image{};
   CopyDescriptor(image.bytes, data.image[true][true].bytes, program_.copy_bytes);
   if (plan->request.wants.bits != 0) {
@@ -95,38 +124,53 @@ void InPlaceTxDriver::MakeImages(Plan* plan) const {
            field->valid.Holds(image.bytes);
   };
   const bool has_total = speaks(data.total_length);
+  const burst::TxRingBurst* const burst = bursts_[number][has_total ? 1 : 0].get();
+  if (burst == nullptr) return;
   if (has_total) data.total_length->field.Store(image.bytes, 0);
   if (speaks(data.payload_length)) {
     if (has_total) return;  // both at once
     data.payload_length->field.Store(image.bytes, 0);
   }
-  burst::TxImage to;
-  to.has_total_length = has_total;
-  std::memcpy(to.words.data(), image.bytes, shape_.slots.slot_bytes());
-  const burst::TxBurstPlan& writes = bursts_[number]->plan();
-  for (const auto* pieces : {&writes.address, &writes.length, &writes.total_length}) {
-    if (pieces == &writes.total_length && !has_total) continue;
-    for (const burst::Piece& piece : *pieces) to.words[piece.word] &= ~piece.Put(~uint64_t{0});
+  plan->image = {};
+  std::memcpy(plan->image.words.data(), image.bytes, shape_.slots.slot_bytes());
+  const std::vector<burst::TxWord>& words = burst->plan().words;
+  for (size_t w = 0; w < words.size(); ++w) {
+    for (const burst::TxWord::Part& part : words[w].parts) {
+      plan->image.words[w] &= ~part.piece.Put(~uint64_t{0});
+    }
   }
-  plan->image[false] = plan->image[true] = to;
   if (data.report.has_value()) {
     DescriptorBytes report{};
     data.report->Store(report.bytes, 1);
-    std::memcpy(plan->image[true].report.data(), report.bytes, shape_.slots.slot_bytes());
+    std::memcpy(plan->image.report.data(), report.bytes, shape_.slots.slot_bytes());
   }
-  plan->burst = bursts_[number].get();
+  plan->burst = burst;
 }
 
-uint32_t InPlaceTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
-                                   bool report) {
-  const auto most = static_cast<uint32_t>(packets.size());
+bool InPlaceTxDriver::FindContext(Plan* plan) {
+  bool emit = false;
+  DescriptorBytes unused;
+  const uint32_t place = contexts_.Find(program_, plan->context, plan->request, 0, &emit, &unused);
+  if (emit) return false;  // the engine sets it up with the first packet
+  plan->seen_at = contexts_.changes();
+  if (place != plan->place) {
+    plan->place = place;
+    MakeImage(plan);
+  }
+  return plan->burst != nullptr;
+}
+
+[[gnu::always_inline]] inline uint32_t InPlaceTxDriver::WriteRun(const Plan& plan,
+                                                                 const TxPacket* packets,
+                                                                 uint32_t most, bool report) {
   uint32_t done = 0;
   while (done < most) {
     // Up to the ring's end.
     const uint32_t part = std::min(most - done, shape_.slot_count - produce_);
-    const burst::TxImage& image = plan.image[report && done + part == most];
-    const uint32_t written = plan.burst->Push(shape_.view.slots, cookies_.data(), produce_, part,
-                                              packets.data() + done, image);
+    call_.cookies = &cookies_[produce_];
+    call_.report = report && done + part == most;
+    const uint32_t written =
+        plan.burst->Push(shape_.view.slots, call_, produce_, part, packets + done, plan.image);
     done += written;
     produce_ = produce_ + written == shape_.slot_count ? 0 : produce_ + written;
     if (written < part) break;
@@ -139,20 +183,23 @@ uint32_t InPlaceTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> p
   return done;
 }
 
+// What Publish may have to write again, with a report.
+void InPlaceTxDriver::KeepUnreported(const Plan& plan, const TxPacket& packet) {
+  last_form_ = plan.data;
+  last_slot_ = Before(produce_);
+  const burst::TxRingPlan& writes = plan.burst->plan();
+  for (uint32_t w = 0; w < writes.words.size(); ++w) {
+    const uint64_t word = burst::TxRingBurst::Word(writes, w, packet, call_, plan.image);
+    std::memcpy(last_image_.bytes + size_t{kWord} * w, &word, kWord);
+  }
+}
+
 uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxRequest& request) {
-  const Plan& plan = PlanFor(request);
+  Plan& plan = PlanFor(request);
   if (plan.burst == nullptr) return 0;
-  if (plan.context != TxProgram::kNoContext && plan.seen_at != contexts_.changes()) {
-    bool emit = false;
-    DescriptorBytes unused;
-    const uint32_t place = contexts_.Find(program_, plan.context, plan.request, 0, &emit, &unused);
-    if (emit) return 0;  // the engine sets it up with the first packet
-    last_plan_.seen_at = contexts_.changes();
-    if (place != plan.place) {
-      last_plan_.place = place;
-      MakeImages(&last_plan_);
-      if (plan.burst == nullptr) return 0;
-    }
+  if (plan.context != TxProgram::kNoContext && plan.seen_at != contexts_.changes() &&
+      !FindContext(&plan)) {
+    return 0;
   }
   const bool reports = plan.data->report.has_value();
   const auto most =
@@ -165,7 +212,7 @@ uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxReq
                               most_unreported_ - std::min(most_unreported_, slots_since_report_)));
     const uint32_t run = reports ? std::min(most - done, until) : 1;
     const bool report = reports && run == until;
-    const uint32_t written = WriteRun(plan, packets.subspan(done, run), report);
+    const uint32_t written = WriteRun(plan, packets.data() + done, run, report);
     done += written;
     if (written < run) break;
     if (report || !reports) {
@@ -173,20 +220,15 @@ uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxReq
       AddReport(last_slot_, slots_since_report_, since_report_);
     }
   }
-  if (done == 0) return 0;
-  if (since_report_ != 0 && reports) {
-    // What Publish may have to write again, with a report.
-    last_form_ = plan.data;
-    last_slot_ = Before(produce_);
-    const auto words = plan.burst->Words(packets[done - 1], plan.image[false]);
-    std::memcpy(last_image_.bytes, words.data(), sizeof words);
-  }
+  if (done != 0 && since_report_ != 0 && reports) KeepUnreported(plan, packets[done - 1]);
   return done;
 }
 
 AccessReport InPlaceTxDriver::Access() const {
-  for (const auto& burst : bursts_) {
-    if (burst != nullptr) return AccessReport::Burst(burst->code_status());
+  for (const Bursts& bursts : bursts_) {
+    for (const auto& burst : bursts) {
+      if (burst != nullptr) return AccessReport::Burst(burst->code_status());
+    }
   }
   return AccessReport::Engine();
 }

@@ -1,9 +1,6 @@
 #include "dataplane/in_place_tx_driver.h"
 
 #include <algorithm>
-#include <string>
-
-#include "dataplane/burst_cache.h"
 
 namespace qsplit::dataplane {
 
@@ -31,13 +28,8 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
   driver->cookies_.resize(s.slot_count);
   driver->goes_on_.resize(s.slot_count);
   driver->reports_.resize(size_t{s.slot_count} + 1);
-  for (const TxDataForm& data : driver->program_.data) {
-    const std::string key =
-        BurstKey("in-place tx", layout, view,
-                 {static_cast<uint64_t>(options.access), driver->bursts_.size()});
-    driver->bursts_.push_back(BurstCache::Get<burst::TxBurst>(
-        options.bursts, key, [&] { return driver->MakeBurst(data, options.access); }));
-  }
+  driver->FindDoneBits();
+  driver->OpenBursts(layout, view, options);
   driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});
   return driver;
 }
@@ -53,7 +45,7 @@ InPlaceTxDriver::Plan InPlaceTxDriver::MakePlan(const TxRequest& request) const 
     if (!context.has_value()) continue;
     plan.data = &data;
     plan.context = *context;
-    MakeImages(&plan);
+    MakeImage(&plan);
     break;
   }
   return plan;
@@ -165,6 +157,32 @@ bool InPlaceTxDriver::Publish() {
   return doorbells_.Ring(state);
 }
 
+bool InPlaceTxDriver::IsDone(uint32_t slot) const {
+  // Acquire: pairs with the release of the device's store; after it the packet's buffers are the
+  // program's again.
+  if (done_bits_.has_value()) {
+    const std::byte* const at = shape_.view.slots + size_t{slot} * shape_.slots.slot_bytes();
+    return (LoadAcquire<uint64_t>(at + done_bits_->offset) & done_bits_->mask) == done_bits_->value;
+  }
+  DescriptorBytes descriptor;
+  shape_.slots.ReadWordAcquire(slot, shape_.done_word, descriptor.bytes);
+  return shape_.done.Holds(descriptor.bytes);
+}
+
+void InPlaceTxDriver::FindDoneBits() {
+  DescriptorBytes mask{};
+  DescriptorBytes value{};
+  if (shape_.slots.word_bytes() != sizeof(uint64_t) ||
+      !shape_.done.IsBits(mask.bytes, value.bytes)) {
+    return;
+  }
+  Condition::WideTest test;
+  test.offset = static_cast<uint16_t>(shape_.done_word * sizeof(uint64_t));
+  std::memcpy(&test.mask, mask.bytes + test.offset, sizeof test.mask);
+  std::memcpy(&test.value, value.bytes + test.offset, sizeof test.value);
+  done_bits_ = test;
+}
+
 uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
   const auto most = static_cast<uint32_t>(std::min<size_t>(cookies.size(), UINT32_MAX));
   uint32_t count = 0;
@@ -175,11 +193,7 @@ uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
       const Report& report = reports_[report_begin_];
       const uint32_t published = in_use_ - static_cast<uint32_t>(produced_ - published_);
       if (report.slots > published) break;
-      DescriptorBytes descriptor;
-      // Acquire: pairs with the release of the device's store; after it the packet's buffers are
-      // the program's again.
-      shape_.slots.ReadWordAcquire(report.slot, shape_.done_word, descriptor.bytes);
-      if (!shape_.done.Holds(descriptor.bytes)) break;
+      if (!IsDone(report.slot)) break;
       complete_ = report.slots;
       complete_plain_ = report.plain;
       report_begin_ = NextReport(report_begin_);

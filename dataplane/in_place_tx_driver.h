@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <span>
 #include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
-#include "dataplane/burst/tx_burst.h"
+#include "dataplane/burst/tx_ring.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/tx_contexts.h"
@@ -39,8 +41,10 @@ class InPlaceTxDriver {
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
   AccessReport Access() const;
-  // How the common case of each form of data is written; null: by the engine.
-  std::span<const std::shared_ptr<const burst::TxBurst>> bursts() const { return bursts_; }
+  // How the common case of each form of data is written, without and with the packet's whole length
+  // in it; null: by the engine.
+  using Bursts = std::array<std::shared_ptr<const burst::TxRingBurst>, 2>;
+  std::span<const Bursts> bursts() const { return bursts_; }
 
  private:
   // How a request is carried; what the last one was, is kept.
@@ -50,29 +54,41 @@ class InPlaceTxDriver {
     const TxDataForm* data = nullptr;  // null: it cannot be carried
     int context = TxProgram::kNoContext;
     // For bursts; null: the engine writes each packet.
-    const burst::TxBurst* burst = nullptr;
+    const burst::TxRingBurst* burst = nullptr;
     uint32_t place = 0;  // of the context that the images name
     // TxContextPlaces::changes() when the context was last seen to be there.
     uint64_t seen_at = UINT64_MAX;
-    burst::TxImage image[2];  // without and with a report of the last one
+    burst::TxRingImage image;
   };
 
   InPlaceTxDriver() = default;
   Plan MakePlan(const TxRequest& request) const;
-  const Plan& PlanFor(const TxRequest& request) {
+  Plan& PlanFor(const TxRequest& request) {
     if (request.wants.bits == 0) return plain_;
     static_assert(std::has_unique_object_representations_v<TxRequest>);
-    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) {
-      last_plan_ = MakePlan(request);
+    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) [[unlikely]] {
+      ChangePlan(request);
     }
     return last_plan_;
   }
-  // The common case of a form as a plan; null: there is none.
-  std::unique_ptr<burst::TxBurst> MakeBurst(const TxDataForm& data, AccessMode most) const;
+  // The last plan becomes that of another request.
+  [[gnu::cold, gnu::noinline]] void ChangePlan(const TxRequest& request) {
+    last_plan_ = MakePlan(request);
+  }
+  // The common case of a form; none: there is none.
+  std::optional<burst::TxRingPlan> MakeBurstPlan(const TxDataForm& data, bool has_total) const;
+  void OpenBursts(const layout::VerifiedLayout& layout, const QueueView& view,
+                  const TxOptions& options);
   // Fills in plan->image; plan->burst stays null where a burst cannot say the request.
-  void MakeImages(Plan* plan) const;
-  // These one after the other, the last one with a report or not; how many.
-  uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  void MakeImage(Plan* plan) const;
+  // Whether the plan's context is there for its next packet, named by its image.
+  [[gnu::noinline]] bool FindContext(Plan* plan);
+  // So many one after the other, the last one with a report or not; how many.
+  uint32_t WriteRun(const Plan& plan, const TxPacket* packets, uint32_t most, bool report);
+  [[gnu::noinline]] void KeepUnreported(const Plan& plan, const TxPacket& packet);
+  // Whether the device completed a slot.
+  bool IsDone(uint32_t slot) const;
+  void FindDoneBits();
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   uint32_t NextReport(uint32_t at) const { return at == shape_.slot_count ? 0 : at + 1; }
   uint32_t Before(uint32_t slot) const { return slot == 0 ? shape_.slot_count - 1 : slot - 1; }
@@ -105,11 +121,12 @@ class InPlaceTxDriver {
   Plan plain_;  // of a packet without a request
   Plan last_plan_;
   TxContextPlaces contexts_;
-  std::vector<std::shared_ptr<const burst::TxBurst>>
-      bursts_;                     // one for each of program_.data, or null
-  std::vector<uint32_t> cookies_;  // by slot
-  std::vector<uint8_t> goes_on_;   // by slot: not a packet's last; 0 of slots that are free
-  std::vector<Report> reports_;    // a ring, of one more than there are slots
+  std::vector<Bursts> bursts_;  // one for each of program_.data
+  burst::TxRingCall call_;      // here, since what does not change need not be said again
+  std::optional<Condition::WideTest> done_bits_;  // IsDone as a comparison of a word, if it is one
+  std::vector<uint32_t> cookies_;                 // by slot
+  std::vector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
+  std::vector<Report> reports_;   // a ring, of one more than there are slots
   uint32_t report_begin_ = 0;
   uint32_t report_end_ = 0;
   uint32_t produce_ = 0;             // next slot to write

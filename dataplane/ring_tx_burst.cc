@@ -14,7 +14,8 @@ constexpr size_t kKeys = 64;  // that are looked at together
 }  // namespace
 
 // `packets` were written.
-[[gnu::always_inline]] inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report) {
+[[gnu::always_inline]] inline void RingTxDriver::AddRun(std::span<const TxPacket> packets,
+                                                        bool report) {
   const auto count = static_cast<uint32_t>(packets.size());
   const uint32_t slots = count * plain_packet_.slots;
   const uint32_t owed = coalesces_ ? (report ? plain_owed_ : 0) : count * plain_owed_;
@@ -38,8 +39,8 @@ constexpr size_t kKeys = 64;  // that are looked at together
 }
 
 // What a doorbell copies.
-[[gnu::always_inline]] inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
-                                   bool reported) {
+[[gnu::always_inline]] inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet,
+                                                          uint32_t written, bool reported) {
   if (call_.has_kept == 0 || posts_->BellBytes() > kWord) [[unlikely]] {
     return KeepBellSlowly(plan, packet, written, reported);
   }
@@ -47,8 +48,9 @@ constexpr size_t kKeys = 64;  // that are looked at together
   posts_->SetBell(call_.kept | (reported ? image.report[plan.burst->code->plan().kept_word] : 0));
 }
 
-[[gnu::always_inline]] inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
-                                       bool report) {
+[[gnu::always_inline]] inline uint32_t RingTxDriver::WriteRun(const Plan& plan,
+                                                              std::span<const TxPacket> packets,
+                                                              bool report) {
   const burst::TxRingBurst& code = *plan.burst->code;
   const auto most = static_cast<uint32_t>(packets.size());
   burst::TxRingCall& call = call_;
@@ -192,53 +194,63 @@ uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxReques
   return done;
 }
 
-uint32_t RingTxDriver::TakeRun(std::span<const uint64_t> keys, uint32_t* cookies) {
-  if (rings_.how == TxReturn::kAddress) return 0;
-  const uint32_t count = ledger_.FinishRemembered(keys, published_packets_, cookies);
-  owed_ -= count * plain_owed_;
-  posts_->Free(count * plain_packet_.slots);
+// Packets came back that are as plain_packet_ says.
+[[gnu::always_inline]] inline void RingTxDriver::FreePlain(uint32_t packets) {
+  owed_ -= packets * plain_owed_;
+  posts_->Free(packets * plain_packet_.slots);
+}
+
+uint32_t RingTxDriver::TakeByAddress(std::span<uint32_t> cookies) {
+  uint32_t count = 0;
+  while (count < cookies.size()) {
+    const auto most = static_cast<uint32_t>(
+        std::min<size_t>(cookies.size() - count, completions_->ReadyInBurst()));
+    if (most == 0) break;
+    const uint32_t run = takes_->TakeExpected(
+        done_slots_, completions_->position().index(), std::min(most, addresses_.InOrder()),
+        addresses_.buffers(), addresses_.First(), cookies.data() + count);
+    if (run == 0) {
+      TakeAnyAddress(most, cookies.data(), &count);
+      continue;
+    }
+    count += run;
+    addresses_.TookInOrder(run);
+    ledger_.FinishElsewhere(run);
+    FreePlain(run);
+    completions_->Skip(run, takes_->done().step_slots);
+  }
+  addresses_.Rewind();
+  completions_->Publish();
   return count;
 }
 
-uint32_t RingTxDriver::TakeInOrder(uint32_t most, uint32_t* cookies) {
-  const uint32_t count = takes_->TakeExpected(
-      shape_.view.rings[rings_.completions->ring_index].slots, completions_->position().index(),
-      std::min(most, addresses_.InOrder()), addresses_.buffers(), addresses_.First(), cookies);
-  addresses_.TookInOrder(count);
-  ledger_.FinishElsewhere(count);
-  owed_ -= count * plain_owed_;
-  posts_->Free(count * plain_packet_.slots);
-  completions_->Skip(count, takes_->done().step_slots);
-  return count;
-}
-
-bool RingTxDriver::TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count) {
-  uint32_t id = TxLedger::kNone;
-  if (rings_.how == TxReturn::kAddress) {
+void RingTxDriver::TakeAnyAddress(uint32_t most, uint32_t* cookies, uint32_t* count) {
+  // Behind one that is not the next there may be those that are.
+  most = addresses_.InOrder() != 0 ? 1 : std::min<uint32_t>(most, kKeys);
+  const RingCursor& at = completions_->position();
+  uint64_t keys[kKeys];
+  const uint32_t n = takes_->Take(done_slots_, at.index(), most, at.phase(), keys);
+  for (const uint64_t key : std::span(keys).first(n)) {
     AddressLedger::Buffer buffer;
-    if (!addresses_.Take(key, &buffer)) return true;
+    if (!addresses_.Take(key, &buffer)) continue;
     if (buffer.IsPacket()) {
       cookies[(*count)++] = buffer.cookie;
       ledger_.FinishElsewhere(1);
-      owed_ -= plain_owed_;
-      posts_->Free(plain_packet_.slots);
-      return true;
+      FreePlain(1);
+    } else {
+      TakeId(buffer.id - AddressLedger::kFirstId, cookies, count);
     }
-    id = buffer.id - AddressLedger::kFirstId;
-  } else {
-    // It may have another number of slots, from which one would have to go on.
-    if (rings_.CompletesInOwnSlots()) return false;
-    id = ledger_.ById(key);
   }
-  if (!IsPublished(id)) return true;
-  if (ledger_[id].pending > 1) {
-    CompleteNamed(false, id);
-    return true;
-  }
+  completions_->Skip(n, takes_->done().step_slots);
+}
+
+// One that the ledger may know by this number.
+void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
+  if (!IsPublished(id)) return;
+  if (ledger_[id].pending > 1) return CompleteNamed(false, id);
   if (times_.Waits(id)) times_.Settle(id, ledger_[id].cookie);
   FreeSlots(ledger_[id]);
   cookies[(*count)++] = ledger_.FinishNow(id);
-  return true;
 }
 
 uint32_t RingTxDriver::TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies,
@@ -252,20 +264,21 @@ uint32_t RingTxDriver::TakeKeys(std::span<const uint64_t> keys, uint32_t* cookie
     return static_cast<uint32_t>(keys.size());
   }
   while (taken < keys.size()) {
-    const uint32_t run = TakeRun(keys.subspan(taken), cookies + *count);
+    const uint32_t run =
+        ledger_.FinishRemembered(keys.subspan(taken), published_packets_, cookies + *count);
+    FreePlain(run);
     taken += run;
     *count += run;
-    if (taken == keys.size() || !TakeOne(keys[taken], cookies, count)) break;
-    ++taken;
+    // Another one may have another number of slots, from which one would have to go on.
+    if (taken == keys.size() || rings_.CompletesInOwnSlots()) break;
+    TakeId(ledger_.ById(keys[taken++]), cookies, count);
   }
   return taken;
 }
 
 uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
   const burst::TxDonePlan& done = takes_->done();
-  const std::byte* slots = shape_.view.rings[rings_.completions->ring_index].slots;
   const bool own = rings_.CompletesInOwnSlots();
-  const bool by_address = rings_.how == TxReturn::kAddress;
   uint64_t keys[kKeys];
   uint32_t count = 0;
   for (;;) {
@@ -276,20 +289,13 @@ uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
     if (own) most = std::min<size_t>(most, published_packets_ - ledger_.Finished());
     if (completions_->CellDecides()) most = std::min<size_t>(most, completions_->Ready());
     if (most == 0) break;
-    if (by_address && addresses_.InOrder() != 0) {
-      const uint32_t run = TakeInOrder(static_cast<uint32_t>(most), cookies.data() + count);
-      count += run;
-      if (run != 0) continue;
-      most = 1;
-    }
     const uint32_t n =
-        takes_->Take(slots, at.index(), static_cast<uint32_t>(most), at.phase(), keys);
+        takes_->Take(done_slots_, at.index(), static_cast<uint32_t>(most), at.phase(), keys);
     const uint32_t taken = TakeKeys(std::span(keys).first(n), cookies.data(), &count);
     completions_->Skip(taken, done.step_slots);
     // At the ring's end it may go on at its beginning.
     if (taken < n || n == 0 || (n < most && at.index() != 0)) break;
   }
-  if (by_address) addresses_.Rewind();
   completions_->Publish();
   return count;
 }

@@ -161,7 +161,10 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
       AddBurst(plan, has_total, bursts_.empty() ? takes : nullptr, options);
     }
   }
-  if (takes != nullptr && !bursts_.empty()) takes_ = bursts_.front().code.get();
+  if (takes != nullptr && !bursts_.empty()) {
+    takes_ = bursts_.front().code.get();
+    done_slots_ = shape_.view.rings[rings_.completions->ring_index].slots;
+  }
   post_slots_ = shape_.view.rings[rings_.posts->ring_index].slots;
   call_.remembered = ledger_.Remembered();
   call_.prefixes = prefixes_.data();

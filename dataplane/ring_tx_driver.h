@@ -247,10 +247,12 @@ class RingTxDriver {
   [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
   // What they name; how many, before one that is not for bursts.
   uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
-  uint32_t TakeRun(std::span<const uint64_t> keys, uint32_t* cookies);
-  // Of at most so many completions those that name buffers in the order of Push; how many.
-  uint32_t TakeInOrder(uint32_t most, uint32_t* cookies);
-  bool TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count);
+  // The same where buffers come back by address.
+  [[gnu::hot]] uint32_t TakeByAddress(std::span<uint32_t> cookies);
+  // One at least of so many, in whichever order.
+  [[gnu::noinline]] void TakeAnyAddress(uint32_t most, uint32_t* cookies, uint32_t* count);
+  void TakeId(uint32_t id, uint32_t* cookies, uint32_t* count);
+  void FreePlain(uint32_t packets);
   // All packets up to the one that holds this slot, if that is published.
   // completion: that named it, of a form; null: it says nothing else that is wanted.
   void CompleteUpTo(uint64_t slot, uint32_t form = 0, const std::byte* completion = nullptr);
@@ -309,6 +311,7 @@ class RingTxDriver {
   burst::TxRingCall call_;  // here, since what does not change need not be said again
   uint64_t held_word_ = 0;
   std::byte* post_slots_ = nullptr;
+  const std::byte* done_slots_ = nullptr;  // of completions, if takes_ is there
   TxPlain plain_packet_;
   uint32_t plain_owed_ = 0;
   uint32_t plain_pending_ = 1;

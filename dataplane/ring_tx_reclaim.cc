@@ -204,7 +204,8 @@ uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
   if (count == cookies.size()) return count;
   // A completion that says when its packet left is the engine's to read.
   if (takes_ != nullptr && (alone_ || !times_.AnyWaits())) {
-    count += TakeDone(cookies.subspan(count));
+    const std::span<uint32_t> rest = cookies.subspan(count);
+    count += alone_ ? TakeByAddress(rest) : TakeDone(rest);
     count += ledger_.TakeCookies(cookies.subspan(count));
     // What bursts do not know may follow.
     if (count < cookies.size() && !takes_->done().tests.empty()) Poll();

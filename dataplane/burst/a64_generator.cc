@@ -5,7 +5,6 @@
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
 #include "dataplane/burst/slot_code.h"
-#include "dataplane/burst/tx_code.h"
 #include "dataplane/burst/tx_ring_code.h"
 
 namespace qsplit::dataplane::burst {
@@ -21,11 +20,6 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan) {
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan) {
   Emitter emitter;
   return RxRingCodeMaker<Emitter>(&emitter, plan).Make();
-}
-
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
-  Emitter emitter;
-  return TxCodeMaker<Emitter>(&emitter, plan).Make();
 }
 
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
@@ -53,7 +47,6 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions) {
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions) {
   return a64::GenerateRxRing(plan);
 }
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) { return a64::GenerateTx(plan); }
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
   return a64::GenerateTxRing(plan, done);
 }

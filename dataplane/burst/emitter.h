@@ -102,7 +102,7 @@ concept EmitsJumps = requires(E& e, const typename E::Reg& r, const typename E::
   e.JumpIf(r, is, spot, number, to);
   // If any bit of the mask is set.
   e.JumpIfAny(r, value, to);
-  // Unless it is 1 to this.
+  // Unless it, of 32 bits, is 1 to this.
   e.JumpUnlessUpTo(r, number, to);
   e.JumpIfTest(r, test, to);
   e.JumpUnless(r, test, to);
@@ -135,6 +135,8 @@ concept EmitsPairs = requires(E& e, const typename E::Pair& pair, const typename
   { e.has_pairs() } -> std::same_as<bool>;
   { e.LoadPair(spot) } -> std::same_as<typename E::Pair>;
   { e.Copy(pair) } -> std::same_as<typename E::Pair>;
+  // A word, and zero.
+  { e.Widen(r) } -> std::same_as<typename E::Pair>;
   e.StorePair(spot, pair);
   e.Or(pair, pair);
   // Each byte becomes the one whose number stands in the block in its place, or 0.

@@ -15,7 +15,6 @@
 #include "dataplane/burst/rx_ring_burst.h"
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
-#include "dataplane/burst/tx_burst.h"
 #include "dataplane/burst/tx_ring.h"
 
 namespace qsplit::dataplane::burst {
@@ -39,11 +38,6 @@ struct RxRingCode {
   size_t again[2] = {kNone, kNone};
   // For PostHeld of one buffer; kNone: the plan says that it is not called.
   size_t held[2] = {kNone, kNone};
-};
-
-struct TxCode {
-  std::vector<std::byte> bytes;
-  size_t push[2] = {};  // without and with the packet's total length
 };
 
 struct TxRingCode {
@@ -72,7 +66,6 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
                                   Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan,
                                           Instructions which = Instructions::kOfThisProcessor);
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan);
 absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);
@@ -82,7 +75,6 @@ absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);
 namespace a64 {
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan);
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan);
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan);
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan);
 absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);

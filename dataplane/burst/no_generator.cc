@@ -15,7 +15,6 @@ absl::Status NotHere() {
 }  // namespace
 
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan&) { return NotHere(); }
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
   return NotHere();

@@ -178,7 +178,8 @@ class TxRingBurst {
   // `cookies` behind those means nothing.
   uint32_t TakeExpected(const std::byte* slots, uint32_t slot, uint32_t most,
                         const TxExpected* expected, uint32_t first, uint32_t* cookies) const {
-    if (take_expected_ != nullptr) return take_expected_(slots, expected, slot, most, cookies, first);
+    if (take_expected_ != nullptr)
+      return take_expected_(slots, expected, slot, most, cookies, first);
     return TakeExpectedByPlan(done_, slots, slot, most, expected, first, cookies);
   }
   bool takes() const { return done_.slot_count != 0; }

@@ -4,7 +4,6 @@
 #include "dataplane/burst/rx_code.h"
 #include "dataplane/burst/rx_ring_code.h"
 #include "dataplane/burst/slot_code.h"
-#include "dataplane/burst/tx_code.h"
 #include "dataplane/burst/tx_ring_code.h"
 #include "dataplane/burst/x86_emitter.h"
 
@@ -20,11 +19,6 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions which) {
   x86::Emitter emitter(which);
   return RxRingCodeMaker<x86::Emitter>(&emitter, plan).Make();
-}
-
-absl::StatusOr<TxCode> GenerateTx(const TxBurstPlan& plan) {
-  x86::Emitter emitter(Instructions::kOfThisProcessor);
-  return TxCodeMaker<x86::Emitter>(&emitter, plan).Make();
 }
 
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {

@@ -16,6 +16,9 @@ namespace qsplit::bench {
 
 using dataplane::TxPacket;
 
+// Bytes of the packets' headers, of layers 2 and 3.
+inline constexpr uint32_t kHeaders[2] = {14, 20};
+
 // What both have. Nic: the second word of a data descriptor, and whether one is written back.
 template <typename Nic>
 class HandTx {
@@ -65,6 +68,14 @@ class HandTx {
         if (++report_begin_ == slot_count_) report_begin_ = 0;
         sent_ = slot + 1 - consume_ + (slot < consume_ ? slot_count_ : 0);
       }
+      if (Nic::kContext && consume_ == context_at_) {
+        // It holds no packet.
+        context_at_ = UINT32_MAX;
+        --sent_;
+        --in_use_;
+        if (++consume_ == slot_count_) consume_ = 0;
+        continue;
+      }
       const auto run = std::min<uint32_t>(
           {sent_, slot_count_ - consume_, static_cast<uint32_t>(cookies.size()) - count});
       std::copy_n(cookies_.data() + consume_, run, cookies.data() + count);
@@ -84,7 +95,7 @@ class HandTx {
     Nic::Context(l2, l3, words);
     dataplane::StoreRelaxed<uint64_t>(slot, words[0]);
     dataplane::StoreRelaxed<uint64_t>(slot + 8, words[1]);
-    cookies_[produce_] = UINT32_MAX;
+    context_at_ = produce_;
     if (++produce_ == slot_count_) produce_ = 0;
     ++in_use_;
     l2_ = l2;
@@ -102,12 +113,14 @@ class HandTx {
   uint32_t produce_ = 0;
   uint32_t consume_ = 0;
   uint32_t in_use_ = 0;
+  uint32_t context_at_ = UINT32_MAX;  // slot of the one that was set last
   uint32_t l2_ = 0;
   uint32_t l3_ = 0;
 };
 
 // intel.ixgbe.advanced (82599 datasheet 7.2.3.2.3, 7.2.3.2.4).
 struct IxgbeTx {
+  static constexpr const char* kLayout = "intel.ixgbe.advanced";
   static constexpr bool kContext = true;
   static constexpr uint32_t kMaxBytes = 16384;
   static constexpr uint64_t kReport = 1u << 27;
@@ -126,6 +139,7 @@ struct IxgbeTx {
 
 // intel.ice.flex (ice_lan_tx_rx.h, ICE_TX_DESC_CMD_*, ICE_TXD_QW1_*).
 struct IceTx {
+  static constexpr const char* kLayout = "intel.ice.flex";
   static constexpr bool kContext = false;
   static constexpr uint32_t kMaxBytes = 16383;
   static constexpr uint64_t kReport = 1u << 5;

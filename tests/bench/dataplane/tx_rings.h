@@ -1,5 +1,5 @@
-// Contests of transmit queues whose completions stand in rings, or come back by number: through
-// their layouts, and by loops written by hand (hand_tx_rings.h). Memory of such a queue.
+// Contests of transmit queues: through their layouts, and by loops written by hand (hand_tx.h,
+// hand_tx_rings.h). Memory of such a queue.
 #ifndef QSPLIT_TESTS_BENCH_DATAPLANE_TX_RINGS_H_
 #define QSPLIT_TESTS_BENCH_DATAPLANE_TX_RINGS_H_
 
@@ -13,7 +13,7 @@
 namespace qsplit::bench {
 
 struct TxRings {
-  static constexpr uint32_t kSlots = 256;  // packets that have room
+  static constexpr uint32_t kSlots = 256;  // of 64 bytes
   static constexpr uint32_t kQueue = 3;
   static constexpr uint32_t kMemoryKey = 0x5a;
   static constexpr uint64_t kScratchIova = 0x2000'0000;
@@ -27,8 +27,8 @@ struct TxRings {
   std::byte* Cell(size_t number) { return cells[number]; }
 };
 
-// mellanox.mlx5, virtio.packed, linux.af_xdp; or only one of them.
-std::vector<std::vector<Result>> TransmitRingContests(std::string_view only, uint32_t rounds);
+// Of all layouts that have one, or of this one only.
+std::vector<std::vector<Result>> TransmitContests(std::string_view only, uint32_t rounds);
 
 }  // namespace qsplit::bench
 

@@ -180,8 +180,8 @@ void RunTake(const TxRingBurst& burst, Input& in) {
   }
   std::vector<uint32_t> cookies(most);
   std::vector<uint32_t> same(most);
-  const uint32_t taken = TxRingBurst::TakeExpectedByPlan(plan, at, slot, most, expected.data(),
-                                                         first, cookies.data());
+  const uint32_t taken =
+      TxRingBurst::TakeExpectedByPlan(plan, at, slot, most, expected.data(), first, cookies.data());
   MUST(burst.TakeExpected(at, slot, most, expected.data(), first, same.data()) == taken);
   MUST(std::equal(cookies.begin(), cookies.begin() + taken, same.begin()));
 }

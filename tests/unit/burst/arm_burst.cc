@@ -38,26 +38,4 @@ uint32_t ArmRxBurst::PostSame(std::vector<RxBuffer>& buffers, uint32_t first) {
   return count;
 }
 
-ArmTxBurst::ArmTxBurst(const TxBurstPlan& plan)
-    : plan_(plan), code_(Made(a64::GenerateTx(plan))), machine_(code_.bytes) {}
-
-uint32_t ArmTxBurst::PushSame(std::vector<TxPacket>& packets, TxImage& image, uint32_t first) {
-  const auto most = static_cast<uint32_t>(packets.size());
-  std::vector<std::byte> ring(size_t{plan_.slot_count} * plan_.slot_bytes, std::byte{0x5a});
-  std::vector<std::byte> same = ring;
-  std::vector<uint32_t> cookies(plan_.slot_count, 7);
-  std::vector<uint32_t> same_cookies = cookies;
-  const uint32_t count =
-      TxBurst::PushByPlan(plan_, ring.data(), cookies.data(), first, most, packets.data(), image);
-  const ArmMachine::Area images{std::as_writable_bytes(std::span(&image, 1)), true, false};
-  const auto pushed =
-      machine_.Call(code_.push[image.has_total_length ? 1 : 0],
-                    {{Write(same), Write(same_cookies), Read(packets), images}, first, most});
-  EXPECT_EQ(machine_.fault(), "");
-  EXPECT_EQ(pushed, count) << "from slot " << first << ", at most " << most;
-  EXPECT_TRUE(ring == same) << "from slot " << first << ", at most " << most;
-  EXPECT_EQ(cookies, same_cookies);
-  return count;
-}
-
 }  // namespace qsplit::dataplane::burst::testing

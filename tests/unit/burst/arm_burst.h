@@ -28,18 +28,6 @@ class ArmRxBurst {
   ArmMachine machine_;
 };
 
-class ArmTxBurst {
- public:
-  explicit ArmTxBurst(const TxBurstPlan& plan);
-
-  uint32_t PushSame(std::vector<TxPacket>& packets, TxImage& image, uint32_t first);
-
- private:
-  const TxBurstPlan& plan_;
-  TxCode code_;
-  ArmMachine machine_;
-};
-
 }  // namespace qsplit::dataplane::burst::testing
 
 #endif  // QSPLIT_TESTS_UNIT_BURST_ARM_BURST_H_

@@ -130,20 +130,6 @@ RxBurstPlan RandomRxPlan(Random& random) {
   return plan;
 }
 
-TxBurstPlan RandomTxPlan(Random& random) {
-  TxBurstPlan plan;
-  const uint32_t words = 1 + random() % kMaxWords;
-  plan.slot_count = 1 + random() % 40;
-  plan.slot_bytes = 8 * words;
-  plan.address = RandomAddress(words, random, &plan.max_address);
-  const uint32_t bits = 1 + random() % 32;
-  plan.length = RandomPieces(bits, words, random);
-  plan.total_length = RandomPieces(bits, words, random);
-  plan.max_bytes = static_cast<uint32_t>(LowBits(bits));
-  plan.report_words = random() & static_cast<uint32_t>(LowBits(words));
-  return plan;
-}
-
 std::vector<std::byte> RandomRing(const RxBurstPlan& plan, Random& random) {
   std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
   for (size_t at = 0; at < ring.size(); at += 8) {
@@ -169,27 +155,6 @@ std::vector<RxBuffer> RandomBuffers(const RxBurstPlan& plan, Random& random) {
     buffer.cookie = random();
   }
   return buffers;
-}
-
-std::vector<TxPacket> RandomPackets(const TxBurstPlan& plan, Random& random) {
-  std::vector<TxPacket> packets(random() % (plan.slot_count + 4));
-  for (TxPacket& packet : packets) {
-    packet.address = Iova(RandomAddressUpTo(plan.max_address, 0, random));
-    packet.bytes = random() % 32 == 0 ? random() : 1 + random() % plan.max_bytes;
-    packet.cookie = random();
-    if (random() % 64 == 0) packet.bytes = 0;
-  }
-  return packets;
-}
-
-TxImage RandomImage(const TxBurstPlan& plan, Random& random) {
-  TxImage image;
-  for (uint32_t w = 0; w < plan.slot_bytes / 8; ++w) {
-    if (random() % 4 != 0) image.words[w] = random.Wide();
-    if ((plan.report_words >> w & 1) != 0 && random() % 2 == 0) image.report[w] = random.Wide();
-  }
-  image.has_total_length = random() % 2 == 0;
-  return image;
 }
 
 uint32_t RandomSlot(uint32_t slot_count, Random& random) {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "dataplane/burst/rx_burst.h"
-#include "dataplane/burst/tx_burst.h"
 #include "tests/unit/dataplane/test_ring.h"
 
 namespace qsplit::dataplane::burst::testing {
@@ -21,15 +20,12 @@ std::vector<Piece> RandomAddress(uint32_t words, Random& random, uint64_t* most)
 uint64_t RandomAddressUpTo(uint64_t most, uint64_t alignment_mask, Random& random);
 
 RxBurstPlan RandomRxPlan(Random& random);
-TxBurstPlan RandomTxPlan(Random& random);
 
 // A ring for such a plan: any bits, but for most slots those that its tests ask for.
 std::vector<std::byte> RandomRing(const RxBurstPlan& plan, Random& random);
 std::vector<PostedSlot> RandomPosted(const RxBurstPlan& plan, Random& random);
-// Buffers, packets and images, most of which the plan can say.
+// Buffers, most of which the plan can say.
 std::vector<RxBuffer> RandomBuffers(const RxBurstPlan& plan, Random& random);
-std::vector<TxPacket> RandomPackets(const TxBurstPlan& plan, Random& random);
-TxImage RandomImage(const TxBurstPlan& plan, Random& random);
 // Mostly a slot of the ring.
 uint32_t RandomSlot(uint32_t slot_count, Random& random);
 

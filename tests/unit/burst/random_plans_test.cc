@@ -110,34 +110,6 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
 }
 
 TEST(RandomPlans, TransmitIsTheSameInAllWays) {
-  Random random(37);
-  uint64_t pushed = 0;
-  for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
-    SCOPED_TRACE(n);
-    const std::unique_ptr<TxBurst> burst = TxBurst::Create(RandomTxPlan(random), true);
-    const TxBurstPlan& plan = burst->plan();
-    ArmTxBurst arm(plan);
-    for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
-      std::vector<TxPacket> packets = RandomPackets(plan, random);
-      TxImage image = RandomImage(plan, random);
-      const uint32_t first = RandomSlot(plan.slot_count, random);
-      pushed += arm.PushSame(packets, image, first);
-      std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
-      std::vector<std::byte> same = ring;
-      std::vector<uint32_t> cookies(plan.slot_count);
-      std::vector<uint32_t> same_cookies = cookies;
-      const auto most = static_cast<uint32_t>(packets.size());
-      EXPECT_EQ(burst->Push(same.data(), same_cookies.data(), first, most, packets.data(), image),
-                TxBurst::PushByPlan(plan, ring.data(), cookies.data(), first, most, packets.data(),
-                                    image));
-      EXPECT_TRUE(ring == same);
-      EXPECT_EQ(cookies, same_cookies);
-    }
-  }
-  EXPECT_GT(pushed, 1000u);
-}
-
-TEST(RandomPlans, TransmitToAnyRingIsTheSameInAllWays) {
   Random random(43);
   uint64_t pushed = 0;
   uint64_t taken = 0;
