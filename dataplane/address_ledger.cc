@@ -13,6 +13,10 @@ AddressLedger::AddressLedger(uint32_t buffers)
       next_(buffers_.size()),
       bucket_shift_(64 - static_cast<uint32_t>(std::bit_width(mask_))) {}
 
+void AddressLedger::AddEach(std::span<const TxPacket> packets) {
+  for (const TxPacket& packet : packets) Add({packet.address.value, packet.bytes, packet.cookie});
+}
+
 bool AddressLedger::TakeOutOfOrder(uint64_t address, Buffer* out) {
   if (begin_ == published_) return false;
   if (!chained_) ChainAll();

@@ -15,23 +15,18 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/burst/tx_ring.h"
 #include "dataplane/tx_driver.h"
 
 namespace qsplit::dataplane {
 
 class AddressLedger {
  public:
-  struct Buffer {
-    uint64_t address = 0;
-    // Its owner's words, given back with it; `id` is kFirstId or more, and not kNone, or else the
-    // bytes of a packet of which nothing else need be known.
-    uint32_t id = kNone;
-    uint32_t cookie = 0;
-
-    bool IsPacket() const { return id < kFirstId; }
-  };
+  // `id` and `cookie` are its owner's words, given back with it; `id` is kFirstId or more, and not
+  // kNone, or else the bytes of a packet of which nothing else need be known.
+  using Buffer = burst::TxExpected;
   static constexpr uint32_t kNone = UINT32_MAX;
-  static constexpr uint32_t kFirstId = 1u << 31;
+  static constexpr uint32_t kFirstId = Buffer::kNotPackets;
   static_assert(sizeof(Buffer) == sizeof(TxPacket));
 
   // For so many buffers at once.
@@ -52,10 +47,7 @@ class AddressLedger {
     const uint32_t first = end_ & mask_;
     if (chained_ || packets.size() > buffers_.size() - (end_ - begin_) ||
         packets.size() > buffers_.size() - first) [[unlikely]] {
-      for (const TxPacket& packet : packets) {
-        Add({packet.address.value, packet.bytes, packet.cookie});
-      }
-      return;
+      return AddEach(packets);
     }
     // The same members in the same order.
     std::memcpy(static_cast<void*>(&buffers_[first]), packets.data(), packets.size_bytes());
@@ -74,23 +66,19 @@ class AddressLedger {
     SkipGap();
     return true;
   }
-  // As many of these as are the device's next buffers in order, and packets: their cookies; how
-  // many.
-  uint32_t TakeRun(std::span<const uint64_t> addresses, uint32_t* cookies) {
+  // For who takes buffers in the order of Add by itself: how many are the device's, up to the
+  // array's end; 0 where some came in another order. Where they stand, which is the first, and that
+  // so many were taken, all of them packets.
+  uint32_t InOrder() const {
     if (chained_) return 0;
-    const Buffer* const buffers = buffers_.data();
-    const uint32_t most =
-        static_cast<uint32_t>(std::min<size_t>(addresses.size(), published_ - begin_));
-    uint32_t at = begin_;
-    uint32_t count = 0;
-    for (; count < most; ++count, ++at) {
-      const Buffer& buffer = buffers[at & mask_];
-      if (buffer.address != addresses[count] || !buffer.IsPacket()) break;
-      cookies[count] = buffer.cookie;
-    }
-    begin_ = at;
+    return std::min(published_ - begin_, slot_count() - First());
+  }
+  const Buffer* buffers() const { return buffers_.data(); }
+  uint32_t slot_count() const { return mask_ + 1; }
+  uint32_t First() const { return begin_ & mask_; }
+  void TookInOrder(uint32_t count) {
+    begin_ += count;
     SkipGap();
-    return count;
   }
   // Once for each burst of Take: if all came back, begins anew, where memory is in the cache.
   void Rewind() {
@@ -106,6 +94,7 @@ class AddressLedger {
   void SkipGap() {
     while (begin_ != end_ && buffers_[begin_ & mask_].id == kNone) ++begin_;
   }
+  void AddEach(std::span<const TxPacket> packets);
   bool TakeOutOfOrder(uint64_t address, Buffer* out);
   // Makes room at the end where buffers came back.
   void CloseRanks();

@@ -50,6 +50,10 @@ absl::StatusOr<CompletionReader> CompletionReader::Create(const RingShape& shape
   return reader;
 }
 
+void CompletionReader::TakeEach(uint32_t completions, uint32_t slots) {
+  for (; completions > 0; --completions) Take(slots);
+}
+
 bool CompletionReader::Look() {
   uint32_t ahead = 0;
   if (!by_cell_.Read(at_, published_, at_.slot_count(), &ahead)) {

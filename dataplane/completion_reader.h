@@ -79,9 +79,8 @@ class CompletionReader {
   uint32_t Ready() { return Known() != 0 || Look() ? Known() : 0; }
   // Moves on over so many completions, each of `slots` slots of the ring, as Take does.
   void Skip(uint32_t completions, uint32_t slots) {
-    if (MustFill(slots) || at_.has_link()) {
-      for (; completions > 0; --completions) Take(slots);
-      return;
+    if (MustFill(slots) || at_.has_link()) [[unlikely]] {
+      return TakeEach(completions, slots);
     }
     at_.SkipSlots(completions * slots);
   }
@@ -129,6 +128,7 @@ class CompletionReader {
 
  private:
   CompletionReader() = default;
+  void TakeEach(uint32_t completions, uint32_t slots);
   // Whether a completion of so many slots must be filled when it is taken.
   bool MustFill(uint32_t slots) const { return !fills_.empty() && !(fills_once_ && slots == 1); }
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }

@@ -145,6 +145,8 @@ absl::StatusOr<Doorbells> Doorbells::Compile(
       default:
         return absl::InvalidArgumentError(absl::StrCat(what, ": no target"));
     }
+    bell.kind = KindOf(bell);
+    bell.of_count = bell.terms[0].source == Source::kCount;
   }
   if (shape.view.need_wakeup != nullptr) {
     if (absl::Status status = CheckCell(shape.view.need_wakeup, 4, "need-wakeup flag");
@@ -162,6 +164,15 @@ absl::StatusOr<Doorbells> Doorbells::OfProducer(const RingShape& shape) {
 
 absl::StatusOr<Doorbells> Doorbells::OfConsumer(const RingShape& shape) {
   return Compile(shape, shape.ring->consumer_doorbells(), shape.view.consumer_doorbells, false);
+}
+
+Doorbells::Bell::Kind Doorbells::KindOf(const Bell& bell) {
+  if (bell.cell == nullptr || bell.suppression != Bell::Suppression::kNone) return Bell::Kind::kAny;
+  if (bell.copies_descriptor) return bell.bytes == 8 ? Bell::Kind::kWord : Bell::Kind::kAny;
+  const Source source = bell.terms[0].source;
+  return bell.term_count == 1 && (source == Source::kIndex || source == Source::kCount)
+             ? Bell::Kind::kPosition
+             : Bell::Kind::kAny;
 }
 
 bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
@@ -183,19 +194,7 @@ bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
     }
   }
   if (bell.cell == nullptr) return true;
-  switch (bell.barrier) {
-    case v1::BARRIER_MEMORY_BEFORE_DEVICE:
-      DescriptorsBeforeRegister();
-      break;
-    case v1::BARRIER_MEMORY_BEFORE_MEMORY:
-      DescriptorsBeforeMemoryDoorbell();
-      break;
-    case v1::BARRIER_FULL:
-      StoresBeforeLoads();
-      break;
-    default:
-      break;
-  }
+  Order(bell.barrier);
   if (bell.copies_descriptor) [[unlikely]] {
     if (bell.bytes == 4) {
       uint32_t word;

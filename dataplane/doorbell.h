@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/status/statusor.h"
 #include "dataplane/barriers.h"
@@ -47,7 +48,19 @@ class Doorbells {
   // sleeps, or has no doorbell but a system call: the caller must wake it.
   bool Ring(const DoorbellState& state) const {
     bool wake = false;
-    for (uint32_t i = 0; i < count_; ++i) wake = RingOne(bells_[i], state) || wake;
+    for (uint32_t i = 0; i < count_; ++i) {
+      const Bell& bell = bells_[i];
+      if (bell.kind == Bell::Kind::kPosition) {
+        StoreValue(bell, (bell.of_count ? state.count : state.index) & bell.terms[0].mask);
+      } else if (bell.kind == Bell::Kind::kWord) {
+        uint64_t word;
+        std::memcpy(&word, state.descriptor, sizeof word);
+        Order(bell.barrier);
+        StoreRelease<uint64_t>(bell.cell, word);
+      } else {
+        wake = RingOne(bell, state) || wake;
+      }
+    }
     if (need_wakeup_ != nullptr) {
       // Either the device sees the doorbell in its last look before sleeping, or this load sees its
       // flag: pairs with the fence in NotificationSwitch::Set.
@@ -70,6 +83,10 @@ class Doorbells {
     bool byte_swap = false;
     bool copies_descriptor = false;
     v1::Barrier barrier = v1::BARRIER_NONE;
+    // Most say a position, or copy a word, and nothing allows leaving them out.
+    enum class Kind : uint8_t { kAny, kPosition, kWord };
+    Kind kind = Kind::kAny;
+    bool of_count = false;  // kPosition: not of the index
     uint64_t constant = 0;  // the sum of all constant terms
     std::array<Term, 4> terms;
     uint32_t term_count = 0;
@@ -85,7 +102,24 @@ class Doorbells {
                                    const std::string& what, Bell* bell);
   static absl::Status CompileSuppression(const RingShape& shape, const v1::Doorbell& from,
                                          const std::string& what, Bell* bell);
+  static Bell::Kind KindOf(const Bell& bell);
   [[gnu::hot]] bool RingOne(const Bell& bell, const DoorbellState& state) const;
+  static void Order(v1::Barrier barrier) {
+    if (barrier == v1::BARRIER_MEMORY_BEFORE_DEVICE) {
+      DescriptorsBeforeRegister();
+    } else if (barrier == v1::BARRIER_MEMORY_BEFORE_MEMORY) {
+      DescriptorsBeforeMemoryDoorbell();
+    } else if (barrier == v1::BARRIER_FULL) {
+      StoresBeforeLoads();
+    }
+  }
+  // Of a bell with one term, this much of its source.
+  static void StoreValue(const Bell& bell, uint64_t source) {
+    Order(bell.barrier);
+    // Release: as in RingOne.
+    StoreCell(bell.cell, bell.bytes, bell.byte_swap,
+              bell.constant + (source << bell.terms[0].shift));
+  }
 
   std::array<Bell, kMaxDoorbells> bells_;
   uint32_t count_ = 0;

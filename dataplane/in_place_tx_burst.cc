@@ -184,21 +184,6 @@ uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxReq
   return done;
 }
 
-uint32_t InPlaceTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
-                                    PushResult* why) {
-  *why = PushResult::kPushed;
-  uint32_t done = 0;
-  while (done < packets.size()) {
-    done += PushRun(packets.subspan(done), request);
-    if (done == packets.size()) break;
-    const TxSegment one{packets[done].address, packets[done].bytes};
-    *why = Push(std::span(&one, 1), request, packets[done].cookie);
-    if (*why != PushResult::kPushed) break;
-    ++done;
-  }
-  return done;
-}
-
 AccessReport InPlaceTxDriver::Access() const {
   for (const auto& burst : bursts_) {
     if (burst != nullptr) return AccessReport::Burst(burst->code_status());

@@ -34,7 +34,8 @@ class InPlaceTxDriver {
   uint32_t MinPacketBytes() const { return shape_.queue->limits().min_bytes_per_packet(); }
   uint32_t Outstanding() const { return outstanding_; }
   PushResult Push(std::span<const TxSegment> segments, const TxRequest& request, uint32_t cookie);
-  uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request, PushResult* why);
+  // Of TxDriver::PushBurst, the first packets that are of the common case; how many.
+  [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   bool Publish();
   uint32_t Reclaim(std::span<uint32_t> cookies);
   AccessReport Access() const;
@@ -70,8 +71,6 @@ class InPlaceTxDriver {
   std::unique_ptr<burst::TxBurst> MakeBurst(const TxDataForm& data, AccessMode most) const;
   // Fills in plan->image; plan->burst stays null where a burst cannot say the request.
   void MakeImages(Plan* plan) const;
-  // Packets of the common case; how many.
-  uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   // These one after the other, the last one with a report or not; how many.
   uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }

@@ -14,7 +14,7 @@ constexpr size_t kKeys = 64;  // that are looked at together
 }  // namespace
 
 // `packets` were written.
-inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report) {
+[[gnu::always_inline]] inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report) {
   const auto count = static_cast<uint32_t>(packets.size());
   const uint32_t slots = count * plain_packet_.slots;
   const uint32_t owed = coalesces_ ? (report ? plain_owed_ : 0) : count * plain_owed_;
@@ -38,7 +38,7 @@ inline void RingTxDriver::AddRun(std::span<const TxPacket> packets, bool report)
 }
 
 // What a doorbell copies.
-inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
+[[gnu::always_inline]] inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written,
                                    bool reported) {
   if (call_.has_kept == 0 || posts_->BellBytes() > kWord) [[unlikely]] {
     return KeepBellSlowly(plan, packet, written, reported);
@@ -47,7 +47,7 @@ inline void RingTxDriver::KeepBell(const Plan& plan, const TxPacket& packet, uin
   posts_->SetBell(call_.kept | (reported ? image.report[plan.burst->code->plan().kept_word] : 0));
 }
 
-inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
+[[gnu::always_inline]] inline uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets,
                                        bool report) {
   const burst::TxRingBurst& code = *plan.burst->code;
   const auto most = static_cast<uint32_t>(packets.size());
@@ -155,33 +155,32 @@ bool RingTxDriver::WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t
   return any;
 }
 
+bool RingTxDriver::FindContext(Plan* plan) {
+  bool emit = false;
+  DescriptorBytes unused;
+  const uint32_t place =
+      contexts_.Find(program_.requests, plan->context, plan->request, 0, &emit, &unused);
+  if (emit) return false;  // the engine sets it up with the first packet
+  plan->seen_at = contexts_.changes();
+  if (place != plan->place) {
+    plan->place = place;
+    MakeImages(plan);
+  }
+  return plan->burst != nullptr;
+}
+
 uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxRequest& request) {
   Plan& plan = PlanFor(request);
   if (plan.burst == nullptr) return 0;
   if (plan.context != TxProgram::kNoContext && plan.context != program_.prefix &&
-      plan.seen_at != contexts_.changes()) {
-    bool emit = false;
-    DescriptorBytes unused;
-    const uint32_t place =
-        contexts_.Find(program_.requests, plan.context, plan.request, 0, &emit, &unused);
-    if (emit) return 0;  // the engine sets it up with the first packet
-    plan.seen_at = contexts_.changes();
-    if (place != plan.place) {
-      plan.place = place;
-      MakeImages(&plan);
-      if (plan.burst == nullptr) return 0;
-    }
+      plan.seen_at != contexts_.changes() && !FindContext(&plan)) {
+    return 0;
   }
   const uint32_t most = PlainRoom(static_cast<uint32_t>(packets.size()));
-  if (!coalesces_) return WriteRun(plan, packets.first(most), false);
   const uint32_t slots = plain_packet_.slots;
   uint32_t done = 0;
   while (done < most) {
-    // Up to the one that is reported.
-    const uint32_t slots_left = most_unreported_ - std::min(most_unreported_, slots_since_report_);
-    const uint32_t until =
-        std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
-                              Whole(slots_left + slots - 1)));
+    const uint32_t until = UntilReport();
     const uint32_t run = std::min(most - done, until);
     const uint32_t written = WriteRun(plan, packets.subspan(done, run), run == until);
     done += written;
@@ -193,28 +192,23 @@ uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxReques
   return done;
 }
 
-uint32_t RingTxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
-                                 PushResult* why) {
-  *why = PushResult::kPushed;
-  uint32_t done = 0;
-  while (done < packets.size()) {
-    done += PushRun(packets.subspan(done), request);
-    if (done == packets.size()) break;
-    const TxSegment one{packets[done].address, packets[done].bytes};
-    *why = Push(std::span(&one, 1), request, packets[done].cookie);
-    if (*why != PushResult::kPushed) break;
-    ++done;
-  }
-  return done;
-}
-
 uint32_t RingTxDriver::TakeRun(std::span<const uint64_t> keys, uint32_t* cookies) {
-  const bool by_address = rings_.how == TxReturn::kAddress;
-  const uint32_t count = by_address ? addresses_.TakeRun(keys, cookies)
-                                    : ledger_.FinishRemembered(keys, published_packets_, cookies);
-  if (by_address) ledger_.FinishElsewhere(count);
+  if (rings_.how == TxReturn::kAddress) return 0;
+  const uint32_t count = ledger_.FinishRemembered(keys, published_packets_, cookies);
   owed_ -= count * plain_owed_;
   posts_->Free(count * plain_packet_.slots);
+  return count;
+}
+
+uint32_t RingTxDriver::TakeInOrder(uint32_t most, uint32_t* cookies) {
+  const uint32_t count = takes_->TakeExpected(
+      shape_.view.rings[rings_.completions->ring_index].slots, completions_->position().index(),
+      std::min(most, addresses_.InOrder()), addresses_.buffers(), addresses_.First(), cookies);
+  addresses_.TookInOrder(count);
+  ledger_.FinishElsewhere(count);
+  owed_ -= count * plain_owed_;
+  posts_->Free(count * plain_packet_.slots);
+  completions_->Skip(count, takes_->done().step_slots);
   return count;
 }
 
@@ -271,6 +265,7 @@ uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
   const burst::TxDonePlan& done = takes_->done();
   const std::byte* slots = shape_.view.rings[rings_.completions->ring_index].slots;
   const bool own = rings_.CompletesInOwnSlots();
+  const bool by_address = rings_.how == TxReturn::kAddress;
   uint64_t keys[kKeys];
   uint32_t count = 0;
   for (;;) {
@@ -281,6 +276,12 @@ uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
     if (own) most = std::min<size_t>(most, published_packets_ - ledger_.Finished());
     if (completions_->CellDecides()) most = std::min<size_t>(most, completions_->Ready());
     if (most == 0) break;
+    if (by_address && addresses_.InOrder() != 0) {
+      const uint32_t run = TakeInOrder(static_cast<uint32_t>(most), cookies.data() + count);
+      count += run;
+      if (run != 0) continue;
+      most = 1;
+    }
     const uint32_t n =
         takes_->Take(slots, at.index(), static_cast<uint32_t>(most), at.phase(), keys);
     const uint32_t taken = TakeKeys(std::span(keys).first(n), cookies.data(), &count);
@@ -288,7 +289,7 @@ uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
     // At the ring's end it may go on at its beginning.
     if (taken < n || n == 0 || (n < most && at.index() != 0)) break;
   }
-  if (rings_.how == TxReturn::kAddress) addresses_.Rewind();
+  if (by_address) addresses_.Rewind();
   completions_->Publish();
   return count;
 }

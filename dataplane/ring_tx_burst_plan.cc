@@ -143,8 +143,9 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
       plain_packet_.count == 0 || rings_.posts->ring->has_sequence()) {
     return;
   }
-  const std::optional<burst::TxDonePlan> done = MakeDone();
+  std::optional<burst::TxDonePlan> done = MakeDone();
   if (alone_ && (!done.has_value() || !done->tests.empty())) return;
+  if (alone_) done->expected_count = addresses_.slot_count();
   const auto* const takes = done.has_value() ? &*done : nullptr;
   bursts_.reserve(2 * program_.posts.size());  // plans point to them
   for (const TxPost& post : program_.posts) {

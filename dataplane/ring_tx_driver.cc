@@ -233,19 +233,14 @@ RingTxDriver::Plan RingTxDriver::MakePlan(const TxRequest& request) const {
   return plan;
 }
 
-RingTxDriver::Plan& RingTxDriver::PlanFor(const TxRequest& request) {
-  if (request.wants.bits == 0) return plain_;
-  static_assert(std::has_unique_object_representations_v<TxRequest>);
-  if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) {
-    last_plan_ = MakePlan(request);
-    if (++last_prefix_ == 0) {
-      // Nobody knows any more which of them said what.
-      std::fill(prefixes_.begin(), prefixes_.end(), 0);
-      last_prefix_ = kPlainPrefix + 1;
-    }
-    last_plan_.prefix = last_prefix_;
+void RingTxDriver::ChangePlan(const TxRequest& request) {
+  last_plan_ = MakePlan(request);
+  if (++last_prefix_ == 0) {
+    // Nobody knows any more which of them said what.
+    std::fill(prefixes_.begin(), prefixes_.end(), 0);
+    last_prefix_ = kPlainPrefix + 1;
   }
-  return last_plan_;
+  last_plan_.prefix = last_prefix_;
 }
 
 bool RingTxDriver::Publish() {

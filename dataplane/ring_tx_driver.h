@@ -13,8 +13,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -58,8 +60,8 @@ class RingTxDriver {
     }
     return PushAny(segments, request, cookie);
   }
-  [[gnu::hot]] uint32_t PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
-                                  PushResult* why);
+  // Of TxDriver::PushBurst, the first packets that are of the common case; how many.
+  [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   uint32_t BytesBefore() const { return program_.before_bytes; }
   AccessReport Access() const;
   [[gnu::hot]] bool Publish();
@@ -140,7 +142,16 @@ class RingTxDriver {
   void MakeImages(Plan* plan) const;
   uint32_t FindMaxSegments() const;
   Plan MakePlan(const TxRequest& request) const;
-  Plan& PlanFor(const TxRequest& request);
+  Plan& PlanFor(const TxRequest& request) {
+    if (request.wants.bits == 0) return plain_;
+    static_assert(std::has_unique_object_representations_v<TxRequest>);
+    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) [[unlikely]] {
+      ChangePlan(request);
+    }
+    return last_plan_;
+  }
+  // The last plan becomes that of another request.
+  [[gnu::cold, gnu::noinline]] void ChangePlan(const TxRequest& request);
   // Descriptors and slots that so many buffers need; false: more than a packet can ever have.
   bool Measure(const TxPost& first, uint32_t buffers, uint32_t* descriptors, uint32_t* slots) const;
   // Everything that can go wrong, before anything is written.
@@ -198,10 +209,17 @@ class RingTxDriver {
     const uint32_t slots = plain_packet_.slots;
     return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
   }
-  // Packets of the common case, as bursts; how many.
-  [[gnu::hot]] uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
+  // Whether the plan's context is there for its next packet, named by its images.
+  [[gnu::noinline]] bool FindContext(Plan* plan);
   // These one after the other, the last one with a report or not; how many.
-  [[gnu::hot]] uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  // Packets up to the one that is reported.
+  uint32_t UntilReport() const {
+    if (!coalesces_) return UINT32_MAX;
+    const uint32_t slots = most_unreported_ - std::min(most_unreported_, slots_since_report_);
+    return std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
+                                 Whole(slots + plain_packet_.slots - 1)));
+  }
   void AddRun(std::span<const TxPacket> packets, bool report);
   void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
               uint32_t bytes, std::byte* to) const;
@@ -230,6 +248,8 @@ class RingTxDriver {
   // What they name; how many, before one that is not for bursts.
   uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
   uint32_t TakeRun(std::span<const uint64_t> keys, uint32_t* cookies);
+  // Of at most so many completions those that name buffers in the order of Push; how many.
+  uint32_t TakeInOrder(uint32_t most, uint32_t* cookies);
   bool TakeOne(uint64_t key, uint32_t* cookies, uint32_t* count);
   // All packets up to the one that holds this slot, if that is published.
   // completion: that named it, of a form; null: it says nothing else that is wanted.

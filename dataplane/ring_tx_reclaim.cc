@@ -205,6 +205,8 @@ uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
   // A completion that says when its packet left is the engine's to read.
   if (takes_ != nullptr && (alone_ || !times_.AnyWaits())) {
     count += TakeDone(cookies.subspan(count));
+    count += ledger_.TakeCookies(cookies.subspan(count));
+    // What bursts do not know may follow.
     if (count < cookies.size() && !takes_->done().tests.empty()) Poll();
     if (posts_->SlotsReturnByCell()) posts_->Room();
   } else {

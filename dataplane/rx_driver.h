@@ -32,9 +32,9 @@ class BurstCache;
 struct RxOptions {
   // Metadata that Poll should decode; others are left out and cost nothing.
   RxFields wanted = RxFields::All();
-  // Size of every buffer in bytes, where the layout sets it for the whole queue rather than in each
-  // descriptor: Post then refuses smaller buffers and the device uses this many bytes of each.
-  // 0: the layout has buffer.length in its post form.
+  // Size of every buffer in bytes. Where the layout sets it for the whole queue rather than in each
+  // descriptor, Post refuses smaller buffers and the device uses this many bytes of each.
+  // 0: not known; the layout has buffer.length in its post form.
   uint32_t buffer_bytes = 0;
   // The largest packet that is expected, in bytes; 0: not known. Where a descriptor may have
   // several buffers, all of which one packet takes, it gets no more of them than this needs.

@@ -408,7 +408,7 @@ bool RxProgram::AddTable(const std::vector<Table::Gather>& gathers, const Words&
                          RecordPlan* plan) const {
   Table table;
   table.gathers = gathers;
-  if (table.bits() > kMostBits) return false;
+  if (table.bits() > kMostBits || plan->tables.size() == burst::kMaxTables) return false;
   std::vector<uint8_t> lanes;
   for (size_t l = 0; l < plan->lanes.size(); ++l) {
     const burst::Lane& lane = plan->lanes[l];

@@ -70,8 +70,19 @@ PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& 
 }
 uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
                              PushResult* why) {
-  return in_place_ ? in_place_->PushBurst(packets, request, why)
-                   : ring_->PushBurst(packets, request, why);
+  *why = PushResult::kPushed;
+  uint32_t done = 0;
+  while (done < packets.size()) {
+    const std::span<const TxPacket> rest = packets.subspan(done);
+    done += in_place_ ? in_place_->PushRun(rest, request) : ring_->PushRun(rest, request);
+    if (done == packets.size()) break;
+    // One that is not of the common case.
+    const TxSegment one{packets[done].address, packets[done].bytes};
+    *why = Push(std::span(&one, 1), request, packets[done].cookie);
+    if (*why != PushResult::kPushed) break;
+    ++done;
+  }
+  return done;
 }
 AccessReport TxDriver::Access() const {
   return in_place_ != nullptr ? in_place_->Access() : ring_->Access();

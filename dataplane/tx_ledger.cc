@@ -6,7 +6,11 @@
 namespace qsplit::dataplane {
 
 TxLedger::TxLedger(uint32_t packets, uint32_t by_slots, burst::TxMemory bursts)
-    : entries_(packets), free_(packets), free_count_(packets), by_slot_(by_slots, kNone) {
+    : entries_(packets),
+      free_(packets),
+      free_count_(packets),
+      capacity_(packets),
+      by_slot_(by_slots, kNone) {
   if (bursts == burst::TxMemory::kOrder) cookies_.resize(std::bit_ceil(packets));
   cookie_mask_ = static_cast<uint32_t>(cookies_.size()) - 1;
   if (bursts == burst::TxMemory::kId) remembered_.resize(packets);

@@ -45,7 +45,7 @@ class TxLedger {
 
   bool Full() const { return Free() == 0; }
   // How many more can be added.
-  uint32_t Free() const { return static_cast<uint32_t>(entries_.size()) - count_; }
+  uint32_t Free() const { return capacity_ - count_; }
   uint32_t Count() const { return count_; }  // those whose cookie was not taken
   // Packets ever added, and ever finished.
   uint64_t Added() const { return added_; }
@@ -176,6 +176,7 @@ class TxLedger {
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;  // a stack
   uint32_t free_count_ = 0;
+  uint32_t capacity_ = 0;
   uint32_t count_ = 0;
   uint64_t added_ = 0;
   uint64_t finished_ = 0;

@@ -23,6 +23,8 @@ namespace {
 // Buffers of a pool that receiving leaves alone where it can.
 constexpr uint32_t kKeepBack = 64;
 constexpr uint64_t kScratchGrain = 64;
+// What a frame has in front of what the MTU counts: addresses, type, two VLAN tags.
+constexpr uint32_t kLinkHeaderBytes = 14 + 2 * 4;
 
 // Whether calls on the socket poll the device, as the daemon may have asked for.
 bool PollsInCalls(int socket) {
@@ -210,15 +212,19 @@ absl::Status LeaseParts::BuildRx(const layout::VerifiedLayout& layout, uint32_t 
                                             options.buffer_bytes, " were asked for"));
   }
   dataplane::RxOptions rx_options;
-  rx_options.buffer_bytes = grant.rx_buffer_bytes();
+  rx_options.buffer_bytes =
+      grant.rx_buffer_bytes() != 0 ? grant.rx_buffer_bytes() : options.buffer_bytes;
+  rx_options.packet_bytes = options.packet_bytes;
+  if (options.packet_bytes == 0 && acquired.mtu_bytes() != 0) {
+    rx_options.packet_bytes = acquired.mtu_bytes() + kLinkHeaderBytes;
+  }
   rx_options.bursts = &core->bursts;
   absl::StatusOr<dataplane::RxDriver> driver =
       dataplane::RxDriver::Create(layout, *view, rx_options);
   if (!driver.ok()) return driver.status();
   BufferPool* pool = pools[i];
   RxQueueImpl::Setup setup{.bell = *bell, .number = grant.queue()};
-  setup.buffer_bytes =
-      grant.rx_buffer_bytes() != 0 ? grant.rx_buffer_bytes() : options.buffer_bytes;
+  setup.buffer_bytes = rx_options.buffer_bytes;
   // Some buffers must be left to hold packets and to send from.
   setup.max_posted = std::min(driver->Capacity(), std::max<uint32_t>(1, pool->count() / 2));
   if (pool->count() >= driver->Capacity() + kKeepBack) setup.max_posted = driver->Capacity();

@@ -188,6 +188,7 @@ absl::StatusOr<v1::AcquireLeaseResponse> Broker::State::Opened(
   *response.mutable_lease() = ToProto(lease);
   *response.mutable_grant() = lease::ToProto(*grant, lease.queues);
   for (const std::string& role : plan.roles_in_software) response.add_roles_in_software(role);
+  response.set_mtu_bytes(lease.room->device->State().mtu_bytes);
   hub->PublishLease(v1::LEASE_EVENT_ACQUIRED, response.lease());
   Publish(*lease.room);
   return response;

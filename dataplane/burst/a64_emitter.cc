@@ -346,6 +346,12 @@ Emitter::Pair Emitter::Copy(const Pair& from) {
   return pair;
 }
 
+Emitter::Pair Emitter::Widen(const Reg& word) {
+  const Pair pair = cc_.newVecQ();
+  cc_.fmov(pair.d(), word);
+  return pair;
+}
+
 void Emitter::Shuffle(const Pair& pair, int32_t numbers_at) {
   const Pair numbers = LoadPair({Block(numbers_at)});
   cc_.tbl(pair.b16(), pair.b16(), numbers.b16());

@@ -17,6 +17,7 @@ Assembly::Assembly(const asmjit::Environment& environment) {
 void Assembly::Attach(asmjit::BaseCompiler* compiler) {
   holder_.attach(compiler);
   base_ = compiler;
+  base_->addEncodingOptions(asmjit::EncodingOptions::kOptimizedAlign);  // few long nops
   block_label_ = base_->newLabel();
 }
 

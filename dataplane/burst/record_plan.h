@@ -29,6 +29,9 @@ namespace qsplit::dataplane::burst {
 inline constexpr uint32_t kMaxWords = 8;
 inline constexpr uint32_t kMetaWords = 5;
 inline constexpr size_t kMaxLanes = 8;
+inline constexpr size_t kMaxTables = 16;
+// Descriptors that an interpreter works on together, at most.
+inline constexpr uint32_t kColumn = 32;
 
 // (word & mask) == value must hold.
 struct WordTest {
@@ -48,6 +51,8 @@ struct Piece {
   uint64_t Get(uint64_t raw) const {
     return (((byte_swap ? __builtin_bswap64(raw) : raw) >> shift) & mask) << place;
   }
+  // Whether it is all of the word, as it stands there.
+  bool IsWord() const { return mask == ~uint64_t{0} && !byte_swap; }
   // The bits of the word that carry `number`.
   uint64_t Put(uint64_t number) const {
     const uint64_t bits = ((number >> place) & mask) << shift;

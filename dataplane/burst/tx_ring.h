@@ -92,6 +92,18 @@ struct TxRingPlan {
   }
 };
 
+// A buffer that is on its way, in the order in which they went.
+struct TxExpected {
+  static constexpr uint32_t kNotPackets = 1u << 31;
+
+  uint64_t address = 0;
+  uint32_t id = UINT32_MAX;  // from kNotPackets on: it is no packet of which nothing else is known
+  uint32_t cookie = 0;
+
+  bool IsPacket() const { return id < kNotPackets; }
+};
+static_assert(sizeof(TxExpected) == 16);
+
 // Completions of one ring: which bits those of the common case have, and what they name.
 struct TxDonePlan {
   static constexpr size_t kMaxTests = kMaxWords;
@@ -107,6 +119,9 @@ struct TxDonePlan {
   // The word that hands over first, read with acquire. Empty: what is there is the driver's.
   std::vector<Test> tests;
   std::vector<Piece> key;
+  // Not 0: keys are addresses, which nothing is tested of and which come back in the order in which
+  // they went as a rule; so many TxExpected stand in an array.
+  uint32_t expected_count = 0;
 };
 
 // Descriptors of a packet but for its own numbers, by plan's words; and bits that ask for a report.
@@ -158,6 +173,14 @@ class TxRingBurst {
     if (take_ != nullptr) return take_(slots, nullptr, slot, most, keys, values_[phase & 1].data());
     return TakeByPlan(done_, slots, slot, most, phase, keys);
   }
+  // Of completions from `slot` on, as above, those that name packets which are expected from number
+  // `first` on, not beyond the array's last: their cookies, and how many there were. What stands in
+  // `cookies` behind those means nothing.
+  uint32_t TakeExpected(const std::byte* slots, uint32_t slot, uint32_t most,
+                        const TxExpected* expected, uint32_t first, uint32_t* cookies) const {
+    if (take_expected_ != nullptr) return take_expected_(slots, expected, slot, most, cookies, first);
+    return TakeExpectedByPlan(done_, slots, slot, most, expected, first, cookies);
+  }
   bool takes() const { return done_.slot_count != 0; }
 
   const TxRingPlan& plan() const { return plan_; }
@@ -173,12 +196,18 @@ class TxRingBurst {
                              const TxRingImage& image);
   static uint32_t TakeByPlan(const TxDonePlan& plan, const std::byte* slots, uint32_t slot,
                              uint32_t most, uint32_t phase, uint64_t* keys);
+  static uint32_t TakeExpectedByPlan(const TxDonePlan& plan, const std::byte* slots, uint32_t slot,
+                                     uint32_t most, const TxExpected* expected, uint32_t first,
+                                     uint32_t* cookies);
 
   using PushCode = uint32_t (*)(std::byte* slots, TxRingCall* call, uint32_t slot, uint32_t most,
                                 const TxPacket* packets, const TxRingImage* image);
   // values: what the tests compare with.
   using TakeCode = uint32_t (*)(const std::byte* slots, const void* nothing, uint32_t slot,
                                 uint32_t most, uint64_t* keys, const uint64_t* values);
+  using TakeExpectedCode = uint32_t (*)(const std::byte* slots, const TxExpected* expected,
+                                        uint32_t slot, uint32_t most, uint32_t* cookies,
+                                        uint64_t first);
 
  private:
   TxRingBurst() = default;
@@ -189,6 +218,7 @@ class TxRingBurst {
   CodeMemory code_;
   PushCode push_ = nullptr;
   TakeCode take_ = nullptr;
+  TakeExpectedCode take_expected_ = nullptr;
   absl::Status code_status_;
 };
 

@@ -47,11 +47,12 @@ class TxRingPush {
   void PointHeld(uint32_t packets);
   void Advance(uint32_t packets);
 
-  // Whether anything is asked of this word by itself.
-  bool IsOwn(uint32_t which) const {
-    return which == plan_.held_word || which == plan_.kept_word ||
-           (plan_.report_words >> which & 1) != 0;
+  // Whether the last packet's word is needed once more.
+  bool IsNeeded(uint32_t which) const {
+    return which == plan_.kept_word || (plan_.report_words >> which & 1) != 0;
   }
+  // Two words from this one on as one step, if they can be.
+  std::optional<TxWordPair> PairAt(uint32_t which) const;
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
 
@@ -59,8 +60,10 @@ class TxRingPush {
   bool NeedsAddress() const;
 
   void Packet();
-  void TwoWords(uint32_t which, const Reg& id);
+  void TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
   void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  // What a word has of the packet's numbers; it has some.
+  Reg Parts(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
   Reg NumberOf(const TxWord::Part& part, const Reg& address, const Reg& bytes, const Reg& id);
   void Remember(const Reg& id);
   // What the caller wants to have of the last one; and that once more, with the report: it is not
@@ -78,7 +81,10 @@ class TxRingPush {
   static constexpr uint32_t kMaxPairs = 8;
   std::array<std::optional<TxWordPair>, kMaxPacketWords> pairs_;
   std::array<Pair, kMaxPacketWords> constants_;
-  // Words that are needed once more, of the packet before.
+  // Words that are the image's, as far as there are registers for them.
+  static constexpr uint32_t kMaxSame = 2;
+  std::array<std::optional<Reg>, kMaxPacketWords> same_;
+  // Words that are needed once more, of the packet before: what they have of its numbers.
   std::array<std::optional<Reg>, kMaxPacketWords> before_;
 };
 
@@ -105,7 +111,7 @@ asmjit::FuncNode* TxRingPush<Emitter>::Emit() {
   LoadCall();
   FindPairs();
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if ((plan_.report_words >> w & 1) == 0 && w != plan_.kept_word) continue;
+    if (!IsNeeded(w) || plan_.words[w].parts.empty()) continue;
     before_[w] = emitter_->New();
     emitter_->Set(*before_[w], 0);
   }
@@ -152,48 +158,72 @@ void TxRingPush<Emitter>::Advance(uint32_t packets) {
 }
 
 template <typename Emitter>
+std::optional<TxWordPair> TxRingPush<Emitter>::PairAt(uint32_t which) const {
+  const TxWord* const words = &plan_.words[which];
+  if (which + 1 >= plan_.words.size() || words[0].offset % 16 != 0 ||
+      words[1].offset != words[0].offset + 8 || which == plan_.held_word ||
+      which + 1 == plan_.held_word) {
+    return std::nullopt;
+  }
+  TxWordPair pair;
+  bool all = true;
+  for (uint32_t i = 0; i < 2; ++i) {
+    all = all && (words[i].parts.empty() || !IsNeeded(which + i));
+    for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
+  }
+  if (all) return pair;
+  if (!words[1].parts.empty()) return std::nullopt;
+  pair = {};
+  pair.one_word = true;
+  return pair;
+}
+
+template <typename Emitter>
 void TxRingPush<Emitter>::FindPairs() {
-  if (!emitter_->has_pairs()) return;
   uint32_t count = 0;
-  for (uint32_t w = 0; w + 1 < plan_.words.size() && count < kMaxPairs; ++w) {
-    const TxWord* const words = &plan_.words[w];
-    if (IsOwn(w) || IsOwn(w + 1) || words[0].offset % 16 != 0 ||
-        words[1].offset != words[0].offset + 8) {
-      continue;
+  uint32_t same = 0;
+  for (uint32_t w = 0; w < plan_.words.size(); ++w) {
+    const Spot constant = walk_.More(offsetof(TxRingImage, words) + size_t{8} * w);
+    if (emitter_->has_pairs() && count < kMaxPairs) pairs_[w] = PairAt(w);
+    if (pairs_[w].has_value()) {
+      TxWordPair& pair = *pairs_[w];
+      constants_[w] = emitter_->LoadPair(constant);
+      if (pair.shuffles) {
+        pair.shuffle_at = emitter_->AddBytes(std::as_bytes(std::span(pair.from)), 16);
+      }
+      ++w;
+      ++count;
+    } else if (plan_.words[w].parts.empty() && same < kMaxSame) {
+      same_[w] = Load(constant, 8);
+      ++same;
     }
-    TxWordPair pair;
-    bool all = true;
-    for (uint32_t i = 0; i < 2; ++i) {
-      for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
-    }
-    if (!all) continue;
-    constants_[w] = emitter_->LoadPair(walk_.More(offsetof(TxRingImage, words) + size_t{8} * w));
-    if (pair.shuffles) {
-      pair.shuffle_at = emitter_->AddBytes(std::as_bytes(std::span(pair.from)), 16);
-    }
-    pairs_[w++] = pair;
-    ++count;
   }
 }
 
 template <typename Emitter>
 bool TxRingPush<Emitter>::NeedsAddress() const {
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if (pairs_[w].has_value()) {
-      ++w;
-      continue;
-    }
+    const bool is_pair = pairs_[w].has_value();
+    const bool shuffles = is_pair && !pairs_[w]->one_word;
     for (const TxWord::Part& part : plan_.words[w].parts) {
-      if (part.source == TxSource::kAddress) return true;
+      if (part.source == TxSource::kAddress && !shuffles) return true;
     }
+    if (is_pair) ++w;
   }
   return plan_.address_not != 0;
 }
 
 template <typename Emitter>
-void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& id) {
+void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address, const Reg& bytes,
+                                   const Reg& id) {
   const TxWordPair& pair = *pairs_[which];
   const Spot to = WordAt(which);
+  if (pair.one_word) {
+    const Pair words = emitter_->Widen(Parts(which, address, bytes, id));
+    emitter_->Or(words, constants_[which]);
+    emitter_->StorePair(to, words);
+    return;
+  }
   if (!pair.shuffles && pair.id_at == TxWordPair::kNone) {
     emitter_->StorePair(to, constants_[which]);
     return;
@@ -228,7 +258,7 @@ void TxRingPush<Emitter>::Packet() {
   }
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     if (pairs_[w].has_value()) {
-      TwoWords(w++, id);
+      TwoWords(w++, address, bytes, id);
     } else {
       Word(w, address, bytes, id);
     }
@@ -240,6 +270,20 @@ template <typename Emitter>
 void TxRingPush<Emitter>::Word(uint32_t which, const Reg& address, const Reg& bytes,
                                const Reg& id) {
   const Spot constant = walk_.More(offsetof(TxRingImage, words) + size_t{8} * which);
+  Reg word;
+  if (!plan_.words[which].parts.empty()) {
+    word = Parts(which, address, bytes, id);
+    emitter_->Or(word, constant);
+  } else {
+    word = same_[which].has_value() ? *same_[which] : Load(constant, 8);
+  }
+  const bool redirected = which == plan_.held_word && walk_.ahead() == 0;
+  emitter_->Store(redirected ? Spot{held_} : WordAt(which), word, 8);
+}
+
+template <typename Emitter>
+typename Emitter::Reg TxRingPush<Emitter>::Parts(uint32_t which, const Reg& address,
+                                                 const Reg& bytes, const Reg& id) {
   std::optional<Reg> word;
   for (const TxWord::Part& part : plan_.words[which].parts) {
     const Reg bits = emitter_->Put(part.piece, NumberOf(part, address, bytes, id), part.whole);
@@ -249,14 +293,8 @@ void TxRingPush<Emitter>::Word(uint32_t which, const Reg& address, const Reg& by
       word = bits;
     }
   }
-  if (word.has_value()) {
-    emitter_->Or(*word, constant);
-  } else {
-    word = Load(constant, 8);
-  }
-  const bool redirected = which == plan_.held_word && walk_.ahead() == 0;
-  emitter_->Store(redirected ? Spot{held_} : WordAt(which), *word, 8);
   if (before_[which].has_value() && walk_.may_be_last()) emitter_->Move(*before_[which], *word);
+  return *word;
 }
 
 template <typename Emitter>
@@ -306,10 +344,15 @@ void TxRingPush<Emitter>::Remember(const Reg& id) {
 
 template <typename Emitter>
 void TxRingPush<Emitter>::Report() {
+  const auto last_word = [&](uint32_t which) {
+    const Reg word = Load(walk_.More(offsetof(TxRingImage, words) + size_t{8} * which), 8);
+    if (before_[which].has_value()) emitter_->Or(word, *before_[which]);
+    return word;
+  };
   if (plan_.kept_word != TxRingPlan::kNone) {
     const Reg has = emitter_->New();
     emitter_->Set(has, 1);
-    emitter_->Store(walk_.Other(offsetof(TxRingCall, kept)), *before_[plan_.kept_word], 8);
+    emitter_->Store(walk_.Other(offsetof(TxRingCall, kept)), last_word(plan_.kept_word), 8);
     emitter_->Store(walk_.Other(offsetof(TxRingCall, has_kept)), has, 8);
   }
   if (plan_.report_words == 0) return;
@@ -318,10 +361,11 @@ void TxRingPush<Emitter>::Report() {
   emitter_->JumpIf(wanted, Emitter::kZero, 0, none);
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     if ((plan_.report_words >> w & 1) == 0) continue;
-    emitter_->Or(*before_[w], walk_.More(offsetof(TxRingImage, report) + size_t{8} * w));
+    const Reg word = last_word(w);
+    emitter_->Or(word, walk_.More(offsetof(TxRingImage, report) + size_t{8} * w));
     Spot last = WordAt(w);
     last.offset -= static_cast<int32_t>(plan_.packet_slots * plan_.slot_bytes);
-    emitter_->Store(last, *before_[w], 8);
+    emitter_->Store(last, word, 8);
   }
   emitter_->Bind(none);
 }
@@ -335,10 +379,11 @@ class TxRingCodeMaker {
   absl::StatusOr<TxRingCode> Make() {
     std::vector<asmjit::FuncNode*> functions{TxRingPush<Emitter>(emitter_, plan_).Emit()};
     if (done_.slot_count != 0) functions.push_back(EmitTake());
-    size_t offsets[2] = {};
+    if (done_.expected_count != 0) functions.push_back(EmitTakeExpected());
+    size_t offsets[3] = {};
     absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
     if (!bytes.ok()) return bytes.status();
-    return TxRingCode{*std::move(bytes), offsets[0], offsets[1]};
+    return TxRingCode{*std::move(bytes), offsets[0], offsets[1], offsets[2]};
   }
 
  private:
@@ -353,26 +398,68 @@ class TxRingCodeMaker {
     walk.Run([&] { EmitKey(walk); });
     return walk.function();
   }
+  asmjit::FuncNode* EmitTakeExpected() {
+    Walk walk(emitter_, {.slot_count = done_.slot_count,
+                         .slot_bytes = done_.slot_bytes,
+                         .state_bytes = sizeof(TxExpected),
+                         .element_bytes = sizeof(uint32_t),
+                         .slots_each = done_.step_slots,
+                         .state_count = done_.expected_count});
+    const Reg packets = emitter_->New();
+    emitter_->Set(packets, TxExpected::kNotPackets);
+    walk.Run([&] {
+      Words words(this, walk);
+      for (const Piece& piece : done_.key) words.Load(piece.word);
+      const Piece& only = done_.key.front();
+      const bool is_word = done_.key.size() == 1 && only.IsWord();
+      emitter_->JumpIf(is_word ? words.at[only.word] : words.Key(), Emitter::kNotZero,
+                       walk.State(offsetof(TxExpected, address)), 8, walk.stop());
+      emitter_->JumpIf(packets, Emitter::kNotAbove, walk.State(offsetof(TxExpected, id)), 4,
+                       walk.stop());
+      const auto cookie = walk.State(offsetof(TxExpected, cookie));
+      if (!walk.together()) {
+        const Reg one = emitter_->New();
+        emitter_->Load(one, cookie, 4);
+        emitter_->Store(walk.Element(), one, 4);
+      } else if (walk.ahead() == 0) {
+        // Those of all that this turn is for, even if it ends before the last of them.
+        static_assert(Walk::kTogether == 4 && offsetof(TxExpected, cookie) % 8 == 4);
+        emitter_->CopyFour(walk.Element(), cookie, sizeof(TxExpected));
+      }
+    });
+    return walk.function();
+  }
+  // Of one completion, each read once.
+  struct Words {
+    Words(TxRingCodeMaker* to, const Walk& from) : maker(to), walk(from) {}
+    void Load(uint32_t word) {
+      if ((loaded >> word & 1) != 0) return;
+      at[word] = maker->emitter_->New();
+      maker->emitter_->LoadAcquire(at[word], walk.Slot(size_t{8} * word));
+      loaded |= 1u << word;
+    }
+    Reg Key() {
+      return GetNumber(maker->emitter_, std::span(maker->done_.key), std::span<const Reg>(at),
+                       false);
+    }
+
+    TxRingCodeMaker* maker;
+    const Walk& walk;
+    std::array<Reg, kMaxWords> at;
+    uint32_t loaded = 0;
+  };
   // One completion.
   void EmitKey(const Walk& walk) {
-    std::array<Reg, kMaxWords> words;
-    uint32_t loaded = 0;
-    const auto load = [&](uint32_t word) {
-      if ((loaded >> word & 1) != 0) return;
-      words[word] = emitter_->New();
-      emitter_->LoadAcquire(words[word], walk.Slot(size_t{8} * word));
-      loaded |= 1u << word;
-    };
+    Words words(this, walk);
     for (size_t i = 0; i < done_.tests.size(); ++i) {
-      load(done_.tests[i].word);
+      words.Load(done_.tests[i].word);
       const Reg bits = emitter_->New();
-      emitter_->Move(bits, words[done_.tests[i].word]);
+      emitter_->Move(bits, words.at[done_.tests[i].word]);
       emitter_->And(bits, done_.tests[i].mask);
       emitter_->JumpIf(bits, Emitter::kNotZero, walk.More(8 * i), 8, walk.stop());
     }
-    for (const Piece& piece : done_.key) load(piece.word);
-    const Reg key = GetNumber(emitter_, std::span(done_.key), std::span<const Reg>(words), false);
-    emitter_->Store(walk.Element(), key, 8);
+    for (const Piece& piece : done_.key) words.Load(piece.word);
+    emitter_->Store(walk.Element(), words.Key(), 8);
   }
 
   Emitter* emitter_;

@@ -19,6 +19,7 @@ struct TxWordPair {
   static constexpr uint8_t kZero = 0x80;
   static constexpr int kNone = -1;
 
+  bool one_word = false;  // instead: the first word is made by itself, the second is the image's
   bool shuffles = false;
   std::array<uint8_t, 16> from{};  // bytes of the packet; kZero
   int id_at = kNone;               // a number of 16 bits, too: which of the pair's

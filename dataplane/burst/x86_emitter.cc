@@ -229,9 +229,15 @@ void Emitter::JumpIfAny(const Reg& bits, uint64_t mask, const Label& to) {
 }
 
 void Emitter::JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to) {
+  if (most == UINT32_MAX) {
+    cc_.test(number.r32(), number.r32());
+    cc_.jz(to);
+    return;
+  }
   const Reg less = New();
-  cc_.lea(less, asm86::ptr(number, -1));
-  JumpIf(less, kNotBelow, most, to);
+  cc_.lea(less.r32(), asm86::ptr(number, -1));
+  cc_.cmp(less.r32(), static_cast<int32_t>(most));
+  cc_.jae(to);
 }
 
 void Emitter::JumpIfTest(const Reg& word, const WordTest& test, const Label& to) {
@@ -320,6 +326,12 @@ Emitter::Pair Emitter::LoadPair(const Spot& from) {
 Emitter::Pair Emitter::Copy(const Pair& from) {
   const Pair pair = cc_.newXmm();
   cc_.movaps(pair, from);
+  return pair;
+}
+
+Emitter::Pair Emitter::Widen(const Reg& word) {
+  const Pair pair = cc_.newXmm();
+  cc_.movq(pair, word);
   return pair;
 }
 

@@ -92,7 +92,7 @@ class Emitter : public Assembly {
   // By memory of 8 bytes, or of 4: a has no more either.
   void JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
-  // Unless it is 1 to `most`.
+  // Unless it is 1 to `most`; of 32 bits.
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
   void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
@@ -118,6 +118,8 @@ class Emitter : public Assembly {
   Pair LoadPair(const Spot& from);
   void StorePair(const Spot& to, const Pair& pair) { cc_.movups(Mem(to, 16), pair); }
   Pair Copy(const Pair& from);
+  // A word, and zero.
+  Pair Widen(const Reg& word);
   void Or(const Pair& to, const Pair& from) { cc_.por(to, from); }
   // Each byte becomes the one whose number stands in the block in its place, or 0.
   void Shuffle(const Pair& pair, int32_t numbers_at);

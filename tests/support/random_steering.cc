@@ -123,6 +123,7 @@ void RandomSteering::PutIp6(Bytes& to) {
 }
 
 std::vector<uint8_t> RandomSteering::Frame() {
+  if (OneIn(4)) return PlainFrame();
   Bytes frame;
   frame.reserve(256);
   PutMac(frame);
@@ -155,6 +156,34 @@ std::vector<uint8_t> RandomSteering::Frame() {
     for (uint8_t& byte : frame) byte = static_cast<uint8_t>(random_());
   }
   frame.resize(std::clamp<size_t>(frame.size(), 14, 9000));
+  return frame;
+}
+
+std::vector<uint8_t> RandomSteering::PlainFrame() {
+  Bytes frame;
+  PutMac(frame);
+  PutMac(frame);
+  Put16(frame, 0x0800);
+  const uint32_t total = 20 + (OneIn(8) ? Below(30) : 8 + Below(OneIn(10) ? 1400 : 60));
+  Put16(frame, 0x4500 | Below(4) << 2);
+  Put16(frame, total);
+  Put16(frame, Below(65536));
+  constexpr std::array<uint32_t, 8> kFragments = {0,      0x4000, 0x4000, 0,
+                                                  0x2000, 0x4000, 0x0001, 0x3fff};
+  Put16(frame, kFragments[Below(OneIn(4) ? kFragments.size() : 4)]);
+  frame.push_back(64);
+  constexpr std::array<uint8_t, 4> kProtocols = {17, 6, 17, 132};
+  frame.push_back(kProtocols[Below(OneIn(4) ? kProtocols.size() : 2)]);
+  Put16(frame, Below(65536));
+  for (int i = 0; i < 2; ++i) frame.insert(frame.end(), {10, 0, 0, static_cast<uint8_t>(Below(4))});
+  Put16(frame, 1000 + Below(8));
+  Put16(frame, 2000 + Below(8));
+  frame.resize(14 + std::max<size_t>(total, 24), 0x5a);
+  frame.resize(14 + total);
+  if (frame.size() < 60 && !OneIn(4)) frame.resize(60);
+  if (OneIn(10)) frame.resize(frame.size() + Below(9));
+  if (OneIn(6)) frame[12 + Below(26)] ^= static_cast<uint8_t>(1 << Below(8));
+  if (OneIn(10)) frame.resize(14 + Below(static_cast<uint32_t>(frame.size()) - 13));
   return frame;
 }
 

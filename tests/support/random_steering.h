@@ -18,6 +18,9 @@ class RandomSteering {
 
   // 14 bytes at least, 9,000 at most; few are longer than 1,600.
   std::vector<uint8_t> Frame();
+  // TCP or UDP over IPv4 with nothing unusual about it, or with one thing: a byte of a header, the
+  // length, a trailer, an end that is cut off.
+  std::vector<uint8_t> PlainFrame();
   // `count` rules at locations below 1,024, whose queues are below `queues`. With `own_masks` each
   // has a mask that no other has.
   std::vector<device::FlowRule> Rules(uint32_t count, uint32_t queues, bool own_masks);

@@ -3,12 +3,14 @@
 #ifndef QSPLIT_TESTS_SUPPORT_STEERING_ON_HOST_H_
 #define QSPLIT_TESTS_SUPPORT_STEERING_ON_HOST_H_
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
 
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
+#include "daemon/backend/af_xdp/bpf/steering_plain.h"
 #include "daemon/backend/af_xdp/bpf/steering_search.h"
 #include "daemon/device/flow_rule.h"
 
@@ -19,10 +21,18 @@ inline std::optional<device::FlowKey> KeyOnHost(std::span<const uint8_t> frame) 
   const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};
   SteeringKey key = {};
   static_assert(sizeof key == sizeof(device::FlowKey));
-  if (KeyOfFrame(&of, &key.fields) == 0) return std::nullopt;
+  if (KeyOfFrame(&of, FrameBytes(&of), &key.fields) == 0) return std::nullopt;
   device::FlowKey out;
   std::memcpy(static_cast<void*>(&out), &key, sizeof out);
   return out;
+}
+
+// By the way of plain packets. Empty: not one, for that way.
+inline std::optional<SteeringPlain> PlainOnHost(std::span<const uint8_t> frame) {
+  const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};
+  SteeringPlain plain;
+  if (KeyOfPlain(&of, &plain) == 0) return std::nullopt;
+  return plain;
 }
 
 // The location of the rule that takes the key; STEERING_NONE: none does.
@@ -31,6 +41,17 @@ inline uint32_t SearchOnHost(const SteeringTable& table, const device::FlowKey& 
   std::memcpy(search.key, &key, sizeof search.key);
   SearchTable(&table, &search);
   return search.location;
+}
+
+// By the first group alone. Empty: it does not decide.
+inline std::optional<uint32_t> SearchFirstOnHost(const SteeringTable& table,
+                                                 const device::FlowKey& key) {
+  std::array<__u64, kSteeringKeyWords> words;
+  std::memcpy(words.data(), &key, sizeof words);
+  __u32 location = 0;
+  __u32 action = 0;
+  if (SearchFirstGroup(&table, words.data(), &location, &action) == 0) return std::nullopt;
+  return location;
 }
 
 }  // namespace qsplit::testing

@@ -43,6 +43,10 @@ struct LeaseOptions {
   uint32_t tx_slots = 0;
   // Bytes of each buffer, a multiple of 64.
   uint32_t buffer_bytes = 2048;
+  // The largest packet that receive queues are for, with its Ethernet header; 0: what the device's
+  // MTU is when they are opened. Longer ones, of a device whose MTU grows meanwhile, may be
+  // dropped: where descriptors have several buffers, they get no more than such a packet needs.
+  uint32_t packet_bytes = 0;
   // Buffers of each pair of queues; 0: the slots of both rings, and 256 more.
   uint32_t buffers_per_pair = 0;
   // Where the buffers stand, from region_offset_bytes on; none: the library registers one.

@@ -102,7 +102,7 @@ absl::Status SteeringProgram::AddRule(const device::FlowRule& rule) {
   if (!added) {
     return absl::AlreadyExistsError(absl::StrCat("rule location ", rule.location, " is taken"));
   }
-  before_[rule.location] = loaded_.RuleCount(rule.location);
+  before_[rule.location] = loaded_.Counts()->rules[rule.location];
   absl::Status status = Publish(rules_);
   if (!status.ok()) rules_.erase(at);
   return status;
@@ -128,13 +128,9 @@ absl::Status SteeringProgram::SetRules(std::span<const device::FlowRule> rules) 
     }
   }
   const std::lock_guard lock(mutex_);
-  std::vector<std::pair<uint32_t, SteeringCount>> before;
-  before.reserve(fresh.size());
-  for (const auto& [location, rule] : fresh) {
-    before.emplace_back(location, loaded_.RuleCount(location));
-  }
+  const auto counts = loaded_.Counts();
   if (absl::Status status = Publish(fresh); !status.ok()) return status;
-  for (const auto& [location, count] : before) before_[location] = count;
+  for (const auto& [location, rule] : fresh) before_[location] = counts->rules[location];
   rules_ = std::move(fresh);
   return absl::OkStatus();
 }
@@ -143,15 +139,17 @@ std::vector<device::RuleCounters> SteeringProgram::ReadRuleCounters() const {
   const std::lock_guard lock(mutex_);
   std::vector<device::RuleCounters> out;
   out.reserve(rules_.size());
+  const auto counts = loaded_.Counts();
   for (const auto& [location, rule] : rules_) {
-    const SteeringCount count = Since(before_[location], loaded_.RuleCount(location));
+    const SteeringCount count = Since(before_[location], counts->rules[location]);
     out.push_back({location, count.packets, count.bytes});
   }
   return out;
 }
 
 SteeringReasons SteeringProgram::ReadReasons() const {
-  const auto read = [this](SteeringReason reason) { return loaded_.ReasonCount(reason); };
+  const auto counts = loaded_.Counts();
+  const auto read = [&counts](SteeringReason reason) { return counts->reasons[reason]; };
   return {
       .passed_no_rule = read(kSteeringPassedNoRule),
       .passed_by_rule = read(kSteeringPassedByRule),

@@ -96,15 +96,14 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   loaded.program_fd_ = program("qsplit_steering");
   loaded.probe_fd_ = program("qsplit_probe");
   loaded.sockets_fd_ = bpf_map__fd(sockets);
-  loaded.rules_fd_ = bpf_object__find_map_fd_by_name(object, "qs_rules");
-  loaded.reasons_fd_ = bpf_object__find_map_fd_by_name(object, "qs_reasons");
+  loaded.counts_fd_ = bpf_object__find_map_fd_by_name(object, "qs_counts");
   bpf_prog_info info{};
   __u32 info_bytes = sizeof info;
   if (bpf_obj_get_info_by_fd(loaded.program_fd_, &info, &info_bytes) != 0) {
     return linux_sys::ErrnoStatus(errno, "look at the XDP program");
   }
   loaded.program_id_ = info.id;
-  auto memory = linux_sys::Mapping::Map(bpf_object__find_map_fd_by_name(object, "qs_memory"), 0,
+  auto memory = linux_sys::Mapping::Map(bpf_object__find_map_fd_by_name(object, ".bss"), 0,
                                         WholePages(sizeof(SteeringMemory)),
                                         linux_sys::Mapping::Access::kReadWrite);
   if (!memory.ok()) return memory.status();
@@ -112,14 +111,21 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   return loaded;
 }
 
-SteeringCount XdpLoaded::Sum(int map_fd, uint32_t at) {
+std::unique_ptr<const SteeringCounts> XdpLoaded::Counts() const {
   static const int cpus = libbpf_num_possible_cpus();
-  SteeringCount sum{};
-  std::vector<SteeringCount> each(static_cast<size_t>(cpus > 0 ? cpus : 1));
-  if (cpus <= 0 || bpf_map_lookup_elem(map_fd, &at, each.data()) != 0) return sum;
-  for (const SteeringCount& count : each) {
-    sum.packets += count.packets;
-    sum.bytes += count.bytes;
+  auto sum = std::make_unique<SteeringCounts>();
+  std::vector<SteeringCounts> each(static_cast<size_t>(cpus > 0 ? cpus : 1));
+  const uint32_t only = 0;
+  if (cpus <= 0 || bpf_map_lookup_elem(counts_fd_, &only, each.data()) != 0) return sum;
+  const auto add = [](const auto& from, auto& to) {
+    for (size_t i = 0; i < std::size(to); ++i) {
+      to[i].packets += from[i].packets;
+      to[i].bytes += from[i].bytes;
+    }
+  };
+  for (const SteeringCounts& one : each) {
+    add(one.reasons, sum->reasons);
+    add(one.rules, sum->rules);
   }
   return sum;
 }

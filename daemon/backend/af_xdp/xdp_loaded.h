@@ -30,10 +30,7 @@ class XdpLoaded {
   SteeringMemory& memory() const { return *reinterpret_cast<SteeringMemory*>(memory_.data()); }
 
   // Sums over all CPUs; 0 where the kernel does not tell.
-  SteeringCount RuleCount(uint32_t location) const { return Sum(rules_fd_, location); }
-  SteeringCount ReasonCount(SteeringReason reason) const {
-    return Sum(reasons_fd_, static_cast<uint32_t>(reason));
-  }
+  std::unique_ptr<const SteeringCounts> Counts() const;
 
   // The socket needs a receive ring. The kernel takes it out again when it is closed.
   absl::Status SetSocket(uint32_t queue, int socket_fd);
@@ -47,15 +44,13 @@ class XdpLoaded {
   };
 
   XdpLoaded() = default;
-  static SteeringCount Sum(int map_fd, uint32_t at);
 
   std::unique_ptr<bpf_object, Close> object_;
   linux_sys::Mapping memory_;
   // The object's.
   int program_fd_ = -1;
   int probe_fd_ = -1;
-  int rules_fd_ = -1;
-  int reasons_fd_ = -1;
+  int counts_fd_ = -1;
   int sockets_fd_ = -1;
   uint32_t program_id_ = 0;
 };

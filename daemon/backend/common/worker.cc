@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "daemon/backend/common/patience.h"
 #include "daemon/linux/errno_status.h"
 #include "daemon/linux/eventfd.h"
 
@@ -20,12 +21,6 @@ namespace qsplit::backend {
 namespace {
 
 constexpr absl::Duration kCommandPatience = absl::Milliseconds(45);
-// How long it looks for work before it sleeps: longer as long as somebody wakes it soon after it
-// fell asleep, for that costs the waker a system call and the packet some microseconds; shorter as
-// long as nobody does.
-constexpr uint64_t kLeastSpinNs = 20'000;
-constexpr uint64_t kFirstSpinNs = 50'000;
-constexpr uint64_t kMostSpinNs = 400'000;
 // Idle rounds for each look at the clock, which costs as much as all the rest of them.
 constexpr uint32_t kClockEvery = 8;
 constexpr uint64_t kMostSleepNs = 10'000'000;
@@ -168,7 +163,7 @@ void Worker::Unwatch(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd
 void Worker::Loop() {
   uint64_t now_ns = 0;
   uint64_t busy_at_ns = 0;
-  uint64_t spin_ns = kFirstSpinNs;
+  Patience patience;
   uint32_t idle_rounds = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
     RunCommands();
@@ -177,16 +172,13 @@ void Worker::Loop() {
     for (Poller* poller : pollers_) worked |= poller->Poll(now_ns);
     for (Poller* poller : pollers_) poller->SignalCompletions();
     if (worked || busy_at_ns == 0) {
+      if (idle_rounds >= kClockEvery) patience.Found();
       busy_at_ns = now_ns;
       idle_rounds = 0;
-    } else if (now_ns - busy_at_ns >= spin_ns) {
+    } else if (now_ns - busy_at_ns >= patience.ns()) {
       const bool woken = Sleep();
-      const uint64_t slept_ns = MonotonicNs() - now_ns;
-      if (woken && slept_ns < kMostSpinNs) {
-        spin_ns = std::min(spin_ns * 2, kMostSpinNs);
-      } else if (slept_ns > 2 * kMostSpinNs) {
-        spin_ns = std::max(spin_ns / 2, kLeastSpinNs);
-      }
+      const uint64_t awake_ns = MonotonicNs();
+      patience.Slept(woken, awake_ns - now_ns, awake_ns);
       busy_at_ns = 0;
       idle_rounds = 0;
     } else {

@@ -4,7 +4,7 @@
 //                                          v
 //     loop:  commands, a burst of each poller, events  -->  nothing for a while -->  sleep in epoll
 //
-// The while is 20 to 400 us, by what sleeping was good for lately.
+// The while is up to 400 us, by what looking was good for lately (patience.h).
 // Before it sleeps it says so in every ring (need_wakeup), looks once more, and then waits for a
 // tap, an interrupt, a client's wakeup, a command, the time when a poller has work again, or 10 ms.
 // Only this thread touches what pollers have.

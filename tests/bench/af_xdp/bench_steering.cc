@@ -58,7 +58,7 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask) {
     }
     state.SetIterationTime(run.duration * 1e-9);  // ns for one run
   }
-  const bool hit = loaded->RuleCount(count == 0 ? 0 : count - 1).packets != 0;
+  const bool hit = loaded->Counts()->rules[count == 0 ? 0 : count - 1].packets != 0;
   if (hit != (count != 0)) state.SkipWithError("the rule was not hit");
 }
 

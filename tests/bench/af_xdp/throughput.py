@@ -2,7 +2,7 @@
 """How many packets of 64 bytes a second pass between a program and a netdev: through a qsplit lease, and through
 what else there is on the same kernel. As root.
 
-    throughput.py [--quick] [--runs N] [--seconds S] [--json FILE] [--rows]
+    throughput.py [--quick] [--runs N] [--seconds S] [--ways A,B] [--direction D] [--json FILE] [--rows]
 
 One veth pair between two namespaces carries all of it. The program under test has processor 0 to itself, the
 other end processor 1; each run begins with a netdev that nobody has a program or socket on.
@@ -186,13 +186,13 @@ class Throughput(VethWorld):
                               check=True).stdout
 
 
-def take_turns(world, ways, runs):
+def take_turns(world, ways, wanted, runs):
     """(direction, way) -> list of (rate, offered)."""
-    found = {(d, w): [] for d in ("receive", "send") for w in ways if d in directions(w)}
+    found = {(d, w): [] for d in wanted for w in ways if d in directions(w)}
     for run in range(runs):
         begin = run % len(ways)
         for way in ways[begin:] + ways[:begin]:
-            for direction in directions(way):
+            for direction in (d for d in wanted if d in directions(way)):
                 rate, offered = world.measure(direction, way)
                 print(f"round {run + 1}, {direction}, {way}: {rate:,.0f} packets/s", file=sys.stderr)
                 if rate < 1:
@@ -237,7 +237,7 @@ def against_fastest(row, rows):
 
 def verdicts(rows):
     """Against the target: no slower than the fastest of the others."""
-    for direction in ("receive", "send"):
+    for direction in dict.fromkeys(row["direction"] for row in rows):
         these = sorted((r for r in rows if r["direction"] == direction), key=lambda r: r["median"])
         ours = [r for r in these if r["way"] in OURS][-1]
         best = [r for r in these if r["way"] not in OURS][-1]
@@ -252,6 +252,7 @@ def main():
     parser.add_argument("--runs", type=int, default=0, help="of each way and direction [7]")
     parser.add_argument("--seconds", type=float, default=0, help="of each run [1.5]")
     parser.add_argument("--ways", default="", help="some of " + ",".join(WAYS) + "; qsplit must be one [all]")
+    parser.add_argument("--direction", choices=("receive", "send"), help="only this one [both]")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     parser.add_argument("--rows", action="store_true", help="print rows for scripts/bench instead of a table")
     options = parser.parse_args()
@@ -273,7 +274,8 @@ def main():
         print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
               "not to be quoted", file=sys.stderr)
     world = Throughput(options.seconds or (0.3 if options.quick else 1.5))
-    rows = summary(take_turns(world, ways, options.runs or (3 if options.quick else 7)))
+    wanted = [options.direction] if options.direction else ["receive", "send"]
+    rows = summary(take_turns(world, ways, wanted, options.runs or (3 if options.quick else 7)))
     facts = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "cpus": os.cpu_count(),
              "kernel": platform.release(), "load": round(load, 2), "quick": options.quick, "rows": rows}
     if options.json:

@@ -202,9 +202,7 @@ int main(int argc, char** argv) {
   for (const auto& contest : contests) {
     if (only.empty() || only == contest.layout) all.push_back(contest.run(contest.layout, rounds));
   }
-  if (only.empty()) {
-    for (auto& results : TransmitRingContests(rounds)) all.push_back(std::move(results));
-  }
+  for (auto& results : TransmitRingContests(only, rounds)) all.push_back(std::move(results));
   for (const auto& results : all) {
     if (!rows) Print(results);
     for (const char* contender : {"compiled", "interpreted", "received and posted"}) {

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "dataplane/tx_driver.h"
@@ -260,8 +261,15 @@ std::vector<Result> RingContest(uint32_t rounds) {
 
 }  // namespace
 
-std::vector<std::vector<Result>> TransmitRingContests(uint32_t rounds) {
-  return {RingContest<Mlx5>(rounds), RingContest<VirtioPacked>(rounds), RingContest<AfXdp>(rounds)};
+std::vector<std::vector<Result>> TransmitRingContests(std::string_view only, uint32_t rounds) {
+  std::vector<std::vector<Result>> all;
+  const auto add = [&]<typename Nic>(Nic) {
+    if (only.empty() || only == Nic::kLayout) all.push_back(RingContest<Nic>(rounds));
+  };
+  add(Mlx5());
+  add(VirtioPacked());
+  add(AfXdp());
+  return all;
 }
 
 }  // namespace qsplit::bench

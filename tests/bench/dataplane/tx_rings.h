@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "tests/bench/dataplane/contest.h"
@@ -26,8 +27,8 @@ struct TxRings {
   std::byte* Cell(size_t number) { return cells[number]; }
 };
 
-// mellanox.mlx5, virtio.packed, linux.af_xdp.
-std::vector<std::vector<Result>> TransmitRingContests(uint32_t rounds);
+// mellanox.mlx5, virtio.packed, linux.af_xdp; or only one of them.
+std::vector<std::vector<Result>> TransmitRingContests(std::string_view only, uint32_t rounds);
 
 }  // namespace qsplit::bench
 

@@ -2,6 +2,7 @@
 // software NICs wired to each other, on one device thread.
 //
 //   qsplit_bench [--quick]        a row for each measure: name, value, unit, how it was taken
+//   qsplit_bench LAYOUT ...       half a second of packets of each of these layouts, and no more
 //
 // Rows are separated by tabs, for scripts/bench to make a table of. Not a test: it judges nothing,
 // but it ends with status 1 if a packet was lost or something of a dead client stayed.
@@ -115,17 +116,26 @@ std::vector<double> AcquireTimes(const Session& session, int times) {
   return ms;
 }
 
+void Packets(const Session& session, std::span<const std::string> layouts, absl::Duration time) {
+  for (const std::string& layout : layouts) {
+    TransmitToReceive(session, layout, absl::Milliseconds(200));  // warm
+    Row("64-byte packets, transmit to receive, " + layout, TransmitToReceive(session, layout, time),
+        "packets/s", "one client thread, one device thread, through libqsplit and qsplitd");
+  }
+}
+
+int RunPackets(std::span<const std::string> layouts) {
+  const auto daemon = OrDie(Daemon::Start(PeerDevices()));
+  Packets(OrDie(Session::Connect(daemon->Options("bench"))), layouts, absl::Milliseconds(500));
+  return 0;
+}
+
 int Run(bool quick) {
   const auto daemon = OrDie(Daemon::Start(PeerDevices()));
   {
     const Session session = OrDie(Session::Connect(daemon->Options("bench")));
-    const DeviceInfo nic0 = OrDie(session.OpenDevice("nic0")).info();
-    for (const std::string& layout : nic0.layouts) {
-      TransmitToReceive(session, layout, absl::Milliseconds(200));  // warm
-      Row("64-byte packets, transmit to receive, " + layout,
-          TransmitToReceive(session, layout, quick ? absl::Seconds(1) : absl::Seconds(5)),
-          "packets/s", "one client thread, one device thread, through libqsplit and qsplitd");
-    }
+    Packets(session, OrDie(session.OpenDevice("nic0")).info().layouts,
+            quick ? absl::Seconds(1) : absl::Seconds(5));
     Quantiles("Lease, from request to mapped grant", AcquireTimes(session, quick ? 20 : 200),
               "one queue pair of 512 slots, 1024 buffers, region registered before");
   }
@@ -151,10 +161,12 @@ int Run(bool quick) {
 }  // namespace qsplit::testing
 
 int main(int argc, char** argv) {
-  const bool quick = argc == 2 && std::string_view(argv[1]) == "--quick";
-  if (argc > 1 && !quick) {
-    std::fprintf(stderr, "usage: qsplit_bench [--quick]\n");
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const bool quick = words.size() == 1 && words[0] == "--quick";
+  if (words.empty() || quick) return qsplit::testing::Run(quick);
+  if (words[0].starts_with('-')) {
+    std::fprintf(stderr, "usage: qsplit_bench [--quick | LAYOUT ...]\n");
     return 2;
   }
-  return qsplit::testing::Run(quick);
+  return qsplit::testing::RunPackets(words);
 }

@@ -151,6 +151,7 @@ TxDonePlan TakePlan(Input& in) {
   for (uint8_t pieces = 1 + in.Byte() % 2; pieces > 0; --pieces) {
     plan.key.push_back(PieceOf(in, words));
   }
+  if (plan.tests.empty()) plan.expected_count = static_cast<uint32_t>(1 + in.Below(9));
   return plan;
 }
 
@@ -167,6 +168,22 @@ void RunTake(const TxRingBurst& burst, Input& in) {
   const uint32_t count = TxRingBurst::TakeByPlan(plan, at, slot, most, phase, interpreted.data());
   MUST(burst.Take(at, slot, most, phase, compiled.data()) == count);
   MUST(interpreted == compiled);
+  if (plan.expected_count == 0) return;
+  // Most are those that are expected.
+  std::vector<TxExpected> expected(plan.expected_count);
+  const auto first = static_cast<uint32_t>(in.Below(plan.expected_count + 2));
+  for (uint32_t i = 0; i < expected.size(); ++i) {
+    expected[i] = {in.Value(), static_cast<uint32_t>(in.Value()), in.Byte()};
+    if (i >= first && i - first < count && in.Byte() % 8 != 0) {
+      expected[i].address = interpreted[i - first];
+    }
+  }
+  std::vector<uint32_t> cookies(most);
+  std::vector<uint32_t> same(most);
+  const uint32_t taken = TxRingBurst::TakeExpectedByPlan(plan, at, slot, most, expected.data(),
+                                                         first, cookies.data());
+  MUST(burst.TakeExpected(at, slot, most, expected.data(), first, same.data()) == taken);
+  MUST(std::equal(cookies.begin(), cookies.begin() + taken, same.begin()));
 }
 
 }  // namespace

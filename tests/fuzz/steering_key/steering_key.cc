@@ -50,6 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(parsed == key.has_value());
   if (!parsed) return 0;
   Require(*key == packet.key);
+  if (const auto plain = testing::PlainOnHost(frame)) {
+    Require(std::memcmp(plain->words, &*key, sizeof plain->words) == 0);
+    Require(plain->bytes == frame.size());
+  }
   std::vector<device::FlowRule> rules;
   for (uint32_t i = 0; i < kRules; ++i) {
     rules.push_back(RuleOf(data + i * kRuleBytes, packet.key));
@@ -59,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(af_xdp::FillTable(rules, data[0], table.get()).ok());
   const softnic::FlowTable plain(rules);
   const auto* rule = plain.Lookup(packet.key);
-  Require(testing::SearchOnHost(*table, *key) ==
-          (rule == nullptr ? STEERING_NONE : rule->location));
+  const uint32_t location = rule == nullptr ? STEERING_NONE : rule->location;
+  Require(testing::SearchOnHost(*table, *key) == location);
+  Require(testing::SearchFirstOnHost(*table, *key).value_or(location) == location);
   return 0;
 }

@@ -67,9 +67,12 @@ class ProgramRun {
       : fd_(bpf_prog_get_fd_by_id(program_id)), interface_(::if_nametoindex("x0")), out_(16384) {}
 
   // The program's verdict; what it made of the frame is in out(). -1: the kernel did not run it.
-  int Run(std::span<const uint8_t> frame, uint32_t queue, uint32_t repeat = 1) {
+  // first_piece_bytes: the rest comes in further pieces; 0: as much of it in one as there is room.
+  int Run(std::span<const uint8_t> frame, uint32_t queue, uint32_t repeat = 1,
+          uint32_t first_piece_bytes = 0) {
     xdp_md context{};
-    context.data_end = static_cast<uint32_t>(frame.size());
+    context.data_end =
+        first_piece_bytes != 0 ? first_piece_bytes : static_cast<uint32_t>(frame.size());
     context.ingress_ifindex = interface_;
     context.rx_queue_index = queue;
     bpf_test_run_opts run{};

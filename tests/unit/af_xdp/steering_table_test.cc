@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "daemon/backend/af_xdp/xdp_table.h"
@@ -15,7 +16,9 @@ namespace {
 
 using device::FlowRule;
 using qsplit::testing::KeyOnHost;
+using qsplit::testing::PlainOnHost;
 using qsplit::testing::RandomSteering;
+using qsplit::testing::SearchFirstOnHost;
 using qsplit::testing::SearchOnHost;
 
 TEST(SteeringTable, AgreesWithTheSoftwareNic) {
@@ -34,10 +37,60 @@ TEST(SteeringTable, AgreesWithTheSoftwareNic) {
       ASSERT_TRUE(key.has_value());
       ASSERT_EQ(*key, packet.key) << ::testing::PrintToString(frame);
       const auto* rule = reference.Lookup(packet.key);
-      ASSERT_EQ(SearchOnHost(*table, *key), rule == nullptr ? STEERING_NONE : rule->location);
+      const uint32_t location = rule == nullptr ? STEERING_NONE : rule->location;
+      ASSERT_EQ(SearchOnHost(*table, *key), location);
+      ASSERT_EQ(SearchFirstOnHost(*table, *key).value_or(location), location);
     }
   }
   EXPECT_FALSE(KeyOnHost(std::vector<uint8_t>(13)).has_value());
+}
+
+TEST(SteeringTable, APlainPacketHasTheSameKeyByItsOwnWay) {
+  RandomSteering random(31);
+  int plain_ones = 0;
+  constexpr int kFrames = 200'000;
+  for (int i = 0; i < kFrames; ++i) {
+    const std::vector<uint8_t> frame = i % 2 == 0 ? random.PlainFrame() : random.Frame();
+    const auto plain = PlainOnHost(frame);
+    if (!plain) continue;
+    ++plain_ones;
+    const auto key = KeyOnHost(frame);
+    ASSERT_TRUE(key.has_value());
+    ASSERT_EQ(std::memcmp(plain->words, &*key, sizeof plain->words), 0)
+        << ::testing::PrintToString(frame);
+    ASSERT_EQ(plain->bytes, frame.size());
+  }
+  EXPECT_GT(plain_ones, kFrames / 4) << "hardly any takes that way";
+}
+
+// What is one bit away from plain is not taken for it, unless the bit is of no consequence.
+TEST(SteeringTable, EachHeaderBitOfAPlainPacketCounts) {
+  for (const size_t payload : {0, 4, 18, 19, 1000}) {
+    std::vector<uint8_t> frame(14 + 20 + 8 + payload);
+    frame[12] = 8;
+    frame[14] = 0x45;
+    frame[16] = static_cast<uint8_t>((frame.size() - 14) >> 8);
+    frame[17] = static_cast<uint8_t>(frame.size() - 14);
+    frame[23] = 17;
+    ASSERT_TRUE(PlainOnHost(frame).has_value());
+    for (size_t bit = 0; bit < 8 * frame.size(); ++bit) {
+      std::vector<uint8_t> other = frame;
+      other[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+      const auto plain = PlainOnHost(other);
+      const auto key = KeyOnHost(other);
+      if (plain) {
+        ASSERT_EQ(std::memcmp(plain->words, &*key, sizeof plain->words), 0) << "bit " << bit;
+      }
+    }
+    // Cut off, with a trailer, padded.
+    for (size_t bytes = 14; bytes < frame.size() + 70; ++bytes) {
+      std::vector<uint8_t> other = frame;
+      other.resize(bytes);
+      const auto plain = PlainOnHost(other);
+      EXPECT_EQ(plain.has_value(), bytes == frame.size() || (bytes == 60 && frame.size() < bytes))
+          << bytes;
+    }
+  }
 }
 
 FlowRule PortRule(uint32_t location, uint32_t port) {

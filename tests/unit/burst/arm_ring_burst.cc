@@ -154,4 +154,20 @@ uint32_t ArmTxRingBurst::TakeSame(std::vector<std::byte>& ring, uint32_t first, 
   return count;
 }
 
+uint32_t ArmTxRingBurst::TakeExpectedSame(std::vector<std::byte>& ring,
+                                          std::vector<TxExpected>& expected, uint32_t slot,
+                                          uint32_t most, uint32_t first) {
+  std::vector<uint32_t> cookies(most);
+  std::vector<uint32_t> same(most);
+  const uint32_t count = TxRingBurst::TakeExpectedByPlan(done_, ring.data(), slot, most,
+                                                         expected.data(), first, cookies.data());
+  const auto taken =
+      machine_.Call(code_.take_expected,
+                    {{Read(ring), Read(expected), Write(same), {}}, slot, most, uint64_t{first}});
+  EXPECT_EQ(machine_.fault(), "");
+  EXPECT_EQ(taken, count) << "from slot " << slot << ", buffer " << first << ", most " << most;
+  EXPECT_TRUE(Same(same, cookies, count)) << "from slot " << slot << ", buffer " << first;
+  return count;
+}
+
 }  // namespace qsplit::dataplane::burst::testing

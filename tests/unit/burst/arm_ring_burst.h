@@ -39,6 +39,8 @@ class ArmTxRingBurst {
   // Packets, completions.
   uint32_t PushSame(TxRingMemory& memory, uint32_t first);
   uint32_t TakeSame(std::vector<std::byte>& ring, uint32_t first, uint32_t most, uint32_t phase);
+  uint32_t TakeExpectedSame(std::vector<std::byte>& ring, std::vector<TxExpected>& expected,
+                            uint32_t slot, uint32_t most, uint32_t first);
 
  private:
   const TxRingPlan& plan_;

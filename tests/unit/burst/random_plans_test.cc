@@ -141,6 +141,7 @@ TEST(RandomPlans, TransmitToAnyRingIsTheSameInAllWays) {
   Random random(43);
   uint64_t pushed = 0;
   uint64_t taken = 0;
+  uint64_t matched = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
     const TxDonePlan done = RandomTxDonePlan(random);
@@ -179,10 +180,25 @@ TEST(RandomPlans, TransmitToAnyRingIsTheSameInAllWays) {
           TxRingBurst::TakeByPlan(done, completed.data(), slot, wanted, phase, expected.data());
       EXPECT_EQ(burst->Take(completed.data(), slot, wanted, phase, got.data()), keys);
       EXPECT_TRUE(Same(got, expected, keys));
+      if (done.expected_count == 0) continue;
+      expected.resize(keys);
+      const uint32_t oldest = RandomSlot(done.expected_count, random);
+      std::vector<TxExpected> out = RandomExpected(done, expected, oldest, random);
+      const uint32_t in_order = arm.TakeExpectedSame(completed, out, slot, wanted, oldest);
+      matched += in_order;
+      std::vector<uint32_t> cookies(wanted);
+      std::vector<uint32_t> same_cookies(wanted);
+      TxRingBurst::TakeExpectedByPlan(done, completed.data(), slot, wanted, out.data(), oldest,
+                                      cookies.data());
+      EXPECT_EQ(burst->TakeExpected(completed.data(), slot, wanted, out.data(), oldest,
+                                    same_cookies.data()),
+                in_order);
+      EXPECT_TRUE(Same(same_cookies, cookies, in_order));
     }
   }
   EXPECT_GT(pushed, 1000u);
   EXPECT_GT(taken, 1000u);
+  EXPECT_GT(matched, 1000u);
 }
 
 }  // namespace

@@ -283,7 +283,20 @@ TxDonePlan RandomTxDonePlan(Random& random) {
                           {random.Wide() & mask, random.Wide() & mask}});
   }
   plan.key = RandomPieces(1 + random() % 64, words, random);
+  if (plan.tests.empty()) plan.expected_count = 1 + random() % 60;
   return plan;
+}
+
+std::vector<TxExpected> RandomExpected(const TxDonePlan& plan, const std::vector<uint64_t>& keys,
+                                       uint32_t first, Random& random) {
+  std::vector<TxExpected> expected(plan.expected_count);
+  for (uint32_t i = 0; i < expected.size(); ++i) {
+    expected[i] = {random.Wide(), random() % TxExpected::kNotPackets, random()};
+    if (i >= first && i - first < keys.size()) expected[i].address = keys[i - first];
+    if (random() % 64 == 0) expected[i].address ^= 1;
+    if (random() % 64 == 0) expected[i].id |= TxExpected::kNotPackets;
+  }
+  return expected;
 }
 
 std::vector<std::byte> RandomRing(const TxDonePlan& plan, uint32_t phase, Random& random) {

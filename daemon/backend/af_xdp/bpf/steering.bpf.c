@@ -17,31 +17,20 @@
 #include "daemon/backend/af_xdp/bpf/steering_frame.h"
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
 #include "daemon/backend/af_xdp/bpf/steering_memory.h"
+#include "daemon/backend/af_xdp/bpf/steering_plain.h"
 #include "daemon/backend/af_xdp/bpf/steering_search.h"
 
 enum { kAttempts = 4 };
 
+/* The only variable, so the whole of the map ".bss": code has its address, and looks nothing up. */
+struct SteeringMemory qs_memory;
+
 struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct SteeringMemory);
-} qs_memory SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, kSteeringRules); /* by location */
-  __type(key, __u32);
-  __type(value, struct SteeringCount);
-} qs_rules SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, kSteeringReasons);
-  __type(key, __u32);
-  __type(value, struct SteeringCount);
-} qs_reasons SEC(".maps");
+  __type(value, struct SteeringCounts);
+} qs_counts SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -62,37 +51,39 @@ static __always_inline void LoadsInOrder(void) {
 #endif
 }
 
-static __always_inline void Count(void *map, __u32 at, __u32 bytes) {
-  struct SteeringCount *count = bpf_map_lookup_elem(map, &at);
-  if (!count) return;
+static __always_inline void Count(struct SteeringCount *count, __u32 bytes) {
   count->packets += 1;
   count->bytes += bytes;
 }
 
 /* Functions that are not static are verified once, each for itself, instead of once for each way that
  * leads to them. */
-__noinline int KeyOfPacket(struct xdp_md *context, union SteeringKey *key) {
+__noinline int KeyOfPacket(struct xdp_md *context, __u32 bytes, union SteeringKey *key) {
   const struct SteeringFrame frame = {context};
   if (!key) return 0;
-  return KeyOfFrame(&frame, &key->fields);
+  return KeyOfFrame(&frame, bytes, &key->fields);
 }
 
-static __always_inline const struct SteeringMemory *Memory(void) {
-  const __u32 zero = 0;
-  return bpf_map_lookup_elem(&qs_memory, &zero);
+static __always_inline const struct SteeringTable *TableNow(__u64 *generation) {
+  *generation = *(const volatile __u64 *)&qs_memory.generation;
+  LoadsInOrder();
+  return &qs_memory.tables[*generation & 1];
+}
+
+/* Whether what was found in the table is of that generation, all of it. */
+static __always_inline int Still(const struct SteeringTable *table, __u64 generation) {
+  LoadsInOrder();
+  return *(const volatile __u64 *)&table->generation == generation;
 }
 
 /* 0: the rules changed under each attempt. */
 __noinline int Search(struct SteeringSearch *search) {
-  const struct SteeringMemory *memory = Memory();
-  if (!search || !memory) return 0;
+  if (!search) return 0;
   for (int i = 0; i < kAttempts; ++i) {
-    const __u64 generation = *(const volatile __u64 *)&memory->generation;
-    LoadsInOrder();
-    const struct SteeringTable *table = &memory->tables[generation & 1];
+    __u64 generation = 0;
+    const struct SteeringTable *table = TableNow(&generation);
     SearchTable(table, search);
-    LoadsInOrder();
-    if (*(const volatile __u64 *)&table->generation == generation) return 1;
+    if (Still(table, generation)) return 1;
   }
   return 0;
 }
@@ -109,32 +100,23 @@ static __always_inline int SendBack(struct xdp_md *context) {
   return 1;
 }
 
-static __always_inline __u64 OwnerOf(const struct SteeringMemory *memory, __u32 queue) {
+static __always_inline __u64 OwnerOf(__u32 queue) {
   barrier_var(queue); /* or the compiler merges two checks into one that the verifier cannot read */
   if (queue >= kSteeringQueues) return 0;
-  return *(const volatile __u64 *)&memory->owners[queue];
+  return *(const volatile __u64 *)&qs_memory.owners[queue];
 }
 
 static __always_inline enum SteeringReason Deliver(__u32 wanted, __u32 arrived) {
   if (wanted != arrived) {
-    const struct SteeringMemory *memory = Memory();
-    if (!memory) return kSteeringPassedWrongQueue;
-    const __u64 owner = OwnerOf(memory, wanted);
-    if (owner == 0 || owner != OwnerOf(memory, arrived)) return kSteeringPassedWrongQueue;
+    const __u64 owner = OwnerOf(wanted);
+    if (owner == 0 || owner != OwnerOf(arrived)) return kSteeringPassedWrongQueue;
   }
   return bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) == XDP_REDIRECT ? kSteeringRedirected
                                                                           : kSteeringPassedNoSocket;
 }
 
-static __always_inline enum SteeringReason Steer(struct xdp_md *context, __u32 bytes) {
-  union SteeringKey key = {};
-  struct SteeringSearch search = {};
-  if (!KeyOfPacket(context, &key)) return kSteeringDroppedMalformed;
-  __builtin_memcpy(search.key, key.words, sizeof search.key);
-  if (!Search(&search)) return kSteeringPassedInChange;
-  if (search.location == STEERING_NONE) return kSteeringPassedNoRule;
-  Count(&qs_rules, search.location, bytes);
-  switch (search.action) {
+static __always_inline enum SteeringReason Follow(__u32 action, struct xdp_md *context) {
+  switch (action) {
     case STEERING_DROP:
       return kSteeringDroppedByRule;
     case STEERING_PASS:
@@ -142,15 +124,64 @@ static __always_inline enum SteeringReason Steer(struct xdp_md *context, __u32 b
     case STEERING_REFLECT:
       return SendBack(context) ? kSteeringSentBack : kSteeringPassedByRule;
     default:
-      return Deliver(search.action, context->rx_queue_index);
+      return Deliver(action, context->rx_queue_index);
   }
+}
+
+/* What a packet met. */
+struct Met {
+  __u32 bytes;    /* the packet's */
+  __u32 location; /* the rule's; STEERING_NONE: no rule takes it */
+  __u32 action;
+};
+
+/* A plain packet in a table whose first group decides, which is most packets: it costs no call, whose
+ * return is mispredicted where the kernel guards returns. 0: any other one. */
+static __always_inline int MeetPlain(const struct SteeringFrame *frame, struct Met *met) {
+  struct SteeringPlain plain;
+  __u64 generation = 0;
+  if (!KeyOfPlain(frame, &plain)) return 0;
+  const struct SteeringTable *table = TableNow(&generation);
+  met->bytes = plain.bytes;
+  return SearchFirstGroup(table, plain.words, &met->location, &met->action) &&
+         Still(table, generation);
+}
+
+/* Any packet. Its reason if there is one already, else kSteeringReasons. */
+static __always_inline enum SteeringReason MeetAny(const struct SteeringFrame *frame,
+                                                   struct Met *met) {
+  union SteeringKey key = {};
+  struct SteeringSearch search = {};
+  met->bytes = FrameBytes(frame);
+  if (!KeyOfPacket(frame->context, met->bytes, &key)) return kSteeringDroppedMalformed;
+  __builtin_memcpy(search.key, key.words, sizeof search.key);
+  if (!Search(&search)) return kSteeringPassedInChange;
+  met->location = search.location;
+  met->action = search.action;
+  return kSteeringReasons;
+}
+
+static __always_inline enum SteeringReason Steer(struct xdp_md *context,
+                                                 struct SteeringCounts *counts, __u32 *bytes) {
+  const struct SteeringFrame frame = {context};
+  struct Met met;
+  enum SteeringReason reason = kSteeringReasons;
+  if (!MeetPlain(&frame, &met)) reason = MeetAny(&frame, &met);
+  *bytes = met.bytes;
+  if (reason != kSteeringReasons) return reason;
+  if (met.location >= kSteeringRules) return kSteeringPassedNoRule;
+  Count(&counts->rules[met.location], met.bytes);
+  return Follow(met.action, context);
 }
 
 SEC("xdp.frags")
 int qsplit_steering(struct xdp_md *context) {
-  const __u32 bytes = (__u32)bpf_xdp_get_buff_len(context);
-  const enum SteeringReason reason = Steer(context, bytes);
-  Count(&qs_reasons, reason, bytes);
+  const __u32 zero = 0;
+  struct SteeringCounts *counts = bpf_map_lookup_elem(&qs_counts, &zero);
+  if (!counts) return XDP_PASS;
+  __u32 bytes = 0;
+  const enum SteeringReason reason = Steer(context, counts, &bytes);
+  Count(&counts->reasons[reason], bytes);
   switch (reason) {
     case kSteeringDroppedByRule:
     case kSteeringDroppedMalformed:

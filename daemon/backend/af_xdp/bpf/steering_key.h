@@ -152,9 +152,9 @@ STEERING_INLINE void KeyOfL4(const struct SteeringFrame* frame, const struct Ste
   key->has_ports = 1;
 }
 
-/* `key` is all 0 before. 0: shorter than an Ethernet header. */
-STEERING_INLINE int KeyOfFrame(const struct SteeringFrame* frame, struct SteeringFields* key) {
-  const __u32 frame_bytes = FrameBytes(frame);
+/* Of a frame of so many bytes. `key` is all 0 before. 0: shorter than an Ethernet header. */
+STEERING_INLINE int KeyOfFrame(const struct SteeringFrame* frame, const __u32 frame_bytes,
+                               struct SteeringFields* key) {
   __u32 head[4] = {0, 0, 0, 0};
   if (frame_bytes < kEthernetBytes) return 0;
   /* The first 12 bytes, then the type and whatever stands around it: all of it even in a frame

@@ -63,15 +63,11 @@ struct SteeringTable {
   __u32 chains[kSteeringChains]; /* a rule's index, or STEERING_NONE */
 };
 
+/* What each packet needs stands near enough to the begin for an instruction's own offset. */
 struct SteeringMemory {
   __u64 generation;
-  __u64 owners[kSteeringQueues]; /* the lease that holds a queue; 0: none */
   struct SteeringTable tables[2];
-};
-
-struct SteeringCount {
-  __u64 packets;
-  __u64 bytes; /* without frame check sequences */
+  __u64 owners[kSteeringQueues]; /* the lease that holds a queue; 0: none */
 };
 
 /* What became of a packet. */
@@ -86,6 +82,17 @@ enum SteeringReason {
   kSteeringRedirected,
   kSteeringSentBack,
   kSteeringReasons,
+};
+
+struct SteeringCount {
+  __u64 packets;
+  __u64 bytes; /* without frame check sequences */
+};
+
+/* Of one CPU. What each has fits into what the kernel allots to a CPU at once, 32 KiB. */
+struct SteeringCounts {
+  struct SteeringCount reasons[kSteeringReasons];
+  struct SteeringCount rules[kSteeringRules]; /* by location */
 };
 
 /* What the probe finds in the map of sockets. */

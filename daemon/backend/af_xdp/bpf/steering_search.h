@@ -24,14 +24,13 @@ STEERING_INLINE __u32 SteeringHash(const __u64* masked, __u64 seed) {
   return (__u32)(hash >> 32);
 }
 
-/* Looks into group `number`. 1: nothing better can follow. */
-STEERING_INLINE long SearchGroup(const struct SteeringTable* table, __u32 number,
-                                 struct SteeringSearch* search) {
-  if (number >= kSteeringRules) return 1;
-  const struct SteeringGroup* group = &table->groups[number];
-  if (search->location < group->lowest_location) return 1;
+/* The rule of a group that matches a key; 0: none does. */
+STEERING_INLINE const struct SteeringRule* RuleOfGroup(const struct SteeringTable* table,
+                                                       const struct SteeringGroup* group,
+                                                       const __u64* key) {
   __u64 masked[kSteeringKeyWords];
-  for (int i = 0; i < kSteeringKeyWords; ++i) masked[i] = search->key[i] & group->mask[i];
+#pragma GCC unroll 8
+  for (int i = 0; i < kSteeringKeyWords; ++i) masked[i] = key[i] & group->mask[i];
   __u32 at = group->first;
   if (group->chains != 0) {
     at += SteeringHash(masked, table->seed) & (group->chains - 1);
@@ -39,20 +38,46 @@ STEERING_INLINE long SearchGroup(const struct SteeringTable* table, __u32 number
   }
   for (int i = 0; i < kSteeringChainRules && at < kSteeringRules; ++i) {
     const struct SteeringRule* rule = &table->rules[at];
+    STEERING_ONCE(rule);
     __u64 different = 0;
+#pragma GCC unroll 8
     for (int word = 0; word < kSteeringKeyWords; ++word) {
       different |= masked[word] ^ rule->value[word];
     }
-    if (different == 0) {
-      if (rule->location < search->location) {
-        search->location = rule->location;
-        search->action = rule->action;
-      }
-      break;
-    }
+    if (different == 0) return rule;
     at = rule->next;
   }
   return 0;
+}
+
+/* Looks into group `number`. 1: nothing better can follow. */
+STEERING_INLINE long SearchGroup(const struct SteeringTable* table, __u32 number,
+                                 struct SteeringSearch* search) {
+  if (number >= kSteeringRules) return 1;
+  const struct SteeringGroup* group = &table->groups[number];
+  if (search->location < group->lowest_location) return 1;
+  const struct SteeringRule* rule = RuleOfGroup(table, group, search->key);
+  if (rule && rule->location < search->location) {
+    search->location = rule->location;
+    search->action = rule->action;
+  }
+  return 0;
+}
+
+/* The same as SearchTable with no call, where the first group decides: often it is the only one. 0:
+ * it does not. */
+STEERING_INLINE int SearchFirstGroup(const struct SteeringTable* table, const __u64* key,
+                                     __u32* location, __u32* action) {
+  const __u32 groups = table->groups_used;
+  const struct SteeringRule* rule = 0;
+  *location = STEERING_NONE;
+  *action = STEERING_PASS;
+  if (groups != 0) rule = RuleOfGroup(table, &table->groups[0], key);
+  if (rule) {
+    *location = rule->location;
+    *action = rule->action;
+  }
+  return groups <= 1 || *location < table->groups[1].lowest_location;
 }
 
 struct SteeringVisit {
