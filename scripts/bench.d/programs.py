@@ -31,6 +31,7 @@ PROGRAMS = (
     Program("bench_access", "{bench}/bench_access", "3", "15", readers.contests),
     Program("bench_dataplane", "{bench}/bench_dataplane", "--benchmark_min_time=0.05", "--benchmark_min_time=0.5",
             readers.dataplane),
+    Program("bench_device_side", "{bench}/bench_device_side --rows"),
     Program("bench_guard_burst", "{bench}/bench_guard_burst --rows"),
     Program("bench_layout", "{bench}/bench_layout", "--benchmark_min_time=0.005", "--benchmark_min_time=0.2",
             readers.layouts),

@@ -12,7 +12,9 @@
 #include <fstream>
 #include <string>
 
+#include "dataplane/rx_device.h"
 #include "dataplane/rx_driver.h"
+#include "dataplane/tx_device.h"
 #include "dataplane/tx_driver.h"
 #include "tests/unit/dataplane/test_ring.h"
 
@@ -79,7 +81,8 @@ int InChild(Forbid&& forbid, Check&& check) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// 0: a receive and a transmit queue can be opened, are interpreted for this reason, and work.
+// 0: both sides of a receive and a transmit queue can be opened, are interpreted for this reason,
+// and work.
 int DrivesWithout(absl::StatusCode reason) {
   for (const testing::NamedLayout& layout : testing::LayoutsToDrive(v1::DIRECTION_RECEIVE)) {
     const testing::TestRing ring(*layout.layout, v1::DIRECTION_RECEIVE, 64);
@@ -92,6 +95,12 @@ int DrivesWithout(absl::StatusCode reason) {
       return 2;
     }
     if (!driver->Post(Iova(0x10000), testing::QueueBufferBytes(*layout.layout), 1)) return 3;
+    driver->Publish();
+    auto device = RxDevice::Create(*layout.layout, ring.View(),
+                                   {testing::QueueBufferBytes(*layout.layout), {}});
+    if (!device.ok() || device->Access().mode == AccessMode::kCompiled) return 7;
+    PostedBuffer buffer;
+    if (device->Fetch(&buffer) != RingFault::kNone || buffer.address != Iova(0x10000)) return 8;
   }
   for (const testing::NamedLayout& layout : testing::LayoutsToDrive(v1::DIRECTION_TRANSMIT)) {
     const testing::TestRing ring(*layout.layout, v1::DIRECTION_TRANSMIT, 64);
@@ -101,6 +110,11 @@ int DrivesWithout(absl::StatusCode reason) {
     const TxPacket packet{Iova(0x10000), 100, 1};
     PushResult why;
     if (driver->PushBurst(std::span(&packet, 1), TxRequest{}, &why) != 1) return 6;
+    driver->Publish();
+    auto device = TxDevice::Create(*layout.layout, ring.View(), {});
+    if (!device.ok() || device->Access().mode == AccessMode::kCompiled) return 9;
+    TxWork work;
+    if (device->Fetch(&work) != RingFault::kNone || work.bytes != packet.bytes) return 10;
   }
   return 0;
 }
