@@ -8,7 +8,7 @@
 GUEST_PACKAGES='
 qemu-system-x86          | vm tests, optional: guests with an IOMMU; of bookworm-backports if it can be had
 linux-image-6.12-amd64   | vm tests, optional: kernel of the guests; kept in build/vm, not installed
-linux-image-amd64        | vm tests, optional: a newer kernel, of trixie-backports, whose drivers have AF_XDP without copies; likewise
+linux-image-amd64        | vm tests, optional: a newer kernel, of trixie-backports, for AF_XDP without copies; likewise
 '
 GUEST_FOLDER=$QSPLIT_ROOT/build/vm
 

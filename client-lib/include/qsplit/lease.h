@@ -41,8 +41,8 @@ struct LeaseOptions {
   // Slots of each ring; 0: the device's default.
   uint32_t rx_slots = 0;
   uint32_t tx_slots = 0;
-  // Bytes of each buffer, a multiple of 64.
-  uint32_t buffer_bytes = 2048;
+  // Bytes of each buffer, a multiple of 64; 0: the device's default, 2048 or more.
+  uint32_t buffer_bytes = 0;
   // Buffers of each pair of queues; 0: the slots of both rings, and 256 more.
   uint32_t buffers_per_pair = 0;
   // Where the buffers stand, from region_offset_bytes on; none: the library registers one.
