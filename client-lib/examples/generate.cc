@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <bit>
 #include <cinttypes>
 
 #include "client-lib/examples/packet.h"
@@ -116,7 +118,7 @@ int Run(Options& options) {
   if (options.src_mac.empty()) options.from = device->info().mac;
   LeaseOptions wanted{.rx_queues = 0, .tx_queues = 1};
   if (options.timestamps) wanted.tx_roles = {"timestamp"};
-  while (wanted.buffer_bytes < options.size + 64) wanted.buffer_bytes *= 2;
+  wanted.buffer_bytes = std::max(2048u, std::bit_ceil(options.size + 64));
   absl::StatusOr<Lease> lease = device->Acquire(wanted);
   if (!lease.ok()) return Fail(lease.status());
   PrintLease(stdout, *lease);

@@ -38,6 +38,7 @@ DeviceInfo DeviceInfoOf(const v1::Device& device) {
                   .free_rx_queues = device.free_rx_queues(),
                   .free_tx_queues = device.free_tx_queues(),
                   .default_slots = device.default_slots(),
+                  .buffer_bytes = device.rx_buffer_bytes() != 0 ? device.rx_buffer_bytes() : 2048,
                   .rule_capacity = device.rule_capacity(),
                   .rules = device.rules(),
                   .layouts = {},

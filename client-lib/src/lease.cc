@@ -33,8 +33,7 @@ absl::Status Check(const LeaseOptions& options, const DeviceInfo& info) {
   if (options.rx_queues == 0 && options.tx_queues == 0) {
     return Invalid("rx_queues and tx_queues are both 0; ask for at least one queue");
   }
-  if (options.buffer_bytes == 0 || options.buffer_bytes % kBufferGrain != 0 ||
-      options.buffer_bytes > kMaxBufferBytes) {
+  if (options.buffer_bytes % kBufferGrain != 0 || options.buffer_bytes > kMaxBufferBytes) {
     return Invalid("buffer_bytes is ", options.buffer_bytes, "; multiples of ", kBufferGrain,
                    " up to ", kMaxBufferBytes, " are possible");
   }
@@ -84,7 +83,9 @@ v1::AcquireLeaseRequest RequestOf(const LeaseOptions& options, const DeviceInfo&
 
 }  // namespace
 
-absl::StatusOr<Lease> Device::Acquire(const LeaseOptions& options) const {
+absl::StatusOr<Lease> Device::Acquire(const LeaseOptions& asked) const {
+  LeaseOptions options = asked;
+  if (options.buffer_bytes == 0) options.buffer_bytes = info_.buffer_bytes;
   if (absl::Status status = Check(options, info_); !status.ok()) return status;
   uint32_t buffers = options.buffers_per_pair;
   if (buffers == 0) {

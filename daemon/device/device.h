@@ -96,6 +96,8 @@ struct DeviceInfo {
   uint32_t rule_capacity = 0;
   uint32_t rss_table_size = 0;  // entries, a power of two; 0: no RSS
   uint32_t default_slots = 0;
+  // Of receive buffers, with which the device does best; 0: 2048.
+  uint32_t rx_buffer_bytes = 0;
   std::vector<Offload> offloads;
   std::vector<Protection> protections;
   // Those of `protections` in which QueueRequest::limit is kept.

@@ -94,6 +94,7 @@ v1::Device ToProto(const device::DeviceInfo& info, const device::DeviceState& st
   device.set_wire(info.wire);
   device.set_representor(info.representor);
   device.set_default_slots(info.default_slots);
+  device.set_rx_buffer_bytes(info.rx_buffer_bytes);
   if (info.pci) *device.mutable_pci() = ToProto(*info.pci);
   if (info.netdev) *device.mutable_netdev() = ToProto(*info.netdev);
   device.set_transmit_needs_grant(info.transmit_needs_grant);

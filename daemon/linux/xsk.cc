@@ -260,11 +260,13 @@ absl::Status Xsk::Bind(const XskSetup& setup, const Xsk* shares) {
   for (const bool zero_copy : {true, false}) {
     if (zero_copy && !setup.zero_copy) continue;
     for (const bool multi_buffer : {true, false}) {
-      if (multi_buffer && !setup.multi_buffer) continue;
+      if (multi_buffer && !(zero_copy ? setup.zero_copy_multi_buffer : setup.multi_buffer))
+        continue;
       const int flags = XDP_USE_NEED_WAKEUP | (zero_copy ? XDP_ZEROCOPY : XDP_COPY) |
                         (multi_buffer ? XDP_USE_SG : 0);
       absl::Status status = BindOnce(setup, static_cast<uint16_t>(flags), -1);
       if (status.ok()) {
+        if (zero_copy) facts_.copy_reason.clear();
         facts_.zero_copy = zero_copy;
         facts_.multi_buffer = multi_buffer;
         return status;

@@ -26,6 +26,8 @@ namespace qsplit::linux_sys {
 // Chunks of a UMEM: linux/if_xdp.h, XDP_UMEM_MIN_CHUNK_SIZE, and a page.
 inline constexpr uint32_t kMinXskChunkBytes = 2048;
 inline constexpr uint32_t kMaxXskChunkBytes = 4096;
+// In front of a packet that is received, the kernel's own: linux/bpf.h, XDP_PACKET_HEADROOM.
+inline constexpr uint32_t kXskHeadroomBytes = 256;
 
 // A piece of a memfd.
 struct XskRegion {
@@ -75,9 +77,12 @@ struct XskSetup {
   uint32_t ifindex = 0;
   uint32_t queue = 0;
   XskSlots slots;
-  XskUmem umem;               // not looked at with `shares`
-  bool zero_copy = false;     // try it first
-  bool multi_buffer = true;   // packets of several buffers, where the kernel has them
+  XskUmem umem;              // not looked at with `shares`
+  bool zero_copy = false;    // try it first
+  bool multi_buffer = true;  // packets of several buffers, where the kernel has them
+  // The same with zero copy. Where a bind that asks for it fails, kernels without "xsk: fix
+  // XDP_UMEM_SG_FLAG issues" (2026) keep the wish with the UMEM, and refuse whoever is to share it.
+  bool zero_copy_multi_buffer = false;
   uint32_t busy_poll_us = 0;  // SO_BUSY_POLL, with SO_PREFER_BUSY_POLL; 0: off
   uint32_t busy_poll_budget = 64;
 };

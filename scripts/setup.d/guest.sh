@@ -1,5 +1,5 @@
 # guest.sh: what the vm tests want besides packages of Debian 12, optional: a QEMU of bookworm-backports,
-# which has more NICs than bookworm's, and a Debian kernel, unpacked nowhere but in build/vm. Sourced by
+# which has more NICs than bookworm's, and two Debian kernels, unpacked nowhere but in build/vm. Sourced by
 # setup. Where something is not to be had, one loud line says so, and the vm tests skip.
 #
 # The machine's apt is left as it is: the sources and lists used here are private ones, made of the
@@ -8,10 +8,12 @@
 GUEST_PACKAGES='
 qemu-system-x86          | vm tests, optional: guests with an IOMMU; of bookworm-backports if it can be had
 linux-image-6.12-amd64   | vm tests, optional: kernel of the guests; kept in build/vm, not installed
+linux-image-amd64        | vm tests, optional: a newer kernel, of trixie-backports, for AF_XDP without copies; likewise
 '
 GUEST_FOLDER=$QSPLIT_ROOT/build/vm
 
 guest_has_kernel() { compgen -G "$GUEST_FOLDER/linux-image-*.deb" >/dev/null; }
+guest_has_newer_kernel() { compgen -G "$GUEST_FOLDER/newer/linux-*.deb" >/dev/null; }
 guest_has_qemu() { command -v qemu-system-x86_64 >/dev/null; }
 # Version 8 was the first with all NICs of the tests.
 guest_has_new_qemu() {
@@ -19,12 +21,14 @@ guest_has_new_qemu() {
   guest_has_qemu && version=$(qemu-system-x86_64 --version | sed -nE '1s/.*version ([0-9]+)\..*/\1/p') &&
     [ "${version:-0}" -ge 8 ]
 }
-guest_complete() { guest_has_kernel && guest_has_new_qemu; }
+guest_complete() { guest_has_kernel && guest_has_newer_kernel && guest_has_new_qemu; }
 guest_lacks() { warn "$*; the vm tests that need it will skip"; }
 
 # guest_check: say what is missing, change nothing.
 guest_check() {
   guest_has_kernel || guest_lacks "optional: no kernel package in build/vm; scripts/setup gets it where it can"
+  guest_has_newer_kernel ||
+    guest_lacks "optional: no newer kernel in build/vm/newer; scripts/setup gets it where trixie-backports can be had"
   guest_has_new_qemu || guest_lacks "optional: no QEMU 8 or newer; scripts/setup gets it where it can"
 }
 
@@ -36,26 +40,47 @@ guest_apt() {
     -o APT::Sandbox::User=root "$@"
 }
 
-# guest_sources [backports]: bookworm and its updates from where this machine has them, or backports too.
+# guest_sources [SUITE [alone]]: bookworm and its updates from where this machine has them, and that suite
+# of the mirror that has bookworm; or that suite alone.
 guest_sources() {
   local suites keyring=/usr/share/keyrings/debian-archive-keyring.gpg options=''
   [ ! -r "$keyring" ] || options="[signed-by=$keyring] "
   suites=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     awk '$2 ~ /^bookworm(-updates|-security)?$/ && $3 == "main" {print $1, $2}' | sort -u)
   grep -q ' bookworm$' <<<"$suites" || return 1
+  if [ -n "${1:-}" ]; then
+    suites=$(awk -v suite="$1" -v alone="${2:-}" '!alone {print} $2 == "bookworm" {print $1, suite}' <<<"$suites")
+  fi
   awk -v o="$options" '{print "deb " o $0 " main"}' <<<"$suites" >"$guest_work/sources.list"
-  [ "${1:-}" != backports ] || awk -v o="$options" '$2 == "bookworm" {print "deb " o $1, "bookworm-backports main"; exit}' \
-    <<<"$suites" >>"$guest_work/sources.list"
   guest_apt update
+}
+
+# guest_download FOLDER PACKAGE...: moved there when whole: a download that broke off is none.
+guest_download() {
+  local folder=$1
+  shift
+  mkdir -p "$guest_work/packages" "$folder"
+  (cd "$guest_work/packages" && guest_apt download "$@") && mv "$guest_work/packages/"*.deb "$folder/"
 }
 
 guest_get_kernel() {
   local package
   package=$(guest_apt_cache depends linux-image-6.12-amd64 | awk '/Depends: linux-image-/ {print $2; exit}')
-  [ -n "$package" ] || return 1
-  mkdir -p "$guest_work/kernel" "$GUEST_FOLDER"
-  # Moved when whole: a download that broke off is none.
-  (cd "$guest_work/kernel" && guest_apt download "$package") && mv "$guest_work/kernel/"*.deb "$GUEST_FOLDER/"
+  [ -n "$package" ] && guest_download "$GUEST_FOLDER" "$package"
+}
+
+# Whatever version that suite has by now. Its kernels are in several packages since Linux 7.0, all of them
+# named for the version.
+guest_get_newer_kernel() {
+  local image packages
+  guest_sources trixie-backports alone || return 1
+  rm -rf "$GUEST_FOLDER/newer.part"
+  image=$(guest_apt_cache depends linux-image-amd64 | awk '/Depends: linux-image-/ {print $2; exit}')
+  [ -n "$image" ] || return 1
+  packages=$(guest_apt_cache depends --recurse --important "$image" |
+    awk -v version="-${image#linux-image-}" '/^linux-/ && index($1 "$", version "$")' | sort -u)
+  # shellcheck disable=SC2086 # several words
+  guest_download "$GUEST_FOLDER/newer.part" $packages && mv "$GUEST_FOLDER/newer.part" "$GUEST_FOLDER/newer"
 }
 guest_apt_cache() {
   apt-cache -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::sourcelist="$guest_work/sources.list" \
@@ -79,8 +104,8 @@ guest_setup() {
   fi
   guest_work=$(mktemp -d)
   mkdir -p "$guest_work/lists/partial"
-  say "setup: optional, for the vm tests: getting QEMU and a kernel"
-  if ! guest_sources backports; then
+  say "setup: optional, for the vm tests: getting QEMU and kernels"
+  if { ! guest_has_kernel || ! guest_has_new_qemu; } && ! guest_sources bookworm-backports; then
     backports=''
     guest_sources || guest_lacks "no list of Debian 12's packages can be had here"
   fi
@@ -91,5 +116,7 @@ guest_setup() {
     ! guest_has_qemu || guest_has_new_qemu ||
       guest_lacks "QEMU is bookworm's, which has not all NICs: bookworm-backports cannot be had here"
   fi
+  guest_has_newer_kernel || guest_get_newer_kernel ||
+    guest_lacks "no linux-image-amd64 of trixie-backports can be had here"
   rm -rf "$guest_work"
 }

@@ -32,7 +32,8 @@ def shared(guest, name, wire, driver):
     wait_until(lambda: guest.try_in(netns, "ping", "-q", "-c", "1", "-W", "1", f"10.77.{wire}.2")[0], 10)
     program = served.answered(guest, f"{name}, AF_XDP", "eth", wire, netns)
     guest.ping(f"{name}: the kernel answers on its own address", f"10.77.{wire}.2", netns, count=10)
-    pinged = subprocess.run(["ping", "-q", "-c", "5", "-W", "2", f"10.77.{wire}.1"], capture_output=True, check=False)
+    pinged = subprocess.run(["ping", "-q", "-c", "5", "-i", "0.01", "-W", "2", f"10.77.{wire}.1"],
+                            capture_output=True, check=False)
     check(f"{name}: and pings", pinged.returncode == 0, pinged.stdout.decode())
     program.kill()
     program.wait(10)

@@ -51,7 +51,9 @@ def run_each(script, boots, seconds=120):
     if inside:
         sys.exit(run_inside(boots[int(inside)][1]))
     try:
-        kernel.prepared(), models()
+        models()
+        for machine, _ in boots:
+            kernel.prepared(machine.newer_kernel)
     except Missing as missing:
         print(f"SKIPPED: {missing}. {LOUD}", file=sys.stderr)
         sys.exit(77)

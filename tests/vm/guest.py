@@ -49,7 +49,7 @@ class Ended:
 
 def boot(machine, argv, out, seconds, environment=None):
     """Runs argv in a guest of this machine; it is killed after that many seconds. Raises Missing."""
-    vmlinux, initramfs = kernel.prepared()
+    vmlinux, initramfs = kernel.prepared(machine.newer_kernel)
     write(out, machine, argv, environment or {})
     command = machine.command(vmlinux, initramfs, out)
     began = time.monotonic()

@@ -1,8 +1,10 @@
-"""The guest's kernel: Debian's package as scripts/setup left it in build/vm, made ready to boot once.
+"""The guest's kernel: Debian's packages as scripts/setup left them in build/vm, made ready to boot once.
 
     build/vm/linux-image-*.deb            the package, not installed
+    build/vm/newer/linux-*.deb            those of a newer kernel, for tests of what the first one has not
     build/vm/boot-HASH/vmlinux            uncompressed: QEMU boots it by PVH, 1.4 s sooner than the image
     build/vm/boot-HASH/initramfs.cpio     busybox, init.sh, the modules below
+    build/vm/newer-HASH/...               likewise
 
 HASH is of everything that goes in, so that a new package, init.sh or list makes it again; two harnesses
 at once do no harm. Made in 10 s. Nothing here needs root.
@@ -26,18 +28,19 @@ MODULES = """virtio_pci 9pnet_virtio 9p irqbypass vfio vfio_iommu_type1 vfio-pci
 af_packet virtio_net e1000e igb igbvf vmxnet3""".split()
 
 
-def prepared():
+def prepared(newer=False):
     """(vmlinux, initramfs), made if need be. Raises Missing, saying what to install."""
-    package = find_package()
+    packages = find_packages(newer)
     for tool in (BUSYBOX, "cpio", "zstd", "depmod", "dpkg-deb"):
         if not shutil.which(tool):
             raise Missing(f"{tool} is not installed; scripts/setup does it")
-    folder = os.path.join(BUILD, "vm", "boot-" + stamp(package))
+    kind = "newer" if newer else "boot"
+    folder = os.path.join(BUILD, "vm", f"{kind}-{stamp(packages)}")
     if not os.path.isdir(folder):
-        remove_old()
+        remove_old(kind)
         work = tempfile.mkdtemp(prefix="making-", dir=os.path.join(BUILD, "vm"))
         try:
-            make(package, work)
+            make(packages, work)
             os.chmod(work, 0o755)
             try:
                 os.rename(work, folder)
@@ -49,36 +52,46 @@ def prepared():
     return os.path.join(folder, "vmlinux"), os.path.join(folder, "initramfs.cpio")
 
 
-def remove_old():
+def remove_old(kind):
     """What was made more than a day ago, of a package or a list that has changed since."""
-    for folder in glob.glob(os.path.join(BUILD, "vm", "boot-*")):
+    for folder in glob.glob(os.path.join(BUILD, "vm", f"{kind}-*")):
         if os.path.getmtime(folder) < time.time() - 86400:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def find_package():
+def find_packages(newer):
+    """What the kernel is in: one package, or of the newer kernel several, all that are there."""
+    if newer:
+        packages = sorted(glob.glob(os.path.join(BUILD, "vm/newer/linux-*.deb")))
+        if not packages:
+            raise Missing("no packages of a newer kernel in build/vm/newer; scripts/setup gets them where the "
+                          "mirror that this machine uses has trixie-backports")
+        return packages
     packages = glob.glob(os.path.join(BUILD, "vm", "linux-image-*.deb"))
     if not packages:
         raise Missing("no kernel package in build/vm; scripts/setup gets it where it can")
-    return max(packages, key=os.path.getmtime)
+    return [max(packages, key=os.path.getmtime)]
 
 
-def stamp(package):
+def stamp(packages):
     hashed = hashlib.sha256()
     for path in (__file__, INIT):
         with open(path, "rb") as file:
             hashed.update(file.read())
-    for path in (package, BUSYBOX):
+    for path in (*packages, BUSYBOX):
         status = os.stat(path)
         hashed.update(f"{os.path.basename(path)} {status.st_size}".encode())
     return hashed.hexdigest()[:12]
 
 
-def make(package, work):
+def make(packages, work):
     tree = os.path.join(work, "package")
-    subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
-    version = os.listdir(os.path.join(tree, "lib/modules"))[0]
-    with open(glob.glob(tree + "/boot/vmlinuz-*")[0], "rb") as file:
+    for package in packages:
+        subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
+    if not os.path.isdir(tree + "/lib"):  # depmod looks for modules there
+        os.symlink("usr/lib", tree + "/lib")
+    version = os.listdir(tree + "/lib/modules")[0]
+    with open((glob.glob(tree + "/boot/vmlinuz-*") or glob.glob(tree + "/lib/modules/*/vmlinuz"))[0], "rb") as file:
         kernel = unpacked(file.read())
     with open(os.path.join(work, "vmlinux"), "wb") as file:
         file.write(kernel)

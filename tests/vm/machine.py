@@ -67,6 +67,7 @@ class Machine:
     # section_index < d->map.sections_nb'), or a doorbell or a timer's setting goes elsewhere, and the guest waits
     # for ever. Cases of such a machine have one processor until their daemon is ready, and behind their end.
     parallel: bool = False
+    newer_kernel: bool = False  # kernel.py: for what Debian 12's has not
     pcap: bool = False  # keeps what each NIC's wire carried, as wire-NAME.pcap in the out folder
 
     def plan(self):

@@ -43,6 +43,7 @@ def main():
     parser.add_argument("--memory-mib", type=int, default=512)
     parser.add_argument("--huge-pages", type=int, default=0, help="of 2 MiB")
     parser.add_argument("--parallel", action="store_true", help="processors at the same time: see machine.py")
+    parser.add_argument("--newer-kernel", action="store_true", help="see kernel.py")
     parser.add_argument("--pcap", action="store_true", help="what each wire carried; wants --keep")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--keep", action="store_true", help="leave the folder that is /run/vm in the guest")
@@ -52,7 +53,7 @@ def main():
     made = nics(args.nic or [*default, "peer:1", "peer:2", "peer:3"])
     box = machine.Machine(made, iommu=not args.no_iommu, interrupt_remapping=not args.no_interrupt_remapping,
                           memory_mib=args.memory_mib, huge_pages=args.huge_pages, parallel=args.parallel,
-                          pcap=args.pcap)
+                          newer_kernel=args.newer_kernel, pcap=args.pcap)
     os.makedirs(f"{BUILD}/vm", exist_ok=True)
     out = tempfile.mkdtemp(prefix="run-", dir=f"{BUILD}/vm")
     try:

@@ -45,6 +45,8 @@ struct DeviceInfo {
   uint32_t free_tx_queues = 0;
   // Slots of a ring when the request names none.
   uint32_t default_slots = 0;
+  // Bytes of a buffer when the request names none.
+  uint32_t buffer_bytes = 2048;
   // Steering rules that fit, and that are there.
   uint32_t rule_capacity = 0;
   uint32_t rules = 0;

@@ -41,8 +41,8 @@ struct LeaseOptions {
   // Slots of each ring; 0: the device's default.
   uint32_t rx_slots = 0;
   uint32_t tx_slots = 0;
-  // Bytes of each buffer, a multiple of 64.
-  uint32_t buffer_bytes = 2048;
+  // Bytes of each buffer, a multiple of 64; 0: the device's default, 2048 or more.
+  uint32_t buffer_bytes = 0;
   // The largest packet that receive queues are for, with its Ethernet header; 0: what the device's
   // MTU is when they are opened. Longer ones, of a device whose MTU grows meanwhile, may be
   // dropped: where descriptors have several buffers, they get no more than such a packet needs.

@@ -105,7 +105,9 @@ absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest
     if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   }
   // Pins memory: not with the lock held. Nothing else opens or closes queues meanwhile.
-  absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Open(request, sockets_);
+  SocketOptions sockets = sockets_;
+  sockets.mtu_bytes = State().mtu_bytes;
+  absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Open(request, sockets);
   const Lock lock(control_);
   if (absl::IsUnavailable(lease.status())) return StillHeld(request, lease.status());
   if (!lease.ok()) return lease.status();

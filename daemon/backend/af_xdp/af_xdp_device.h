@@ -124,6 +124,7 @@ class AfXdpDevice : public device::Device {
   device::NetdevFacts facts_;
   std::string no_zero_copy_metadata_;  // as SocketOptions
   std::string no_zero_copy_times_;
+  bool zero_copy_multi_buffer_ = false;
   SocketOptions sockets_;
   uint32_t rx_queues_ = 1, tx_queues_ = 1;  // that the netdev has
   linux_sys::XskKernel kernel_;

@@ -134,6 +134,8 @@ void AfXdpDevice::ChooseZeroCopy() {
                                        " notes no times of packets that it does not copy "
                                        "(NETDEV_XSK_FLAGS_TX_TIMESTAMP)");
   }
+  zero_copy_multi_buffer_ = kernel_.multi_buffer && can.ok() && can->zero_copy_segments > 1;
+  const uint32_t mtu = State().mtu_bytes;
   std::string& why = facts_.copy_reason;
   if (config_.zero_copy == ZeroCopyWish::kNever) {
     why = "the configuration says so: zero_copy = \"never\"";
@@ -141,6 +143,9 @@ void AfXdpDevice::ChooseZeroCopy() {
     why = "the XDP program does not run in the driver";
   } else if (can.ok() && !can->zero_copy) {
     why = absl::StrCat("the driver ", facts_.driver, " has no zero copy");
+  } else if (!zero_copy_multi_buffer_ && !FrameFits(linux_sys::kMaxXskChunkBytes, mtu)) {
+    why = absl::StrCat("the driver ", facts_.driver,
+                       " takes no packets of several buffers, and MTU ", mtu, " wants them");
   } else if (config_.zero_copy == ZeroCopyWish::kAuto && nic_ == nullptr) {
     why =
         "the NIC does not steer, so that packets of others would pass through a lease's memory; "
@@ -148,12 +153,18 @@ void AfXdpDevice::ChooseZeroCopy() {
   }
   facts_.zero_copy = why.empty();
   if (!kernel_.tx_metadata) return;
-  if (facts_.zero_copy && no_zero_copy_metadata_.empty() && no_zero_copy_times_.empty()) {
+  const bool always = facts_.zero_copy && config_.zero_copy == ZeroCopyWish::kAlways;
+  const char* lacks = !no_zero_copy_metadata_.empty() ? "transmit metadata with zero copy"
+                      : !no_zero_copy_times_.empty()  ? "transmit timestamps with zero copy"
+                                                      : nullptr;
+  if (facts_.zero_copy && lacks == nullptr) {
     facts_.transmit_times = "by the NIC, on its clock";
-  } else if (!facts_.zero_copy || config_.zero_copy != ZeroCopyWish::kAlways) {
-    // net/xdp/xsk.c, xsk_destruct_skb.
-    facts_.transmit_times = "by the kernel when it is done with a packet, CLOCK_TAI";
+    return;
   }
+  // net/xdp/xsk.c, xsk_destruct_skb.
+  facts_.transmit_times = absl::StrCat("by the kernel when it is done with a packet, CLOCK_TAI",
+                                       always ? "; only for leases that do not receive" : "");
+  if (always) facts_.missing.emplace_back(lacks);
 }
 
 absl::Status AfXdpDevice::FillInfo() {
@@ -167,6 +178,10 @@ absl::Status AfXdpDevice::FillInfo() {
   info_.rule_capacity = SteeringProgram::kCapacity;
   if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());
   info_.default_slots = config_.slots.value_or(kDefaultSlots);
+  if (facts_.zero_copy && !zero_copy_multi_buffer_ &&
+      !FrameFits(linux_sys::kMinXskChunkBytes, State().mtu_bytes)) {
+    info_.rx_buffer_bytes = linux_sys::kMaxXskChunkBytes;
+  }
   info_.protections = {device::Protection::kKernel};
   for (const layout::VerifiedLayout& layout : config_.layouts) {
     if (layout.name() != kLayout) continue;
@@ -191,11 +206,12 @@ absl::Status AfXdpDevice::FillInfo() {
   info_.netdev = facts_;
   sockets_ = {.netns = netns_,
               .ifindex = watch_->ifindex(),
-              .zero_copy = facts_.zero_copy,
+              .copy_reason = facts_.copy_reason,
               .no_zero_copy_metadata = no_zero_copy_metadata_,
               .no_zero_copy_times = no_zero_copy_times_,
               .zero_copy_always = config_.zero_copy == ZeroCopyWish::kAlways,
               .multi_buffer = kernel_.multi_buffer,
+              .zero_copy_multi_buffer = zero_copy_multi_buffer_,
               .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,
               .default_slots = info_.default_slots};
   past_.rx.resize(info_.rx_queues);

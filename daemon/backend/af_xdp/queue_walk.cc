@@ -61,9 +61,28 @@ QueueCheck SocketCheck(const absl::StatusOr<SocketEntry>& entry) {
                "lease the queue again");
 }
 
+// With zero copy the driver takes buffers long before packets are there for them, and the kernel
+// shows late how far it has come. Packets of the kernel, and those that are dropped, give theirs
+// back to the driver.
+QueueCheck DriverCheck(const QueueLevels& levels) {
+  constexpr char kSubject[] = "fill ring";
+  // Drivers refill in pieces, of some 16.
+  constexpr uint32_t kFew = 16;
+  std::string finding =
+      absl::StrCat("ring and driver together have ", levels.held, " buffers for packets");
+  if (levels.posted.filled == 0 && levels.held < std::min(kFew, levels.posted.slots)) {
+    return Wrong(
+        kSubject,
+        finding + ", so that nothing arrives at this queue, neither for the lease nor the kernel",
+        "the program has to take packets and post buffers: it may hang, or hold on to all of them");
+  }
+  return Good(kSubject, std::move(finding));
+}
+
 QueueCheck FillCheck(const QueueLevels& levels) {
   constexpr char kSubject[] = "fill ring";
   if (IsTorn(levels.posted)) return TornCheck(kSubject);
+  if (levels.zero_copy) return DriverCheck(levels);
   if (levels.posted.filled == 0) {
     return Wrong(kSubject,
                  absl::StrCat("it is empty: the kernel has no buffer to put a packet in; ",
@@ -174,8 +193,9 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
   for (const auto& [id, lease] : leases_) {
     const std::optional<QueueLevels> levels = lease->Levels(queue, transmit);
     if (!levels) continue;
-    const std::string mode = lease->facts().zero_copy ? "zero copy" : "copied";
-    checks.push_back(Good("socket", absl::StrCat("bound to queue ", queue, ", packets ", mode)));
+    const std::string& why = lease->why_copied();
+    checks.push_back(Good("socket", absl::StrCat("bound to queue ", queue, ", packets ",
+                                                 why.empty() ? "zero copy" : "copied: ", why)));
     if (transmit) {
       checks.push_back(TxCheck(*levels));
       checks.push_back(CompletionCheck(*levels));

@@ -74,30 +74,40 @@ absl::StatusOr<uint32_t> ChunkBytes(const device::QueueRequest& request) {
 
 }  // namespace
 
-absl::StatusOr<bool> ChooseZeroCopy(const device::QueueRequest& request,
-                                    const SocketOptions& options) {
+bool FrameFits(uint32_t chunk_bytes, uint32_t mtu_bytes) {
+  constexpr uint32_t kAroundBytes = 14 + 2 * 4;  // Ethernet header, two VLAN tags
+  return (chunk_bytes - linux_sys::kXskHeadroomBytes) / 1024 * 1024 >= mtu_bytes + kAroundBytes;
+}
+
+absl::StatusOr<std::string> WhyCopied(const device::QueueRequest& request,
+                                      const SocketOptions& options) {
+  if (!options.copy_reason.empty()) return options.copy_reason;
   // A queue whose buffers come from the lease's fill ring receives nothing where nobody fills it,
   // and what the queue is to receive for the kernel would be lost.
-  if (!options.zero_copy || !std::includes(request.rx_queues.begin(), request.rx_queues.end(),
-                                           request.tx_queues.begin(), request.tx_queues.end())) {
-    return false;
+  if (!std::includes(request.rx_queues.begin(), request.rx_queues.end(), request.tx_queues.begin(),
+                     request.tx_queues.end())) {
+    return "the lease sends on a queue on which it does not receive";
   }
-  if (!Chose(request, "Metadata", "on")) return true;
-  const auto lacks = [](const char* what, const std::string& why,
-                        const char* advice) -> absl::Status {
+  if (const absl::StatusOr<uint32_t> chunk = ChunkBytes(request);
+      chunk.ok() && !options.zero_copy_multi_buffer && !FrameFits(*chunk, options.mtu_bytes)) {
+    return absl::StrCat("a frame of MTU ", options.mtu_bytes, " may not fit into a buffer of ",
+                        *chunk, " bytes, and the driver takes no packets of several");
+  }
+  if (!Chose(request, "Metadata", "on")) return "";
+  const auto lacks = [&options](const char* what, const std::string& why,
+                                const char* advice) -> absl::StatusOr<std::string> {
+    if (!options.zero_copy_always) return why;
     return absl::UnimplementedError(
         absl::StrCat(what, ": ", why, ", and zero_copy is \"always\"; ", advice));
   };
   if (!options.no_zero_copy_metadata.empty()) {
-    if (!options.zero_copy_always) return false;
     return lacks("Metadata=on", options.no_zero_copy_metadata, "leave Metadata off");
   }
   if (request.wants_transmit_times && !options.no_zero_copy_times.empty()) {
-    if (!options.zero_copy_always) return false;
     return lacks("timestamp of packets that are sent", options.no_zero_copy_times,
                  "do without that role");
   }
-  return true;
+  return "";
 }
 
 // Cells count modulo 2^32.
@@ -134,15 +144,17 @@ absl::Status SocketLease::OpenAll(const SocketOptions& options) {
   setup.netns = options.netns;
   setup.ifindex = options.ifindex;
   setup.multi_buffer = options.multi_buffer;
+  setup.zero_copy_multi_buffer = options.zero_copy_multi_buffer;
   setup.busy_poll_us = options.busy_poll_us;
   setup.umem = {.data = memory->data(),
                 .length_bytes = memory->length_bytes(),
                 .chunk_bytes = *chunk,
                 .unaligned = Chose(request_, "Chunks", "unaligned"),
                 .tx_metadata_bytes = Chose(request_, "Metadata", "on") ? kTxMetadataBytes : 0};
-  const absl::StatusOr<bool> zero_copy = ChooseZeroCopy(request_, options);
-  if (!zero_copy.ok()) return zero_copy.status();
-  setup.zero_copy = *zero_copy;
+  absl::StatusOr<std::string> why_copied = WhyCopied(request_, options);
+  if (!why_copied.ok()) return why_copied.status();
+  why_copied_ = *std::move(why_copied);
+  setup.zero_copy = why_copied_.empty();
   std::vector<uint32_t> queues;
   std::set_union(request_.rx_queues.begin(), request_.rx_queues.end(), request_.tx_queues.begin(),
                  request_.tx_queues.end(), std::back_inserter(queues));
@@ -168,6 +180,7 @@ absl::Status SocketLease::OpenAll(const SocketOptions& options) {
                         .tx = {},
                         .completion = {}});
   }
+  if (setup.zero_copy) why_copied_ = sockets_.front().socket.facts().copy_reason;
   // The kernel keeps the pages of the UMEM; the mapping goes with `memory`.
   return absl::OkStatus();
 }
@@ -274,10 +287,15 @@ std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool
                  .filled = counted.ring.producer() - consumer,
                  .need_wakeup = (counted.ring.flags() & 1) != 0};  // XDP_RING_NEED_WAKEUP
   };
-  return QueueLevels{.posted = level(transmit ? *one->tx : *one->fill),
+  QueueLevels levels{.posted = level(transmit ? *one->tx : *one->fill),
                      .completed = level(transmit ? *one->completion : *one->rx),
                      .statistics = one->socket.Statistics(),
-                     .napi_id = one->socket.NapiId()};
+                     .napi_id = one->socket.NapiId(),
+                     .zero_copy = one->socket.facts().zero_copy};
+  if (levels.zero_copy && !transmit) {
+    levels.held = one->fill->ring.producer() - one->rx->ring.producer();
+  }
+  return levels;
 }
 
 absl::StatusOr<device::RingImage> SocketLease::ReadRing(const device::RingSelection& wanted) const {
@@ -316,7 +334,9 @@ void SocketLease::AddCounters(device::DeviceCounters* counters) {
       rx.packets += received;
       rx.completions += received;
       rx.descriptors += one.fill->Total();
-      rx.drops_no_descriptor += statistics.rx_ring_full + statistics.rx_fill_ring_empty;
+      rx.drops_no_descriptor += statistics.rx_ring_full;
+      // With zero copy that counts how often the driver looked for buffers in vain, not packets.
+      if (!one.socket.facts().zero_copy) rx.drops_no_descriptor += statistics.rx_fill_ring_empty;
       rx.drops_too_long += statistics.rx_dropped;
       rx.faults += statistics.rx_invalid_descs;
     }

@@ -26,7 +26,7 @@ namespace qsplit::af_xdp {
 struct SocketOptions {
   std::string netns;  // as RunInNetns
   uint32_t ifindex = 0;
-  bool zero_copy = false;  // to be tried
+  std::string copy_reason;  // why everybody is copied for; empty: zero copy is to be tried
   // What the driver lacks of transmit metadata with zero copy; empty: nothing. A lease that wants
   // them is copied for then, or refused where zero copy is insisted upon.
   std::string no_zero_copy_metadata;
@@ -35,14 +35,22 @@ struct SocketOptions {
   std::string no_zero_copy_times;
   bool zero_copy_always = false;
   bool multi_buffer = true;
+  bool zero_copy_multi_buffer = false;
+  uint32_t mtu_bytes = 1500;  // at the moment
   uint32_t busy_poll_us = 0;  // 0: off
   uint32_t default_slots = 2048;
 };
 
-// Whether a lease's packets go without a copy, where the netdev can. UNIMPLEMENTED: not with what
-// the lease wants, and zero copy is insisted upon.
-absl::StatusOr<bool> ChooseZeroCopy(const device::QueueRequest& request,
-                                    const SocketOptions& options);
+// Whether a frame of that MTU, with two VLAN tags, surely fits into a receive buffer that the NIC
+// itself writes. Some NICs take the size of their buffers in KiB and let the rest lie idle; what is
+// longer they put into two, and a driver that knows no packets of several buffers loses it, the
+// kernel's own packets too.
+bool FrameFits(uint32_t chunk_bytes, uint32_t mtu_bytes);
+
+// Why a lease's packets are copied; empty: zero copy is to be tried. UNIMPLEMENTED: not without a
+// copy with what the lease wants, and zero copy is insisted upon.
+absl::StatusOr<std::string> WhyCopied(const device::QueueRequest& request,
+                                      const SocketOptions& options);
 
 class SocketLease {
  public:
@@ -56,7 +64,8 @@ class SocketLease {
   std::vector<uint32_t> queues() const;
   // Descriptor of the socket that is bound to a queue; -1: the lease has it not.
   int SocketOf(uint32_t queue) const;
-  const linux_sys::XskFacts& facts() const { return sockets_.front().socket.facts(); }
+  // Empty: they are not.
+  const std::string& why_copied() const { return why_copied_; }
 
   // Whether somebody else in this process has descriptors of its sockets.
   bool Shared() const;
@@ -75,6 +84,9 @@ class SocketLease {
     Level completed;  // rx ring; completion ring
     linux_sys::XskStatistics statistics;
     uint32_t napi_id = 0;  // as Xsk::NapiId
+    bool zero_copy = false;
+    // With zero copy: receive buffers that were posted and have not come back with a packet.
+    uint32_t held = 0;
   };
   // None: the lease has not this queue in this direction.
   std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;
@@ -113,6 +125,7 @@ class SocketLease {
   device::QueueGrant GrantOf(const OneSocket& one, uint32_t fd, bool transmit);
 
   device::QueueRequest request_;
+  std::string why_copied_;
   std::vector<OneSocket> sockets_;  // the first one's UMEM is everybody's
   device::Grant grant_;
 };

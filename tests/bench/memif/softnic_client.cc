@@ -90,6 +90,7 @@ Lease Acquire(const Session& session, const char* device, const Way& way, uint32
                        .tx_queues = tx,
                        .rx_slots = rx == 0 ? 0 : kSlots,
                        .tx_slots = tx == 0 ? 0 : kSlots,
+                       .buffer_bytes = 2048,
                        .buffers_per_pair = kBuffers,
                        .layout = way.layout};
   auto huge = session.RegisterRegion(

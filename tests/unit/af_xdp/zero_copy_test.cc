@@ -1,4 +1,4 @@
-// Which leases are copied for: what a driver lacks of transmit metadata with zero copy.
+// Which leases are copied for, and why: buffers, and what a driver lacks with zero copy.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,46 +32,82 @@ device::QueueRequest Request(bool metadata, bool times) {
 
 SocketOptions Nic() {
   SocketOptions options;
-  options.zero_copy = true;
+  options.zero_copy_multi_buffer = true;
   return options;
 }
 
-TEST(ZeroCopy, ANicThatHasAllOfItCopiesForNobody) {
+std::string Why(const device::QueueRequest& request, const SocketOptions& options) {
+  return WhyCopied(request, options).value();
+}
+
+TEST(ZeroCopy, ANicThatHasAllOfItCopiesForNobodyWhoReceives) {
   for (const bool metadata : {false, true}) {
-    EXPECT_TRUE(*ChooseZeroCopy(Request(metadata, metadata), Nic()));
+    EXPECT_EQ(Why(Request(metadata, metadata), Nic()), "");
   }
   device::QueueRequest sends = Request(true, true);
   sends.rx_queues.clear();
-  EXPECT_FALSE(*ChooseZeroCopy(sends, Nic())) << "the queue's receive side would go along";
+  EXPECT_THAT(Why(sends, Nic()), HasSubstr("does not receive"))
+      << "the queue's receive side would go along";
+}
+
+TEST(ZeroCopy, WhyTheNetdevCopiesIsWhyItsLeasesAreCopiedFor) {
+  SocketOptions options = Nic();
+  options.copy_reason = "the driver x has no zero copy";
+  EXPECT_EQ(Why(Request(false, false), options), options.copy_reason);
+}
+
+TEST(ZeroCopy, AFrameFitsOnlyIntoWholeKibibytesBehindTheKernelsPart) {
+  EXPECT_FALSE(FrameFits(2048, 1500));
+  EXPECT_TRUE(FrameFits(2048, 1002));
+  EXPECT_FALSE(FrameFits(2048, 1003));
+  EXPECT_TRUE(FrameFits(4096, 1500));
+  EXPECT_TRUE(FrameFits(4096, 3050));
+  EXPECT_FALSE(FrameFits(4096, 3051));
+}
+
+TEST(ZeroCopy, BuffersThatMayNotHoldAFrameAreCopiedInto) {
+  SocketOptions options = Nic();
+  options.zero_copy_multi_buffer = false;
+  device::QueueRequest request = Request(false, false);
+  EXPECT_THAT(Why(request, options), HasSubstr("MTU 1500"));
+  options.mtu_bytes = 1000;
+  EXPECT_EQ(Why(request, options), "");
+  options.mtu_bytes = 1500;
+  request.rx_buffer_bytes = 4096;
+  EXPECT_EQ(Why(request, options), "");
+  options.mtu_bytes = 9000;
+  EXPECT_THAT(Why(request, options), HasSubstr("4096 bytes"));
+  options.zero_copy_multi_buffer = true;
+  EXPECT_EQ(Why(request, options), "") << "a frame has several";
 }
 
 TEST(ZeroCopy, WithoutTimesOnlyThoseWhoWantThemAreCopiedFor) {
   SocketOptions options = Nic();
   options.no_zero_copy_times = "the driver x notes no times";
-  EXPECT_TRUE(*ChooseZeroCopy(Request(false, false), options));
-  EXPECT_TRUE(*ChooseZeroCopy(Request(true, false), options));
-  EXPECT_FALSE(*ChooseZeroCopy(Request(true, true), options));
+  EXPECT_EQ(Why(Request(false, false), options), "");
+  EXPECT_EQ(Why(Request(true, false), options), "");
+  EXPECT_EQ(Why(Request(true, true), options), options.no_zero_copy_times);
 }
 
 TEST(ZeroCopy, WithoutSumsAllWithMetadataAreCopiedFor) {
   SocketOptions options = Nic();
   options.no_zero_copy_metadata = "the driver x fills in no sums";
-  EXPECT_TRUE(*ChooseZeroCopy(Request(false, false), options));
-  EXPECT_FALSE(*ChooseZeroCopy(Request(true, false), options));
-  EXPECT_FALSE(*ChooseZeroCopy(Request(true, true), options));
+  EXPECT_EQ(Why(Request(false, false), options), "");
+  EXPECT_EQ(Why(Request(true, false), options), options.no_zero_copy_metadata);
+  EXPECT_EQ(Why(Request(true, true), options), options.no_zero_copy_metadata);
 }
 
 TEST(ZeroCopy, WhereItIsInsistedUponWhatLacksIsRefusedByName) {
   SocketOptions options = Nic();
   options.zero_copy_always = true;
   options.no_zero_copy_times = "the driver x notes no times";
-  EXPECT_TRUE(*ChooseZeroCopy(Request(true, false), options));
-  const absl::Status times = ChooseZeroCopy(Request(true, true), options).status();
+  EXPECT_EQ(Why(Request(true, false), options), "");
+  const absl::Status times = WhyCopied(Request(true, true), options).status();
   EXPECT_EQ(times.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(times.message()), HasSubstr("timestamp of packets that are sent"));
   EXPECT_THAT(std::string(times.message()), HasSubstr("the driver x notes no times"));
   options.no_zero_copy_metadata = "the driver x fills in no sums";
-  const absl::Status sums = ChooseZeroCopy(Request(true, true), options).status();
+  const absl::Status sums = WhyCopied(Request(true, true), options).status();
   EXPECT_EQ(sums.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(sums.message()), HasSubstr("Metadata=on"));
 }

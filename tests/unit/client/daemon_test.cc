@@ -317,6 +317,7 @@ TEST_P(WithDaemon, ErrorsSayWhatToDo) {
   }
   EXPECT_EQ(device.Acquire({.rx_queues = 0, .tx_queues = 0}).status().code(),
             absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(device.info().buffer_bytes, 2048U) << "what Acquire takes where nothing is said";
   EXPECT_EQ(device.Acquire({.buffer_bytes = 100}).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(device.Acquire({.layout = "no.such"}).status().code(), absl::StatusCode::kNotFound);

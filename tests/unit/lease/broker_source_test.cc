@@ -59,6 +59,7 @@ TEST_F(BrokerSourceTest, OrThatTheyAreNotAndWhy) {
 TEST_F(BrokerSourceTest, ADeviceThatNeedsAGrantGivesReceiveQueuesOnly) {
   device::DeviceInfo info = Info();
   info.transmit_needs_grant = true;
+  info.rx_buffer_bytes = 4096;
   info.netdev = device::NetdevFacts{.name = "veth0",
                                     .netns = "",
                                     .driver = "veth",
@@ -70,6 +71,7 @@ TEST_F(BrokerSourceTest, ADeviceThatNeedsAGrantGivesReceiveQueuesOnly) {
                                     .missing = {"busy polling"}};
   Replace(info);
   EXPECT_TRUE(Nic().transmit_needs_grant());
+  EXPECT_EQ(Nic().rx_buffer_bytes(), 4096U);
   EXPECT_EQ(Nic().netdev().copy_reason(), "veth has no zero copy");
   EXPECT_EQ(Nic().netdev().missing(0), "busy polling");
   const SessionId red = Open(1000);
