@@ -116,16 +116,10 @@ static __always_inline enum SteeringReason Deliver(__u32 wanted, __u32 arrived) 
 }
 
 static __always_inline enum SteeringReason Follow(__u32 action, struct xdp_md *context) {
-  switch (action) {
-    case STEERING_DROP:
-      return kSteeringDroppedByRule;
-    case STEERING_PASS:
-      return kSteeringPassedByRule;
-    case STEERING_REFLECT:
-      return SendBack(context) ? kSteeringSentBack : kSteeringPassedByRule;
-    default:
-      return Deliver(action, context->rx_queue_index);
-  }
+  if (action < STEERING_REFLECT) return Deliver(action, context->rx_queue_index);
+  if (action == STEERING_DROP) return kSteeringDroppedByRule;
+  if (action == STEERING_REFLECT && SendBack(context)) return kSteeringSentBack;
+  return kSteeringPassedByRule;
 }
 
 /* What a packet met. */
