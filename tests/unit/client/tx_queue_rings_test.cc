@@ -11,6 +11,7 @@
 #include "client-lib/src/lease_state.h"
 #include "client-lib/src/tx_queue_impl.h"
 #include "dataplane/queue_shape.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/client/packets.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
@@ -24,7 +25,7 @@ using dataplane::testing::Random;
 using dataplane::testing::TxCase;
 using dataplane::testing::TxRig;
 
-class TxQueueRings : public testing::TestWithParam<TxCase> {
+class TxQueueRings : public ::testing::TestWithParam<TxCase> {
  protected:
   static constexpr uint32_t kBuffers = 160;
   static constexpr uint32_t kBufferBytes = 2048;
@@ -80,7 +81,7 @@ TEST_P(TxQueueRings, BuffersComeBackInWhateverOrderTheDeviceIsDone) {
     fetched_.push_back(work.handle);
     return true;
   };
-  for (int step = 0; step < 3000 && !HasFailure(); ++step) {
+  for (uint32_t step = 0; step < testing::Rounds(3000) && !HasFailure(); ++step) {
     const uint32_t bytes = 64 + random() % (random() % 8 == 0 ? most_ - 64 : 400);
     Packet packet = queue_->Allocate(bytes);
     if (packet) {
@@ -103,7 +104,7 @@ TEST_P(TxQueueRings, BuffersComeBackInWhateverOrderTheDeviceIsDone) {
   while (!fetched_.empty()) Complete(in_place_ ? 0 : random() % fetched_.size());
   EXPECT_TRUE(queue_->Flush(absl::Seconds(1)).ok());
   EXPECT_EQ(taken, made);
-  EXPECT_GT(made, 500u);
+  EXPECT_GT(made, testing::Rounds(500));
   EXPECT_EQ(queue_->counters().refused, 0u);
   EXPECT_EQ(rig_->rings.BrokenGuard(), "");
 }
@@ -175,7 +176,7 @@ TEST_P(TxQueueRings, TimesComeBackUnderTheNumbersOfTheRequests) {
     }
   };
   for (auto& time : times) time = 0;
-  for (int step = 0; step < 1500 && !HasFailure(); ++step) {
+  for (uint32_t step = 0; step < testing::Rounds(1500) && !HasFailure(); ++step) {
     Packet packet = queue_->Allocate(64 + random() % 400);
     if (packet) {
       const bool asks = random() % 2 == 0;
@@ -219,7 +220,7 @@ TEST_P(TxQueueRings, TimesComeBackUnderTheNumbersOfTheRequests) {
   } while (!fetched_.empty());
   EXPECT_TRUE(queue_->Flush(absl::Seconds(1)).ok());
   take();
-  EXPECT_GT(asked, 200u);
+  EXPECT_GT(asked, testing::Rounds(200));
   EXPECT_EQ(answered, asked);
   EXPECT_EQ(queue_->counters().timestamps_lost, 0u);
 }
@@ -287,7 +288,7 @@ TEST_P(TxQueueRings, TimesThatNobodyTakesAreCountedAsLost) {
   for (size_t i = 0; i < n; ++i) EXPECT_EQ(out[i].number, kPackets - n + i) << "the newest stay";
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, TxQueueRings, testing::ValuesIn(AllTxCases()),
+INSTANTIATE_TEST_SUITE_P(Layouts, TxQueueRings, ::testing::ValuesIn(AllTxCases()),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -116,7 +116,7 @@ bool TakeOne(TxRig& rig, std::vector<Sent>* out) {
 TEST_P(PlainTxQueue, BurstsTakeTheSame) {
   TxRig one(GetParam(), kSlots);
   TxRig burst(GetParam(), kSlots);
-  if (one.driver == nullptr) GTEST_SKIP() << one.status;
+  ASSERT_NE(one.driver, nullptr) << one.status;
   Random random(11);
   uint32_t plain = 0;
   for (int round = 0; round < kRounds; ++round) {

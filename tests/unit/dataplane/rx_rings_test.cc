@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/rx_pair.h"
 
 namespace qsplit::dataplane::testing {
@@ -99,7 +100,7 @@ TEST_P(RxRings, ThousandsOfPacketsOfAllLengthsInBursts) {
     std::deque<SentPacket> sent;
     uint32_t number = 0;
     uint32_t several = 0;
-    for (uint32_t round = 0; round < 1500; ++round) {
+    for (uint32_t round = 0; round < qsplit::testing::Rounds(1500); ++round) {
       if (random() % 4 != 0) {
         p.Post(random() % 64);
         if (random() % 3 != 0) p.driver().Publish();
@@ -130,10 +131,10 @@ TEST_P(RxRings, ThousandsOfPacketsOfAllLengthsInBursts) {
     while (p.Poll(64) != 0 || (p.got.size() < sent.size() && p.Post(64) != 0)) {
     }
     EXPECT_EQ(p.got.size(), sent.size());  // nothing is lost
-    EXPECT_GT(number, 2000u);
+    EXPECT_GT(number, qsplit::testing::Rounds(2000));
     const auto& queue = GetParam().layout->message().queues(static_cast<int>(GetParam().queue));
     if (queue.packet().span() != v1::SPAN_SINGLE) {
-      EXPECT_GT(several, 100u);
+      EXPECT_GT(several, qsplit::testing::Rounds(100));
     }
     EXPECT_EQ(p.memory().BrokenGuard(), "");
   }
