@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -33,6 +34,20 @@ inline std::string Text(const RxCompletion& c) {
        << m.vlan_tci << " queue " << m.queue << " mark " << m.mark << " sum " << m.checksum
        << " segment " << m.segment_bytes << "/" << int(m.segment) << " time " << m.timestamp;
   return text.str();
+}
+
+// Receive queues that this driver takes, in this mode or any.
+template <typename Driver>
+std::vector<RxCase> CasesOf(std::optional<AccessMode> mode = std::nullopt) {
+  std::vector<RxCase> cases = AllRxCases();
+  std::erase_if(cases, [&](const RxCase& c) {
+    QueueMemory memory(*c.layout, c.queue, c.choices, 64);
+    const auto driver = Driver::Create(
+        *c.layout, memory.view(),
+        {RxFields::All(), BufferBytesFrom(c, 2048), 0, mode.value_or(AccessMode::kEngine)});
+    return !driver.ok() || (mode.has_value() && (*driver)->Access().mode != *mode);
+  });
+  return cases;
 }
 
 template <typename Driver>
