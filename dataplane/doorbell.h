@@ -52,7 +52,7 @@ class Doorbells {
       const Bell& bell = bells_[i];
       if (bell.kind == Bell::Kind::kPosition) {
         StoreValue(bell, (bell.of_count ? state.count : state.index) & bell.terms[0].mask);
-      } else if (bell.kind == Bell::Kind::kWord) {
+      } else if (bell.kind == Bell::Kind::kWord && state.descriptor != nullptr) {
         uint64_t word;
         std::memcpy(&word, state.descriptor, sizeof word);
         Order(bell.barrier);

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/number_code.h"
+#include "dataplane/burst/tx_ring_done_code.h"
 #include "dataplane/burst/tx_word_pair.h"
 #include "dataplane/burst/walk_code.h"
 
@@ -378,8 +379,9 @@ class TxRingCodeMaker {
 
   absl::StatusOr<TxRingCode> Make() {
     std::vector<asmjit::FuncNode*> functions{TxRingPush<Emitter>(emitter_, plan_).Emit()};
-    if (done_.slot_count != 0) functions.push_back(EmitTake());
-    if (done_.expected_count != 0) functions.push_back(EmitTakeExpected());
+    TxRingDone<Emitter> done(emitter_, done_);
+    if (done_.slot_count != 0) functions.push_back(done.EmitTake());
+    if (done_.expected_count != 0) functions.push_back(done.EmitTakeExpected());
     size_t offsets[3] = {};
     absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
     if (!bytes.ok()) return bytes.status();
@@ -387,81 +389,6 @@ class TxRingCodeMaker {
   }
 
  private:
-  using Reg = typename Emitter::Reg;
-  using Walk = WalkCode<Emitter>;
-
-  asmjit::FuncNode* EmitTake() {
-    Walk walk(emitter_, {.slot_count = done_.slot_count,
-                         .slot_bytes = done_.slot_bytes,
-                         .element_bytes = sizeof(uint64_t),
-                         .slots_each = done_.step_slots});
-    walk.Run([&] { EmitKey(walk); });
-    return walk.function();
-  }
-  asmjit::FuncNode* EmitTakeExpected() {
-    Walk walk(emitter_, {.slot_count = done_.slot_count,
-                         .slot_bytes = done_.slot_bytes,
-                         .state_bytes = sizeof(TxExpected),
-                         .element_bytes = sizeof(uint32_t),
-                         .slots_each = done_.step_slots,
-                         .state_count = done_.expected_count});
-    const Reg packets = emitter_->New();
-    emitter_->Set(packets, TxExpected::kNotPackets);
-    walk.Run([&] {
-      Words words(this, walk);
-      for (const Piece& piece : done_.key) words.Load(piece.word);
-      const Piece& only = done_.key.front();
-      const bool is_word = done_.key.size() == 1 && only.IsWord();
-      emitter_->JumpIf(is_word ? words.at[only.word] : words.Key(), Emitter::kNotZero,
-                       walk.State(offsetof(TxExpected, address)), 8, walk.stop());
-      emitter_->JumpIf(packets, Emitter::kNotAbove, walk.State(offsetof(TxExpected, id)), 4,
-                       walk.stop());
-      const auto cookie = walk.State(offsetof(TxExpected, cookie));
-      if (!walk.together()) {
-        const Reg one = emitter_->New();
-        emitter_->Load(one, cookie, 4);
-        emitter_->Store(walk.Element(), one, 4);
-      } else if (walk.ahead() == 0) {
-        // Those of all that this turn is for, even if it ends before the last of them.
-        static_assert(Walk::kTogether == 4 && offsetof(TxExpected, cookie) % 8 == 4);
-        emitter_->CopyFour(walk.Element(), cookie, sizeof(TxExpected));
-      }
-    });
-    return walk.function();
-  }
-  // Of one completion, each read once.
-  struct Words {
-    Words(TxRingCodeMaker* to, const Walk& from) : maker(to), walk(from) {}
-    void Load(uint32_t word) {
-      if ((loaded >> word & 1) != 0) return;
-      at[word] = maker->emitter_->New();
-      maker->emitter_->LoadAcquire(at[word], walk.Slot(size_t{8} * word));
-      loaded |= 1u << word;
-    }
-    Reg Key() {
-      return GetNumber(maker->emitter_, std::span(maker->done_.key), std::span<const Reg>(at),
-                       false);
-    }
-
-    TxRingCodeMaker* maker;
-    const Walk& walk;
-    std::array<Reg, kMaxWords> at;
-    uint32_t loaded = 0;
-  };
-  // One completion.
-  void EmitKey(const Walk& walk) {
-    Words words(this, walk);
-    for (size_t i = 0; i < done_.tests.size(); ++i) {
-      words.Load(done_.tests[i].word);
-      const Reg bits = emitter_->New();
-      emitter_->Move(bits, words.at[done_.tests[i].word]);
-      emitter_->And(bits, done_.tests[i].mask);
-      emitter_->JumpIf(bits, Emitter::kNotZero, walk.More(8 * i), 8, walk.stop());
-    }
-    for (const Piece& piece : done_.key) words.Load(piece.word);
-    emitter_->Store(walk.Element(), words.Key(), 8);
-  }
-
   Emitter* emitter_;
   const TxRingPlan& plan_;
   const TxDonePlan& done_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 namespace qsplit::bench {
 
@@ -11,8 +10,6 @@ std::vector<Result> Contest(const std::string& name, const std::vector<Contender
   std::vector<std::vector<double>> times(contenders.size());
   for (uint32_t round = 0; round <= rounds; ++round) {
     for (size_t i = 0; i < contenders.size(); ++i) {
-      const char* way = getenv("WAY");
-      if (way != nullptr && contenders[i].name != way) { times[i].push_back(1); continue; }
       const double ns = contenders[i].run();
       if (round > 0) times[i].push_back(ns);  // the first one warms up
     }

@@ -175,7 +175,7 @@ std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t roun
 // what 40 Gbit/s of them are: 59.5 million in a second.
 template <typename Peer>
 std::vector<Result> LineRateContest(const std::string& layout_name, uint32_t rounds) {
-  constexpr double kLineNs = 1e9 * 8 * (64 + 20) / 40e9;  // with preamble and gap
+  static constexpr double kLineNs = 1e9 * 8 * (64 + 20) / 40e9;  // with preamble and gap
   const layout::VerifiedLayout layout = Load(layout_name);
   const auto run = std::make_shared<RxRun<dataplane::RxDriver, Peer>>([&](auto& rings) {
     return dataplane::RxDriver::Create(layout, rings.View(), {kWanted, kBufferBytes, kPacketBytes})
