@@ -145,6 +145,7 @@ class MetaWord {
     if (first_) {
       AddTo([=](uint32_t i) { return constant | bits_of(i); });
     } else {
+      // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the first one wrote it
       AddTo([=](uint32_t i) { return column[i] | bits_of(i); });
     }
     first_ = false;

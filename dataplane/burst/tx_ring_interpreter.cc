@@ -70,10 +70,10 @@ uint32_t CountSendable(const TxRingPlan& plan, const TxRingCall& call, const TxP
     most = i;
   }
   if (!plan.has_prefix) return most;
-  const uint32_t* const ids = call.ids - 1;
+  const uint32_t* const ids = call.ids;  // null if there are no packets
   const uint32_t* const prefixes = call.prefixes;
   const uint64_t prefix = call.prefix;
-  return CountColumn(most, [=](uint32_t i) { return prefixes[*(ids - i)] == prefix; });
+  return CountColumn(most, [=](uint32_t i) { return prefixes[*(ids - 1 - i)] == prefix; });
 }
 
 void Remember(const TxRingPlan& plan, const TxRingCall& call, const TxPacket* packets,
