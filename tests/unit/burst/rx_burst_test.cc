@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/in_place_rx.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/burst/rx_sides.h"
 
 namespace qsplit::dataplane::testing {
@@ -20,7 +21,7 @@ TEST_P(RxBursts, SayWhatTheEngineSays) {
     ASSERT_TRUE(s.driven());
     ASSERT_NE(s.device, nullptr);
     uint32_t cookie = 0;
-    for (uint32_t step = 0; step < 150; ++step) {
+    for (uint32_t step = 0; step < qsplit::testing::Rounds(150); ++step) {
       s.PostSame(&random, &cookie);
       if (HasFatalFailure()) return;
       s.CompleteSome(&random);

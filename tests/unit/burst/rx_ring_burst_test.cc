@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "dataplane/ring_rx_driver.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/burst/rx_sides.h"
 
 namespace qsplit::dataplane::testing {
@@ -26,7 +27,7 @@ TEST_P(RxRingBursts, SayWhatTheEngineSays) {
     ASSERT_TRUE(s.driven());
     ASSERT_NE(s.device, nullptr);
     uint32_t cookie = 0;
-    for (uint32_t step = 0; step < (hostile ? 20 : 150); ++step) {
+    for (uint32_t step = 0; step < qsplit::testing::Rounds(hostile ? 20 : 150); ++step) {
       s.PostSame(&random, &cookie);
       if (HasFatalFailure()) return;
       s.CompleteSome(&random);

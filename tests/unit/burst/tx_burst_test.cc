@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/burst_cache.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
 namespace qsplit::dataplane::testing {
@@ -78,7 +79,7 @@ TEST_P(WrittenTxBursts, AreWhatTheEngineWrites) {
     ASSERT_TRUE(rigs_[0]->status.ok()) << rigs_[0]->status;
     uint32_t cookie = 0;
     TxRequest request;
-    for (uint32_t step = 0; step < 120; ++step) {
+    for (uint32_t step = 0; step < qsplit::testing::Rounds(120); ++step) {
       if (random() % 3 == 0) request = RandomRequest(*rigs_[0], random);
       if (random() % 4 == 0) request = TxRequest{};
       const std::vector<TxPacket> packets = RandomPackets(*rigs_[0], random, &cookie);
