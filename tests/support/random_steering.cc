@@ -182,7 +182,8 @@ std::vector<uint8_t> RandomSteering::PlainFrame() {
   frame.resize(14 + total);
   if (frame.size() < 60 && !OneIn(4)) frame.resize(60);
   if (OneIn(10)) frame.resize(frame.size() + Below(9));
-  if (OneIn(6)) frame[12 + Below(26)] ^= static_cast<uint8_t>(1 << Below(8));
+  const uint32_t headers = std::min(26u, static_cast<uint32_t>(frame.size()) - 12);
+  if (OneIn(6)) frame[12 + Below(headers)] ^= static_cast<uint8_t>(1 << Below(8));
   if (OneIn(10)) frame.resize(14 + Below(static_cast<uint32_t>(frame.size()) - 13));
   return frame;
 }

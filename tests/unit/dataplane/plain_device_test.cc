@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/rx_pair.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 constexpr uint32_t kSlots = 64;
 constexpr uint32_t kBuffers = 96;
-constexpr int kRounds = 60;
+constexpr auto kRounds = static_cast<int>(qsplit::testing::Rounds(60));
 
 constexpr AccessMode kModes[] = {AccessMode::kEngine, AccessMode::kInterpreted,
                                  AccessMode::kCompiled};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/tx_driver.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/guard/guard_rig.h"
 
 namespace qsplit::guard {
@@ -31,7 +32,7 @@ using testing::TxRig;
 using Checks = GuardOptions::Checks;
 
 constexpr uint32_t kSlots = 64;
-constexpr uint32_t kRounds = 60;
+constexpr uint32_t kRounds = qsplit::testing::Rounds(60);
 constexpr uint32_t kTurns = 24;
 constexpr uint64_t kDelta = 0x0800'0000;
 constexpr uint64_t kTurnNs = 1'000'000;
