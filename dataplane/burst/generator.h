@@ -8,9 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "dataplane/burst/code_memory.h"
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/rx_ring_burst.h"
 #include "dataplane/burst/slot_reader.h"
@@ -69,6 +73,21 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan,
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
 absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan);
 absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);
+
+// What `generate` makes, with its bytes in `memory`. FAILED_PRECONDITION: not asked for, or as
+// CodeMemory::Create, which see for other errors.
+template <typename Generate>
+std::invoke_result_t<Generate> GenerateInto(CodeMemory* memory, bool asked_for,
+                                            const Generate& generate) {
+  if (!asked_for) return absl::FailedPreconditionError("compiled access was not asked for");
+  if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
+  auto code = generate();
+  if (!code.ok()) return code;
+  absl::StatusOr<CodeMemory> created = CodeMemory::Create(code->bytes);
+  if (!created.ok()) return created.status();
+  *memory = *std::move(created);
+  return code;
+}
 
 // Code for aarch64, made anywhere. Only processors of that kind have these in the library; others
 // can have them to try the code in an emulator: the CMake target qsplit_a64_generator.

@@ -9,13 +9,9 @@ std::unique_ptr<RxBurst> RxBurst::Create(RxBurstPlan plan, bool compiled) {
   std::unique_ptr<RxBurst> burst(new RxBurst);
   burst->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
-    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
-    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
-    absl::StatusOr<RxCode> code = GenerateRx(burst->plan_);
+    const absl::StatusOr<RxCode> code =
+        GenerateInto(&burst->code_, compiled, [&] { return GenerateRx(burst->plan_); });
     if (!code.ok()) return code.status();
-    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
-    if (!memory.ok()) return memory.status();
-    burst->code_ = *std::move(memory);
     burst->poll_ = burst->code_.At<PollCode>(code->poll);
     burst->post_ = burst->code_.At<PostCode>(code->post);
     return absl::OkStatus();

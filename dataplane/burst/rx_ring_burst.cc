@@ -15,13 +15,9 @@ std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled)
   std::unique_ptr<RxRingBurst> burst(new RxRingBurst);
   burst->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
-    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
-    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
-    absl::StatusOr<RxRingCode> code = GenerateRxRing(burst->plan_);
+    const absl::StatusOr<RxRingCode> code =
+        GenerateInto(&burst->code_, compiled, [&] { return GenerateRxRing(burst->plan_); });
     if (!code.ok()) return code.status();
-    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
-    if (!memory.ok()) return memory.status();
-    burst->code_ = *std::move(memory);
     for (int phase = 0; phase < 2; ++phase) {
       burst->poll_[phase] = burst->code_.At<PollCode>(code->poll[phase]);
       burst->post_[phase] = burst->code_.At<PostCode>(code->post[phase]);

@@ -58,13 +58,9 @@ std::unique_ptr<SlotReader> SlotReader::Create(SlotReadPlan plan, bool compiled)
   std::unique_ptr<SlotReader> reader(new SlotReader);
   reader->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
-    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
-    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
-    absl::StatusOr<SlotReadCode> code = GenerateSlotRead(reader->plan_);
+    const absl::StatusOr<SlotReadCode> code =
+        GenerateInto(&reader->code_, compiled, [&] { return GenerateSlotRead(reader->plan_); });
     if (!code.ok()) return code.status();
-    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
-    if (!memory.ok()) return memory.status();
-    reader->code_ = *std::move(memory);
     for (size_t i = 0; i < 2; ++i) reader->read_[i] = reader->code_.At<ReadCode>(code->read[i]);
     return absl::OkStatus();
   };

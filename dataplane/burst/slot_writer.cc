@@ -26,13 +26,9 @@ std::unique_ptr<SlotWriter> SlotWriter::Create(SlotWritePlan plan, bool compiled
   std::unique_ptr<SlotWriter> writer(new SlotWriter);
   writer->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
-    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
-    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
-    absl::StatusOr<SlotWriteCode> code = GenerateSlotWrite(writer->plan_);
+    const absl::StatusOr<SlotWriteCode> code =
+        GenerateInto(&writer->code_, compiled, [&] { return GenerateSlotWrite(writer->plan_); });
     if (!code.ok()) return code.status();
-    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
-    if (!memory.ok()) return memory.status();
-    writer->code_ = *std::move(memory);
     writer->write_ = writer->code_.At<WriteCode>(code->write);
     return absl::OkStatus();
   };

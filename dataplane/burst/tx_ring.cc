@@ -16,13 +16,9 @@ std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePl
     }
   }
   const auto generate = [&]() -> absl::Status {
-    if (!compiled) return absl::FailedPreconditionError("compiled access was not asked for");
-    if (absl::Status status = CodeMemory::Allowed(); !status.ok()) return status;
-    absl::StatusOr<TxRingCode> code = GenerateTxRing(burst->plan_, burst->done_);
+    const absl::StatusOr<TxRingCode> code = GenerateInto(
+        &burst->code_, compiled, [&] { return GenerateTxRing(burst->plan_, burst->done_); });
     if (!code.ok()) return code.status();
-    absl::StatusOr<CodeMemory> memory = CodeMemory::Create(code->bytes);
-    if (!memory.ok()) return memory.status();
-    burst->code_ = *std::move(memory);
     burst->push_ = burst->code_.At<PushCode>(code->push);
     if (burst->takes()) burst->take_ = burst->code_.At<TakeCode>(code->take);
     if (burst->done_.expected_count != 0) {
