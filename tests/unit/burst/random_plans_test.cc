@@ -53,6 +53,7 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
     const std::unique_ptr<RxBurst> burst = RxBurst::Create(RandomRxPlan(random), true);
+    ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxBurstPlan& plan = burst->plan();
     ArmRxBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
@@ -78,6 +79,7 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
     const std::unique_ptr<RxRingBurst> burst = RxRingBurst::Create(RandomRxRingPlan(random), true);
+    ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxRingPlan& plan = burst->plan();
     ArmRxRingBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
@@ -118,6 +120,7 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
     SCOPED_TRACE(n);
     const TxDonePlan done = RandomTxDonePlan(random);
     const auto burst = TxRingBurst::Create(RandomTxRingPlan(random), &done, true);
+    ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const TxRingPlan& plan = burst->plan();
     ArmTxRingBurst arm(plan, done);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {

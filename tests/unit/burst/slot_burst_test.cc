@@ -110,7 +110,7 @@ SlotWritePlan RandomWritePlan(Random& random) {
   plan.most_length = LowBits(bits);
   if (random() % 2 == 0) plan.length_more = random() % 8 == 0 ? random() : 4;
   plan.has_rooms = random() % 2 == 0;
-  if (random() % 2 == 0) plan.prefix_bytes = random() % 8 == 0 ? random() / 2 : random() % 64;
+  if (random() % 2 == 0) plan.prefix_bytes = random() % 8 == 0 ? random() : random() % 64;
   for (uint32_t i = random() % 3; i > 0; --i) {
     const uint32_t bytes = random() % 2 == 0 ? 4 : 8;
     plan.others.push_back({bytes * (random() % (plan.element_bytes / bytes)), bytes,
