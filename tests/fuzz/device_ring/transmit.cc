@@ -51,6 +51,26 @@ class Driver {
       MUST(driver_.Outstanding() == outstanding && driver_.Room() >= room);
     }
   }
+  // Packets of one segment, which go in bursts where the layout has them.
+  void PushBurst(Input& in) {
+    if (driver_.NeedsMemory()) return Push(in);
+    std::vector<TxPacket> packets(1 + in.Byte() % 8);
+    auto cookie = static_cast<uint32_t>(pushed_.size());
+    for (TxPacket& packet : packets) {
+      const uint32_t buffer = in.Byte() % QueueMemory::kBuffers;
+      packet = {QueueMemory::BufferIova(buffer), static_cast<uint32_t>(in.Value()), cookie++};
+    }
+    const uint32_t room = driver_.Room();
+    const uint32_t outstanding = driver_.Outstanding();
+    const TxRequest request = in.Byte() % 2 == 0 ? TxRequest() : Request(in);
+    PushResult why{};
+    const uint32_t count = driver_.PushBurst(packets, request, &why);
+    MUST(count <= packets.size() && (count == packets.size()) == (why == PushResult::kPushed));
+    MUST(driver_.Outstanding() == outstanding + count && (count != 0 || driver_.Room() >= room));
+    const bool timed = driver_.ReturnsTimes() && request.wants.Has(TxFeature::kTimestamp);
+    pushed_.insert(pushed_.end(), count, true);
+    timed_.insert(timed_.end(), count, timed);
+  }
   void Publish() { driver_.Publish(); }
   void Reclaim(Input& in) {
     std::vector<uint32_t> cookies(1 + in.Byte() % 64);
@@ -114,8 +134,10 @@ void RunTransmit(const Case& on, Input& in) {
     switch (act) {
       case 0:
       case 1:
-      case 2:
         driver.Push(in);
+        break;
+      case 2:
+        driver.PushBurst(in);
         break;
       case 3:
       case 4:

@@ -5,6 +5,7 @@
 #include "dataplane/in_place_rx.h"
 #include "tests/support/rounds.h"
 #include "tests/unit/burst/rx_sides.h"
+#include "tests/unit/dataplane/without_plan.h"
 
 namespace qsplit::dataplane::testing {
 namespace {
@@ -38,6 +39,7 @@ TEST_P(RxBursts, AreThereAndCompiled) {
   const Sides s(GetParam(), RxFields::All());
   ASSERT_TRUE(s.driven());
   EXPECT_EQ(s.driver[0]->Access().mode, AccessMode::kEngine);
+  ASSERT_TRUE(HasPlan(PlanOf::kRxDriver, GetParam().name));
   EXPECT_EQ(s.driver[1]->Access().mode, AccessMode::kInterpreted);
   EXPECT_EQ(s.driver[2]->Access().mode, AccessMode::kCompiled)
       << s.driver[2]->Access().why_not_compiled;

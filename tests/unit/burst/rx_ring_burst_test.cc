@@ -2,11 +2,10 @@
 // apart by the turn: every spec that the ring engine drives.
 #include <gtest/gtest.h>
 
-#include <string_view>
-
 #include "dataplane/ring_rx_driver.h"
 #include "tests/support/rounds.h"
 #include "tests/unit/burst/rx_sides.h"
+#include "tests/unit/dataplane/without_plan.h"
 
 namespace qsplit::dataplane::testing {
 namespace {
@@ -46,19 +45,10 @@ TEST_P(RxRingBursts, AreThereAndCompiled) {
   const Sides s(GetParam(), RxFields::All(), kPacketBytes);
   ASSERT_TRUE(s.driven());
   EXPECT_EQ(s.driver[0]->Access().mode, AccessMode::kEngine);
-  const bool there = s.driver[1]->Access().mode == AccessMode::kInterpreted;
-  RecordProperty("burst", there ? "yes" : "no");
+  const bool there = HasPlan(PlanOf::kRxDriver, GetParam().name);
+  EXPECT_EQ(s.driver[1]->Access().mode, there ? AccessMode::kInterpreted : AccessMode::kEngine);
   EXPECT_EQ(s.driver[2]->Access().mode, there ? AccessMode::kCompiled : AccessMode::kEngine)
       << s.driver[2]->Access().why_not_compiled;
-  // What cannot: completions of several slots, told by a sequence number or compressed, buffers in
-  // a table or several in each descriptor.
-  for (const std::string_view layout : {"mellanox.mlx5", "virtio.packed", "linux.af_xdp"}) {
-    if (!GetParam().IsIn(layout) || GetParam().name.find("Compression_hash") != std::string::npos ||
-        GetParam().name.find("Compression_checksum") != std::string::npos) {
-      continue;
-    }
-    EXPECT_TRUE(there) << layout;
-  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Specs, RxRingBursts, ::testing::ValuesIn(CasesOf<RingRxDriver>()),
