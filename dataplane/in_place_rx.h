@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
+#include "dataplane/burst/around_ring.h"
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
@@ -149,9 +150,8 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
                   const RxDeviceOptions& options);
   std::unique_ptr<burst::SlotReader> MakeReader(bool compiled) const;
   std::unique_ptr<burst::SlotWriter> MakeWriter(const RxHoles& holes, bool compiled) const;
-  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. By
-  // the plan; of kinds that are known, descriptors of two words; others.
-  uint32_t TakeByPlan(uint32_t most, PlainBuffer* out);
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. Of
+  // kinds that are known, descriptors of two words; others.
   uint32_t TakePairs(uint32_t most, PlainBuffer* out);
   uint32_t TakeOthers(uint32_t most, PlainBuffer* out);
   // CompletePlain by a plan: how many were written.

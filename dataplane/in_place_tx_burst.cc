@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "dataplane/burst/around_ring.h"
 #include "dataplane/burst_cache.h"
 #include "dataplane/in_place_tx_driver.h"
 
@@ -163,18 +164,13 @@ bool InPlaceTxDriver::FindContext(Plan* plan) {
 [[gnu::always_inline]] inline uint32_t InPlaceTxDriver::WriteRun(const Plan& plan,
                                                                  const TxPacket* packets,
                                                                  uint32_t most, bool report) {
-  uint32_t done = 0;
-  while (done < most) {
-    // Up to the ring's end.
-    const uint32_t part = std::min(most - done, shape_.slot_count - produce_);
-    call_.cookies = &cookies_[produce_];
-    call_.report = report && done + part == most;
-    const uint32_t written =
-        plan.burst->Push(shape_.view.slots, call_, produce_, part, packets + done, plan.image);
-    done += written;
-    produce_ = produce_ + written == shape_.slot_count ? 0 : produce_ + written;
-    if (written < part) break;
-  }
+  const uint32_t done =
+      burst::AroundRing(shape_.slot_count, most, &produce_, [&](uint32_t part, uint32_t before) {
+        call_.cookies = &cookies_[produce_];
+        call_.report = report && before + part == most;
+        return plan.burst->Push(shape_.view.slots, call_, produce_, part, packets + before,
+                                plan.image);
+      });
   produced_ += done;
   in_use_ += done;
   outstanding_ += done;
