@@ -149,15 +149,9 @@ void InPlaceTxDriver::MakeImage(Plan* plan) const {
 }
 
 bool InPlaceTxDriver::FindContext(Plan* plan) {
-  bool emit = false;
-  DescriptorBytes unused;
-  const uint32_t place = contexts_.Find(program_, plan->context, plan->request, 0, &emit, &unused);
-  if (emit) return false;  // the engine sets it up with the first packet
-  plan->seen_at = contexts_.changes();
-  if (place != plan->place) {
-    plan->place = place;
-    MakeImage(plan);
-  }
+  const uint32_t named = plan->place;
+  if (!plan->FindContext(contexts_, program_)) return false;
+  if (plan->place != named) MakeImage(plan);
   return plan->burst != nullptr;
 }
 

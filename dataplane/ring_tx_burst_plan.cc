@@ -150,7 +150,7 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
   bursts_.reserve(2 * program_.posts.size());  // plans point to them
   for (const TxPost& post : program_.posts) {
     if (!post.MayBeFirst()) continue;
-    Plan plan = plain_;
+    Plan plan = plans_.plain();
     plan.first = &post;
     for (const bool has_total : {false, true}) {
       const bool is_plain = has_total == HasTotal(plan);
