@@ -27,16 +27,6 @@ bool AddBits(const std::vector<burst::Piece>& pieces, DescriptorBytes* bits) {
   return overlaps;
 }
 
-bool LooksAt(const Condition& condition, const DescriptorBytes& bits) {
-  DescriptorBytes looked_at{};
-  std::vector<Condition::WideTest> none;
-  condition.MarkBits(64, looked_at.bytes, &none);
-  for (uint32_t i = 0; i < kMaxDescriptorBytes; ++i) {
-    if ((looked_at.bytes[i] & bits.bytes[i]) != std::byte{0}) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::optional<burst::TxRingPlan> InPlaceTxDriver::MakeBurstPlan(const TxDataForm& data,
@@ -73,7 +63,7 @@ std::optional<burst::TxRingPlan> InPlaceTxDriver::MakeBurstPlan(const TxDataForm
   }
   plan.max_bytes = static_cast<uint32_t>(max_bytes);
   for (const std::optional<PacketLengthField>* field : {&data.total_length, &data.payload_length}) {
-    if (field->has_value() && LooksAt((*field)->valid, numbers)) return std::nullopt;
+    if (field->has_value() && (*field)->valid.LooksAt(numbers)) return std::nullopt;
   }
   if (data.report.has_value()) {
     std::vector<burst::Piece> report;
