@@ -72,6 +72,26 @@ class HandRing {
   void Publish() { StoreRelease<uint32_t>(tail_, produce_); }
 
  protected:
+  // Completions in their order, until one is not there or take(slot, its second word, the buffer's
+  // cookie and bytes, where to) says no.
+  template <typename F>
+  uint32_t Take(std::span<RxCompletion> out, F&& take) {
+    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
+    uint32_t at = consume_;
+    uint32_t count = 0;
+    for (; count < most; ++count) {
+      const std::byte* slot = slots_ + size_t{at} * kSlotBytes;
+      const auto status = LoadAcquire<uint64_t>(slot + 8);
+      if ((status & 3) != 3) break;  // DD, EOP
+      if (!take(slot, status, cookies_[at], buffer_bytes_, &out[count])) break;
+      if (++at == slot_count_) at = 0;
+    }
+    consume_ = at;
+    outstanding_ -= count;
+    return count;
+  }
+
+ private:
   std::byte* slots_;
   uint32_t slot_count_;
   std::byte* tail_;
@@ -128,20 +148,15 @@ class HandIxgbeRx : public HandRing<16> {
   using HandRing::HandRing;
 
   uint32_t Poll(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 16;
-      const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;  // DD, EOP
+    return Take(out, [](const std::byte* slot, uint64_t status, uint32_t cookie, uint32_t room,
+                        RxCompletion* to) {
       const auto info = LoadRelaxed<uint64_t>(slot);
       if ((info & 1u << 15) != 0) [[unlikely]] {
-        break;  // an EtherType filter matched: flags mean other things
+        return false;  // an EtherType filter matched: flags mean other things
       }
-      RxCompletion& c = out[count];
-      c.cookie = cookies_[at];
-      c.length = std::min<uint32_t>(status >> 32 & 0xffff, buffer_bytes_);
+      RxCompletion& c = *to;
+      c.cookie = cookie;
+      c.length = std::min<uint32_t>(status >> 32 & 0xffff, room);
       c.offset = 0;
       c.first = c.last = true;
       // VP, UDPCS, L4CS, IPCS and L4E, IPE
@@ -154,36 +169,25 @@ class HandIxgbeRx : public HandRing<16> {
       m.l4_checksum = flags.l4;
       m.vlan_tci = static_cast<uint16_t>(status >> 48) & flags.vlan_mask;
       c.meta = m;
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      return true;
+    });
   }
 
   // The same, a completion put together as words.
   uint32_t PollInWords(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 16;
-      const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;
+    return Take(out, [](const std::byte* slot, uint64_t status, uint32_t cookie, uint32_t room,
+                        RxCompletion* to) {
       const auto info = LoadRelaxed<uint64_t>(slot);
       if ((info & 1u << 15) != 0) [[unlikely]] {
-        break;
+        return false;
       }
       const FlagMeaning::Words& flags = kFlagWords[(status >> 3 & 15) | (status >> 26 & 0x30)];
-      const uint64_t length = std::min<uint64_t>(status >> 32 & 0xffff, buffer_bytes_);
+      const uint64_t length = std::min<uint64_t>(status >> 32 & 0xffff, room);
       const uint64_t hash = (info >> 32 << 32 | 1) & kHashWords[info & 15];
-      Put(&out[count], cookies_[at] | length << 32, flags.present | hash,
+      Put(to, cookie | length << 32, flags.present | hash,
           flags.states | (status & flags.vlan_mask));
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      return true;
+    });
   }
 
  private:
@@ -224,18 +228,13 @@ class HandIceRx : public HandRing<32> {
   using HandRing::HandRing;
 
   uint32_t Poll(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 32;
-      const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;  // DD, EOF
+    return Take(out, [](const std::byte* slot, uint64_t status, uint32_t cookie, uint32_t room,
+                        RxCompletion* to) {
       const auto head = LoadRelaxed<uint64_t>(slot);
       const auto status1 = LoadRelaxed<uint64_t>(slot + 16);
-      RxCompletion& c = out[count];
-      c.cookie = cookies_[at];
-      c.length = std::min<uint32_t>(head >> 32 & 0x3fff, buffer_bytes_);
+      RxCompletion& c = *to;
+      c.cookie = cookie;
+      c.length = std::min<uint32_t>(head >> 32 & 0x3fff, room);
       c.offset = 0;
       c.first = c.last = true;
       // L3L4P, IPE, L4E
@@ -255,39 +254,28 @@ class HandIceRx : public HandRing<32> {
       const auto inner = static_cast<uint32_t>(status1 >> 48);
       m.vlan_tci = static_cast<uint16_t>(second != 0 ? inner : outer);
       c.meta = m;
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      return true;
+    });
   }
 
   // The same, a completion put together as words.
   uint32_t PollInWords(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 32;
-      const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;
+    return Take(out, [](const std::byte* slot, uint64_t status, uint32_t cookie, uint32_t room,
+                        RxCompletion* to) {
       const auto head = LoadRelaxed<uint64_t>(slot);
       const auto status1 = LoadRelaxed<uint64_t>(slot + 16);
       const FlagMeaning::Words& flags = kFlagWords[status >> 3 & 7];
       const uint64_t first = status >> 13 & 1;
       const uint64_t second = status1 >> 11 & 1;
       const uint64_t valid = status >> 12 & 1;
-      const uint64_t length = std::min<uint64_t>(head >> 32 & 0x3fff, buffer_bytes_);
+      const uint64_t length = std::min<uint64_t>(head >> 32 & 0x3fff, room);
       const uint64_t outer = (status << 32 & (0 - first));
       const uint64_t tag = (second != 0 ? status1 : outer) >> 48 << 48;
       const uint64_t hash = (status >> 32 << 32 | 1) & (0 - valid);
-      Put(&out[count], cookies_[at] | length << 32, flags.present | (first | second) << 2 | hash,
+      Put(to, cookie | length << 32, flags.present | (first | second) << 2 | hash,
           flags.states | tag);
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      return true;
+    });
   }
 
  private:
