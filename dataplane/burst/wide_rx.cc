@@ -160,7 +160,9 @@ std::optional<uint32_t> PlanWidePost(const RxBurstPlan& plan) {
   if (plan.max_address != UINT64_MAX) return std::nullopt;
   if (plan.address.size() != 1 || !plan.address[0].IsWord()) return std::nullopt;
   if (plan.address[0].shift != 0 || plan.address[0].place != 0) return std::nullopt;
-  return plan.address[0].word;
+  const uint32_t word = plan.address[0].word;
+  if (word >= plan.slot_bytes / kWord || plan.image[word] != 0) return std::nullopt;
+  return word;
 }
 
 }  // namespace qsplit::dataplane::burst
