@@ -7,6 +7,8 @@ namespace {
 
 constexpr uint32_t kWord = 8;
 constexpr uint32_t kPair = 2;  // words
+// As many as there are registers for.
+constexpr size_t kMaxMoves = 4;
 
 // Adds the bytes of a number: a piece of the word that begins at byte `from`, to a place that
 // begins at byte `to`. False: they are no whole bytes apart, or meet others there.
@@ -69,6 +71,7 @@ bool AddLanes(const RecordPlan& record, WidePoll* wide, std::vector<Moved>* move
         break;
       }
       if (number == wide->moves.size()) {
+        if (number == kMaxMoves) return false;
         WidePoll::Move move{from, NoMoves(), {}};
         if (!AddMove(piece, byte, to, &move.bytes)) return false;
         wide->moves.push_back(move);

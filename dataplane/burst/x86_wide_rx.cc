@@ -75,13 +75,13 @@ class WidePollCode : public WideCode {
     int32_t entries = 0;
   };
 
-  // The words that must be read before it is known whether the turn can be done.
+  // Bits of the pairs that must be read before it is known whether the turn can be done.
   uint32_t CheckedPairs() const;
   void LoadPair(const Walk& walk, uint32_t slot, uint32_t pair);
   // Word w of two slots, side by side.
   Xmm Column(uint32_t slot, uint32_t word);
   void Differs(const Xmm& difference);
-  // What of the lengths of two slots there is room for, of all four; their cookies with them.
+  // Whether there is room for the lengths.
   void CheckLengths(const Walk& walk);
   // The metadata's first pair.
   Xmm Metadata(const Walk& walk, uint32_t slot);
@@ -100,8 +100,12 @@ class WidePollCode : public WideCode {
 
 void WidePollCode::Begin(const Walk& walk) {
   // Not aligned: no pair is read at once.
-  const Emitter::Reg slots = emitter_->Address(walk.Slot());
-  emitter_->JumpIfAny(slots, 15, walk.rest());
+  const Spot first = walk.Slot(size_t{8} * plan_.first_word);
+  emitter_->JumpIfAny(emitter_->Address(walk.Slot()), 15, walk.rest());
+  // Nothing completed: a quick look is all that it costs.
+  const Emitter::Reg word = emitter_->New();
+  emitter_->Load(word, first, 8);
+  emitter_->JumpUnless(word, plan_.record.tests[plan_.first_word], walk.rest());
   marks_ = Loaded(Twice(uint64_t{0x101} << 32 | plan_.prefix_bytes));
   length_moves_ = Loaded(Constant(wide_.length));
   static_assert(kMetaWords == 5);
@@ -146,13 +150,13 @@ void WidePollCode::Differs(const Xmm& difference) {
 }
 
 void WidePollCode::CheckLengths(const Walk& walk) {
-  const Spot room = Twice(uint64_t{plan_.buffer_bytes - plan_.prefix_bytes} << 32);
   for (uint32_t pair = 0; pair < kTurn / 2; ++pair) {
-    const Xmm over = cc_.newXmm();
-    const Spot limit =
-        plan_.buffer_bytes != 0 ? room : walk.State(size_t{2} * pair * sizeof(PostedSlot));
     const Xmm most = cc_.newXmm();
-    cc_.vmovdqu(most, Pair(limit));
+    const Spot room = plan_.buffer_bytes != 0
+                          ? Twice(uint64_t{plan_.buffer_bytes - plan_.prefix_bytes} << 32)
+                          : walk.State(size_t{2} * pair * sizeof(PostedSlot));
+    cc_.vmovdqu(most, Pair(room));
+    const Xmm over = cc_.newXmm();
     cc_.vpmaxud(over, lengths_[pair], most);
     cc_.vpxor(over, over, most);
     Differs(over);
