@@ -113,7 +113,6 @@ class HandRing {
     return count;
   }
 
- private:
   std::byte* slots_;
   uint32_t slot_count_;
   std::byte* tail_;
