@@ -48,7 +48,7 @@ struct RxPostForm {
 absl::Status CheckBufferBytes(const InPlaceShape& shape, const RxPostForm& post,
                               uint32_t buffer_bytes);
 
-class InPlaceRxDriver {
+class alignas(kCacheLineBytes) InPlaceRxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const RxOptions& options);
@@ -89,7 +89,7 @@ class InPlaceRxDriver {
   uint32_t copy_bytes_ = 0;
 
   std::shared_ptr<const burst::RxBurst> burst_;  // null: every packet is the engine's
-  std::vector<burst::PostedSlot> posted_;        // by slot
+  CacheLineVector<burst::PostedSlot> posted_;    // by slot
   uint32_t produce_ = 0;                         // next slot to write
   uint64_t produced_ = 0;                        // free-running
   uint64_t published_ = 0;                       // free-running

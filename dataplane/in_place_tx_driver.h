@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/tx_contexts.h"
@@ -22,7 +23,7 @@
 
 namespace qsplit::dataplane {
 
-class InPlaceTxDriver {
+class alignas(kCacheLineBytes) InPlaceTxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const TxOptions& options);
@@ -106,9 +107,9 @@ class InPlaceTxDriver {
   std::vector<Bursts> bursts_;  // one for each of program_.data
   burst::TxRingCall call_;      // here, since what does not change need not be said again
   std::optional<Condition::WideTest> done_bits_;  // IsDone as a comparison of a word, if it is one
-  std::vector<uint32_t> cookies_;                 // by slot
-  std::vector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
-  std::vector<Report> reports_;   // a ring, of one more than there are slots
+  CacheLineVector<uint32_t> cookies_;             // by slot
+  CacheLineVector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
+  CacheLineVector<Report> reports_;   // a ring, of one more than there are slots
   uint32_t report_begin_ = 0;
   uint32_t report_end_ = 0;
   uint32_t produce_ = 0;             // next slot to write

@@ -21,6 +21,7 @@
 #include "dataplane/access_report.h"
 #include "dataplane/address_ledger.h"
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/head_progress.h"
@@ -36,7 +37,7 @@
 
 namespace qsplit::dataplane {
 
-class RingTxDriver {
+class alignas(kCacheLineBytes) RingTxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<RingTxDriver>> Create(const layout::VerifiedLayout& layout,
                                                               const QueueView& view,
@@ -264,8 +265,8 @@ class RingTxDriver {
   RingTxProgram program_;
   std::optional<PostWriter> posts_;
   std::optional<TableWriter> table_;
-  std::vector<uint32_t> table_next_;  // of each slot in its chain
-  DescriptorBytes chain_image_;       // of what names a chain
+  CacheLineVector<uint32_t> table_next_;  // of each slot in its chain
+  DescriptorBytes chain_image_;           // of what names a chain
   FieldAccess chain_head_;
   TxContextPlaces contexts_;
   TxLedger ledger_;
@@ -303,7 +304,7 @@ class RingTxDriver {
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;
   uint32_t prefix_stride_ = 0;           // bytes
-  std::vector<uint32_t> prefixes_;       // number of what they say, by packet's id; 0: nothing yet
+  CacheLineVector<uint32_t> prefixes_;   // number of what they say, by packet's id; 0: nothing yet
   uint32_t last_prefix_ = kPlainPrefix;  // number
   uint64_t published_packets_ = 0;
   uint64_t published_slots_ = 0;

@@ -12,9 +12,9 @@
 #include <cstring>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/packet_length.h"
 #include "dataplane/rx_driver.h"
 #include "dataplane/rx_program.h"
@@ -106,7 +106,7 @@ class RxDelivery {
   PacketLength lengths_;
   std::span<RxCompletion> out_;
   uint32_t count_ = 0;
-  std::vector<RxCompletion> ready_;  // a ring
+  CacheLineVector<RxCompletion> ready_;  // a ring
   uint32_t ready_next_ = 0;
   uint32_t waiting_ = 0;
   bool in_packet_ = false;

@@ -8,16 +8,16 @@
 #include <cstdint>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "client-lib/src/queue_bell.h"
 #include "client-lib/src/tx_timestamps.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/tx_driver.h"
 #include "qsplit/tx_queue.h"
 
 namespace qsplit::internal {
 
-class TxQueueImpl {
+class alignas(dataplane::kCacheLineBytes) TxQueueImpl {
  public:
   struct Setup {
     QueueBell bell;
@@ -113,10 +113,10 @@ class TxQueueImpl {
     BufferPool* pool = nullptr;
     uint32_t first = BufferPool::kNone;
   };
-  std::vector<uint8_t>
+  dataplane::CacheLineVector<uint8_t>
       is_away_;  // by buffer of this pool: a packet that the device has begins there
-  std::vector<Guest> guests_;
-  std::vector<uint32_t> free_guests_;
+  dataplane::CacheLineVector<Guest> guests_;
+  dataplane::CacheLineVector<uint32_t> free_guests_;
 };
 
 }  // namespace qsplit::internal
