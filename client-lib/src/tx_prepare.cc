@@ -1,6 +1,7 @@
 // What the library does to a packet before the device takes it: what the device cannot do, or wants
 // otherwise. See tx_queue_impl.h.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -16,7 +17,9 @@ using dataplane::TxRequest;
 
 namespace {
 
+constexpr size_t kMacBytes = 12;
 constexpr uint32_t kEthernetBytes = 14;
+constexpr uint32_t kVlanBytes = 4;
 
 // Checksums that are asked for: fills in those that the device does not, prepares the fields of
 // those that it does.
@@ -34,11 +37,16 @@ void PrepareSums(Packet& packet, const Headers& headers, TxFeatures asked, TxFea
 
 }  // namespace
 
-bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
+bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes, uint32_t hole) {
   Packet copy = Allocate(bytes);
   if (!copy) return false;
   size_t at = 0;
-  packet.ForEachSegment([&](std::span<const std::byte> part) { at += copy.CopyFrom(part, at); });
+  packet.ForEachSegment([&](std::span<const std::byte> part) {
+    const size_t before = at < kMacBytes ? std::min(part.size(), kMacBytes - at) : 0;
+    copy.CopyFrom(part.first(before), at);
+    copy.CopyFrom(part.subspan(before), at + before + hole);
+    at += part.size();
+  });
   copy.RequestChecksums(PacketAccess::want_l3(packet), PacketAccess::want_l4(packet));
   copy.RequestSegments(PacketAccess::segment_bytes(packet));
   copy.RequestTimestamp(PacketAccess::want_time(packet));
@@ -75,7 +83,8 @@ TxFeatures TxQueueImpl::TimeOf(const Packet& packet) const {
   return asked ? TxFeatures(TxFeature::kTimestamp) : TxFeatures();
 }
 
-TxRequest TxQueueImpl::AskedBy(const Packet& packet, Headers* headers) {
+[[gnu::always_inline]] inline TxRequest TxQueueImpl::AskedBy(const Packet& packet,
+                                                             Headers* headers) {
   TxRequest request;
   if (const std::optional<uint16_t> vlan = packet.vlan()) {
     request.wants |= TxFeature::kVlanInsert;
@@ -84,7 +93,7 @@ TxRequest TxQueueImpl::AskedBy(const Packet& packet, Headers* headers) {
   const bool want_l3 = PacketAccess::want_l3(packet);
   const bool want_l4 = PacketAccess::want_l4(packet);
   if (!want_l3 && !want_l4) return request;
-  *headers = ParseHeaders(packet);
+  ParseHeaders(packet, headers);
   const bool l3 = want_l3 && headers->l3 == dataplane::L3Kind::kIp4;
   const bool l4 = want_l4 && headers->l4_bytes != 0;
   if (!l3 && !l4) return request;
@@ -118,11 +127,13 @@ bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
     return true;
   }
   if (!InsertVlan(packet, asked.vlan_tci)) {
-    // No room around the first segment: a copy has room in front.
-    if (packet.length() < kEthernetBytes || !CopyHere(packet, packet.length()) ||
-        !InsertVlan(packet, asked.vlan_tci)) {
-      return false;
-    }
+    // No room around the first segment: a copy has room for it.
+    if (!CopyHere(packet, packet.length() + kVlanBytes, kVlanBytes)) return false;
+    const uint16_t tci = asked.vlan_tci;
+    const std::array<std::byte, kVlanBytes> tag{std::byte{0x81}, std::byte{0x00},
+                                                static_cast<std::byte>(tci >> 8),
+                                                static_cast<std::byte>(tci)};
+    packet.CopyFrom(tag, kMacBytes);
   }
   packet.set_vlan(std::nullopt);
   return true;
@@ -142,14 +153,14 @@ size_t TxQueueImpl::GatherAsking(std::span<Packet> packets, TxRequest* request) 
     if (tagged && burst_[n].bytes < kEthernetBytes) break;
     if (n == 0) {
       asked = asks;
-      *request = Granted(asks);
+      *request = Granted(asked);
       // Software would move the packet's beginning; and who has requests in front of packets,
       // there.
       if ((tagged && !request->wants.Has(TxFeature::kVlanInsert)) ||
           (before_ != 0 && request->wants.bits != 0)) {
         break;
       }
-    } else if (!Same(asks, asked)) {
+    } else if (asks != asked) {
       break;
     }
     PrepareSums(packet, headers, asks.wants, request->wants);

@@ -21,7 +21,7 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       alignment_(driver.AddressAlignment()),
       before_(driver.BytesBefore()),
       shortest_(driver.MinPacketBytes()),
-      bursts_(!driver.NeedsMemory()),
+      bursts_(!driver.NeedsMemory() && !with.one_by_one),
       headroom_(FindHeadroom(pool->buffer_bytes())),
       most_spread_bytes_(FindMostSpread(pool->buffer_bytes())),
       terms_{pool, shortest_, before_, alignment_ - 1},

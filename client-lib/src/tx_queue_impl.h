@@ -28,6 +28,8 @@ class TxQueueImpl {
     uint32_t number = 0;
     // How the device sums up packets that it cuts: see PrepareSegments.
     bool sums_plainly = false;
+    // Gives the device each packet alone: what bursts are compared with.
+    bool one_by_one = false;
   };
 
   // The pool stays the caller's and outlives this.
@@ -127,8 +129,9 @@ class TxQueueImpl {
   bool Pad(Packet& packet);
   // Whether the device takes the packet's buffers as they are: how many, and where they begin.
   bool Fits(const Packet& packet) const;
-  // Copies the packet to fresh buffers of this pool, with room for a tag and padding.
-  bool CopyHere(Packet& packet, uint32_t bytes);
+  // Copies the packet to fresh buffers of this pool, `bytes` bytes of them; behind the Ethernet
+  // addresses `hole` bytes are left out, for a tag.
+  bool CopyHere(Packet& packet, uint32_t bytes, uint32_t hole = 0);
   [[gnu::hot]] void Publish();
 
   BufferPool* pool_;

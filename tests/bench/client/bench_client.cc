@@ -189,7 +189,8 @@ class Receiver {
     meta.l3 = dataplane::L3Kind::kIp4;
     meta.l4 = dataplane::L4Kind::kUdp;
     meta.l3_checksum = meta.l4_checksum = dataplane::ChecksumState::kGood;
-    meta.present = RxFields(meta.present.bits & ~RxFields(dataplane::RxField::kVlanTci).bits);
+    // Neither tagged nor merged.
+    meta.present.bits &= ~(dataplane::RxField::kVlanTci | dataplane::RxField::kSegment).bits;
     for (int round = 0; round < kRounds; ++round) {
       uint32_t put = 0;
       for (; put < kBursts * kBurst; ++put) {
