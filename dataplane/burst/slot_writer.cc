@@ -56,8 +56,8 @@ uint32_t SlotWriter::WriteByPlan(const SlotWritePlan& plan, std::byte* slots, co
     for (uint32_t w = 0; w < plan.word_count; ++w) {
       if (w != plan.last_word) StoreRelaxed<uint64_t>(at + size_t{8} * w, words[w]);
     }
-    // Release: who sees this word sees the others.
-    StoreRelease<uint64_t>(at + size_t{8} * plan.last_word, words[plan.last_word]);
+    // Who sees this word sees the others.
+    HandOver<uint64_t>(at + size_t{8} * plan.last_word, words[plan.last_word]);
   }
   return most;
 }

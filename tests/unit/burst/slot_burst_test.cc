@@ -119,14 +119,16 @@ SlotWritePlan RandomWritePlan(Random& random) {
   return plan;
 }
 
-// Each word of a slot once, and the one that hands it over behind the others.
+// Each word of a slot once, and the one that hands it over behind the others and a barrier.
 void CheckWritesOfSlots(const ArmMachine& machine, const SlotWritePlan& plan) {
   std::vector<uint32_t> written(plan.slot_count);
   for (const ArmMachine::Access& access : machine.accesses()) {
     if (access.area != ArmMachine::kSlots) continue;
     ASSERT_TRUE(access.is_write && access.bytes == 8 && access.offset % 8 == 0);
     const size_t slot = access.offset / plan.slot_bytes;
-    const uint32_t bit = 1u << (access.offset % plan.slot_bytes / 8);
+    const auto word = static_cast<uint32_t>(access.offset % plan.slot_bytes / 8);
+    ASSERT_EQ(access.barred, word == plan.last_word) << "word " << word;
+    const uint32_t bit = 1u << word;
     ASSERT_EQ(written[slot] & bit, 0u);
     ASSERT_EQ(written[slot] >> plan.last_word & 1, 0u);
     written[slot] |= bit;
