@@ -15,6 +15,10 @@
 
 namespace qsplit::dataplane::burst {
 
+// Which instructions of the processor code may have: those that it has, or only those that every
+// one of its architecture has.
+enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
+
 class CodeMemory {
  public:
   CodeMemory() = default;
