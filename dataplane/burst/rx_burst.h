@@ -61,8 +61,10 @@ struct RxBurstPlan {
 
 class RxBurst {
  public:
-  // Machine code where it can be had and is asked for, else the plan is interpreted.
-  static std::unique_ptr<RxBurst> Create(RxBurstPlan plan, bool compiled);
+  // Machine code, of such instructions, where it can be had and is asked for, else the plan is
+  // interpreted.
+  static std::unique_ptr<RxBurst> Create(RxBurstPlan plan, bool compiled,
+                                         Instructions which = Instructions::kOfThisProcessor);
 
   // Looks at slots from `slot` on, at most `most` and not beyond the ring's last; how many
   // completions were written.
