@@ -30,8 +30,9 @@ absl::Status Undo(linux_sys::EthtoolLink& link, const NetdevRecords& records,
     if (std::chrono::steady_clock::now() >= until) {
       return absl::Status(
           status.code(),
-          absl::StrCat("netdev ", records.netdev.netdev, " is not as it was (", status.message(),
-                       "); the next start or `qsplitd --clean` tries again"));
+          absl::StrCat("netdev ", records.netdev.netdev,
+                       " cannot be changed back; the next start or `qsplitd --clean` tries again: ",
+                       status.message()));
     }
     std::this_thread::sleep_for(kPause);
   }

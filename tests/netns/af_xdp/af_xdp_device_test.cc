@@ -292,8 +292,9 @@ TEST_F(AfXdpDeviceTest, ChannelsThatStayAreTold) {
   ASSERT_TRUE(grant.ok()) << grant.status();
   device.reset();
   ASSERT_THAT(troubles_, SizeIs(1));
-  EXPECT_THAT(troubles_[0], HasSubstr("eth: netdev d0 is not as it was"));
-  EXPECT_THAT(troubles_[0], HasSubstr("the next start or `qsplitd --clean` tries again"));
+  EXPECT_THAT(troubles_[0], HasSubstr("eth: netdev d0 cannot be changed back; the next start or "
+                                      "`qsplitd --clean` tries again: "));
+  EXPECT_THAT(troubles_[0], HasSubstr("channels"));
   EXPECT_THAT(journal_->Records(), SizeIs(1));
   grant->fds.clear();
   EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
