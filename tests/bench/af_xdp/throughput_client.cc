@@ -35,6 +35,7 @@ constexpr struct {
   void (*send)(const Place&);
 } kWays[] = {
     {"qsplit", ReceiveByQsplit, SendByQsplit},
+    {"qsplit_queue", ReceiveQueueByQsplit, SendByQsplit},
     {"qsplit_polling", ReceiveByQsplit, SendByQsplit},
     {"libxdp", ReceiveByLibxdp, SendByLibxdp},
     {"libxdp_polling", ReceiveByLibxdpPolling, SendByLibxdp},

@@ -82,6 +82,7 @@ extern volatile std::sig_atomic_t stop;
 void SayReady();
 
 void ReceiveByQsplit(const Place& place, Window& window);
+void ReceiveQueueByQsplit(const Place& place, Window& window);
 void SendByQsplit(const Place& place);
 void ReceiveByLibxdp(const Place& place, Window& window);
 void ReceiveByLibxdpPolling(const Place& place, Window& window);
