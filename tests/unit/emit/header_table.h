@@ -56,6 +56,13 @@ struct RingLoopsRow {
     void (*post)(void* ring, uint32_t slots, Stand* at, const uint8_t* change);
   };
   std::vector<Post> posts;
+  // What a doorbell takes, of where a side stands and how far it went since the last time.
+  struct Doorbell {
+    const char* side;  // "producer", "consumer"
+    int number = 0;
+    uint64_t (*value)(const Stand& at, uint32_t added, uint32_t queue_number);
+  };
+  std::vector<Doorbell> doorbells;
 };
 
 template <typename Position>

@@ -10,6 +10,7 @@
 
 #include "dataplane/completion_reader.h"
 #include "dataplane/post_writer.h"
+#include "dataplane/ring_cells.h"
 #include "descriptor-lang/layout/verified_layout.h"
 #include "tests/unit/dataplane/queue_memory.h"
 #include "tests/unit/emit/header_table.h"
@@ -145,6 +146,45 @@ TEST_P(EmittedLoops, TakeWhatTheEngineTakes) {
     // Whatever tests more than a few bits never holds by chance alone.
     if (ring.ring.completed().when().any_of(0).all_of_size() < 3 && !ring.ring.has_sequence()) {
       EXPECT_GT(taken_in_all, 50u);
+    }
+  });
+}
+
+// Where a cell alone says how many there are, the loop is told so; what stands in the slots decides
+// nothing.
+TEST_P(EmittedLoops, TakeWhatACellSays) {
+  ForEachRing([&](const RingLoopsRow& row, TwoRings& ring) {
+    const v1::Handover& completed = ring.ring.completed();
+    if (row.poll == nullptr || completed.has_when()) return;
+    ASSERT_TRUE(completed.has_cell());
+    auto reader = CompletionReader::Create(*ring.rings);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    const auto cell = dataplane::ProgressWriter::OfCell(*ring.rings, completed.cell());
+    ASSERT_TRUE(cell.ok()) << cell.status();
+    dataplane::RingCursor device = ring.rings->Begin();
+    Stand at = row.start;
+    for (int round = 0; round < 300; ++round) {
+      for (size_t k = 0; k < ring.bytes; ++k) {
+        ring.EngineSlots()[k] = ring.slots[k] = static_cast<uint8_t>(random_());
+      }
+      const auto ready = static_cast<uint32_t>(random_() % ring.SlotCount());
+      device.SkipSlots(ready);
+      cell->Store(device);
+      ASSERT_EQ(reader->Ready(), ready) << "round " << round;
+      Slots by_loop;
+      ASSERT_EQ(row.poll(ring.slots, ring.SlotCount(), ready, &at, &by_loop), ready);
+      ASSERT_EQ(by_loop.size(), ready);
+      for (const auto& [slot, bytes] : by_loop) {
+        ASSERT_EQ(slot, reader->position().index());
+        std::vector<std::byte> copy(bytes.size());
+        reader->ReadRaw(0, copy.data(), static_cast<uint32_t>(copy.size()));
+        ASSERT_EQ(std::memcmp(bytes.data(), copy.data(), copy.size()), 0);
+        reader->Skip(1, 1);
+      }
+      reader->Publish();
+      ASSERT_EQ(at.slot, reader->position().index());
+      ASSERT_EQ(at.count, reader->position().count());
+      ASSERT_TRUE(ring.Same()) << "round " << round;
     }
   });
 }

@@ -78,7 +78,11 @@ def main():
             f'{{"{form}", [](void* ring, uint32_t slots, Stand* at, const uint8_t* change) {{\n'
             f"    PostTo<{r}>(ring, slots, at, change, [](auto&&... a) {{ {r}::post_{form}(a...); }}); }}}},"
             for form in re.findall(r" post_(\w+)\(", body))
-        print(f'  {{"{ring[:-5]}", StandOf({r}::Position{{}}), {poll}, {prepare}, {{{posts}}}}},')
+        doorbells = "".join(
+            f'{{"{side}", {number}, [](const Stand& at, uint32_t added, uint32_t queue_number) {{\n'
+            f"    return {r}::{side}_doorbell_{number}(PositionOf<{r}::Position>(at), added, queue_number); }}}},"
+            for side, number in re.findall(r" (producer|consumer)_doorbell_(\d+)\(", body))
+        print(f'  {{"{ring[:-5]}", StandOf({r}::Position{{}}), {poll}, {prepare}, {{{posts}}}, {{{doorbells}}}}},')
     print("};\n")
     print(f'const bool kKnown = AddHeader("{name}", {{L::kDigest, {prefix.upper()}_DIGEST, kRows, kSums, kLoops}});')
     print("}  // namespace\n}  // namespace qsplit::testing")
