@@ -18,8 +18,8 @@
 #include "absl/status/statusor.h"
 #include "client-lib/src/owned_fd.h"
 #include "dataplane/ring_view.h"
+#include "qsplit/v1/grant.pb.h"
 #include "qsplit/v1/layout.pb.h"
-#include "qsplit/v1/lease.pb.h"
 
 namespace qsplit::internal {
 

@@ -1,6 +1,7 @@
 #include "client-lib/src/headers.h"
 
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "client-lib/src/packet_access.h"
@@ -11,6 +12,7 @@ namespace {
 using dataplane::L3Kind;
 using dataplane::L4Kind;
 
+static_assert(std::endian::native == std::endian::little);
 constexpr uint32_t kMacBytes = 12;
 constexpr uint32_t kVlanBytes = 4;
 constexpr int kMaxVlanTags = 2;
@@ -103,9 +105,16 @@ void ParseIp6(std::span<const std::byte> b, uint32_t at, uint32_t length, Header
 // Of the pseudo header without its length.
 uint64_t PartialPseudoSum(const Packet& packet, const Headers& h) {
   const bool v6 = h.l3 == L3Kind::kIp6;
-  const uint64_t addresses =
-      AddToSum(packet, h.l2_bytes + (v6 ? 8u : 12u), v6 ? 32u : 8u, /*sum=*/0);
-  return addresses + h.protocol;
+  // The addresses lie in the first segment, as headers do. The sum of their words in this
+  // processor's byte order is the sum in the other one, turned (RFC 1071, section 2).
+  const std::byte* from = packet.bytes().data() + h.l2_bytes + (v6 ? 8u : 12u);
+  uint64_t sum = 0;
+  for (uint32_t left = v6 ? 8 : 2; left > 0; --left, from += sizeof(uint32_t)) {
+    uint32_t words;
+    std::memcpy(&words, from, sizeof words);
+    sum += words;
+  }
+  return uint64_t{__builtin_bswap16(FoldSum(sum))} + h.protocol;
 }
 uint64_t PseudoSum(const Packet& packet, const Headers& h) {
   return PartialPseudoSum(packet, h) + h.l4_total_bytes;
@@ -144,21 +153,20 @@ uint32_t SctpCrc(const Packet& packet, const Headers& h) {
 
 }  // namespace
 
-Headers ParseHeaders(const Packet& packet) {
-  Headers headers;
+void ParseHeaders(const Packet& packet, Headers* headers) {
+  *headers = {};
   const std::span<const std::byte> b = packet.bytes();
   uint32_t at = kMacBytes;
-  if (b.size() < at + 2) return headers;
+  if (b.size() < at + 2) return;
   uint16_t type = U16(b, at);
   for (int i = 0; i < kMaxVlanTags && (type == kEtherVlan || type == kEtherQinQ); ++i) {
     at += kVlanBytes;
-    if (b.size() < at + 2) return headers;
+    if (b.size() < at + 2) return;
     type = U16(b, at);
   }
   at += 2;
-  if (type == kEtherIp4) ParseIp4(b, at, packet.length(), &headers);
-  if (type == kEtherIp6) ParseIp6(b, at, packet.length(), &headers);
-  return headers;
+  if (type == kEtherIp4) ParseIp4(b, at, packet.length(), headers);
+  if (type == kEtherIp6) ParseIp6(b, at, packet.length(), headers);
 }
 
 uint64_t AddToSum(const Packet& packet, uint32_t offset, uint32_t bytes, uint64_t sum) {

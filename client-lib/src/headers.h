@@ -25,8 +25,15 @@ struct Headers {
   uint8_t protocol = 0;
 };
 
-// Reads the headers out of the first segment; they must lie in it.
-Headers ParseHeaders(const Packet& packet);
+// Reads the headers out of the first segment; they must lie in it. *headers is written member by
+// member, for who reads it so at once: as a value it would come back in two registers, for which
+// the processor waits until the stores are through.
+void ParseHeaders(const Packet& packet, Headers* headers);
+inline Headers ParseHeaders(const Packet& packet) {
+  Headers headers;
+  ParseHeaders(packet, &headers);
+  return headers;
+}
 
 // The Internet checksum's sum (not complemented, not folded) over `bytes` bytes of the packet from
 // `offset` on, added to `sum`.

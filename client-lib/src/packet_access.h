@@ -30,8 +30,12 @@ struct PacketAccess {
   }
   // One buffer, to be sent as it is.
   static bool IsPlain(const Packet& packet) {
-    return packet.segments_ == 1 && packet.segment_bytes_ == 0 && !packet.want_l3_ &&
-           !packet.want_l4_ && !packet.want_time_ && !packet.meta_.Has(PacketField::kVlan);
+    return IsWhole(packet) && !packet.want_l3_ && !packet.want_l4_ &&
+           !packet.meta_.Has(PacketField::kVlan);
+  }
+  // One buffer, sent as one packet, whenever that is.
+  static bool IsWhole(const Packet& packet) {
+    return packet.segments_ == 1 && packet.segment_bytes_ == 0 && !packet.want_time_;
   }
   static BufferPool* pool(const Packet& packet) { return packet.pool_; }
   static uint32_t first(const Packet& packet) { return packet.first_; }

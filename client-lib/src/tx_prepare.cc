@@ -1,6 +1,7 @@
 // What the library does to a packet before the device takes it: what the device cannot do, or wants
 // otherwise. See tx_queue_impl.h.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -14,11 +15,38 @@ using dataplane::TxFeature;
 using dataplane::TxFeatures;
 using dataplane::TxRequest;
 
-bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes) {
+namespace {
+
+constexpr size_t kMacBytes = 12;
+constexpr uint32_t kEthernetBytes = 14;
+constexpr uint32_t kVlanBytes = 4;
+
+// Checksums that are asked for: fills in those that the device does not, prepares the fields of
+// those that it does.
+void PrepareSums(Packet& packet, const Headers& headers, TxFeatures asked, TxFeatures granted) {
+  constexpr TxFeatures kSums = TxFeature::kL3Checksum | TxFeature::kL4Checksum;
+  const TxFeatures here(asked.bits & ~granted.bits & kSums.bits);
+  if (here.bits != 0) {
+    FillChecksums(packet, headers, here.Has(TxFeature::kL3Checksum),
+                  here.Has(TxFeature::kL4Checksum));
+    if ((granted & kSums).bits == 0) packet.RequestChecksums(false, false);  // not once more
+  }
+  PrepareChecksums(packet, headers, granted.Has(TxFeature::kL3Checksum),
+                   granted.Has(TxFeature::kL4Checksum));
+}
+
+}  // namespace
+
+bool TxQueueImpl::CopyHere(Packet& packet, uint32_t bytes, uint32_t hole) {
   Packet copy = Allocate(bytes);
   if (!copy) return false;
   size_t at = 0;
-  packet.ForEachSegment([&](std::span<const std::byte> part) { at += copy.CopyFrom(part, at); });
+  packet.ForEachSegment([&](std::span<const std::byte> part) {
+    const size_t before = at < kMacBytes ? std::min(part.size(), kMacBytes - at) : 0;
+    copy.CopyFrom(part.first(before), at);
+    copy.CopyFrom(part.subspan(before), at + before + hole);
+    at += part.size();
+  });
   copy.RequestChecksums(PacketAccess::want_l3(packet), PacketAccess::want_l4(packet));
   copy.RequestSegments(PacketAccess::segment_bytes(packet));
   copy.RequestTimestamp(PacketAccess::want_time(packet));
@@ -55,57 +83,89 @@ TxFeatures TxQueueImpl::TimeOf(const Packet& packet) const {
   return asked ? TxFeatures(TxFeature::kTimestamp) : TxFeatures();
 }
 
-bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
+[[gnu::always_inline]] inline TxRequest TxQueueImpl::AskedBy(const Packet& packet,
+                                                             Headers* headers) {
+  TxRequest request;
+  if (const std::optional<uint16_t> vlan = packet.vlan()) {
+    request.wants |= TxFeature::kVlanInsert;
+    request.vlan_tci = *vlan;
+  }
   const bool want_l3 = PacketAccess::want_l3(packet);
   const bool want_l4 = PacketAccess::want_l4(packet);
-  const std::optional<uint16_t> vlan = packet.vlan();
-  const TxFeatures time = TimeOf(packet);
-  request->wants = time;
-  if (vlan.has_value()) {
-    request->wants |= TxFeature::kVlanInsert;
-    request->vlan_tci = *vlan;
+  if (!want_l3 && !want_l4) return request;
+  ParseHeaders(packet, headers);
+  const bool l3 = want_l3 && headers->l3 == dataplane::L3Kind::kIp4;
+  const bool l4 = want_l4 && headers->l4_bytes != 0;
+  if (!l3 && !l4) return request;
+  // Nothing that does not count: packets of other lengths may ask for the same.
+  request.l3 = headers->l3;
+  request.l2_header_bytes = headers->l2_bytes;
+  request.l3_header_bytes = headers->l3_bytes;
+  if (l3) request.wants |= TxFeature::kL3Checksum;
+  if (l4) {
+    request.wants |= TxFeature::kL4Checksum;
+    request.l4 = headers->l4;
   }
+  return request;
+}
+
+void TxQueueImpl::AskDriver(const TxRequest& asked) {
+  asked_ = granted_ = asked;
+  if (asked.wants.bits == 0 || driver.Supports(asked)) return;
+  granted_.wants.bits &= ~TxFeatures(TxFeature::kL3Checksum).bits;
+  if (granted_.wants.bits != 0 && driver.Supports(granted_)) return;
+  granted_ = {.wants = asked.wants & TxFeature::kTimestamp};
+}
+
+bool TxQueueImpl::Prepare(Packet& packet, TxRequest* request) {
   Headers headers;
-  if (want_l3 || want_l4) {
-    headers = ParseHeaders(packet);
-    request->l3 = headers.l3;
-    request->l4 = headers.l4;
-    request->l2_header_bytes = headers.l2_bytes;
-    request->l3_header_bytes = headers.l3_bytes;
-    request->l4_header_bytes = headers.l4_bytes;
-    if (want_l3 && headers.l3 == dataplane::L3Kind::kIp4) request->wants |= TxFeature::kL3Checksum;
-    if (want_l4 && headers.l4_bytes != 0) request->wants |= TxFeature::kL4Checksum;
-    if (request->wants == time) *request = {.wants = time};
-  }
-  if (request->wants.Has(TxFeature::kL3Checksum) && !driver.Supports(*request)) {
-    // The longer sum may be the device's all the same.
-    TxRequest without = *request;
-    without.wants.bits &= ~TxFeatures(TxFeature::kL3Checksum).bits;
-    if (without.wants.bits != 0 && driver.Supports(without)) {
-      FillChecksums(packet, headers, true, false);
-      *request = without;
-    }
-  }
-  if (request->wants.bits == 0 || driver.Supports(*request)) {
-    PrepareChecksums(packet, headers, request->wants.Has(TxFeature::kL3Checksum),
-                     request->wants.Has(TxFeature::kL4Checksum));
+  TxRequest asked = AskedBy(packet, &headers);
+  asked.wants |= TimeOf(packet);
+  *request = Granted(asked);
+  PrepareSums(packet, headers, asked.wants, request->wants);
+  if (!asked.wants.Has(TxFeature::kVlanInsert) || request->wants.Has(TxFeature::kVlanInsert)) {
     return true;
   }
-  // Part of it by the device and part by software would help little; software does all of it.
-  FillChecksums(packet, headers, want_l3, want_l4);
-  packet.RequestChecksums(false, false);
-  if (vlan.has_value()) {
-    if (!InsertVlan(packet, *vlan)) {
-      // No room around the first segment: a copy has room in front.
-      if (packet.length() < 14 || !CopyHere(packet, packet.length()) ||
-          !InsertVlan(packet, *vlan)) {
-        return false;
-      }
-    }
-    packet.set_vlan(std::nullopt);
+  if (!InsertVlan(packet, asked.vlan_tci)) {
+    // No room around the first segment: a copy has room for it.
+    if (!CopyHere(packet, packet.length() + kVlanBytes, kVlanBytes)) return false;
+    const uint16_t tci = asked.vlan_tci;
+    const std::array<std::byte, kVlanBytes> tag{std::byte{0x81}, std::byte{0x00},
+                                                static_cast<std::byte>(tci >> 8),
+                                                static_cast<std::byte>(tci)};
+    packet.CopyFrom(tag, kMacBytes);
   }
-  *request = {.wants = time};
+  packet.set_vlan(std::nullopt);
   return true;
+}
+
+size_t TxQueueImpl::GatherAsking(std::span<Packet> packets, TxRequest* request) {
+  const size_t most = std::min({packets.size(), burst_.size(), size_t{driver.Room()}});
+  const Terms terms = terms_;
+  TxRequest asked;
+  size_t n = 0;
+  for (; n < most; ++n) {
+    Packet& packet = packets[n];
+    if (!PacketAccess::IsWhole(packet) || !terms.Take(packet, &burst_[n])) break;
+    Headers headers;
+    const TxRequest asks = AskedBy(packet, &headers);
+    const bool tagged = asks.wants.Has(TxFeature::kVlanInsert);
+    if (tagged && burst_[n].bytes < kEthernetBytes) break;
+    if (n == 0) {
+      asked = asks;
+      *request = Granted(asked);
+      // Software would move the packet's beginning; and who has requests in front of packets,
+      // there.
+      if ((tagged && !request->wants.Has(TxFeature::kVlanInsert)) ||
+          (before_ != 0 && request->wants.bits != 0)) {
+        break;
+      }
+    } else if (asks != asked) {
+      break;
+    }
+    PrepareSums(packet, headers, asks.wants, request->wants);
+  }
+  return n;
 }
 
 bool TxQueueImpl::PrepareCut(Packet& packet, TxRequest* request) {

@@ -21,9 +21,10 @@ TxQueueImpl::TxQueueImpl(dataplane::TxDriver tx_driver, BufferPool* pool, const 
       alignment_(driver.AddressAlignment()),
       before_(driver.BytesBefore()),
       shortest_(driver.MinPacketBytes()),
-      bursts_(!driver.NeedsMemory()),
+      bursts_(!driver.NeedsMemory() && !with.one_by_one),
       headroom_(FindHeadroom(pool->buffer_bytes())),
       most_spread_bytes_(FindMostSpread(pool->buffer_bytes())),
+      terms_{pool, shortest_, before_, alignment_ - 1},
       is_away_(pool->count()),
       guests_(driver.Capacity()) {
   for (size_t i = guests_.size(); i > 0; --i) {
@@ -117,24 +118,22 @@ bool TxQueueImpl::FillChain(Packet* packet, uint32_t bytes) {
 
 size_t TxQueueImpl::SendPlain(std::span<Packet> packets) {
   const size_t most = bursts_ ? std::min(packets.size(), burst_.size()) : 0;
-  const BufferPool* const pool = pool_;
-  const uint32_t shortest = shortest_;
-  const uint32_t before = before_;
-  const uint64_t askew = alignment_ - 1;
+  const Terms terms = terms_;
   size_t n = 0;
-  for (; n < most; ++n) {
-    const Packet& packet = packets[n];
-    if (PacketAccess::pool(packet) != pool || !PacketAccess::IsPlain(packet)) break;
-    const uint32_t buffer = PacketAccess::first(packet);
-    const BufferPool::Link& link = pool->link(buffer);
-    const uint64_t address = pool->iova(buffer) + link.offset;
-    if (link.length < shortest || link.offset < before || (address & askew) != 0) break;
-    burst_[n] = {dataplane::Iova(address), link.length, buffer};
-  }
-  if (n == 0) return 0;
+  while (n < most && PacketAccess::IsPlain(packets[n]) && terms.Take(packets[n], &burst_[n])) ++n;
   static constexpr TxRequest kNothing;
+  return n == 0 ? 0 : PushGathered(packets.first(n), kNothing);
+}
+
+size_t TxQueueImpl::SendAsking(std::span<Packet> packets) {
+  TxRequest request;
+  const size_t n = bursts_ ? GatherAsking(packets, &request) : 0;
+  return n == 0 ? 0 : PushGathered(packets.first(n), request);
+}
+
+size_t TxQueueImpl::PushGathered(std::span<Packet> packets, const TxRequest& request) {
   PushResult why;  // SendOne asks again
-  n = driver.PushBurst(std::span(burst_).first(n), kNothing, &why);
+  const size_t n = driver.PushBurst(std::span(burst_).first(packets.size()), request, &why);
   uint64_t bytes = 0;
   for (size_t i = 0; i < n; ++i) {
     bytes += burst_[i].bytes;
@@ -208,6 +207,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     }
   }
   GiveAway(packet, cookie);
+  ++sent_alone;
   return Outcome::kSent;
 }
 
@@ -215,7 +215,9 @@ size_t TxQueueImpl::Send(std::span<Packet> packets) {
   size_t sent = 0;
   bool reclaimed = false;
   while (sent < packets.size()) {
-    if (const size_t n = SendPlain(packets.subspan(sent)); n > 0) {
+    size_t n = SendPlain(packets.subspan(sent));
+    if (n == 0) n = SendAsking(packets.subspan(sent));
+    if (n > 0) {
       sent += n;
       reclaimed = false;
       continue;

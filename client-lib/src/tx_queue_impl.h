@@ -6,24 +6,30 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "client-lib/src/headers.h"
+#include "client-lib/src/packet_access.h"
 #include "client-lib/src/queue_bell.h"
 #include "client-lib/src/tx_timestamps.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/tx_driver.h"
 #include "qsplit/tx_queue.h"
 
 namespace qsplit::internal {
 
-class TxQueueImpl {
+class alignas(dataplane::kCacheLineBytes) TxQueueImpl {
  public:
   struct Setup {
     QueueBell bell;
     uint32_t number = 0;
     // How the device sums up packets that it cuts: see PrepareSegments.
     bool sums_plainly = false;
+    // Gives the device each packet alone: what bursts are compared with.
+    bool one_by_one = false;
   };
 
   // The pool stays the caller's and outlives this.
@@ -43,8 +49,14 @@ class TxQueueImpl {
   const Setup setup;
   TxQueue::Counters counters;
   TxTimestamps timestamps;
+  // Packets that the device was given one by one, not in bursts.
+  uint64_t sent_alone = 0;
 
  private:
+  static bool Same(const dataplane::TxRequest& a, const dataplane::TxRequest& b) {
+    static_assert(std::has_unique_object_representations_v<dataplane::TxRequest>);
+    return std::memcmp(&a, &b, sizeof a) == 0;
+  }
   enum class Outcome : uint8_t { kSent, kRefused, kLater };
   static constexpr uint32_t kBurst = 64;
   // More segments than this are copied together.
@@ -72,8 +84,22 @@ class TxQueueImpl {
   // The first packets, as long as they are empty, if one buffer holds so many bytes; how many.
   [[gnu::hot]] size_t FillRun(std::span<Packet> packets, uint32_t bytes);
   bool FillChain(Packet* packet, uint32_t bytes);
+  // What a packet of one buffer must be to go out as it lies.
+  struct Terms {
+    BufferPool* pool;
+    uint32_t shortest;
+    uint32_t before;
+    uint64_t askew;  // bits that are 0 in addresses
+    bool Take(const Packet& packet, dataplane::TxPacket* to) const;
+  };
   // The first packets, as many as are one buffer each, to be sent as it is; how many of them went.
   [[gnu::hot]] size_t SendPlain(std::span<Packet> packets);
+  // The same of those that ask for checksums or a tag, all for the same.
+  [[gnu::hot]] size_t SendAsking(std::span<Packet> packets);
+  // Puts them into burst_, made ready; what the device is to do goes into *request. How many.
+  [[gnu::hot]] size_t GatherAsking(std::span<Packet> packets, dataplane::TxRequest* request);
+  // All of them are in burst_; how many went.
+  [[gnu::hot]] size_t PushGathered(std::span<Packet> packets, const dataplane::TxRequest& request);
   Outcome SendOne(Packet& packet);
   // The packet is the device's, under this cookie; its handle is empty.
   void GiveAway(Packet& packet, uint32_t cookie);
@@ -84,6 +110,17 @@ class TxQueueImpl {
   // A packet that asked for the time will not get one.
   void LeaveUntold() { counters.timestamps_lost += timestamps.AskedInVain(); }
   dataplane::TxFeatures TimeOf(const Packet& packet) const;
+  // What a packet asks for, but when it leaves. *headers: read for checksums only.
+  static dataplane::TxRequest AskedBy(const Packet& packet, Headers* headers);
+  // As much of it as the device does. Part of it by the device and part by software helps little:
+  // it is all, all but IPv4's short sum, or nothing.
+  const dataplane::TxRequest& Granted(const dataplane::TxRequest& asked) {
+    if (!Same(asked, asked_)) [[unlikely]] {
+      AskDriver(asked);
+    }
+    return granted_;
+  }
+  [[gnu::cold, gnu::noinline]] void AskDriver(const dataplane::TxRequest& asked);
   // What the device is asked for; what it cannot do is done here. False: there is no buffer to do
   // it in now.
   bool Prepare(Packet& packet, dataplane::TxRequest* request);
@@ -92,8 +129,9 @@ class TxQueueImpl {
   bool Pad(Packet& packet);
   // Whether the device takes the packet's buffers as they are: how many, and where they begin.
   bool Fits(const Packet& packet) const;
-  // Copies the packet to fresh buffers of this pool, with room for a tag and padding.
-  bool CopyHere(Packet& packet, uint32_t bytes);
+  // Copies the packet to fresh buffers of this pool, `bytes` bytes of them; behind the Ethernet
+  // addresses `hole` bytes are left out, for a tag.
+  bool CopyHere(Packet& packet, uint32_t bytes, uint32_t hole = 0);
   [[gnu::hot]] void Publish();
 
   BufferPool* pool_;
@@ -103,6 +141,9 @@ class TxQueueImpl {
   const bool bursts_;
   const uint32_t headroom_;  // of what Allocate gives, bytes
   const uint32_t most_spread_bytes_;
+  const Terms terms_;
+  dataplane::TxRequest asked_;           // the last one that asked for something
+  dataplane::TxRequest granted_;         // of that
   uint32_t reclaim_at_ = kReclaimAfter;  // with so many packets out, look for sent ones
   // Of the packet that is being sent; here, since making so many anew costs more than sending one.
   std::array<dataplane::TxSegment, kMaxSegments> segments_;
@@ -113,11 +154,21 @@ class TxQueueImpl {
     BufferPool* pool = nullptr;
     uint32_t first = BufferPool::kNone;
   };
-  std::vector<uint8_t>
+  dataplane::CacheLineVector<uint8_t>
       is_away_;  // by buffer of this pool: a packet that the device has begins there
-  std::vector<Guest> guests_;
-  std::vector<uint32_t> free_guests_;
+  dataplane::CacheLineVector<Guest> guests_;
+  dataplane::CacheLineVector<uint32_t> free_guests_;
 };
+
+[[gnu::always_inline]] inline bool TxQueueImpl::Terms::Take(const Packet& packet,
+                                                            dataplane::TxPacket* to) const {
+  if (PacketAccess::pool(packet) != pool) return false;
+  const uint32_t buffer = PacketAccess::first(packet);
+  const BufferPool::Link& link = pool->link(buffer);
+  const uint64_t address = pool->iova(buffer) + link.offset;
+  *to = {dataplane::Iova(address), link.length, buffer};
+  return link.length >= shortest && link.offset >= before && (address & askew) == 0;
+}
 
 }  // namespace qsplit::internal
 

@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "daemon/device/flow_rule.h"
+#include "daemon/device/grant.h"
 #include "daemon/linux/owned_fd.h"
 #include "descriptor-lang/layout/verified_layout.h"
 
@@ -210,52 +211,6 @@ struct QueueRequest {
   RateLimit limit;                    // none, but in DeviceInfo::rate_limit_modes
   SourceFilter source;                // none, but where DeviceInfo::source_check_trouble is empty
   int32_t holder_pid = 0;             // who gets the grant, for people
-};
-
-// The grant in the device's words: as qsplit.v1.Grant, without what the request says already.
-enum class GrantFdKind : uint8_t { kMemory, kEvent, kWakeup, kSocket, kVfioDevice };
-enum class AreaAccess : uint8_t { kRead, kReadWrite, kWrite };
-
-struct GrantFd {
-  GrantFdKind kind = GrantFdKind::kMemory;
-  std::shared_ptr<const linux_sys::OwnedFd> fd;
-};
-struct GrantArea {
-  uint32_t fd = 0;  // index into Grant::fds
-  uint64_t offset_bytes = 0;
-  uint64_t length_bytes = 0;
-  AreaAccess access = AreaAccess::kReadWrite;
-};
-struct Place {
-  uint32_t area = 0;
-  uint64_t offset_bytes = 0;
-};
-// Of a ring that the request's features leave out nothing is set.
-struct RingGrant {
-  Place slots;
-  uint32_t slot_count = 0;
-  std::vector<Place> producer_doorbells;
-  std::vector<Place> consumer_doorbells;
-  std::vector<Place> cells;
-  std::optional<Place> need_wakeup;
-  std::optional<uint32_t> wakeup_fd;
-  uint64_t iova = 0;
-  bool counts_for_increments = false;
-};
-struct QueueGrant {
-  uint32_t queue = 0;
-  std::vector<RingGrant> rings;
-  std::optional<uint32_t> event_fd;
-  std::optional<Place> event_request;
-  uint32_t rx_buffer_bytes = 0;
-  // What doorbells and descriptors store as the queue's number, where that is not `queue`.
-  std::optional<uint32_t> doorbell_number;
-};
-struct Grant {
-  std::vector<GrantFd> fds;
-  std::vector<GrantArea> areas;
-  std::vector<QueueGrant> rx;
-  std::vector<QueueGrant> tx;
 };
 
 // A descriptor or doorbell that was refused: as qsplit.v1.Fault.

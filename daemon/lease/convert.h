@@ -14,6 +14,7 @@
 #include "daemon/steering/rule_table.h"
 #include "qsplit/v1/admin.pb.h"
 #include "qsplit/v1/device.pb.h"
+#include "qsplit/v1/grant.pb.h"
 #include "qsplit/v1/lease.pb.h"
 #include "qsplit/v1/region.pb.h"
 #include "qsplit/v1/stats.pb.h"

@@ -6,6 +6,7 @@
 #include "dataplane/burst/slot_code.h"
 #include "dataplane/burst/tx_ring_code.h"
 #include "dataplane/burst/x86_emitter.h"
+#include "dataplane/burst/x86_wide_rx.h"
 
 namespace qsplit::dataplane::burst {
 
@@ -13,7 +14,7 @@ static_assert(EmitsBursts<x86::Emitter>);
 
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
   x86::Emitter emitter(which);
-  return RxCodeMaker<x86::Emitter>(&emitter, plan).Make();
+  return RxCodeMaker<x86::Emitter>(&emitter, plan, x86::WideTurns(&emitter, plan, which)).Make();
 }
 
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions which) {

@@ -88,7 +88,7 @@ def put_into_pages(root, facts, rows):
     write(os.path.join(root, "docs/images/bench.svg"), picture.draw(rows, line))
     put(os.path.join(root, "README.md"),
         f"![What was to be reached, and what is](docs/images/bench.svg)\n\n{table.markdown(with_target)}\n\n{line}.\n")
-    put(os.path.join(root, "docs/measured.md"), f"{table.markdown(rows)}\n\n{line}.\n")
+    put(os.path.join(root, "docs/bench.md"), f"{table.markdown(rows)}\n\n{line}.\n")
 
 
 def main():

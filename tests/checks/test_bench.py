@@ -69,7 +69,7 @@ class Outputs(unittest.TestCase):
     def test_pages_and_json_are_rewritten(self):
         with tempfile.TemporaryDirectory() as root:
             os.makedirs(root + "/docs/images")
-            for name in ("README.md", "docs/measured.md"):
+            for name in ("README.md", "docs/bench.md"):
                 with open(f"{root}/{name}", "w", encoding="utf-8") as page:
                     page.write(PAGE)
             with open(root + "/old.json", "w", encoding="utf-8") as file:
@@ -82,15 +82,15 @@ class Outputs(unittest.TestCase):
                 readme = page.read()
             self.assertTrue(readme.startswith("before\n") and readme.endswith("after\n"), readme)
             self.assertIn("| Lease, median | 1.50 ms |  | < 2 ms, reached | 200 times |", readme)
-            self.assertNotIn("1,234,567", readme, "what has no target stands in docs/measured.md alone")
-            with open(root + "/docs/measured.md", encoding="utf-8") as page:
+            self.assertNotIn("1,234,567", readme, "what has no target stands in docs/bench.md alone")
+            with open(root + "/docs/bench.md", encoding="utf-8") as page:
                 self.assertIn("1,234,567", page.read())
             with open(root + "/old.json", encoding="utf-8") as old, open(root + "/new.json", encoding="utf-8") as new:
                 self.assertEqual(json.load(old), json.load(new))
             xml.etree.ElementTree.parse(root + "/docs/images/bench.svg")
 
     def test_pages_of_this_tree_have_their_blocks(self):
-        for name in ("README.md", "docs/measured.md"):
+        for name in ("README.md", "docs/bench.md"):
             with open(f"{ROOT}/{name}", encoding="utf-8") as page:
                 text = page.read()
             self.assertEqual((text.count("<!-- bench: "), text.count("<!-- /bench -->")), (1, 1), name)

@@ -28,6 +28,12 @@ inline std::optional<device::FlowKey> KeyOnHost(std::span<const uint8_t> frame) 
   return out;
 }
 
+// The frame's length, where it is known without a call; else 0.
+inline uint32_t KnownBytesOnHost(std::span<const uint8_t> frame) {
+  const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};
+  return KnownBytes(&of);
+}
+
 // By the way of plain packets. Empty: not one, for that way.
 inline std::optional<SteeringPlain> PlainOnHost(std::span<const uint8_t> frame) {
   const SteeringFrame of{frame.data(), static_cast<__u32>(frame.size())};

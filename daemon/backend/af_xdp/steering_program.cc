@@ -91,6 +91,7 @@ absl::Status SteeringProgram::Publish(const Rules& rules) {
   Overwrite(*scratch_, next, &memory.tables[next & 1]);
   // Pairs with the program's LoadsInOrder behind its first look at the generation.
   std::atomic_ref(memory.generation).store(next, std::memory_order_release);
+  std::atomic_ref(memory.catch_all).store(CatchAllOf(list), std::memory_order_release);
   generation_ = next;
   return absl::OkStatus();
 }

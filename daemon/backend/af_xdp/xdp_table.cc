@@ -190,6 +190,14 @@ absl::Status FillTable(std::span<const device::FlowRule> rules, uint64_t seed,
       absl::StrCat("no hash of ", kSeeds, " kept the chains of ", rules.size(), " rules short"));
 }
 
+uint64_t CatchAllOf(std::span<const device::FlowRule> rules) {
+  const auto first = std::ranges::min_element(rules, {}, &device::FlowRule::location);
+  if (first == rules.end() || std::bit_cast<Words>(first->match.mask) != Words{}) {
+    return STEERING_NO_CATCH_ALL;
+  }
+  return STEERING_CATCH_ALL(first->location, first->action.queue);
+}
+
 void Overwrite(const SteeringTable& from, uint64_t generation, SteeringTable* to) {
   const std::atomic_ref<__u64> stamp(to->generation);
   stamp.store(0, std::memory_order_relaxed);

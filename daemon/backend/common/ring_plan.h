@@ -19,7 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daemon/device/device.h"
+#include "daemon/device/grant.h"
 #include "dataplane/ring_view.h"
 #include "descriptor-lang/layout/verified_layout.h"
 

@@ -35,8 +35,10 @@ constexpr struct {
   void (*send)(const Place&);
 } kWays[] = {
     {"qsplit", ReceiveByQsplit, SendByQsplit},
+    {"qsplit_queue", ReceiveQueueByQsplit, SendByQsplit},
     {"qsplit_polling", ReceiveByQsplit, SendByQsplit},
     {"libxdp", ReceiveByLibxdp, SendByLibxdp},
+    {"libxdp_port", ReceivePortByLibxdp, SendByLibxdp},
     {"libxdp_polling", ReceiveByLibxdpPolling, SendByLibxdp},
     {"tpacket3", ReceiveByTpacket3, SendByTpacket3},
     {"udp", ReceiveByUdp, SendByUdp},

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "tests/bench/af_xdp/throughput_frame.h"
@@ -27,12 +28,10 @@ Lease Acquire(const Place& place, const LeaseOptions& options) {
   return OrDie(OrDie(session.OpenDevice("eth")).Acquire(options));
 }
 
-}  // namespace
-
-void ReceiveByQsplit(const Place& place, Window& window) {
+void Receive(const Place& place, Window& window, std::string_view rule) {
   Lease lease = Acquire(
       place, {.rx_queues = 1, .tx_queues = 0, .first_rx_queue = place.queue, .rx_slots = kSlots});
-  OrDie(lease.AddRule(absl::StrCat("flow-type udp4 dst-port ", kPort, " action 0")));
+  OrDie(lease.AddRule(rule));
   SayReady();
   RxQueue& rx = lease.rx(0);
   std::array<Packet, kBurst> packets;
@@ -44,6 +43,15 @@ void ReceiveByQsplit(const Place& place, Window& window) {
     }
   }
   if (!lease.ok()) Die("qsplit", lease.status().ToString().c_str());
+}
+
+}  // namespace
+
+void ReceiveByQsplit(const Place& place, Window& window) {
+  Receive(place, window, absl::StrCat("flow-type udp4 dst-port ", kPort, " action 0"));
+}
+void ReceiveQueueByQsplit(const Place& place, Window& window) {
+  Receive(place, window, "flow-type ether action 0");
 }
 
 void SendByQsplit(const Place& place) {

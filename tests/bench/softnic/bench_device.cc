@@ -6,7 +6,6 @@
 //   still    it does neither: what the rings and the device cost, without the packets' cache lines
 //   flows    as that, each packet of another flow than the one before; with so many steering rules
 #include <benchmark/benchmark.h>
-#include <sched.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +16,7 @@
 
 #include "daemon/backend/softnic/softnic.h"
 #include "dataplane/barriers.h"
+#include "tests/bench/processor.h"
 #include "tests/support/frames.h"
 #include "tests/support/nic_client.h"
 
@@ -63,13 +63,6 @@ struct Ring {
   std::byte* asleep;
 };
 
-void Pin(int cpu) {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(cpu, &cpus);
-  (void)sched_setaffinity(0, sizeof cpus, &cpus);
-}
-
 layout::VerifiedLayout Layout() {
   std::ifstream file(QSPLIT_LAYOUT_DIR "/intel.ixgbe.advanced.layout", std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -111,7 +104,7 @@ device::FlowRule Rule(uint32_t number) {
 void Device(benchmark::State& state, const Traffic& traffic) {
   const uint32_t frame_bytes = traffic.frame_bytes;
   const bool touch = traffic.touch;
-  Pin(0);
+  bench::RunOn(0);
   const layout::VerifiedLayout layout = Layout();
   SoftNicConfig left;
   left.name = "left";

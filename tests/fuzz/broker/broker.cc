@@ -14,22 +14,19 @@
 #include <vector>
 
 #include "daemon/policy/error.h"
+#include "tests/fuzz/support/input.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/sample_layouts.h"
 
 namespace qsplit::lease {
 namespace {
 
-// Takes the input apart; zeros when it is used up.
-class Bytes {
+// The input as choices of a byte each.
+class Choices {
  public:
-  Bytes(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  bool empty() const { return size_ == 0; }
-  uint8_t Byte() {
-    if (size_ == 0) return 0;
-    --size_;
-    return *data_++;
-  }
+  explicit Choices(fuzz::Input input) : input_(input) {}
+  bool empty() const { return input_.Empty(); }
+  uint8_t Byte() { return input_.Byte(); }
   uint32_t Below(uint32_t n) { return Byte() % n; }
   // Mostly small, sometimes at the edges.
   uint32_t Number() {
@@ -41,8 +38,7 @@ class Bytes {
   }
 
  private:
-  const uint8_t* data_;
-  size_t size_;
+  fuzz::Input input_;
 };
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -75,7 +71,7 @@ policy::Tenant Tenant(const char* name, std::vector<uint32_t> uids) {
 
 class World {
  public:
-  explicit World(Bytes bytes) : in_(bytes) {
+  explicit World(Choices choices) : in_(choices) {
     device::DeviceInfo info;
     info.name = "nic0";
     info.rx_queues = info.tx_queues = 6;
@@ -385,7 +381,7 @@ class World {
     }
   }
 
-  Bytes in_;
+  Choices in_;
   absl::Time now_ = absl::FromUnixSeconds(1);
   uint32_t token_ = 0;
   std::shared_ptr<device::testing::FakeDevice> nic_;
@@ -400,7 +396,7 @@ class World {
 }  // namespace qsplit::lease
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  qsplit::lease::World world({data, size});
+  qsplit::lease::World world(qsplit::lease::Choices({data, size}));
   world.Run();
   return 0;
 }

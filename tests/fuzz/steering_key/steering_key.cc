@@ -50,6 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(parsed == key.has_value());
   if (!parsed) return 0;
   Require(*key == packet.key);
+  const uint32_t known_bytes = testing::KnownBytesOnHost(frame);
+  Require(known_bytes == 0 || known_bytes == frame.size());
   std::vector<device::FlowRule> rules;
   for (uint32_t i = 0; i < kRules; ++i) {
     rules.push_back(RuleOf(data + i * kRuleBytes, packet.key));

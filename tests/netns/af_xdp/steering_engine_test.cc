@@ -20,6 +20,7 @@ namespace {
 
 using device::FlowAction;
 using device::FlowRule;
+using qsplit::testing::KnownBytesOnHost;
 using qsplit::testing::PlainOnHost;
 using qsplit::testing::RandomSteering;
 
@@ -106,7 +107,7 @@ class SteeringEngine : public SteeringWorld {
       uint32_t first = 0;
       if (pieces && frame.size() > 14 && frame.size() <= 1600) {
         first = 14 + random.Below(static_cast<uint32_t>(frame.size()) - 14);
-        while (PlainOnHost(std::span(frame).first(first))) --first;  // the test below
+        while (KnownBytesOnHost(std::span(frame).first(first)) != 0) --first;  // the test below
       }
       const int verdict = expected.VerdictOf(frame, arrived);
       ASSERT_EQ(run_->Run(frame, arrived, 1, first), verdict)
@@ -160,6 +161,19 @@ TEST_F(SteeringEngine, AgreesWithTheDaemonsOwnOnAMillionRandomFrames) {
   std::printf("%d frames against %d rule sets, %llu of them hit a rule, %.1f s\n", compared,
               compared / kFramesOfASet, static_cast<unsigned long long>(hits_), seconds.count());
   EXPECT_GT(hits_, static_cast<uint64_t>(compared) / 4) << "most rules hit nothing";
+}
+
+// Before all others, or among them.
+TEST_F(SteeringEngine, OneRuleForAllPacketsTakesThem) {
+  for (uint64_t set = 0; set < 60; ++set) {
+    RandomSteering random(set + 9000);
+    auto rules = random.Rules(1 + static_cast<uint32_t>(set), kQueues, false);
+    if (set % 3 != 0) std::ranges::min_element(rules, {}, &FlowRule::location)->match.mask = {};
+    rules[random.Below(static_cast<uint32_t>(rules.size()))].match.mask = {};
+    ASSERT_TRUE(program_->SetRules(rules).ok());
+    Compare(random, rules, 1000, set % 2 == 1);
+    if (HasFatalFailure()) FAIL() << "rule set " << set;
+  }
 }
 
 // As from a driver that puts headers into a piece of their own, or that has small buffers.
@@ -310,6 +324,31 @@ TEST_F(SteeringEngine, APlainPacketMeetsAChangeWholeOrNotAtAll) {
     }
     DropsAllWhileRulesChange(*program_, *run_, sets, frame);
   }
+}
+
+// Rules by which the frame's fate is the same with a rule for all packets and without.
+TEST_F(SteeringEngine, ARuleForAllPacketsComesAndGoesWhole) {
+  RandomSteering random(4);
+  std::vector<uint8_t> frame = random.PlainFrame();
+  while (!PlainOnHost(frame)) frame = random.PlainFrame();
+  softnic::Packet packet;
+  ASSERT_TRUE(softnic::Parse(frame, &packet));
+  FlowRule all;
+  all.location = 3;
+  all.action.queue = FlowAction::kDrop;
+  FlowRule other_port;
+  other_port.location = 1;
+  other_port.match.mask.dst_port = 0xffff;
+  other_port.match.value.dst_port = static_cast<uint16_t>(packet.key.dst_port + 1);
+  other_port.action.queue = FlowAction::kPass;
+  FlowRule passes_all = all;
+  passes_all.location = 4;
+  passes_all.action.queue = FlowAction::kPass;
+  FlowRule port = other_port;
+  port.match.value.dst_port = packet.key.dst_port;
+  port.action.queue = FlowAction::kDrop;
+  DropsAllWhileRulesChange(*program_, *run_, {{{all, passes_all}, {other_port, all}}}, frame);
+  DropsAllWhileRulesChange(*program_, *run_, {{{all}, {port, passes_all}}}, frame);
 }
 
 // As if the table were being rewritten under each attempt.

@@ -15,6 +15,7 @@ namespace {
 
 using device::FlowRule;
 using qsplit::testing::KeyOnHost;
+using qsplit::testing::KnownBytesOnHost;
 using qsplit::testing::PlainOnHost;
 using qsplit::testing::RandomSteering;
 using qsplit::testing::SearchFirstOnHost;
@@ -159,6 +160,39 @@ TEST(SteeringTable, MoreRulesThanThereIsRoomForAreRefused) {
   auto table = std::make_unique<SteeringTable>();
   EXPECT_EQ(FillTable(rules, 1, table.get()).message(),
             "1025 rules; the program has room for 1024");
+}
+
+TEST(SteeringTable, TheFirstRuleTakesAllIfItAsksForNothing) {
+  EXPECT_EQ(CatchAllOf({}), STEERING_NO_CATCH_ALL);
+  FlowRule all;
+  all.location = 4;
+  all.match.value.dst_port = 53;  // outside of the mask
+  all.action.queue = device::FlowAction::kDrop;
+  EXPECT_EQ(CatchAllOf(std::vector{all}), STEERING_CATCH_ALL(4u, STEERING_DROP));
+  EXPECT_EQ(CatchAllOf(std::vector{PortRule(5, 53), all}), STEERING_CATCH_ALL(4u, STEERING_DROP));
+  EXPECT_EQ(CatchAllOf(std::vector{all, PortRule(3, 53)}), STEERING_NO_CATCH_ALL);
+  all.location = 0;
+  all.action.queue = 0;
+  EXPECT_EQ(CatchAllOf(std::vector{all}), STEERING_CATCH_ALL(0u, 0u));
+  EXPECT_NE(CatchAllOf(std::vector{all}), STEERING_NO_CATCH_ALL);
+}
+
+TEST(SteeringTable, ALengthThatIsKnownIsTheFrames) {
+  RandomSteering random(6);
+  int known = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::vector<uint8_t> frame = random.OneIn(2) ? random.PlainFrame() : random.Frame();
+    const uint32_t bytes = KnownBytesOnHost(frame);
+    ASSERT_THAT(bytes, ::testing::AnyOf(0u, frame.size()));
+    known += bytes != 0;
+    ASSERT_TRUE(bytes != 0 || !PlainOnHost(frame));
+    // No first piece that ends within its packet is taken for the whole.
+    if (bytes > 60) {
+      frame.pop_back();
+      ASSERT_EQ(KnownBytesOnHost(frame), 0u);
+    }
+  }
+  EXPECT_GT(known, 5'000);
 }
 
 TEST(SteeringTable, OverwritingGivesTheNewGenerationAndAllThatIsInUse) {

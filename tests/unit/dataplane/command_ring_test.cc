@@ -9,6 +9,7 @@
 #include <map>
 
 #include "tests/unit/dataplane/ring_layouts.h"
+#include "tests/unit/dataplane/ring_memory.h"
 #include "tests/unit/dataplane/test_ring.h"
 
 namespace qsplit::dataplane {

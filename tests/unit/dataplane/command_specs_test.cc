@@ -17,7 +17,7 @@
 #include "descriptor-lang/layout/bit_layout.h"
 #include "descriptor-lang/layout/verified_layout.h"
 #include "tests/support/spec_list.h"
-#include "tests/unit/dataplane/ring_layouts.h"
+#include "tests/unit/dataplane/ring_memory.h"
 #include "tests/unit/dataplane/test_ring.h"
 
 namespace qsplit::dataplane {

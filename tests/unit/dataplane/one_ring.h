@@ -9,7 +9,8 @@
 #include <memory>
 
 #include "dataplane/post_writer.h"
-#include "tests/unit/dataplane/ring_layouts.h"
+#include "tests/unit/dataplane/layout_parts.h"
+#include "tests/unit/dataplane/ring_memory.h"
 
 namespace qsplit::dataplane {
 

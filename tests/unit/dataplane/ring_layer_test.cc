@@ -10,8 +10,8 @@
 #include "dataplane/post_reader.h"
 #include "dataplane/post_writer.h"
 #include "dataplane/table_slots.h"
+#include "tests/unit/dataplane/layout_parts.h"
 #include "tests/unit/dataplane/one_ring.h"
-#include "tests/unit/dataplane/ring_layouts.h"
 
 namespace qsplit::dataplane {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "dataplane/command_ring.h"
 #include "tests/unit/dataplane/ring_layouts.h"
+#include "tests/unit/dataplane/ring_memory.h"
 
 namespace qsplit::dataplane {
 namespace {

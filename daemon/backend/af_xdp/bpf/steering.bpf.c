@@ -129,6 +129,16 @@ struct Met {
   __u32 action;
 };
 
+/* Any packet that has a length which is known, where one rule takes all. */
+static __always_inline int MeetCatchAll(const struct SteeringFrame *frame, struct Met *met) {
+  const __u64 rule = *(const volatile __u64 *)&qs_memory.catch_all;
+  if (rule == STEERING_NO_CATCH_ALL) return 0;
+  met->bytes = KnownBytes(frame);
+  met->location = (__u32)(rule >> 32) - 1;
+  met->action = (__u32)rule;
+  return met->bytes != 0;
+}
+
 /* A plain packet, if few rules can take it or the first group decides, which is most packets: it
  * costs no call, whose return is mispredicted where the kernel guards returns. 0: any other one. */
 static __always_inline int MeetPlain(const struct SteeringFrame *frame, struct Met *met) {
@@ -164,7 +174,7 @@ static __always_inline enum SteeringReason Steer(struct xdp_md *context,
   const struct SteeringFrame frame = {context};
   struct Met met;
   enum SteeringReason reason = kSteeringReasons;
-  if (!MeetPlain(&frame, &met)) reason = MeetAny(&frame, &met);
+  if (!MeetCatchAll(&frame, &met) && !MeetPlain(&frame, &met)) reason = MeetAny(&frame, &met);
   *bytes = met.bytes;
   if (reason != kSteeringReasons) return reason;
   if (met.location >= kSteeringRules) return kSteeringPassedNoRule;

@@ -11,6 +11,10 @@
  * was being rewritten, and the match is made again. So a packet meets all of a change or nothing of
  * it.
  *
+ * `catch_all` is the first rule where that takes every packet: nothing of the packet but its length
+ * is looked at then. One word, written after the generation: a packet that still finds the one of
+ * before, or none yet, meets all of the rules of before, or all of those of now.
+ *
  * Plain packets (steering_plain.h) meet the rules that can take one as masks over the bytes of the
  * frame, if these are few. For all others, a table is a tuple space: a group for each mask in use,
  * by ascending lowest location. A group's rules hang in a chain, or in a power of two of chains
@@ -36,6 +40,9 @@ enum {
 #define STEERING_DROP 0xffffffffu
 #define STEERING_PASS 0xfffffffeu
 #define STEERING_REFLECT 0xfffffffdu
+/* No catch-all rule, and one, which is a rule's location and action. */
+#define STEERING_NO_CATCH_ALL 0ull
+#define STEERING_CATCH_ALL(location, action) ((__u64)((location) + 1) << 32 | (action))
 /* No rule, no chain. */
 #define STEERING_NONE 0xffffffffu
 
@@ -78,6 +85,7 @@ struct SteeringTable {
 /* What each packet needs stands near enough to the begin for an instruction's own offset. */
 struct SteeringMemory {
   __u64 generation;
+  __u64 catch_all;
   struct SteeringTable tables[2];
   __u64 owners[kSteeringQueues]; /* the lease that holds a queue; 0: none */
 };

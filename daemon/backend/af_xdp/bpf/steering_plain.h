@@ -43,6 +43,23 @@ struct SteeringPlain {
   __u32 bytes; /* the frame's */
 };
 
+/* Whether a first piece of so many bytes is the whole frame, whose IPv4 packet says that it has
+ * `total`. A piece that ends where its packet does, or where the shortest of Ethernet's frames does,
+ * is: a driver begins another piece within a packet. Of one that put a trailer alone into a piece,
+ * the trailer is not counted. */
+STEERING_INLINE int IsWhole(__u32 bytes, __u32 total) {
+  return kEthernetBytes + total == bytes ||
+         (bytes == kLeastFrameBytes && kEthernetBytes + total <= bytes);
+}
+
+/* A frame's length, if it is known without a call: of IPv4 without a VLAN tag. Else 0. */
+STEERING_INLINE __u32 KnownBytes(const struct SteeringFrame* frame) {
+  const __u8* const at = (const __u8*)FirstPiece(frame, kEthernetBytes + 4);
+  if (!at || STEERING_LOAD(__u16, at + 12) != bpf_htons(0x0800)) return 0;
+  const __u32 bytes = FirstBytes(frame);
+  return IsWhole(bytes, bpf_ntohs(STEERING_LOAD(__u16, at + 16))) ? bytes : 0;
+}
+
 /* 0: it is not plain, or its length not known without a call; `plain` is then of no use. */
 STEERING_INLINE int ReadPlain(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
   const __u8* const at = (const __u8*)FirstPiece(frame, kPlainEnd);
@@ -59,13 +76,7 @@ STEERING_INLINE int ReadPlain(const struct SteeringFrame* frame, struct Steering
   if ((fragment & bpf_htons(0x1fff)) != 0) return 0;
   if (protocol != 17 && protocol != 6) return 0;
   if (kEthernetBytes + total < kPlainEnd) return 0;
-  /* A piece that ends where its packet does, or where the shortest of Ethernet's frames does, is
-   * the whole frame: a driver begins another piece within a packet. Of one that put a trailer alone
-   * into a piece, the trailer is not counted. */
-  if (kEthernetBytes + total != bytes &&
-      (bytes != kLeastFrameBytes || kEthernetBytes + total > bytes)) {
-    return 0;
-  }
+  if (!IsWhole(bytes, total)) return 0;
   plain->words[0] = STEERING_LOAD(__u64, at + kPlainWord0);
   plain->words[3] = STEERING_LOAD(__u64, at + kPlainWord3);
   plain->bytes = bytes;

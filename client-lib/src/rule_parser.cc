@@ -1,95 +1,42 @@
-#include "qsplit/flow_rule.h"
-
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <span>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "client-lib/src/rule_words.h"
+#include "qsplit/flow_rule.h"
 
 namespace qsplit {
 namespace {
 
-constexpr std::string_view kTypeNames[] = {"ether", "ip4",   "ip6",  "tcp4",
-                                           "udp4",  "sctp4", "tcp6", "udp6"};
-constexpr uint8_t kTypeCount = 8;
+using internal::ActionWord;
+using internal::FindRuleWord;
+using internal::FlowTypeBit;
+using internal::kActionWords;
+using internal::kFlowTypeNames;
+using internal::kRefusedWords;
+using internal::kRuleWords;
+using internal::RefusedWord;
+using internal::RuleWord;
+using internal::Sv;
+
 constexpr size_t kMaxTextBytes = 4096;
 constexpr size_t kMaxQuoted = 40;
-
-constexpr uint8_t Bit(FlowType type) { return static_cast<uint8_t>(1u << static_cast<int>(type)); }
-constexpr uint8_t kAll = 0xff;
-constexpr uint8_t kEtherOnly = Bit(FlowType::kEther);
-constexpr uint8_t kIp4Types =
-    Bit(FlowType::kIp4) | Bit(FlowType::kTcp4) | Bit(FlowType::kUdp4) | Bit(FlowType::kSctp4);
-constexpr uint8_t kIp6Types = Bit(FlowType::kIp6) | Bit(FlowType::kTcp6) | Bit(FlowType::kUdp6);
-constexpr uint8_t kRawIp = Bit(FlowType::kIp4) | Bit(FlowType::kIp6);
-constexpr uint8_t kWithPorts = (kIp4Types | kIp6Types) & static_cast<uint8_t>(~kRawIp);
-
-// A word of ethtool's that is followed by a value and, perhaps, `m` and a mask. Exactly one member
-// pointer is set.
-struct Word {
-  std::string_view word;
-  uint8_t types;
-  uint32_t max = 0;  // of a number
-  std::optional<MaskedNumber> FlowRule::*number = nullptr;
-  std::optional<MaskedMac> FlowRule::*mac = nullptr;
-  std::optional<MaskedIp> FlowRule::*ip = nullptr;
-  bool hex = false;  // how FormatRule writes it
-};
-
-// In the order in which FormatRule writes them.
-constexpr Word kWords[] = {
-    {.word = "src", .types = kEtherOnly, .mac = &FlowRule::src_mac},
-    {.word = "dst", .types = kEtherOnly, .mac = &FlowRule::dst_mac},
-    {.word = "proto",
-     .types = kEtherOnly,
-     .max = 0xffff,
-     .number = &FlowRule::ether_type,
-     .hex = true},
-    {.word = "src-ip", .types = kIp4Types | kIp6Types, .ip = &FlowRule::src_ip},
-    {.word = "dst-ip", .types = kIp4Types | kIp6Types, .ip = &FlowRule::dst_ip},
-    {.word = "tos", .types = kIp4Types, .max = 0xff, .number = &FlowRule::tos, .hex = true},
-    {.word = "tclass", .types = kIp6Types, .max = 0xff, .number = &FlowRule::tos, .hex = true},
-    {.word = "l4proto", .types = kRawIp, .max = 0xff, .number = &FlowRule::l4_protocol},
-    {.word = "l4data",
-     .types = kRawIp,
-     .max = 0xffffffff,
-     .number = &FlowRule::l4_bytes,
-     .hex = true},
-    {.word = "src-port", .types = kWithPorts, .max = 0xffff, .number = &FlowRule::src_port},
-    {.word = "dst-port", .types = kWithPorts, .max = 0xffff, .number = &FlowRule::dst_port},
-    {.word = "vlan-etype",
-     .types = kAll,
-     .max = 0xffff,
-     .number = &FlowRule::vlan_ether_type,
-     .hex = true},
-    {.word = "vlan", .types = kAll, .max = 0xffff, .number = &FlowRule::vlan_tci, .hex = true},
-    {.word = "dst-mac",
-     .types = kAll & static_cast<uint8_t>(~kEtherOnly),
-     .mac = &FlowRule::dst_mac},
-};
-
-// Words of ethtool that have no meaning here, and what to say.
-struct Refused {
-  std::string_view word;
-  std::string_view why;
-};
-constexpr Refused kRefused[] = {
-    {"user-def", "no device here matches user-defined bytes"},
-    {"context", "RSS contexts are not supported; send to a queue with `action N`"},
-    {"vf", "a rule sends to a queue of a lease; write `action N`"},
-    {"queue", "write `action N`"},
-    {"spi", "ESP and AH flows are not supported; match `l4proto` and `l4data` of flow-type ip4"},
-    {"delete", "a rule is added here; remove one by its location"},
-};
 
 std::string Quote(std::string_view text) {
   std::string quoted;
@@ -104,12 +51,10 @@ absl::Status Invalid(const Args&... args) {
   return absl::InvalidArgumentError(absl::StrCat("rule: ", args...));
 }
 
-absl::string_view Sv(std::string_view s) { return {s.data(), s.size()}; }
-
 std::string WordsOf(FlowType type) {
   std::vector<std::string> words;
-  for (const Word& word : kWords) {
-    if ((word.types & Bit(type)) != 0) words.emplace_back(word.word);
+  for (const RuleWord& word : kRuleWords) {
+    if ((word.types & FlowTypeBit(type)) != 0) words.emplace_back(word.word);
   }
   return absl::StrJoin(words, ", ");
 }
@@ -188,7 +133,7 @@ bool Apply(std::array<uint8_t, kSize>& value, std::array<uint8_t, kSize>& mask, 
 }
 
 // Sets one field from its value and its mask (empty: none).
-absl::Status SetField(const Word& word, std::string_view value, std::string_view mask,
+absl::Status SetField(const RuleWord& word, std::string_view value, std::string_view mask,
                       FlowRule* rule) {
   const std::string mask_word = absl::StrCat(Sv(word.word), " … m");
   if (word.number != nullptr) {
@@ -219,24 +164,14 @@ absl::Status SetField(const Word& word, std::string_view value, std::string_view
 }
 
 absl::StatusOr<FlowType> TypeOf(std::string_view text) {
-  for (uint8_t i = 0; i < kTypeCount; ++i) {
-    if (kTypeNames[i] == text) return static_cast<FlowType>(i);
+  for (size_t i = 0; i < std::size(kFlowTypeNames); ++i) {
+    if (kFlowTypeNames[i] == text) return static_cast<FlowType>(i);
   }
   return Invalid("flow-type ", Quote(text), " is unknown; ",
-                 absl::StrJoin(kTypeNames, ", ",
+                 absl::StrJoin(kFlowTypeNames, ", ",
                                [](std::string* out, std::string_view name) { out->append(name); }),
                  " are possible");
 }
-
-// Actions that are words; the first of each is how FormatRule writes it.
-struct ActionWord {
-  std::string_view word;
-  RuleAction action;
-};
-constexpr ActionWord kActionWords[] = {{"-1", RuleAction::kDrop},
-                                       {"drop", RuleAction::kDrop},
-                                       {"pass", RuleAction::kPass},
-                                       {"reflect", RuleAction::kReflect}};
 
 absl::Status SetAction(std::string_view text, FlowRule* rule) {
   for (const ActionWord& word : kActionWords) {
@@ -254,65 +189,7 @@ absl::Status SetAction(std::string_view text, FlowRule* rule) {
   return absl::OkStatus();
 }
 
-const Word* FindWord(std::string_view text, FlowType type) {
-  const Word* found = nullptr;
-  for (const Word& word : kWords) {
-    if (word.word == text && (found == nullptr || (word.types & Bit(type)) != 0)) found = &word;
-  }
-  return found;
-}
-
-std::string MacText(const std::array<uint8_t, 6>& mac) {
-  return absl::StrFormat("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-                         mac[5]);
-}
-
-std::string IpText(const std::array<uint8_t, 16>& ip, bool v6) {
-  char text[INET6_ADDRSTRLEN];
-  return ::inet_ntop(v6 ? AF_INET6 : AF_INET, ip.data(), text, sizeof text);
-}
-
-template <size_t kSize>
-std::array<uint8_t, kSize> Ignored(const std::array<uint8_t, kSize>& mask, size_t used) {
-  std::array<uint8_t, kSize> ignored{};
-  for (size_t i = 0; i < used; ++i) ignored[i] = static_cast<uint8_t>(~mask[i]);
-  return ignored;
-}
-
-void AppendField(const Word& word, const FlowRule& rule, std::string* out) {
-  std::string value;
-  std::string mask;
-  if (word.number != nullptr && (rule.*word.number).has_value()) {
-    const MaskedNumber& number = *(rule.*word.number);
-    const uint32_t ignored = ~number.mask & word.max;
-    value = word.hex ? absl::StrFormat("%#x", number.value) : absl::StrCat(number.value);
-    if (ignored != 0) mask = absl::StrFormat("%#x", ignored);
-  } else if (word.mac != nullptr && (rule.*word.mac).has_value()) {
-    const MaskedMac& mac = *(rule.*word.mac);
-    const std::array<uint8_t, 6> ignored = Ignored(mac.mask, 6);
-    value = MacText(mac.value);
-    if (ignored != std::array<uint8_t, 6>{}) mask = MacText(ignored);
-  } else if (word.ip != nullptr && (rule.*word.ip).has_value()) {
-    const MaskedIp& ip = *(rule.*word.ip);
-    const bool v6 = IsIp6(rule.type);
-    const std::array<uint8_t, 16> ignored = Ignored(ip.mask, v6 ? 16 : 4);
-    value = IpText(ip.value, v6);
-    if (ignored != std::array<uint8_t, 16>{}) mask = IpText(ignored, v6);
-  } else {
-    return;
-  }
-  absl::StrAppend(out, " ", Sv(word.word), " ", value);
-  if (!mask.empty()) absl::StrAppend(out, " m ", mask);
-}
-
 }  // namespace
-
-std::string_view FlowTypeName(FlowType type) {
-  const auto i = static_cast<uint8_t>(type);
-  return i < kTypeCount ? kTypeNames[i] : "unknown";
-}
-bool IsIp4(FlowType type) { return (Bit(type) & kIp4Types) != 0; }
-bool IsIp6(FlowType type) { return (Bit(type) & kIp6Types) != 0; }
 
 absl::StatusOr<FlowRule> ParseRule(std::string_view text) {
   if (text.size() > kMaxTextBytes) {
@@ -337,17 +214,17 @@ absl::StatusOr<FlowRule> ParseRule(std::string_view text) {
   for (size_t i = 2; i < words.size();) {
     const std::string_view name = word_at(i++);
     if (name == "m") return Invalid("`m` stands after no value that can be masked");
-    for (const Refused& refused : kRefused) {
+    for (const RefusedWord& refused : kRefusedWords) {
       if (refused.word == name) return Invalid("`", Sv(name), "`: ", Sv(refused.why));
     }
     const bool is_action = name == "action";
     const bool is_location = name == "loc";
-    const Word* word = FindWord(name, rule.type);
+    const RuleWord* word = FindRuleWord(name, rule.type);
     if (!is_action && !is_location) {
       const std::string allowed = absl::StrCat("flow-type ", Sv(FlowTypeName(rule.type)),
                                                " allows ", WordsOf(rule.type), ", action, loc");
       if (word == nullptr) return Invalid("the word ", Quote(name), " is unknown; ", allowed);
-      if ((word->types & Bit(rule.type)) == 0) {
+      if ((word->types & FlowTypeBit(rule.type)) == 0) {
         return Invalid("`", Sv(name), "` does not go with this flow type; ", allowed);
       }
     }
@@ -380,28 +257,6 @@ absl::StatusOr<FlowRule> ParseRule(std::string_view text) {
         "`action pass`, or `action reflect`");
   }
   return rule;
-}
-
-std::string FormatMatch(const FlowRule& rule) {
-  std::string out = absl::StrCat("flow-type ", Sv(FlowTypeName(rule.type)));
-  for (const Word& word : kWords) {
-    if ((word.types & Bit(rule.type)) != 0) AppendField(word, rule, &out);
-  }
-  return out;
-}
-
-std::string FormatRule(const FlowRule& rule) {
-  std::string out = FormatMatch(rule);
-  const auto* const word = std::find_if(
-      std::begin(kActionWords), std::end(kActionWords),
-      [&rule](const ActionWord& candidate) { return candidate.action == rule.action; });
-  if (word != std::end(kActionWords)) {
-    absl::StrAppend(&out, " action ", Sv(word->word));
-  } else {
-    absl::StrAppend(&out, " action ", rule.queue);
-  }
-  if (rule.location.has_value()) absl::StrAppend(&out, " loc ", *rule.location);
-  return out;
 }
 
 }  // namespace qsplit
