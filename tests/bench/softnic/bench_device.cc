@@ -4,6 +4,7 @@
 //
 //   sent     the client writes each packet anew, and reads the first bytes of what arrives
 //   still    it does neither: what the rings and the device cost, without the packets' cache lines
+//   flows    as that, each packet of another flow than the one before; with so many steering rules
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -68,7 +69,41 @@ layout::VerifiedLayout Layout() {
   return OrDie(layout::VerifiedLayout::FromBytes(bytes));
 }
 
-void Device(benchmark::State& state, uint32_t frame_bytes, bool touch) {
+struct Traffic {
+  uint32_t frame_bytes = 60;
+  bool touch = false;
+  uint32_t flows = 1;
+  uint32_t rules = 0;
+};
+
+// Of UDP over IPv4, with eight masks; about half of the flows are some rule's.
+device::FlowRule Rule(uint32_t number) {
+  device::FlowRule rule;
+  rule.location = number;
+  device::FlowKey& value = rule.match.value;
+  device::FlowKey& mask = rule.match.mask;
+  value.ip_version = 4;
+  value.l4_protocol = 17;
+  value.has_ports = 1;
+  value.src_port = static_cast<uint16_t>(1 + number);
+  mask.ip_version = mask.l4_protocol = mask.has_ports = 0xff;
+  mask.src_port = 0xffff;
+  value.src_ip = {10, 0, 0, 1};
+  for (uint32_t i = 0; i < 4; ++i) {
+    mask.src_ip[i] = i < number % 8 / 2 + 1 ? 0xff : 0;
+    value.src_ip[i] &= mask.src_ip[i];
+  }
+  if (number % 2 != 0) {
+    value.dst_port = 9;  // nobody's
+    mask.dst_port = 0xffff;
+  }
+  rule.action.queue = 0;
+  return rule;
+}
+
+void Device(benchmark::State& state, const Traffic& traffic) {
+  const uint32_t frame_bytes = traffic.frame_bytes;
+  const bool touch = traffic.touch;
   bench::RunOn(0);
   const layout::VerifiedLayout layout = Layout();
   SoftNicConfig left;
@@ -88,13 +123,21 @@ void Device(benchmark::State& state, uint32_t frame_bytes, bool touch) {
       nics[1].get(), layout,
       {.lease = 1, .rx_queues = {0}, .slots = kSlots, .join_rss = true, .post = false}));
   if (!nics[1]->SetRss({std::vector<uint32_t>(kRssTableSize, 0), kDefaultRssKey}).ok()) return;
-  const qsplit::testing::Bytes frame = qsplit::testing::MakeFrame(
-      {.dst = kRight, .payload = qsplit::testing::Bytes(frame_bytes - 42, 1)});
+  for (uint32_t i = 0; i < traffic.rules; ++i) {
+    if (!nics[1]->AddRule(Rule(i)).ok()) return state.SkipWithError("a rule was refused");
+  }
+  const auto frame_of = [&](uint32_t flow) {
+    return qsplit::testing::MakeFrame({.dst = kRight,
+                                       .src_port = static_cast<uint16_t>(1 + flow),
+                                       .payload = qsplit::testing::Bytes(frame_bytes - 42, 1)});
+  };
+  const qsplit::testing::Bytes frame = frame_of(0);
   const Ring tx(*sender, sender->grant().tx[0].rings[0]);
   const Ring rx(*receiver, receiver->grant().rx[0].rings[0]);
   const auto address = [](uint32_t slot) { return NicClient::kIova + slot * kBufferBytes; };
   for (uint32_t i = 0; i < kSlots; ++i) {
-    std::memcpy(sender->region() + i * kBufferBytes, frame.data(), frame.size());
+    const qsplit::testing::Bytes of_flow = frame_of(i % traffic.flows);
+    std::memcpy(sender->region() + i * kBufferBytes, of_flow.data(), of_flow.size());
     rx.Write(i, address(i), 0);
   }
   rx.Publish(kSlots - 1, *receiver);
@@ -138,10 +181,14 @@ void Device(benchmark::State& state, uint32_t frame_bytes, bool touch) {
   state.counters["lost"] = static_cast<double>(sent - received);
 }
 
-BENCHMARK_CAPTURE(Device, sent_64, 60, true)->UseRealTime();
-BENCHMARK_CAPTURE(Device, still_64, 60, false)->UseRealTime();
-BENCHMARK_CAPTURE(Device, sent_1500, 1496, true)->UseRealTime();
-BENCHMARK_CAPTURE(Device, still_1500, 1496, false)->UseRealTime();
+BENCHMARK_CAPTURE(Device, sent_64, Traffic{.touch = true})->UseRealTime();
+BENCHMARK_CAPTURE(Device, still_64, Traffic{})->UseRealTime();
+BENCHMARK_CAPTURE(Device, sent_1500, Traffic{.frame_bytes = 1496, .touch = true})->UseRealTime();
+BENCHMARK_CAPTURE(Device, still_1500, Traffic{.frame_bytes = 1496})->UseRealTime();
+BENCHMARK_CAPTURE(Device, flows, Traffic{.flows = 512})->UseRealTime();
+BENCHMARK_CAPTURE(Device, flows_1_rule, Traffic{.flows = 512, .rules = 1})->UseRealTime();
+BENCHMARK_CAPTURE(Device, flows_32_rules, Traffic{.flows = 512, .rules = 32})->UseRealTime();
+BENCHMARK_CAPTURE(Device, flows_1024_rules, Traffic{.flows = 512, .rules = 1024})->UseRealTime();
 
 }  // namespace
 }  // namespace qsplit::softnic
