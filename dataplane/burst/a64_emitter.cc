@@ -265,6 +265,13 @@ void Emitter::JumpUnless(const Reg& word, const WordTest& test, const Label& to)
   cc_.b(kNotZero, to);
 }
 
+void Emitter::JumpUnless(const Spot& word, uint32_t bytes, const WordTest& test, const Label& to) {
+  if (test.mask == 0) return;
+  const Reg loaded = New();
+  Load(loaded, word, bytes);
+  JumpUnless(loaded, test, to);
+}
+
 void Emitter::AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to) {
   cc_.adds(a, a, Constant(b));
   cc_.b(is, to);
@@ -284,7 +291,7 @@ void Emitter::SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to) {
   cc_.b(is, to);
 }
 
-Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool) {
+Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool, bool) {
   const Reg number = New();
   const auto bits = static_cast<uint32_t>(std::popcount(piece.mask));
   const bool swapped = piece.byte_swap;
@@ -305,7 +312,7 @@ Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool) {
   return number;
 }
 
-Emitter::Reg Emitter::Put(const Piece& piece, const Reg& number, bool alone) {
+Emitter::Reg Emitter::Put(const Piece& piece, const Reg& number, bool alone, bool) {
   const Piece bits{0, piece.place, piece.shift, false, piece.mask};
   const bool whole = alone && piece.place == 0;
   const Reg word = whole ? New() : Get(bits, number, false);
@@ -333,6 +340,11 @@ Emitter::Spot Emitter::Entry(int32_t offsets_at, int32_t entries_at,
   const Reg entry = Block(entries_at);
   cc_.add(entry, entry, offset);
   return {entry, 0};
+}
+
+Emitter::Pair Emitter::ConstantPair(uint64_t first, uint64_t second) {
+  const uint64_t words[] = {first, second};
+  return LoadPair({Block(AddBytes(std::as_bytes(std::span(words)), 16))});
 }
 
 Emitter::Pair Emitter::LoadPair(const Spot& from) {

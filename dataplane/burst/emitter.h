@@ -106,6 +106,8 @@ concept EmitsJumps = requires(E& e, const typename E::Reg& r, const typename E::
   e.JumpUnlessUpTo(r, number, to);
   e.JumpIfTest(r, test, to);
   e.JumpUnless(r, test, to);
+  // Of a word in memory, of 4 or 8 bytes, that is not looked at otherwise.
+  e.JumpUnless(spot, number, test, to);
   e.AddJumpIf(r, number, is, to);
   e.SubJumpIf(r, number, is, to);
   e.SubJumpIf(r, r, is, to);
@@ -116,10 +118,11 @@ template <typename E>
 concept EmitsPlans = requires(E& e, const typename E::Reg& word, const Piece& piece,
                               const WordTest& test, bool is, uint64_t mask, int32_t at,
                               const std::optional<typename E::Reg>& index) {
-  // The piece of a word; is: bits around it need not be 0.
-  { e.Get(piece, word, is) } -> std::same_as<typename E::Reg>;
-  // The word's bits that carry a piece of a number; is: it has no bits beside the piece's.
-  { e.Put(piece, word, is) } -> std::same_as<typename E::Reg>;
+  // The piece of a word; is: bits around it need not be 0. Last: the word is used up.
+  { e.Get(piece, word, is, is) } -> std::same_as<typename E::Reg>;
+  // The word's bits that carry a piece of a number; is: it has no bits beside the piece's. Last:
+  // the number is used up.
+  { e.Put(piece, word, is, is) } -> std::same_as<typename E::Reg>;
   // 1 if the test holds, else 0.
   { e.Bit(word, test) } -> std::same_as<typename E::Reg>;
   // A word's bits of a mask, side by side; none: there is no instruction for it.
@@ -130,7 +133,8 @@ concept EmitsPlans = requires(E& e, const typename E::Reg& word, const Piece& pi
 
 template <typename E>
 concept EmitsPairs = requires(E& e, const typename E::Pair& pair, const typename E::Spot& spot,
-                              const typename E::Reg& r, int32_t at, int which) {
+                              const typename E::Reg& r, int32_t at, int which, uint64_t value) {
+  { e.ConstantPair(value, value) } -> std::same_as<typename E::Pair>;
   // Whether this processor has what follows.
   { e.has_pairs() } -> std::same_as<bool>;
   { e.LoadPair(spot) } -> std::same_as<typename E::Pair>;

@@ -16,13 +16,15 @@
 
 namespace qsplit::dataplane::burst {
 
-// The sum of pieces of words. mask_later: bits around them need not be 0.
+// The sum of pieces of words. mask_later: bits around them need not be 0. left: of each word, how
+// many times it will still be looked at, this time included; the last time uses it up.
 template <typename Emitter, typename Reg = typename Emitter::Reg>
 Reg GetNumber(Emitter* emitter, std::span<const Piece> pieces, std::span<const Reg> words,
-              bool mask_later) {
+              bool mask_later, uint32_t* left = nullptr) {
   std::optional<Reg> sum;
   for (const Piece& piece : pieces) {
-    const Reg one = emitter->Get(piece, words[piece.word], mask_later && pieces.size() == 1);
+    const bool last = left != nullptr && --left[piece.word] == 0;
+    const Reg one = emitter->Get(piece, words[piece.word], mask_later && pieces.size() == 1, last);
     if (sum.has_value()) {
       emitter->Or(*sum, one);
     } else {
@@ -40,9 +42,11 @@ template <typename Emitter>
 struct Number {
   const std::vector<Piece>& pieces;
   const typename Emitter::Reg& value;
+  bool is_last = false;  // whether it may be used up, if it has one piece
 };
 
-// A new register with the pieces of word `which` that carry numbers | constant: a value or a Spot.
+// A register with the pieces of word `which` that carry numbers | constant: a value, a register or
+// a Spot.
 template <typename Emitter, typename Constant>
 typename Emitter::Reg PutNumbers(Emitter* emitter, std::initializer_list<Number<Emitter>> numbers,
                                  uint32_t which, const Constant& constant) {
@@ -51,7 +55,8 @@ typename Emitter::Reg PutNumbers(Emitter* emitter, std::initializer_list<Number<
   for (const Number<Emitter>& number : numbers) {
     for (const Piece& piece : number.pieces) {
       if (piece.word != which) continue;
-      const Reg bits = emitter->Put(piece, number.value, number.pieces.size() == 1);
+      const bool alone = number.pieces.size() == 1;
+      const Reg bits = emitter->Put(piece, number.value, alone, alone && number.is_last);
       if (word.has_value()) {
         emitter->Or(*word, bits);
       } else {
@@ -66,6 +71,8 @@ typename Emitter::Reg PutNumbers(Emitter* emitter, std::initializer_list<Number<
   const Reg alone = emitter->New();
   if constexpr (std::is_same_v<Constant, typename Emitter::Spot>) {
     emitter->Load(alone, constant, 8);
+  } else if constexpr (std::is_same_v<Constant, Reg>) {
+    emitter->Move(alone, constant);
   } else {
     emitter->Set(alone, constant);
   }
@@ -92,9 +99,10 @@ Reg GatherBits(Emitter* emitter, const Reg& word, const Table::Gather& gather) {
   return GetNumber(emitter, std::span<const Piece>(runs), std::span(&word, 1), false);
 }
 
-// The index of a table; none: it has one entry.
+// The index of a table; none: it has one entry. left: as GetNumber.
 template <typename Emitter, typename Reg = typename Emitter::Reg>
-std::optional<Reg> GatherIndex(Emitter* emitter, const Table& table, std::span<const Reg> words) {
+std::optional<Reg> GatherIndex(Emitter* emitter, const Table& table, std::span<const Reg> words,
+                               uint32_t* left = nullptr) {
   std::optional<Reg> index;
   uint32_t place = 0;
   for (const Table::Gather& gather : table.gathers) {
@@ -105,6 +113,7 @@ std::optional<Reg> GatherIndex(Emitter* emitter, const Table& table, std::span<c
       index = bits;
     }
     place += gather.bits();
+    if (left != nullptr) --left[gather.word];
   }
   return index;
 }

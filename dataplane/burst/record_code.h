@@ -36,17 +36,27 @@ class RecordCode {
     const WordTest& test = plan_.tests[word];
     emitter_->JumpUnless(words_[word], {test.mask, test.value ^ phase_bits}, otherwise);
   }
+  // The test of a word in memory that nothing else looks at.
+  void TestWord(uint32_t word, const Spot& from, uint32_t bytes, const Label& otherwise) {
+    emitter_->JumpUnless(from, bytes, plan_.tests[word], otherwise);
+  }
+  bool IsOnlyTested(uint32_t word) const { return uses_[word] == 0; }
   // The same of 8 bytes without the test, before all that is loaded after it.
   const Reg& LoadFirst(uint32_t word, const Spot& from) {
     words_[word] = emitter_->New();
+    left_[word] = uses_[word];
     emitter_->LoadAcquire(words_[word], from);
     return words_[word];
   }
   std::span<const Reg> words() const { return words_; }
+  // Of pieces that the plan looks at, once.
+  Reg Number(const std::vector<Piece>& pieces) {
+    return GetNumber(emitter_, std::span(pieces), words(), false, left_.data());
+  }
   // packet.length less what is to be taken off, as 64 bits; goes to `otherwise` where it says less.
   Reg Length(const Label& otherwise);
-  // Writes the metadata.
-  void Store(const Spot& to);
+  // Writes the metadata, from a word on.
+  void Store(const Spot& to, uint32_t first = 0);
 
  private:
   struct Placed {
@@ -58,17 +68,24 @@ class RecordCode {
     return spot;
   }
   bool IsMasked(size_t lane) const;
-  void StoreConstants(const Spot& to);
+  void StoreConstants(const Spot& to, uint32_t first);
+  // What a table is, if it is one bit that goes to another place, and what stands beside it there.
+  static std::optional<Piece> AsBit(const Table& table, uint64_t* beside);
+  void CountUses();
 
   Emitter* emitter_;
   const RecordPlan& plan_;
   std::vector<Placed> placed_;
   std::array<Reg, kMaxWords> words_;
+  // How many times words are looked at beside tests; of those that are loaded, how many are left.
+  std::array<uint32_t, kMaxWords> uses_{};
+  std::array<uint32_t, kMaxWords> left_{};
 };
 
 template <typename Emitter>
 RecordCode<Emitter>::RecordCode(Emitter* emitter, const RecordPlan& plan)
     : emitter_(emitter), plan_(plan) {
+  CountUses();
   for (const Table& table : plan.tables) {
     const size_t stride = table.columns.size();
     std::vector<uint64_t> entries = table.entries;
@@ -91,6 +108,19 @@ RecordCode<Emitter>::RecordCode(Emitter* emitter, const RecordPlan& plan)
 }
 
 template <typename Emitter>
+void RecordCode<Emitter>::CountUses() {
+  const auto count = [&](const std::vector<Piece>& pieces) {
+    for (const Piece& piece : pieces) ++uses_[piece.word];
+  };
+  count(plan_.length);
+  count(plan_.offset);
+  for (const Lane& lane : plan_.lanes) count(lane.pieces);
+  for (const Table& table : plan_.tables) {
+    for (const Table::Gather& gather : table.gathers) ++uses_[gather.word];
+  }
+}
+
+template <typename Emitter>
 void RecordCode<Emitter>::Load(const Spot& slot, uint32_t first_word, const Label& otherwise) {
   LoadFirst(first_word, At(slot, size_t{8} * first_word));
   TestWord(first_word, 0, otherwise);
@@ -104,13 +134,14 @@ template <typename Emitter>
 void RecordCode<Emitter>::LoadWord(uint32_t word, const Spot& from, uint32_t bytes,
                                    uint64_t phase_bits, const Label& otherwise) {
   words_[word] = emitter_->New();
+  left_[word] = uses_[word];
   emitter_->Load(words_[word], from, bytes);
   TestWord(word, phase_bits, otherwise);
 }
 
 template <typename Emitter>
 typename Emitter::Reg RecordCode<Emitter>::Length(const Label& otherwise) {
-  const Reg length = GetNumber(emitter_, std::span(plan_.length), words(), false);
+  const Reg length = Number(plan_.length);
   if (plan_.length_less != 0) {
     emitter_->SubJumpIf(length, plan_.length_less, Emitter::kBelow, otherwise);
   }
@@ -126,9 +157,24 @@ bool RecordCode<Emitter>::IsMasked(size_t lane) const {
 }
 
 template <typename Emitter>
-void RecordCode<Emitter>::StoreConstants(const Spot& to) {
+std::optional<Piece> RecordCode<Emitter>::AsBit(const Table& table, uint64_t* beside) {
+  if (table.bits() != 1 || table.gathers.size() != 1 || table.gathers.front().is_test ||
+      table.columns.size() != 1 || table.columns.front().is_mask) {
+    return std::nullopt;
+  }
+  *beside = table.entries[table.entry_of_index[0]];
+  const uint64_t one = table.entries[table.entry_of_index[1]];
+  const uint64_t differ = one ^ *beside;
+  if (std::popcount(differ) != 1 || (one & differ) == 0) return std::nullopt;
+  const Table::Gather& gather = table.gathers.front();
+  return Piece{gather.word, static_cast<uint8_t>(std::countr_zero(gather.mask)),
+               static_cast<uint8_t>(std::countr_zero(differ)), false, 1};
+}
+
+template <typename Emitter>
+void RecordCode<Emitter>::StoreConstants(const Spot& to, uint32_t first) {
   std::vector<int32_t> zeros;
-  for (uint32_t w = 0; w < kMetaWords; ++w) {
+  for (uint32_t w = first; w < kMetaWords; ++w) {
     if (plan_.Fills(w)) continue;
     const Spot word = At(to, size_t{8} * w);
     if (plan_.constant[w] == 0) {
@@ -141,16 +187,37 @@ void RecordCode<Emitter>::StoreConstants(const Spot& to) {
 }
 
 template <typename Emitter>
-void RecordCode<Emitter>::Store(const Spot& to) {
+void RecordCode<Emitter>::Store(const Spot& to, uint32_t first) {
   std::vector<Reg> lanes;
+  // Before words are used up.
+  std::optional<Reg> index;
+  uint64_t ignored = 0;
+  const bool one_table =
+      plan_.tables.size() == 1 && !AsBit(plan_.tables.front(), &ignored).has_value();
+  if (one_table) index = GatherIndex(emitter_, plan_.tables.front(), words(), left_.data());
   for (size_t l = 0; l < plan_.lanes.size(); ++l) {
-    lanes.push_back(GetNumber(emitter_, std::span(plan_.lanes[l].pieces), words(), IsMasked(l)));
+    lanes.push_back(
+        GetNumber(emitter_, std::span(plan_.lanes[l].pieces), words(), IsMasked(l), left_.data()));
   }
   std::array<std::optional<Reg>, kMetaWords> meta;
+  const auto put = [&](uint8_t w, const Reg& value) {
+    if (meta[w].has_value()) {
+      emitter_->Or(*meta[w], value);
+    } else {
+      meta[w] = value;
+    }
+  };
   for (size_t t = 0; t < plan_.tables.size(); ++t) {
     const Table& table = plan_.tables[t];
-    const Spot entry = emitter_->Entry(placed_[t].offsets_at, placed_[t].entries_at,
-                                       GatherIndex(emitter_, table, words()));
+    uint64_t beside = 0;
+    if (const std::optional<Piece> bit = AsBit(table, &beside); bit.has_value()) {
+      const Reg there = GetNumber(emitter_, std::span(&*bit, 1), words(), false, left_.data());
+      emitter_->Or(there, beside);
+      put(table.columns.front().target, there);
+      continue;
+    }
+    if (!one_table) index = GatherIndex(emitter_, table, words(), left_.data());
+    const Spot entry = emitter_->Entry(placed_[t].offsets_at, placed_[t].entries_at, index);
     for (size_t c = 0; c < table.columns.size(); ++c) {
       const Table::Column& column = table.columns[c];
       const Spot value = At(entry, 8 * c);
@@ -164,20 +231,13 @@ void RecordCode<Emitter>::Store(const Spot& to) {
       }
     }
   }
-  for (size_t l = 0; l < lanes.size(); ++l) {
-    std::optional<Reg>& word = meta[plan_.lanes[l].out];
-    if (word.has_value()) {
-      emitter_->Or(*word, lanes[l]);
-    } else {
-      word = lanes[l];
-    }
-  }
-  for (uint32_t w = 0; w < kMetaWords; ++w) {
+  for (size_t l = 0; l < lanes.size(); ++l) put(plan_.lanes[l].out, lanes[l]);
+  for (uint32_t w = first; w < kMetaWords; ++w) {
     if (!meta[w].has_value()) continue;
     emitter_->Or(*meta[w], plan_.constant[w]);
     emitter_->Store(At(to, size_t{8} * w), *meta[w], 8);
   }
-  StoreConstants(to);
+  StoreConstants(to, first);
 }
 
 }  // namespace qsplit::dataplane::burst

@@ -49,7 +49,10 @@ asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPoll(uint32_t phase) {
                        .element_bytes = sizeof(RxCompletion),
                        .state_count = plan_.buffer_count,
                        .numbered = plan_.key == RxRingPlan::Key::kNumber});
-  walk.Run([&] { RxRingCompletion<Emitter>(emitter_, plan_, walk, &record_, phase).Emit(); });
+  using Completion = RxRingCompletion<Emitter>;
+  const typename Completion::Kept kept = Completion::Keep(emitter_, plan_, walk, phase);
+  walk.Run([&] { Completion(emitter_, plan_, walk, &record_, phase, kept).Emit(); }, nullptr,
+           [&](uint32_t slots) { kept.Advance(emitter_, slots); });
   return walk.function();
 }
 
@@ -60,9 +63,10 @@ asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPost(uint32_t phase, typename Po
                        .state_bytes = sizeof(RxBuffer),
                        .element_bytes = sizeof(RxBuffer),
                        .numbered = !plan_.number.empty()});
+  const typename Posting::Running running = Posting::Begin(emitter_, plan_, walk, phase, how);
   walk.Run([&] {
     if (plan_.posts) {
-      Posting(emitter_, plan_, walk, phase, how).Emit();
+      Posting(emitter_, plan_, walk, phase, how, running).Emit();
     } else {
       emitter_->Jump(walk.stop());
     }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/burst/emitter.h"
 #include "dataplane/burst/number_code.h"
@@ -27,13 +28,23 @@ class RxRingPosting {
     kAgain,  // the slot was posted before with as many bytes
     kHeld,   // the word that hands over goes elsewhere
   };
-  RxRingPosting(Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase, How how)
+  // A word of the slots but for the buffers' own pieces: the number stands in it.
+  struct Running {
+    std::optional<uint32_t> word;  // none: there is no such word
+    Reg sum, step;
+  };
+  static Running Begin(Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase,
+                       How how);
+
+  RxRingPosting(Emitter* emitter, const RxRingPlan& plan, const Walk& walk, uint32_t phase, How how,
+                const Running& running)
       : emitter_(emitter),
         plan_(plan),
         walk_(walk),
         phase_(phase),
         again_(how == How::kAgain),
-        held_(how == How::kHeld) {}
+        held_(how == How::kHeld),
+        running_(running) {}
 
   void Emit();
 
@@ -41,6 +52,11 @@ class RxRingPosting {
   void CheckAddress(const Reg& address);
   // Bytes and cookie go as one word to what is remembered.
   bool KeepsBoth() const { return !again_ && plan_.buffer_bytes == 0; }
+  // And where its memory is, as a pair.
+  bool KeepsAll() const { return KeepsBoth() && plan_.keeps_memory; }
+  static uint64_t Image(const RxRingPlan& plan, uint32_t word, uint32_t phase) {
+    return plan.image[word] ^ (phase != 0 ? plan.image_phase[word] : 0);
+  }
   Reg CheckBytes();
   void Keep(const Reg& bytes, const Reg& address);
 
@@ -50,8 +66,33 @@ class RxRingPosting {
   uint32_t phase_;
   bool again_;
   bool held_;
+  const Running& running_;
   Reg both_;
 };
+
+template <typename Emitter>
+typename RxRingPosting<Emitter>::Running RxRingPosting<Emitter>::Begin(Emitter* emitter,
+                                                                       const RxRingPlan& plan,
+                                                                       const Walk& walk,
+                                                                       uint32_t phase, How how) {
+  Running running;
+  if (!plan.posts || plan.number.size() != 1) return running;
+  const Piece& number = plan.number.front();
+  const uint64_t image = Image(plan, number.word, phase);
+  const uint64_t numbers = plan.buffer_count - 1;
+  if (number.byte_swap || number.place != 0 || (numbers & ~number.mask) != 0 ||
+      (image & number.mask << number.shift) != 0 ||
+      (how == How::kAgain && !plan.Varies(number.word))) {
+    return running;
+  }
+  running.word = number.word;
+  running.sum = emitter->New();
+  emitter->Set(running.sum, image);
+  emitter->Or(running.sum, emitter->Plus(walk.FirstNumber(), 0), number.shift);
+  running.step = emitter->New();
+  emitter->Set(running.step, uint64_t{1} << number.shift);
+  return running;
+}
 
 template <typename Emitter>
 void RxRingPosting<Emitter>::Emit() {
@@ -60,22 +101,33 @@ void RxRingPosting<Emitter>::Emit() {
   CheckAddress(address);
   const Reg bytes = CheckBytes();
   const Reg memory = emitter_->New();
-  if (plan_.keeps_memory) {
+  if (plan_.needs_memory || (plan_.keeps_memory && !KeepsAll())) {
     emitter_->Load(memory, walk_.Element(offsetof(RxBuffer, memory)), 8);
   }
   if (plan_.needs_memory) emitter_->JumpIf(memory, Emitter::kZero, 0, walk_.stop());
-  const Reg number = plan_.number.empty() ? Reg() : walk_.Number();
+  const bool runs = running_.word.has_value();
+  const Reg number = plan_.number.empty() || runs ? Reg() : walk_.Number();
+  const bool addressed = plan_.keeps_address;
+  const bool bytes_kept = !KeepsBoth() && !again_;
   for (uint32_t w = 0; w < plan_.post_words; ++w) {
     if (again_ && !plan_.Varies(w)) continue;
-    const uint64_t image = plan_.image[w] ^ (phase_ != 0 ? plan_.image_phase[w] : 0);
-    const Reg word = PutNumbers<Emitter>(
-        emitter_, {{plan_.address, address}, {plan_.length, bytes}, {plan_.number, number}}, w,
-        image);
+    const Number<Emitter> of_address{plan_.address, address, !addressed};
+    const Number<Emitter> of_bytes{plan_.length, bytes, !bytes_kept};
+    Reg word;
+    if (runs && w == *running_.word) {
+      word = PutNumbers<Emitter>(emitter_, {of_address, of_bytes}, w, running_.sum);
+    } else {
+      word = PutNumbers<Emitter>(emitter_, {of_address, of_bytes, {plan_.number, number}}, w,
+                                 Image(plan_, w, phase_));
+    }
     const bool elsewhere = held_ && w == plan_.handover_word;
     emitter_->Store(elsewhere ? walk_.More(0) : walk_.Slot(size_t{8} * w), word, 8);
   }
   Keep(bytes, address);
-  if (plan_.keeps_memory) emitter_->Store(walk_.State(offsetof(RxBuffer, memory)), memory, 8);
+  if (plan_.keeps_memory && !KeepsAll()) {
+    emitter_->Store(walk_.State(offsetof(RxBuffer, memory)), memory, 8);
+  }
+  if (runs) emitter_->Add(running_.sum, running_.step);
 }
 
 template <typename Emitter>
@@ -95,9 +147,8 @@ typename Emitter::Reg RxRingPosting<Emitter>::CheckBytes() {
     static_assert(offsetof(RxBuffer, bytes) % 8 == 0 &&
                   offsetof(RxBuffer, cookie) == offsetof(RxBuffer, bytes) + 4);
     both_ = emitter_->New();
-    emitter_->Load(both_, walk_.Element(offsetof(RxBuffer, bytes)), 8);
-    emitter_->Move(bytes, both_);
-    emitter_->And(bytes, UINT32_MAX);
+    if (!KeepsAll()) emitter_->Load(both_, walk_.Element(offsetof(RxBuffer, bytes)), 8);
+    emitter_->Load(bytes, walk_.Element(offsetof(RxBuffer, bytes)), 4);
     emitter_->JumpUnlessUpTo(bytes, plan_.max_length, walk_.stop());
     return bytes;
   }
@@ -114,7 +165,11 @@ typename Emitter::Reg RxRingPosting<Emitter>::CheckBytes() {
 
 template <typename Emitter>
 void RxRingPosting<Emitter>::Keep(const Reg& bytes, const Reg& address) {
-  if (KeepsBoth()) {
+  if (KeepsAll()) {
+    static_assert(offsetof(RxBuffer, memory) == offsetof(RxBuffer, bytes) + 8);
+    emitter_->StorePair(walk_.State(offsetof(RxBuffer, bytes)),
+                        emitter_->LoadPair(walk_.Element(offsetof(RxBuffer, bytes))));
+  } else if (KeepsBoth()) {
     emitter_->Store(walk_.State(offsetof(RxBuffer, bytes)), both_, 8);
   } else {
     const Reg cookie = emitter_->New();

@@ -68,6 +68,8 @@ class WalkCode {
   Spot Other(size_t offset) const { return {with_.states, static_cast<int32_t>(offset)}; }
   // The number of this state (slot), in a register of its own.
   Reg Number() const { return emitter_->Plus(number_, ahead_); }
+  // Before Run: the number of the first state (slot).
+  const Reg& FirstNumber() const { return strides_.state_count != 0 ? with_.more : with_.first; }
   // Whether the body is one of several that follow each other before registers are moved on.
   bool together() const { return together_; }
   // Elements in front of this one that registers have not been moved on by.
@@ -104,7 +106,7 @@ WalkCode<Emitter>::WalkCode(Emitter* emitter, const Strides& strides)
   if (strides.state_count != 0) Limit(with_.more, strides.state_count, 1);
   left_ = emitter->New();
   emitter->Move(left_, with_.most);
-  const Reg& state = strides.state_count != 0 ? with_.more : with_.first;
+  const Reg& state = FirstNumber();
   if (strides.numbered) {
     number_ = emitter->New();
     emitter->Move(number_, state);

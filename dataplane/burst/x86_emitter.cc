@@ -27,6 +27,8 @@ Emitter::Emitter(Instructions which)
       can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()),
       has_pairs_(which == Instructions::kOfThisProcessor &&
                  asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSSE3)) {
+  can_rotate_ = which == Instructions::kOfThisProcessor &&
+                asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kBMI2);
   Attach(&cc_);
 }
 
@@ -43,6 +45,8 @@ asmjit::FuncNode* Emitter::Begin(Arguments* arguments) {
   }
   block_ = New();
   cc_.lea(block_, asm86::ptr(block_label()));
+  zero_ = cc_.newXmm();
+  cc_.xorps(zero_, zero_);
   And(arguments->first, UINT32_MAX);
   And(arguments->most, UINT32_MAX);
   return function;
@@ -92,14 +96,12 @@ void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {
 
 void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
   if (offsets.empty()) return;
-  const asm86::Xmm zero = cc_.newXmm();
-  cc_.xorps(zero, zero);
   for (size_t i = 0; i < offsets.size(); ++i) {
     if (i + 1 < offsets.size() && offsets[i + 1] == offsets[i] + 8) {
-      cc_.movups(asm86::xmmword_ptr(base, offsets[i]), zero);
+      cc_.movups(asm86::xmmword_ptr(base, offsets[i]), zero_);
       ++i;
     } else {
-      cc_.movlps(asm86::qword_ptr(base, offsets[i]), zero);
+      cc_.movlps(asm86::qword_ptr(base, offsets[i]), zero_);
     }
   }
 }
@@ -116,11 +118,10 @@ void Emitter::Set(const Reg& to, uint64_t value) {
 
 void Emitter::And(const Reg& to, uint64_t value) {
   if (value == ~uint64_t{0}) return;
-  if (value <= INT32_MAX) {
-    cc_.and_(to.r32(), static_cast<int32_t>(value));  // clears the upper half
-  } else if (value == UINT32_MAX) {
+  if (value == UINT32_MAX) {
     cc_.mov(to.r32(), to.r32());
   } else if (FitsImmediate(value)) {
+    // Not of 32 bits: what lies in memory for lack of registers would keep the others.
     cc_.and_(to, static_cast<int32_t>(value));
   } else {
     cc_.and_(to, Constant(value));
@@ -195,7 +196,9 @@ void Emitter::Least(const Reg& to, const Reg& other) {
 }
 
 void Emitter::Compare(const Reg& a, uint64_t b) {
-  if (FitsImmediate(b)) {
+  if (b == 0) {
+    cc_.test(a, a);
+  } else if (FitsImmediate(b)) {
     cc_.cmp(a, static_cast<int32_t>(b));
   } else {
     cc_.cmp(a, Constant(b));
@@ -203,10 +206,27 @@ void Emitter::Compare(const Reg& a, uint64_t b) {
 }
 
 void Emitter::Compare(const Reg& word, const WordTest& test) {
+  if (test.value == 0 && test.mask <= UINT32_MAX) {
+    cc_.test(word.r32(), static_cast<int32_t>(test.mask));
+    return;
+  }
   const Reg bits = New();
-  cc_.mov(bits, word);
-  And(bits, test.mask);
-  Compare(bits, test.value);
+  // As 32 bits, if they can be moved there: immediates have no more.
+  const int right = can_rotate_ && test.mask > UINT32_MAX ? std::countr_zero(test.mask) : 0;
+  const uint64_t mask = test.mask >> right;
+  if (mask > UINT32_MAX || (test.value & ~test.mask) != 0) {
+    cc_.mov(bits, word);
+    And(bits, test.mask);
+    Compare(bits, test.value);
+    return;
+  }
+  if (right == 0) {
+    cc_.mov(bits.r32(), word.r32());
+  } else {
+    cc_.rorx(bits, word, right);
+  }
+  if (mask != UINT32_MAX) cc_.and_(bits.r32(), static_cast<int32_t>(mask));
+  cc_.cmp(bits.r32(), static_cast<int32_t>(test.value >> right));
 }
 
 void Emitter::JumpIf(const Reg& a, If is, uint64_t b, const Label& to) {
@@ -256,6 +276,29 @@ void Emitter::JumpUnless(const Reg& word, const WordTest& test, const Label& to)
   cc_.jne(to);
 }
 
+void Emitter::JumpUnless(const Spot& word, uint32_t bytes, const WordTest& test, const Label& to) {
+  if (test.mask == 0) return;
+  const auto first = static_cast<uint32_t>(std::countr_zero(test.mask) / 8);
+  for (const uint32_t size : {1u, 2u, 4u}) {
+    const uint64_t all = (uint64_t{1} << 8 * size) - 1;
+    if (test.mask >> 8 * first != all || first + size > bytes || (test.value & ~test.mask) != 0) {
+      continue;
+    }
+    Spot there = word;
+    there.offset += static_cast<int32_t>(first);
+    const auto value = static_cast<uint32_t>(test.value >> 8 * first);
+    const int32_t immediate = size == 1   ? static_cast<int8_t>(value)
+                              : size == 2 ? static_cast<int16_t>(value)
+                                          : static_cast<int32_t>(value);
+    cc_.cmp(Mem(there, size), immediate);
+    cc_.jne(to);
+    return;
+  }
+  const Reg loaded = New();
+  Load(loaded, word, bytes);
+  JumpUnless(loaded, test, to);
+}
+
 void Emitter::AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to) {
   if (FitsImmediate(b)) {
     cc_.add(a, static_cast<int32_t>(b));
@@ -279,9 +322,48 @@ void Emitter::SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to) {
   cc_.j(is, to);
 }
 
-Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool mask_later) {
-  const Reg number = New();
-  cc_.mov(number, word);
+Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool mask_later, bool last) {
+  const Reg number = last ? word : New();
+  const auto move_right = [&](int by) {
+    if (!last && can_rotate_) {
+      cc_.rorx(number, word, by);
+      return;
+    }
+    if (!last) cc_.mov(number, word);
+    cc_.shr(number, by);
+  };
+  if (piece.mask == UINT32_MAX && piece.place == 0 && piece.byte_swap) {
+    if (piece.shift == 0) {
+      move_right(32);
+      cc_.bswap(number.r32());
+      return number;
+    }
+  } else if (piece.mask <= UINT32_MAX && piece.shift == piece.place && !piece.byte_swap &&
+             piece.place == 0 && !mask_later) {
+    const Reg low = New();
+    cc_.mov(low.r32(), word.r32());
+    if (piece.mask != UINT32_MAX) And(low, piece.mask);
+    return low;
+  } else if (std::popcount(piece.mask) == 1 && piece.shift < piece.place && !piece.byte_swap &&
+             !mask_later) {
+    if (!last) cc_.mov(number, word);
+    And(number, piece.mask << piece.shift);
+    cc_.shl(number, piece.place - piece.shift);
+    return number;
+  } else if (can_rotate_ && !last && !piece.byte_swap && piece.shift > piece.place &&
+             (mask_later || piece.mask < UINT64_MAX >> piece.shift)) {
+    cc_.rorx(number, word, piece.shift - piece.place);
+    const uint64_t mask = piece.mask << piece.place;
+    if (mask_later) return number;
+    if (mask < UINT32_MAX) {
+      cc_.and_(number.r32(),
+               static_cast<int32_t>(mask));  // clears the others: it is in no memory yet
+    } else {
+      And(number, mask);
+    }
+    return number;
+  }
+  if (!last) cc_.mov(number, word);
   if (piece.byte_swap) cc_.bswap(number);
   const int bits = std::popcount(piece.mask);
   bool clean = false;  // no bits beside the piece's
@@ -296,9 +378,9 @@ Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool mask_later) 
   return number;
 }
 
-Emitter::Reg Emitter::Put(const Piece& piece, const Reg& number, bool alone) {
-  const Reg word = New();
-  cc_.mov(word, number);
+Emitter::Reg Emitter::Put(const Piece& piece, const Reg& number, bool alone, bool last) {
+  const Reg word = last ? number : New();
+  if (!last) cc_.mov(word, number);
   if (piece.place > 0) cc_.shr(word, piece.place);
   if (!alone) And(word, piece.mask);
   if (piece.shift > 0) cc_.shl(word, piece.shift);
@@ -328,6 +410,11 @@ Emitter::Spot Emitter::Entry(int32_t offsets_at, int32_t entries_at,
                                     : asm86::word_ptr(block_, offsets_at);
   cc_.movzx(entry.r32(), at);
   return {block_, entries_at, entry};
+}
+
+Emitter::Pair Emitter::ConstantPair(uint64_t first, uint64_t second) {
+  const uint64_t words[] = {first, second};
+  return LoadPair(Block(AddBytes(std::as_bytes(std::span(words)), 16)));
 }
 
 Emitter::Pair Emitter::LoadPair(const Spot& from) {

@@ -86,18 +86,20 @@ class Emitter : public Assembly {
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
   void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
+  void JumpUnless(const Spot& word, uint32_t bytes, const WordTest& test, const Label& to);
   void AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
   void SubJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
   void SubJumpIf(const Reg& a, const Reg& b, If is, const Label& to);
 
-  Reg Get(const Piece& piece, const Reg& word, bool mask_later);
-  Reg Put(const Piece& piece, const Reg& number, bool alone);
+  Reg Get(const Piece& piece, const Reg& word, bool mask_later, bool last = false);
+  Reg Put(const Piece& piece, const Reg& number, bool alone, bool last = false);
   Reg Bit(const Reg& word, const WordTest& test);
   std::optional<Reg> Extract(const Reg& word, uint64_t mask);
   Spot Entry(int32_t offsets_at, int32_t entries_at, const std::optional<Reg>& index);
 
   using Pair = asmjit::x86::Xmm;
   bool has_pairs() const { return has_pairs_; }
+  Pair ConstantPair(uint64_t first, uint64_t second);
   Pair LoadPair(const Spot& from);
   void StorePair(const Spot& to, const Pair& pair) { cc_.movups(Mem(to, 16), pair); }
   Pair Copy(const Pair& from);
@@ -116,7 +118,9 @@ class Emitter : public Assembly {
   asmjit::x86::Compiler cc_;
   bool can_extract_ = false;  // pext, and it is fast
   bool has_pairs_ = false;    // pshufb
+  bool can_rotate_ = false;   // rorx
   Reg block_;
+  Pair zero_;
 };
 
 }  // namespace qsplit::dataplane::burst::x86
