@@ -98,6 +98,9 @@ class Emitter : public Assembly {
   Pair Copy(const Pair& from);
   Pair Widen(const Reg& word);
   void Or(const Pair& to, const Pair& from) { cc_.orr(to.b16(), to.b16(), from.b16()); }
+  void And(const Pair& to, const Spot& from) { cc_.and_(to.b16(), to.b16(), LoadPair(from).b16()); }
+  void Or(const Pair& to, const Spot& from) { Or(to, LoadPair(from)); }
+  void InsertWord(const Pair& to, const Reg& from) { cc_.ins(to.d(1), from); }
   void Shuffle(const Pair& pair, int32_t numbers_at);
   void InsertHalf(const Pair& to, const Reg& from, int which) {
     cc_.ins(to.h(static_cast<uint32_t>(which)), from.w());

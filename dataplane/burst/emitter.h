@@ -143,6 +143,11 @@ concept EmitsPairs = requires(E& e, const typename E::Pair& pair, const typename
   { e.Widen(r) } -> std::same_as<typename E::Pair>;
   e.StorePair(spot, pair);
   e.Or(pair, pair);
+  // By memory at a multiple of 16 bytes.
+  e.And(pair, spot);
+  e.Or(pair, spot);
+  // A word, in place of the second.
+  e.InsertWord(pair, r);
   // Each byte becomes the one whose number stands in the block in its place, or 0.
   e.Shuffle(pair, at);
   // The lowest 16 bits of a number, in place of 16 of the pair's.

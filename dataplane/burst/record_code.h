@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/burst/number_code.h"
+#include "dataplane/burst/record_pair.h"
 #include "dataplane/burst/record_plan.h"
 
 namespace qsplit::dataplane::burst {
@@ -72,10 +73,15 @@ class RecordCode {
   // What a table is, if it is one bit that goes to another place, and what stands beside it there.
   static std::optional<Piece> AsBit(const Table& table, uint64_t* beside);
   void CountUses();
+  // The tables' bytes.
+  Placed Place(const Table& table);
+  void StorePair(const Spot& to);
 
   Emitter* emitter_;
   const RecordPlan& plan_;
   std::vector<Placed> placed_;
+  std::optional<RecordPair> pair_;  // where that is how the first words are made
+  int32_t shuffle_at_ = 0;
   std::array<Reg, kMaxWords> words_;
   // How many times words are looked at beside tests; of those that are loaded, how many are left.
   std::array<uint32_t, kMaxWords> uses_{};
@@ -86,25 +92,44 @@ template <typename Emitter>
 RecordCode<Emitter>::RecordCode(Emitter* emitter, const RecordPlan& plan)
     : emitter_(emitter), plan_(plan) {
   CountUses();
-  for (const Table& table : plan.tables) {
-    const size_t stride = table.columns.size();
-    std::vector<uint64_t> entries = table.entries;
-    // Masks of lanes keep nothing beside the lanes' own bits: so lanes need no masks of their own.
-    for (size_t c = 0; c < stride; ++c) {
-      const Table::Column& column = table.columns[c];
-      if (!column.is_mask) continue;
-      const uint64_t bits = plan.lanes[column.target].Bits();
-      for (size_t at = c; at < entries.size(); at += stride) entries[at] &= bits;
-    }
-    std::vector<uint16_t> offsets;
-    for (const uint16_t entry : table.entry_of_index) {
-      offsets.push_back(static_cast<uint16_t>(entry * sizeof(uint64_t)));
-    }
-    Placed placed;
-    placed.offsets_at = emitter->AddBytes(std::as_bytes(std::span(offsets)), 64);
-    placed.entries_at = emitter->AddBytes(std::as_bytes(std::span(entries)), 64);
-    placed_.push_back(placed);
+  if (emitter->has_pairs()) pair_ = RecordPair::Of(plan);
+  if (pair_.has_value()) {
+    shuffle_at_ = emitter->AddBytes(std::as_bytes(std::span(pair_->from)), 16);
+    placed_.push_back(Place(pair_->table));
+    return;
   }
+  for (const Table& table : plan.tables) placed_.push_back(Place(table));
+}
+
+template <typename Emitter>
+typename RecordCode<Emitter>::Placed RecordCode<Emitter>::Place(const Table& table) {
+  const size_t stride = table.columns.size();
+  std::vector<uint64_t> entries = table.entries;
+  // Masks of lanes keep nothing beside the lanes' own bits: so lanes need no masks of their own.
+  for (size_t c = 0; c < stride; ++c) {
+    const Table::Column& column = table.columns[c];
+    if (!column.is_mask) continue;
+    const uint64_t bits = plan_.lanes[column.target].Bits();
+    for (size_t at = c; at < entries.size(); at += stride) entries[at] &= bits;
+  }
+  std::vector<uint16_t> offsets;
+  for (const uint16_t entry : table.entry_of_index) {
+    offsets.push_back(static_cast<uint16_t>(entry * sizeof(uint64_t)));
+  }
+  return {emitter_->AddBytes(std::as_bytes(std::span(offsets)), 64),
+          emitter_->AddBytes(std::as_bytes(std::span(entries)), 64)};
+}
+
+template <typename Emitter>
+void RecordCode<Emitter>::StorePair(const Spot& to) {
+  const std::optional<Reg> index = GatherIndex(emitter_, pair_->table, words());
+  const Spot entry = emitter_->Entry(placed_[0].offsets_at, placed_[0].entries_at, index);
+  const typename Emitter::Pair pair = emitter_->Widen(words_[pair_->words[0]]);
+  if (pair_->word_count > 1) emitter_->InsertWord(pair, words_[pair_->words[1]]);
+  emitter_->Shuffle(pair, shuffle_at_);
+  emitter_->And(pair, entry);
+  emitter_->Or(pair, At(entry, 16));
+  emitter_->StorePair(to, pair);
 }
 
 template <typename Emitter>
@@ -188,6 +213,11 @@ void RecordCode<Emitter>::StoreConstants(const Spot& to, uint32_t first) {
 
 template <typename Emitter>
 void RecordCode<Emitter>::Store(const Spot& to, uint32_t first) {
+  if (pair_.has_value() && first == 0) {
+    StorePair(to);
+    StoreConstants(to, 2);
+    return;
+  }
   std::vector<Reg> lanes;
   // Before words are used up.
   std::optional<Reg> index;

@@ -26,7 +26,7 @@ Emitter::Emitter(Instructions which)
     : Assembly(asmjit::Environment::host()),
       can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()),
       has_pairs_(which == Instructions::kOfThisProcessor &&
-                 asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSSE3)) {
+                 asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSE4_1)) {
   can_rotate_ = which == Instructions::kOfThisProcessor &&
                 asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kBMI2);
   Attach(&cc_);

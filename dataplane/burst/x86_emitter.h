@@ -105,6 +105,9 @@ class Emitter : public Assembly {
   Pair Copy(const Pair& from);
   Pair Widen(const Reg& word);
   void Or(const Pair& to, const Pair& from) { cc_.por(to, from); }
+  void And(const Pair& to, const Spot& from) { cc_.pand(to, Mem(from, 16)); }
+  void Or(const Pair& to, const Spot& from) { cc_.por(to, Mem(from, 16)); }
+  void InsertWord(const Pair& to, const Reg& from) { cc_.pinsrq(to, from, 1); }
   void Shuffle(const Pair& pair, int32_t numbers_at);
   void InsertHalf(const Pair& to, const Reg& from, int which) { cc_.pinsrw(to, from.r32(), which); }
 
@@ -117,7 +120,7 @@ class Emitter : public Assembly {
 
   asmjit::x86::Compiler cc_;
   bool can_extract_ = false;  // pext, and it is fast
-  bool has_pairs_ = false;    // pshufb
+  bool has_pairs_ = false;    // pshufb, pinsrq
   bool can_rotate_ = false;   // rorx
   Reg block_;
   Pair zero_;
