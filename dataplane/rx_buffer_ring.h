@@ -125,9 +125,11 @@ class RxBufferRing {
   const burst::RxRingBurst* burst_ = nullptr;
   // Count of slots from which on every slot holds a descriptor of the buffer with its number.
   uint64_t numbered_from_ = 0;
+  // Not side by side: they would be added to as one word of 8 bytes, which a processor only has
+  // long after one half of it was stored.
   uint32_t unpublished_ = 0;  // descriptors
-  uint32_t outstanding_ = 0;  // buffers
   uint32_t taken_of_oldest_ = 0;
+  uint32_t outstanding_ = 0;  // buffers
   RxBuffer waiting_[kMaxBuffersPerDescriptor];
   uint32_t waiting_count_ = 0;
 };
