@@ -42,8 +42,7 @@ uint32_t CountUnlikeCompleted(const RxBurstPlan& plan, const RxBuffer* buffers, 
 void PostWords(const RxBurstPlan& plan, const SlotWords& slots, const RxBuffer* buffers) {
   const uint32_t words = plan.slot_bytes / kWord;
   for (uint32_t w = 0; w < words;) {
-    SlotWords to = slots;
-    to.at += size_t{kWord} * w;
+    const SlotWords to{slots.at + size_t{kWord} * w, slots.stride, slots.count};
     const size_t pieces = PiecesIn(plan, w);
     if (pieces == 0) {
       uint32_t end = w + 1;

@@ -166,8 +166,7 @@ void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const Slo
       ++w;
       continue;
     }
-    SlotWords to = slots;
-    to.at += size_t{kWord} * w;
+    const SlotWords to{slots.at + size_t{kWord} * w, slots.stride, slots.count};
     const size_t pieces = PiecesIn(plan, w, !same_bytes);
     if (pieces == 0) {
       uint32_t end = w + 1;

@@ -45,6 +45,7 @@ inline void StoreSame(const SlotWords& to, const uint64_t* words) {
   std::byte* at = to.at;
   const size_t stride = to.stride;
   ForColumn(to.count, [&](uint32_t) {
+#pragma GCC unroll 4
     for (uint32_t w = 0; w < kWords; ++w) StoreRelaxed<uint64_t>(at + size_t{8} * w, word[w]);
     at += stride;
   });
@@ -76,7 +77,7 @@ inline void WithBits(const Piece& piece, NumberOf number_of, With&& with) {
 // Puts a word of at most kColumn slots together piece by piece; the last one stores it.
 class WordsOfPieces {
  public:
-  // image: the bits that are the same. pieces: how many will be added, at least one.
+  // to: not copied. image: the bits that are the same. pieces: how many will be added, at least one.
   WordsOfPieces(const SlotWords& to, uint64_t image, size_t pieces)
       : to_(to), image_(image), left_(pieces), first_(true) {}
 
@@ -104,7 +105,7 @@ class WordsOfPieces {
     }
   }
 
-  const SlotWords to_;
+  const SlotWords& to_;
   const uint64_t image_;
   size_t left_;
   bool first_;
