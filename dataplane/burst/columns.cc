@@ -29,8 +29,19 @@ void AddPiece(const Piece& piece, const Column& from, uint32_t count, Column& to
   const uint32_t shift = piece.shift;
   const uint32_t place = piece.place;
   if (piece.byte_swap) {
-    return ForColumn(count, [&](uint32_t i) {
-      to[i] = (kFirst ? 0 : to[i]) | ((__builtin_bswap64(from[i]) >> shift) & mask) << place;
+    // The same as one mask and one rotation.
+    const uint64_t kept = (mask & ~uint64_t{0} >> shift) << place;
+    const int left = piece.place - piece.shift;
+    const uint64_t* const words = from;
+    uint64_t* const numbers = to;
+    if (left == 0) {
+      return ForColumn(count, [=](uint32_t i) {
+        numbers[i] = (kFirst ? 0 : numbers[i]) | (__builtin_bswap64(words[i]) & kept);
+      });
+    }
+    return ForColumn(count, [=](uint32_t i) {
+      const uint64_t bits = std::rotl(__builtin_bswap64(words[i]), left) & kept;
+      numbers[i] = (kFirst ? 0 : numbers[i]) | bits;
     });
   }
   ForColumn<kPair>(count, [&](uint32_t i) {

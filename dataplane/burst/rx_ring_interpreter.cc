@@ -155,9 +155,10 @@ void PostWords(const RxRingPlan& plan, uint32_t which, uint32_t phase, const Slo
   // Buffers are all of one length as a rule.
   const uint32_t bytes = buffers[0].bytes;
   uint32_t differ = 0;
-  ForColumn(slots.count, [&](uint32_t i) { differ |= buffers[i].bytes ^ bytes; });
+  const bool has_length = (WordsOf(plan.length) & which) != 0;
+  if (has_length) ForColumn(slots.count, [&](uint32_t i) { differ |= buffers[i].bytes ^ bytes; });
   const bool same_bytes = differ == 0;
-  if (same_bytes) {
+  if (has_length && same_bytes) {
     for (const Piece& piece : plan.length) image[piece.word] |= piece.Put(bytes);
   }
   const auto wanted = [&](uint32_t w) { return w < plan.post_words && (which >> w & 1) != 0; };
