@@ -77,7 +77,8 @@ inline void WithBits(const Piece& piece, NumberOf number_of, With&& with) {
 // Puts a word of at most kColumn slots together piece by piece; the last one stores it.
 class WordsOfPieces {
  public:
-  // to: not copied. image: the bits that are the same. pieces: how many will be added, at least one.
+  // to: not copied. image: the bits that are the same. pieces: how many will be added, at least
+  // one.
   WordsOfPieces(const SlotWords& to, uint64_t image, size_t pieces)
       : to_(to), image_(image), left_(pieces), first_(true) {}
 
