@@ -25,7 +25,7 @@ bool RecordPair::Add(const Lane& lane) {
     if (which == word_count) words[word_count++] = piece.word;
     for (int i = 0; i < bits / 8; ++i) {
       const int byte = piece.shift / 8 + i;
-      uint8_t& to = from[static_cast<size_t>(8 * lane.out + piece.place / 8 + i)];
+      uint8_t& to = from[size_t{8} * lane.out + piece.place / 8 + static_cast<size_t>(i)];
       if (to != kNone) return false;
       to = static_cast<uint8_t>(8 * which +
                                 static_cast<uint32_t>(piece.byte_swap ? 7 - byte : byte));
