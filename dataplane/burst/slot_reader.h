@@ -53,8 +53,10 @@ struct SlotReadPlan {
 
 class SlotReader {
  public:
-  // Machine code where it can be had and is asked for, else the plan is interpreted.
-  static std::unique_ptr<SlotReader> Create(SlotReadPlan plan, bool compiled);
+  // Machine code, of such instructions, where it can be had and is asked for, else the plan is
+  // interpreted.
+  static std::unique_ptr<SlotReader> Create(SlotReadPlan plan, bool compiled,
+                                            Instructions which = Instructions::kOfThisProcessor);
 
   // Reads slots from `slot` on, at most `most` and not beyond the ring's last one, until one is not
   // of the common case (or not handed over); how many were read.

@@ -50,7 +50,7 @@ class Emitter : public Assembly {
   // As every load is.
   void LoadAcquire(const Reg& to, const Spot& from) { Load(to, from, 8); }
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
-  void StoreRelease(const Spot& to, const Reg& from) { Store(to, from, 8); }
+  void HandOver(const Spot& to, const Reg& from) { Store(to, from, 8); }
   void StoreConstant(const Spot& to, uint64_t value);
   void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);

@@ -59,7 +59,8 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
   uint64_t buffers = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const std::unique_ptr<RxBurst> burst = RxBurst::Create(RandomRxPlan(random), true);
+    const std::unique_ptr<RxBurst> burst =
+        RxBurst::Create(RandomRxPlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxBurstPlan& plan = burst->plan();
     ArmRxBurst arm(plan);
@@ -150,7 +151,8 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
   uint64_t buffers = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const std::unique_ptr<RxRingBurst> burst = RxRingBurst::Create(RandomRxRingPlan(random), true);
+    const std::unique_ptr<RxRingBurst> burst =
+        RxRingBurst::Create(RandomRxRingPlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxRingPlan& plan = burst->plan();
     ArmRxRingBurst arm(plan);
@@ -264,7 +266,8 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
     const TxDonePlan done = RandomTxDonePlan(random);
-    const auto burst = TxRingBurst::Create(RandomTxRingPlan(random), &done, true);
+    const auto burst =
+        TxRingBurst::Create(RandomTxRingPlan(random), &done, true, InstructionsOf(n));
     ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const TxRingPlan& plan = burst->plan();
     ArmTxRingBurst arm(plan, done);
@@ -296,6 +299,33 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
   EXPECT_GT(taken, 1000u);
   EXPECT_GT(matched, 1000u);
 }
+
+#if defined(__x86_64__)
+TEST(RandomPlans, EveryGeneratorHasCodeForAllProcessors) {
+  if (!__builtin_cpu_supports("bmi2"))
+    GTEST_SKIP() << "this processor has nothing that others lack";
+  Random random(37);
+  uint32_t receive = 0;
+  uint32_t receive_ring = 0;
+  uint32_t transmit = 0;
+  const auto differ = [](const auto& a, const auto& b) {
+    EXPECT_TRUE(a.ok() && b.ok()) << a.status() << b.status();
+    return a.ok() && b.ok() && a->bytes != b->bytes ? 1u : 0u;
+  };
+  for (uint32_t n = 0; n < kPlans / 4; ++n) {
+    const RxBurstPlan rx = RandomRxPlan(random);
+    receive += differ(GenerateRx(rx), GenerateRx(rx, Instructions::kOfAll));
+    const RxRingPlan ring = RandomRxRingPlan(random);
+    receive_ring += differ(GenerateRxRing(ring), GenerateRxRing(ring, Instructions::kOfAll));
+    const TxRingPlan tx = RandomTxRingPlan(random);
+    const TxDonePlan done = RandomTxDonePlan(random);
+    transmit += differ(GenerateTxRing(tx, done), GenerateTxRing(tx, done, Instructions::kOfAll));
+  }
+  EXPECT_GT(receive, 0u);
+  EXPECT_GT(receive_ring, 0u);
+  EXPECT_GT(transmit, 0u);
+}
+#endif
 
 }  // namespace
 }  // namespace qsplit::dataplane::burst::testing

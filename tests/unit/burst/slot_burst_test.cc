@@ -67,7 +67,7 @@ TEST(SlotBurst, ReadingIsTheSameInAllWays) {
   uint64_t all = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const auto reader = SlotReader::Create(RandomReadPlan(random), true);
+    const auto reader = SlotReader::Create(RandomReadPlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(reader->code_status().ok()) << reader->code_status();
     const SlotReadPlan& plan = reader->plan();
     const SlotReadCode arm = Made(a64::GenerateSlotRead(plan));
@@ -126,14 +126,16 @@ SlotWritePlan RandomWritePlan(Random& random) {
   return plan;
 }
 
-// Each word of a slot once, and the one that hands it over behind the others.
+// Each word of a slot once, and the one that hands it over behind the others and a barrier.
 void CheckWritesOfSlots(const ArmMachine& machine, const SlotWritePlan& plan) {
   std::vector<uint32_t> written(plan.slot_count);
   for (const ArmMachine::Access& access : machine.accesses()) {
     if (access.area != ArmMachine::kSlots) continue;
     ASSERT_TRUE(access.is_write && access.bytes == 8 && access.offset % 8 == 0);
     const size_t slot = access.offset / plan.slot_bytes;
-    const uint32_t bit = 1u << (access.offset % plan.slot_bytes / 8);
+    const auto word = static_cast<uint32_t>(access.offset % plan.slot_bytes / 8);
+    ASSERT_EQ(access.barred, word == plan.last_word) << "word " << word;
+    const uint32_t bit = 1u << word;
     ASSERT_EQ(written[slot] & bit, 0u);
     ASSERT_EQ(written[slot] >> plan.last_word & 1, 0u);
     written[slot] |= bit;
@@ -146,7 +148,7 @@ TEST(SlotBurst, WritingIsTheSameInAllWays) {
   uint64_t all = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const auto writer = SlotWriter::Create(RandomWritePlan(random), true);
+    const auto writer = SlotWriter::Create(RandomWritePlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(writer->code_status().ok()) << writer->code_status();
     const SlotWritePlan& plan = writer->plan();
     const SlotWriteCode arm = Made(a64::GenerateSlotWrite(plan));
@@ -191,6 +193,30 @@ TEST(SlotBurst, WritingIsTheSameInAllWays) {
   }
   EXPECT_GT(all, 1000u);
 }
+
+#if defined(__x86_64__)
+TEST(SlotBurst, EveryGeneratorHasCodeForAllProcessors) {
+  if (!__builtin_cpu_supports("bmi2"))
+    GTEST_SKIP() << "this processor has nothing that others lack";
+  Random random(71);
+  uint32_t reads = 0;
+  uint32_t writes = 0;
+  for (uint32_t n = 0; n < kPlans / 4; ++n) {
+    const SlotReadPlan read = RandomReadPlan(random);
+    if (Made(GenerateSlotRead(read)).bytes !=
+        Made(GenerateSlotRead(read, Instructions::kOfAll)).bytes) {
+      ++reads;
+    }
+    const SlotWritePlan write = RandomWritePlan(random);
+    if (Made(GenerateSlotWrite(write)).bytes !=
+        Made(GenerateSlotWrite(write, Instructions::kOfAll)).bytes) {
+      ++writes;
+    }
+  }
+  EXPECT_GT(reads, 0u);
+  EXPECT_GT(writes, 0u);
+}
+#endif
 
 }  // namespace
 }  // namespace qsplit::dataplane::burst::testing
