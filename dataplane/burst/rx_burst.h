@@ -9,8 +9,8 @@
 // that says that it is completed first, with acquire; no length exceeds what was posted. Neither
 // touches a byte outside of the ring's slots, the array of posted buffers (one for each slot) and
 // the arguments' arrays, whatever stands in the ring.
-// RxRingBurst could do the same, and took 3 to 4 % longer at it compiled and 13 % interpreted: it
-// remembers three times as many bytes of each buffer.
+// RxRingBurst could do the same. When it was tried, it took 3 to 4 % longer compiled and 13 %
+// interpreted; it also remembers three times as many bytes of each buffer.
 // Never: allocates after Create, locks, makes a system call. As thread-safe as its caller.
 #ifndef QSPLIT_DATAPLANE_BURST_RX_BURST_H_
 #define QSPLIT_DATAPLANE_BURST_RX_BURST_H_

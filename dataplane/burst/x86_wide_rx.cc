@@ -354,8 +354,14 @@ template <typename Code, typename Begin>
 std::function<Walk::Turns(const Walk&)> TurnsOf(Emitter* emitter, std::shared_ptr<Code> code,
                                                 Begin begin) {
   return [=](const Walk& walk) {
-    return Walk::Turns{[=, &walk] { begin(code.get(), walk); }, [=, &walk] { code->Turn(walk); },
-                       [=] { emitter->compiler().vzeroupper(); }};
+    const auto first = [=, &walk] {
+      // Registers of 32 bytes are kept and moved whole.
+      walk.function()->frame().setAvxEnabled();
+      begin(code.get(), walk);
+    };
+    // Or all that follows with the older instructions may wait for the upper halves.
+    const auto last = [=] { emitter->compiler().vzeroupper(); };
+    return Walk::Turns{first, [=, &walk] { code->Turn(walk); }, last};
   };
 }
 

@@ -5,8 +5,7 @@
 // The device writes slots while they are read. A turn reads each pair of words once, into a
 // register, and looks at nothing but that copy. The pair with the word that says that the slot is
 // completed comes first, as one access of 16 aligned bytes: processors with AVX do these atomically
-// (Intel SDM volume 3A, 9.1.1 "Guaranteed Atomic Operations"; AMD APM volume 2, 7.3.2 "Access
-// Atomicity"), so the pair's other word is not older than that one. Pairs behind it are loaded
+// (SDM volume 3A, 9.1.1 "Guaranteed Atomic Operations"; APM volume 2, 7.3.2 "Access Atomicity"), so the pair's other word is not older than that one. Pairs behind it are loaded
 // later in the program, and loads are not reordered with other loads (SDM volume 3A, 9.2.2; APM
 // volume 2, 7.1.1). Slots that are not aligned are left to the other loop.
 //

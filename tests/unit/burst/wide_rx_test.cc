@@ -109,15 +109,16 @@ struct Completed {
   }
   // Not completed, or not of the common case, or too long.
   void Stop(const RxBurstPlan& plan, uint32_t slot, Random& random) {
+    const Piece& length = plan.record.length[0];
     if (random() % 3 == 0) {
       posted[slot].bytes = 0;
-      Set(plan, slot, plan.record.length[0], plan.record.length[0].mask);
-      if (plan.buffer_bytes == 0) return;
+      Set(plan, slot, length, length.mask);
+      if (length.Get(Get(plan, slot, length.word)) + plan.prefix_bytes > plan.buffer_bytes) return;
     }
-    uint32_t w = plan.first_word;
-    if (random() % 2 == 0) w = random() % (plan.slot_bytes / 8);
-    const WordTest& test = plan.record.tests[w];
-    Put(plan, slot, w, Get(plan, slot, w) ^ (test.mask & (0 - test.mask)));
+    uint32_t w = random() % (plan.slot_bytes / 8);
+    if (plan.record.tests[w].mask == 0) w = plan.first_word;
+    const uint64_t mask = plan.record.tests[w].mask;
+    Put(plan, slot, w, Get(plan, slot, w) ^ (mask & (0 - mask)));
   }
 
   std::vector<std::byte> ring;
