@@ -44,9 +44,9 @@ struct SteeringPlain {
 };
 
 /* Whether a first piece of so many bytes is the whole frame, whose IPv4 packet says that it has
- * `total`. A piece that ends where its packet does, or where the shortest of Ethernet's frames does,
- * is: a driver begins another piece within a packet. Of one that put a trailer alone into a piece,
- * the trailer is not counted. */
+ * `total`. A piece that ends where its packet does, or where the shortest of Ethernet's frames
+ * does, is: a driver begins another piece within a packet. Of one that put a trailer alone into a
+ * piece, the trailer is not counted. */
 STEERING_INLINE int IsWhole(__u32 bytes, __u32 total) {
   return kEthernetBytes + total == bytes ||
          (bytes == kLeastFrameBytes && kEthernetBytes + total <= bytes);
