@@ -13,9 +13,9 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <vector>
 
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/tx_driver.h"
 
 namespace qsplit::dataplane {
@@ -103,7 +103,7 @@ class AddressLedger {
   void ChainAll();
 
   // A ring in the order of Add, with gaps (kNone) where buffers came back; numbers run freely.
-  std::vector<Buffer> buffers_;
+  CacheLineVector<Buffer> buffers_;
   uint32_t mask_ = 0;
   uint32_t begin_ = 0;
   uint32_t end_ = 0;
@@ -111,8 +111,8 @@ class AddressLedger {
   // Places in the ring by bucket, the oldest first. Kept from when a buffer comes out of order
   // until all came back.
   bool chained_ = false;
-  std::vector<uint32_t> buckets_;
-  std::vector<uint32_t> next_;
+  CacheLineVector<uint32_t> buckets_;
+  CacheLineVector<uint32_t> next_;
   uint32_t bucket_shift_ = 63;
 };
 

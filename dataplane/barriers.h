@@ -34,6 +34,19 @@ inline void DescriptorsBeforeMemoryDoorbell() {
 #endif
 }
 
+// The store of the word that hands a slot over: whoever sees it, device or thread, sees all that
+// was stored before, and all that was loaded before is not touched by what he does then. Release
+// orders that for other processors; for devices, which are observers farther out, Linux has
+// dma_wmb, on arm64 the barrier here (arch/arm64/include/asm/barrier.h, __dma_wmb), on x86 the
+// compiler's.
+template <typename T>
+inline void HandOver(std::byte* at, T value) {
+#if defined(__aarch64__)
+  asm volatile("dmb oshst" ::: "memory");
+#endif
+  __atomic_store_n(reinterpret_cast<T*>(at), value, __ATOMIC_RELEASE);
+}
+
 // Stores before it are visible before any load after it: between ringing a doorbell and reading
 // whether the peer sleeps, and between saying that one sleeps and the last look at the doorbell.
 inline void StoresBeforeLoads() { std::atomic_thread_fence(std::memory_order_seq_cst); }

@@ -13,13 +13,14 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/block_packets.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_writer.h"
 #include "dataplane/post_reader.h"
 #include "dataplane/rx_device.h"
 
 namespace qsplit::dataplane {
 
-class BlockRxDevice {
+class alignas(kCacheLineBytes) BlockRxDevice {
  public:
   static absl::StatusOr<std::unique_ptr<BlockRxDevice>> Create(const layout::VerifiedLayout& layout,
                                                                const QueueView& view,

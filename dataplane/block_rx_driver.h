@@ -13,17 +13,17 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "dataplane/block_packets.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/post_writer.h"
 #include "dataplane/rx_driver.h"
 
 namespace qsplit::dataplane {
 
-class BlockRxDriver {
+class alignas(kCacheLineBytes) BlockRxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<BlockRxDriver>> Create(const layout::VerifiedLayout& layout,
                                                                const QueueView& view,
@@ -60,7 +60,7 @@ class BlockRxDriver {
   DescriptorBytes post_image_;
   bool wake_ = false;  // the device, about a block that it got back
 
-  std::vector<RxBuffer> posted_;  // a ring
+  CacheLineVector<RxBuffer> posted_;  // a ring
   size_t next_ = 0;
   uint32_t outstanding_ = 0;
 

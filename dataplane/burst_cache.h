@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "dataplane/ring_view.h"
 
 namespace qsplit::layout {
@@ -31,8 +32,9 @@ std::string BurstKey(std::string_view kind, const layout::VerifiedLayout& layout
 
 class BurstCache {
  public:
-  // The burst with this key: kept, or what make() gives, a pointer to one; null is not kept. A null
-  // cache keeps nothing.
+  // The burst with this key: kept, or what make() gives, a pointer to one. Null is not kept, nor
+  // what has no code because there was no memory for it: the next queue may get some. A null cache
+  // keeps nothing.
   template <typename Burst, typename Make>
   static std::shared_ptr<const Burst> Get(BurstCache* cache, const std::string& key, Make&& make) {
     if (cache == nullptr) return make();
@@ -40,7 +42,7 @@ class BurstCache {
       return std::static_pointer_cast<const Burst>(std::move(kept));
     }
     std::shared_ptr<const Burst> made = make();
-    if (made != nullptr) cache->Keep(key, made);
+    if (made != nullptr && !absl::IsResourceExhausted(made->code_status())) cache->Keep(key, made);
     return made;
   }
 

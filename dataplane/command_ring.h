@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/completion_writer.h"
@@ -58,7 +59,7 @@ struct CommandCompletion {
   uint32_t commands = 1;
 };
 
-class CommandDriver {
+class alignas(kCacheLineBytes) CommandDriver {
  public:
   // For the command queue that the view names, or the layout's first one. NOT_FOUND,
   // INVALID_ARGUMENT, UNIMPLEMENTED as the ring layer's.
@@ -105,12 +106,12 @@ class CommandDriver {
   // Slots and numbers come back in order: completions name places, not numbers.
   bool in_order_ = true;
   std::vector<CommandForm> forms_;
-  std::vector<Pending> commands_;  // by number, which is the tag
-  std::vector<uint32_t> free_;
-  std::vector<uint32_t> by_slot_;  // number of the command that begins in a slot
+  CacheLineVector<Pending> commands_;  // by number, which is the tag
+  CacheLineVector<uint32_t> free_;
+  CacheLineVector<uint32_t> by_slot_;  // number of the command that begins in a slot
   uint64_t posted_ = 0;
   uint64_t oldest_ = 0;
-  std::vector<uint32_t> by_order_;  // a ring of numbers
+  CacheLineVector<uint32_t> by_order_;  // a ring of numbers
   uint32_t outstanding_ = 0;
   DescriptorBytes copy_;
 };
@@ -128,7 +129,7 @@ struct Command {
   } handle;
 };
 
-class CommandDevice {
+class alignas(kCacheLineBytes) CommandDevice {
  public:
   static absl::StatusOr<std::unique_ptr<CommandDevice>> Create(const layout::VerifiedLayout& layout,
                                                                const QueueView& view);

@@ -67,11 +67,7 @@ bool CompletionReader::Look() {
 
 bool CompletionReader::PublishTaken() {
   for (uint32_t i = 0; i < cell_count_; ++i) cells_[i].Store(at_);
-  DoorbellState state;
-  state.index = at_.index();
-  state.count = at_.count();
-  state.added = static_cast<uint32_t>(at_.count() - published_);
-  state.phase = at_.phase();
+  const DoorbellState state = DoorbellState::Of(at_, published_);
   published_ = at_.count();
   return doorbells_.Ring(state);
 }

@@ -240,6 +240,12 @@ absl::StatusOr<std::vector<FieldStore>> Condition::StoresThatMakeItFalse(
 
 void Condition::MarkBits(std::byte* mask) const { MarkBits(64, mask, nullptr); }
 
+bool Condition::LooksAt(const DescriptorBytes& bits) const {
+  DescriptorBytes looked_at{};
+  MarkBits(looked_at.bytes);
+  return Overlap(looked_at, bits);
+}
+
 void Condition::MarkBits(int most, std::byte* mask, std::vector<WideTest>* wide) const {
   for (const Test& test : tests_) {
     if (wide != nullptr && test.masked && std::popcount(test.mask) > most) {

@@ -58,6 +58,8 @@ class Condition {
 
   // Sets all bits of a descriptor that it looks at.
   void MarkBits(std::byte* mask) const;
+  // Whether some of these are among them.
+  bool LooksAt(const DescriptorBytes& bits) const;
   // A comparison of many bits with one value: (8 bytes at offset & mask) == value.
   struct WideTest {
     uint16_t offset = 0;

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/barriers.h"
 #include "dataplane/ring_cells.h"
+#include "dataplane/ring_cursor.h"
 #include "dataplane/ring_shape.h"
 #include "dataplane/ring_view.h"
 #include "qsplit/v1/layout.pb.h"
@@ -31,6 +32,11 @@ struct DoorbellState {
   uint32_t phase = 0;
   // First bytes of the descriptor that was written last, as many as DescriptorBytes says.
   const std::byte* descriptor = nullptr;
+
+  // last_count: RingCursor::count() at the last doorbell.
+  static DoorbellState Of(const RingCursor& at, uint64_t last_count) {
+    return {at.index(), at.count(), static_cast<uint32_t>(at.count() - last_count), at.phase()};
+  }
 };
 
 class Doorbells {

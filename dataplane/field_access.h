@@ -146,6 +146,15 @@ struct alignas(64) DescriptorBytes {
   std::byte bytes[kMaxDescriptorBytes];
 };
 
+// Whether some bit is set in both, among so many bytes.
+inline bool Overlap(const DescriptorBytes& a, const DescriptorBytes& b,
+                    uint32_t bytes = kMaxDescriptorBytes) {
+  for (uint32_t i = 0; i < bytes; ++i) {
+    if ((a.bytes[i] & b.bytes[i]) != std::byte{0}) return true;
+  }
+  return false;
+}
+
 // Copies a descriptor within private memory. bytes: a multiple of 8, at least 8.
 inline void CopyDescriptor(std::byte* to, const std::byte* from, uint32_t bytes) {
   if (bytes == 16) [[likely]] {

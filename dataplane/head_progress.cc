@@ -54,11 +54,7 @@ bool HeadReader::Acknowledge() {
   if (acknowledged_ == at_.count() || doorbells_.empty()) {
     return false;
   }
-  DoorbellState state;
-  state.index = at_.index();
-  state.count = at_.count();
-  state.added = static_cast<uint32_t>(at_.count() - acknowledged_);
-  state.phase = at_.phase();
+  const DoorbellState state = DoorbellState::Of(at_, acknowledged_);
   acknowledged_ = at_.count();
   return doorbells_.Ring(state);
 }

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
+#include "dataplane/burst/around_ring.h"
 #include "dataplane/burst/rx_burst.h"
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
@@ -20,6 +21,7 @@
 #include "dataplane/doorbell.h"
 #include "dataplane/form_match.h"
 #include "dataplane/known_descriptors.h"
+#include "dataplane/packet_length.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_driver.h"
@@ -46,7 +48,7 @@ struct RxPostForm {
 absl::Status CheckBufferBytes(const InPlaceShape& shape, const RxPostForm& post,
                               uint32_t buffer_bytes);
 
-class InPlaceRxDriver {
+class alignas(kCacheLineBytes) InPlaceRxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const RxOptions& options);
@@ -69,8 +71,6 @@ class InPlaceRxDriver {
   std::unique_ptr<burst::RxBurst> MakeBurst(AccessMode most) const;
   bool PostOne(const RxBuffer& buffer);
   bool PollOne(RxCompletion* out);
-  // The bytes of the packet in one buffer, by the queue's length rule; remembers what it needs.
-  uint32_t LengthInBuffer(uint64_t said, bool first, bool last, uint32_t room);
   uint32_t Next(uint32_t slot) const { return slot + 1 == shape_.slot_count ? 0 : slot + 1; }
   uint32_t Ahead(uint32_t slot, uint32_t slots) const {
     return slot + slots == shape_.slot_count ? 0 : slot + slots;
@@ -82,23 +82,20 @@ class InPlaceRxDriver {
   FormMatcher matcher_;
   std::vector<RxProgram> programs_;
   RxFields available_;
-  v1::LengthMeaning length_meaning_ = v1::LENGTH_MEANING_BUFFER;
+  PacketLength lengths_;
   uint32_t crc_bytes_ = 0;
   uint32_t prefix_bytes_ = 0;
   uint32_t buffer_bytes_ = 0;
   uint32_t copy_bytes_ = 0;
 
   std::shared_ptr<const burst::RxBurst> burst_;  // null: every packet is the engine's
-  std::vector<burst::PostedSlot> posted_;        // by slot
+  CacheLineVector<burst::PostedSlot> posted_;    // by slot
   uint32_t produce_ = 0;                         // next slot to write
   uint64_t produced_ = 0;                        // free-running
   uint64_t published_ = 0;                       // free-running
   uint32_t consume_ = 0;                         // next slot to look at
   uint32_t outstanding_ = 0;                     // written and not come back
-  // The packet that is coming in.
-  bool in_packet_ = false;
-  uint64_t so_far_ = 0;  // bytes in its buffers before
-  uint64_t total_ = 0;   // as the first descriptor said
+  bool in_packet_ = false;                       // some of it came in before
 };
 
 class alignas(kCacheLineBytes) InPlaceRxDevice {
@@ -149,9 +146,8 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
                   const RxDeviceOptions& options);
   std::unique_ptr<burst::SlotReader> MakeReader(bool compiled) const;
   std::unique_ptr<burst::SlotWriter> MakeWriter(const RxHoles& holes, bool compiled) const;
-  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. By
-  // the plan; of kinds that are known, descriptors of two words; others.
-  uint32_t TakeByPlan(uint32_t most, PlainBuffer* out);
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. Of
+  // kinds that are known, descriptors of two words; others.
   uint32_t TakePairs(uint32_t most, PlainBuffer* out);
   uint32_t TakeOthers(uint32_t most, PlainBuffer* out);
   // CompletePlain by a plan: how many were written.

@@ -117,7 +117,10 @@ uint32_t InPlaceRxDevice::FetchPlain(std::span<PlainBuffer> out) {
   const uint32_t most =
       std::min({ahead_, static_cast<uint32_t>(out.size()), shape_.slot_count - fetched_});
   shape_.slots.PrefetchToWrite(fetch_, std::min(most, shape_.slot_count - fetch_));
-  uint32_t count = reader_ == nullptr ? 0 : TakeByPlan(most, out.data());
+  uint32_t count = 0;
+  if (reader_ != nullptr) {
+    count = reader_->ReadAround(shape_.slots.data(), bytes_.data(), most, out.data(), &fetch_);
+  }
   if (count < most && !known_.empty()) {
     PlainBuffer* const rest = out.data() + count;
     count += pairs_.has_value() ? TakePairs(most - count, rest) : TakeOthers(most - count, rest);
@@ -137,20 +140,6 @@ std::optional<InPlaceRxDevice::Pairs> InPlaceRxDevice::FindPairs() const {
   if (!PairField::Of(post_.address, &pairs.address)) return std::nullopt;
   if (post_.length.has_value() && !PairField::Of(*post_.length, &pairs.length)) return std::nullopt;
   return pairs;
-}
-
-uint32_t InPlaceRxDevice::TakeByPlan(uint32_t most, PlainBuffer* out) {
-  uint32_t count = 0;
-  while (count < most) {
-    // Up to the ring's end.
-    const uint32_t part = std::min(most - count, shape_.slot_count - fetch_);
-    const uint32_t read =
-        reader_->Read(shape_.slots.data(), bytes_.data(), fetch_, part, 0, out + count);
-    count += read;
-    fetch_ = fetch_ + read == shape_.slot_count ? 0 : fetch_ + read;
-    if (read < part) break;
-  }
-  return count;
 }
 
 AccessReport InPlaceRxDevice::Access() const {
@@ -200,15 +189,11 @@ uint32_t InPlaceRxDevice::CompleteByPlan(const RxStencils::Stencil& stencil,
   });
   if (found == writers_.end()) return 0;
   const uint32_t most = std::min(fetched_, static_cast<uint32_t>(packets.size()));
-  uint32_t count = 0;
-  while (count < most) {
-    const uint32_t part = std::min(most - count, shape_.slot_count - complete_);
-    const uint32_t written = found->writer->Write(shape_.slots.data(), bytes_.data(), complete_,
-                                                  part, packets.data() + count, stencil.words());
-    count += written;
-    complete_ = complete_ + written == shape_.slot_count ? 0 : complete_ + written;
-    if (written < part) break;
-  }
+  const uint32_t count =
+      burst::AroundRing(shape_.slot_count, most, &complete_, [&](uint32_t part, uint32_t done) {
+        return found->writer->Write(shape_.slots.data(), bytes_.data(), complete_, part,
+                                    packets.data() + done, stencil.words());
+      });
   fetched_ -= count;
   return count;
 }

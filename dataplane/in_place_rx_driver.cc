@@ -113,10 +113,8 @@ absl::StatusOr<std::unique_ptr<InPlaceRxDriver>> InPlaceRxDriver::Create(
     driver->programs_.push_back(*std::move(program));
   }
   const v1::PacketRule& packet = s.queue->packet();
-  if (packet.length() != v1::LENGTH_MEANING_UNSPECIFIED) {
-    driver->length_meaning_ = packet.length();
-  }
   driver->crc_bytes_ = packet.length_includes_crc_bytes();
+  driver->lengths_ = PacketLength(packet.length(), driver->crc_bytes_);
   driver->prefix_bytes_ = packet.prefix_bytes();
   driver->copy_bytes_ = (s.ring->slot_bytes() + 7) / 8 * 8;
   driver->posted_.resize(s.slot_count);
@@ -179,33 +177,6 @@ bool InPlaceRxDriver::Publish() {
   return doorbells_.Ring(state);
 }
 
-uint32_t InPlaceRxDriver::LengthInBuffer(uint64_t said, bool first, bool last, uint32_t room) {
-  uint64_t bytes = 0;
-  // The frame check sequence is in the length, whether or not it is in a buffer. One that reaches
-  // into the buffer before stays there.
-  if (last || length_meaning_ == v1::LENGTH_MEANING_PACKET_IN_FIRST) {
-    said -= std::min<uint64_t>(said, crc_bytes_);
-  }
-  switch (length_meaning_) {
-    case v1::LENGTH_MEANING_PACKET_IN_LAST:
-      bytes = !last ? room : said > so_far_ ? said - so_far_ : 0;
-      break;
-    case v1::LENGTH_MEANING_PACKET_IN_FIRST:
-      if (first) total_ = said;
-      bytes = total_ > so_far_ ? total_ - so_far_ : 0;
-      break;
-    case v1::LENGTH_MEANING_RESIDUE:
-      bytes = last ? said : room;
-      break;
-    default:
-      bytes = said;
-  }
-  // What a device says beyond what it was given is not believed.
-  bytes = std::min<uint64_t>(bytes, room);
-  so_far_ = last ? 0 : so_far_ + bytes;
-  return static_cast<uint32_t>(bytes);
-}
-
 bool InPlaceRxDriver::PollOne(RxCompletion* out) {
   DescriptorBytes descriptor;
   // Acquire: pairs with the release of the device's store of this word.
@@ -226,7 +197,6 @@ bool InPlaceRxDriver::PollOne(RxCompletion* out) {
     completion.meta.error = true;
     completion.meta.present = RxField::kError;
     in_packet_ = false;
-    so_far_ = 0;
     return true;
   }
   const RxProgram& program = programs_[static_cast<size_t>(form)];
@@ -235,8 +205,8 @@ bool InPlaceRxDriver::PollOne(RxCompletion* out) {
   uint64_t offset = program.Offset(descriptor.bytes);
   if (completion.first) offset += prefix_bytes_;
   completion.offset = static_cast<uint32_t>(std::min<uint64_t>(offset, posted.bytes));
-  completion.length = LengthInBuffer(program.Length(descriptor.bytes), completion.first, last,
-                                     posted.bytes - completion.offset);
+  completion.length = lengths_.Here(program.Length(descriptor.bytes), completion.first, last,
+                                    posted.bytes - completion.offset);
   program.Decode(descriptor.bytes, completion.first, last, &completion.meta);
   in_packet_ = !last;
   return true;

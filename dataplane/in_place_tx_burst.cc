@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "dataplane/burst/around_ring.h"
 #include "dataplane/burst_cache.h"
 #include "dataplane/in_place_tx_driver.h"
 
@@ -24,16 +25,6 @@ bool AddBits(const std::vector<burst::Piece>& pieces, DescriptorBytes* bits) {
     std::memcpy(bits->bytes + size_t{kWord} * piece.word, &word, kWord);
   }
   return overlaps;
-}
-
-bool LooksAt(const Condition& condition, const DescriptorBytes& bits) {
-  DescriptorBytes looked_at{};
-  std::vector<Condition::WideTest> none;
-  condition.MarkBits(64, looked_at.bytes, &none);
-  for (uint32_t i = 0; i < kMaxDescriptorBytes; ++i) {
-    if ((looked_at.bytes[i] & bits.bytes[i]) != std::byte{0}) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -72,7 +63,7 @@ std::optional<burst::TxRingPlan> InPlaceTxDriver::MakeBurstPlan(const TxDataForm
   }
   plan.max_bytes = static_cast<uint32_t>(max_bytes);
   for (const std::optional<PacketLengthField>* field : {&data.total_length, &data.payload_length}) {
-    if (field->has_value() && LooksAt((*field)->valid, numbers)) return std::nullopt;
+    if (field->has_value() && (*field)->valid.LooksAt(numbers)) return std::nullopt;
   }
   if (data.report.has_value()) {
     std::vector<burst::Piece> report;
@@ -148,33 +139,22 @@ void InPlaceTxDriver::MakeImage(Plan* plan) const {
 }
 
 bool InPlaceTxDriver::FindContext(Plan* plan) {
-  bool emit = false;
-  DescriptorBytes unused;
-  const uint32_t place = contexts_.Find(program_, plan->context, plan->request, 0, &emit, &unused);
-  if (emit) return false;  // the engine sets it up with the first packet
-  plan->seen_at = contexts_.changes();
-  if (place != plan->place) {
-    plan->place = place;
-    MakeImage(plan);
-  }
+  const uint32_t named = plan->place;
+  if (!plan->FindContext(contexts_, program_)) return false;
+  if (plan->place != named) MakeImage(plan);
   return plan->burst != nullptr;
 }
 
 [[gnu::always_inline]] inline uint32_t InPlaceTxDriver::WriteRun(const Plan& plan,
                                                                  const TxPacket* packets,
                                                                  uint32_t most, bool report) {
-  uint32_t done = 0;
-  while (done < most) {
-    // Up to the ring's end.
-    const uint32_t part = std::min(most - done, shape_.slot_count - produce_);
-    call_.cookies = &cookies_[produce_];
-    call_.report = report && done + part == most;
-    const uint32_t written =
-        plan.burst->Push(shape_.view.slots, call_, produce_, part, packets + done, plan.image);
-    done += written;
-    produce_ = produce_ + written == shape_.slot_count ? 0 : produce_ + written;
-    if (written < part) break;
-  }
+  const uint32_t done =
+      burst::AroundRing(shape_.slot_count, most, &produce_, [&](uint32_t part, uint32_t before) {
+        call_.cookies = &cookies_[produce_];
+        call_.report = report && before + part == most;
+        return plan.burst->Push(shape_.view.slots, call_, produce_, part, packets + before,
+                                plan.image);
+      });
   produced_ += done;
   in_use_ += done;
   outstanding_ += done;

@@ -81,7 +81,10 @@ uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   if (ahead_ < out.size() && !LookAhead()) return 0;
   const uint32_t most = std::min(ahead_, static_cast<uint32_t>(out.size()));
   if (most > 1) shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
-  uint32_t count = reader_ == nullptr ? 0 : TakeByPlan(most, out.data());
+  uint32_t count = 0;
+  if (reader_ != nullptr) {
+    count = reader_->ReadAround(shape_.slots.data(), slots_.data(), most, out.data(), &fetch_);
+  }
   if (count < most && !plain_.empty()) {
     PlainTx* const rest = out.data() + count;
     count += pairs_ ? TakePairs(most - count, rest) : TakeOthers(most - count, rest);
@@ -91,20 +94,6 @@ uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   // For the burst to come.
   shape_.slots.Prefetch(fetch_, std::min({ahead_, count, shape_.slot_count - fetch_}));
   if (count != 0 && ahead_ < out.size()) producer_.Prefetch();
-  return count;
-}
-
-uint32_t InPlaceTxDevice::TakeByPlan(uint32_t most, PlainTx* out) {
-  uint32_t count = 0;
-  while (count < most) {
-    // Up to the ring's end.
-    const uint32_t part = std::min(most - count, shape_.slot_count - fetch_);
-    const uint32_t read =
-        reader_->Read(shape_.slots.data(), slots_.data(), fetch_, part, 0, out + count);
-    count += read;
-    fetch_ = fetch_ + read == shape_.slot_count ? 0 : fetch_ + read;
-    if (read < part) break;
-  }
   return count;
 }
 

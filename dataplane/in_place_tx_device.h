@@ -58,9 +58,8 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
                                                       const QueueView& view,
                                                       const TxDeviceOptions& options) const;
   Plain PlainOf(const TxDataForm& data, bool report) const;
-  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. By
-  // the plan; of kinds that are known, descriptors of two words; others.
-  uint32_t TakeByPlan(uint32_t most, PlainTx* out);
+  // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. Of
+  // kinds that are known, descriptors of two words; others.
   uint32_t TakePairs(uint32_t most, PlainTx* out);
   uint32_t TakeOthers(uint32_t most, PlainTx* out);
   // Slots published from the one fetched next on; false: the doorbell says nonsense.

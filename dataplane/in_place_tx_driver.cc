@@ -1,6 +1,7 @@
 #include "dataplane/in_place_tx_driver.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace qsplit::dataplane {
 
@@ -30,7 +31,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> InPlaceTxDriver::Create(
   driver->reports_.resize(size_t{s.slot_count} + 1);
   driver->FindDoneBits();
   driver->OpenBursts(layout, view, options);
-  driver->plain_ = driver->last_plan_ = driver->MakePlan(TxRequest{});
+  driver->plans_.Start(driver->MakePlan(TxRequest{}));
   return driver;
 }
 

@@ -5,25 +5,25 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/tx_contexts.h"
 #include "dataplane/tx_driver.h"
+#include "dataplane/tx_plans.h"
 #include "dataplane/tx_program.h"
 
 namespace qsplit::dataplane {
 
-class InPlaceTxDriver {
+class alignas(kCacheLineBytes) InPlaceTxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<InPlaceTxDriver>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const TxOptions& options);
@@ -47,33 +47,17 @@ class InPlaceTxDriver {
   std::span<const Bursts> bursts() const { return bursts_; }
 
  private:
-  // How a request is carried; what the last one was, is kept.
-  struct Plan {
-    TxRequest asked;
-    TxRequest request;                 // normalized
-    const TxDataForm* data = nullptr;  // null: it cannot be carried
-    int context = TxProgram::kNoContext;
+  struct Plan : TxPlan {
+    const TxDataForm* data = nullptr;  // null: the request cannot be carried
     // For bursts; null: the engine writes each packet.
     const burst::TxRingBurst* burst = nullptr;
-    uint32_t place = 0;  // of the context that the images name
-    // TxContextPlaces::changes() when the context was last seen to be there.
-    uint64_t seen_at = UINT64_MAX;
     burst::TxRingImage image;
   };
 
   InPlaceTxDriver() = default;
   Plan MakePlan(const TxRequest& request) const;
   Plan& PlanFor(const TxRequest& request) {
-    if (request.wants.bits == 0) return plain_;
-    static_assert(std::has_unique_object_representations_v<TxRequest>);
-    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) [[unlikely]] {
-      ChangePlan(request);
-    }
-    return last_plan_;
-  }
-  // The last plan becomes that of another request.
-  [[gnu::cold, gnu::noinline]] void ChangePlan(const TxRequest& request) {
-    last_plan_ = MakePlan(request);
+    return plans_.For(request, [this](const TxRequest& other) { return MakePlan(other); });
   }
   // The common case of a form; none: there is none.
   std::optional<burst::TxRingPlan> MakeBurstPlan(const TxDataForm& data, bool has_total) const;
@@ -118,15 +102,14 @@ class InPlaceTxDriver {
   uint32_t max_segments_ = 1;
   uint32_t most_unreported_ = 1;
 
-  Plan plain_;  // of a packet without a request
-  Plan last_plan_;
+  TxPlans<Plan> plans_;
   TxContextPlaces contexts_;
   std::vector<Bursts> bursts_;  // one for each of program_.data
   burst::TxRingCall call_;      // here, since what does not change need not be said again
   std::optional<Condition::WideTest> done_bits_;  // IsDone as a comparison of a word, if it is one
-  std::vector<uint32_t> cookies_;                 // by slot
-  std::vector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
-  std::vector<Report> reports_;   // a ring, of one more than there are slots
+  CacheLineVector<uint32_t> cookies_;             // by slot
+  CacheLineVector<uint8_t> goes_on_;  // by slot: not a packet's last; 0 of slots that are free
+  CacheLineVector<Report> reports_;   // a ring, of one more than there are slots
   uint32_t report_begin_ = 0;
   uint32_t report_end_ = 0;
   uint32_t produce_ = 0;             // next slot to write

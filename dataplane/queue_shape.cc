@@ -349,10 +349,11 @@ bool LastMark::IsBits(std::byte* mask, std::byte* value) const {
   return true;
 }
 
-absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form) {
+absl::StatusOr<DescriptorBytes> ConstantImage(const v1::Form& form,
+                                              const std::vector<uint32_t>& choices) {
   DescriptorBytes image{};
-  for (const v1::Field& field : scope.Form(form).fields()) {
-    if (!layout::Applies(field.features(), scope.choices)) continue;
+  for (const v1::Field& field : form.fields()) {
+    if (!layout::Applies(field.features(), choices)) continue;
     if (field.parts().empty()) {
       if (field.constraint() != v1::CONSTRAINT_CONSTANT) continue;
       for (uint32_t i = 0; i < field.bytes().length(); ++i) {
@@ -361,7 +362,7 @@ absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t 
       }
       continue;
     }
-    absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, scope.Form(form).size_bytes());
+    absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, form.size_bytes());
     if (!access.ok()) return access.status();
     if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
       access->StoreRaw(image.bytes, field.constant());

@@ -135,8 +135,13 @@ class LastMark {
   Condition when_;
 };
 
-// A form's bytes with every constant in place and everything else zero.
-absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form);
+// A form's bytes with every constant in place, fields of negative logic saying false, everything
+// else zero. choices: one for each of Layout.features.
+absl::StatusOr<DescriptorBytes> ConstantImage(const v1::Form& form,
+                                              const std::vector<uint32_t>& choices);
+inline absl::StatusOr<DescriptorBytes> ConstantImage(const QueueScope& scope, uint32_t form) {
+  return ConstantImage(scope.Form(form), scope.choices);
+}
 
 }  // namespace qsplit::dataplane
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/queue_shape.h"
 #include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::dataplane {
@@ -265,28 +266,7 @@ void RingForms::WriteSlots(const SlotMemory& slots, const RingCursor& at, const 
 }
 
 absl::StatusOr<DescriptorBytes> FormImage(const RingShape& shape, uint32_t form) {
-  DescriptorBytes image{};
-  const v1::Form& from = shape.Form(form);
-  for (const v1::Field& field : from.fields()) {
-    if (!layout::Applies(field.features(), shape.choices)) continue;
-    if (field.parts().empty()) {
-      if (field.constraint() != v1::CONSTRAINT_CONSTANT) continue;
-      const uint32_t end =
-          std::min(field.bytes().byte_offset() + field.bytes().length(), kMaxDescriptorBytes);
-      for (uint32_t at = field.bytes().byte_offset(); at < end; ++at) {
-        image.bytes[at] = static_cast<std::byte>(field.constant());
-      }
-      continue;
-    }
-    absl::StatusOr<FieldAccess> access = FieldAccess::Compile(field, from.size_bytes());
-    if (!access.ok()) return access.status();
-    if (field.constraint() == v1::CONSTRAINT_CONSTANT) {
-      access->StoreRaw(image.bytes, field.constant());
-    } else if (field.inverted()) {
-      access->StoreRaw(image.bytes, 1);  // says false
-    }
-  }
-  return image;
+  return ConstantImage(shape.Form(form), shape.choices);
 }
 
 }  // namespace qsplit::dataplane

@@ -217,8 +217,7 @@ class RingForms {
   RingCondition common_when_;
 };
 
-// A form's bytes with every constant in place, fields of negative logic saying false, everything
-// else zero.
+// A form's bytes as ConstantImage says.
 absl::StatusOr<DescriptorBytes> FormImage(const RingShape& shape, uint32_t form);
 
 }  // namespace qsplit::dataplane

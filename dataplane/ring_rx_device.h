@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/completion_writer.h"
 #include "dataplane/compressed_completions.h"
@@ -30,7 +31,7 @@
 
 namespace qsplit::dataplane {
 
-class RingRxDevice {
+class alignas(kCacheLineBytes) RingRxDevice {
  public:
   static absl::StatusOr<std::unique_ptr<RingRxDevice>> Create(const layout::VerifiedLayout& layout,
                                                               const QueueView& view,
@@ -114,7 +115,7 @@ class RingRxDevice {
 
   QueueShape shape_;
   DeviceMemory memory_;
-  std::vector<RxFetchRing> lanes_;
+  CacheLineVector<RxFetchRing> lanes_;
   std::vector<v1::PacketPosition> positions_;  // of the lanes
   uint32_t turn_ = 0;                          // the lane that is asked first
   std::optional<CompletionWriter> writer_;
@@ -134,16 +135,16 @@ class RingRxDevice {
   uint64_t most_completions_ = UINT64_MAX;  // of a packet
 
   // Fetched and not completed, a ring; then the pieces of the packet that is being completed.
-  std::vector<Piece> fetched_;
+  CacheLineVector<Piece> fetched_;
   size_t fetched_begin_ = 0;
   uint32_t fetched_count_ = 0;
-  std::vector<Piece> packet_;
+  CacheLineVector<Piece> packet_;
   RingFault fault_ = RingFault::kNone;  // of any ring: the whole queue's
   uint32_t last_lane_ = 0;              // that Fetch took from
   uint64_t packet_fetched_ = 0;         // buffers, since the last first one
 
   std::optional<CompressedCompletions> compressed_;
-  std::vector<DescriptorBytes> queued_;  // completions that may become a block
+  CacheLineVector<DescriptorBytes> queued_;  // completions that may become a block
 };
 
 }  // namespace qsplit::dataplane

@@ -27,10 +27,8 @@ void Mark(const FieldAccess* field, DescriptorBytes* bits) {
 
 // Adds bits; false: some of them are there already.
 bool AddApart(const DescriptorBytes& more, DescriptorBytes* bits) {
-  for (uint32_t i = 0; i < kMaxDescriptorBytes; ++i) {
-    if ((bits->bytes[i] & more.bytes[i]) != std::byte{0}) return false;
-    bits->bytes[i] |= more.bytes[i];
-  }
+  if (Overlap(more, *bits)) return false;
+  for (uint32_t i = 0; i < kMaxDescriptorBytes; ++i) bits->bytes[i] |= more.bytes[i];
   return true;
 }
 

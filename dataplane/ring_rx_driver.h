@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
 #include "dataplane/burst/rx_ring_burst.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/compressed_completions.h"
@@ -28,7 +29,7 @@
 
 namespace qsplit::dataplane {
 
-class RingRxDriver {
+class alignas(kCacheLineBytes) RingRxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<RingRxDriver>> Create(const layout::VerifiedLayout& layout,
                                                               const QueueView& view,
@@ -73,7 +74,7 @@ class RingRxDriver {
               bool first);
 
   QueueShape shape_;
-  std::vector<RxBufferRing> lanes_;
+  CacheLineVector<RxBufferRing> lanes_;
   std::vector<uint32_t> lane_of_ring_;  // by number in Queue.rings; kNone
   std::optional<CompletionReader> reader_;
   CompletionRules rules_;

@@ -158,16 +158,9 @@ bool RingTxDriver::WritePrefixes(const Plan& plan, const uint32_t* ids, uint32_t
 }
 
 bool RingTxDriver::FindContext(Plan* plan) {
-  bool emit = false;
-  DescriptorBytes unused;
-  const uint32_t place =
-      contexts_.Find(program_.requests, plan->context, plan->request, 0, &emit, &unused);
-  if (emit) return false;  // the engine sets it up with the first packet
-  plan->seen_at = contexts_.changes();
-  if (place != plan->place) {
-    plan->place = place;
-    MakeImages(plan);
-  }
+  const uint32_t named = plan->place;
+  if (!plan->FindContext(contexts_, program_.requests)) return false;
+  if (plan->place != named) MakeImages(plan);
   return plan->burst != nullptr;
 }
 

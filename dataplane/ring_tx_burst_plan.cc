@@ -30,19 +30,6 @@ burst::TxSource SourceOf(TxPlain::Source source) {
   }
 }
 
-bool Overlap(const std::byte* a, const std::byte* b, uint32_t bytes) {
-  for (uint32_t i = 0; i < bytes; ++i) {
-    if ((a[i] & b[i]) != std::byte{0}) return true;
-  }
-  return false;
-}
-
-bool LooksAt(const Condition& condition, const DescriptorBytes& bits) {
-  DescriptorBytes looked_at{};
-  condition.MarkBits(looked_at.bytes);
-  return Overlap(looked_at.bytes, bits.bytes, kMaxDescriptorBytes);
-}
-
 // Adds what differs in a descriptor, the packet's `slot`-th; its words are the plan's from `first`
 // on. False: it is not in words, or two numbers share bits. *numbers: their bits.
 bool AddParts(const TxPlain::Descriptor& from, uint32_t slot, size_t first, burst::TxRingPlan* plan,
@@ -150,7 +137,7 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
   bursts_.reserve(2 * program_.posts.size());  // plans point to them
   for (const TxPost& post : program_.posts) {
     if (!post.MayBeFirst()) continue;
-    Plan plan = plain_;
+    Plan plan = plans_.plain();
     plan.first = &post;
     for (const bool has_total : {false, true}) {
       const bool is_plain = has_total == HasTotal(plan);
@@ -207,13 +194,13 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
     if (!AddParts(descriptor, d, first, &writes, &numbers)) return;
     const RingForms& forms = posts_->forms();
     forms[post.ring_form].when.MarkBits(handover.bytes);
-    if (Overlap(numbers.bytes, handover.bytes, kMaxDescriptorBytes) ||
-        forms[post.ring_form].when.LooksAtSequence() || post.request.LooksAt(numbers)) {
+    if (Overlap(numbers, handover) || forms[post.ring_form].when.LooksAtSequence() ||
+        post.request.LooksAt(numbers)) {
       return;
     }
     for (const std::optional<PacketLengthField>* field :
          {&post.total_length, &post.payload_length}) {
-      if (field->has_value() && LooksAt((*field)->valid, numbers)) return;
+      if (field->has_value() && (*field)->valid.LooksAt(numbers)) return;
     }
     if (post.slot_count.has_value()) writes.count_mask = post.slot_count->MaxRaw();
     if (d == 0 && forms.BytesDecide()) {

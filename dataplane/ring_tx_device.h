@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "dataplane/burst/slot_reader.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/completion_writer.h"
 #include "dataplane/head_progress.h"
@@ -29,7 +29,7 @@
 
 namespace qsplit::dataplane {
 
-class RingTxDevice {
+class alignas(kCacheLineBytes) RingTxDevice {
  public:
   static absl::StatusOr<std::unique_ptr<RingTxDevice>> Create(const layout::VerifiedLayout& layout,
                                                               const QueueView& view,
@@ -137,13 +137,13 @@ class RingTxDevice {
   bool has_report_ = false;
 
   std::shared_ptr<const burst::SlotReader> reader_;  // null: none
-  std::vector<uint32_t> notes_;                      // by slot
-  std::vector<Record> records_;
-  std::vector<uint32_t> free_;
-  std::vector<uint32_t> order_;  // those fetched, where they complete in order; a ring
+  CacheLineVector<uint32_t> notes_;                  // by slot
+  CacheLineVector<Record> records_;
+  CacheLineVector<uint32_t> free_;
+  CacheLineVector<uint32_t> order_;  // those fetched, where they complete in order; a ring
   uint64_t order_begin_ = 0;
   uint64_t order_end_ = 0;
-  std::vector<uint64_t> addresses_;  // of their buffers, where completions name these; a ring
+  CacheLineVector<uint64_t> addresses_;  // of their buffers, where completions name these; a ring
   uint64_t addresses_begin_ = 0;
   uint64_t addresses_end_ = 0;
   uint64_t fetched_ = 0;  // packets, ever
@@ -154,8 +154,8 @@ class RingTxDevice {
 
   DescriptorBytes first_copy_;
   DescriptorBytes copy_;
-  std::vector<TxSegment> segments_;
-  std::vector<std::byte> inline_;
+  CacheLineVector<TxSegment> segments_;
+  CacheLineVector<std::byte> inline_;
   // A packet that FetchPlain found to be none: for the next Fetch.
   std::optional<TxWork> held_;
 };

@@ -1,8 +1,6 @@
 #include "dataplane/ring_tx_driver.h"
 
 #include <algorithm>
-#include <cstring>
-#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -85,13 +83,12 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat(rings_.posts->Where(), ": ", Capacity(), " slots are too few for a packet"));
   }
-  plain_ = MakePlan(TxRequest{});
+  plans_.Start(MakePlan(TxRequest{}));
   if (options.access != AccessMode::kEngine) {
     OpenPlain();
     OpenBursts(options);
-    MakeImages(&plain_);
+    plans_.Start(MakePlan(TxRequest{}));  // with its images
   }
-  last_plan_ = plain_;
   if (max_segments_ > 1) program_.requests.features |= TxFeature::kScatter;
   return absl::OkStatus();
 }
@@ -233,14 +230,15 @@ RingTxDriver::Plan RingTxDriver::MakePlan(const TxRequest& request) const {
   return plan;
 }
 
-void RingTxDriver::ChangePlan(const TxRequest& request) {
-  last_plan_ = MakePlan(request);
+RingTxDriver::Plan RingTxDriver::MakeNextPlan(const TxRequest& request) {
+  Plan plan = MakePlan(request);
   if (++last_prefix_ == 0) {
     // Nobody knows any more which of them said what.
     std::fill(prefixes_.begin(), prefixes_.end(), 0);
     last_prefix_ = kPlainPrefix + 1;
   }
-  last_plan_.prefix = last_prefix_;
+  plan.prefix = last_prefix_;
+  return plan;
 }
 
 bool RingTxDriver::Publish() {

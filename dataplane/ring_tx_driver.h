@@ -13,16 +13,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "dataplane/access_report.h"
 #include "dataplane/address_ledger.h"
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/completion_reader.h"
 #include "dataplane/completion_rules.h"
 #include "dataplane/head_progress.h"
@@ -33,11 +32,12 @@
 #include "dataplane/tx_contexts.h"
 #include "dataplane/tx_driver.h"
 #include "dataplane/tx_ledger.h"
+#include "dataplane/tx_plans.h"
 #include "dataplane/tx_times.h"
 
 namespace qsplit::dataplane {
 
-class RingTxDriver {
+class alignas(kCacheLineBytes) RingTxDriver {
  public:
   static absl::StatusOr<std::unique_ptr<RingTxDriver>> Create(const layout::VerifiedLayout& layout,
                                                               const QueueView& view,
@@ -80,18 +80,11 @@ class RingTxDriver {
     std::shared_ptr<const burst::TxRingBurst> code;
   };
   static constexpr uint32_t kPlainPrefix = 1;
-  // How a request is carried.
-  struct Plan {
-    TxRequest asked;
-    TxRequest request;              // normalized
-    const TxPost* first = nullptr;  // null: it cannot be carried
-    int context = TxProgram::kNoContext;
-    bool timed = false;  // its time comes back
+  struct Plan : TxPlan {
+    const TxPost* first = nullptr;  // null: the request cannot be carried
+    bool timed = false;             // its time comes back
     // For bursts; null: the engine writes each packet.
     const Burst* burst = nullptr;
-    uint32_t place = 0;  // of the context that the images name
-    // TxContextPlaces::changes() when the context was last seen to be there.
-    uint64_t seen_at = UINT64_MAX;
     std::array<burst::TxRingImage, 2> image;  // by phase
     uint32_t prefix = kPlainPrefix;           // number of what the prefixes of its packets say
   };
@@ -143,15 +136,10 @@ class RingTxDriver {
   uint32_t FindMaxSegments() const;
   Plan MakePlan(const TxRequest& request) const;
   Plan& PlanFor(const TxRequest& request) {
-    if (request.wants.bits == 0) return plain_;
-    static_assert(std::has_unique_object_representations_v<TxRequest>);
-    if (std::memcmp(&request, &last_plan_.asked, sizeof request) != 0) [[unlikely]] {
-      ChangePlan(request);
-    }
-    return last_plan_;
+    return plans_.For(request, [this](const TxRequest& other) { return MakeNextPlan(other); });
   }
-  // The last plan becomes that of another request.
-  [[gnu::cold, gnu::noinline]] void ChangePlan(const TxRequest& request);
+  // With a number of its own for what its prefixes say.
+  Plan MakeNextPlan(const TxRequest& request);
   // Descriptors and slots that so many buffers need; false: more than a packet can ever have.
   bool Measure(const TxPost& first, uint32_t buffers, uint32_t* descriptors, uint32_t* slots) const;
   // Everything that can go wrong, before anything is written.
@@ -277,8 +265,8 @@ class RingTxDriver {
   RingTxProgram program_;
   std::optional<PostWriter> posts_;
   std::optional<TableWriter> table_;
-  std::vector<uint32_t> table_next_;  // of each slot in its chain
-  DescriptorBytes chain_image_;       // of what names a chain
+  CacheLineVector<uint32_t> table_next_;  // of each slot in its chain
+  DescriptorBytes chain_image_;           // of what names a chain
   FieldAccess chain_head_;
   TxContextPlaces contexts_;
   TxLedger ledger_;
@@ -301,8 +289,7 @@ class RingTxDriver {
   Unreported unreported_;
 
   uint32_t max_segments_ = 0;
-  Plan plain_;  // of a packet without a request
-  Plan last_plan_;
+  TxPlans<Plan> plans_;
   // A packet's buffer in addresses_ is all that need be known of it: the ledger only counts it.
   bool alone_ = false;
   std::vector<Burst> bursts_;
@@ -317,7 +304,7 @@ class RingTxDriver {
   uint32_t plain_pending_ = 1;
   const FieldAccess* plain_report_ = nullptr;
   uint32_t prefix_stride_ = 0;           // bytes
-  std::vector<uint32_t> prefixes_;       // number of what they say, by packet's id; 0: nothing yet
+  CacheLineVector<uint32_t> prefixes_;   // number of what they say, by packet's id; 0: nothing yet
   uint32_t last_prefix_ = kPlainPrefix;  // number
   uint64_t published_packets_ = 0;
   uint64_t published_slots_ = 0;

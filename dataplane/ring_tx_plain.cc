@@ -120,7 +120,8 @@ bool RingTxDriver::HasTotal(const Plan& plan) const {
 void RingTxDriver::OpenPlain() {
   TxPlain plain;
   Packet packet;
-  if (!Describe(plain_, HasTotal(plain_), &plain, &packet) || NeedsContextDescriptor(packet)) {
+  if (!Describe(plans_.plain(), HasTotal(plans_.plain()), &plain, &packet) ||
+      NeedsContextDescriptor(packet)) {
     return;
   }
   plain_owed_ = OwedFor(packet);
@@ -176,7 +177,7 @@ TxLedger::Packet& RingTxDriver::AddPlain(uint32_t cookie, bool report) {
 void RingTxDriver::WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie) {
   const uint32_t id = ledger_.NextId();
   const bool report = TakeReport(plain_packet_.slots);
-  if (program_.prefix_bytes != 0) WritePrefixes(plain_, &id + 1, 1);
+  if (program_.prefix_bytes != 0) WritePrefixes(plans_.plain(), &id + 1, 1);
   TxPlain::Values values = PlainValues(address, bytes, id, report);
   const RingCursor& at = posts_->position();
   TxLedger::Packet& record = AddPlain(cookie, report);

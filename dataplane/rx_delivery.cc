@@ -77,34 +77,6 @@ void RxDelivery::ReadPrefix(const RxBuffer& first, Prefix* prefix) const {
   if (prefix->there) CopyShared(prefix->bytes.bytes, first.memory, rules_.prefix_bytes);
 }
 
-uint32_t RxDelivery::LengthHere(uint64_t said, bool first, bool last, uint32_t room) {
-  if (first) so_far_ = total_ = 0;
-  // The frame check sequence is in the length, whether or not it is in a buffer. One that reaches
-  // into the buffer before stays there.
-  if (last || rules_.length == v1::LENGTH_MEANING_PACKET_IN_FIRST) {
-    said -= std::min<uint64_t>(said, rules_.crc_bytes);
-  }
-  uint64_t bytes = 0;
-  switch (rules_.length) {
-    case v1::LENGTH_MEANING_PACKET_IN_LAST:
-      bytes = !last ? room : said > so_far_ ? said - so_far_ : 0;
-      break;
-    case v1::LENGTH_MEANING_PACKET_IN_FIRST:
-      if (first) total_ = said;
-      bytes = total_ > so_far_ ? total_ - so_far_ : 0;
-      break;
-    case v1::LENGTH_MEANING_RESIDUE:
-      bytes = last ? said : room;
-      break;
-    default:
-      bytes = said;
-  }
-  // What a device says beyond what it was given is not believed.
-  bytes = std::min<uint64_t>(bytes, room);
-  so_far_ += bytes;
-  return static_cast<uint32_t>(bytes);
-}
-
 void RxDelivery::Deliver(std::span<const RxBuffer> buffers, uint32_t bytes, uint64_t offset,
                          bool last, const RxMetadata& meta) {
   const bool counted = rules_.length_includes_prefix;

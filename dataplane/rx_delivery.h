@@ -12,9 +12,10 @@
 #include <cstring>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
+#include "dataplane/packet_length.h"
 #include "dataplane/rx_driver.h"
 #include "dataplane/rx_program.h"
 
@@ -48,7 +49,8 @@ struct RxPacketRules {
 class RxDelivery {
  public:
   // room: buffers that can be outstanding.
-  RxDelivery(RxPacketRules rules, uint32_t room) : rules_(std::move(rules)), ready_(room) {}
+  RxDelivery(RxPacketRules rules, uint32_t room)
+      : rules_(std::move(rules)), lengths_(rules_.length, rules_.crc_bytes), ready_(room) {}
 
   const RxPacketRules& rules() const { return rules_; }
 
@@ -72,7 +74,9 @@ class RxDelivery {
 
   // The packet's bytes, prefix and packet (as the layout counts them), in a descriptor whose
   // buffers hold `room`. Remembers what the packet's later descriptors need.
-  uint32_t LengthHere(uint64_t said, bool first, bool last, uint32_t room);
+  uint32_t LengthHere(uint64_t said, bool first, bool last, uint32_t room) {
+    return lengths_.Here(said, first, last, room);
+  }
 
   // A descriptor came back with so many bytes, LengthHere's, from `offset` of its first buffer on.
   void Deliver(std::span<const RxBuffer> buffers, uint32_t bytes, uint64_t offset, bool last,
@@ -99,14 +103,13 @@ class RxDelivery {
   void Emit(const RxCompletion& completion);
 
   RxPacketRules rules_;
+  PacketLength lengths_;
   std::span<RxCompletion> out_;
   uint32_t count_ = 0;
-  std::vector<RxCompletion> ready_;  // a ring
+  CacheLineVector<RxCompletion> ready_;  // a ring
   uint32_t ready_next_ = 0;
   uint32_t waiting_ = 0;
   bool in_packet_ = false;
-  uint64_t so_far_ = 0;  // bytes in the packet's buffers before
-  uint64_t total_ = 0;   // as its first completion said
 };
 
 // Bytes that a peer may change meanwhile, each read once.

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/post_reader.h"
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_post.h"
@@ -102,9 +103,9 @@ class RxFetchRing {
   std::vector<std::optional<RxPost>> posts_;  // by form
   uint32_t per_descriptor_ = 1;
   std::shared_ptr<const burst::SlotReader> run_;
-  std::vector<uint32_t> notes_;          // tags, by slot
-  std::vector<Descriptor> descriptors_;  // a ring
-  std::vector<PostedBuffer> buffers_;
+  CacheLineVector<uint32_t> notes_;          // tags, by slot
+  CacheLineVector<Descriptor> descriptors_;  // a ring
+  CacheLineVector<PostedBuffer> buffers_;
   uint64_t oldest_ = 0;  // not finished
   uint64_t end_ = 0;     // not loaded
   Place next_;

@@ -16,8 +16,8 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "dataplane/cache_line.h"
 #include "dataplane/rx_driver.h"
 
 namespace qsplit::dataplane {
@@ -173,23 +173,23 @@ class RxLedger {
   uint32_t granule_shift_ = 0;
   uint32_t bucket_shift_ = 63;
   bool slot_by_slot_ = false;
-  std::vector<RxBuffer> buffers_;
+  CacheLineVector<RxBuffer> buffers_;
 
   bool in_order_ = false;
   uint32_t count_ = 0;
   uint32_t oldest_ = 0;
 
   // While there is a list.
-  std::vector<Entry> entries_;
+  CacheLineVector<Entry> entries_;
   uint32_t newest_ = kNone;
-  uint32_t breaks_ = 0;            // neighbours of which IsBreak
-  uint32_t strays_ = 0;            // in a slot of another number
-  uint32_t removed_in_order_ = 0;  // since the last one that was not
-  std::vector<uint32_t> by_slot_;  // the descriptor that holds it; empty: nobody asks
+  uint32_t breaks_ = 0;                // neighbours of which IsBreak
+  uint32_t strays_ = 0;                // in a slot of another number
+  uint32_t removed_in_order_ = 0;      // since the last one that was not
+  CacheLineVector<uint32_t> by_slot_;  // the descriptor that holds it; empty: nobody asks
   // By the granule of the first buffer's address, from when one was asked for that is not the
   // oldest.
   bool chained_ = false;
-  std::vector<uint32_t> buckets_;
+  CacheLineVector<uint32_t> buckets_;
 };
 
 }  // namespace qsplit::dataplane

@@ -10,13 +10,6 @@ void Mark(const FieldAccess& field, DescriptorBytes* bits) {
   field.StoreRaw(bits->bytes, field.MaxRaw());
 }
 
-bool Overlap(const DescriptorBytes& a, const DescriptorBytes& b, uint32_t bytes) {
-  for (uint32_t i = 0; i < bytes; ++i) {
-    if ((a.bytes[i] & b.bytes[i]) != std::byte{0}) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void RxProgram::MarkDeciding(const RxMetadata& meta, DescriptorBytes* bits) const {

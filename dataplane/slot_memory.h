@@ -112,17 +112,17 @@ class SlotMemory {
     WithWord([&]<typename T>(T) {
       std::byte* const at = At(slot) + size_t{word} * sizeof(T);
       const auto bits = static_cast<T>((LoadAcquire<T>(at) & ~mask) | value);
-      StoreRelease<T>(at, bits);
+      HandOver<T>(at, bits);
     });
   }
   // Writes one word out of its place in `from`, with release: what was written before is visible
-  // to whom sees it.
+  // to whom sees it, devices behind a bus too.
   void WriteWordRelease(uint32_t slot, uint32_t word, const std::byte* from) const {
     const uint32_t offset = word * word_bytes_;
     WithWord([&]<typename T>(T) {
       T value;
       std::memcpy(&value, from + offset, sizeof value);
-      StoreRelease<T>(At(slot) + offset, value);
+      HandOver<T>(At(slot) + offset, value);
     });
   }
 

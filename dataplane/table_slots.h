@@ -8,9 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/ring_fault.h"
 #include "dataplane/ring_forms.h"
@@ -58,9 +58,9 @@ class TableWriter {
 
   SlotMemory slots_;
   RingForms forms_;
-  std::vector<uint32_t> free_;
+  CacheLineVector<uint32_t> free_;
   uint32_t free_count_ = 0;
-  std::vector<uint8_t> taken_;
+  CacheLineVector<uint8_t> taken_;
 };
 
 // The device's side.

@@ -15,7 +15,7 @@ bool GivesWay(const TxContextForm& form) {
 
 TxContextPlaces::TxContextPlaces(const TxProgram& program) {
   for (const TxContextForm& context : program.contexts) {
-    states_.push_back({std::vector<Place>(context.places), 0});
+    states_.push_back({CacheLineVector<Place>(context.places), 0});
   }
 }
 

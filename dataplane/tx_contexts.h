@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/cache_line.h"
 #include "dataplane/ring_fault.h"
 #include "dataplane/tx_program.h"
 
@@ -38,10 +39,10 @@ class TxContextPlaces {
     DescriptorBytes image;
   };
   struct State {
-    std::vector<Place> places;
+    CacheLineVector<Place> places;
     uint32_t next = 0;
   };
-  std::vector<State> states_;
+  CacheLineVector<State> states_;
   uint64_t changes_ = 0;
 };
 
@@ -71,7 +72,7 @@ class TxContextMemory {
     bool set = false;
     RequestDraft draft;
   };
-  std::vector<std::vector<Place>> places_;  // by form
+  std::vector<CacheLineVector<Place>> places_;  // by form
 };
 
 // Bytes of a packet behind the headers that segmentation repeats; 0 without segmentation.

@@ -14,9 +14,9 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/cache_line.h"
 
 namespace qsplit::dataplane {
 
@@ -173,8 +173,8 @@ class TxLedger {
     free_[free_count_++] = id;
     --count_;
   }
-  std::vector<Entry> entries_;
-  std::vector<uint32_t> free_;  // a stack
+  CacheLineVector<Entry> entries_;
+  CacheLineVector<uint32_t> free_;  // a stack
   uint32_t free_count_ = 0;
   uint32_t capacity_ = 0;
   uint32_t count_ = 0;
@@ -184,13 +184,13 @@ class TxLedger {
   uint32_t newest_ = kNone;
   uint32_t finished_first_ = kNone;
   uint32_t finished_last_ = kNone;
-  std::vector<uint32_t> by_slot_;
+  CacheLineVector<uint32_t> by_slot_;
   // Of runs, in order; numbers run freely.
-  std::vector<uint32_t> cookies_;
+  CacheLineVector<uint32_t> cookies_;
   uint32_t cookie_mask_ = 0;
   uint32_t cookies_begin_ = 0;
   uint32_t cookies_end_ = 0;
-  std::vector<burst::TxRemembered> remembered_;  // by number
+  CacheLineVector<burst::TxRemembered> remembered_;  // by number
 };
 
 }  // namespace qsplit::dataplane

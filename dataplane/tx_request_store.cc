@@ -285,13 +285,9 @@ bool RequestFields::CanStore(const TxRequest& request, const std::byte* image,
 bool RequestFields::LooksAt(const DescriptorBytes& bits) const {
   return std::any_of(ops_.begin(), ops_.end(), [&](const Op& op) {
     DescriptorBytes looked_at{};
-    std::vector<Condition::WideTest> none;
-    op.valid.MarkBits(64, looked_at.bytes + op.base, &none);
+    op.valid.MarkBits(looked_at.bytes + op.base);
     op.field.StoreRaw(looked_at.bytes + op.base, op.field.MaxRaw());
-    for (uint32_t i = 0; i < kMaxDescriptorBytes; ++i) {
-      if ((looked_at.bytes[i] & bits.bytes[i]) != std::byte{0}) return true;
-    }
-    return false;
+    return Overlap(looked_at, bits);
   });
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/field_access.h"
 #include "dataplane/metadata.h"
 #include "dataplane/queue_shape.h"
@@ -112,9 +113,9 @@ class TxTimes {
   std::optional<uint64_t> ReadBefore(const std::byte* request) const;
 
   TimePlaces places_;
-  std::vector<Entry> entries_;  // by packet
+  CacheLineVector<Entry> entries_;  // by packet
   uint32_t waiting_ = 0;
-  std::vector<TxTime> answers_;  // a ring
+  CacheLineVector<TxTime> answers_;  // a ring
   uint64_t answers_begin_ = 0;
   uint64_t answers_end_ = 0;
 };

@@ -9,12 +9,13 @@
 
 #include "client-lib/src/queue_bell.h"
 #include "client-lib/src/software.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/rx_driver.h"
 #include "qsplit/rx_queue.h"
 
 namespace qsplit::internal {
 
-class RxQueueImpl {
+class alignas(dataplane::kCacheLineBytes) RxQueueImpl {
  public:
   struct Setup {
     QueueBell bell;

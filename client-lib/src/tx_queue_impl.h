@@ -10,18 +10,18 @@
 #include <span>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "client-lib/src/headers.h"
 #include "client-lib/src/packet_access.h"
 #include "client-lib/src/queue_bell.h"
 #include "client-lib/src/tx_timestamps.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/tx_driver.h"
 #include "qsplit/tx_queue.h"
 
 namespace qsplit::internal {
 
-class TxQueueImpl {
+class alignas(dataplane::kCacheLineBytes) TxQueueImpl {
  public:
   struct Setup {
     QueueBell bell;
@@ -154,10 +154,10 @@ class TxQueueImpl {
     BufferPool* pool = nullptr;
     uint32_t first = BufferPool::kNone;
   };
-  std::vector<uint8_t>
+  dataplane::CacheLineVector<uint8_t>
       is_away_;  // by buffer of this pool: a packet that the device has begins there
-  std::vector<Guest> guests_;
-  std::vector<uint32_t> free_guests_;
+  dataplane::CacheLineVector<Guest> guests_;
+  dataplane::CacheLineVector<uint32_t> free_guests_;
 };
 
 [[gnu::always_inline]] inline bool TxQueueImpl::Terms::Take(const Packet& packet,

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
+#include "dataplane/cache_line.h"
 #include "dataplane/tx_driver.h"
 #include "qsplit/tx_queue.h"
 
@@ -51,10 +51,10 @@ class TxTimestamps {
   uint32_t Keep(const TxTimestamp& answer);
 
   const bool possible_;
-  std::vector<uint64_t> numbers_;  // by cookie
+  dataplane::CacheLineVector<uint64_t> numbers_;  // by cookie
   uint64_t asked_ = 0;
   uint32_t waiting_ = 0;
-  std::vector<TxTimestamp> answers_;  // a ring
+  dataplane::CacheLineVector<TxTimestamp> answers_;  // a ring
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
 };

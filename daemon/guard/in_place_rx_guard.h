@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/guard/in_place_guard.h"
@@ -18,6 +17,7 @@
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pattern.h"
+#include "dataplane/cache_line.h"
 
 namespace qsplit::guard {
 
@@ -73,7 +73,8 @@ class InPlaceRxGuard final : public InPlaceGuard<kWords> {
 
   PostForm post_;
   CompleteForm complete_;
-  std::vector<uint64_t> posted_iova_;  // by slot; empty where completions do not say it
+  dataplane::CacheLineVector<uint64_t>
+      posted_iova_;  // by slot; empty where completions do not say it
 };
 
 extern template class InPlaceRxGuard<2>;

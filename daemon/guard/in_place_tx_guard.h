@@ -24,6 +24,7 @@
 #include "daemon/guard/tx_packet_check.h"
 #include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pattern.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/tx_program.h"
 
 namespace qsplit::guard {
@@ -113,7 +114,7 @@ class InPlaceTxGuard final : public InPlaceGuard<kWords> {
   uint32_t descriptors_ = 0;
   uint64_t published_count_ = 0;  // free-running; up to where the device knows
   // Slots that the device will complete, in order; those of the unfinished packet are the newest.
-  std::vector<uint32_t> reports_;
+  dataplane::CacheLineVector<uint32_t> reports_;
   uint32_t report_head_ = 0;
   uint32_t report_count_ = 0;
 };

@@ -13,7 +13,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "daemon/guard/buffer_form.h"
 #include "daemon/guard/guarded_queue.h"
@@ -21,12 +20,13 @@
 #include "daemon/guard/word_field.h"
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/ring_cursor.h"
 #include "dataplane/types.h"
 
 namespace qsplit::guard {
 
-class PhaseBurst {
+class alignas(dataplane::kCacheLineBytes) PhaseBurst {
  public:
   static constexpr uint32_t kMost = 32;
 
@@ -53,7 +53,7 @@ class PhaseBurst {
   std::unique_ptr<dataplane::burst::SlotWriter> writer_;
   dataplane::burst::SlotImage image_[2] = {};  // by phase
   std::array<dataplane::PlainBuffer, kMost> plain_;
-  std::vector<uint32_t> tags_;  // by slot
+  dataplane::CacheLineVector<uint32_t> tags_;  // by slot
 };
 
 }  // namespace qsplit::guard

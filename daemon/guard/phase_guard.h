@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/guard/chain_guard.h"
@@ -21,6 +20,7 @@
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pair.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_cursor.h"
@@ -83,7 +83,7 @@ class PhaseGuard final : public ChainGuard {
   uint32_t with_device_ = 0;  // those of whole packets
   Packet packet_;
   // Slots of the packet that the device has under a tag; 0: none.
-  std::vector<uint32_t> slots_of_tag_;
+  dataplane::CacheLineVector<uint32_t> slots_of_tag_;
   std::unique_ptr<PhaseBurst> burst_;  // null: one by one
   // Calls of Forward without a try, after one that found nothing plain: clients whose packets are
   // of several descriptors mostly stay such.

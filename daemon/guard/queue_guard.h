@@ -16,6 +16,7 @@
 #include "daemon/guard/rate_limit.h"
 #include "daemon/guard/region_map.h"
 #include "daemon/guard/word_field.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/queue_shape.h"
 #include "dataplane/ring_shape.h"
 #include "dataplane/ring_view.h"
@@ -52,7 +53,7 @@ absl::Status Into(absl::StatusOr<T> made, T* place) {
   return status;
 }
 
-class QueueGuard {
+class alignas(dataplane::kCacheLineBytes) QueueGuard {
  public:
   virtual ~QueueGuard() = default;
 

@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/guard/chain_guard.h"
@@ -20,6 +19,7 @@
 #include "daemon/guard/queue_guard.h"
 #include "daemon/guard/word_field.h"
 #include "daemon/guard/word_pair.h"
+#include "dataplane/cache_line.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/ring_cells.h"
 #include "dataplane/ring_cursor.h"
@@ -86,7 +86,7 @@ class TableGuard final : public ChainGuard {
 
   PairSlots shadow_table_;
   PairSlots real_table_;
-  std::vector<Slot> slots_;
+  dataplane::CacheLineVector<Slot> slots_;
 
   dataplane::ProgressReader completed_;
   EntrySlots real_done_;

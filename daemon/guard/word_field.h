@@ -90,7 +90,7 @@ class WordSlots {
     }
   }
   void StoreRelease(uint32_t slot, size_t word, uint64_t value) const {
-    dataplane::StoreRelease<uint64_t>(At(slot, word), value);
+    dataplane::HandOver<uint64_t>(At(slot, word), value);
   }
   // Word `last` after all others, with release.
   void StoreWithLast(uint32_t slot, const uint64_t* words, size_t last) const {

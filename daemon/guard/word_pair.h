@@ -51,7 +51,7 @@ class PairSlots {
     dataplane::StoreRelaxed<uint64_t>(At(slot, mark ^ 1), words.At(mark ^ 1));
   }
   void StoreMark(uint32_t slot, uint32_t mark, uint64_t marked) const {
-    dataplane::StoreRelease<uint64_t>(At(slot, mark), marked);
+    dataplane::HandOver<uint64_t>(At(slot, mark), marked);
   }
 
   std::byte* first() const { return first_; }

@@ -3,6 +3,7 @@
 #include <linux/ethtool_netlink.h>
 #include <netlink/attr.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "daemon/linux/ethtool_status.h"
@@ -30,28 +31,39 @@ constexpr CountAttribute kCounts[] = {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EthtoolLink>> EthtoolLink::Open(
-    const std::string& netns, const std::string& netdev, std::unique_ptr<EthtoolIoctl> ioctl) {
+absl::StatusOr<std::unique_ptr<EthtoolLink>> EthtoolLink::Open(const std::string& netns,
+                                                               const std::string& netdev,
+                                                               std::unique_ptr<EthtoolIoctl> ioctl,
+                                                               uint32_t ifindex) {
   absl::StatusOr<std::unique_ptr<EthtoolNetlink>> netlink = EthtoolNetlink::Open(netns);
   if (!netlink.ok()) return netlink.status();
+  absl::StatusOr<NetdevName> name = NetdevName::Open(netns, ifindex);
+  if (!name.ok()) return name.status();
   if (ioctl == nullptr) {
     absl::StatusOr<std::unique_ptr<EthtoolIoctl>> opened = OpenEthtoolIoctl(netns);
     if (!opened.ok()) return opened.status();
     ioctl = *std::move(opened);
   }
   return std::unique_ptr<EthtoolLink>(
-      new EthtoolLink(netdev, *std::move(netlink), std::move(ioctl)));
+      new EthtoolLink(netdev, ifindex, *std::move(name), *std::move(netlink), std::move(ioctl)));
 }
+
+bool EthtoolLink::Gone() const { return ifindex_ != 0 && absl::IsNotFound(name_.Ask().status()); }
 
 absl::Status EthtoolLink::Ask(uint8_t command, const char* thing, const char* call,
                               const std::function<bool(nl_msg*)>& fill,
                               const std::function<void(Attributes)>& read) {
-  const NetlinkAnswer answer = netlink_->Call(command, netdev_, fill, read);
+  const NetlinkAnswer answer = netlink_->Call(command, netdev_, ifindex_, fill, read);
   return EthtoolStatus(answer.error, netdev_, thing, call, answer.kernel_says);
 }
 
 absl::Status EthtoolLink::Ioctl(void* command, const char* thing, const char* call) {
-  return EthtoolStatus(ioctl_->Call(netdev_, command), netdev_, thing, call);
+  if (ifindex_ == 0) return EthtoolStatus(ioctl_->Call(netdev_, command), netdev_, thing, call);
+  // An ioctl takes names only.
+  const absl::StatusOr<std::string> name = name_.Ask();
+  if (absl::IsNotFound(name.status())) return EthtoolStatus(ENODEV, netdev_, thing, call);
+  if (!name.ok()) return name.status();
+  return EthtoolStatus(ioctl_->Call(*name, command), netdev_, thing, call);
 }
 
 absl::StatusOr<Channels> EthtoolLink::GetChannels() {

@@ -5,9 +5,9 @@
 //   by ioctl     RSS set, ntuple rules, statistics, driver: netlink has them not, or not in every
 //                kernel that we run on
 //
-// Nothing is remembered but the name: each call asks the kernel. It never undoes what it set; see
-// netdev_steering.h. What the netdev lacks is UNIMPLEMENTED, with the netdev's name and what it is
-// that it lacks; NOT_FOUND: no such netdev (any more); PERMISSION_DENIED: needs CAP_NET_ADMIN.
+// Nothing is remembered but which netdev: each call asks the kernel. It never undoes what it set;
+// see netdev_steering.h. What the netdev lacks is UNIMPLEMENTED, with the netdev's name and what it
+// is that it lacks; NOT_FOUND: no such netdev (any more); PERMISSION_DENIED: needs CAP_NET_ADMIN.
 // Any thread.
 #ifndef QSPLIT_DAEMON_LINUX_ETHTOOL_LINK_H_
 #define QSPLIT_DAEMON_LINUX_ETHTOOL_LINK_H_
@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/linux/ethtool_ioctl.h"
 #include "daemon/linux/ethtool_netlink.h"
+#include "daemon/linux/netdev_name.h"
 
 namespace qsplit::linux_sys {
 
@@ -89,12 +90,15 @@ struct NicStatistic {
 class EthtoolLink {
  public:
   // Sockets are opened in `netns` (as RunInNetns) and kept. `ioctl`: who answers ioctls, instead of
-  // the kernel. NOT_FOUND: no such namespace; whether the netdev is there shows later.
+  // the kernel. `ifindex`: that netdev and no other, whatever its name is by now; 0: the one that
+  // has the name. NOT_FOUND: no such namespace; whether the netdev is there shows later.
   static absl::StatusOr<std::unique_ptr<EthtoolLink>> Open(
       const std::string& netns, const std::string& netdev,
-      std::unique_ptr<EthtoolIoctl> ioctl = nullptr);
+      std::unique_ptr<EthtoolIoctl> ioctl = nullptr, uint32_t ifindex = 0);
 
   const std::string& netdev() const { return netdev_; }
+  // The netdev of the number that it was opened with has been removed.
+  bool Gone() const;
 
   absl::StatusOr<Channels> GetChannels();
   // INVALID_ARGUMENT: more than there can be, none for receiving or sending; or, with the kernel's
@@ -131,9 +135,13 @@ class EthtoolLink {
   absl::StatusOr<std::vector<NicStatistic>> GetStatistics();
 
  private:
-  EthtoolLink(std::string netdev, std::unique_ptr<EthtoolNetlink> netlink,
-              std::unique_ptr<EthtoolIoctl> ioctl)
-      : netdev_(std::move(netdev)), netlink_(std::move(netlink)), ioctl_(std::move(ioctl)) {}
+  EthtoolLink(std::string netdev, uint32_t ifindex, NetdevName name,
+              std::unique_ptr<EthtoolNetlink> netlink, std::unique_ptr<EthtoolIoctl> ioctl)
+      : netdev_(std::move(netdev)),
+        ifindex_(ifindex),
+        name_(std::move(name)),
+        netlink_(std::move(netlink)),
+        ioctl_(std::move(ioctl)) {}
 
   // `thing` and `call` are for errors.
   absl::Status Ask(uint8_t command, const char* thing, const char* call,
@@ -143,6 +151,8 @@ class EthtoolLink {
   absl::StatusOr<RssState> GetRssByIoctl();
 
   const std::string netdev_;
+  const uint32_t ifindex_;
+  const NetdevName name_;
   const std::unique_ptr<EthtoolNetlink> netlink_;
   const std::unique_ptr<EthtoolIoctl> ioctl_;
 };

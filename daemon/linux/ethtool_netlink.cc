@@ -20,11 +20,12 @@ constexpr int kHeader = ETHTOOL_A_CHANNELS_HEADER;
 static_assert(kHeader == ETHTOOL_A_RINGS_HEADER && kHeader == ETHTOOL_A_FEATURES_HEADER &&
               kHeader == ETHTOOL_A_LINKMODES_HEADER);
 
-bool PutHeader(nl_msg* message, const std::string& netdev) {
+bool PutHeader(nl_msg* message, const std::string& netdev, uint32_t ifindex) {
   nlattr* header = nla_nest_start(message, kHeader);
-  return header != nullptr &&
-         nla_put_string(message, ETHTOOL_A_HEADER_DEV_NAME, netdev.c_str()) == 0 &&
-         nla_nest_end(message, header) == 0;
+  if (header == nullptr) return false;
+  const int put = ifindex != 0 ? nla_put_u32(message, ETHTOOL_A_HEADER_DEV_INDEX, ifindex)
+                               : nla_put_string(message, ETHTOOL_A_HEADER_DEV_NAME, netdev.c_str());
+  return put == 0 && nla_nest_end(message, header) == 0;
 }
 
 }  // namespace
@@ -40,14 +41,14 @@ absl::StatusOr<std::unique_ptr<EthtoolNetlink>> EthtoolNetlink::Open(const std::
   return std::unique_ptr<EthtoolNetlink>(new EthtoolNetlink(*std::move(socket), family));
 }
 
-NetlinkAnswer EthtoolNetlink::Call(uint8_t command, const std::string& netdev,
+NetlinkAnswer EthtoolNetlink::Call(uint8_t command, const std::string& netdev, uint32_t ifindex,
                                    const std::function<bool(nl_msg*)>& fill,
                                    const std::function<void(Attributes)>& read) {
   const NetlinkMessage message(nlmsg_alloc());
   if (!message ||
       genlmsg_put(message.get(), NL_AUTO_PORT, NL_AUTO_SEQ, family_, 0, NLM_F_REQUEST, command,
                   ETHTOOL_GENL_VERSION) == nullptr ||
-      !PutHeader(message.get(), netdev) || (fill && !fill(message.get()))) {
+      !PutHeader(message.get(), netdev, ifindex) || (fill && !fill(message.get()))) {
     return {.error = ENOMEM, .kernel_says = ""};
   }
   const std::lock_guard lock(mutex_);

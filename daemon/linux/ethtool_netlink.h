@@ -25,9 +25,10 @@ class EthtoolNetlink {
   // family; it came with Linux 5.6.
   static absl::StatusOr<std::unique_ptr<EthtoolNetlink>> Open(const std::string& netns);
 
-  // Sends `command` (ETHTOOL_MSG_…) with a header that names the netdev and what `fill` puts behind
-  // it (false: no room), and calls `read` for each reply. Either may be empty.
-  NetlinkAnswer Call(uint8_t command, const std::string& netdev,
+  // Sends `command` (ETHTOOL_MSG_…) with a header that says which netdev, by its number if that is
+  // not 0, and what `fill` puts behind it (false: no room), and calls `read` for each reply. Either
+  // may be empty.
+  NetlinkAnswer Call(uint8_t command, const std::string& netdev, uint32_t ifindex,
                      const std::function<bool(nl_msg*)>& fill,
                      const std::function<void(Attributes)>& read);
 

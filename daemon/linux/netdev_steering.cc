@@ -17,6 +17,8 @@ absl::Status RemoveAdded(EthtoolLink& link, std::span<const NtupleRule> added) {
   absl::Status first;
   if (added.empty()) return first;
   const absl::StatusOr<NtupleTable> table = link.GetNtupleTable();
+  // No filters, no rules.
+  if (absl::IsUnimplemented(table.status())) return first;
   if (!table.ok()) return table.status();
   for (const NtupleRule& rule : added) {
     if (std::count(table->taken.begin(), table->taken.end(), rule.location) == 0) continue;
@@ -31,10 +33,16 @@ bool IsEven(const std::vector<uint32_t>& table, uint32_t queues) {
   return queues != 0 && table == EvenRssTable(table.size(), queues);
 }
 
+// A table that cannot be set is nobody's wish.
+absl::Status Reset(EthtoolLink& link) {
+  absl::Status status = link.ResetRss();
+  return absl::IsUnimplemented(status) ? absl::OkStatus() : status;
+}
+
 absl::Status RestoreChannelsAndRss(EthtoolLink& link, const NetdevSteering& before) {
   absl::Status first;
   absl::StatusOr<RssState> rss = absl::UnimplementedError("no RSS");
-  if (before.rss.has_value()) {
+  if (before.rss.has_value() && !before.rss->table.empty()) {
     rss = link.GetRss();
     first.Update(rss.status());
   }
@@ -45,7 +53,7 @@ absl::Status RestoreChannelsAndRss(EthtoolLink& link, const NetdevSteering& befo
   }
   if (channels.ok() && channels->now != *before.channels) {
     // The kernel refuses fewer channels than a table uses that is somebody's wish.
-    if (rss.ok()) first.Update(link.ResetRss());
+    if (rss.ok()) first.Update(Reset(link));
     first.Update(link.SetChannels(*before.channels));
     if (rss.ok()) rss = link.GetRss();
   }
@@ -57,19 +65,7 @@ absl::Status RestoreChannelsAndRss(EthtoolLink& link, const NetdevSteering& befo
     first.Update(link.SetRss(
         before.rss->table, key_differs ? std::span(before.rss->key) : std::span<const uint8_t>()));
   }
-  if (even) first.Update(link.ResetRss());
-  return first;
-}
-
-absl::Status RestoreRules(EthtoolLink& link, const std::vector<NtupleRule>& before) {
-  absl::Status first;
-  if (before.empty()) return first;
-  const absl::StatusOr<NtupleTable> table = link.GetNtupleTable();
-  if (!table.ok()) return table.status();
-  for (const NtupleRule& rule : before) {
-    if (std::count(table->taken.begin(), table->taken.end(), rule.location) != 0) continue;
-    first.Update(link.InsertRule(rule).status());
-  }
+  if (even) first.Update(Reset(link));
   return first;
 }
 
@@ -85,7 +81,8 @@ absl::StatusOr<NetdevSteering> ReadSteering(EthtoolLink& link,
     return channels.status();
   }
   if (absl::Status status = Keep(link.GetRss(), steering.rss); !status.ok()) return status;
-  if (absl::Status status = Keep(link.GetRules(), steering.rules); !status.ok()) return status;
+  // A driver that answers so takes no table either.
+  if (steering.rss.has_value() && steering.rss->table.empty()) steering.rss.reset();
   Features known;
   if (absl::Status status = Keep(link.GetFeatures(), known); !status.ok()) return status;
   for (const std::string& name : features) {
@@ -101,7 +98,6 @@ absl::Status RestoreSteering(EthtoolLink& link, const NetdevSteering& before,
   absl::Status first = RemoveAdded(link, added);
   first.Update(RestoreChannelsAndRss(link, before));
   for (const auto& [name, on] : before.features) first.Update(link.SetFeature(name, on));
-  first.Update(RestoreRules(link, before.rules));
   return first;
 }
 

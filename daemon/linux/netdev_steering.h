@@ -21,20 +21,19 @@ namespace qsplit::linux_sys {
 
 struct NetdevSteering {
   std::optional<ChannelCounts> channels;  // absent: the netdev has none
-  std::optional<RssState> rss;            // absent: the netdev has none
+  std::optional<RssState> rss;            // absent: the netdev has none, or an empty table
   std::map<std::string, bool> features;   // those that were asked for, if they can change: on
-  std::vector<NtupleRule> rules;          // empty too where it has none
 };
 
-// `features`: names of those that the daemon may change.
+// `features`: names of those that the daemon may change. Rules are not read: nothing of the
+// daemon's takes others' away, and some drivers refuse the question.
 absl::StatusOr<NetdevSteering> ReadSteering(EthtoolLink& link,
                                             std::span<const std::string> features);
 
 // First takes away those rules of `added` that still stand as they were (as GetRule showed them
-// after InsertRule); then channels, RSS, features; last the rules of `before` whose location is
-// free now. Rules that others made since stay. An even table (EvenRssTable) is reset to nobody's
-// wish; another one, were it the driver's own, comes back as a wish. It goes on after an error and
-// returns the first.
+// after InsertRule); then channels, RSS, features. Rules of others stay. An even table
+// (EvenRssTable) is reset to nobody's wish; another one, were it the driver's own, comes back as a
+// wish. It goes on after an error and returns the first.
 absl::Status RestoreSteering(EthtoolLink& link, const NetdevSteering& before,
                              std::span<const NtupleRule> added);
 

@@ -85,19 +85,12 @@ SteeringFields ToFields(const NetdevSteering& steering) {
   for (const auto& [name, on] : steering.features) {
     fields[kFeature + Swapped(name, '-', '_')] = on ? "1" : "0";
   }
-  if (!steering.rules.empty()) fields["rules"] = ToText(steering.rules);
   return fields;
 }
 
 absl::StatusOr<NetdevSteering> SteeringOfFields(const SteeringFields& fields) {
   NetdevSteering steering;
   for (const auto& [field, value] : fields) {
-    if (field == "rules") {
-      absl::StatusOr<std::vector<NtupleRule>> rules = RulesOfText(value);
-      if (!rules.ok()) return rules.status();
-      steering.rules = *std::move(rules);
-      continue;
-    }
     if (field == "rss_key") {
       if (!IsHex(value)) return Damaged(field, value);
       if (!steering.rss.has_value()) steering.rss.emplace();

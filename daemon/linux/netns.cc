@@ -2,8 +2,12 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <set>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +34,35 @@ absl::Status RunInNetns(const std::string& netns, const std::function<absl::Stat
   });
   there.join();
   return status;
+}
+
+absl::StatusOr<uint64_t> NetnsCookie(const std::string& netns) {
+  uint64_t cookie = 0;
+  const absl::Status status = RunInNetns(netns, [&cookie]() -> absl::Status {
+    const OwnedFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    socklen_t bytes = sizeof cookie;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &bytes) == 0) {
+      return absl::OkStatus();
+    }
+    return ErrnoStatus(errno, "getsockopt", "SO_NETNS_COOKIE");
+  });
+  if (!status.ok()) return status;
+  return cookie;
+}
+
+absl::StatusOr<std::string> FindNetns(uint64_t cookie) {
+  std::set<std::string> seen;  // "net:[4026531840]"; most processes are in few
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string path = absl::StrCat("/proc/", name, "/ns/net");
+    std::error_code ended;
+    const std::string which = std::filesystem::read_symlink(path, ended);
+    if (ended || !seen.insert(which).second) continue;
+    if (NetnsCookie(path).value_or(0) == cookie) return path;
+  }
+  return absl::NotFoundError(absl::StrCat("no process is in network namespace number ", cookie));
 }
 
 }  // namespace qsplit::linux_sys

@@ -72,9 +72,10 @@ void Emitter::Store(const Spot& to, const Reg& from, uint32_t bytes) {
   cc_.str(bytes == 4 ? from.w() : from, Mem(to));
 }
 
-void Emitter::StoreRelease(const Spot& to, const Reg& from) {
-  // Not stlr: the assembler makes stllr of it, which few processors have.
-  cc_.dmb(static_cast<uint32_t>(asmjit::a64::Predicate::DB::kISH));
+void Emitter::HandOver(const Spot& to, const Reg& from) {
+  // Not stlr: the assembler makes stllr of it, which few processors have. As HandOver in
+  // barriers.h, of the outer domain, where devices are; and of loads too, which stlr orders there.
+  cc_.dmb(static_cast<uint32_t>(asmjit::a64::Predicate::DB::kOSH));
   Store(to, from, 8);
 }
 

@@ -43,7 +43,7 @@ class Emitter : public Assembly {
   void Load(const Reg& to, const Spot& from, uint32_t bytes);
   void LoadAcquire(const Reg& to, const Spot& from);
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
-  void StoreRelease(const Spot& to, const Reg& from);
+  void HandOver(const Spot& to, const Reg& from);
   void StoreConstant(const Spot& to, uint64_t value);
   void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);

@@ -47,13 +47,14 @@ absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions) {
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions) {
   return a64::GenerateRxRing(plan);
 }
-absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done,
+                                          Instructions) {
   return a64::GenerateTxRing(plan, done);
 }
-absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan) {
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan, Instructions) {
   return a64::GenerateSlotRead(plan);
 }
-absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan) {
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan, Instructions) {
   return a64::GenerateSlotWrite(plan);
 }
 #endif

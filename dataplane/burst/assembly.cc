@@ -1,5 +1,7 @@
 #include "dataplane/burst/assembly.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
@@ -22,6 +24,9 @@ void Assembly::Attach(asmjit::BaseCompiler* compiler) {
 }
 
 int32_t Assembly::AddBytes(std::span<const std::byte> bytes, uint32_t alignment) {
+  for (size_t at = 0; at + bytes.size() <= bytes_.size(); at += alignment) {
+    if (std::equal(bytes.begin(), bytes.end(), &bytes_[at])) return static_cast<int32_t>(at);
+  }
   bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
   const auto at = static_cast<int32_t>(bytes_.size());
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());

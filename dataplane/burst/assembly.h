@@ -23,7 +23,8 @@ class Assembly {
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;
 
-  // Adds bytes to the block, at a multiple of `alignment` (at most 64); their offset in it.
+  // Bytes of the block, at a multiple of `alignment` (at most 64): their offset in it. Equal ones
+  // share their place.
   int32_t AddBytes(std::span<const std::byte> bytes, uint32_t alignment);
   // A constant's offset in the block; equal ones share their place.
   int32_t ConstantAt(uint64_t value);

@@ -1,6 +1,7 @@
 #include "dataplane/burst/code_memory.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,7 +23,16 @@ absl::Status Refused(std::string_view call, int error) {
       message, "; this process may not have executable memory, descriptors are interpreted"));
 }
 
+// linux/membarrier.h; the commands are there since Linux 4.16.
+constexpr int kSyncCore = 1 << 5;          // MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
+constexpr int kRegisterSyncCore = 1 << 6;  // MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
+
 }  // namespace
+
+bool CodeMemory::RefetchEverywhere() {
+  static const bool registered = syscall(SYS_membarrier, kRegisterSyncCore, 0, 0) == 0;
+  return registered && syscall(SYS_membarrier, kSyncCore, 0, 0) == 0;
+}
 
 absl::Status CodeMemory::Allowed() {
   const char* choice = std::getenv("QSPLIT_JIT");  // NOLINT(concurrency-mt-unsafe): only read
@@ -44,6 +54,14 @@ absl::StatusOr<CodeMemory> CodeMemory::Create(std::span<const std::byte> code) {
   std::memcpy(at, code.data(), code.size());
   if (mprotect(at, bytes, PROT_READ | PROT_EXEC) != 0) return Refused("mprotect", errno);
   __builtin___clear_cache(static_cast<char*>(at), static_cast<char*>(at) + bytes);
+#if defined(__aarch64__)
+  // The code runs on another thread than this one. That makes caches agree, but of what another
+  // processor has fetched already only an event there disposes that synchronises its context (Arm
+  // ARM, B2.2.5 "Concurrent modification and execution of instructions"). Where the kernel has no
+  // call for that, the return from any system call or interrupt is one, of which a thread has had
+  // some since it last ran other code at these addresses.
+  RefetchEverywhere();
+#endif
   return memory;
 }
 

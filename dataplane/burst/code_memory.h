@@ -15,6 +15,10 @@
 
 namespace qsplit::dataplane::burst {
 
+// Which instructions of the processor code may have: those that it has, or only those that every
+// one of its architecture has.
+enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
+
 class CodeMemory {
  public:
   CodeMemory() = default;
@@ -28,6 +32,12 @@ class CodeMemory {
   CodeMemory(CodeMemory&& other) noexcept;
   CodeMemory& operator=(CodeMemory&& other) noexcept;
   ~CodeMemory();
+
+  // Makes all processors that run threads of this process forget what they fetched of code that
+  // stood where there is other code now. False: the kernel cannot. Create does so where processors
+  // do not see new code by themselves. System calls; the first time in a process with several
+  // threads takes some ms.
+  static bool RefetchEverywhere();
 
   // The first byte of the code; null: there is none.
   const std::byte* begin() const { return begin_; }

@@ -47,8 +47,8 @@ concept EmitsMemory = requires(E& e, const typename E::Reg& r, const typename E:
   e.Store(spot, r, bytes);
   // 8 bytes, before all that is loaded after it.
   e.LoadAcquire(r, spot);
-  // 8 bytes, after all that was loaded and stored before.
-  e.StoreRelease(spot, r);
+  // 8 bytes, after all that was loaded and stored before, for devices too: HandOver in barriers.h.
+  e.HandOver(spot, r);
   e.StoreConstant(spot, value);
   // Four numbers of 4 bytes, which stand so far apart in words of 8 as their upper halves, side by
   // side.

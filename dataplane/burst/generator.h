@@ -61,18 +61,17 @@ struct SlotWriteCode {
   size_t write = 0;
 };
 
-// Which instructions of the processor code may have: those that it has, or only those that every
-// one of its architecture has.
-enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
-
 // UNIMPLEMENTED: not for this processor. INTERNAL: the assembler refused something.
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan,
                                   Instructions which = Instructions::kOfThisProcessor);
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan,
                                           Instructions which = Instructions::kOfThisProcessor);
-absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done);
-absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan);
-absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan);
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done,
+                                          Instructions which = Instructions::kOfThisProcessor);
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan,
+                                              Instructions which = Instructions::kOfThisProcessor);
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(
+    const SlotWritePlan& plan, Instructions which = Instructions::kOfThisProcessor);
 
 // What `generate` makes, with its bytes in `memory`. FAILED_PRECONDITION: not asked for, or as
 // CodeMemory::Create, which see for other errors.

@@ -16,11 +16,15 @@ absl::Status NotHere() {
 
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan&, Instructions) { return NotHere(); }
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan&, Instructions) { return NotHere(); }
-absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&) {
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan&, const TxDonePlan&, Instructions) {
   return NotHere();
 }
-absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan&) { return NotHere(); }
-absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan&) { return NotHere(); }
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan&, Instructions) {
+  return NotHere();
+}
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan&, Instructions) {
+  return NotHere();
+}
 
 }  // namespace qsplit::dataplane::burst
 

@@ -5,12 +5,12 @@
 #include "dataplane/burst/generator.h"
 
 namespace qsplit::dataplane::burst {
-std::unique_ptr<RxBurst> RxBurst::Create(RxBurstPlan plan, bool compiled) {
+std::unique_ptr<RxBurst> RxBurst::Create(RxBurstPlan plan, bool compiled, Instructions which) {
   std::unique_ptr<RxBurst> burst(new RxBurst);
   burst->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
     const absl::StatusOr<RxCode> code =
-        GenerateInto(&burst->code_, compiled, [&] { return GenerateRx(burst->plan_); });
+        GenerateInto(&burst->code_, compiled, [&] { return GenerateRx(burst->plan_, which); });
     if (!code.ok()) return code.status();
     burst->poll_ = burst->code_.At<PollCode>(code->poll);
     burst->post_ = burst->code_.At<PostCode>(code->post);

@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "dataplane/burst/generator.h"
@@ -16,10 +18,18 @@
 
 namespace qsplit::dataplane::burst {
 
+// Turns of both loops, where there are other ones than slot by slot.
+template <typename Emitter>
+struct RxTurns {
+  using Walk = WalkCode<Emitter>;
+  std::function<typename Walk::Turns(const Walk&)> poll, post;
+};
+
 template <typename Emitter>
 class RxCodeMaker {
  public:
-  RxCodeMaker(Emitter* emitter, const RxBurstPlan& plan) : emitter_(emitter), plan_(plan) {}
+  RxCodeMaker(Emitter* emitter, const RxBurstPlan& plan, RxTurns<Emitter> turns = {})
+      : emitter_(emitter), plan_(plan), turns_(std::move(turns)) {}
 
   absl::StatusOr<RxCode> Make() {
     asmjit::FuncNode* const functions[] = {EmitPoll(), EmitPost()};
@@ -37,18 +47,20 @@ class RxCodeMaker {
     RecordCode<Emitter> record(emitter_, plan_.record);
     Walk walk(emitter_,
               {plan_.slot_count, plan_.slot_bytes, sizeof(PostedSlot), sizeof(RxCompletion)});
-    walk.Run([&] { EmitCompletion(walk, &record); });
+    walk.Run([&] { EmitCompletion(walk, &record); }, nullptr, nullptr,
+             turns_.poll ? turns_.poll(walk) : typename Walk::Turns());
     return walk.function();
   }
   asmjit::FuncNode* EmitPost() {
     Walk walk(emitter_, {plan_.slot_count, plan_.slot_bytes, sizeof(PostedSlot), sizeof(RxBuffer)});
-    walk.Run([&] {
+    const auto body = [&] {
       if (plan_.posts) {
         EmitBuffer(walk);
       } else {
         emitter_->Jump(walk.stop());
       }
-    });
+    };
+    walk.Run(body, nullptr, nullptr, turns_.post ? turns_.post(walk) : typename Walk::Turns());
     return walk.function();
   }
   // One slot that may be completed.
@@ -60,6 +72,7 @@ class RxCodeMaker {
 
   Emitter* emitter_;
   const RxBurstPlan& plan_;
+  RxTurns<Emitter> turns_;
 };
 
 template <typename Emitter>

@@ -11,12 +11,13 @@ bool RxRingPlan::Varies(uint32_t word) const {
   return image_phase[word] != 0 || std::any_of(address.begin(), address.end(), there);
 }
 
-std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled) {
+std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled,
+                                                 Instructions which) {
   std::unique_ptr<RxRingBurst> burst(new RxRingBurst);
   burst->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
     const absl::StatusOr<RxRingCode> code =
-        GenerateInto(&burst->code_, compiled, [&] { return GenerateRxRing(burst->plan_); });
+        GenerateInto(&burst->code_, compiled, [&] { return GenerateRxRing(burst->plan_, which); });
     if (!code.ok()) return code.status();
     for (int phase = 0; phase < 2; ++phase) {
       burst->poll_[phase] = burst->code_.At<PollCode>(code->poll[phase]);

@@ -87,8 +87,10 @@ struct RxRingPlan {
 
 class RxRingBurst {
  public:
-  // Machine code where it can be had and is asked for, else the plan is interpreted.
-  static std::unique_ptr<RxRingBurst> Create(RxRingPlan plan, bool compiled);
+  // Machine code, of such instructions, where it can be had and is asked for, else the plan is
+  // interpreted.
+  static std::unique_ptr<RxRingBurst> Create(RxRingPlan plan, bool compiled,
+                                             Instructions which = Instructions::kOfThisProcessor);
 
   // What Poll works on.
   struct Completed {

@@ -182,7 +182,7 @@ void SlotWriteMaker<Emitter>::EmitSlot(const Walk& walk) {
     emitter_->Store(walk.Slot(size_t{8} * w), Word(walk, w, numbers), 8);
   }
   const uint32_t last = plan_.last_word;
-  emitter_->StoreRelease(walk.Slot(size_t{8} * last), Word(walk, last, numbers));
+  emitter_->HandOver(walk.Slot(size_t{8} * last), Word(walk, last, numbers));
 }
 
 }  // namespace qsplit::dataplane::burst

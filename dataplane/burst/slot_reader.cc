@@ -54,12 +54,13 @@ uint32_t SlotReadPlan::Words() const {
   return words;
 }
 
-std::unique_ptr<SlotReader> SlotReader::Create(SlotReadPlan plan, bool compiled) {
+std::unique_ptr<SlotReader> SlotReader::Create(SlotReadPlan plan, bool compiled,
+                                               Instructions which) {
   std::unique_ptr<SlotReader> reader(new SlotReader);
   reader->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
-    const absl::StatusOr<SlotReadCode> code =
-        GenerateInto(&reader->code_, compiled, [&] { return GenerateSlotRead(reader->plan_); });
+    const absl::StatusOr<SlotReadCode> code = GenerateInto(
+        &reader->code_, compiled, [&] { return GenerateSlotRead(reader->plan_, which); });
     if (!code.ok()) return code.status();
     for (size_t i = 0; i < 2; ++i) reader->read_[i] = reader->code_.At<ReadCode>(code->read[i]);
     return absl::OkStatus();

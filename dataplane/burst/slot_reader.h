@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "dataplane/burst/around_ring.h"
 #include "dataplane/burst/code_memory.h"
 #include "dataplane/burst/record_plan.h"
 #include "dataplane/types.h"
@@ -52,8 +53,10 @@ struct SlotReadPlan {
 
 class SlotReader {
  public:
-  // Machine code where it can be had and is asked for, else the plan is interpreted.
-  static std::unique_ptr<SlotReader> Create(SlotReadPlan plan, bool compiled);
+  // Machine code, of such instructions, where it can be had and is asked for, else the plan is
+  // interpreted.
+  static std::unique_ptr<SlotReader> Create(SlotReadPlan plan, bool compiled,
+                                            Instructions which = Instructions::kOfThisProcessor);
 
   // Reads slots from `slot` on, at most `most` and not beyond the ring's last one, until one is not
   // of the common case (or not handed over); how many were read.
@@ -61,6 +64,15 @@ class SlotReader {
                 uint32_t phase, PlainBuffer* out) const {
     if (read_[0] == nullptr) return ReadByPlan(plan_, slots, notes, slot, most, phase, out);
     return read_[phase & 1](slots, notes, slot, most, out, nullptr);
+  }
+
+  // The same of a ring without phases, at whose end it goes on at its beginning. *slot: behind what
+  // was read, afterwards.
+  uint32_t ReadAround(const std::byte* slots, uint32_t* notes, uint32_t most, PlainBuffer* out,
+                      uint32_t* slot) const {
+    return AroundRing(plan_.slot_count, most, slot, [&](uint32_t part, uint32_t done) {
+      return Read(slots, notes, *slot, part, 0, out + done);
+    });
   }
 
   const SlotReadPlan& plan() const { return plan_; }

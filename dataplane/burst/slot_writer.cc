@@ -22,12 +22,13 @@ void Put(const std::vector<Piece>& pieces, uint64_t number, SlotImage* words) {
 
 }  // namespace
 
-std::unique_ptr<SlotWriter> SlotWriter::Create(SlotWritePlan plan, bool compiled) {
+std::unique_ptr<SlotWriter> SlotWriter::Create(SlotWritePlan plan, bool compiled,
+                                               Instructions which) {
   std::unique_ptr<SlotWriter> writer(new SlotWriter);
   writer->plan_ = std::move(plan);
   const auto generate = [&]() -> absl::Status {
-    const absl::StatusOr<SlotWriteCode> code =
-        GenerateInto(&writer->code_, compiled, [&] { return GenerateSlotWrite(writer->plan_); });
+    const absl::StatusOr<SlotWriteCode> code = GenerateInto(
+        &writer->code_, compiled, [&] { return GenerateSlotWrite(writer->plan_, which); });
     if (!code.ok()) return code.status();
     writer->write_ = writer->code_.At<WriteCode>(code->write);
     return absl::OkStatus();
@@ -56,8 +57,8 @@ uint32_t SlotWriter::WriteByPlan(const SlotWritePlan& plan, std::byte* slots, co
     for (uint32_t w = 0; w < plan.word_count; ++w) {
       if (w != plan.last_word) StoreRelaxed<uint64_t>(at + size_t{8} * w, words[w]);
     }
-    // Release: who sees this word sees the others.
-    StoreRelease<uint64_t>(at + size_t{8} * plan.last_word, words[plan.last_word]);
+    // Who sees this word sees the others.
+    HandOver<uint64_t>(at + size_t{8} * plan.last_word, words[plan.last_word]);
   }
   return most;
 }

@@ -52,8 +52,10 @@ using SlotImage = std::array<uint64_t, kMaxWords>;
 
 class SlotWriter {
  public:
-  // Machine code where it can be had and is asked for, else the plan is interpreted.
-  static std::unique_ptr<SlotWriter> Create(SlotWritePlan plan, bool compiled);
+  // Machine code, of such instructions, where it can be had and is asked for, else the plan is
+  // interpreted.
+  static std::unique_ptr<SlotWriter> Create(SlotWritePlan plan, bool compiled,
+                                            Instructions which = Instructions::kOfThisProcessor);
 
   // Writes slots from `slot` on, at most `most` and not beyond the ring's last one, until an
   // element is not of the common case; how many were. elements: of plan().element_bytes each;

@@ -6,7 +6,7 @@
 
 namespace qsplit::dataplane::burst {
 std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePlan* done,
-                                                 bool compiled) {
+                                                 bool compiled, Instructions which) {
   std::unique_ptr<TxRingBurst> burst(new TxRingBurst);
   burst->plan_ = std::move(plan);
   if (done != nullptr) burst->done_ = *done;
@@ -17,7 +17,7 @@ std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePl
   }
   const auto generate = [&]() -> absl::Status {
     const absl::StatusOr<TxRingCode> code = GenerateInto(
-        &burst->code_, compiled, [&] { return GenerateTxRing(burst->plan_, burst->done_); });
+        &burst->code_, compiled, [&] { return GenerateTxRing(burst->plan_, burst->done_, which); });
     if (!code.ok()) return code.status();
     burst->push_ = burst->code_.At<PushCode>(code->push);
     if (burst->takes()) burst->take_ = burst->code_.At<TakeCode>(code->take);

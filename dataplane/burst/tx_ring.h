@@ -154,10 +154,11 @@ struct TxRingCall {
 
 class TxRingBurst {
  public:
-  // Machine code where it can be had and is asked for, else the plan is interpreted. done: null if
+  // Machine code, of such instructions, where it can be had and is asked for, else the plan is
+  // interpreted. done: null if
   // completions are not read here.
-  static std::unique_ptr<TxRingBurst> Create(TxRingPlan plan, const TxDonePlan* done,
-                                             bool compiled);
+  static std::unique_ptr<TxRingBurst> Create(TxRingPlan plan, const TxDonePlan* done, bool compiled,
+                                             Instructions which = Instructions::kOfThisProcessor);
 
   // Writes packets from `slot` on, at most `most` and not beyond the ring's last slot, until one is
   // empty or more than descriptors can say; how many were.

@@ -41,11 +41,17 @@ class WalkCode {
   // Begins a function of (slots, states, first slot, most, elements, more) that returns how many
   // slots it went over.
   WalkCode(Emitter* emitter, const Strides& strides);
+  // What a turn of kTogether slots is instead of as many bodies. `begin` comes before the first
+  // one, `end` behind the last one; `begin` and `turn` go to rest() before they have done anything,
+  // where the turn is to be done slot by slot.
+  struct Turns {
+    std::function<void()> begin, turn, end;
+  };
   // Emits the loop, several times what `body` emits for one slot, and the function's end. Where all
   // slots are done, `last` emits what is still to do; Slot() is the one behind the last one then.
   // `advance`: moves registers of the caller's on by so many elements.
   void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr,
-           const std::function<void(uint32_t)>& advance = nullptr);
+           const std::function<void(uint32_t)>& advance = nullptr, const Turns& turns = {});
 
   asmjit::FuncNode* function() const { return function_; }
   // In `body`: memory of this slot, of what is remembered of it, of its element.
@@ -70,6 +76,7 @@ class WalkCode {
   bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
   // Leaves the loop before this slot is done.
   const Label& stop() const { return stop_; }
+  const Label& rest() const { return rest_; }
 
  private:
   Spot At(const Reg& base, uint32_t stride, size_t offset) const {
@@ -84,7 +91,7 @@ class WalkCode {
   asmjit::FuncNode* function_ = nullptr;
   typename Emitter::Arguments with_;
   Reg left_, number_;
-  Label stop_;
+  Label stop_, rest_;
   bool together_ = false;  // in such a turn
   uint32_t ahead_ = 0;     // slots from the registers' on
 };
@@ -129,28 +136,31 @@ void WalkCode<Emitter>::Advance(uint32_t elements, const std::function<void(uint
 
 template <typename Emitter>
 void WalkCode<Emitter>::Run(const std::function<void()>& body, const std::function<void()>& last,
-                            const std::function<void(uint32_t)>& advance) {
+                            const std::function<void(uint32_t)>& advance, const Turns& turns) {
   const Label together = emitter_->NewLabel();
-  const Label rest = emitter_->NewLabel();
+  rest_ = emitter_->NewLabel();
   const Label one = emitter_->NewLabel();
   const Label all = emitter_->NewLabel();
   const Label out = emitter_->NewLabel();
   Label stops[kTogether];
   // While there are more than kTogether - 1; that many less stand in left_.
-  emitter_->SubJumpIf(left_, kTogether - 1, Emitter::kNotAbove, rest);
+  emitter_->SubJumpIf(left_, kTogether - 1, Emitter::kNotAbove, rest_);
+  if (turns.begin) turns.begin();
   emitter_->AlignCode();
   emitter_->Bind(together);
   together_ = true;
   for (ahead_ = 0; ahead_ < kTogether; ++ahead_) {
     stop_ = stops[ahead_] = emitter_->NewLabel();
-    body();
+    if (!turns.turn) body();
   }
   ahead_ = 0;
+  if (turns.turn) turns.turn();
   together_ = false;
   Advance(kTogether, advance);
   emitter_->SubJumpIf(left_, kTogether, Emitter::kAbove, together);
 
-  emitter_->Bind(rest);
+  emitter_->Bind(rest_);
+  if (turns.end) turns.end();
   emitter_->AddJumpIf(left_, kTogether - 1, Emitter::kZero, all);
   emitter_->Bind(one);
   stop_ = out;

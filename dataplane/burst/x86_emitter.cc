@@ -171,7 +171,12 @@ Emitter::Reg Emitter::Times(const Reg& from, uint32_t factor) {
 
 Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
   const Reg sum = New();
-  cc_.lea(sum, asm86::ptr(from, static_cast<int32_t>(value)));
+  if (value <= INT32_MAX) {
+    cc_.lea(sum, asm86::ptr(from, static_cast<int32_t>(value)));
+  } else {
+    cc_.mov(sum, from);
+    cc_.add(sum, Constant(value));
+  }
   return sum;
 }
 
@@ -252,12 +257,20 @@ void Emitter::JumpUnless(const Reg& word, const WordTest& test, const Label& to)
 }
 
 void Emitter::AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to) {
-  cc_.add(a, b);
+  if (FitsImmediate(b)) {
+    cc_.add(a, static_cast<int32_t>(b));
+  } else {
+    cc_.add(a, Constant(b));
+  }
   cc_.j(is, to);
 }
 
 void Emitter::SubJumpIf(const Reg& a, uint32_t b, If is, const Label& to) {
-  cc_.sub(a, b);
+  if (FitsImmediate(b)) {
+    cc_.sub(a, static_cast<int32_t>(b));
+  } else {
+    cc_.sub(a, Constant(b));
+  }
   cc_.j(is, to);
 }
 

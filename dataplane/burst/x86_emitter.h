@@ -32,6 +32,12 @@ class Emitter : public Assembly {
 
   explicit Emitter(Instructions which);
 
+  // For steps that only this processor has.
+  asmjit::x86::Compiler& compiler() { return cc_; }
+  asmjit::x86::Mem Mem(const Spot& spot, uint32_t bytes) const;
+  // Memory of the block, at an offset that AddBytes said.
+  Spot Block(int32_t at) const { return {block_, at}; }
+
   struct Arguments {
     Reg slots, states, first, most, elements, more;
   };
@@ -44,7 +50,7 @@ class Emitter : public Assembly {
   // As every load is.
   void LoadAcquire(const Reg& to, const Spot& from) { Load(to, from, 8); }
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
-  void StoreRelease(const Spot& to, const Reg& from) { Store(to, from, 8); }
+  void HandOver(const Spot& to, const Reg& from) { Store(to, from, 8); }
   void StoreConstant(const Spot& to, uint64_t value);
   void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
@@ -101,7 +107,6 @@ class Emitter : public Assembly {
   void InsertHalf(const Pair& to, const Reg& from, int which) { cc_.pinsrw(to, from.r32(), which); }
 
  private:
-  asmjit::x86::Mem Mem(const Spot& spot, uint32_t bytes) const;
   // A constant in memory.
   asmjit::x86::Mem Constant(uint64_t value);
   // Flags of a - b, of word & test.mask - test.value.

@@ -6,6 +6,7 @@
 #include "dataplane/burst/slot_code.h"
 #include "dataplane/burst/tx_ring_code.h"
 #include "dataplane/burst/x86_emitter.h"
+#include "dataplane/burst/x86_wide_rx.h"
 
 namespace qsplit::dataplane::burst {
 
@@ -13,7 +14,7 @@ static_assert(EmitsBursts<x86::Emitter>);
 
 absl::StatusOr<RxCode> GenerateRx(const RxBurstPlan& plan, Instructions which) {
   x86::Emitter emitter(which);
-  return RxCodeMaker<x86::Emitter>(&emitter, plan).Make();
+  return RxCodeMaker<x86::Emitter>(&emitter, plan, x86::WideTurns(&emitter, plan, which)).Make();
 }
 
 absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions which) {
@@ -21,18 +22,19 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions w
   return RxRingCodeMaker<x86::Emitter>(&emitter, plan).Make();
 }
 
-absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done) {
-  x86::Emitter emitter(Instructions::kOfThisProcessor);
+absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done,
+                                          Instructions which) {
+  x86::Emitter emitter(which);
   return TxRingCodeMaker<x86::Emitter>(&emitter, plan, done).Make();
 }
 
-absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan) {
-  x86::Emitter emitter(Instructions::kOfThisProcessor);
+absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan, Instructions which) {
+  x86::Emitter emitter(which);
   return SlotReadMaker<x86::Emitter>(&emitter, plan).Make();
 }
 
-absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan) {
-  x86::Emitter emitter(Instructions::kOfThisProcessor);
+absl::StatusOr<SlotWriteCode> GenerateSlotWrite(const SlotWritePlan& plan, Instructions which) {
+  x86::Emitter emitter(which);
   return SlotWriteMaker<x86::Emitter>(&emitter, plan).Make();
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -126,6 +127,22 @@ class RingEmitter {
     }
     return text::Join(any, " || ");
   }
+  // The word that the device writes last, so far as the condition tells: that of the last
+  // comparison with the ring's state, else of the last one. The data plane takes the same
+  // (RingForms::FindWords). None without a condition.
+  std::optional<uint32_t> DecidingWord() const {
+    const v1::Comparison* chosen = nullptr;
+    for (const v1::Conjunction& conjunction : ring_.completed().when().any_of()) {
+      for (const v1::Comparison& comparison : conjunction.all_of()) {
+        if (chosen == nullptr || comparison.has_state() || !chosen->has_state()) {
+          chosen = &comparison;
+        }
+      }
+    }
+    if (chosen == nullptr) return std::nullopt;
+    const v1::FieldReference& field = chosen->has_other() ? chosen->other() : chosen->field();
+    return SlicesOf(FieldOf(field)).front().byte / word_bytes_;
+  }
   void AddBytes(const v1::FieldReference& field, std::set<uint32_t>* bytes) const {
     for (const ByteSlice& slice : SlicesOf(FieldOf(field))) bytes->insert(slice.byte);
   }
@@ -173,7 +190,12 @@ class RingEmitter {
                  ";\n      alignas(8) uint8_t d[", ring_.slot_bytes(), "];\n      ", WordType(),
                  " word;\n");
     const std::set<uint32_t> first = WordsOfBytes(bytes);
-    for (const uint32_t word : first) LoadWord(word, "ACQUIRE");
+    // What the device wrote before it is there once that word is: behind it, all others are new.
+    const std::optional<uint32_t> deciding = DecidingWord();
+    if (deciding.has_value()) LoadWord(*deciding, "ACQUIRE");
+    for (const uint32_t word : first) {
+      if (word != deciding) LoadWord(word, "ACQUIRE");
+    }
     if (!completed.empty()) out_ += "      if (!completed(d, here)) break;\n";
     for (uint32_t word = 0; word < Words(); ++word) {
       if (!first.contains(word)) LoadWord(word, "RELAXED");

@@ -118,6 +118,10 @@ int FakeEthtoolNic::Insert(ethtool_rx_flow_spec& rule) {
 }
 
 int FakeEthtoolNic::ReadRss(ethtool_rxfh& rxfh) {
+  if (facts_.rss_is_hollow) {
+    rxfh.indir_size = rxfh.key_size = 0;
+    return 0;
+  }
   if (table_.empty()) return EOPNOTSUPP;
   const auto entries = static_cast<uint32_t>(table_.size());
   const auto key_bytes = static_cast<uint32_t>(key_.size());
@@ -133,7 +137,7 @@ int FakeEthtoolNic::ReadRss(ethtool_rxfh& rxfh) {
 }
 
 int FakeEthtoolNic::WriteRss(const ethtool_rxfh& rxfh) {
-  if (table_.empty()) return EOPNOTSUPP;
+  if (table_.empty() || facts_.rss_is_hollow) return EOPNOTSUPP;
   const bool keeps_table = rxfh.indir_size == ETH_RXFH_INDIR_NO_CHANGE;
   const uint32_t entries = keeps_table ? 0 : rxfh.indir_size;
   if (keeps_table && rxfh.key_size == 0 && rxfh.hfunc == 0) return EINVAL;

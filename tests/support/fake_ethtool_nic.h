@@ -28,6 +28,8 @@ struct FakeEthtoolNicFacts {
   uint32_t rss_entries = 128;   // 0: no RSS
   uint32_t rss_key_bytes = 40;
   bool rss_key_is_fixed = false;  // refuses to change it, as older drivers do
+  // Answers with an empty table and takes none, as virtio_net without VIRTIO_NET_F_RSS.
+  bool rss_is_hollow = false;
   std::vector<std::string> statistics = {"rx_packets", "rx_dropped"};
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 // Calls but OpenQueues and CloseQueues return within 50 ms.
 constexpr auto kPatience = std::chrono::milliseconds(40);
+// A client that has just heard that its lease is over lets go of its sockets meanwhile.
+constexpr auto kRestorePatience = std::chrono::milliseconds(300);
 
 bool Names(const device::QueueRequest& request, uint32_t queue) {
   const auto among = [queue](const std::vector<uint32_t>& queues) {
@@ -25,13 +27,18 @@ bool Names(const device::QueueRequest& request, uint32_t queue) {
 
 AfXdpDevice::~AfXdpDevice() {
   mailer_.SetEvents({});
-  watch_.reset();
+  // Look, on its thread, asks it until then.
+  if (watch_ != nullptr) watch_->Stop();
   const std::lock_guard lock(control_);
   // Who is in a map entry keeps its queue.
   program_.reset();
   leases_.clear();
+  // The kernel refuses to take channels away whose queues have sockets.
+  closer_.Stop();
   nic_.reset();
-  changes_.reset();
+  if (changes_ == nullptr) return;
+  const absl::Status back = changes_->Restore(kRestorePatience);
+  if (!back.ok() && on_trouble_) on_trouble_(config_.name, back);
 }
 
 absl::StatusOr<AfXdpDevice::Lock> AfXdpDevice::TryLock() const {

@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -59,16 +60,24 @@ struct AfXdpConfig {
   std::vector<layout::VerifiedLayout> layouts;  // that may be offered
 };
 
+// Told of what goes wrong where nobody waits for an answer: the device's name, and what.
+using OnTrouble = std::function<void(const std::string&, const absl::Status&)>;
+
 class AfXdpDevice : public device::Device {
  public:
-  // The journal outlives it. NOT_FOUND: no such netdev or namespace, no layout for AF_XDP.
-  // FAILED_PRECONDITION: another XDP program is on the netdev. UNIMPLEMENTED: kernel or driver lack
-  // what the configuration insists on.
-  // `ioctl`: who answers ethtool's ioctls, instead of the kernel.
+  // NOT_FOUND: no such netdev or namespace, no layout for AF_XDP. FAILED_PRECONDITION: another XDP
+  // program is on the netdev. It changes nothing, and may be asked often.
+  static absl::Status CheckUsable(const AfXdpConfig& config);
+
+  // The journal outlives it. As CheckUsable, before anything is changed. UNIMPLEMENTED: kernel or
+  // driver lack what the configuration insists on.
+  // `ioctl`: who answers ethtool's ioctls, instead of the kernel. `on_trouble`: is told, by the
+  // device's name, what of the netdev could not be changed back in the end.
   static absl::StatusOr<std::unique_ptr<AfXdpDevice>> Create(
       AfXdpConfig config, journal::Journal& journal,
-      std::unique_ptr<linux_sys::EthtoolIoctl> ioctl = nullptr);
-  // Ends all leases, detaches the program, gives the netdev its channels back.
+      std::unique_ptr<linux_sys::EthtoolIoctl> ioctl = nullptr, OnTrouble on_trouble = nullptr);
+  // Ends all leases, detaches the program, gives the netdev its channels back, which waits some
+  // 300 ms for clients that still hold sockets.
   ~AfXdpDevice() override;
 
   // The netdev has been removed: no lease can be had any more.
@@ -99,12 +108,12 @@ class AfXdpDevice : public device::Device {
   };
   using Lock = std::unique_lock<std::timed_mutex>;
 
-  AfXdpDevice(AfXdpConfig config, journal::Journal& journal);
+  AfXdpDevice(AfXdpConfig config, journal::Journal& journal, OnTrouble on_trouble);
   absl::Status TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl);
   absl::Status ChooseSteering();
   absl::Status AttachProgram();
   void ChooseZeroCopy();
-  absl::Status FillInfo();
+  void FillInfo();
   void Look();
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   absl::Status StillHeld(const device::QueueRequest& request, const absl::Status& why) const;
@@ -118,6 +127,7 @@ class AfXdpDevice : public device::Device {
 
   const AfXdpConfig config_;
   journal::Journal& journal_;
+  const OnTrouble on_trouble_;
   std::string netns_;  // as the kernel has it, whatever becomes of its name
   linux_sys::OwnedFd netns_fd_;
   device::DeviceInfo info_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/af_xdp/af_xdp_device.h"
+#include "daemon/backend/af_xdp/xdp_link.h"
 #include "daemon/linux/errno_status.h"
 #include "daemon/linux/netns.h"
 #include "daemon/linux/xdp_features.h"
@@ -26,20 +27,47 @@ device::AllowedChoices Allowed(const v1::Layout& layout, const linux_sys::XskKer
   return allowed;
 }
 
+const layout::VerifiedLayout* LayoutIn(const AfXdpConfig& config) {
+  for (const layout::VerifiedLayout& layout : config.layouts) {
+    if (layout.name() == kLayout) return &layout;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
-AfXdpDevice::AfXdpDevice(AfXdpConfig config, journal::Journal& journal)
-    : config_(std::move(config)), journal_(journal), mailer_([this] { return State(); }) {}
+AfXdpDevice::AfXdpDevice(AfXdpConfig config, journal::Journal& journal, OnTrouble on_trouble)
+    : config_(std::move(config)),
+      journal_(journal),
+      on_trouble_(std::move(on_trouble)),
+      mailer_([this] { return State(); }) {}
 
 absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(
-    AfXdpConfig config, journal::Journal& journal, std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
-  std::unique_ptr<AfXdpDevice> device(new AfXdpDevice(std::move(config), journal));
+    AfXdpConfig config, journal::Journal& journal, std::unique_ptr<linux_sys::EthtoolIoctl> ioctl,
+    OnTrouble on_trouble) {
+  if (absl::Status status = CheckUsable(config); !status.ok()) return status;
+  std::unique_ptr<AfXdpDevice> device(
+      new AfXdpDevice(std::move(config), journal, std::move(on_trouble)));
   if (absl::Status status = device->TakeNetdev(std::move(ioctl)); !status.ok()) return status;
   if (absl::Status status = device->ChooseSteering(); !status.ok()) return status;
   if (absl::Status status = device->AttachProgram(); !status.ok()) return status;
   device->ChooseZeroCopy();
-  if (absl::Status status = device->FillInfo(); !status.ok()) return status;
+  device->FillInfo();
   return device;
+}
+
+absl::Status AfXdpDevice::CheckUsable(const AfXdpConfig& config) {
+  if (LayoutIn(config) == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("layout ", kLayout, " is not loaded, or not among the device's 'layouts'"));
+  }
+  const auto link = linux_sys::NetdevLink::Open(config.netns, config.netdev);
+  if (!link.ok()) return link.status();
+  const absl::StatusOr<linux_sys::NetdevFacts> facts = (*link)->GetFacts();
+  if (!facts.ok()) return facts.status();
+  return linux_sys::RunInNetns(config.netns, [&] {
+    return CheckNoProgram(static_cast<uint32_t>(facts->index), config.netdev);
+  });
 }
 
 absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
@@ -52,21 +80,26 @@ absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> io
     if (!opened.ok()) return opened;
     netns_ = absl::StrCat("/proc/self/fd/", netns_fd_.get());
   }
-  absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> ethtool =
-      linux_sys::EthtoolLink::Open(netns_, config_.netdev, std::move(ioctl));
-  if (!ethtool.ok()) return ethtool.status();
-  ethtool_ = *std::move(ethtool);
   absl::StatusOr<std::unique_ptr<NetdevWatcher>> watch =
       NetdevWatcher::Open(netns_, config_.netdev, [this] { Look(); });
   if (!watch.ok()) return watch.status();
+  absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> ethtool =
+      linux_sys::EthtoolLink::Open(netns_, config_.netdev, std::move(ioctl), (*watch)->ifindex());
+  if (!ethtool.ok()) return ethtool.status();
+  ethtool_ = *std::move(ethtool);
   watch_ = *std::move(watch);
   watch_->Start();
   const absl::StatusOr<linux_sys::NetdevFacts> link = watch_->link().GetFacts();
   if (!link.ok()) return link.status();
   Look();
-  absl::StatusOr<std::unique_ptr<NetdevChanges>> changes = NetdevChanges::Open(
-      {.netns = config_.netns, .netdev = config_.netdev, .ifindex = watch_->ifindex()}, *ethtool_,
-      journal_);
+  // Where it is not to be had, names do.
+  const uint64_t cookie = linux_sys::NetnsCookie(netns_).value_or(0);
+  absl::StatusOr<std::unique_ptr<NetdevChanges>> changes =
+      NetdevChanges::Open({.netns = config_.netns,
+                           .netdev = config_.netdev,
+                           .ifindex = watch_->ifindex(),
+                           .netns_cookie = cookie},
+                          *ethtool_, journal_);
   if (!changes.ok()) return changes.status();
   changes_ = *std::move(changes);
   if (config_.channels) {
@@ -167,7 +200,7 @@ void AfXdpDevice::ChooseZeroCopy() {
   if (always) facts_.missing.emplace_back(lacks);
 }
 
-absl::Status AfXdpDevice::FillInfo() {
+void AfXdpDevice::FillInfo() {
   info_.name = config_.name;
   info_.backend = "af_xdp";
   const uint32_t most = config_.queues.value_or(UINT32_MAX);
@@ -183,15 +216,9 @@ absl::Status AfXdpDevice::FillInfo() {
     info_.rx_buffer_bytes = linux_sys::kMaxXskChunkBytes;
   }
   info_.protections = {device::Protection::kKernel};
-  for (const layout::VerifiedLayout& layout : config_.layouts) {
-    if (layout.name() != kLayout) continue;
-    info_.layouts = {layout};
-    info_.allowed = {Allowed(layout.message(), kernel_)};
-  }
-  if (info_.layouts.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("layout ", kLayout, " is not loaded, or not among the device's 'layouts'"));
-  }
+  const layout::VerifiedLayout& layout = *LayoutIn(config_);
+  info_.layouts = {layout};
+  info_.allowed = {Allowed(layout.message(), kernel_)};
   // Addresses are offsets into the UMEM.
   info_.iova_first = 0;
   info_.regions_adjoin = true;
@@ -217,7 +244,6 @@ absl::Status AfXdpDevice::FillInfo() {
   past_.rx.resize(info_.rx_queues);
   past_.tx.resize(info_.tx_queues);
   counters_ = past_;
-  return absl::OkStatus();
 }
 
 void AfXdpDevice::Look() {

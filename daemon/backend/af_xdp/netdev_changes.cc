@@ -1,121 +1,112 @@
 #include "daemon/backend/af_xdp/netdev_changes.h"
 
 #include <algorithm>
+#include <span>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/journal/field_reader.h"
 #include "daemon/linux/netdev_link.h"
+#include "daemon/linux/netns.h"
 
 namespace qsplit::af_xdp {
 namespace {
 
-// Records: a netdev as it was, and a rule of the daemon's in it.
-constexpr char kFormer[] = "netdev";
-constexpr char kRule[] = "netdev-rule";
-constexpr char kRuleField[] = "rule";
+// The kernel frees a queue some 30 ms after its socket was closed.
+constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr auto kPatience = std::chrono::milliseconds(300);
 
-void Put(const NetdevId& netdev, journal::Fields* fields) {
-  (*fields)["netns"] = netdev.netns;
-  (*fields)["netdev"] = netdev.netdev;
-  (*fields)["ifindex"] = absl::StrCat(netdev.ifindex);
-}
-
-absl::StatusOr<NetdevId> NetdevOf(const journal::Record& record, const char* kind) {
-  journal::FieldReader reader(record, kind);
-  NetdevId netdev{.netns = reader.Text("netns"),
-                  .netdev = reader.Text("netdev"),
-                  .ifindex = reader.Number<uint32_t>("ifindex")};
-  if (!reader.status().ok()) return reader.status();
-  return netdev;
-}
-
-journal::Fields RuleFields(const NetdevId& netdev, const linux_sys::NtupleRule& rule) {
-  journal::Fields fields{{kRuleField, linux_sys::ToText(std::span(&rule, 1))}};
-  Put(netdev, &fields);
-  return fields;
-}
-
-absl::Status Strike(journal::Journal& journal, const std::vector<journal::RecordId>& records) {
-  absl::Status first;
-  for (const journal::RecordId record : records) first.Update(journal.Done(record));
-  return first;
-}
-
-absl::StatusOr<linux_sys::NetdevFacts> LookAt(const NetdevId& netdev) {
-  auto link = linux_sys::NetdevLink::Open(netdev.netns, netdev.netdev);
-  if (!link.ok()) return link.status();
-  return (*link)->GetFacts();
-}
-
-// Undoes what stands in a record of kFormer, with the rules of the same netdev.
-absl::Status Undo(const journal::Record& record, journal::Journal& journal,
-                  const MakeIoctl& ioctl) {
-  const auto netdev = NetdevOf(record, kFormer);
-  if (!netdev.ok()) return netdev.status();
-  journal::Fields fields = record.fields;
-  for (const char* name : {"netns", "netdev", "ifindex"}) fields.erase(name);
-  const auto before = linux_sys::SteeringOfFields(fields);
-  if (!before.ok()) return before.status();
+// OK: nothing is left to undo, and nothing stands in the journal.
+absl::Status Undo(linux_sys::EthtoolLink& link, const NetdevRecords& records,
+                  journal::Journal& journal, std::chrono::milliseconds patience) {
   std::vector<linux_sys::NtupleRule> added;
-  std::vector<journal::RecordId> done{record.id};
-  for (const journal::Record& other : journal.Records(kRule)) {
-    const auto of = NetdevOf(other, kRule);
-    if (!of.ok()) return of.status();
-    if (!(*of == *netdev)) continue;
-    journal::FieldReader reader(other, kRule);
-    const auto rules = linux_sys::RulesOfText(reader.Text(kRuleField));
-    if (!rules.ok()) return rules.status();
-    added.insert(added.end(), rules->begin(), rules->end());
-    done.push_back(other.id);
+  for (const NetdevRecords::Rule& rule : records.rules) added.push_back(rule.rule);
+  const linux_sys::NetdevSteering before = records.before.value_or(linux_sys::NetdevSteering());
+  const auto until = std::chrono::steady_clock::now() + patience;
+  absl::Status status;
+  // With a netdev goes all that was changed of it.
+  while (!link.Gone() && !(status = linux_sys::RestoreSteering(link, before, added)).ok() &&
+         !link.Gone()) {
+    if (std::chrono::steady_clock::now() >= until) {
+      return absl::Status(
+          status.code(),
+          absl::StrCat("netdev ", records.netdev.netdev,
+                       " cannot be changed back; the next start or `qsplitd --clean` tries again: ",
+                       status.message()));
+    }
+    std::this_thread::sleep_for(kPause);
   }
-  const auto there = LookAt(*netdev);
-  // It has gone, and all that was changed with it; or another one has its name.
-  const bool gone = absl::IsNotFound(there.status()) ||
-                    (there.ok() && static_cast<uint32_t>(there->index) != netdev->ifindex);
-  if (gone) return Strike(journal, done);
-  if (!there.ok()) return there.status();
-  const auto link =
-      linux_sys::EthtoolLink::Open(netdev->netns, netdev->netdev, ioctl ? ioctl() : nullptr);
-  if (!link.ok()) return link.status();
-  absl::Status status = linux_sys::RestoreSteering(**link, *before, added);
-  return status.ok() ? Strike(journal, done) : status;
+  return Strike(journal, records);
+}
+
+// NOT_FOUND: it is gone, or its namespace, and all that was changed with it.
+absl::StatusOr<std::unique_ptr<linux_sys::EthtoolLink>> Find(
+    const NetdevId& netdev, std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
+  std::string netns = netdev.netns;
+  if (netdev.netns_cookie == 0) {
+    // The number alone may be another one's, in another namespace of the name.
+    const auto there = linux_sys::NetdevLink::Open(netns, netdev.netdev);
+    if (!there.ok()) return there.status();
+    const absl::StatusOr<linux_sys::NetdevFacts> facts = (*there)->GetFacts();
+    if (!facts.ok()) return facts.status();
+    if (static_cast<uint32_t>(facts->index) != netdev.ifindex) return absl::NotFoundError("gone");
+  } else {
+    const absl::StatusOr<uint64_t> now = linux_sys::NetnsCookie(netns);
+    if (!now.ok() && !absl::IsNotFound(now.status())) return now.status();
+    if (now.value_or(0) != netdev.netns_cookie) {
+      absl::StatusOr<std::string> found = linux_sys::FindNetns(netdev.netns_cookie);
+      if (!found.ok()) return found.status();
+      netns = *std::move(found);
+    }
+  }
+  return linux_sys::EthtoolLink::Open(netns, netdev.netdev, std::move(ioctl), netdev.ifindex);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<NetdevChanges>> NetdevChanges::Open(const NetdevId& netdev,
                                                                    linux_sys::EthtoolLink& link,
-                                                                   journal::Journal& journal) {
-  std::unique_ptr<NetdevChanges> changes(new NetdevChanges(netdev, link, journal));
-  const std::string features[] = {linux_sys::kNtupleFeature};
-  absl::StatusOr<linux_sys::NetdevSteering> before = linux_sys::ReadSteering(link, features);
+                                                                   journal::Journal& journal,
+                                                                   std::string filters) {
+  std::unique_ptr<NetdevChanges> changes(new NetdevChanges(link, journal, std::move(filters)));
+  changes->records_ = RecordsOf(journal, netdev);
+  if (changes->records_.before) return changes;
+  absl::StatusOr<linux_sys::NetdevSteering> before =
+      linux_sys::ReadSteering(link, std::span(&changes->filters_, 1));
   if (!before.ok()) return before.status();
-  // Rules of an administrator stay where they are: nothing here takes them away.
-  before->rules.clear();
-  changes->before_ = *std::move(before);
+  changes->records_.before = *std::move(before);
   return changes;
 }
 
 absl::Status NetdevChanges::Note() {
-  if (record_) return absl::OkStatus();
-  journal::Fields fields = linux_sys::ToFields(before_);
-  Put(netdev_, &fields);
-  const absl::StatusOr<journal::RecordId> record = journal_.Add(kFormer, std::move(fields));
-  if (record.ok()) record_ = *record;
+  if (!records_.former.empty()) return absl::OkStatus();
+  const absl::StatusOr<journal::RecordId> record =
+      AddFormer(journal_, records_.netdev, *records_.before);
+  if (record.ok()) records_.former.push_back(*record);
   return record.status();
 }
 
-NetdevChanges::~NetdevChanges() {
-  if (!record_) return;
-  std::vector<linux_sys::NtupleRule> added;
-  std::vector<journal::RecordId> done{*record_};
-  for (const auto& [location, rule] : added_) {
-    added.push_back(rule.rule);
-    done.push_back(rule.record);
+// Between the two the older record holds.
+absl::Status NetdevChanges::NoteAgain() {
+  if (records_.former.empty()) return absl::OkStatus();
+  NetdevRecords old{.netdev = netdev()};
+  old.former.swap(records_.former);
+  absl::Status status = Note();
+  if (status.ok()) return Strike(journal_, old);
+  old.former.swap(records_.former);
+  return status;
+}
+
+NetdevChanges::~NetdevChanges() { Restore({}).IgnoreError(); }
+
+absl::Status NetdevChanges::Restore(std::chrono::milliseconds patience) {
+  if (records_.empty()) return absl::OkStatus();
+  absl::Status status = Undo(link_, records_, journal_, patience);
+  if (status.ok()) {
+    records_.former.clear();
+    records_.rules.clear();
   }
-  const absl::Status back = linux_sys::RestoreSteering(link_, before_, added);
-  if (back.ok() || absl::IsNotFound(back)) Strike(journal_, done).IgnoreError();
+  return status;
 }
 
 absl::Status NetdevChanges::SetChannels(uint32_t queues) {
@@ -128,7 +119,7 @@ absl::Status NetdevChanges::SetChannels(uint32_t queues) {
   const bool combined = most.combined != 0;
   const uint32_t limit = combined ? most.combined : std::min(most.rx, most.tx);
   if (queues > limit) {
-    return absl::OutOfRangeError(absl::StrCat("netdev ", netdev_.netdev, " can have ", limit,
+    return absl::OutOfRangeError(absl::StrCat("netdev ", netdev().netdev, " can have ", limit,
                                               " channels, not ", queues, "; lower 'channels'"));
   }
   linux_sys::ChannelCounts wish = channels->now;
@@ -138,58 +129,88 @@ absl::Status NetdevChanges::SetChannels(uint32_t queues) {
   return link_.SetChannels(wish);
 }
 
+bool NetdevChanges::FiltersAreOurs() const {
+  const auto found = records_.before->features.find(filters_);
+  return found != records_.before->features.end() && !found->second;
+}
+
 absl::Status NetdevChanges::TurnOnFilters() {
-  const auto filters = before_.features.find(linux_sys::kNtupleFeature);
-  if (filters == before_.features.end() || filters->second) return absl::OkStatus();
+  if (!FiltersAreOurs()) return absl::OkStatus();
   if (absl::Status status = Note(); !status.ok()) return status;
-  return link_.SetFeature(linux_sys::kNtupleFeature, true);
+  return link_.SetFeature(filters_, true);
+}
+
+absl::Status NetdevChanges::TurnBackFilters() {
+  return FiltersAreOurs() ? link_.SetFeature(filters_, false) : absl::OkStatus();
+}
+
+absl::StatusOr<linux_sys::RssState> NetdevChanges::ReadTable() {
+  absl::StatusOr<linux_sys::RssState> rss = link_.GetRss();
+  if (!rss.ok()) return rss;
+  const bool others = table_ && *table_ != rss->table;
+  table_ = rss->table;
+  if (!others || !records_.before->rss) return rss;
+  records_.before->rss->table = rss->table;
+  if (absl::Status status = NoteAgain(); !status.ok()) return status;
+  return rss;
 }
 
 absl::Status NetdevChanges::SetTable(const std::vector<uint32_t>& table) {
   if (absl::Status status = Note(); !status.ok()) return status;
-  return link_.SetRss(table);
+  absl::Status status = link_.SetRss(table);
+  if (status.ok()) table_ = table;
+  return status;
 }
 
 absl::Status NetdevChanges::AddRule(const linux_sys::NtupleRule& rule) {
   if (absl::Status status = Note(); !status.ok()) return status;
-  absl::StatusOr<journal::RecordId> record = journal_.Add(kRule, RuleFields(netdev_, rule));
+  absl::StatusOr<journal::RecordId> record = af_xdp::AddRule(journal_, netdev(), rule);
   if (!record.ok()) return record.status();
   const absl::StatusOr<uint32_t> location = link_.InsertRule(rule);
   if (!location.ok()) {
     journal_.Done(*record).IgnoreError();
     return location.status();
   }
-  Added added{*record, rule};
+  NetdevRecords::Rule added{*record, rule};
   // Drivers show some rules in another form, by which it is known again.
   const absl::StatusOr<linux_sys::NtupleRule> shown = link_.GetRule(*location);
   if (shown.ok() && !linux_sys::SameRule(*shown, rule)) {
-    const absl::StatusOr<journal::RecordId> again =
-        journal_.Add(kRule, RuleFields(netdev_, *shown));
+    const absl::StatusOr<journal::RecordId> again = af_xdp::AddRule(journal_, netdev(), *shown);
     if (again.ok()) {
       added = {*again, *shown};
       journal_.Done(*record).IgnoreError();
     }
   }
-  added_[*location] = added;
+  added.rule.location = *location;
+  records_.rules.push_back(added);
   return absl::OkStatus();
 }
 
 absl::Status NetdevChanges::RemoveRule(uint32_t location) {
-  const auto found = added_.find(location);
-  if (found == added_.end()) {
+  // The newest: an older one there is of a daemon before this, and somebody has taken it away.
+  const auto found = std::find_if(
+      records_.rules.rbegin(), records_.rules.rend(),
+      [location](const NetdevRecords::Rule& rule) { return rule.rule.location == location; });
+  if (found == records_.rules.rend()) {
     return absl::NotFoundError(absl::StrCat("no rule of the daemon's at location ", location));
   }
   absl::Status status = link_.DeleteRule(location);
   if (absl::IsNotFound(status)) status = absl::OkStatus();  // with its netdev
-  if (status.ok()) status = journal_.Done(found->second.record);
-  if (status.ok()) added_.erase(found);
+  if (status.ok()) status = journal_.Done(found->record);
+  if (status.ok()) records_.rules.erase(std::next(found).base());
   return status;
 }
 
 std::vector<absl::Status> UndoLeftovers(journal::Journal& journal, const MakeIoctl& ioctl) {
   std::vector<absl::Status> left;
-  for (const journal::Record& record : journal.Records(kFormer)) {
-    absl::Status status = Undo(record, journal, ioctl);
+  for (const NetdevRecords& records : ReadNetdevRecords(journal, &left)) {
+    const auto link = Find(records.netdev, ioctl ? ioctl() : nullptr);
+    absl::Status status = link.status();
+    if (link.ok()) {
+      status = Undo(**link, records, journal, kPatience);
+    } else if (absl::IsNotFound(status)) {
+      status = Strike(journal, records);
+    }
     if (!status.ok()) left.push_back(std::move(status));
   }
   return left;

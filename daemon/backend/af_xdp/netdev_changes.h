@@ -1,80 +1,79 @@
 // All that the daemon changes of a netdev and that outlives a process: channels, RSS table, ntuple
 // filters and rules.
 //
-//   Open: how it is ──► before the first change: in the journal ──► changes ──► the end: as it was
+//   Open: how it is ──► before the first change: in the journal ──► changes ──► Restore: as it was
 //   the daemon crashed ──► the next one: UndoLeftovers
 //
 // XDP programs and sockets are not among it: they end with the process. One thread at a time.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_CHANGES_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_CHANGES_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/backend/af_xdp/netdev_records.h"
 #include "daemon/journal/journal.h"
 #include "daemon/linux/ethtool_link.h"
-#include "daemon/linux/netdev_steering.h"
 
 namespace qsplit::af_xdp {
 
-// Which netdev, for the journal; the index tells whether the one of that name is still the same.
-struct NetdevId {
-  std::string netns;
-  std::string netdev;
-  uint32_t ifindex = 0;
-
-  bool operator==(const NetdevId&) const = default;
-};
-
 class NetdevChanges {
  public:
-  // Link and journal outlive it.
-  static absl::StatusOr<std::unique_ptr<NetdevChanges>> Open(const NetdevId& netdev,
-                                                             linux_sys::EthtoolLink& link,
-                                                             journal::Journal& journal);
-  // All is as it was. What cannot be changed back stays in the journal.
+  // Link, which is opened with the index, and journal outlive it. If the journal says already how
+  // the netdev was, for nobody could undo that yet, this is what it goes back to. `filters`: the
+  // feature without which some NICs take no ntuple rules.
+  static absl::StatusOr<std::unique_ptr<NetdevChanges>> Open(
+      const NetdevId& netdev, linux_sys::EthtoolLink& link, journal::Journal& journal,
+      std::string filters = linux_sys::kNtupleFeature);
+  // As Restore, without patience.
   ~NetdevChanges();
   NetdevChanges(const NetdevChanges&) = delete;
   NetdevChanges& operator=(const NetdevChanges&) = delete;
 
-  const NetdevId& netdev() const { return netdev_; }
+  const NetdevId& netdev() const { return records_.netdev; }
   linux_sys::EthtoolLink& link() const { return link_; }
-  // As it was when it was opened.
-  const linux_sys::NetdevSteering& before() const { return before_; }
+
+  // All is as it was; a netdev that has been removed is left to itself, and so is another one of
+  // its name. What the kernel refuses is tried for so long: it refuses fewer channels than AF_XDP
+  // sockets use, and lets go of sockets some time after they were closed. On an error the rest
+  // stays, and stands in the journal.
+  absl::Status Restore(std::chrono::milliseconds patience);
 
   // `queues` of each direction. OUT_OF_RANGE: it cannot have so many. UNIMPLEMENTED: it has no
   // channels. Otherwise as EthtoolLink.
   absl::Status SetChannels(uint32_t queues);
   // Ntuple filters, where they are off and can be turned on.
   absl::Status TurnOnFilters();
+  // And off again, where they were.
+  absl::Status TurnBackFilters();
+  // The RSS table as it is. Where it is not what was read or set here last, it is the wish of
+  // somebody else, and what Restore brings back.
+  absl::StatusOr<linux_sys::RssState> ReadTable();
   absl::Status SetTable(const std::vector<uint32_t>& table);
   absl::Status AddRule(const linux_sys::NtupleRule& rule);
   absl::Status RemoveRule(uint32_t location);
 
  private:
-  struct Added {
-    journal::RecordId record = 0;
-    linux_sys::NtupleRule rule{};
-  };
-
-  NetdevChanges(NetdevId netdev, linux_sys::EthtoolLink& link, journal::Journal& journal)
-      : netdev_(std::move(netdev)), link_(link), journal_(journal) {}
+  NetdevChanges(linux_sys::EthtoolLink& link, journal::Journal& journal, std::string filters)
+      : link_(link), journal_(journal), filters_(std::move(filters)) {}
+  // Whether filters are not on by themselves, and can be turned on.
+  bool FiltersAreOurs() const;
   absl::Status Note();
+  absl::Status NoteAgain();
 
-  const NetdevId netdev_;
   linux_sys::EthtoolLink& link_;
   journal::Journal& journal_;
-  linux_sys::NetdevSteering before_;
-  std::optional<journal::RecordId> record_;  // of `before_`
-  std::map<uint32_t, Added> added_;          // by the NIC's location
+  const std::string filters_;
+  NetdevRecords records_;                       // `before` also when nothing has been changed yet
+  std::optional<std::vector<uint32_t>> table_;  // as last read or set
 };
 
 // Who answers ethtool's ioctls, instead of the kernel; null: the kernel.

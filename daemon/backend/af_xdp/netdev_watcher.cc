@@ -30,7 +30,9 @@ void NetdevWatcher::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
-NetdevWatcher::~NetdevWatcher() {
+NetdevWatcher::~NetdevWatcher() { Stop(); }
+
+void NetdevWatcher::Stop() {
   if (!thread_.joinable()) return;
   linux_sys::SignalEventFd(stop_.get());
   thread_.join();

@@ -19,7 +19,8 @@ namespace qsplit::af_xdp {
 
 class NetdevWatcher {
  public:
-  // On the watcher's thread; must not destroy it.
+  // On the watcher's thread; must not stop or destroy it. Whoever finds the watcher through a
+  // pointer there calls Stop before that pointer goes.
   using OnChange = std::function<void()>;
 
   // `netns` as RunInNetns. NOT_FOUND: no such netdev there. `on_change` is called after each
@@ -29,6 +30,8 @@ class NetdevWatcher {
                                                              OnChange on_change);
   // From now on the owner of this is told; changes since Open are not missed.
   void Start();
+  // Nobody is told any more: a call that is under way is waited for. Once is enough, twice no harm.
+  void Stop();
   ~NetdevWatcher();
   NetdevWatcher(const NetdevWatcher&) = delete;
   NetdevWatcher& operator=(const NetdevWatcher&) = delete;

@@ -1,5 +1,6 @@
 #include "daemon/backend/af_xdp/netdevs.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -8,7 +9,9 @@
 namespace qsplit::af_xdp {
 namespace {
 
-constexpr auto kLookEvery = std::chrono::milliseconds(500);
+constexpr std::chrono::milliseconds kLookEvery(500);
+// A NIC may lose its link for seconds when its channels are changed.
+constexpr std::chrono::milliseconds kLongestPause(64'000);
 
 std::shared_ptr<device::Device> StandIn(const AfXdpConfig& plan, const std::string& why) {
   device::DeviceInfo info;
@@ -37,14 +40,31 @@ Netdevs::~Netdevs() {
   if (thread_.joinable()) thread_.join();
 }
 
+absl::StatusOr<std::shared_ptr<AfXdpDevice>> Netdevs::Make(Place& place) {
+  if (absl::Status status = AfXdpDevice::CheckUsable(place.plan); !status.ok()) {
+    // Nothing was changed, and another netdev or another program is another case.
+    place.pause = {};
+    place.not_before = {};
+    return status;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (now < place.not_before) return absl::UnavailableError(place.why);
+  absl::StatusOr<std::unique_ptr<AfXdpDevice>> made =
+      AfXdpDevice::Create(place.plan, journal_, nullptr, on_trouble_);
+  place.pause = made.ok() ? std::chrono::milliseconds(0)
+                          : std::clamp(2 * place.pause, kLookEvery, kLongestPause);
+  place.not_before = now + place.pause;
+  if (!made.ok()) return made.status();
+  return std::shared_ptr<AfXdpDevice>(*std::move(made));
+}
+
 // Null: as before it cannot be used, for the same reason.
 std::shared_ptr<device::Device> Netdevs::Try(Place& place) {
-  absl::StatusOr<std::unique_ptr<AfXdpDevice>> made = AfXdpDevice::Create(place.plan, journal_);
+  absl::StatusOr<std::shared_ptr<AfXdpDevice>> made = Make(place);
   if (made.ok()) {
-    std::shared_ptr<AfXdpDevice> device = *std::move(made);
-    place.device = device;
+    place.device = *made;
     place.why.clear();
-    return device;
+    return *std::move(made);
   }
   if (made.status().message() == place.why) return nullptr;
   place.why = std::string(made.status().message());

@@ -2,13 +2,15 @@
 // be had yet, or no longer.
 //
 //   Start ──► each is an AfXdpDevice, or stands there and says why it cannot be used
-//   Watch ──► now and then those that could not be had are tried again; one whose netdev has gone
-//             stands there and says so, until there is one of its name again
+//   Watch ──► now and then those that could not be had are tried again, the more seldom the more
+//             often they were changed in vain; one whose netdev has gone stands there and says so,
+//             until there is one of its name again
 //
 // Start, Watch and the destructor: one thread. A device that is made belongs to whoever has it.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEVS_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEVS_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -27,9 +29,6 @@ namespace qsplit::af_xdp {
 
 class Netdevs {
  public:
-  // Told of what goes wrong where nobody waits for an answer: the device's name, and what.
-  using OnTrouble = std::function<void(const std::string&, const absl::Status&)>;
-
   // The journal outlives this and every device.
   Netdevs(std::vector<AfXdpConfig> plans, journal::Journal& journal, OnTrouble on_trouble);
   ~Netdevs();
@@ -49,8 +48,12 @@ class Netdevs {
     AfXdpConfig plan;
     std::weak_ptr<AfXdpDevice> device;  // none: it cannot be used, for this reason
     std::string why;
+    // After the netdev was changed in vain.
+    std::chrono::steady_clock::time_point not_before{};
+    std::chrono::milliseconds pause{0};
   };
 
+  absl::StatusOr<std::shared_ptr<AfXdpDevice>> Make(Place& place);
   std::shared_ptr<device::Device> Try(Place& place);
   void Look(Place& place, const OnFound& on_found);
   void Run(const OnFound& on_found);

@@ -11,29 +11,35 @@ namespace qsplit::af_xdp {
 
 absl::StatusOr<std::unique_ptr<NicSteering>> NicSteering::Take(uint32_t queues,
                                                                NetdevChanges& changes) {
-  std::unique_ptr<NicSteering> nic(new NicSteering(changes));
-  if (absl::Status status = nic->FindTable(queues); !status.ok()) return status;
+  std::unique_ptr<NicSteering> nic(new NicSteering(queues, changes));
+  if (absl::Status status = nic->FindTable(); !status.ok()) return status;
   // Where they are off; some drivers have them on without saying so.
   if (absl::Status status = changes.TurnOnFilters(); !status.ok()) return status;
-  if (absl::Status status = nic->FindPlaces(); !status.ok()) return status;
+  if (absl::Status status = nic->FindPlaces(); !status.ok()) return nic->Useless(std::move(status));
   return nic;
 }
 
-absl::Status NicSteering::FindTable(uint32_t queues) {
-  const absl::StatusOr<linux_sys::RssState> rss = changes_.link().GetRss();
+absl::Status NicSteering::Useless(absl::Status why) {
+  // What fails here stands in the journal, and is done in the end.
+  changes_.TurnBackFilters().IgnoreError();
+  return why;
+}
+
+absl::Status NicSteering::FindTable() {
+  const absl::StatusOr<linux_sys::RssState> rss = changes_.ReadTable();
   if (!rss.ok()) return rss.status();
   const bool known = std::all_of(rss->table.begin(), rss->table.end(),
-                                 [queues](uint32_t queue) { return queue < queues; });
+                                 [this](uint32_t queue) { return queue < queues_; });
   if (rss->table.empty() || !known) {
     return absl::UnimplementedError(absl::StrCat("netdev ", changes_.netdev().netdev,
-                                                 " has no RSS table of its ", queues, " queues"));
+                                                 " has no RSS table of its ", queues_, " queues"));
   }
-  if (queues == 1) {
+  if (queues_ == 1) {
     return absl::UnimplementedError(absl::StrCat("netdev ", changes_.netdev().netdev,
                                                  " has one queue, which must stay in its RSS "
                                                  "table"));
   }
-  rss_ = backend::Rss(queues, static_cast<uint32_t>(rss->table.size()), /*inside=*/true);
+  rss_ = backend::Rss(queues_, static_cast<uint32_t>(rss->table.size()), /*inside=*/true);
   return rss_.Set({.indirection = rss->table, .key = rss_.key()});
 }
 
@@ -71,9 +77,9 @@ absl::Status NicSteering::TryUdpRule() {
   rule.action.queue = 0;
   absl::Status status = AddRule(rule);
   if (status.ok()) return RemoveRule(rule.location);
-  return absl::UnimplementedError(
+  return Useless(absl::UnimplementedError(
       absl::StrCat("netdev ", changes_.netdev().netdev,
-                   " takes no ntuple rule by UDP port: ", status.message()));
+                   " takes no ntuple rule by UDP port: ", status.message())));
 }
 
 absl::Status NicSteering::WriteTable() {
@@ -87,14 +93,25 @@ absl::Status NicSteering::WriteTable() {
 }
 
 absl::Status NicSteering::Leave(std::span<const uint32_t> queues) {
+  if (queues.empty()) return absl::OkStatus();
+  if (out_.empty()) {
+    if (absl::Status status = FindTable(); !status.ok()) return status;
+  }
   const backend::Rss before = rss_;
   rss_.Leave(queues);
   absl::Status status = WriteTable();
-  if (!status.ok()) rss_ = before;
+  if (status.ok()) {
+    out_.insert(queues.begin(), queues.end());
+  } else {
+    rss_ = before;
+  }
   return status;
 }
 
 absl::Status NicSteering::Return(std::span<const uint32_t> queues) {
+  size_t back = 0;
+  for (const uint32_t queue : queues) back += out_.erase(queue);
+  if (back == 0) return absl::OkStatus();
   rss_.Return(queues);
   return WriteTable();
 }

@@ -4,13 +4,15 @@
 //   Leave(queues): out of the RSS table ──► rules bring packets there ──► Return(queues): back in
 //   it
 //
-// Rules of an administrator keep their places, and win or lose by location as they did. It changes
-// the NIC through NetdevChanges alone. One thread at a time.
+// Rules of an administrator keep their places, and win or lose by location as they did. So does a
+// table that he sets while no queue is out; one that he sets while queues are is overwritten. It
+// changes the NIC through NetdevChanges alone. One thread at a time.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NIC_STEERING_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_NIC_STEERING_H_
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -32,7 +34,7 @@ class NicSteering {
   uint32_t rule_capacity() const { return static_cast<uint32_t>(places_.size()); }
 
   // Whether it takes a rule by UDP port, which many drivers do not: one is put in, and taken out.
-  // UNIMPLEMENTED: it does not.
+  // UNIMPLEMENTED: it does not, and this is of no use any more.
   absl::Status TryUdpRule();
 
   // RESOURCE_EXHAUSTED: no queue would be left in the RSS table.
@@ -44,14 +46,18 @@ class NicSteering {
   absl::Status RemoveRule(uint32_t location);
 
  private:
-  explicit NicSteering(NetdevChanges& changes) : changes_(changes) {}
+  NicSteering(uint32_t queues, NetdevChanges& changes) : queues_(queues), changes_(changes) {}
 
-  absl::Status FindTable(uint32_t queues);
+  absl::Status FindTable();
   absl::Status FindPlaces();
+  // Filters are as they were.
+  absl::Status Useless(absl::Status why);
   absl::Status WriteTable();
 
+  const uint32_t queues_;
   NetdevChanges& changes_;
   backend::Rss rss_{0, 0, true};
+  std::set<uint32_t> out_;        // of the table
   std::vector<uint32_t> places_;  // the NIC's locations, by ours
 };
 

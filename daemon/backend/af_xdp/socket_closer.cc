@@ -14,13 +14,15 @@ constexpr auto kPause = std::chrono::milliseconds(1);
 
 SocketCloser::SocketCloser() : thread_([this] { Run(); }) {}
 
-SocketCloser::~SocketCloser() {
+SocketCloser::~SocketCloser() { Stop(); }
+
+void SocketCloser::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void SocketCloser::Take(std::unique_ptr<SocketLease> lease) {

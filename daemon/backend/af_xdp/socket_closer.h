@@ -18,7 +18,6 @@ namespace qsplit::af_xdp {
 class SocketCloser {
  public:
   SocketCloser();
-  // Closes what is left.
   ~SocketCloser();
   SocketCloser(const SocketCloser&) = delete;
   SocketCloser& operator=(const SocketCloser&) = delete;
@@ -26,6 +25,9 @@ class SocketCloser {
   // Nothing is received by the sockets any more. They are closed when nobody else in this process
   // has their descriptors, or after a moment.
   void Take(std::unique_ptr<SocketLease> lease);
+
+  // Closes what is left, and takes no more. Twice does no harm.
+  void Stop();
 
  private:
   void Run();

@@ -102,15 +102,16 @@ class FrameLane {
   }
 
   dataplane::CacheLineVector<uint8_t> memory_;
-  // The writer's.
+  // The writer's; written for each frame.
   alignas(dataplane::kCacheLineBytes) uint64_t produced_ = 0;
   uint64_t consumed_seen_ = 0;
-  std::atomic<uint64_t> published_{0};
-  // The reader's.
+  // What both look at once for each round: the writer at asleep_, just behind its store.
+  alignas(dataplane::kCacheLineBytes) std::atomic<uint64_t> published_{0};
+  std::atomic<bool> asleep_{false};
+  // The reader's; written for each frame. The writer looks at consumed_ where the lane seems full.
   alignas(dataplane::kCacheLineBytes) uint64_t consume_ = 0;
   uint64_t published_seen_ = 0;
   std::atomic<uint64_t> consumed_{0};
-  std::atomic<bool> asleep_{false};
 };
 
 }  // namespace qsplit::softnic

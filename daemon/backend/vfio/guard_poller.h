@@ -19,13 +19,15 @@
 #include "daemon/guard/guarded_queue.h"
 #include "daemon/guard/rate_limit.h"
 #include "daemon/linux/owned_fd.h"
+#include "dataplane/cache_line.h"
 
 namespace qsplit::vfio {
 
 struct GuardedSide;
 
-// A guarded queue, and how its client learns of what happens there.
-struct GuardedEnd {
+// A guarded queue, and how its client learns of what happens there. On cache lines of its own: its
+// neighbours may be another thread's.
+struct alignas(dataplane::kCacheLineBytes) GuardedEnd {
   explicit GuardedEnd(guard::GuardedQueue made) : queue(std::move(made)) {}
 
   guard::GuardedQueue queue;

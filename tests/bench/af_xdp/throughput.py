@@ -39,10 +39,11 @@ WARMING_SECONDS = 0.3
 SETTLING_SECONDS = 0.2  # after a run: the kernel frees a queue some 30 ms after its socket has gone
 ADDRESS = "10.88.0.10/32"  # the packets'; the netdev has it for the UDP socket alone
 WAYS = {
-    "qsplit": "qsplit lease, uid 65534 without a capability",
+    "qsplit": "qsplit lease, uid 65534 without a capability, a rule for one UDP port",
     "qsplit_queue": "qsplit lease, a rule for all packets",
     "qsplit_polling": "qsplit lease, device with busy_poll",
-    "libxdp": "AF_XDP socket of libxdp, its own XDP program",
+    "libxdp": "AF_XDP socket of libxdp, its own XDP program, for all packets",
+    "libxdp_port": "AF_XDP socket of libxdp, a program for one UDP port written by hand",
     "libxdp_polling": "AF_XDP socket of libxdp, SO_PREFER_BUSY_POLL",
     "testpmd": "DPDK testpmd, net_af_xdp, busy polling as is its default",
     "tpacket3": "AF_PACKET, TPACKET_V3 ring",

@@ -38,6 +38,7 @@ constexpr struct {
     {"qsplit_queue", ReceiveQueueByQsplit, SendByQsplit},
     {"qsplit_polling", ReceiveByQsplit, SendByQsplit},
     {"libxdp", ReceiveByLibxdp, SendByLibxdp},
+    {"libxdp_port", ReceivePortByLibxdp, SendByLibxdp},
     {"libxdp_polling", ReceiveByLibxdpPolling, SendByLibxdp},
     {"tpacket3", ReceiveByTpacket3, SendByTpacket3},
     {"udp", ReceiveByUdp, SendByUdp},

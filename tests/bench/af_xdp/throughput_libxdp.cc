@@ -1,5 +1,7 @@
 // Through an AF_XDP socket of libxdp with the program that libxdp brings along, as its documents
-// and examples use it: need-wakeup, buffers of 2048 bytes, rings of 2048.
+// and examples use it: need-wakeup, buffers of 2048 bytes, rings of 2048. Or with a program for one
+// UDP port, written by hand.
+#include <bpf/libbpf.h>
 #include <net/if.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -8,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "tests/bench/af_xdp/throughput_frame.h"
@@ -35,7 +38,7 @@ struct Xsk {
   xsk_ring_cons completion{}, rx{};
   std::vector<uint64_t> free;  // addresses of buffers that are ours
 
-  Xsk(const Place& place, bool receives) {
+  Xsk(const Place& place, bool receives, bool loads_program) {
     const size_t bytes = size_t{kBuffers} * kBufferBytes;
     void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -52,7 +55,7 @@ struct Xsk {
     xsk_socket_config config{};
     config.rx_size = kSlots;
     config.tx_size = kSlots;
-    config.libxdp_flags = receives ? 0 : XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD;
+    config.libxdp_flags = loads_program ? 0 : XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD;
     config.bind_flags = XDP_USE_NEED_WAKEUP;
     if (xsk_socket__create(&socket, place.netdev, place.queue, umem, receives ? &rx : nullptr,
                            receives ? nullptr : &tx, &config) != 0) {
@@ -82,8 +85,36 @@ void PreferPolling(int fd) {
   }
 }
 
-void Receive(const Place& place, Window& window, bool polling) {
-  Xsk xsk(place, true);
+// Hands packets of kPort to the socket for as long as it is there.
+class PortProgram {
+ public:
+  PortProgram(const Place& place, xsk_socket* socket)
+      : object_(bpf_object__open_file(QSPLIT_PORT_PROGRAM, nullptr)) {
+    if (object_ == nullptr || bpf_object__load(object_) != 0) Die(QSPLIT_PORT_PROGRAM);
+    const int sockets = bpf_object__find_map_fd_by_name(object_, "sockets");
+    if (xsk_socket__update_xskmap(socket, sockets) != 0) Die("xsk_socket__update_xskmap");
+    link_ = bpf_program__attach_xdp(bpf_object__find_program_by_name(object_, "one_port"),
+                                    static_cast<int>(::if_nametoindex(place.netdev)));
+    if (link_ == nullptr) Die("bpf_program__attach_xdp");
+  }
+  ~PortProgram() {
+    bpf_link__destroy(link_);
+    bpf_object__close(object_);
+  }
+  PortProgram(const PortProgram&) = delete;
+  PortProgram& operator=(const PortProgram&) = delete;
+
+ private:
+  bpf_object* object_;
+  bpf_link* link_ = nullptr;
+};
+
+enum class Steering { kQueue, kPort };
+
+void Receive(const Place& place, Window& window, Steering steering, bool polling) {
+  Xsk xsk(place, true, steering == Steering::kQueue);
+  std::optional<PortProgram> program;
+  if (steering == Steering::kPort) program.emplace(place, xsk.socket);
   if (polling) PreferPolling(xsk.fd());
   uint32_t at = 0;
   if (xsk_ring_prod__reserve(&xsk.fill, kSlots, &at) != kSlots) Die("fill ring", "too small");
@@ -113,11 +144,18 @@ void Receive(const Place& place, Window& window, bool polling) {
 
 }  // namespace
 
-void ReceiveByLibxdp(const Place& place, Window& window) { Receive(place, window, false); }
-void ReceiveByLibxdpPolling(const Place& place, Window& window) { Receive(place, window, true); }
+void ReceiveByLibxdp(const Place& place, Window& window) {
+  Receive(place, window, Steering::kQueue, false);
+}
+void ReceiveByLibxdpPolling(const Place& place, Window& window) {
+  Receive(place, window, Steering::kQueue, true);
+}
+void ReceivePortByLibxdp(const Place& place, Window& window) {
+  Receive(place, window, Steering::kPort, false);
+}
 
 void SendByLibxdp(const Place& place) {
-  Xsk xsk(place, false);
+  Xsk xsk(place, false, false);
   const Frame frame = MakeFrame(kNobody);
   SayReady();
   while (stop == 0) {

@@ -86,6 +86,7 @@ void ReceiveQueueByQsplit(const Place& place, Window& window);
 void SendByQsplit(const Place& place);
 void ReceiveByLibxdp(const Place& place, Window& window);
 void ReceiveByLibxdpPolling(const Place& place, Window& window);
+void ReceivePortByLibxdp(const Place& place, Window& window);
 void SendByLibxdp(const Place& place);
 void ReceiveByTpacket3(const Place& place, Window& window);
 void SendByTpacket3(const Place& place);

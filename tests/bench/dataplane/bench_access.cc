@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/bench/dataplane/contest.h"
+#include "tests/bench/dataplane/hand_simd_rx.h"
 #include "tests/bench/dataplane/rx_contest.h"
 #include "tests/bench/dataplane/rx_peers.h"
 #include "tests/bench/dataplane/tx_rings.h"
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
       {"intel.ice.flex", ReceiveContest<HandIceRx, IcePeer>},
       {"mellanox.mlx5", ReceiveContest<HandMlx5Rx, Mlx5Peer>},
       {"virtio.packed", ReceiveContest<HandVirtioRx, VirtioPeer>},
+      {"intel.ixgbe.advanced", SimdContest<HandIxgbeRx, HandIxgbeSimdRx, IxgbePeer>},
       {"intel.ixgbe.advanced", LineRateContest<IxgbePeer>},
       {"intel.ice.flex", LineRateContest<IcePeer>},
       {"mellanox.mlx5", LineRateContest<Mlx5Peer>},

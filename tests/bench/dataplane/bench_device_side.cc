@@ -7,8 +7,6 @@
 //
 // Medians of 9 runs (--quick: 3) in ns; --rows: lines of measure, value, unit, how, of some
 // layouts.
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -25,6 +23,8 @@
 #include "dataplane/rx_driver.h"
 #include "dataplane/tx_device.h"
 #include "dataplane/tx_driver.h"
+#include "tests/bench/command_line.h"
+#include "tests/bench/processor.h"
 #include "tests/unit/dataplane/queue_memory.h"
 #include "tests/unit/dataplane/test_ring.h"
 
@@ -207,37 +207,24 @@ void Print(const Row& row, bool rows) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  bool rows = false;
-  std::string only;
-  for (const char* const arg : std::span(argv, static_cast<size_t>(argc)).subspan(1)) {
-    if (std::string_view(arg) == "--quick") {
-      quick = true;
-    } else if (std::string_view(arg) == "--rows") {
-      rows = true;
-    } else {
-      only = arg;
-    }
-  }
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(0, &cpus);
-  (void)sched_setaffinity(0, sizeof cpus, &cpus);
-  if (!rows) {
+  const bench::CommandLine line(argc, argv);
+  bench::RunOn(0);
+  if (!line.rows) {
     std::printf("%-24s %-9s", "ns for each packet", "");
     for (const char* const name : kModeNames) std::printf("  %15s", name);
     std::printf("\n");
   }
   for (const dataplane::testing::NamedLayout& named : dataplane::testing::ShippedLayouts()) {
     const v1::Layout& message = named.layout->message();
-    if (!only.empty() && named.layout->name() != only) continue;
-    if (rows && std::ranges::find(kInRows, named.layout->name()) == std::end(kInRows)) continue;
+    if (!line.Wants(named.layout->name())) continue;
+    if (line.rows && std::ranges::find(kInRows, named.layout->name()) == std::end(kInRows))
+      continue;
     for (int q = 0; q < message.queues_size(); ++q) {
       const v1::Direction direction = message.queues(q).direction();
       if (direction == v1::DIRECTION_COMMAND) continue;
       Row row{named.layout->name(), direction == v1::DIRECTION_RECEIVE, {}};
       bool driven = true;
-      for (int run = 0; run < (quick ? 3 : 9) && driven; ++run) {
+      for (int run = 0; run < line.Runs() && driven; ++run) {
         for (size_t mode = 0; mode < kModeCount; ++mode) {
           const auto queue = static_cast<uint32_t>(q);
           const double ns = row.receive ? Receive(*named.layout, queue, kModes[mode])
@@ -246,7 +233,7 @@ int main(int argc, char** argv) {
           row.runs[mode].push_back(ns);
         }
       }
-      if (driven) Print(row, rows);
+      if (driven) Print(row, line.rows);
     }
   }
   return 0;

@@ -22,10 +22,11 @@ struct Result {
   double median_ns = 0;
   double least_ns = 0;
   double most_ns = 0;
-  double ratio = 0;  // of the median to the first contender's
+  double ratio = 0;  // of the median to that of the one that is compared with
 };
 
-// The first contender is what the others are compared with. rounds: at least 7.
+// All are compared with the fastest of those whose name begins with "by hand"; where none does,
+// with the first. rounds: at least 7.
 std::vector<Result> Contest(const std::string& name, const std::vector<Contender>& contenders,
                             uint32_t rounds);
 void Print(const std::vector<Result>& results);

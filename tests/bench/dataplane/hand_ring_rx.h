@@ -36,20 +36,26 @@ class HandMlx5Rx {
   }
 
   uint32_t Post(std::span<const RxBuffer> buffers) {
-    const auto most =
-        static_cast<uint32_t>(std::min<size_t>(buffers.size(), q_.slot_count - outstanding()));
     const Queue q = q_;
-    uint32_t* const cookies = cookies_.data();
+    const auto most =
+        static_cast<uint32_t>(std::min<size_t>(buffers.size(), q.slot_count - outstanding()));
+    const RxBuffer* __restrict buffer = buffers.data();
+    const uint32_t first = posted_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const RxBuffer& buffer = buffers[done];
-      if (buffer.bytes < q.buffer_bytes) break;
-      const uint32_t at = (posted_ + done) & (q.slot_count - 1);
-      StoreRelaxed<uint64_t>(q.entries + size_t{at} * 64 + 8,
-                             __builtin_bswap64(buffer.address.value));
-      cookies[at] = buffer.cookie;
+    while (done < most) {
+      const uint32_t at = (first + done) & (q.slot_count - 1);
+      const uint32_t end = done + std::min(most - done, q.slot_count - at);
+      std::byte* address = q.entries + size_t{at} * 64 + 8;
+      uint32_t* __restrict cookie = cookies_.data() + at;
+      for (; done < end && buffer->bytes >= q.buffer_bytes; ++done) {
+        StoreRelaxed<uint64_t>(address, __builtin_bswap64(buffer->address.value));
+        *cookie++ = buffer->cookie;
+        address += 64;
+        ++buffer;
+      }
+      if (done < end) break;
     }
-    posted_ += done;
+    posted_ = first + done;
     return done;
   }
   void Publish() { StoreRelease<uint32_t>(q_.received, __builtin_bswap32(posted_ & 0xffff)); }
@@ -91,7 +97,7 @@ class HandMlx5Rx {
       const uint64_t tag = uint64_t{__builtin_bswap16(static_cast<uint16_t>(flags >> 16))} << 48;
       Put(to, cookie | bytes << 32,
           meaning.present | ((uint64_t{__builtin_bswap32(hash)} << 32 | 1) & hashed),
-          meaning.states | (tag & meaning.vlan_mask));
+          meaning.states & (tag | kStates));
     });
   }
 
@@ -101,17 +107,21 @@ class HandMlx5Rx {
   uint32_t Take(std::span<RxCompletion> out, F&& take) {
     const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding()));
     const Queue q = q_;
-    const uint32_t* const cookies = cookies_.data();
+    RxCompletion* __restrict to = out.data();
     const uint32_t first = taken_;
     uint32_t count = 0;
-    for (; count < most; ++count) {
+    while (count < most) {
       const uint32_t at = (first + count) & (q.slot_count - 1);
-      const std::byte* cqe = q.completions + size_t{at} * 64;
-      const auto op_own = LoadAcquire<uint8_t>(cqe + 63);
+      const uint32_t end = count + std::min(most - count, q.slot_count - at);
       // MLX5_CQE_RESP_SEND, and the owner bit of this turn.
-      const uint32_t turn = ((first + count) & q.slot_count) != 0 ? 1 : 0;
-      if ((op_own & 0xf1) != (0x20 | turn)) break;
-      take(cqe, cookies[at], q.buffer_bytes, &out[count]);
+      const uint32_t expected = 0x20 | (((first + count) & q.slot_count) != 0 ? 1 : 0);
+      const std::byte* cqe = q.completions + size_t{at} * 64;
+      const uint32_t* __restrict cookie = cookies_.data() + at;
+      for (; count < end && (LoadAcquire<uint8_t>(cqe + 63) & 0xf1) == expected; ++count) {
+        take(cqe, *cookie++, q.buffer_bytes, to++);
+        cqe += 64;
+      }
+      if (count < end) break;
     }
     taken_ = first + count;
     if (count != 0) {
@@ -154,31 +164,39 @@ class HandVirtioRx {
   explicit HandVirtioRx(const Queue& queue) : q_(queue), buffers_(queue.slot_count) {}
 
   uint32_t Post(std::span<const RxBuffer> buffers) {
-    const auto most =
-        static_cast<uint32_t>(std::min<size_t>(buffers.size(), q_.slot_count - outstanding_));
     const Queue q = q_;
-    Buffer* const posted = buffers_.data();
+    const auto most =
+        static_cast<uint32_t>(std::min<size_t>(buffers.size(), q.slot_count - outstanding_));
+    const RxBuffer* __restrict buffer = buffers.data();
     std::byte* held = held_;
     uint64_t available = available_;
     uint32_t at = produce_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const RxBuffer& buffer = buffers[done];
-      if (buffer.bytes < q.buffer_bytes) break;
+    while (done < most) {
+      const uint32_t end = done + std::min(most - done, q.slot_count - at);
       std::byte* slot = q.slots + size_t{at} * 16;
-      StoreRelaxed<uint64_t>(slot, buffer.address.value);
-      const uint64_t rest = q.buffer_bytes | uint64_t{at} << 32 | available;
-      if (held == nullptr) [[unlikely]] {
-        held = slot + 8;
-        held_word_ = rest;
-      } else {
-        StoreRelaxed<uint64_t>(slot + 8, rest);
+      Buffer* __restrict posted = buffers_.data() + at;
+      uint64_t rest = q.buffer_bytes | uint64_t{at} << 32 | available;
+      at -= done;
+      for (; done < end && buffer->bytes >= q.buffer_bytes; ++done) {
+        StoreRelaxed<uint64_t>(slot, buffer->address.value);
+        if (held == nullptr) [[unlikely]] {
+          held = slot + 8;
+          held_word_ = rest;
+        } else {
+          StoreRelaxed<uint64_t>(slot + 8, rest);
+        }
+        *posted++ = {buffer->memory, buffer->cookie};
+        rest += uint64_t{1} << 32;
+        slot += 16;
+        ++buffer;
       }
-      posted[at] = {buffer.memory, buffer.cookie};
-      if (++at == q.slot_count) {
+      at += done;
+      if (at == q.slot_count) {
         at = 0;
         available ^= kTurn;
       }
+      if (done < end) break;
     }
     held_ = held;
     available_ = available;
@@ -232,25 +250,38 @@ class HandVirtioRx {
   uint32_t Take(std::span<RxCompletion> out, F&& take) {
     const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
     const Queue q = q_;
-    const Buffer* const posted = buffers_.data();
+    RxCompletion* __restrict to = out.data();
     uint64_t turn = used_;
     uint32_t at = consume_;
     uint32_t count = 0;
-    for (; count < most; ++count) {
-      const auto used = LoadAcquire<uint64_t>(q.slots + size_t{at} * 16 + 8);
-      if ((used & kTurn) != turn || (used >> 32 & 0xffff) != at) break;
-      const Buffer& buffer = posted[at];
-      const auto head = LoadRelaxed<uint8_t>(buffer.memory);
-      const auto buffers = LoadRelaxed<uint16_t>(buffer.memory + 10);
-      const uint32_t bytes = std::min(static_cast<uint32_t>(used), q.buffer_bytes);
-      if (buffers != 1 || bytes < kHeader) [[unlikely]] {
-        break;  // a packet of several buffers
+    while (count < most) {
+      const uint32_t end = count + std::min(most - count, q.slot_count - at);
+      const std::byte* word = q.slots + size_t{at} * 16 + 8;
+      const Buffer* __restrict posted = buffers_.data() + at;
+      // The turn's bits and the number.
+      auto expected = static_cast<uint32_t>(turn >> 32 | at);
+      at -= count;
+      for (; count < end; ++count) {
+        const auto used = LoadAcquire<uint64_t>(word);
+        if ((used >> 32 & (kTurn >> 32 | 0xffff)) != expected) break;
+        const Buffer buffer = *posted;
+        const auto head = LoadRelaxed<uint8_t>(buffer.memory);
+        const auto buffers = LoadRelaxed<uint16_t>(buffer.memory + 10);
+        const uint32_t bytes = std::min(static_cast<uint32_t>(used), q.buffer_bytes);
+        if (buffers != 1 || bytes < kHeader) [[unlikely]] {
+          break;  // a packet of several buffers
+        }
+        take(buffer, bytes - kHeader, head, to++);
+        ++posted;
+        ++expected;
+        word += 16;
       }
-      take(buffer, bytes - kHeader, head, &out[count]);
-      if (++at == q.slot_count) {
+      at += count;
+      if (at == q.slot_count) {
         at = 0;
         turn ^= kTurn;
       }
+      if (count < end) break;
     }
     used_ = turn;
     consume_ = at;

@@ -19,6 +19,7 @@
 
 #include "dataplane/barriers.h"
 #include "dataplane/rx_driver.h"
+#include "tests/bench/dataplane/two_words.h"
 
 namespace qsplit::bench {
 
@@ -39,7 +40,8 @@ struct HandQueue {
   uint32_t buffer_bytes;
 };
 
-// What both have: slots of so many bytes in a ring with a tail register.
+// What both have: slots of so many bytes in a ring with a tail register. Loops go to the ring's
+// end and on from its begin, with all that they need in locals: a store might change a member.
 template <uint32_t kSlotBytes>
 class HandRing {
  public:
@@ -52,19 +54,30 @@ class HandRing {
 
   // As RxDriver::Post, buffers whose addresses are even and that are long enough.
   uint32_t Post(std::span<const RxBuffer> buffers) {
+    const uint32_t slot_count = slot_count_;
+    const uint32_t buffer_bytes = buffer_bytes_;
     const auto most =
-        static_cast<uint32_t>(std::min<size_t>(buffers.size(), slot_count_ - 1 - outstanding_));
+        static_cast<uint32_t>(std::min<size_t>(buffers.size(), slot_count - 1 - outstanding_));
+    const RxBuffer* __restrict buffer = buffers.data();
     uint32_t at = produce_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const RxBuffer& buffer = buffers[done];
-      if (buffer.bytes < buffer_bytes_) break;
+    while (done < most) {
+      const uint32_t end = done + std::min(most - done, slot_count - at);
       std::byte* slot = slots_ + size_t{at} * kSlotBytes;
-      StoreRelaxed<uint64_t>(slot, buffer.address.value);
-      for (uint32_t i = 8; i < kSlotBytes; i += 8) StoreRelaxed<uint64_t>(slot + i, 0);
-      cookies_[at] = buffer.cookie;
-      if (++at == slot_count_) at = 0;
+      uint32_t* __restrict cookie = cookies_.data() + at;
+      at -= done;
+      for (; done < end && buffer->bytes >= buffer_bytes; ++done) {
+        StoreBoth(slot, buffer->address.value, 0);
+        if constexpr (kSlotBytes == 32) StoreBoth(slot + 16, 0, 0);
+        *cookie++ = buffer->cookie;
+        slot += kSlotBytes;
+        ++buffer;
+      }
+      at += done;
+      if (at == slot_count) at = 0;
+      if (done < end) break;
     }
+    static_assert(kSlotBytes == 16 || kSlotBytes == 32);
     produce_ = at;
     outstanding_ += done;
     return done;
@@ -72,6 +85,34 @@ class HandRing {
   void Publish() { StoreRelease<uint32_t>(tail_, produce_); }
 
  protected:
+  // take(slot, cookie, buffer_bytes, to): false: not complete, or none for this loop.
+  template <typename F>
+  uint32_t Take(std::span<RxCompletion> out, F&& take) {
+    const uint32_t slot_count = slot_count_;
+    const uint32_t buffer_bytes = buffer_bytes_;
+    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
+    RxCompletion* __restrict to = out.data();
+    uint32_t at = consume_;
+    uint32_t count = 0;
+    while (count < most) {
+      const uint32_t end = count + std::min(most - count, slot_count - at);
+      const std::byte* slot = slots_ + size_t{at} * kSlotBytes;
+      const uint32_t* __restrict cookie = cookies_.data() + at;
+      at -= count;
+      for (; count < end && take(slot, *cookie, buffer_bytes, to); ++count) {
+        slot += kSlotBytes;
+        ++cookie;
+        ++to;
+      }
+      at += count;
+      if (at == slot_count) at = 0;
+      if (count < end) break;
+    }
+    consume_ = at;
+    outstanding_ -= count;
+    return count;
+  }
+
   std::byte* slots_;
   uint32_t slot_count_;
   std::byte* tail_;
@@ -105,16 +146,19 @@ struct FlagMeaning {
   ChecksumState l4 = ChecksumState::kUnknown;
   uint16_t vlan_mask = 0;
 
+  // `states`: with ones where the tag stands, if there is one.
   struct Words {
     uint64_t present = 0;
     uint64_t states = 0;
-    uint64_t vlan_mask = 0;
   };
   constexpr Words AsWords() const {
-    return {present, static_cast<uint64_t>(l3) << 24 | static_cast<uint64_t>(l4) << 32,
-            uint64_t{vlan_mask} << 48};
+    return {present, static_cast<uint64_t>(l3) << 24 | static_cast<uint64_t>(l4) << 32 |
+                         uint64_t{vlan_mask} << 48};
   }
 };
+inline constexpr uint64_t kStates = (uint64_t{1} << 48) - 1;  // and behind them, the tag
+inline constexpr uint64_t kNoHash = UINT32_MAX;               // and behind it, the hash
+
 template <size_t N>
 constexpr std::array<FlagMeaning::Words, N> AsWords(const std::array<FlagMeaning, N>& flags) {
   std::array<FlagMeaning::Words, N> words{};
@@ -128,24 +172,16 @@ class HandIxgbeRx : public HandRing<16> {
   using HandRing::HandRing;
 
   uint32_t Poll(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 16;
+    return Take(out, [](const std::byte* slot, uint32_t cookie, uint32_t room, RxCompletion* to) {
       const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;  // DD, EOP
       const auto info = LoadRelaxed<uint64_t>(slot);
-      if ((info & 1u << 15) != 0) [[unlikely]] {
-        break;  // an EtherType filter matched: flags mean other things
-      }
-      RxCompletion& c = out[count];
-      c.cookie = cookies_[at];
-      c.length = std::min<uint32_t>(status >> 32 & 0xffff, buffer_bytes_);
+      if (!IsOurs(status, info)) return false;
+      RxCompletion& c = *to;
+      c.cookie = cookie;
+      c.length = std::min<uint32_t>(status >> 32 & 0xffff, room);
       c.offset = 0;
       c.first = c.last = true;
-      // VP, UDPCS, L4CS, IPCS and L4E, IPE
-      const FlagMeaning& flags = kFlags[(status >> 3 & 15) | (status >> 26 & 0x30)];
+      const FlagMeaning& flags = kFlags[FlagsOf(status)];
       const uint32_t hash_mask = kHashMask[info & 15];
       RxMetadata m;
       m.present.bits = flags.present | (hash_mask & static_cast<uint32_t>(RxField::kHash));
@@ -154,39 +190,31 @@ class HandIxgbeRx : public HandRing<16> {
       m.l4_checksum = flags.l4;
       m.vlan_tci = static_cast<uint16_t>(status >> 48) & flags.vlan_mask;
       c.meta = m;
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      return true;
+    });
   }
 
   // The same, a completion put together as words.
   uint32_t PollInWords(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 16;
+    return Take(out, [](const std::byte* slot, uint32_t cookie, uint64_t room, RxCompletion* to) {
       const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;
       const auto info = LoadRelaxed<uint64_t>(slot);
-      if ((info & 1u << 15) != 0) [[unlikely]] {
-        break;
-      }
-      const FlagMeaning::Words& flags = kFlagWords[(status >> 3 & 15) | (status >> 26 & 0x30)];
-      const uint64_t length = std::min<uint64_t>(status >> 32 & 0xffff, buffer_bytes_);
-      const uint64_t hash = (info >> 32 << 32 | 1) & kHashWords[info & 15];
-      Put(&out[count], cookies_[at] | length << 32, flags.present | hash,
-          flags.states | (status & flags.vlan_mask));
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      if (!IsOurs(status, info)) return false;
+      const FlagMeaning::Words& flags = kFlagWords[FlagsOf(status)];
+      const uint64_t length = std::min<uint64_t>(status >> 32 & 0xffff, room);
+      const uint64_t hash = (info | kNoHash) & kHashWords[info & 15];
+      Put(to, cookie | length << 32, flags.present | hash, flags.states & (status | kStates));
+      return true;
+    });
   }
 
- private:
+ protected:
+  // DD, EOP; not an EtherType filter's, for which flags mean other things.
+  static bool IsOurs(uint64_t status, uint64_t info) {
+    return (status & 3) == 3 && (info & 1u << 15) == 0;
+  }
+  // VP, UDPCS, L4CS, IPCS and L4E, IPE
+  static uint32_t FlagsOf(uint64_t status) { return (status >> 3 & 15) | (status >> 26 & 0x30); }
   static constexpr std::array<FlagMeaning, 64> kFlags = [] {
     std::array<FlagMeaning, 64> flags{};
     for (uint32_t i = 0; i < 64; ++i) {
@@ -213,7 +241,7 @@ class HandIxgbeRx : public HandRing<16> {
   }();
   static constexpr std::array<uint64_t, 16> kHashWords = [] {
     std::array<uint64_t, 16> mask{};
-    for (uint32_t type = 1; type < 15; ++type) mask[type] = UINT64_MAX;
+    for (uint32_t type = 1; type < 15; ++type) mask[type] = ~kNoHash | 1;
     return mask;
   }();
 };
@@ -224,18 +252,14 @@ class HandIceRx : public HandRing<32> {
   using HandRing::HandRing;
 
   uint32_t Poll(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 32;
+    return Take(out, [](const std::byte* slot, uint32_t cookie, uint32_t room, RxCompletion* to) {
       const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;  // DD, EOF
+      if ((status & 3) != 3) return false;  // DD, EOF
       const auto head = LoadRelaxed<uint64_t>(slot);
       const auto status1 = LoadRelaxed<uint64_t>(slot + 16);
-      RxCompletion& c = out[count];
-      c.cookie = cookies_[at];
-      c.length = std::min<uint32_t>(head >> 32 & 0x3fff, buffer_bytes_);
+      RxCompletion& c = *to;
+      c.cookie = cookie;
+      c.length = std::min<uint32_t>(head >> 32 & 0x3fff, room);
       c.offset = 0;
       c.first = c.last = true;
       // L3L4P, IPE, L4E
@@ -255,39 +279,29 @@ class HandIceRx : public HandRing<32> {
       const auto inner = static_cast<uint32_t>(status1 >> 48);
       m.vlan_tci = static_cast<uint16_t>(second != 0 ? inner : outer);
       c.meta = m;
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      return true;
+    });
   }
 
-  // The same, a completion put together as words.
+  // The same, a completion put together as words; what the first tag and the hash say of
+  // themselves comes from the table too.
   uint32_t PollInWords(std::span<RxCompletion> out) {
-    const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
-    uint32_t at = consume_;
-    uint32_t count = 0;
-    for (; count < most; ++count) {
-      const std::byte* slot = slots_ + size_t{at} * 32;
+    return Take(out, [](const std::byte* slot, uint32_t cookie, uint64_t room, RxCompletion* to) {
       const auto status = LoadAcquire<uint64_t>(slot + 8);
-      if ((status & 3) != 3) break;
+      if ((status & 3) != 3) return false;
       const auto head = LoadRelaxed<uint64_t>(slot);
       const auto status1 = LoadRelaxed<uint64_t>(slot + 16);
-      const FlagMeaning::Words& flags = kFlagWords[status >> 3 & 7];
-      const uint64_t first = status >> 13 & 1;
-      const uint64_t second = status1 >> 11 & 1;
-      const uint64_t valid = status >> 12 & 1;
-      const uint64_t length = std::min<uint64_t>(head >> 32 & 0x3fff, buffer_bytes_);
-      const uint64_t outer = (status << 32 & (0 - first));
-      const uint64_t tag = (second != 0 ? status1 : outer) >> 48 << 48;
-      const uint64_t hash = (status >> 32 << 32 | 1) & (0 - valid);
-      Put(&out[count], cookies_[at] | length << 32, flags.present | (first | second) << 2 | hash,
-          flags.states | tag);
-      if (++at == slot_count_) at = 0;
-    }
-    consume_ = at;
-    outstanding_ -= count;
-    return count;
+      const FlagMeaning::Words& flags = kFlagWords[(status >> 3 & 7) | (status >> 9 & 0x18)];
+      const uint64_t length = std::min<uint64_t>(head >> 32 & 0x3fff, room);
+      uint64_t present = flags.present & (status | kNoHash);
+      uint64_t states = flags.states & (status << 32 | kStates);
+      if ((status1 & 1u << 11) != 0) {
+        present |= static_cast<uint64_t>(RxField::kVlanTci);
+        states = (states & kStates) | (status1 & ~kStates);
+      }
+      Put(to, cookie | length << 32, present, states);
+      return true;
+    });
   }
 
  private:
@@ -301,7 +315,19 @@ class HandIceRx : public HandRing<32> {
     }
     return flags;
   }();
-  static constexpr auto kFlagWords = AsWords(kFlags);
+  // By kFlags' bits, RSS_VALID and L2TAG1P; `present` with ones where the hash stands.
+  static constexpr auto kFlagWords = [] {
+    std::array<FlagMeaning::Words, 32> words{};
+    for (uint32_t i = 0; i < 32; ++i) {
+      const bool hashed = (i & 8) != 0, tagged = (i & 16) != 0;
+      FlagMeaning flags = kFlags[i & 7];
+      if (tagged) flags.vlan_mask = 0xffff;
+      if (tagged) flags.present |= static_cast<uint32_t>(RxField::kVlanTci);
+      words[i] = flags.AsWords();
+      if (hashed) words[i].present |= ~kNoHash | static_cast<uint64_t>(RxField::kHash);
+    }
+    return words;
+  }();
 };
 
 }  // namespace qsplit::bench

@@ -32,27 +32,42 @@ class HandTx {
 
   // As TxDriver::PushBurst and Publish. l2, l3: bytes of the headers.
   uint32_t Push(std::span<const TxPacket> packets, uint32_t l2, uint32_t l3) {
+    const uint32_t slot_count = slot_count_;
     const auto most =
-        static_cast<uint32_t>(std::min<size_t>(packets.size(), slot_count_ - 1 - in_use_));
+        static_cast<uint32_t>(std::min<size_t>(packets.size(), slot_count - 1 - in_use_));
     if (most == 0) return 0;
     if (Nic::kContext && (l2 != l2_ || l3 != l3_)) SetContext(l2, l3);
     const uint64_t flags = Nic::Flags(l2, l3);
+    const TxPacket* __restrict packet = packets.data();
     uint32_t at = produce_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const TxPacket& packet = packets[done];
-      if (packet.bytes - 1 >= Nic::kMaxBytes) break;
-      const uint64_t report = done + 1 == most ? Nic::kReport : 0;
-      std::byte* slot = slots_ + size_t{at} * 16;
-      dataplane::StoreRelaxed<uint64_t>(slot, packet.address.value);
-      dataplane::StoreRelaxed<uint64_t>(slot + 8, flags | report | Nic::Lengths(packet.bytes));
-      cookies_[at] = packet.cookie;
-      if (++at == slot_count_) at = 0;
+    std::byte* slot = nullptr;
+    uint64_t word = 0;
+    while (done < most) {
+      const uint32_t end = done + std::min(most - done, slot_count - at);
+      std::byte* next = slots_ + size_t{at} * 16;
+      uint32_t* __restrict cookie = cookies_.data() + at;
+      at -= done;
+      for (; done < end && packet->bytes - 1 < Nic::kMaxBytes; ++done) {
+        slot = next;
+        word = flags | Nic::Lengths(packet->bytes);
+        dataplane::StoreRelaxed<uint64_t>(slot, packet->address.value);
+        dataplane::StoreRelaxed<uint64_t>(slot + 8, word);
+        *cookie++ = packet->cookie;
+        next += 16;
+        ++packet;
+      }
+      at += done;
+      if (at == slot_count) at = 0;
+      if (done < end) break;
     }
     produce_ = at;
+    if (done == 0) return 0;
+    // The last one again: it is reported.
+    dataplane::StoreRelaxed<uint64_t>(slot + 8, word | Nic::kReport);
     in_use_ += done;
-    reports_[report_end_] = at == 0 ? slot_count_ - 1 : at - 1;
-    if (++report_end_ == slot_count_) report_end_ = 0;
+    reports_[report_end_] = at == 0 ? slot_count - 1 : at - 1;
+    if (++report_end_ == slot_count) report_end_ = 0;
     return done;
   }
   void Publish() { dataplane::StoreRelease<uint32_t>(tail_, produce_); }

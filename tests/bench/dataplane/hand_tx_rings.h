@@ -13,6 +13,7 @@
 
 #include "dataplane/barriers.h"
 #include "dataplane/tx_driver.h"
+#include "tests/bench/dataplane/two_words.h"
 #include "tests/bench/dataplane/tx_rings.h"
 
 namespace qsplit::bench {
@@ -46,23 +47,34 @@ class HandMlx5Tx {
     // Three pieces of 16 bytes.
     constexpr uint64_t kQueue = uint64_t{__builtin_bswap32(TxRings::kQueue << 8 | 3)} << 32;
     constexpr uint64_t kReport = 8u << 24;  // MLX5_WQE_CTRL_CQ_UPDATE
+    const TxPacket* __restrict packet = packets.data();
+    uint32_t produced = produced_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const TxPacket& packet = packets[done];
-      if (packet.bytes - 1 >= 0x7fffffff) break;
-      const uint32_t index = produced_ % kSlots;
-      std::byte* slot = slots_ + size_t{index} * kBytes;
-      // MLX5_OPCODE_SEND
-      last_ = kQueue | __builtin_bswap32((produced_ & 0xffff) << 8 | 0x0a);
-      StoreRelaxed<uint64_t>(slot, last_);
-      StoreRelaxed<uint64_t>(slot + 8, done + 1 == most ? kReport : 0);
-      StoreRelaxed<uint64_t>(slot + 16, kSums);
-      StoreRelaxed<uint64_t>(slot + 24, 0);
-      StoreRelaxed<uint64_t>(slot + 32, kKey | __builtin_bswap32(packet.bytes));
-      StoreRelaxed<uint64_t>(slot + 40, __builtin_bswap64(packet.address.value));
-      cookies_[index] = packet.cookie;
-      ++produced_;
+    std::byte* slot = nullptr;
+    uint64_t head = last_;
+    while (done < most) {
+      const uint32_t at = produced % kSlots;
+      const uint32_t end = done + std::min(most - done, kSlots - at);
+      std::byte* next = slots_ + size_t{at} * kBytes;
+      uint32_t* __restrict cookie = cookies_.data() + at;
+      for (; done < end && packet->bytes - 1 < 0x7fffffff; ++done) {
+        slot = next;
+        // MLX5_OPCODE_SEND
+        head = kQueue | __builtin_bswap32((produced & 0xffff) << 8 | 0x0a);
+        StoreBoth(slot, head, 0);
+        StoreBoth(slot + 16, kSums, 0);
+        StoreRelaxed<uint64_t>(slot + 32, kKey | __builtin_bswap32(packet->bytes));
+        StoreRelaxed<uint64_t>(slot + 40, __builtin_bswap64(packet->address.value));
+        *cookie++ = packet->cookie;
+        next += kBytes;
+        ++packet;
+        ++produced;
+      }
+      if (done < end) break;
     }
+    produced_ = produced;
+    last_ = head;
+    if (done != 0) StoreRelaxed<uint64_t>(slot + 8, kReport);
     return done;
   }
   void Publish() {
@@ -118,9 +130,7 @@ class HandVirtioTx {
         headers_(rings.scratch),
         bell_(rings.Cell(0)),
         no_notify_(rings.Cell(4)),
-        cookies_(kIds),
-        is_out_(kIds),
-        is_summed_(kIds),
+        ids_(kIds),
         free_(kIds) {
     for (uint32_t i = 0; i < kIds; ++i) free_[i] = kIds - 1 - i;
     free_count_ = kIds;
@@ -128,37 +138,47 @@ class HandVirtioTx {
 
   uint32_t Push(std::span<const TxPacket> packets) {
     const auto most = static_cast<uint32_t>(std::min<size_t>(packets.size(), free_count_));
+    const TxPacket* __restrict packet = packets.data();
+    Id* const ids = ids_.data();
+    const uint32_t* __restrict free = free_.data() + free_count_;
+    std::byte* const headers = headers_;
+    std::byte* held = held_;
     uint32_t at = produce_;
-    uint64_t flags = Flags(produce_wrap_);
+    uint64_t flags = produce_flags_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const TxPacket& packet = packets[done];
-      if (packet.bytes == 0) break;
-      const uint32_t id = free_[--free_count_];
-      cookies_[id] = packet.cookie;
-      is_out_[id] = 1;
-      std::byte* header = headers_ + size_t{id} * 16;
-      if (is_summed_[id] == 0) SumUp(id, header);
-      const uint64_t tag = uint64_t{id} << 32;
+    while (done < most) {
+      const uint32_t end = done + std::min(most - done, (kSlots - at) / 2);
       std::byte* slot = slots_ + size_t{at} * 16;
-      StoreRelaxed<uint64_t>(slot, TxRings::kScratchIova + uint64_t{id} * 16);
-      const uint64_t first = 12 | tag | flags | kNext;
-      if (held_ == nullptr) {
-        held_ = slot + 8;
-        held_word_ = first;
-      } else {
-        StoreRelaxed<uint64_t>(slot + 8, first);
+      at -= 2 * done;
+      for (; done < end && packet->bytes != 0; ++done) {
+        const uint32_t id = *--free;
+        if (!ids[id].is_summed) SumUp(headers + size_t{id} * 16);
+        ids[id] = {packet->cookie, true, true};
+        const uint64_t tagged = uint64_t{id} << 32 | flags;
+        const uint64_t first = 12 | tagged | kNext;
+        StoreRelaxed<uint64_t>(slot, TxRings::kScratchIova + uint64_t{id} * 16);
+        if (held == nullptr) [[unlikely]] {
+          held = slot + 8;
+          held_word_ = first;
+        } else {
+          StoreRelaxed<uint64_t>(slot + 8, first);
+        }
+        StoreRelaxed<uint64_t>(slot + 16, packet->address.value);
+        StoreRelaxed<uint64_t>(slot + 24, packet->bytes | tagged);
+        slot += 32;
+        ++packet;
       }
-      StoreRelaxed<uint64_t>(slot + 16, packet.address.value);
-      StoreRelaxed<uint64_t>(slot + 24, packet.bytes | tag | flags);
-      at += 2;
+      at += 2 * done;
       if (at == kSlots) {
         at = 0;
-        produce_wrap_ ^= 1;
-        flags = Flags(produce_wrap_);
+        flags ^= kTurn;
       }
+      if (done < end) break;
     }
+    held_ = held;
     produce_ = at;
+    produce_flags_ = flags;
+    free_count_ -= done;
     published_ += done;
     return done;
   }
@@ -173,22 +193,38 @@ class HandVirtioTx {
   }
 
   uint32_t Reclaim(std::span<uint32_t> cookies) {
+    const auto most = static_cast<uint32_t>(std::min<size_t>(cookies.size(), outstanding_));
+    uint32_t* __restrict to = cookies.data();
+    Id* const ids = ids_.data();
+    uint32_t* __restrict free = free_.data() + free_count_;
+    uint32_t at = consume_;
+    uint64_t used = consume_flags_;
     uint32_t count = 0;
-    while (count < cookies.size() && outstanding_ != 0) {
-      const auto word = LoadAcquire<uint64_t>(slots_ + size_t{consume_} * 16 + 8);
-      if ((word >> 48 & 0x8080) != (consume_wrap_ != 0 ? 0x8080 : 0)) break;
-      const uint32_t id = word >> 32 & 0xffff;
-      if (id >= kIds || is_out_[id] == 0) break;  // a broken device
-      is_out_[id] = 0;
-      cookies[count++] = cookies_[id];
-      free_[free_count_++] = id;
-      --outstanding_;
-      consume_ += 2;
-      if (consume_ == kSlots) {
-        consume_ = 0;
-        consume_wrap_ ^= 1;
+    while (count < most) {
+      const uint32_t end = count + std::min(most - count, (kSlots - at) / 2);
+      const std::byte* second = slots_ + size_t{at} * 16 + 8;
+      at -= 2 * count;
+      for (; count < end; ++count) {
+        const auto word = LoadAcquire<uint64_t>(second);
+        if ((word & kTurn) != used) break;
+        const uint32_t id = word >> 32 & 0xffff;
+        if (id >= kIds || !ids[id].is_out) break;  // a broken device
+        ids[id].is_out = false;
+        *to++ = ids[id].cookie;
+        *free++ = id;
+        second += 32;
       }
+      at += 2 * count;
+      if (at == kSlots) {
+        at = 0;
+        used ^= kTurn;
+      }
+      if (count < end) break;
     }
+    consume_ = at;
+    consume_flags_ = used;
+    free_count_ += count;
+    outstanding_ -= count;
     return count;
   }
 
@@ -196,32 +232,34 @@ class HandVirtioTx {
   static constexpr uint32_t kSlots = 2 * TxRings::kSlots;
   static constexpr uint32_t kIds = TxRings::kSlots;
   static constexpr uint64_t kNext = uint64_t{1} << 48;  // VRING_DESC_F_NEXT
-  // VRING_PACKED_DESC_F_AVAIL as the wrap counter, VRING_PACKED_DESC_F_USED its inverse.
-  static constexpr uint64_t Flags(uint32_t wrap) {
-    return (wrap != 0 ? uint64_t{0x80} : uint64_t{0x8000}) << 48;
-  }
-  void SumUp(uint32_t id, std::byte* header) {
+  // VRING_PACKED_DESC_F_AVAIL and _USED.
+  static constexpr uint64_t kAvailable = uint64_t{1} << 7 << 48;
+  static constexpr uint64_t kTurn = kAvailable | uint64_t{1} << 15 << 48;
+  // A packet that is under way by its number, and what the header of that number says.
+  struct Id {
+    uint32_t cookie = 0;
+    bool is_out = false;
+    bool is_summed = false;
+  };
+  static void SumUp(std::byte* header) {
     // VIRTIO_NET_HDR_F_NEEDS_CSUM, from byte 34 on, to 6 bytes behind it.
     const uint16_t words[6] = {1, 0, 0, 34, 6, 0};
     std::memcpy(header, words, sizeof words);
-    is_summed_[id] = 1;
   }
 
   std::byte* slots_;
   std::byte* headers_;
   std::byte* bell_;
   std::byte* no_notify_;
-  std::vector<uint32_t> cookies_;   // by number
-  std::vector<uint8_t> is_out_;     // by number
-  std::vector<uint8_t> is_summed_;  // by number: what its header says
-  std::vector<uint32_t> free_;      // numbers, a stack
+  std::vector<Id> ids_;
+  std::vector<uint32_t> free_;  // numbers, a stack
   uint32_t free_count_ = 0;
   uint32_t published_ = 0;  // packets that will be
   uint32_t outstanding_ = 0;
   uint32_t produce_ = 0;
-  uint32_t produce_wrap_ = 1;
   uint32_t consume_ = 0;
-  uint32_t consume_wrap_ = 1;
+  uint64_t produce_flags_ = kAvailable;  // of a descriptor that is offered in this turn
+  uint64_t consume_flags_ = kTurn;       // of one that is used in this turn
   // The word that hands over all of a burst.
   std::byte* held_ = nullptr;
   uint64_t held_word_ = 0;
@@ -246,17 +284,23 @@ class HandXdpTx {
     }
     const auto most = static_cast<uint32_t>(std::min<size_t>(
         {packets.size(), kSlots - (produced_ - consumed_), kSlots - 1 - (published_ - taken_)}));
+    const TxPacket* __restrict packet = packets.data();
+    const uint32_t first = produced_;
     uint32_t done = 0;
-    for (; done < most; ++done) {
-      const TxPacket& packet = packets[done];
-      if (packet.bytes == 0) break;
-      const uint32_t index = produced_ % kSlots;
-      std::byte* slot = slots_ + size_t{index} * 16;
-      StoreRelaxed<uint64_t>(slot, packet.address.value);
-      StoreRelaxed<uint64_t>(slot + 8, packet.bytes);
-      out_[index] = {packet.address.value, packet.cookie};
-      ++produced_;
+    while (done < most) {
+      const uint32_t at = (first + done) % kSlots;
+      const uint32_t end = done + std::min(most - done, kSlots - at);
+      std::byte* slot = slots_ + size_t{at} * 16;
+      TxPacket* __restrict out = out_.data() + at;
+      for (; done < end && packet->bytes != 0; ++done) {
+        StoreRelaxed<uint64_t>(slot, packet->address.value);
+        StoreRelaxed<uint64_t>(slot + 8, packet->bytes);
+        *out++ = *packet++;
+        slot += 16;
+      }
+      if (done < end) break;
     }
+    produced_ = first + done;
     return done;
   }
   void Publish() {
@@ -267,27 +311,30 @@ class HandXdpTx {
   }
   uint32_t Reclaim(std::span<uint32_t> cookies) {
     const auto end = LoadAcquire<uint32_t>(done_produced_at_);
-    uint32_t count = 0;
-    while (count < cookies.size() && done_count_ != end) {
-      const auto address =
-          dataplane::LoadRelaxed<uint64_t>(done_ + size_t{done_count_ % kSlots} * 8);
-      ++done_count_;
+    const std::byte* const ring = done_;
+    const TxPacket* const out = out_.data();
+    const uint32_t published = published_;
+    uint32_t* __restrict to = cookies.data();
+    uint32_t* const to_end = to + cookies.size();
+    uint32_t done = done_count_;
+    uint32_t taken = taken_;
+    while (to != to_end && done != end) {
+      const auto address = dataplane::LoadRelaxed<uint64_t>(ring + size_t{done++ % kSlots} * 8);
       // veth and most drivers complete in order; another order is not this loop's.
-      const Out& oldest = out_[taken_ % kSlots];
-      if (oldest.address != address || taken_ == published_) continue;
-      ++taken_;
-      cookies[count++] = oldest.cookie;
+      const TxPacket& oldest = out[taken % kSlots];
+      if (oldest.address.value != address || taken == published) [[unlikely]]
+        continue;
+      ++taken;
+      *to++ = oldest.cookie;
     }
-    StoreRelease<uint32_t>(done_consumed_at_, done_count_);
-    return count;
+    done_count_ = done;
+    taken_ = taken;
+    StoreRelease<uint32_t>(done_consumed_at_, done);
+    return static_cast<uint32_t>(to - cookies.data());
   }
 
  private:
   static constexpr uint32_t kSlots = TxRings::kSlots;
-  struct Out {
-    uint64_t address = 0;
-    uint32_t cookie = 0;
-  };
 
   std::byte* slots_;
   std::byte* done_;
@@ -296,7 +343,7 @@ class HandXdpTx {
   std::byte* flags_;
   std::byte* done_produced_at_;
   std::byte* done_consumed_at_;
-  std::vector<Out> out_;
+  std::vector<TxPacket> out_;
   // All run freely.
   uint32_t produced_ = 0;
   uint32_t published_ = 0;

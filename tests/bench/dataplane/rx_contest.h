@@ -18,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "dataplane/rx_driver.h"
@@ -121,54 +122,81 @@ class InWords : public Hand {
   uint32_t Poll(std::span<dataplane::RxCompletion> out) { return Hand::PollInWords(out); }
 };
 
-template <typename Hand, typename Peer>
-std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t rounds) {
-  const layout::VerifiedLayout layout = Load(layout_name);
-  using HandRun = RxRun<Hand, Peer>;
-  using LayoutRun = RxRun<dataplane::RxDriver, Peer>;
-  const auto hand =
-      std::make_shared<HandRun>([](auto& rings) { return Hand(rings.ForHand(kBufferBytes)); });
-  const auto words = std::make_shared<RxRun<InWords<Hand>, Peer>>(
-      [](auto& rings) { return InWords<Hand>(rings.ForHand(kBufferBytes)); });
-  const auto through = [&](dataplane::AccessMode mode) {
-    return std::make_shared<LayoutRun>([&](auto& rings) {
-      auto driver = dataplane::RxDriver::Create(layout, rings.View(),
+// Contenders for one receive queue. They all say the same of some bursts, or there is nothing to
+// compare.
+template <typename Peer>
+class RxContenders {
+ public:
+  explicit RxContenders(const std::string& layout_name)
+      : layout_name_(layout_name), layout_(Load(layout_name)) {}
+
+  template <typename Hand>
+  void AddByHand(const std::string& name) {
+    Add<Hand>(name, [](auto& rings) { return Hand(rings.ForHand(kBufferBytes)); });
+  }
+  void AddThroughLayout(const std::string& name, dataplane::AccessMode mode) {
+    Add<dataplane::RxDriver>(name, [&](auto& rings) {
+      auto driver = dataplane::RxDriver::Create(layout_, rings.View(),
                                                 {kWanted, kBufferBytes, kPacketBytes, mode})
                         .value();
       if (driver.Access().mode != mode) {
-        std::fprintf(stderr, "%s: %s\n", layout_name.c_str(),
+        std::fprintf(stderr, "%s: %s\n", layout_name_.c_str(),
                      driver.Access().why_not_compiled.ToString().c_str());
         std::exit(1);
       }
       return driver;
     });
-  };
-  const auto compiled = through(dataplane::AccessMode::kCompiled);
-  const auto interpreted = through(dataplane::AccessMode::kInterpreted);
-  const auto engine = through(dataplane::AccessMode::kEngine);
-  // They all say the same, or there is nothing to compare.
-  for (uint32_t i = 0; i < 2 * kBursts; ++i) {
-    const auto expected = hand->One();
-    const auto in_words = words->One();
-    if (!std::equal(expected.begin(), expected.end(), in_words.begin(), in_words.end(), Same)) {
-      std::fprintf(stderr, "%s: the loops by hand differ\n", layout_name.c_str());
-      std::exit(1);
-    }
-    for (const auto& other : {compiled, interpreted, engine}) {
-      const auto got = other->One();
+  }
+  std::vector<Result> Run(const std::string& name, uint32_t rounds) const {
+    return Contest(name, contenders_, rounds);
+  }
+
+ private:
+  template <typename Driver>
+  void Add(const std::string& name, const std::function<Driver(typename Peer::Rings&)>& make) {
+    const auto run = std::make_shared<RxRun<Driver, Peer>>(make);
+    const bool is_first = contenders_.empty();
+    for (uint32_t i = 0; i < 2 * kBursts; ++i) {
+      const auto got = run->One();
+      if (is_first) expected_.emplace_back(got.begin(), got.end());
+      const auto& expected = expected_[i];
       if (!std::equal(expected.begin(), expected.end(), got.begin(), got.end(), Same)) {
-        std::fprintf(stderr, "%s: the loop by hand says something else\n", layout_name.c_str());
+        std::fprintf(stderr, "%s: \"%s\" says something else than \"%s\"\n", layout_name_.c_str(),
+                     name.c_str(), contenders_.front().name.c_str());
         std::exit(1);
       }
     }
+    contenders_.push_back({name, [run] { return (*run)(); }});
   }
-  return Contest("receive, " + layout_name,
-                 {{"by hand, in words", [words] { return (*words)(); }},
-                  {"by hand, member by member", [hand] { return (*hand)(); }},
-                  {"compiled", [compiled] { return (*compiled)(); }},
-                  {"interpreted", [interpreted] { return (*interpreted)(); }},
-                  {"engine", [engine] { return (*engine)(); }}},
-                 rounds);
+
+  std::string layout_name_;
+  layout::VerifiedLayout layout_;
+  std::vector<Contender> contenders_;
+  std::vector<std::vector<dataplane::RxCompletion>> expected_;  // of the first one, by burst
+};
+
+template <typename Hand, typename Peer>
+std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t rounds) {
+  RxContenders<Peer> contenders(layout_name);
+  contenders.template AddByHand<InWords<Hand>>("by hand, in words");
+  contenders.template AddByHand<Hand>("by hand, member by member");
+  contenders.AddThroughLayout("compiled", dataplane::AccessMode::kCompiled);
+  contenders.AddThroughLayout("interpreted", dataplane::AccessMode::kInterpreted);
+  contenders.AddThroughLayout("engine", dataplane::AccessMode::kEngine);
+  return contenders.Run("receive, " + layout_name, rounds);
+}
+
+// Descriptors of 16 bytes that are written back: compiled access, which may use SIMD, against the
+// scalar loop; and a loop with SIMD by hand, where the processor has it.
+template <typename Hand, typename SimdHand, typename Peer>
+std::vector<Result> SimdContest(const std::string& layout_name, uint32_t rounds) {
+  RxContenders<Peer> contenders(layout_name);
+  contenders.template AddByHand<InWords<Hand>>("by hand, scalar");
+  contenders.AddThroughLayout("compiled", dataplane::AccessMode::kCompiled);
+  if constexpr (!std::is_void_v<SimdHand>) {
+    if (SimdHand::RunsHere()) contenders.template AddByHand<SimdHand>("with SIMD by hand");
+  }
+  return contenders.Run("receive, with SIMD, " + layout_name, rounds);
 }
 
 // One client core that does nothing but receive packets of 64 bytes and post buffers anew, against

@@ -14,6 +14,15 @@
 
 namespace qsplit::bench {
 
+// The view's next ring.
+inline dataplane::RingView& AddRing(std::byte* slots, uint32_t slot_count,
+                                    dataplane::QueueView* view) {
+  dataplane::RingView& ring = view->rings[view->ring_count++];
+  ring.slots = slots;
+  ring.slot_count = slot_count;
+  return ring;
+}
+
 // A ring of descriptors of 16 bytes that are completed in place, with a tail register: of each
 // burst the last one is.
 template <typename Nic>
@@ -31,10 +40,7 @@ class InPlace {
   };
 
   static void View(TxRings& rings, dataplane::QueueView* view) {
-    view->ring_count = 1;
-    view->rings[0].slots = rings.slots;
-    view->rings[0].slot_count = kPackets;
-    view->rings[0].producer_doorbells = {rings.Cell(0)};
+    AddRing(rings.slots, kPackets, view).producer_doorbells = {rings.Cell(0)};
   }
   void Complete(TxRings& rings, uint32_t packets) {
     at_ = (at_ + packets) % kPackets;
@@ -56,13 +62,8 @@ class Mlx5 {
   static constexpr bool kSums = true;
 
   static void View(TxRings& rings, dataplane::QueueView* view) {
-    view->ring_count = 2;
-    view->rings[0].slots = rings.slots;
-    view->rings[0].slot_count = TxRings::kSlots;
-    view->rings[0].producer_doorbells = {rings.Cell(0), rings.Cell(1)};
-    view->rings[1].slots = rings.done;
-    view->rings[1].slot_count = TxRings::kSlots;
-    view->rings[1].consumer_doorbells = {rings.Cell(2)};
+    AddRing(rings.slots, kPackets, view).producer_doorbells = {rings.Cell(0), rings.Cell(1)};
+    AddRing(rings.done, kPackets, view).consumer_doorbells = {rings.Cell(2)};
   }
   // Of the last packet only, which is reported.
   void Complete(TxRings& rings, uint32_t packets) {
@@ -87,11 +88,9 @@ class VirtioPacked {
   static constexpr bool kSums = true;
 
   static void View(TxRings& rings, dataplane::QueueView* view) {
-    view->ring_count = 1;
-    view->rings[0].slots = rings.slots;
-    view->rings[0].slot_count = 2 * TxRings::kSlots;
-    view->rings[0].producer_doorbells = {rings.Cell(0)};
-    view->rings[0].cells = {rings.Cell(5), rings.Cell(4)};
+    dataplane::RingView& ring = AddRing(rings.slots, 2 * kPackets, view);
+    ring.producer_doorbells = {rings.Cell(0)};
+    ring.cells = {rings.Cell(5), rings.Cell(4)};
     view->scratch = rings.scratch;
     view->scratch_iova = dataplane::Iova(TxRings::kScratchIova);
     view->scratch_bytes = sizeof rings.scratch;
@@ -123,13 +122,8 @@ class AfXdp {
   static constexpr bool kSums = false;
 
   static void View(TxRings& rings, dataplane::QueueView* view) {
-    view->ring_count = 2;
-    view->rings[0].slots = rings.slots;
-    view->rings[0].slot_count = TxRings::kSlots;
-    view->rings[0].cells = {rings.Cell(1), rings.Cell(2), rings.Cell(0)};
-    view->rings[1].slots = rings.done;
-    view->rings[1].slot_count = TxRings::kSlots;
-    view->rings[1].cells = {rings.Cell(4), rings.Cell(3)};
+    AddRing(rings.slots, kPackets, view).cells = {rings.Cell(1), rings.Cell(2), rings.Cell(0)};
+    AddRing(rings.done, kPackets, view).cells = {rings.Cell(4), rings.Cell(3)};
   }
   void Complete(TxRings& rings, uint32_t packets) {
     for (uint32_t i = 0; i < packets; ++i, ++count_) {

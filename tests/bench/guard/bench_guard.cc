@@ -9,9 +9,6 @@
 // from there; the guard polls each 10 us, and polls that moved something are timed. On one core
 // there is no such number. Each number is the least of several runs: others on the machine make it
 // larger, nothing smaller.
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -28,6 +25,7 @@
 #include "dataplane/queue_shape.h"
 #include "dataplane/ring_cells.h"
 #include "tests/bench/guard/queue_ends.h"
+#include "tests/bench/processor.h"
 #include "tests/unit/dataplane/test_ring.h"
 
 namespace {
@@ -163,19 +161,12 @@ double Alone(Ends& ends, Between& between, double seconds) {
   return stretches.Least();
 }
 
-void Pin(uint32_t cpu) {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(cpu, &cpus);
-  (void)pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
-}
-
 // Driver and device on another core.
 template <typename Between>
 double Remote(Ends& ends, Between& between, double seconds) {
   std::atomic<bool> stop{false};
   std::thread peer([&] {
-    Pin(1);
+    bench::RunOn(1);
     while (!stop.load(std::memory_order_relaxed)) {
       ends.Client();
       ends.Device();
@@ -259,7 +250,7 @@ std::string Ratio(double a, double b) {
 int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::strtod(argv[1], nullptr) : 0.2;
   const bool two_cores = std::thread::hardware_concurrency() > 1 && argc < 4;
-  Pin(0);
+  bench::RunOn(0);
   std::printf("%-24s %-9s %8s %8s %8s %8s %8s %8s\n", "layout", "way", "alone", "bare", "ratio",
               "remote", "bare", "ratio");
   for (const testing::NamedLayout& named : testing::ShippedLayouts()) {

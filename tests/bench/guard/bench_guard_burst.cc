@@ -8,13 +8,9 @@
 // and back: the same with bringing back what the device completed. Packets to be sent have one
 // descriptor, of virtio two. Million descriptors/s, medians of 9 runs that take turns (--quick: 3);
 // +-: half of the spread between the quartiles, in percent. --rows: lines for scripts/bench.
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,7 +20,10 @@
 
 #include "daemon/guard/in_place_rx_guard.h"
 #include "daemon/guard/in_place_tx_guard.h"
+#include "tests/bench/command_line.h"
 #include "tests/bench/guard/queue_ends.h"
+#include "tests/bench/processor.h"
+#include "tests/bench/runs.h"
 
 namespace {
 
@@ -34,6 +33,7 @@ using bench::kBurst;
 using bench::kDeviceIova;
 using bench::kIova;
 using bench::kMemoryBytes;
+using bench::Runs;
 using guard::GuardOptions;
 using Checks = GuardOptions::Checks;
 using Clock = std::chrono::steady_clock;
@@ -50,23 +50,9 @@ double Seconds(Clock::duration time) { return std::chrono::duration<double>(time
   std::exit(1);
 }
 
-// Million descriptors/s of several runs.
-struct Rates {
-  std::vector<double> runs;
-
-  double Median() const { return At(0.5); }
-  double SpreadPercent() const { return 50 * (At(0.75) - At(0.25)) / Median(); }
-
- private:
-  double At(double share) const {
-    std::vector<double> sorted = runs;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
-  }
-};
-
+// Million descriptors/s.
 struct Figures {
-  Rates checked, forwarded, and_back;
+  Runs checked, forwarded, and_back;
 };
 
 const guard::GuardedRegion kRegion{kIova, kMemoryBytes, kDeviceIova, true};
@@ -95,8 +81,8 @@ void Forward(const layout::VerifiedLayout& layout, v1::Direction direction, uint
     there += sent - begin;
   }
   if (guarded->fault().has_value()) Die(layout.name(), "a fault in an honest ring");
-  to->forwarded.runs.push_back(static_cast<double>(forwarded) / Seconds(there) / 1e6);
-  to->and_back.runs.push_back(static_cast<double>(forwarded) / Seconds(there + back) / 1e6);
+  to->forwarded.values.push_back(static_cast<double>(forwarded) / Seconds(there) / 1e6);
+  to->and_back.values.push_back(static_cast<double>(forwarded) / Seconds(there + back) / 1e6);
 }
 
 template <size_t kWords>
@@ -142,7 +128,7 @@ bool Check(const layout::VerifiedLayout& layout, v1::Direction direction, uint32
       receive ? static_cast<const guard::InPlaceRxGuard<2>&>(**made).plain()
               : static_cast<const guard::InPlaceTxGuard<2>&>(**made).plain();
   if (!check.there()) return false;
-  to->checked.runs.push_back(CheckedRate(ends, check, time, layout.name()));
+  to->checked.values.push_back(CheckedRate(ends, check, time, layout.name()));
   return true;
 }
 
@@ -167,8 +153,8 @@ Row Measure(const layout::VerifiedLayout& layout, v1::Direction direction, uint3
   return row;
 }
 
-std::string Cell(const Rates& rates) {
-  if (rates.runs.empty()) return "-";
+std::string Cell(const Runs& rates) {
+  if (rates.values.empty()) return "-";
   char text[48];
   std::snprintf(text, sizeof text, "%.0f +-%.1f%%", rates.Median(), rates.SpreadPercent());
   return text;
@@ -186,15 +172,15 @@ void PrintTable(const Row& row) {
 
 // Lines of: measure, value, unit, how.
 void PrintRows(const Row& row) {
-  const auto print = [&](const char* what, const Rates Figures::*member) {
-    const Rates& simd = row.ways[0].*member;
-    if (simd.runs.empty()) return;
+  const auto print = [&](const char* what, const Runs Figures::*member) {
+    const Runs& simd = row.ways[0].*member;
+    if (simd.values.empty()) return;
     std::printf("Guard, descriptors %s on one core, %s %s\t%.0f\tmillion/s\tspread %.1f%%", what,
                 row.layout.c_str(), row.receive ? "receive" : "transmit", simd.Median(),
                 simd.SpreadPercent());
     for (size_t way = 1; way < kWayCount; ++way) {
-      const Rates& rates = row.ways[way].*member;
-      if (!rates.runs.empty()) std::printf("; %s %.0f", kWayNames[way], rates.Median());
+      const Runs& rates = row.ways[way].*member;
+      if (!rates.values.empty()) std::printf("; %s %.0f", kWayNames[way], rates.Median());
     }
     std::printf("\n");
   };
@@ -205,37 +191,22 @@ void PrintRows(const Row& row) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  bool rows = false;
-  std::string only;
-  for (int i = 1; i < argc; ++i) {
-    const std::string arg = argv[i];
-    if (arg == "--quick") {
-      quick = true;
-    } else if (arg == "--rows") {
-      rows = true;
-    } else {
-      only = arg;
-    }
-  }
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(0, &cpus);
-  (void)pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
-  if (!rows) {
+  const bench::CommandLine line(argc, argv);
+  bench::RunOn(0);
+  if (!line.rows) {
     std::printf("%-22s %-9s %-11s %14s %14s %14s\n", "layout", "way", "checks", "checked M/s",
                 "forwarded M/s", "and back M/s");
   }
   for (const dataplane::testing::NamedLayout& named : dataplane::testing::ShippedLayouts()) {
     for (const char* wanted : {"intel.igb.advanced", "intel.e1000.extended", "intel.ixgbe.advanced",
                                "virtio.split", "virtio.packed"}) {
-      if (named.layout->name() != wanted || (!only.empty() && only != wanted)) continue;
+      if (named.layout->name() != wanted || !line.Wants(wanted)) continue;
       for (int queue = 0; queue < named.layout->message().queues_size(); ++queue) {
         const v1::Direction direction = named.layout->message().queues(queue).direction();
         if (direction == v1::DIRECTION_COMMAND) continue;
-        const Row row = Measure(*named.layout, direction, static_cast<uint32_t>(queue),
-                                quick ? 3 : 9, std::chrono::milliseconds(quick ? 5 : 25));
-        rows ? PrintRows(row) : PrintTable(row);
+        const Row row = Measure(*named.layout, direction, static_cast<uint32_t>(queue), line.Runs(),
+                                std::chrono::milliseconds(line.quick ? 5 : 25));
+        line.rows ? PrintRows(row) : PrintTable(row);
       }
     }
   }

@@ -5,7 +5,6 @@
 //   sent     the client writes each packet anew, and reads the first bytes of what arrives
 //   still    it does neither: what the rings and the device cost, without the packets' cache lines
 #include <benchmark/benchmark.h>
-#include <sched.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +15,7 @@
 
 #include "daemon/backend/softnic/softnic.h"
 #include "dataplane/barriers.h"
+#include "tests/bench/processor.h"
 #include "tests/support/frames.h"
 #include "tests/support/nic_client.h"
 
@@ -62,13 +62,6 @@ struct Ring {
   std::byte* asleep;
 };
 
-void Pin(int cpu) {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(cpu, &cpus);
-  (void)sched_setaffinity(0, sizeof cpus, &cpus);
-}
-
 layout::VerifiedLayout Layout() {
   std::ifstream file(QSPLIT_LAYOUT_DIR "/intel.ixgbe.advanced.layout", std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -76,7 +69,7 @@ layout::VerifiedLayout Layout() {
 }
 
 void Device(benchmark::State& state, uint32_t frame_bytes, bool touch) {
-  Pin(0);
+  bench::RunOn(0);
   const layout::VerifiedLayout layout = Layout();
   SoftNicConfig left;
   left.name = "left";

@@ -10,12 +10,8 @@
 // take turns
 // (--quick: 3); +-: half of the spread between the quartiles, in percent. --rows: lines for
 // scripts/bench.
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +20,9 @@
 #include <vector>
 
 #include "daemon/backend/softnic/flow_table.h"
+#include "tests/bench/command_line.h"
+#include "tests/bench/processor.h"
+#include "tests/bench/runs.h"
 #include "tests/bench/steering/dpdk_tables.h"
 
 namespace {
@@ -31,6 +30,7 @@ namespace {
 using namespace qsplit;  // NOLINT
 using bench::FiveTuple;
 using bench::kNoRule;
+using bench::Runs;
 using bench::TupleRule;
 using Clock = std::chrono::steady_clock;
 
@@ -179,19 +179,8 @@ struct Side {
   }
 };
 
-struct Times {
-  std::vector<double> ns;
-  double At(double share) const {
-    std::vector<double> sorted = ns;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
-  }
-  double Median() const { return At(0.5); }
-  double SpreadPercent() const { return 50 * (At(0.75) - At(0.25)) / Median(); }
-};
-
 template <typename F>
-void Time(Clock::duration least, F&& all_keys, Times* to) {
+void Time(Clock::duration least, F&& all_keys, Runs* to) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point end = begin;
   size_t keys = 0;
@@ -200,12 +189,12 @@ void Time(Clock::duration least, F&& all_keys, Times* to) {
     keys += kKeys;
     end = Clock::now();
   }
-  to->ns.push_back(std::chrono::duration<double, std::nano>(end - begin).count() /
-                   static_cast<double>(keys));
+  to->values.push_back(std::chrono::duration<double, std::nano>(end - begin).count() /
+                       static_cast<double>(keys));
 }
 
 void Print(bool rows, const std::string& rules, const std::string& how, const std::string& against,
-           const Times& ours, const Times& theirs) {
+           const Runs& ours, const Runs& theirs) {
   const double ratio = ours.Median() / theirs.Median();
   if (rows) {
     std::printf(
@@ -236,7 +225,7 @@ bool Agree(const std::vector<TupleRule>& rules, const std::vector<FiveTuple>& ke
 }
 
 bool Compare(const char* name, const std::vector<TupleRule>& rules, bench::DpdkTable* theirs,
-             const char* against, Random& random, bool quick, bool rows) {
+             const char* against, Random& random, const bench::CommandLine& line) {
   if (theirs == nullptr) {
     std::fprintf(stderr, "bench_steering_lookup: %s refuses the rules\n", against);
     return false;
@@ -268,34 +257,26 @@ bool Compare(const char* name, const std::vector<TupleRule>& rules, bench::DpdkT
   check(their_each, their_answers, *theirs, against);
   check(their_bursts, their_answers, *theirs, against);
   if (!agree) return false;
-  Times one, many, their_one, their_many;
-  const std::chrono::milliseconds least(quick ? 5 : 40);
-  for (int run = 0; run < (quick ? 3 : 9); ++run) {
+  Runs one, many, their_one, their_many;
+  const std::chrono::milliseconds least(line.quick ? 5 : 40);
+  for (int run = 0; run < line.Runs(); ++run) {
     Time(least, each, &one);
     Time(least, their_each, &their_one);
     Time(least, bursts, &many);
     Time(least, their_bursts, &their_many);
   }
-  Print(rows, name, "one by one", against, one, their_one);
-  Print(rows, name, "bursts of 32", against, many, their_many);
+  Print(line.rows, name, "one by one", against, one, their_one);
+  Print(line.rows, name, "bursts of 32", against, many, their_many);
   return true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  bool rows = false;
-  for (int i = 1; i < argc; ++i) {
-    quick = quick || std::strcmp(argv[i], "--quick") == 0;
-    rows = rows || std::strcmp(argv[i], "--rows") == 0;
-  }
+  const bench::CommandLine line(argc, argv);
   if (!bench::StartDpdk()) return 1;
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(0, &cpus);
-  (void)pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
-  if (!rows) {
+  bench::RunOn(0);
+  if (!line.rows) {
     std::printf("%s; ns/key\n%-6s %-12s %8s          %-8s\n", bench::DpdkVersion().c_str(), "rules",
                 "keys", "softnic", "DPDK");
   }
@@ -305,8 +286,8 @@ int main(int argc, char** argv) {
   const auto hash = bench::MakeDpdkHash(exact);
   const auto exact_acl = bench::MakeDpdkAcl(exact);
   const auto mixed_acl = bench::MakeDpdkAcl(mixed);
-  bool good = Compare("exact", exact, hash.get(), "rte_hash", random, quick, rows);
-  good = Compare("exact", exact, exact_acl.get(), "rte_acl", random, quick, rows) && good;
-  good = Compare("mixed", mixed, mixed_acl.get(), "rte_acl", random, quick, rows) && good;
+  bool good = Compare("exact", exact, hash.get(), "rte_hash", random, line);
+  good = Compare("exact", exact, exact_acl.get(), "rte_acl", random, line) && good;
+  good = Compare("mixed", mixed, mixed_acl.get(), "rte_acl", random, line) && good;
   return good ? 0 : 1;
 }

@@ -85,11 +85,8 @@ void RunReceive(const QueueScope& scope, uint32_t form, DescriptorBytes bytes, I
     MUST(program->IsLast(again.bytes) == last);
   }
   if (said && program->HasLength()) MUST(program->Length(again.bytes) == length);
-  if (place < 128) {
-    RunBurst(*program, bytes);
-  } else {
-    RunRingBurst(*program, bytes, in);
-  }
+  RunBurst(*program, bytes);
+  RunRingBurst(*program, bytes, in);
 }
 
 void RunTransmit(const QueueScope& scope, uint32_t form, const DescriptorBytes& bytes, Input& in) {

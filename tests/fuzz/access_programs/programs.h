@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "dataplane/burst/code_memory.h"
 #include "dataplane/rx_program.h"
 #include "qsplit/v1/layout.pb.h"
 #include "tests/fuzz/support/input.h"
@@ -20,6 +22,12 @@ void RunFields(const v1::Layout& layout, uint32_t form, Input& in);
 // what they say about packets.
 void RunForms(const v1::Layout& layout, uint32_t queue, std::span<const uint32_t> choices,
               Input& in);
+
+// Plans are run as machine code as well, which the user alone can forbid: else the interpreter
+// would be compared with itself.
+inline void MustBeCode(const absl::Status& code_status) {
+  MUST(code_status.ok() || !dataplane::burst::CodeMemory::Allowed().ok());
+}
 
 // What a receive program says of bytes, by the plan that is made of it: interpreted, and as machine
 // code.

@@ -1,19 +1,22 @@
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/rx_ring_burst.h"
 #include "tests/fuzz/access_programs/programs.h"
+#include "tests/support/fenced_array.h"
 
 namespace qsplit::fuzz {
 
 using namespace dataplane;  // NOLINT
 using burst::RxRingBurst;
 using burst::RxRingPlan;
+using qsplit::testing::Fence;
+using qsplit::testing::FencedArray;
+using qsplit::testing::kFences;
 
 namespace {
 
@@ -81,6 +84,74 @@ bool Same(const RxBuffer& a, const RxBuffer& b) {
          a.memory == b.memory;
 }
 
+void RunPoll(const RxRingBurst& burst, const DescriptorBytes& bytes,
+             const FencedArray<RxBuffer>& posted, Fence fence, Input& in) {
+  const FencedArray<std::byte> slot(std::span(bytes.bytes, kSlotBytes), fence);
+  for (uint32_t phase = 0; phase < 2; ++phase) {
+    const RxRingBurst::Completed from = {
+        slot.data(), phase, 0, posted.data(), in.Byte() % (kBuffers + 1u), 2};
+    const FencedArray<RxCompletion> interpreted(1, fence);
+    const FencedArray<RxCompletion> by_code(1, fence);
+    const uint32_t count = RxRingBurst::PollByPlan(burst.plan(), from, interpreted.data());
+    MUST(burst.Poll(from, by_code.data()) == count);
+    MUST(count <= 1 && (count == 0 || Same(interpreted.front(), by_code.front())));
+    if (count == 0) continue;
+    const RxBuffer& buffer = posted[from.buffer];
+    MUST(interpreted.front().cookie == buffer.cookie);
+    MUST(uint64_t{interpreted.front().offset} + interpreted.front().length <= buffer.bytes);
+  }
+}
+
+// A ring of posted buffers, twice: one that the interpreter writes, one of machine code.
+struct Posted {
+  explicit Posted(Fence fence) : ring(size_t{kBuffers} * kSlotBytes, fence), kept(kBuffers, fence) {
+    // Every slot once, as those that `were_posted` speaks of.
+    std::ranges::fill(kept, RxBuffer{Iova(0), 1, 0, nullptr});
+  }
+  RxRingBurst::Free From(uint32_t turn, uint32_t slot, uint32_t most) const {
+    return {ring.data(), turn, slot, kept.data(), most, turn > 1};
+  }
+  bool IsSame(const Posted& other) const {
+    return ring.IsSame(other.ring) &&
+           std::equal(kept.begin(), kept.end(), other.kept.begin(),
+                      [](const RxBuffer& a, const RxBuffer& b) { return Same(a, b); });
+  }
+  FencedArray<std::byte> ring;
+  FencedArray<RxBuffer> kept;
+};
+
+void RunPost(const RxRingBurst& burst, Fence fence, Input& in) {
+  const RxRingPlan& plan = burst.plan();
+  const FencedArray<RxBuffer> buffers(kBuffers + 1, fence);
+  for (RxBuffer& buffer : buffers) {
+    buffer = {Iova(in.Value()), static_cast<uint32_t>(in.Value()), in.Byte(), nullptr};
+  }
+  const Posted interpreted(fence);
+  const Posted by_code(fence);
+  const std::vector<RxBuffer> plain(interpreted.kept.begin(), interpreted.kept.end());
+  for (const Posted* one : {&interpreted, &by_code}) {
+    RxRingBurst::Free all = one->From(0, 0, kBuffers);
+    RxRingBurst::PostByPlan(plan, all, plain.data());
+  }
+  for (uint32_t turn = 0; turn < 4; ++turn) {
+    const uint32_t slot = in.Byte() % 6u;
+    const uint32_t most = in.Byte() % (kBuffers + 2u);
+    const RxRingBurst::Free to = interpreted.From(turn, slot, most);
+    const RxRingBurst::Free same = by_code.From(turn, slot, most);
+    MUST(burst.Post(same, buffers.data()) == RxRingBurst::PostByPlan(plan, to, buffers.data()));
+    const FencedArray<uint64_t> held(1, fence);
+    const FencedArray<uint64_t> same_held(1, fence);
+    const bool has_held = RxRingBurst::PostHeldByPlan(plan, to, buffers.front(), held.data());
+    MUST(burst.PostHeld(same, buffers.front(), same_held.data()) == has_held);
+    MUST(same_held.IsSame(held));
+    const size_t handover = size_t{slot} * kSlotBytes + size_t{8} * plan.handover_word;
+    for (const Posted* one : {&interpreted, &by_code}) {
+      if (has_held) std::memcpy(&one->ring[handover], held.data(), 8);
+    }
+    MUST(interpreted.IsSame(by_code));
+  }
+}
+
 }  // namespace
 
 void RunRingBurst(const RxProgram& program, const DescriptorBytes& bytes, Input& in) {
@@ -94,69 +165,14 @@ void RunRingBurst(const RxProgram& program, const DescriptorBytes& bytes, Input&
   TakeCompletion(in, &plan);
   TakePosting(in, &plan);
   const auto compiled = RxRingBurst::Create(plan, true);
-
-  // Everything on the heap, so that a sanitizer sees what is beside it.
-  const auto slot = std::make_unique<std::array<uint64_t, burst::kMaxWords>>();
-  std::memcpy(slot->data(), bytes.bytes, kSlotBytes);
-  const auto posted = std::make_unique<std::array<RxBuffer, kBuffers>>();
+  MustBeCode(compiled->code_status());
+  RxBuffer buffers[kBuffers];
   for (uint32_t i = 0; i < kBuffers; ++i) {
-    (*posted)[i] = {Iova(in.Value()), std::max(1u, static_cast<uint32_t>(in.Value())), i, nullptr};
+    buffers[i] = {Iova(in.Value()), std::max(1u, static_cast<uint32_t>(in.Value())), i, nullptr};
   }
-  for (uint32_t phase = 0; phase < 2; ++phase) {
-    const RxRingBurst::Completed from = {reinterpret_cast<const std::byte*>(slot->data()),
-                                         phase,
-                                         0,
-                                         posted->data(),
-                                         in.Byte() % (kBuffers + 1),
-                                         2};
-    const auto interpreted = std::make_unique<RxCompletion>();
-    const auto by_code = std::make_unique<RxCompletion>();
-    const uint32_t count = RxRingBurst::PollByPlan(plan, from, interpreted.get());
-    MUST(compiled->Poll(from, by_code.get()) == count);
-    MUST(count <= 1 && (count == 0 || Same(*interpreted, *by_code)));
-    if (count == 0) continue;
-    const RxBuffer& buffer = (*posted)[from.buffer];
-    MUST(interpreted->cookie == buffer.cookie);
-    MUST(uint64_t{interpreted->offset} + interpreted->length <= buffer.bytes);
-  }
-
-  const auto ring = std::make_unique<std::array<uint64_t, kBuffers * burst::kMaxWords>>();
-  const auto other = std::make_unique<std::array<uint64_t, kBuffers * burst::kMaxWords>>();
-  const auto kept = std::make_unique<std::array<RxBuffer, kBuffers>>(*posted);
-  const auto other_kept = std::make_unique<std::array<RxBuffer, kBuffers>>(*posted);
-  std::vector<RxBuffer> buffers(kBuffers + 1);
-  for (RxBuffer& buffer : buffers) {
-    buffer = {Iova(in.Value()), static_cast<uint32_t>(in.Value()), in.Byte(), nullptr};
-  }
-  // Every slot once, as those that `were_posted` speaks of.
-  const std::vector<RxBuffer> plain(kBuffers, RxBuffer{Iova(0), 1, 0, nullptr});
-  RxRingBurst::PostByPlan(
-      plan, {reinterpret_cast<std::byte*>(ring->data()), 0, 0, kept->data(), kBuffers, false},
-      plain.data());
-  *other = *ring;
-  *other_kept = *kept;
-  for (uint32_t turn = 0; turn < 4; ++turn) {
-    RxRingBurst::Free to = {reinterpret_cast<std::byte*>(ring->data()),
-                            turn,
-                            in.Byte() % 6u,
-                            kept->data(),
-                            in.Byte() % (kBuffers + 2u),
-                            turn > 1};
-    const uint32_t done = RxRingBurst::PostByPlan(plan, to, buffers.data());
-    uint64_t held = 0;
-    const bool has_held = RxRingBurst::PostHeldByPlan(plan, to, buffers.front(), &held);
-    const size_t handover = size_t{to.slot} * burst::kMaxWords + plan.handover_word;
-    if (has_held) (*ring)[handover] = held;
-    to.slots = reinterpret_cast<std::byte*>(other->data());
-    to.buffers = other_kept->data();
-    MUST(compiled->Post(to, buffers.data()) == done);
-    uint64_t other_held = 0;
-    MUST(compiled->PostHeld(to, buffers.front(), &other_held) == has_held && held == other_held);
-    if (has_held) (*other)[handover] = held;
-    MUST(*ring == *other);
-    MUST(std::equal(kept->begin(), kept->end(), other_kept->begin(),
-                    [](const RxBuffer& a, const RxBuffer& b) { return Same(a, b); }));
-  }
+  const Fence fence = kFences[in.Byte() % 2];
+  RunPoll(*compiled, bytes, FencedArray<RxBuffer>(buffers, fence), fence, in);
+  RunPost(*compiled, fence, in);
 }
 
 }  // namespace qsplit::fuzz

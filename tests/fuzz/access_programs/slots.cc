@@ -1,9 +1,9 @@
-#include <cstring>
 #include <vector>
 
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
 #include "tests/fuzz/access_programs/programs.h"
+#include "tests/support/fenced_array.h"
 
 namespace qsplit::fuzz {
 namespace {
@@ -11,8 +11,20 @@ namespace {
 using namespace dataplane;         // NOLINT
 using namespace dataplane::burst;  // NOLINT
 
-// Slots, notes and elements are on the heap, so that a sanitizer sees what is beside them.
+using qsplit::testing::Fence;
+using qsplit::testing::FencedArray;
+using qsplit::testing::kFences;
+
+// At most.
 constexpr uint32_t kElements = 6;
+
+// Values out of the input.
+template <typename T>
+FencedArray<T> Values(Input& in, size_t count, Fence fence) {
+  FencedArray<T> values(count, fence);
+  for (T& value : values) value = static_cast<T>(in.Value());
+  return values;
+}
 
 // Some bits of a number, of `bits` at most.
 Piece PieceOf(Input& in, uint32_t words, uint32_t bits) {
@@ -58,23 +70,24 @@ SlotReadPlan ReadPlan(Input& in) {
 
 void RunRead(Input& in) {
   const auto reader = SlotReader::Create(ReadPlan(in), true);
+  MustBeCode(reader->code_status());
   const SlotReadPlan& plan = reader->plan();
-  std::vector<uint64_t> slots(size_t{plan.slot_count} * plan.slot_bytes / 8);
-  for (uint64_t& word : slots) word = in.Value();
-  const auto* at = reinterpret_cast<const std::byte*>(slots.data());
+  const Fence fence = kFences[in.Byte() % 2];
+  const auto slots = Values<uint64_t>(in, size_t{plan.slot_count} * plan.slot_bytes / 8, fence);
+  const std::byte* const at = slots.bytes().data();
   const auto slot = static_cast<uint32_t>(in.Below(plan.slot_count + 2));
   const auto most = static_cast<uint32_t>(in.Below(kElements + 1));
   const uint32_t phase = in.Byte() % 2;
-  std::vector<PlainBuffer> interpreted(most);
-  std::vector<PlainBuffer> compiled(most);
-  std::vector<uint32_t> notes(plan.slot_count);
-  std::vector<uint32_t> same_notes(plan.slot_count);
+  const FencedArray<PlainBuffer> interpreted(most, fence);
+  const FencedArray<PlainBuffer> compiled(most, fence);
+  const FencedArray<uint32_t> notes(plan.slot_count, fence);
+  const FencedArray<uint32_t> same_notes(plan.slot_count, fence);
   const uint32_t count =
       SlotReader::ReadByPlan(plan, at, notes.data(), slot, most, phase, interpreted.data());
   MUST(reader->Read(at, same_notes.data(), slot, most, phase, compiled.data()) == count);
-  MUST(notes == same_notes);
+  MUST(notes.IsSame(same_notes));
+  MUST(compiled.IsSame(interpreted, count));
   for (uint32_t i = 0; i < count; ++i) {
-    MUST(std::memcmp(&interpreted[i], &compiled[i], sizeof(PlainBuffer)) == 0);
     MUST(compiled[i].bytes - 1 < plan.most_bytes && compiled[i].slot == slot + i);
   }
 }
@@ -103,23 +116,23 @@ SlotWritePlan WritePlan(Input& in) {
 
 void RunWrite(Input& in) {
   const auto writer = SlotWriter::Create(WritePlan(in), true);
+  MustBeCode(writer->code_status());
   const SlotWritePlan& plan = writer->plan();
   const auto slot = static_cast<uint32_t>(in.Below(plan.slot_count + 2));
   const auto most = static_cast<uint32_t>(in.Below(kElements + 1));
-  std::vector<uint64_t> elements(size_t{most} * plan.element_bytes / 8);
-  for (uint64_t& word : elements) word = in.Value();
-  std::vector<uint32_t> rooms(plan.slot_count);
-  for (uint32_t& room : rooms) room = static_cast<uint32_t>(in.Value());
-  SlotImage image;
-  for (uint64_t& word : image) word = in.Value();
-  std::vector<uint64_t> interpreted(size_t{plan.slot_count} * plan.slot_bytes / 8);
-  std::vector<uint64_t> compiled = interpreted;
-  const uint32_t count =
-      SlotWriter::WriteByPlan(plan, reinterpret_cast<std::byte*>(interpreted.data()), rooms.data(),
-                              slot, most, elements.data(), image);
-  MUST(writer->Write(reinterpret_cast<std::byte*>(compiled.data()), rooms.data(), slot, most,
-                     elements.data(), image) == count);
-  MUST(interpreted == compiled);
+  const Fence fence = kFences[in.Byte() % 2];
+  const auto elements = Values<uint64_t>(in, size_t{most} * plan.element_bytes / 8, fence);
+  const auto rooms = Values<uint32_t>(in, plan.slot_count, fence);
+  const FencedArray<SlotImage> image(1, fence);
+  for (uint64_t& word : image.front()) word = in.Value();
+  const size_t bytes = size_t{plan.slot_count} * plan.slot_bytes;
+  const FencedArray<std::byte> interpreted(bytes, fence);
+  const FencedArray<std::byte> compiled(bytes, fence);
+  const uint32_t count = SlotWriter::WriteByPlan(plan, interpreted.data(), rooms.data(), slot, most,
+                                                 elements.data(), image.front());
+  MUST(writer->Write(compiled.data(), rooms.data(), slot, most, elements.data(), image.front()) ==
+       count);
+  MUST(compiled.IsSame(interpreted));
 }
 
 }  // namespace

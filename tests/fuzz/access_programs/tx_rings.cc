@@ -1,17 +1,21 @@
 #include <algorithm>
-#include <cstring>
-#include <memory>
+#include <array>
 #include <utility>
 #include <vector>
 
 #include "dataplane/burst/tx_ring.h"
 #include "tests/fuzz/access_programs/programs.h"
+#include "tests/support/fenced_array.h"
 
 namespace qsplit::fuzz {
 namespace {
 
 using namespace dataplane;         // NOLINT
 using namespace dataplane::burst;  // NOLINT
+
+using qsplit::testing::Fence;
+using qsplit::testing::FencedArray;
+using qsplit::testing::kFences;
 
 constexpr uint32_t kPackets = 6;
 
@@ -66,41 +70,43 @@ TxRingPlan PushPlan(Input& in) {
   return plan;
 }
 
-// All memory that a burst may touch, on the heap, so that a sanitizer sees what is beside it.
+// All memory that a push writes.
 struct Memory {
-  explicit Memory(const TxRingPlan& plan)
-      : slots(size_t{plan.slot_count} * plan.slot_bytes / 8),
-        cookies(kPackets),
-        remembered(kPackets) {}
+  Memory(const TxRingPlan& plan, Fence fence)
+      : slots(size_t{plan.slot_count} * plan.slot_bytes, fence),
+        cookies(kPackets, fence),
+        remembered(kPackets, fence),
+        held(1, fence) {}
   // Of so many packets; cookies of more may have been written.
   bool IsSame(const Memory& other, uint32_t packets) const {
-    return slots == other.slots && held == other.held &&
-           std::equal(cookies.begin(), cookies.begin() + packets, other.cookies.begin()) &&
-           std::memcmp(remembered.data(), other.remembered.data(),
-                       remembered.size() * sizeof(TxRemembered)) == 0;
+    return slots.IsSame(other.slots) && held.IsSame(other.held) &&
+           cookies.IsSame(other.cookies, packets) && remembered.IsSame(other.remembered);
   }
-  std::vector<uint64_t> slots;
-  std::vector<uint32_t> cookies;
-  std::vector<TxRemembered> remembered;
-  uint64_t held = 0;
+  FencedArray<std::byte> slots;
+  FencedArray<uint32_t> cookies;
+  FencedArray<TxRemembered> remembered;
+  FencedArray<uint64_t> held;
 };
 
 void RunPush(const TxRingBurst& burst, Input& in) {
   const TxRingPlan& plan = burst.plan();
-  std::vector<TxPacket> packets(in.Below(kPackets + 1));
+  const Fence fence = kFences[in.Byte() % 2];
+  const FencedArray<TxPacket> packets(in.Below(kPackets + 1), fence);
   for (TxPacket& packet : packets) {
     packet = {Iova(in.Value()), static_cast<uint32_t>(in.Value()), in.Byte()};
   }
-  TxRingImage image;
+  const FencedArray<TxRingImage> images(1, fence);
+  TxRingImage& image = images.front();
   for (size_t w = 0; w < plan.words.size(); ++w) {
     image.words[w] = in.Value();
     if ((plan.report_words >> w & 1) != 0) image.report[w] = in.Value();
   }
-  const std::vector<uint32_t> ids{3, 0, 5, 1, 4, 2};
-  std::vector<uint32_t> prefixes(kPackets, 1);
+  const FencedArray<uint32_t> ids(std::to_array<uint32_t>({3, 0, 5, 1, 4, 2}), fence);
+  const FencedArray<uint32_t> prefixes(std::vector<uint32_t>(kPackets, 1), fence);
   prefixes[in.Below(kPackets)] = in.Byte() % 2;
   const auto slot = static_cast<uint32_t>(in.Below(plan.slot_count + 2));
-  TxRingCall call;
+  const FencedArray<TxRingCall> calls(1, fence);
+  TxRingCall& call = calls.front();
   call.ids = ids.data() + ids.size();
   call.prefixes = prefixes.data();
   call.prefix = 1;
@@ -109,15 +115,15 @@ void RunPush(const TxRingBurst& burst, Input& in) {
   call.count = in.Value();
   call.report = in.Byte() % 2;
   const bool holds = plan.held_word != TxRingPlan::kNone && in.Byte() % 2 == 0;
-  const auto run = [&](Memory& memory, auto&& push) {
+  const auto run = [&](const Memory& memory, auto&& push) {
     call.cookies = memory.cookies.data();
     call.remembered = memory.remembered.data();
-    call.held = holds ? &memory.held : nullptr;
-    return push(reinterpret_cast<std::byte*>(memory.slots.data()), call, slot,
-                static_cast<uint32_t>(packets.size()), packets.data());
+    call.held = holds ? memory.held.data() : nullptr;
+    return push(memory.slots.data(), call, slot, static_cast<uint32_t>(packets.size()),
+                packets.data());
   };
-  Memory interpreted(plan);
-  Memory compiled(plan);
+  const Memory interpreted(plan, fence);
+  const Memory compiled(plan, fence);
   const uint32_t count = run(interpreted, [&](std::byte* slots, TxRingCall& with, auto... rest) {
     return TxRingBurst::PushByPlan(plan, slots, with, rest..., image);
   });
@@ -157,20 +163,21 @@ TxDonePlan TakePlan(Input& in) {
 
 void RunTake(const TxRingBurst& burst, Input& in) {
   const TxDonePlan& plan = burst.done();
-  std::vector<uint64_t> slots(size_t{plan.slot_count} * plan.slot_bytes / 8);
+  const Fence fence = kFences[in.Byte() % 2];
+  const FencedArray<uint64_t> slots(size_t{plan.slot_count} * plan.slot_bytes / 8, fence);
   for (uint64_t& word : slots) word = in.Value();
-  const auto* at = reinterpret_cast<const std::byte*>(slots.data());
+  const std::byte* const at = slots.bytes().data();
   const auto slot = static_cast<uint32_t>(in.Below(plan.slot_count + 2));
   const auto most = static_cast<uint32_t>(in.Below(10));
   const uint32_t phase = in.Byte() % 2;
-  std::vector<uint64_t> interpreted(most);
-  std::vector<uint64_t> compiled(most);
+  const FencedArray<uint64_t> interpreted(most, fence);
+  const FencedArray<uint64_t> compiled(most, fence);
   const uint32_t count = TxRingBurst::TakeByPlan(plan, at, slot, most, phase, interpreted.data());
   MUST(burst.Take(at, slot, most, phase, compiled.data()) == count);
-  MUST(interpreted == compiled);
+  MUST(compiled.IsSame(interpreted));
   if (plan.expected_count == 0) return;
   // Most are those that are expected.
-  std::vector<TxExpected> expected(plan.expected_count);
+  const FencedArray<TxExpected> expected(plan.expected_count, fence);
   const auto first = static_cast<uint32_t>(in.Below(plan.expected_count + 2));
   for (uint32_t i = 0; i < expected.size(); ++i) {
     expected[i] = {in.Value(), static_cast<uint32_t>(in.Value()), in.Byte()};
@@ -178,12 +185,12 @@ void RunTake(const TxRingBurst& burst, Input& in) {
       expected[i].address = interpreted[i - first];
     }
   }
-  std::vector<uint32_t> cookies(most);
-  std::vector<uint32_t> same(most);
+  const FencedArray<uint32_t> cookies(most, fence);
+  const FencedArray<uint32_t> same(most, fence);
   const uint32_t taken =
       TxRingBurst::TakeExpectedByPlan(plan, at, slot, most, expected.data(), first, cookies.data());
   MUST(burst.TakeExpected(at, slot, most, expected.data(), first, same.data()) == taken);
-  MUST(std::equal(cookies.begin(), cookies.begin() + taken, same.begin()));
+  MUST(same.IsSame(cookies, taken));
 }
 
 }  // namespace
@@ -191,6 +198,7 @@ void RunTake(const TxRingBurst& burst, Input& in) {
 void RunTxRing(Input& in) {
   const TxDonePlan done = TakePlan(in);
   const auto burst = TxRingBurst::Create(PushPlan(in), &done, true);
+  MustBeCode(burst->code_status());
   RunPush(*burst, in);
   RunTake(*burst, in);
 }

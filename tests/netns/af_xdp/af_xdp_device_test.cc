@@ -6,13 +6,18 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <sstream>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "daemon/backend/af_xdp/netdev_changes.h"
+#include "daemon/backend/af_xdp/netdevs.h"
+#include "daemon/linux/netdev_settings.h"
 #include "tests/netns/af_xdp/veth_fixture.h"
 #include "tests/support/fake_ethtool_nic.h"
 
@@ -54,7 +59,10 @@ class AfXdpDeviceTest : public test::VethFixture {
     config.netns = netns();
     config.layouts = {AfXdpLayout()};
     auto device =
-        AfXdpDevice::Create(std::move(config), *journal_, with_nic ? nic_.Wire() : nullptr);
+        AfXdpDevice::Create(std::move(config), *journal_, with_nic ? nic_.Wire() : nullptr,
+                            [this](const std::string& name, const absl::Status& status) {
+                              troubles_.push_back(absl::StrCat(name, ": ", status.message()));
+                            });
     EXPECT_TRUE(device.ok()) << device.status();
     return device.ok() ? *std::move(device) : nullptr;
   }
@@ -73,6 +81,19 @@ class AfXdpDeviceTest : public test::VethFixture {
     return request;
   }
 
+  uint32_t Channels() {
+    const auto link = linux_sys::EthtoolLink::Open(netns(), kNetdev);
+    const auto channels = link.ok() ? (*link)->GetChannels() : link.status();
+    return channels.ok() ? channels->now.rx_queues() : 0;
+  }
+  std::string JournalText() {
+    std::ifstream file(dir_ / "journal", std::ios::binary);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  std::vector<std::string> troubles_;
   test::FakeEthtoolNic nic_{{.netdev = kNetdev, .queues = 4, .rule_slots = 16}};
 };
 
@@ -194,6 +215,91 @@ TEST_F(AfXdpDeviceTest, SecondProgramsAreRefused) {
   const auto again = AfXdpDevice::Create(std::move(config), *journal_);
   EXPECT_EQ(again.status().code(), absl::StatusCode::kFailedPrecondition) << again.status();
   EXPECT_THAT(again.status().message(), HasSubstr("runs XDP program"));
+}
+
+TEST_F(AfXdpDeviceTest, WhatCannotBeUsedIsNotChanged) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  const std::string journal = JournalText();
+  AfXdpConfig config{.name = "again", .netdev = kNetdev, .netns = netns(), .channels = 1};
+  EXPECT_EQ(AfXdpDevice::Create(config, *journal_).status().code(), absl::StatusCode::kNotFound)
+      << "no layout";
+  config.layouts = {AfXdpLayout()};
+  const auto again = AfXdpDevice::Create(config, *journal_);
+  EXPECT_THAT(again.status().message(), HasSubstr("runs XDP program"));
+  EXPECT_EQ(JournalText(), journal) << "what is changed, if only for a moment, stands there";
+  EXPECT_EQ(Channels(), 4u);
+}
+
+TEST_F(AfXdpDeviceTest, ANetdevThatIsChangedInVainIsTriedLessAndLessOften) {
+  AfXdpConfig config{.name = "eth", .netdev = kNetdev, .netns = netns(), .channels = 1};
+  config.layouts = {AfXdpLayout()};
+  config.steering = WhoSteers::kNtuple;  // which no veth has; that shows when it has its channels
+  std::vector<absl::Status> troubles;
+  {
+    Netdevs netdevs({config}, *journal_, [&](const std::string&, const absl::Status& status) {
+      troubles.push_back(status);
+    });
+    EXPECT_THAT(netdevs.Start(), SizeIs(1));
+    netdevs.Watch([](const std::shared_ptr<device::Device>&) { return absl::OkStatus(); });
+    absl::SleepFor(absl::Milliseconds(2800));
+  }
+  EXPECT_THAT(troubles, SizeIs(1));
+  const auto record = journal_->Add("test", {});
+  ASSERT_TRUE(record.ok()) << record.status();
+  // One of each try: at once, after half a second, a second, two.
+  EXPECT_LE(*record, 4u);
+  EXPECT_GE(*record, 3u);
+  EXPECT_EQ(Channels(), 4u);
+}
+
+TEST_F(AfXdpDeviceTest, GoesWhileItsNetdevHasNews) {
+  auto settings = linux_sys::NetdevSettings::Open(netns(), kNetdev);
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  std::atomic<bool> stop{false};
+  std::thread noise([&] {
+    for (uint32_t i = 0; !stop.load(); ++i) (void)settings->SetMtu(1400 + i % 2);
+  });
+  for (int i = 0; i < 20; ++i) Make().reset();
+  stop.store(true);
+  noise.join();
+}
+
+// A client that has all queues keeps its sockets for a moment, or for ever.
+TEST_F(AfXdpDeviceTest, ChannelsComeBackWhenTheirSocketsAreClosed) {
+  Run("ethtool -L d0 rx 1 tx 1");
+  auto device = Make({.channels = 4});
+  ASSERT_NE(device, nullptr);
+  auto grant = device->OpenQueues(Request(1, {0, 1, 2, 3}, {}));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  ASSERT_TRUE(device->CloseQueues(1).ok());
+  std::thread client([&] {
+    absl::SleepFor(absl::Milliseconds(60));
+    grant->fds.clear();
+  });
+  device.reset();
+  client.join();
+  EXPECT_EQ(Channels(), 1u);
+  EXPECT_THAT(journal_->Records(), IsEmpty());
+  EXPECT_THAT(troubles_, IsEmpty());
+}
+
+TEST_F(AfXdpDeviceTest, ChannelsThatStayAreTold) {
+  Run("ethtool -L d0 rx 1 tx 1");
+  auto device = Make({.channels = 4});
+  ASSERT_NE(device, nullptr);
+  auto grant = device->OpenQueues(Request(1, {0, 1, 2, 3}, {}));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  device.reset();
+  ASSERT_THAT(troubles_, SizeIs(1));
+  EXPECT_THAT(troubles_[0], HasSubstr("eth: netdev d0 cannot be changed back; the next start or "
+                                      "`qsplitd --clean` tries again: "));
+  EXPECT_THAT(troubles_[0], HasSubstr("channels"));
+  EXPECT_THAT(journal_->Records(), SizeIs(1));
+  grant->fds.clear();
+  EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
+  EXPECT_EQ(Channels(), 1u);
+  EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
 TEST_F(AfXdpDeviceTest, TheNicSteersWhereItCan) {

@@ -1,14 +1,11 @@
-// What the daemon changes of a netdev comes back, whatever becomes of the daemon: channels in the
-// kernel itself; RSS table and ntuple rules in a NIC that is not there, for no netdev here has any.
+// What the daemon changes of a netdev comes back at the end.
 #include "daemon/backend/af_xdp/netdev_changes.h"
 
 #include <gmock/gmock.h>
 
 #include <utility>
 
-#include "daemon/backend/af_xdp/nic_steering.h"
-#include "tests/netns/af_xdp/veth_fixture.h"
-#include "tests/support/fake_ethtool_nic.h"
+#include "tests/netns/af_xdp/changes_fixture.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -17,65 +14,11 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Key;
 using ::testing::Lt;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-class NetdevChangesTest : public test::VethFixture {
- protected:
-  void SetUp() override {
-    test::VethFixture::SetUp();
-    if (IsSkipped()) return;
-    Open(nullptr);
-  }
-  void Open(std::unique_ptr<linux_sys::EthtoolIoctl> ioctl) {
-    changes_.reset();
-    auto link = linux_sys::EthtoolLink::Open(netns(), kNetdev, std::move(ioctl));
-    ASSERT_TRUE(link.ok()) << link.status();
-    link_ = *std::move(link);
-    auto changes = NetdevChanges::Open({netns(), kNetdev, ifindex()}, *link_, *journal_);
-    ASSERT_TRUE(changes.ok()) << changes.status();
-    changes_ = *std::move(changes);
-  }
-  void OpenNic() {
-    Open(nic_.Wire());
-    auto steering = NicSteering::Take(4, *changes_);
-    ASSERT_TRUE(steering.ok()) << steering.status();
-    steering_ = *std::move(steering);
-  }
-  // As a crash does: nothing is undone, and the next daemon reads the journal.
-  void Crash() {
-    (void)steering_.release();
-    (void)changes_.release();
-    OpenJournal();
-  }
-  uint32_t Queues() {
-    const auto channels = link_->GetChannels();
-    return channels.ok() ? channels->now.rx_queues() : 0;
-  }
-
-  test::FakeEthtoolNic nic_{{.netdev = kNetdev, .queues = 4, .rule_slots = 16}};
-  std::unique_ptr<linux_sys::EthtoolLink> link_;
-  std::unique_ptr<NetdevChanges> changes_;
-  std::unique_ptr<NicSteering> steering_;
-};
-
-device::FlowRule UdpTo(uint32_t location, uint16_t port, uint32_t queue) {
-  device::FlowRule rule;
-  rule.location = location;
-  rule.match.type = device::FlowType::kUdp4;
-  rule.match.value.ip_version = 4;
-  rule.match.mask.ip_version = 0xff;
-  rule.match.value.l4_protocol = 17;
-  rule.match.mask.l4_protocol = 0xff;
-  rule.match.value.has_ports = 1;
-  rule.match.mask.has_ports = 1;
-  rule.match.value.dst_port = port;
-  rule.match.mask.dst_port = 0xffff;
-  rule.action.queue = queue;
-  return rule;
-}
+using NetdevChangesTest = ChangesFixture;
 
 TEST_F(NetdevChangesTest, ChannelsComeBackAtTheEnd) {
   ASSERT_EQ(Queues(), 4u);
@@ -98,34 +41,46 @@ TEST_F(NetdevChangesTest, MoreChannelsThanThereCanBeAreRefusedByNumber) {
   EXPECT_THAT(status.message(), HasSubstr("can have 4 channels, not 5"));
 }
 
-TEST_F(NetdevChangesTest, ChannelsComeBackAfterACrash) {
-  ASSERT_TRUE(changes_->SetChannels(1).ok());
-  Crash();
-  EXPECT_EQ(Queues(), 1u);
-  EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
-  EXPECT_EQ(Queues(), 4u);
-  EXPECT_THAT(journal_->Records(), IsEmpty());
-  EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty()) << "twice is as good as once";
-}
-
-TEST_F(NetdevChangesTest, AnotherNetdevOfTheSameNameIsLeftAlone) {
+TEST_F(NetdevChangesTest, AnotherNetdevOfTheSameNameIsLeftAloneAtTheEndToo) {
   ASSERT_TRUE(changes_->SetChannels(2).ok());
-  Crash();
-  Run("ip link del d0");
-  Run("ip link add d0 numrxqueues 4 numtxqueues 4 type veth peer name d1 numrxqueues 4 "
-      "numtxqueues 4");
-  Run("ethtool -L d0 rx 3 tx 3");
-  EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
+  MakeAnotherNetdevOfTheName();
+  EXPECT_EQ(changes_->SetChannels(1).code(), absl::StatusCode::kNotFound);
+  changes_.reset();
   EXPECT_EQ(Queues(), 3u);
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
-TEST_F(NetdevChangesTest, ANetdevThatHasGoneLeavesNothingToUndo) {
-  ASSERT_TRUE(changes_->SetChannels(2).ok());
-  Crash();
-  Run("ip link del d0");
-  EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
+TEST_F(NetdevChangesTest, ANicThatIsAnotherNowKeepsItsTableAndItsRules) {
+  OpenNic();
+  ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
+  const std::vector<uint32_t> now = nic_.rss_table();
+  MakeAnotherNetdevOfTheName();
+  EXPECT_FALSE(steering_->Return(std::vector<uint32_t>{3}).ok());
+  EXPECT_TRUE(steering_->RemoveRule(0).ok()) << "it went with its netdev";
+  steering_.reset();
+  changes_.reset();
+  EXPECT_EQ(nic_.rss_table(), now);
+  EXPECT_THAT(nic_.rules(), SizeIs(1));
   EXPECT_THAT(journal_->Records(), IsEmpty());
+}
+
+TEST_F(NetdevChangesTest, ANicWhoseRssTableIsEmptyComesBack) {
+  test::FakeEthtoolNic hollow({.netdev = kNetdev, .queues = 4, .rss_is_hollow = true});
+  Open(hollow.Wire());
+  ASSERT_TRUE(changes_->SetChannels(2).ok());
+  EXPECT_TRUE(changes_->Restore({}).ok()) << changes_->Restore({});
+  EXPECT_EQ(Queues(), 4u);
+  EXPECT_THAT(journal_->Records(), IsEmpty());
+  changes_.reset();  // the wire goes before the NIC
+  link_.reset();
+}
+
+TEST_F(NetdevChangesTest, WhoLeavesNothingSetsNoTable) {
+  OpenNic();
+  ASSERT_TRUE(steering_->Leave({}).ok());
+  ASSERT_TRUE(steering_->Return(std::vector<uint32_t>{1}).ok());
+  EXPECT_FALSE(nic_.rss_is_a_wish());
 }
 
 TEST_F(NetdevChangesTest, LeasedQueuesLeaveTheRssTableAndComeBack) {
@@ -172,24 +127,6 @@ TEST_F(NetdevChangesTest, RulesStandBetweenThoseOfAnAdministrator) {
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
-TEST_F(NetdevChangesTest, TableAndRulesComeBackAfterACrash) {
-  OpenNic();
-  const std::vector<uint32_t> before = nic_.rss_table();
-  ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
-  ASSERT_TRUE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
-  ASSERT_TRUE(steering_->AddRule(UdpTo(5, 4243, 3)).ok());
-  Crash();
-  ethtool_rx_flow_spec theirs{};
-  theirs.flow_type = TCP_V4_FLOW;
-  theirs.location = 9;
-  nic_.PutRule(theirs);  // an administrator's, meanwhile
-  EXPECT_THAT(UndoLeftovers(*journal_, [this] { return nic_.Wire(); }), IsEmpty());
-  EXPECT_EQ(nic_.rss_table(), before);
-  EXPECT_THAT(nic_.rules(), SizeIs(1));
-  EXPECT_TRUE(nic_.rules().contains(9));
-  EXPECT_THAT(journal_->Records(), IsEmpty());
-}
-
 TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   OpenNic();
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
@@ -207,6 +144,29 @@ TEST_F(NetdevChangesTest, FiltersThatTakeNoPortsAreFoundOut) {
   const absl::Status status = steering_->TryUdpRule();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
   EXPECT_THAT(status.message(), HasSubstr("takes no ntuple rule by UDP port"));
+}
+
+// No netdev here has ntuple filters: another feature that can be turned on stands in for them.
+TEST_F(NetdevChangesTest, FiltersThatAreOfNoUseAreTurnedOffAgain) {
+  const std::string filters = "rx-gro";
+  const auto on = [&] { return link_->GetFeatures()->at(filters).on; };
+  Run("ethtool -K d0 gro off");
+  Open(nic_.Wire(), filters);
+  {
+    auto steering = NicSteering::Take(4, *changes_);
+    ASSERT_TRUE(steering.ok()) << steering.status();
+    EXPECT_TRUE(on());
+    nic_.FailNext(ETHTOOL_SRXCLSRLINS, EINVAL);
+    EXPECT_FALSE((*steering)->TryUdpRule().ok());
+    EXPECT_FALSE(on());
+  }
+  test::FakeEthtoolNic none({.netdev = kNetdev, .queues = 4, .rule_slots = 0});
+  Open(none.Wire(), filters);
+  EXPECT_FALSE(NicSteering::Take(4, *changes_).ok());
+  EXPECT_FALSE(on());
+  changes_.reset();  // the wire goes before the NIC
+  link_.reset();
+  EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
 TEST_F(NetdevChangesTest, TheOnlyQueueStaysInTheRssTable) {

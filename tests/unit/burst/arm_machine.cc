@@ -24,6 +24,9 @@ constexpr uint64_t kMostInstructions = 1'000'000;
 // Arm ARM, C6.2 "LDAR": 64 bits, whatever the registers.
 bool IsLoadAcquire(uint32_t instruction) { return (instruction & 0xffff'fc00) == 0xc8df'fc00; }
 
+// "DMB": of loads and stores, as far as devices are (option OSH).
+constexpr uint32_t kDmbOsh = 0xd503'33bf;
+
 void Must(uc_err error, const char* what) {
   if (error == UC_ERR_OK) return;
   std::cerr << "unicorn: " << what << ": " << uc_strerror(error) << "\n";
@@ -59,7 +62,9 @@ ArmMachine::ArmMachine(std::span<const std::byte> code) {
         Map(engine_, kWindows + a * kWindowStep, kMaxAreaBytes, UC_PROT_READ | UC_PROT_WRITE);
   }
   uc_cb_hookcode_t on_code = [](uc_engine*, uint64_t address, uint32_t, void* self) {
-    static_cast<ArmMachine*>(self)->instruction_ = address;
+    auto* machine = static_cast<ArmMachine*>(self);
+    machine->instruction_ = address;
+    if (machine->Instruction() == kDmbOsh) machine->barrier_ = true;
   };
   uc_cb_hookmem_t on_access = [](uc_engine*, uc_mem_type type, uint64_t address, int bytes, int64_t,
                                  void* self) {
@@ -101,6 +106,14 @@ void ArmMachine::Fail(std::string what) {
   uc_emu_stop(engine_);
 }
 
+uint32_t ArmMachine::Instruction() const {
+  uint32_t instruction = 0;
+  if (instruction_ - kCode < code_bytes_) {
+    std::memcpy(&instruction, code_ + (instruction_ - kCode), sizeof instruction);
+  }
+  return instruction;
+}
+
 void ArmMachine::OnAccess(bool is_write, uint64_t address, uint32_t bytes) {
   if (address >= kStack && address + bytes <= kStack + kStackBytes) return;
   if (!is_write && address >= kCode && address + bytes <= kCode + code_bytes_) return;
@@ -111,9 +124,8 @@ void ArmMachine::OnAccess(bool is_write, uint64_t address, uint32_t bytes) {
     const uint64_t begin = AddressOf(which, area.bytes.size());
     if (address >= begin && address + bytes <= begin + area.bytes.size() &&
         (is_write ? area.may_write : area.may_read)) {
-      uint32_t instruction;
-      std::memcpy(&instruction, code_ + (instruction_ - kCode), sizeof instruction);
-      accesses_.push_back({which, address - begin, bytes, is_write, IsLoadAcquire(instruction)});
+      accesses_.push_back({which, address - begin, bytes, is_write, IsLoadAcquire(Instruction()),
+                           std::exchange(barrier_, false)});
       return;
     }
   }
@@ -123,6 +135,7 @@ void ArmMachine::OnAccess(bool is_write, uint64_t address, uint32_t bytes) {
 std::optional<uint32_t> ArmMachine::Call(size_t function, const Arguments& arguments) {
   arguments_ = &arguments;
   accesses_.clear();
+  barrier_ = false;
   fault_.clear();
   // Whatever stands in the rest of a register that has 32 bits to say.
   constexpr uint64_t kGarbage = 0xdead'beef'0000'0000;

@@ -51,6 +51,7 @@ class ArmMachine {
     uint32_t bytes = 0;
     bool is_write = false;
     bool acquires = false;
+    bool barred = false;  // a barrier stands between it and the access before it
   };
 
   // Calls the function at this offset of the code: (slots, states, first, most, elements, more).
@@ -61,6 +62,7 @@ class ArmMachine {
   const std::string& fault() const { return fault_; }
 
  private:
+  uint32_t Instruction() const;  // that is carried out
   void OnAccess(bool is_write, uint64_t address, uint32_t bytes);
   void Fail(std::string what);
 
@@ -71,6 +73,7 @@ class ArmMachine {
   std::byte* stack_ = nullptr;
   const Arguments* arguments_ = nullptr;
   uint64_t instruction_ = 0;  // where the one stands that is carried out
+  bool barrier_ = false;      // was carried out since the last access
   std::vector<Access> accesses_;
   std::string fault_;
 };

@@ -13,10 +13,14 @@ namespace {
 
 struct Made {
   int number = 0;
+  absl::Status code = absl::OkStatus();
+  const absl::Status& code_status() const { return code; }
 };
 
 std::shared_ptr<const Made> Get(BurstCache* cache, const std::string& key, int number) {
-  return BurstCache::Get<Made>(cache, key, [&] { return std::make_unique<Made>(Made{number}); });
+  return BurstCache::Get<Made>(cache, key, [&] {
+    return std::make_unique<Made>(Made{number, absl::OkStatus()});
+  });
 }
 
 TEST(BurstCache, GivesTheSameForTheSameKey) {
@@ -40,6 +44,21 @@ TEST(BurstCache, WhatCannotBeMadeIsAskedForAgain) {
   const auto none = BurstCache::Get<Made>(&cache, "a", [] { return std::unique_ptr<Made>(); });
   EXPECT_EQ(none, nullptr);
   EXPECT_EQ(Get(&cache, "a", 5)->number, 5);
+}
+
+TEST(BurstCache, WhatHadNoMemoryForItsCodeIsMadeAgain) {
+  BurstCache cache;
+  const auto make = [](int number, absl::Status code) {
+    return [=] { return std::make_unique<Made>(Made{number, code}); };
+  };
+  const auto poor =
+      BurstCache::Get<Made>(&cache, "a", make(1, absl::ResourceExhaustedError("mmap")));
+  EXPECT_EQ(poor->number, 1);
+  EXPECT_EQ(Get(&cache, "a", 2)->number, 2);
+  EXPECT_EQ(Get(&cache, "a", 3)->number, 2);
+  // What is forbidden stays so.
+  BurstCache::Get<Made>(&cache, "b", make(4, absl::PermissionDeniedError("mprotect")));
+  EXPECT_EQ(Get(&cache, "b", 5)->number, 4);
 }
 
 TEST(BurstCache, NoCacheKeepsNothing) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,14 @@ TEST(CodeMemory, RunsWhatIsPutInAndIsNeverWritable) {
   ASSERT_TRUE(memory.ok()) << memory.status();
   EXPECT_EQ(memory->At<int (*)()>(0)(), 42);
   EXPECT_EQ(AccessOf(memory->begin()), "r-xp");
+}
+
+TEST(CodeMemory, OtherProcessorsFetchAnewWhereTheKernelCanMakeThem) {
+  // linux/membarrier.h: MEMBARRIER_CMD_QUERY gives the commands that there are.
+  const long commands = syscall(SYS_membarrier, 0, 0, 0);
+  const bool can = commands > 0 && (commands & (1 << 5)) != 0;
+  EXPECT_EQ(CodeMemory::RefetchEverywhere(), can);
+  EXPECT_EQ(CodeMemory::RefetchEverywhere(), can);
 }
 
 TEST(CodeMemory, IsUnmappedWithItsOwner) {

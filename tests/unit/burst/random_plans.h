@@ -12,6 +12,11 @@ namespace qsplit::dataplane::burst::testing {
 
 using dataplane::testing::Random;
 
+// Which the code of plan number n has: every other one runs on any processor of this kind.
+inline Instructions InstructionsOf(uint32_t n) {
+  return n % 2 == 0 ? Instructions::kOfThisProcessor : Instructions::kOfAll;
+}
+
 // Parts of plans. A number of so many bits, in one piece or in several.
 std::vector<Piece> RandomPieces(uint32_t bits, uint32_t words, Random& random);
 RecordPlan RandomRecord(uint32_t words, Random& random);

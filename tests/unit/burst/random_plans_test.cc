@@ -1,13 +1,14 @@
 // Plans that no spec has: code for this processor, and for aarch64 in an emulator, does what the
-// plan's interpreter does.
+// plan's interpreter does, and neither touches a byte beside what it is given, whatever the ring
+// holds: every array stands against a page that nobody may touch.
 #include "tests/unit/burst/random_plans.h"
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <memory>
 #include <vector>
 
+#include "tests/support/fenced_array.h"
 #include "tests/unit/burst/arm_areas.h"
 #include "tests/unit/burst/arm_burst.h"
 #include "tests/unit/burst/arm_ring_burst.h"
@@ -16,34 +17,40 @@
 namespace qsplit::dataplane::burst::testing {
 namespace {
 
+using qsplit::testing::Fence;
+using qsplit::testing::FencedArray;
+using qsplit::testing::kFences;
+
 constexpr uint32_t kPlans = 400;
 constexpr uint32_t kSteps = 6;
 
-// Code for all processors of this one's kind, and for this one.
-void PollHere(const RxBurst& burst, const std::vector<std::byte>& ring,
-              const std::vector<PostedSlot>& posted, uint32_t first, uint32_t most) {
-  std::vector<RxCompletion> expected(most + 1);
-  std::vector<RxCompletion> got(most + 1);
-  got[most].cookie = 0xabcdef;
+// Code for this processor, and the interpreter.
+void PollHere(const RxBurst& burst, const std::vector<std::byte>& bytes,
+              const std::vector<PostedSlot>& slots, uint32_t first, uint32_t most, Fence fence) {
+  const FencedArray<std::byte> ring(bytes, fence);
+  const FencedArray<PostedSlot> posted(slots, fence);
+  const FencedArray<RxCompletion> expected(most, fence);
+  const FencedArray<RxCompletion> got(most, fence);
   const uint32_t count =
       RxBurst::PollByPlan(burst.plan(), ring.data(), posted.data(), first, most, expected.data());
   ASSERT_EQ(burst.Poll(ring.data(), posted.data(), first, most, got.data()), count);
-  ASSERT_EQ(std::memcmp(got.data(), expected.data(), count * sizeof(RxCompletion)), 0);
-  ASSERT_EQ(got[most].cookie, 0xabcdefu);
+  ASSERT_TRUE(got.IsSame(expected, count));
 }
 
-void PostHere(const RxBurst& burst, const std::vector<RxBuffer>& buffers, uint32_t first) {
+void PostHere(const RxBurst& burst, const std::vector<RxBuffer>& to_post, uint32_t first,
+              Fence fence) {
   const RxBurstPlan& plan = burst.plan();
-  const auto most = static_cast<uint32_t>(buffers.size());
-  std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
-  std::vector<std::byte> same = ring;
-  std::vector<PostedSlot> posted(plan.slot_count);
-  std::vector<PostedSlot> same_posted = posted;
+  const auto most = static_cast<uint32_t>(to_post.size());
+  const FencedArray<RxBuffer> buffers(to_post, fence);
+  const FencedArray<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes, fence);
+  const FencedArray<std::byte> same(ring.size(), fence);
+  const FencedArray<PostedSlot> posted(plan.slot_count, fence);
+  const FencedArray<PostedSlot> same_posted(plan.slot_count, fence);
   const uint32_t count =
       RxBurst::PostByPlan(plan, ring.data(), posted.data(), first, most, buffers.data());
   ASSERT_EQ(burst.Post(same.data(), same_posted.data(), first, most, buffers.data()), count);
-  ASSERT_TRUE(ring == same);
-  ASSERT_EQ(std::memcmp(posted.data(), same_posted.data(), posted.size() * sizeof(PostedSlot)), 0);
+  ASSERT_TRUE(same.IsSame(ring));
+  ASSERT_TRUE(same_posted.IsSame(posted));
 }
 
 TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
@@ -52,7 +59,9 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
   uint64_t buffers = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const std::unique_ptr<RxBurst> burst = RxBurst::Create(RandomRxPlan(random), true);
+    const std::unique_ptr<RxBurst> burst =
+        RxBurst::Create(RandomRxPlan(random), true, InstructionsOf(n));
+    ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxBurstPlan& plan = burst->plan();
     ArmRxBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
@@ -61,14 +70,79 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
       const uint32_t first = RandomSlot(plan.slot_count, random);
       const uint32_t most = random() % (plan.slot_count + 4);
       completions += arm.PollSame(ring, posted, first, most);
-      PollHere(*burst, ring, posted, first, most);
       std::vector<RxBuffer> to_post = RandomBuffers(plan, random);
       buffers += arm.PostSame(to_post, first);
-      PostHere(*burst, to_post, first);
+      for (const Fence fence : kFences) {
+        PollHere(*burst, ring, posted, first, most, fence);
+        PostHere(*burst, to_post, first, fence);
+      }
     }
   }
   EXPECT_GT(completions, 1000u);
   EXPECT_GT(buffers, 1000u);
+}
+
+void PollHere(const RxRingBurst& burst, const RxRingMemory& memory, RxRingBurst::Completed from,
+              Fence fence) {
+  const FencedArray<std::byte> ring(memory.ring, fence);
+  const FencedArray<RxBuffer> posted(memory.posted, fence);
+  const FencedArray<uint64_t> prefixes(memory.prefixes, fence);
+  for (RxBuffer& one : posted) {
+    const auto* const first = reinterpret_cast<const std::byte*>(memory.prefixes.data());
+    one.memory = prefixes.bytes().data() + (one.memory - first);
+  }
+  from.slots = ring.data();
+  from.buffers = posted.data();
+  const FencedArray<RxCompletion> expected(from.most, fence);
+  const FencedArray<RxCompletion> got(from.most, fence);
+  const uint32_t count = RxRingBurst::PollByPlan(burst.plan(), from, expected.data());
+  ASSERT_EQ(burst.Poll(from, got.data()), count);
+  ASSERT_TRUE(got.IsSame(expected, count));
+}
+
+// A ring of posted buffers.
+struct Posted {
+  Posted(const RxRingPlan& plan, Fence fence)
+      : ring(size_t{plan.buffer_count} * plan.post_slot_bytes, fence),
+        buffers(plan.buffer_count, fence) {}
+  RxRingBurst::Free From(uint32_t slot, uint32_t most, uint32_t phase, bool were_posted) const {
+    return {ring.data(), phase, slot, buffers.data(), most, were_posted};
+  }
+  bool IsSame(const Posted& other) const {
+    return ring.IsSame(other.ring) && buffers.IsSame(other.buffers);
+  }
+  FencedArray<std::byte> ring;
+  FencedArray<RxBuffer> buffers;
+};
+
+// Into a ring of which each slot was posted with the bytes of `before`.
+void PostHere(const RxRingBurst& burst, const std::vector<RxBuffer>& before,
+              const std::vector<RxBuffer>& to_post, uint32_t first, uint32_t phase, Fence fence) {
+  const RxRingPlan& plan = burst.plan();
+  const auto most = static_cast<uint32_t>(to_post.size());
+  const FencedArray<RxBuffer> all(before, fence);
+  const FencedArray<RxBuffer> buffers(to_post, fence);
+  const Posted expected(plan, fence);
+  const Posted got(plan, fence);
+  uint32_t were_posted = 0;
+  for (const Posted* const one : {&expected, &got}) {
+    were_posted = RxRingBurst::PostByPlan(plan, one->From(0, plan.buffer_count, 1 - phase, false),
+                                          all.data());
+  }
+  const bool again = were_posted == plan.buffer_count;
+  const uint32_t count =
+      RxRingBurst::PostByPlan(plan, expected.From(first, most, phase, again), buffers.data());
+  ASSERT_EQ(burst.Post(got.From(first, most, phase, again), buffers.data()), count);
+  ASSERT_TRUE(got.IsSame(expected));
+  if (!plan.holds) return;
+  const FencedArray<uint64_t> held(1, fence);
+  const FencedArray<uint64_t> same_held(1, fence);
+  const bool is_posted = RxRingBurst::PostHeldByPlan(plan, expected.From(first, 1, phase, false),
+                                                     all.front(), held.data());
+  ASSERT_EQ(burst.PostHeld(got.From(first, 1, phase, false), all.front(), same_held.data()),
+            is_posted);
+  ASSERT_TRUE(got.IsSame(expected));
+  ASSERT_TRUE(same_held.IsSame(held));
 }
 
 TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
@@ -77,7 +151,9 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
   uint64_t buffers = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const std::unique_ptr<RxRingBurst> burst = RxRingBurst::Create(RandomRxRingPlan(random), true);
+    const std::unique_ptr<RxRingBurst> burst =
+        RxRingBurst::Create(RandomRxRingPlan(random), true, InstructionsOf(n));
+    ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxRingPlan& plan = burst->plan();
     ArmRxRingBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
@@ -87,13 +163,6 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
       const uint32_t most = random() % (plan.slot_count + 4);
       RxRingMemory memory = RandomMemory(plan, slot, buffer, phase, random);
       completions += arm.PollSame(memory, slot, buffer, most, phase);
-      const RxRingBurst::Completed from{memory.ring.data(),   phase,  slot,
-                                        memory.posted.data(), buffer, most};
-      std::vector<RxCompletion> expected(most);
-      std::vector<RxCompletion> got(most);
-      const uint32_t count = RxRingBurst::PollByPlan(plan, from, expected.data());
-      EXPECT_EQ(burst->Poll(from, got.data()), count);
-      EXPECT_TRUE(Same(got, expected, count));
 
       std::vector<RxBuffer> before = RandomBuffers(plan, plan.buffer_count, random);
       std::vector<RxBuffer> to_post = before;
@@ -102,11 +171,91 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
         if (random() % 8 == 0) one = RandomBuffers(plan, 1, random).front();
       }
       arm.PostHeldSame(before.front(), RandomSlot(plan.buffer_count, random), phase);
-      buffers += arm.PostSame(before, to_post, random() % (plan.buffer_count + 1), phase);
+      const uint32_t first = random() % (plan.buffer_count + 1);
+      buffers += arm.PostSame(before, to_post, first, phase);
+      for (const Fence fence : kFences) {
+        PollHere(*burst, memory, {nullptr, phase, slot, nullptr, buffer, most}, fence);
+        PostHere(*burst, before, to_post, first, phase, fence);
+      }
     }
   }
   EXPECT_GT(completions, 1000u);
   EXPECT_GT(buffers, 1000u);
+}
+
+// What one push works on, of the memory that all are to have.
+struct Pushed {
+  Pushed(const TxRingPlan& plan, const TxRingMemory& memory, Fence fence)
+      : holds(memory.holds),
+        ring(size_t{plan.slot_count} * plan.slot_bytes, fence),
+        packets(memory.packets, fence),
+        image(1, fence),
+        cookies(memory.cookies, fence),
+        remembered(memory.remembered, fence),
+        ids(memory.ids, fence),
+        prefixes(memory.prefixes, fence),
+        held(memory.held, fence),
+        call(1, fence) {
+    image.front() = memory.image;
+    call.front() = memory.call;
+    call.front().cookies = cookies.data();
+    call.front().remembered = remembered.data();
+    call.front().ids = ids.data() + ids.size();
+    call.front().prefixes = prefixes.data();
+    if (holds) call.front().held = held.data();
+  }
+  bool IsSame(const Pushed& other, uint32_t count) const {
+    return ring.IsSame(other.ring) && cookies.IsSame(other.cookies, count) &&
+           remembered.IsSame(other.remembered) && held.IsSame(other.held);
+  }
+  bool holds;
+  FencedArray<std::byte> ring;
+  FencedArray<TxPacket> packets;
+  FencedArray<TxRingImage> image;
+  FencedArray<uint32_t> cookies;
+  FencedArray<TxRemembered> remembered;
+  FencedArray<uint32_t> ids;
+  FencedArray<uint32_t> prefixes;
+  FencedArray<uint64_t> held;
+  FencedArray<TxRingCall> call;
+};
+
+void PushHere(const TxRingBurst& burst, const TxRingMemory& memory, uint32_t first, Fence fence) {
+  const TxRingPlan& plan = burst.plan();
+  const auto most = static_cast<uint32_t>(memory.packets.size());
+  const Pushed expected(plan, memory, fence);
+  const Pushed got(plan, memory, fence);
+  const uint32_t count =
+      TxRingBurst::PushByPlan(plan, expected.ring.data(), expected.call.front(), first, most,
+                              expected.packets.data(), expected.image.front());
+  ASSERT_EQ(burst.Push(got.ring.data(), got.call.front(), first, most, got.packets.data(),
+                       got.image.front()),
+            count);
+  ASSERT_TRUE(got.IsSame(expected, count));
+}
+
+void TakeHere(const TxRingBurst& burst, const std::vector<std::byte>& bytes, uint32_t slot,
+              uint32_t most, uint32_t phase, Fence fence) {
+  const FencedArray<std::byte> ring(bytes, fence);
+  const FencedArray<uint64_t> expected(most, fence);
+  const FencedArray<uint64_t> got(most, fence);
+  const uint32_t count =
+      TxRingBurst::TakeByPlan(burst.done(), ring.data(), slot, most, phase, expected.data());
+  ASSERT_EQ(burst.Take(ring.data(), slot, most, phase, got.data()), count);
+  ASSERT_TRUE(got.IsSame(expected, count));
+}
+
+void TakeExpectedHere(const TxRingBurst& burst, const std::vector<std::byte>& bytes,
+                      const std::vector<TxExpected>& on_their_way, uint32_t slot, uint32_t most,
+                      uint32_t first, Fence fence) {
+  const FencedArray<std::byte> ring(bytes, fence);
+  const FencedArray<TxExpected> out(on_their_way, fence);
+  const FencedArray<uint32_t> expected(most, fence);
+  const FencedArray<uint32_t> got(most, fence);
+  const uint32_t count = TxRingBurst::TakeExpectedByPlan(burst.done(), ring.data(), slot, most,
+                                                         out.data(), first, expected.data());
+  ASSERT_EQ(burst.TakeExpected(ring.data(), slot, most, out.data(), first, got.data()), count);
+  ASSERT_TRUE(got.IsSame(expected, count));
 }
 
 TEST(RandomPlans, TransmitIsTheSameInAllWays) {
@@ -117,61 +266,66 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
     const TxDonePlan done = RandomTxDonePlan(random);
-    const auto burst = TxRingBurst::Create(RandomTxRingPlan(random), &done, true);
+    const auto burst =
+        TxRingBurst::Create(RandomTxRingPlan(random), &done, true, InstructionsOf(n));
+    ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const TxRingPlan& plan = burst->plan();
     ArmTxRingBurst arm(plan, done);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
       TxRingMemory memory = RandomMemory(plan, random);
-      TxRingMemory same = memory;
       const uint32_t first = RandomSlot(plan.slot_count, random);
-      const uint32_t count = arm.PushSame(memory, first);
-      pushed += count;
-      std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
-      std::vector<std::byte> same_ring = ring;
-      const auto most = static_cast<uint32_t>(memory.packets.size());
-      TxRingCall call = memory.Call();
-      TxRingBurst::PushByPlan(plan, ring.data(), call, first, most, memory.packets.data(),
-                              memory.image);
-      TxRingCall same_call = same.Call();
-      EXPECT_EQ(
-          burst->Push(same_ring.data(), same_call, first, most, same.packets.data(), same.image),
-          count);
-      EXPECT_TRUE(ring == same_ring);
-      EXPECT_TRUE(Same(memory.cookies, same.cookies, count));
-      EXPECT_TRUE(Same(memory.remembered, same.remembered, same.remembered.size()));
-      EXPECT_EQ(memory.held, same.held);
+      for (const Fence fence : kFences) PushHere(*burst, memory, first, fence);
+      pushed += arm.PushSame(memory, first);
 
       const uint32_t phase = random() % 2;
       std::vector<std::byte> completed = RandomRing(done, phase, random);
       const uint32_t slot = RandomSlot(done.slot_count, random);
       const uint32_t wanted = random() % (done.slot_count + 4);
       taken += arm.TakeSame(completed, slot, wanted, phase);
-      std::vector<uint64_t> expected(wanted);
-      std::vector<uint64_t> got(wanted);
-      const uint32_t keys =
-          TxRingBurst::TakeByPlan(done, completed.data(), slot, wanted, phase, expected.data());
-      EXPECT_EQ(burst->Take(completed.data(), slot, wanted, phase, got.data()), keys);
-      EXPECT_TRUE(Same(got, expected, keys));
+      for (const Fence fence : kFences) TakeHere(*burst, completed, slot, wanted, phase, fence);
       if (done.expected_count == 0) continue;
-      expected.resize(keys);
+      std::vector<uint64_t> keys(wanted);
+      keys.resize(
+          TxRingBurst::TakeByPlan(done, completed.data(), slot, wanted, phase, keys.data()));
       const uint32_t oldest = RandomSlot(done.expected_count, random);
-      std::vector<TxExpected> out = RandomExpected(done, expected, oldest, random);
-      const uint32_t in_order = arm.TakeExpectedSame(completed, out, slot, wanted, oldest);
-      matched += in_order;
-      std::vector<uint32_t> cookies(wanted);
-      std::vector<uint32_t> same_cookies(wanted);
-      TxRingBurst::TakeExpectedByPlan(done, completed.data(), slot, wanted, out.data(), oldest,
-                                      cookies.data());
-      EXPECT_EQ(burst->TakeExpected(completed.data(), slot, wanted, out.data(), oldest,
-                                    same_cookies.data()),
-                in_order);
-      EXPECT_TRUE(Same(same_cookies, cookies, in_order));
+      std::vector<TxExpected> out = RandomExpected(done, keys, oldest, random);
+      matched += arm.TakeExpectedSame(completed, out, slot, wanted, oldest);
+      for (const Fence fence : kFences) {
+        TakeExpectedHere(*burst, completed, out, slot, wanted, oldest, fence);
+      }
     }
   }
   EXPECT_GT(pushed, 1000u);
   EXPECT_GT(taken, 1000u);
   EXPECT_GT(matched, 1000u);
 }
+
+#if defined(__x86_64__)
+TEST(RandomPlans, EveryGeneratorHasCodeForAllProcessors) {
+  if (!__builtin_cpu_supports("bmi2"))
+    GTEST_SKIP() << "this processor has nothing that others lack";
+  Random random(37);
+  uint32_t receive = 0;
+  uint32_t receive_ring = 0;
+  uint32_t transmit = 0;
+  const auto differ = [](const auto& a, const auto& b) {
+    EXPECT_TRUE(a.ok() && b.ok()) << a.status() << b.status();
+    return a.ok() && b.ok() && a->bytes != b->bytes ? 1u : 0u;
+  };
+  for (uint32_t n = 0; n < kPlans / 4; ++n) {
+    const RxBurstPlan rx = RandomRxPlan(random);
+    receive += differ(GenerateRx(rx), GenerateRx(rx, Instructions::kOfAll));
+    const RxRingPlan ring = RandomRxRingPlan(random);
+    receive_ring += differ(GenerateRxRing(ring), GenerateRxRing(ring, Instructions::kOfAll));
+    const TxRingPlan tx = RandomTxRingPlan(random);
+    const TxDonePlan done = RandomTxDonePlan(random);
+    transmit += differ(GenerateTxRing(tx, done), GenerateTxRing(tx, done, Instructions::kOfAll));
+  }
+  EXPECT_GT(receive, 0u);
+  EXPECT_GT(receive_ring, 0u);
+  EXPECT_GT(transmit, 0u);
+}
+#endif
 
 }  // namespace
 }  // namespace qsplit::dataplane::burst::testing

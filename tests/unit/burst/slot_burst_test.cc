@@ -11,11 +11,16 @@
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
+#include "tests/support/fenced_array.h"
 #include "tests/unit/burst/arm_areas.h"
 #include "tests/unit/burst/random_plans.h"
 
 namespace qsplit::dataplane::burst::testing {
 namespace {
+
+using qsplit::testing::Fence;
+using qsplit::testing::FencedArray;
+using qsplit::testing::kFences;
 
 constexpr uint32_t kPlans = 300;
 constexpr uint32_t kSteps = 6;
@@ -62,7 +67,7 @@ TEST(SlotBurst, ReadingIsTheSameInAllWays) {
   uint64_t all = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const auto reader = SlotReader::Create(RandomReadPlan(random), true);
+    const auto reader = SlotReader::Create(RandomReadPlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(reader->code_status().ok()) << reader->code_status();
     const SlotReadPlan& plan = reader->plan();
     const SlotReadCode arm = Made(a64::GenerateSlotRead(plan));
@@ -72,18 +77,20 @@ TEST(SlotBurst, ReadingIsTheSameInAllWays) {
       std::vector<std::byte> ring = RandomSlots(plan, phase, random);
       const uint32_t first = RandomSlot(plan.slot_count, random);
       const uint32_t most = random() % (plan.slot_count + 4);
-      std::vector<PlainBuffer> expected(most + 1), here(most + 1), there(most);
-      std::vector<uint32_t> notes(plan.slot_count + 1, 7), notes_here = notes;
-      std::vector<uint32_t> notes_there(plan.slot_count, 7);
-      here[most].slot = 0xabcdef;
+      std::vector<PlainBuffer> expected(most + 1), there(most);
+      std::vector<uint32_t> notes(plan.slot_count, 7), notes_there = notes;
       const uint32_t count = SlotReader::ReadByPlan(plan, ring.data(), notes.data(), first, most,
                                                     phase, expected.data());
       all += count;
-      EXPECT_EQ(reader->Read(ring.data(), notes_here.data(), first, most, phase, here.data()),
-                count);
-      EXPECT_TRUE(Same(here, expected, count));
-      EXPECT_EQ(here[most].slot, 0xabcdefu);
-      EXPECT_EQ(notes_here, notes);
+      for (const Fence fence : kFences) {
+        const FencedArray<std::byte> slots(ring, fence);
+        const FencedArray<PlainBuffer> here(most, fence);
+        const FencedArray<uint32_t> notes_here(std::vector<uint32_t>(plan.slot_count, 7), fence);
+        EXPECT_EQ(reader->Read(slots.data(), notes_here.data(), first, most, phase, here.data()),
+                  count);
+        EXPECT_TRUE(here.IsSame(expected, count));
+        EXPECT_TRUE(notes_here.IsSame(notes));
+      }
       const auto read = machine.Call(
           arm.read[phase], {{Read(ring), Write(notes_there), Write(there), {}}, first, most});
       EXPECT_EQ(machine.fault(), "");
@@ -110,7 +117,7 @@ SlotWritePlan RandomWritePlan(Random& random) {
   plan.most_length = LowBits(bits);
   if (random() % 2 == 0) plan.length_more = random() % 8 == 0 ? random() : 4;
   plan.has_rooms = random() % 2 == 0;
-  if (random() % 2 == 0) plan.prefix_bytes = random() % 8 == 0 ? random() / 2 : random() % 64;
+  if (random() % 2 == 0) plan.prefix_bytes = random() % 8 == 0 ? random() : random() % 64;
   for (uint32_t i = random() % 3; i > 0; --i) {
     const uint32_t bytes = random() % 2 == 0 ? 4 : 8;
     plan.others.push_back({bytes * (random() % (plan.element_bytes / bytes)), bytes,
@@ -119,14 +126,16 @@ SlotWritePlan RandomWritePlan(Random& random) {
   return plan;
 }
 
-// Each word of a slot once, and the one that hands it over behind the others.
+// Each word of a slot once, and the one that hands it over behind the others and a barrier.
 void CheckWritesOfSlots(const ArmMachine& machine, const SlotWritePlan& plan) {
   std::vector<uint32_t> written(plan.slot_count);
   for (const ArmMachine::Access& access : machine.accesses()) {
     if (access.area != ArmMachine::kSlots) continue;
     ASSERT_TRUE(access.is_write && access.bytes == 8 && access.offset % 8 == 0);
     const size_t slot = access.offset / plan.slot_bytes;
-    const uint32_t bit = 1u << (access.offset % plan.slot_bytes / 8);
+    const auto word = static_cast<uint32_t>(access.offset % plan.slot_bytes / 8);
+    ASSERT_EQ(access.barred, word == plan.last_word) << "word " << word;
+    const uint32_t bit = 1u << word;
     ASSERT_EQ(written[slot] & bit, 0u);
     ASSERT_EQ(written[slot] >> plan.last_word & 1, 0u);
     written[slot] |= bit;
@@ -139,7 +148,7 @@ TEST(SlotBurst, WritingIsTheSameInAllWays) {
   uint64_t all = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
-    const auto writer = SlotWriter::Create(RandomWritePlan(random), true);
+    const auto writer = SlotWriter::Create(RandomWritePlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(writer->code_status().ok()) << writer->code_status();
     const SlotWritePlan& plan = writer->plan();
     const SlotWriteCode arm = Made(a64::GenerateSlotWrite(plan));
@@ -158,15 +167,22 @@ TEST(SlotBurst, WritingIsTheSameInAllWays) {
       for (uint32_t& room : rooms) room = random() % 16 == 0 ? random() : UINT32_MAX;
       std::vector<SlotImage> image(1);
       for (uint64_t& word : image[0]) word = random() % 2 == 0 ? 0 : random.Wide();
-      std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes + 8, std::byte{0x5a});
-      std::vector<std::byte> here = ring;
-      std::vector<std::byte> there(ring.size() - 8, std::byte{0x5a});
+      std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes, std::byte{0x5a});
+      std::vector<std::byte> there = ring;
+      const std::vector<std::byte> before = ring;
       const uint32_t count = SlotWriter::WriteByPlan(plan, ring.data(), rooms.data(), first, most,
                                                      elements.data(), image[0]);
       all += count;
-      EXPECT_EQ(writer->Write(here.data(), rooms.data(), first, most, elements.data(), image[0]),
-                count);
-      EXPECT_TRUE(here == ring);
+      for (const Fence fence : kFences) {
+        const FencedArray<std::byte> here(before, fence);
+        const FencedArray<uint32_t> rooms_here(rooms, fence);
+        const FencedArray<std::byte> elements_here(elements, fence);
+        const FencedArray<SlotImage> image_here(image, fence);
+        EXPECT_EQ(writer->Write(here.data(), rooms_here.data(), first, most, elements_here.data(),
+                                image_here.front()),
+                  count);
+        EXPECT_TRUE(here.IsSame(ring));
+      }
       const auto wrote = machine.Call(
           arm.write, {{Write(there), Read(rooms), Read(elements), Read(image)}, first, most});
       EXPECT_EQ(machine.fault(), "");
@@ -177,6 +193,30 @@ TEST(SlotBurst, WritingIsTheSameInAllWays) {
   }
   EXPECT_GT(all, 1000u);
 }
+
+#if defined(__x86_64__)
+TEST(SlotBurst, EveryGeneratorHasCodeForAllProcessors) {
+  if (!__builtin_cpu_supports("bmi2"))
+    GTEST_SKIP() << "this processor has nothing that others lack";
+  Random random(71);
+  uint32_t reads = 0;
+  uint32_t writes = 0;
+  for (uint32_t n = 0; n < kPlans / 4; ++n) {
+    const SlotReadPlan read = RandomReadPlan(random);
+    if (Made(GenerateSlotRead(read)).bytes !=
+        Made(GenerateSlotRead(read, Instructions::kOfAll)).bytes) {
+      ++reads;
+    }
+    const SlotWritePlan write = RandomWritePlan(random);
+    if (Made(GenerateSlotWrite(write)).bytes !=
+        Made(GenerateSlotWrite(write, Instructions::kOfAll)).bytes) {
+      ++writes;
+    }
+  }
+  EXPECT_GT(reads, 0u);
+  EXPECT_GT(writes, 0u);
+}
+#endif
 
 }  // namespace
 }  // namespace qsplit::dataplane::burst::testing

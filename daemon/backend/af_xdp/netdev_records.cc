@@ -1,0 +1,110 @@
+#include "daemon/backend/af_xdp/netdev_records.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/journal/field_reader.h"
+
+namespace qsplit::af_xdp {
+namespace {
+
+// Records: a netdev as it was, and a rule of the daemon's in it.
+constexpr char kFormer[] = "netdev";
+constexpr char kRule[] = "netdev-rule";
+constexpr char kRuleField[] = "rule";
+constexpr char kCookie[] = "netns_cookie";  // not in records of former daemons
+
+void Put(const NetdevId& netdev, journal::Fields* fields) {
+  (*fields)["netns"] = netdev.netns;
+  (*fields)["netdev"] = netdev.netdev;
+  (*fields)["ifindex"] = absl::StrCat(netdev.ifindex);
+  (*fields)[kCookie] = absl::StrCat(netdev.netns_cookie);
+}
+
+absl::StatusOr<NetdevId> NetdevOf(const journal::Record& record) {
+  journal::FieldReader reader(record, record.kind);
+  NetdevId netdev{.netns = reader.Text("netns"),
+                  .netdev = reader.Text("netdev"),
+                  .ifindex = reader.Number<uint32_t>("ifindex")};
+  if (record.fields.contains(kCookie)) netdev.netns_cookie = reader.Number<uint64_t>(kCookie);
+  if (!reader.status().ok()) return reader.status();
+  return netdev;
+}
+
+absl::Status ReadFormer(const journal::Record& record, NetdevRecords* of) {
+  journal::Fields fields = record.fields;
+  for (const char* name : {"netns", "netdev", "ifindex", kCookie}) fields.erase(name);
+  absl::StatusOr<linux_sys::NetdevSteering> before = linux_sys::SteeringOfFields(fields);
+  if (!before.ok()) return before.status();
+  // The oldest is what was there before all changes.
+  if (!of->before) of->before = *std::move(before);
+  of->former.push_back(record.id);
+  return absl::OkStatus();
+}
+
+absl::Status ReadRule(const journal::Record& record, NetdevRecords* of) {
+  journal::FieldReader reader(record, kRule);
+  const auto rules = linux_sys::RulesOfText(reader.Text(kRuleField));
+  if (!reader.status().ok()) return reader.status();
+  if (!rules.ok()) return rules.status();
+  for (const linux_sys::NtupleRule& rule : *rules) of->rules.push_back({record.id, rule});
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<NetdevRecords> ReadNetdevRecords(const journal::Journal& journal,
+                                             std::vector<absl::Status>* damaged) {
+  std::vector<NetdevRecords> all;
+  for (const journal::Record& record : journal.Records()) {
+    const bool former = record.kind == kFormer;
+    if (!former && record.kind != kRule) continue;
+    const absl::StatusOr<NetdevId> netdev = NetdevOf(record);
+    if (!netdev.ok()) {
+      damaged->push_back(netdev.status());
+      continue;
+    }
+    auto of = std::ranges::find(all, *netdev, &NetdevRecords::netdev);
+    if (of == all.end()) of = all.insert(all.end(), {.netdev = *netdev});
+    absl::Status status = former ? ReadFormer(record, &*of) : ReadRule(record, &*of);
+    if (!status.ok()) damaged->push_back(std::move(status));
+  }
+  std::ranges::reverse(all);
+  return all;
+}
+
+NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev) {
+  std::vector<absl::Status> damaged;  // who undoes says it
+  for (NetdevRecords& records : ReadNetdevRecords(journal, &damaged)) {
+    if (records.netdev == netdev) return std::move(records);
+  }
+  return {.netdev = netdev};
+}
+
+absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
+                                            const linux_sys::NetdevSteering& before) {
+  journal::Fields fields = linux_sys::ToFields(before);
+  Put(netdev, &fields);
+  return journal.Add(kFormer, std::move(fields));
+}
+
+absl::StatusOr<journal::RecordId> AddRule(journal::Journal& journal, const NetdevId& netdev,
+                                          const linux_sys::NtupleRule& rule) {
+  journal::Fields fields{{kRuleField, linux_sys::ToText(std::span(&rule, 1))}};
+  Put(netdev, &fields);
+  return journal.Add(kRule, std::move(fields));
+}
+
+absl::Status Strike(journal::Journal& journal, const NetdevRecords& records) {
+  absl::Status first;
+  for (const NetdevRecords::Rule& rule : records.rules) first.Update(journal.Done(rule.record));
+  // Newest first: an older one is the truth as long as it is there.
+  for (size_t i = records.former.size(); i-- > 0 && first.ok();) {
+    first.Update(journal.Done(records.former[i]));
+  }
+  return first;
+}
+
+}  // namespace qsplit::af_xdp

@@ -1,0 +1,67 @@
+// What the journal says of netdevs that were changed: how one was before, and the daemon's ntuple
+// rules in it.
+//
+// A netdev has one former state, that of before the first change: a later daemon that finds the
+// netdev still changed takes over what is written of it. Any thread.
+#ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_RECORDS_H_
+#define QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_RECORDS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/journal/journal.h"
+#include "daemon/linux/ethtool_link.h"
+#include "daemon/linux/netdev_steering.h"
+
+namespace qsplit::af_xdp {
+
+// Which netdev. Its number is its own in its network namespace as long as it lives, and so is the
+// namespace's number; names come again with others.
+struct NetdevId {
+  std::string netns;
+  std::string netdev;
+  uint32_t ifindex = 0;
+  uint64_t netns_cookie = 0;  // NetnsCookie; 0: not known, names have to do
+
+  bool operator==(const NetdevId& other) const {
+    return ifindex == other.ifindex && netns_cookie == other.netns_cookie &&
+           (netns_cookie != 0 || (netns == other.netns && netdev == other.netdev));
+  }
+};
+
+struct NetdevRecords {
+  struct Rule {
+    journal::RecordId record = 0;
+    linux_sys::NtupleRule rule{};
+  };
+
+  NetdevId netdev;
+  // As it was; absent: it stands no longer there, only rules do.
+  std::optional<linux_sys::NetdevSteering> before;
+  std::vector<journal::RecordId> former;  // the records that say so, oldest first
+  std::vector<Rule> rules;
+
+  bool empty() const { return former.empty() && rules.empty(); }
+};
+
+// Newest netdev first. What does not read is left out, with an error in `damaged`.
+std::vector<NetdevRecords> ReadNetdevRecords(const journal::Journal& journal,
+                                             std::vector<absl::Status>* damaged);
+// Those of one netdev; empty: there are none.
+NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev);
+
+absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
+                                            const linux_sys::NetdevSteering& before);
+absl::StatusOr<journal::RecordId> AddRule(journal::Journal& journal, const NetdevId& netdev,
+                                          const linux_sys::NtupleRule& rule);
+
+// Rules first: as long as one stands there, so does what the netdev was.
+absl::Status Strike(journal::Journal& journal, const NetdevRecords& records);
+
+}  // namespace qsplit::af_xdp
+
+#endif  // QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_RECORDS_H_
