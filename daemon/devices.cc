@@ -194,13 +194,19 @@ absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
   return DevicePlan(std::move(parts));
 }
 
-std::vector<std::string> DescribeNetdevs(const config::Config& config) {
-  std::vector<std::string> lines;
+std::vector<absl::StatusOr<std::string>> DescribeNetdevs(const config::Config& config) {
+  std::vector<absl::StatusOr<std::string>> lines;
   for (const config::DeviceSection& section : config.devices) {
     if (!section.af_xdp) continue;
-    lines.push_back(
-        absl::StrCat("netdev         ", section.af_xdp->netdev, ": ",
-                     af_xdp::DescribeNetdev(section.af_xdp->netns, section.af_xdp->netdev)));
+    const std::string& netdev = section.af_xdp->netdev;
+    const auto text = af_xdp::DescribeNetdev(section.af_xdp->netns, netdev);
+    if (text.ok()) {
+      lines.emplace_back(absl::StrCat("netdev         ", netdev, ": ", *text));
+    } else {
+      lines.emplace_back(
+          absl::Status(text.status().code(), absl::StrCat("device '", section.name, "', netdev ",
+                                                          netdev, ": ", text.status().message())));
+    }
   }
   return lines;
 }
@@ -250,9 +256,10 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Open(DevicePlan plan,
 
 std::vector<std::shared_ptr<device::Device>> Devices::Take() { return std::move(parts_->devices); }
 
-void Devices::Watch(std::function<absl::Status(std::shared_ptr<device::Device>)> found) {
+void Devices::Watch(std::function<absl::Status(std::shared_ptr<device::Device>)> found,
+                    std::function<void(const std::string&)> lost) {
   parts_->functions->Watch(found);
-  parts_->netdevs->Watch(std::move(found));
+  parts_->netdevs->Watch(std::move(found), std::move(lost));
 }
 
 void Devices::StopWatching() {

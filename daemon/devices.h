@@ -36,8 +36,9 @@ class DevicePlan {
   std::unique_ptr<Parts> parts_;
 };
 
-// Kernel netdevs of a configuration as they are now: a line for each, "netdev  eth0: …".
-std::vector<std::string> DescribeNetdevs(const config::Config& config);
+// Kernel netdevs of a configuration as they are now: a line for each, "netdev  eth0: …", or why
+// there is nothing to say.
+std::vector<absl::StatusOr<std::string>> DescribeNetdevs(const config::Config& config);
 
 class Devices {
  public:
@@ -51,9 +52,10 @@ class Devices {
 
   // In the order of the configuration; once.
   std::vector<std::shared_ptr<device::Device>> Take();
-  // From then on `found` gets devices that can be used after all, from another thread, until
-  // StopWatching returns.
-  void Watch(std::function<absl::Status(std::shared_ptr<device::Device>)> found);
+  // From then on, from other threads and until StopWatching returns: `found` gets devices that can
+  // be used after all, and `lost` names those that can no longer, as often as they are asked for.
+  void Watch(std::function<absl::Status(std::shared_ptr<device::Device>)> found,
+             std::function<void(const std::string&)> lost);
   void StopWatching();
 
  private:

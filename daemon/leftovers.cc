@@ -1,5 +1,6 @@
 #include "daemon/leftovers.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/af_xdp/netdev_changes.h"
 #include "daemon/backend/vfio/ownership.h"
+#include "daemon/linux/errno_status.h"
 #include "daemon/linux/runtime_dir.h"
 
 namespace qsplit::daemon {
@@ -46,7 +48,8 @@ absl::StatusOr<std::vector<std::string>> ReadLeftovers(const std::string& runtim
   std::vector<std::string> lines;
   const std::string file = JournalIn(runtime_dir);
   std::ifstream in(file, std::ios::binary);
-  if (!in) return lines;
+  if (!in && errno == ENOENT) return lines;
+  if (!in) return linux_sys::ErrnoStatus(errno, "read the journal", file);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   if (text.empty()) return lines;
   const auto contents = journal::ParseText(text, file);

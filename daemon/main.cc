@@ -208,9 +208,16 @@ absl::Status Run(const Options& options, Plan plan) {
     if (auto told = linux_sys::SignalReadyFd(options.ready_fd); !told.ok()) return told;
   }
 
-  (*devices)->Watch([&broker](std::shared_ptr<device::Device> device) {
-    return broker.ReplaceDevice(std::move(device));
-  });
+  const auto lost = [&broker](const std::string& device) {
+    const auto [leases, rules] = broker.VacateDevice(device);
+    if (leases + rules == 0) return;
+    log::Warning("device_lost", {{"device", device}, {"leases", leases}, {"rules", rules}});
+  };
+  (*devices)->Watch(
+      [&broker](std::shared_ptr<device::Device> device) {
+        return broker.ReplaceDevice(std::move(device));
+      },
+      lost);
   Serve(signals->get(), wake->get(), broker, reloader);
   (*devices)->StopWatching();
 
@@ -228,13 +235,17 @@ absl::Status Run(const Options& options, Plan plan) {
 
 // What of a configuration this machine has, on standard output.
 absl::Status CheckHere(const config::Config& config) {
-  for (const std::string& line : DescribeNetdevs(config)) std::printf("%s\n", line.c_str());
+  absl::Status missing;
+  for (const absl::StatusOr<std::string>& line : DescribeNetdevs(config)) {
+    if (line.ok()) std::printf("%s\n", line->c_str());
+    missing.Update(line.status());
+  }
   const auto leftovers = ReadLeftovers(config.daemon.runtime_dir);
   if (!leftovers.ok()) return leftovers.status();
   for (const std::string& record : *leftovers) {
     std::printf("journal        to undo, unless a daemon runs: %s\n", record.c_str());
   }
-  return absl::OkStatus();
+  return missing;
 }
 
 int Main(int argc, char** argv) {

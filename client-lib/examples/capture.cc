@@ -76,7 +76,8 @@ int Run(const Options& options) {
   if (!session.ok()) return Fail(session.status());
   absl::StatusOr<Device> device = session->OpenDevice(options.device);
   if (!device.ok()) return Fail(device.status());
-  absl::StatusOr<Lease> lease = device->Acquire({.tx_queues = 0, .join_rss = options.rss});
+  absl::StatusOr<Lease> lease =
+      device->Acquire({.tx_queues = 0, .rx_fields = PacketField::kVlan, .join_rss = options.rss});
   if (!lease.ok()) return Fail(lease.status());
   PrintLease(stderr, *lease);
   for (const std::string& rule : options.rules) {

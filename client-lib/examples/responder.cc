@@ -232,6 +232,7 @@ int Run(Options& options) {
   absl::StatusOr<Lease> lease = device->Acquire({.rx_queues = options.queues,
                                                  .tx_queues = options.queues,
                                                  .rx_roles = {"vlan.tci"},
+                                                 .rx_fields = PacketField::kVlan,
                                                  .join_rss = options.rss});
   if (!lease.ok()) return Fail(lease.status());
   PrintLease(stdout, *lease);

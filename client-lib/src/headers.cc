@@ -248,22 +248,24 @@ void PrepareSegments(Packet& packet, const Headers& h, bool sums_plainly) {
   PutU16(packet.bytes(), field, FoldSum(PartialPseudoSum(packet, h)));
 }
 
-void VerifyChecksums(Packet& packet) {
+void VerifyChecksums(Packet& packet, PacketFields read) {
   PacketMetadata& meta = PacketAccess::meta(packet);
-  const bool l3_known = meta.l3_checksum != ChecksumState::kUnknown;
-  const bool l4_known = meta.l4_checksum != ChecksumState::kUnknown;
-  if (l3_known && l4_known) return;
+  const bool l3_done =
+      meta.l3_checksum != ChecksumState::kUnknown || !read.Has(PacketField::kChecksumL3);
+  const bool l4_done =
+      meta.l4_checksum != ChecksumState::kUnknown || !read.Has(PacketField::kChecksumL4);
+  if (l3_done && l4_done) return;
   const Headers h = ParseHeaders(packet);
   const auto set = [&meta](PacketField field, ChecksumState* state, bool good) {
     *state = good ? ChecksumState::kGood : ChecksumState::kBad;
     meta.present |= static_cast<uint32_t>(field);
     meta.computed |= static_cast<uint32_t>(field);
   };
-  if (!l3_known && h.l3 == L3Kind::kIp4) {
+  if (!l3_done && h.l3 == L3Kind::kIp4) {
     set(PacketField::kChecksumL3, &meta.l3_checksum,
         FoldSum(AddToSum(packet, h.l2_bytes, h.l3_bytes, 0)) == 0xffff);
   }
-  if (l4_known || h.l4_bytes == 0) return;
+  if (l4_done || h.l4_bytes == 0) return;
   const uint32_t begin = h.l2_bytes + h.l3_bytes;
   const std::span<const std::byte> b = packet.bytes();
   const uint32_t field = begin + ChecksumOffset(h.l4);

@@ -50,8 +50,8 @@ void PrepareChecksums(Packet& packet, const Headers& headers, bool l3, bool l4);
 // TCP the pseudo header's sum without the length. Or, if sums_plainly, as for a device that adds up
 // without knowing TCP: IPv4's own, TCP the pseudo header's sum with the length of this packet.
 void PrepareSegments(Packet& packet, const Headers& headers, bool sums_plainly);
-// Checks what is kUnknown in the packet's metadata, and marks it as computed.
-void VerifyChecksums(Packet& packet);
+// Checks what is kUnknown in the packet's metadata and is read, and marks it as computed.
+void VerifyChecksums(Packet& packet, PacketFields read = PacketFields::All());
 
 // Puts an 802.1Q tag behind the Ethernet addresses. False: there is no room in the packet's first
 // buffer, or the packet has no Ethernet header.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client-lib/src/rx_fields.h"
 #include "client-lib/src/rx_queue_impl.h"
 #include "client-lib/src/tx_queue_impl.h"
 #include "dataplane/rx_driver.h"
@@ -178,6 +179,7 @@ absl::StatusOr<SoftwareWork> LeaseParts::SoftwareOf(const LeaseOptions& options)
                                                    role, ", and this library does not compute it"));
     }
   }
+  work.Read(options.rx_fields);
   if (!work.hash) return work;
   v1::GetRssRequest request;
   request.set_device(acquired.lease().device());
@@ -218,6 +220,7 @@ absl::Status LeaseParts::BuildRx(const layout::VerifiedLayout& layout, uint32_t 
   if (options.packet_bytes == 0 && acquired.mtu_bytes() != 0) {
     rx_options.packet_bytes = acquired.mtu_bytes() + kLinkHeaderBytes;
   }
+  rx_options.wanted = FieldsToRead(layout.message(), options.rx_fields, software);
   rx_options.bursts = &core->bursts;
   absl::StatusOr<dataplane::RxDriver> driver =
       dataplane::RxDriver::Create(layout, *view, rx_options);

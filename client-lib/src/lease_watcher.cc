@@ -128,7 +128,8 @@ bool LeaseWatcher::ReadStream() {
     } else if (response.event() == v1::LEASE_EVENT_REVOKED ||
                (response.event() == v1::LEASE_EVENT_PRESENT &&
                 response.lease().state() == v1::LEASE_STATE_REVOKED)) {
-      event = {.kind = LeaseEvent::Kind::kRevoked, .text = "an operator revoked the lease"};
+      event = {.kind = LeaseEvent::Kind::kRevoked,
+               .text = "the lease was revoked, by an operator or because its device has gone"};
     } else if (response.event() == v1::LEASE_EVENT_PRESENT &&
                response.lease().state() == v1::LEASE_STATE_FAULTED) {
       event = {.kind = LeaseEvent::Kind::kFault, .text = "a fault stopped a queue of the lease"};

@@ -13,18 +13,6 @@ namespace {
 
 using dataplane::RxField;
 
-constexpr bool Same(PacketField a, RxField b) {
-  return static_cast<uint32_t>(a) == static_cast<uint32_t>(b);
-}
-static_assert(Same(PacketField::kHash, RxField::kHash) &&
-              Same(PacketField::kHashType, RxField::kHashType) &&
-              Same(PacketField::kVlan, RxField::kVlanTci) &&
-              Same(PacketField::kChecksumL3, RxField::kL3Checksum) &&
-              Same(PacketField::kChecksumL4, RxField::kL4Checksum) &&
-              Same(PacketField::kTimestamp, RxField::kTimestamp) &&
-              Same(PacketField::kError, RxField::kError) &&
-              Same(PacketField::kQueue, RxField::kQueue) &&
-              Same(PacketField::kMark, RxField::kMark));
 static_assert(static_cast<int>(HashType::kOther) == static_cast<int>(dataplane::HashType::kOther));
 static_assert(static_cast<int>(ChecksumState::kBad) ==
               static_cast<int>(dataplane::ChecksumState::kBad));
@@ -217,7 +205,7 @@ uint32_t RxQueue::posted() const { return impl_->driver.Outstanding(); }
 uint32_t RxQueue::available_fields() const {
   dataplane::RxMetadata all;
   all.present = impl_->driver.Available();
-  return internal::PublicMetadata(all).present;
+  return internal::PublicMetadata(all).present & impl_->setup.software.fields.bits;
 }
 const RxQueue::Counters& RxQueue::counters() const { return impl_->counters; }
 

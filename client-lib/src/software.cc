@@ -20,6 +20,11 @@ void Mark(PacketMetadata& meta, PacketField field) {
   meta.computed |= static_cast<uint32_t>(field);
 }
 
+void Drop(PacketMetadata& meta, PacketField field) {
+  meta.present &= ~static_cast<uint32_t>(field);
+  meta.computed &= ~static_cast<uint32_t>(field);
+}
+
 // What of a packet RSS hashes: addresses, and then ports if it has any.
 struct Flow {
   std::array<uint8_t, 36> bytes;
@@ -106,10 +111,12 @@ void StripVlan(Packet& packet) {
   PacketAccess::set_length(packet, packet.length() - kVlanBytes);
 }
 
-void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet) {
+namespace {
+
+void FindHash(const std::array<uint8_t, kHashKeyBytes>& key, bool wants_type, Packet& packet) {
   PacketMetadata& meta = PacketAccess::meta(packet);
   const bool given = meta.Has(PacketField::kHash);
-  if (given && meta.Has(PacketField::kHashType)) return;
+  if (given && (meta.Has(PacketField::kHashType) || !wants_type)) return;
   const Flow flow = FlowOf(packet);
   const std::span<const uint8_t> all(flow.bytes.data(), flow.all);
   const std::span<const uint8_t> addresses = all.first(flow.addresses);
@@ -128,10 +135,25 @@ void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet) {
   Mark(meta, PacketField::kHashType);
 }
 
+}  // namespace
+
+void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet, PacketFields read) {
+  FindHash(key, read.Has(PacketField::kHashType), packet);
+  PacketMetadata& meta = PacketAccess::meta(packet);
+  if (!read.Has(PacketField::kHash)) {
+    Drop(meta, PacketField::kHash);
+    meta.hash = 0;
+  }
+  if (!read.Has(PacketField::kHashType)) {
+    Drop(meta, PacketField::kHashType);
+    meta.hash_type = HashType::kNone;
+  }
+}
+
 void ComputeMissing(const SoftwareWork& work, Packet& packet) {
   if (work.vlan) StripVlan(packet);
-  if (work.hash) HashPacket(work.hash_key, packet);
-  if (work.checksums) VerifyChecksums(packet);
+  if (work.hash) HashPacket(work.hash_key, packet, work.fields);
+  if (work.checksums) VerifyChecksums(packet, work.fields);
 }
 
 }  // namespace qsplit::internal

@@ -20,8 +20,18 @@ struct SoftwareWork {
   bool hash = false;  // its value, or what it is over
   // Of the Toeplitz hash: the device's own.
   std::array<uint8_t, kHashKeyBytes> hash_key{};
+  // What the program reads; nothing is done for others.
+  PacketFields fields = PacketFields::All();
 
   bool any() const { return checksums || vlan || hash; }
+  // From now on the program reads these.
+  void Read(PacketFields read) {
+    fields = read;
+    checksums =
+        checksums && (fields.Has(PacketField::kChecksumL3) || fields.Has(PacketField::kChecksumL4));
+    vlan = vlan && fields.Has(PacketField::kVlan);
+    hash = hash && (fields.Has(PacketField::kHash) || fields.Has(PacketField::kHashType));
+  }
 };
 
 // Adds what has to be done for a role that the layout's receive queue lacks. False: the library
@@ -38,8 +48,10 @@ uint32_t ToeplitzHash(const std::array<uint8_t, kHashKeyBytes>& key,
 // Takes an 802.1Q tag out of the packet and into its metadata, if there is one.
 void StripVlan(Packet& packet);
 // Hashes addresses, and ports of unfragmented TCP and UDP, as RSS does. Where the device gave a
-// hash and did not say over what, finds out; kOther: over none of these, or with another key.
-void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet);
+// hash and did not say over what, finds out; kOther: over none of these, or with another key. Of
+// the two only what is read stays.
+void HashPacket(const std::array<uint8_t, kHashKeyBytes>& key, Packet& packet,
+                PacketFields read = PacketFields::All());
 
 }  // namespace qsplit::internal
 

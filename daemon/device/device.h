@@ -326,6 +326,8 @@ class Device {
   // Sets queues up for a lease: maps regions, makes rings, takes the queues out of RSS (or leaves
   // them in, request.join_rss). All or nothing. The rest of RSS is spread over the queues that
   // remain in it. UNAVAILABLE: the device is busy, or see DeviceInfo::open_patience_ms.
+  // RESOURCE_EXHAUSTED: also a queue that a program keeps which had it before. Errors about a queue
+  // that somebody holds on to say which it is: HeldQueueOf.
   virtual absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) = 0;
   // Undoes it: stops the queues, unmaps all, gives the queues back to RSS. Rules that point at the
   // queues must have been removed. When it returns, the device touches none of the memory. Works

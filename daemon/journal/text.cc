@@ -129,8 +129,9 @@ class Reader {
 absl::Status Damaged(std::string_view file, size_t line, std::string_view what) {
   return absl::DataLossError(absl::StrCat(
       std::string(file), ":", line, ": the journal is damaged: ", std::string(what),
-      "; what a former qsplitd has left to undo cannot be known: see that the devices have the ",
-      "drivers that they should have (lspci -k), then remove the file"));
+      "; what a former qsplitd has left to undo cannot be known: see that PCI functions have the ",
+      "drivers that they should have (lspci -k), and netdevs their channels, tables and filters ",
+      "(ethtool -l, -x, -n), then remove the file"));
 }
 
 }  // namespace

@@ -112,6 +112,13 @@ class Broker {
   // Waits until no device works for the broker. True: as Maintain.
   bool Settle();
 
+  // The device is lost for good: its leases are revoked, and operators' rules removed. Returns how
+  // many of both.
+  struct Lost {
+    uint32_t leases = 0;
+    uint32_t rules = 0;
+  };
+  Lost VacateDevice(std::string_view name);
   // Another device of the same name takes the place of one that nobody has a lease of. NOT_FOUND:
   // no device of its name. FAILED_PRECONDITION (IN_USE): a lease or an operator's rule stands.
   absl::Status ReplaceDevice(std::shared_ptr<device::Device> device);

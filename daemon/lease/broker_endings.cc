@@ -156,13 +156,35 @@ bool Broker::State::Retry() {
   return held;
 }
 
-void Broker::State::RemoveOperatorRules() {
-  for (auto& [name, room] : rooms) {
-    for (uint32_t location : room.rules.LocationsOf(0)) {
-      const absl::Status status = room.device->RemoveRule(location);
-      if (status.ok() || absl::IsNotFound(status)) room.rules.Remove(location);
-    }
+uint32_t Broker::State::RemoveOperatorRules(DeviceRoom& room) {
+  uint32_t removed = 0;
+  for (uint32_t location : room.rules.LocationsOf(0)) {
+    const absl::Status status = room.device->RemoveRule(location);
+    if (!status.ok() && !absl::IsNotFound(status)) continue;
+    room.rules.Remove(location);
+    ++removed;
   }
+  return removed;
+}
+
+void Broker::State::RemoveOperatorRules() {
+  for (auto& [name, room] : rooms) RemoveOperatorRules(room);
+}
+
+Broker::Lost Broker::VacateDevice(std::string_view name) {
+  Lost lost;
+  Locked state(*state_);
+  const auto room = state->Room(name);
+  if (!room.ok()) return lost;
+  std::vector<LeaseId> ids;
+  for (const auto& [id, lease] : state->leases) {
+    if (lease.room == *room && lease.held && !lease.ended()) ids.push_back(id);
+  }
+  // Retry has those that the device does not let go of.
+  for (const LeaseId id : ids) (void)state->EndLease(id, v1::LEASE_STATE_REVOKED, nullptr);
+  lost.leases = static_cast<uint32_t>(ids.size());
+  lost.rules = state->RemoveOperatorRules(**room);
+  return lost;
 }
 
 void Broker::EndSession(SessionId session) {

@@ -1,11 +1,14 @@
 // How leases begin.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
+#include "daemon/device/held_queue.h"
 #include "daemon/lease/broker_state.h"
 #include "daemon/lease/convert.h"
 #include "daemon/policy/error.h"
@@ -17,8 +20,12 @@ using policy::Error;
 using policy::InCall;
 
 constexpr std::string_view kCall = "AcquireLease";
-// Until a device is asked again for a queue that is not free yet.
-constexpr std::chrono::milliseconds kOpenPause(5);
+// Until a device is asked again for a queue that is not free yet: each time pins the lease's
+// memory.
+constexpr std::chrono::milliseconds kFirstOpenPause(5);
+constexpr std::chrono::milliseconds kLongestOpenPause(20);
+// For which a queue that could not be had is a lease's last choice.
+constexpr absl::Duration kAvoid = absl::Seconds(5);
 
 // The regions that a request names, checked to be this session's.
 absl::StatusOr<std::vector<const region::Region*>> FindRegions(
@@ -46,6 +53,20 @@ absl::StatusOr<std::vector<const region::Region*>> FindRegions(
 
 }  // namespace
 
+// One call, until it is answered.
+struct Broker::State::Opening {
+  SessionId caller = 0;
+  v1::AcquireLeaseRequest request;
+  DeviceRoom& room;
+  Answer<v1::AcquireLeaseResponse> done;
+  absl::Time begin;
+  // What is booked now.
+  std::optional<LeasePlan> plan = {};
+  std::chrono::milliseconds pause = kFirstOpenPause;
+  uint32_t waited_ms = 0;
+  uint32_t patience_ms = 0;
+};
+
 void Broker::AcquireLease(SessionId caller, const v1::AcquireLeaseRequest& request,
                           Answer<v1::AcquireLeaseResponse> done) {
   Locked state(*state_);
@@ -55,33 +76,56 @@ void Broker::AcquireLease(SessionId caller, const v1::AcquireLeaseRequest& reque
   auto room = state->Room(request.device());
   if (!room.ok()) return state->Answered(done, InCall(kCall, room.status()));
   // Behind those that give queues of this device back.
-  (*room)->jobs->Post([all = state_.get(), caller, request, room = *room, done = std::move(done)] {
-    all->Open(caller, request, *room, done);
-  });
+  const auto opening = std::make_shared<State::Opening>(State::Opening{.caller = caller,
+                                                                       .request = request,
+                                                                       .room = **room,
+                                                                       .done = std::move(done),
+                                                                       .begin = state->clock()});
+  (*room)->jobs->Post([all = state_.get(), opening] { all->Open(opening); });
 }
 
-void Broker::State::Open(SessionId caller, const v1::AcquireLeaseRequest& request, DeviceRoom& room,
-                         const Answer<v1::AcquireLeaseResponse>& done) {
+void Broker::State::Open(const std::shared_ptr<Opening>& opening) {
+  DeviceRoom& room = opening->room;
   std::shared_ptr<device::Device> device;
-  absl::StatusOr<LeasePlan> plan;
   {
     Locked lock(*this);
-    plan = Book(caller, request, room);
-    if (!plan.ok()) return Answered(done, InCall(kCall, plan.status()));
+    absl::StatusOr<LeasePlan> plan = Book(opening->caller, opening->request, room);
+    if (!plan.ok()) return Answered(opening->done, InCall(kCall, plan.status()));
+    opening->plan = *std::move(plan);
     device = room.device;
+    opening->pause = kFirstOpenPause;
+    opening->waited_ms = 0;
+    opening->patience_ms = device->info().open_patience_ms;
+    // What could not be had a moment ago is asked for once.
+    const std::vector<bool> avoided = room.Avoided(clock());
+    const device::QueueRequest& queues = opening->plan->queues;
+    for (const auto* numbers : {&queues.rx_queues, &queues.tx_queues}) {
+      for (uint32_t queue : *numbers) {
+        if (avoided[queue]) opening->patience_ms = 0;
+      }
+    }
   }
   // Before they run: all that is counted from now on is this lease's.
   const device::DeviceCounters counters = device->ReadCounters();
   {
     Locked lock(*this);
-    room.Rebase(plan->queues, counters);
+    room.Rebase(opening->plan->queues, counters);
   }
-  Try(std::make_shared<const LeasePlan>(*std::move(plan)), room, 0, done);
+  Try(opening);
 }
 
-void Broker::State::Try(std::shared_ptr<const LeasePlan> plan, DeviceRoom& room, uint32_t waited_ms,
-                        const Answer<v1::AcquireLeaseResponse>& done) {
-  const LeaseId id = plan->queues.lease;
+bool Broker::State::Elsewhere(const Opening& opening) const {
+  const v1::AcquireLeaseRequest& request = opening.request;
+  const device::QueueRequest& queues = opening.plan->queues;
+  return clock() - opening.begin < kAvoid && !request.has_first_rx_queue() &&
+         !request.has_first_tx_queue() && queues.rx_queues.size() <= opening.room.FreeRx(clock()) &&
+         queues.tx_queues.size() <= opening.room.FreeTx(clock());
+}
+
+void Broker::State::Try(const std::shared_ptr<Opening>& opening) {
+  const LeasePlan& plan = *opening->plan;
+  const LeaseId id = plan.queues.lease;
+  DeviceRoom& room = opening->room;
   std::shared_ptr<device::Device> device;
   {
     Locked lock(*this);
@@ -90,32 +134,43 @@ void Broker::State::Try(std::shared_ptr<const LeasePlan> plan, DeviceRoom& room,
   }
   absl::StatusOr<device::Grant> grant = absl::UnavailableError("it has ended");
   const absl::Time begin = clock();
-  if (device != nullptr) grant = device->OpenQueues(plan->queues);
-  waited_ms += static_cast<uint32_t>((clock() - begin) / absl::Milliseconds(1));
+  if (device != nullptr) grant = device->OpenQueues(plan.queues);
+  opening->waited_ms += static_cast<uint32_t>((clock() - begin) / absl::Milliseconds(1));
   absl::Status wrong;
+  bool elsewhere = false;
   {
     Locked lock(*this);
     LeaseRecord& lease = leases.at(id);
-    if (absl::IsUnavailable(grant.status()) && lease.state == v1::LEASE_STATE_OPENING &&
-        waited_ms < device->info().open_patience_ms) {
+    const bool opens = lease.state == v1::LEASE_STATE_OPENING;
+    const std::optional<uint32_t> held = device::HeldQueueOf(grant.status());
+    if ((absl::IsUnavailable(grant.status()) || held) && opens &&
+        opening->waited_ms < opening->patience_ms) {
       // Whoever holds on to a queue holds up nobody but those who want it.
-      room.jobs->PostAfter(kOpenPause, [this, plan, &room, waited_ms, done] {
-        Try(plan, room, waited_ms + static_cast<uint32_t>(kOpenPause.count()), done);
-      });
+      const std::chrono::milliseconds pause = opening->pause;
+      opening->waited_ms += static_cast<uint32_t>(pause.count());
+      opening->pause = std::min(2 * pause, kLongestOpenPause);
+      room.jobs->PostAfter(pause, [this, opening] { Try(opening); });
       return;
     }
-    auto response = Opened(lease, *plan, std::move(grant));
-    if (response.ok()) return Answered(done, std::move(response));
+    if (held) room.Avoid(*held, clock() + kAvoid);
+    auto response = Opened(lease, plan, std::move(grant));
+    if (response.ok()) return Answered(opening->done, std::move(response));
     wrong = InCall(kCall, response.status());
     if (!lease.held) {
       Forget(id);
-      return Answered(done, wrong);
+      elsewhere = held && opens && Elsewhere(*opening);
+      if (!elsewhere) return Answered(opening->done, wrong);
+    } else {
+      ++room.closings;
     }
-    ++room.closings;
+  }
+  if (elsewhere) {
+    // Behind what waits for the device.
+    return room.jobs->Post([this, opening] { Open(opening); });
   }
   // At once, before whatever waits for this device.
   Close(id);
-  done(wrong);
+  opening->done(wrong);
 }
 
 absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
@@ -135,6 +190,7 @@ absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
                                   .leased = room.Leased(),
                                   .rx_taken = room.RxTaken(),
                                   .tx_taken = room.TxTaken(),
+                                  .last_choice = room.Avoided(clock()),
                                   .regions = *named});
   if (!plan.ok()) return plan;
   const LeaseId id = next_lease++;
@@ -160,6 +216,11 @@ absl::StatusOr<v1::AcquireLeaseResponse> Broker::State::Opened(
   absl::Status wrong;
   if (!grant.ok()) {
     wrong = policy::FromDevice(grant.status());
+    const std::optional<uint32_t> held = device::HeldQueueOf(grant.status());
+    if (held && absl::IsResourceExhausted(wrong)) {
+      wrong = Error(v1::ERROR_REASON_NO_FREE_QUEUE, "", fmt::format("{}", *held), "",
+                    std::string(wrong.message()));
+    }
   } else if (lease.state == v1::LEASE_STATE_OPENING) {
     wrong = CheckGrant(*grant, lease.queues);
   }
@@ -183,6 +244,8 @@ absl::StatusOr<v1::AcquireLeaseResponse> Broker::State::Opened(
   lease.in_job = false;
   lease.told = true;
   lease.state = v1::LEASE_STATE_ACTIVE;
+  for (uint32_t queue : lease.queues.rx_queues) lease.room->avoided_until.erase(queue);
+  for (uint32_t queue : lease.queues.tx_queues) lease.room->avoided_until.erase(queue);
   for (auto& fd : grant->fds) lease.descriptors.push_back(fd.fd);
   v1::AcquireLeaseResponse response;
   *response.mutable_lease() = ToProto(lease);

@@ -14,10 +14,6 @@ namespace {
 
 using policy::Error;
 
-uint32_t Free(const std::vector<bool>& taken) {
-  return static_cast<uint32_t>(std::count(taken.begin(), taken.end(), false));
-}
-
 }  // namespace
 
 Broker::State::State(BrokerOptions options)
@@ -145,8 +141,8 @@ v1::Lease Broker::State::ToProto(const LeaseRecord& lease) const {
 
 v1::Device Broker::State::ToProto(const DeviceRoom& room, const device::DeviceState& state) const {
   v1::Device to = lease::ToProto(room.device->info(), state);
-  to.set_free_rx_queues(Free(room.RxTaken()));
-  to.set_free_tx_queues(Free(room.TxTaken()));
+  to.set_free_rx_queues(room.FreeRx(clock()));
+  to.set_free_tx_queues(room.FreeTx(clock()));
   to.set_rules(static_cast<uint32_t>(room.rules.size()));
   return to;
 }

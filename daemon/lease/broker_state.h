@@ -96,13 +96,15 @@ struct Broker::State {
 
   // --- For AcquireLease. Open and Try run on the room's thread; Book plans the lease and puts it
   // down as OPENING; Try asks the device, now and again where a queue is not free yet, between
-  // others' jobs; Opened makes it ACTIVE, or says why it is not.
-  void Open(SessionId caller, const v1::AcquireLeaseRequest& request, DeviceRoom& room,
-            const Answer<v1::AcquireLeaseResponse>& done);
-  void Try(std::shared_ptr<const LeasePlan> plan, DeviceRoom& room, uint32_t waited_ms,
-           const Answer<v1::AcquireLeaseResponse>& done);
+  // others' jobs; Opened makes it ACTIVE, or says why it is not. A queue that somebody holds on to
+  // is avoided for a while, and the lease is planned anew with others if there are enough.
+  struct Opening;
+  void Open(const std::shared_ptr<Opening>& opening);
+  void Try(const std::shared_ptr<Opening>& opening);
   absl::StatusOr<LeasePlan> Book(SessionId caller, const v1::AcquireLeaseRequest& request,
                                  DeviceRoom& room);
+  // The lease, which the device did not open, is to have other queues.
+  bool Elsewhere(const Opening& opening) const;
   absl::StatusOr<v1::AcquireLeaseResponse> Opened(LeaseRecord& lease, const LeasePlan& plan,
                                                   absl::StatusOr<device::Grant> grant);
 
@@ -127,6 +129,8 @@ struct Broker::State {
   // Readers hear of its end; the record is gone after it when it was RELEASED.
   void Forget(LeaseId id);
   void RemoveOperatorRules();
+  // Of one device; how many.
+  uint32_t RemoveOperatorRules(DeviceRoom& room);
   // Gives an answer after the lock is let go.
   template <typename Response>
   void Answered(const Answer<Response>& done,

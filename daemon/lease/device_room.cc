@@ -15,6 +15,7 @@ void DeviceRoom::Seat(std::shared_ptr<device::Device> tenant) {
   tx_holder.assign(info.tx_queues, 0);
   rx_base.assign(info.rx_queues, {});
   tx_base.assign(info.tx_queues, {});
+  avoided_until.clear();
 }
 
 bool DeviceRoom::Leased() const {
@@ -46,6 +47,21 @@ std::vector<bool> DeviceRoom::RxTaken() const {
 }
 
 std::vector<bool> DeviceRoom::TxTaken() const { return Taken(tx_holder); }
+
+std::vector<bool> DeviceRoom::Avoided(absl::Time now) const {
+  std::vector<bool> avoided(std::max(rx_holder.size(), tx_holder.size()));
+  for (const auto& [queue, until] : avoided_until) {
+    if (queue < avoided.size()) avoided[queue] = now < until;
+  }
+  return avoided;
+}
+
+uint32_t DeviceRoom::Free(const std::vector<bool>& taken, absl::Time now) const {
+  const std::vector<bool> avoided = Avoided(now);
+  uint32_t free = 0;
+  for (size_t i = 0; i < taken.size(); ++i) free += !taken[i] && !avoided[i];
+  return free;
+}
 
 void DeviceRoom::Take(const device::QueueRequest& queues) {
   for (uint32_t queue : queues.rx_queues) rx_holder[queue] = queues.lease;

@@ -6,11 +6,13 @@
 #define QSPLIT_DAEMON_LEASE_DEVICE_ROOM_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "daemon/device/device.h"
 #include "daemon/lease/job_thread.h"
 #include "daemon/lease/layout_offer.h"
@@ -36,6 +38,13 @@ struct DeviceRoom {
   // The lease has its queues from now on; none has them any more.
   void Take(const device::QueueRequest& queues);
   void GiveBack(LeaseId lease);
+  // The queue of that number, of either direction, could not be had: until then it is a lease's
+  // last choice, and does not count as free.
+  void Avoid(uint32_t queue, absl::Time until) { avoided_until[queue] = until; }
+  std::vector<bool> Avoided(absl::Time now) const;
+  // How many queues are free; none of them is to be avoided.
+  uint32_t FreeRx(absl::Time now) const { return Free(RxTaken(), now); }
+  uint32_t FreeTx(absl::Time now) const { return Free(TxTaken(), now); }
   // Lets the counters of these queues begin at `now`.
   void Rebase(const device::QueueRequest& queues, const device::DeviceCounters& now);
 
@@ -47,6 +56,7 @@ struct DeviceRoom {
   // The device's counters when each queue last changed hands: what a former holder's traffic was is
   // not told to the next.
   std::vector<device::QueueCounters> rx_base, tx_base;
+  std::map<uint32_t, absl::Time> avoided_until;
   // Leases that the thread is to close; one that the device is too busy for holds up the rest, for
   // each may take its time to say so.
   uint32_t closings = 0;
@@ -55,6 +65,7 @@ struct DeviceRoom {
 
  private:
   std::vector<bool> Taken(const std::vector<LeaseId>& holders) const;
+  uint32_t Free(const std::vector<bool>& taken, absl::Time now) const;
 };
 
 // What was counted since `base`.

@@ -89,11 +89,18 @@ absl::Status CannotLimit(const device::DeviceInfo& device, std::string_view mode
                            device.name, modes, advice));
 }
 
+// Whether the lease's holder can send: who has the whole function makes itself what queues it
+// wants.
+bool Sends(const v1::AcquireLeaseRequest& request, const device::DeviceInfo& device) {
+  return request.tx_queue_count() != 0 || device.whole_function_only;
+}
+
 absl::StatusOr<device::Protection> ChooseProtection(const v1::AcquireLeaseRequest& request,
                                                     const Circumstances& here) {
   const device::DeviceInfo& device = here.device;
   const auto limits = [&](device::Protection mode) {
-    return !here.tenant.limit.any() || Has(device.rate_limit_modes, mode);
+    return !here.tenant.limit.any() || !Sends(request, device) ||
+           Has(device.rate_limit_modes, mode);
   };
   if (request.protection() == v1::PROTECTION_MODE_UNSPECIFIED) {
     for (device::Protection mode :
@@ -140,10 +147,11 @@ absl::StatusOr<std::vector<device::RegionMapping>> MapRegions(
 }
 
 absl::StatusOr<std::vector<uint32_t>> Pick(uint32_t count, bool has_first, uint32_t first,
-                                           bool transmit, const std::vector<bool>& taken) {
+                                           bool transmit, const std::vector<bool>& taken,
+                                           const std::vector<bool>& last) {
   QueueWish wish{.transmit = transmit, .count = count, .first = std::nullopt};
   if (has_first) wish.first = first;
-  return PickQueues(wish, taken);
+  return PickQueues(wish, taken, last);
 }
 
 }  // namespace
@@ -171,10 +179,10 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   if (!choice.ok()) return choice.status();
 
   auto rx = Pick(request.rx_queue_count(), request.has_first_rx_queue(), request.first_rx_queue(),
-                 false, here.rx_taken);
+                 false, here.rx_taken, here.last_choice);
   if (!rx.ok()) return rx.status();
   auto tx = Pick(request.tx_queue_count(), request.has_first_tx_queue(), request.first_tx_queue(),
-                 true, here.tx_taken);
+                 true, here.tx_taken, here.last_choice);
   if (!tx.ok()) return tx.status();
   const policy::Quota& quota = here.tenant.quota;
   if (absl::Status status = CheckQueueQuota("rx_queue_count", "receive", rx->size(),
@@ -196,7 +204,7 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   queues.wants_transmit_times =
       wish.transmit && std::count(wish.tx_roles.begin(), wish.tx_roles.end(),
                                   layout::RoleName(layout::Role::kTimestamp)) != 0;
-  queues.limit = here.tenant.limit;
+  if (Sends(request, here.device)) queues.limit = here.tenant.limit;
   queues.source = std::move(source->filter);
   if (wish.receive) {
     const v1::Queue& queue = *choice->layout.FindQueue(v1::DIRECTION_RECEIVE);

@@ -40,6 +40,7 @@ struct Circumstances {
   bool leased = false;         // some lease has queues of the device
   std::vector<bool> rx_taken;  // one for each queue of the device
   std::vector<bool> tx_taken;
+  std::vector<bool> last_choice;               // by number, of either direction; may be shorter
   std::vector<const region::Region*> regions;  // of the request, in its order
 };
 

@@ -28,7 +28,8 @@ absl::Status NotSoMany(const QueueWish& wish, uint32_t count, size_t free) {
 }  // namespace
 
 absl::StatusOr<std::vector<uint32_t>> PickQueues(const QueueWish& wish,
-                                                 const std::vector<bool>& taken) {
+                                                 const std::vector<bool>& taken,
+                                                 const std::vector<bool>& last) {
   std::vector<uint32_t> queues;
   if (wish.count == 0) return queues;
   const auto total = static_cast<uint32_t>(taken.size());
@@ -59,9 +60,12 @@ absl::StatusOr<std::vector<uint32_t>> PickQueues(const QueueWish& wish,
     return queues;
   }
   if (count > free) return NotSoMany(wish, count, free);
-  for (uint32_t queue = 0; queues.size() < count; ++queue) {
-    if (!taken[queue]) queues.push_back(queue);
+  for (const bool late : {false, true}) {
+    for (uint32_t queue = 0; queue < total && queues.size() < count; ++queue) {
+      if (!taken[queue] && (queue < last.size() && last[queue]) == late) queues.push_back(queue);
+    }
   }
+  std::sort(queues.begin(), queues.end());
   return queues;
 }
 

@@ -22,10 +22,12 @@ struct QueueWish {
 };
 
 // The queues, ascending; `taken` has one flag for each queue of the device. Without `first`: the
-// lowest free ones. INVALID_ARGUMENT (OUT_OF_RANGE): more than the device has. RESOURCE_EXHAUSTED:
+// lowest free ones, those that `last` has a flag for only where there are not enough others; it may
+// be shorter. INVALID_ARGUMENT (OUT_OF_RANGE): more than the device has. RESOURCE_EXHAUSTED:
 // NO_FREE_QUEUE, or QUEUE_TAKEN when `first` is given.
 absl::StatusOr<std::vector<uint32_t>> PickQueues(const QueueWish& wish,
-                                                 const std::vector<bool>& taken);
+                                                 const std::vector<bool>& taken,
+                                                 const std::vector<bool>& last = {});
 
 }  // namespace qsplit::lease
 

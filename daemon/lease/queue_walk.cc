@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/device/held_queue.h"
+
 namespace qsplit::lease {
 namespace {
 
 using device::CheckVerdict;
+using device::kFormerHolder;
 using device::QueueCheck;
 
 std::string Side(const QueueFacts& facts) {
@@ -34,7 +37,7 @@ QueueCheck LeaseCheck(const QueueFacts& facts) {
   if (lease.state() == v1::LEASE_STATE_REVOKED || lease.state() == v1::LEASE_STATE_RELEASED) {
     check.verdict = CheckVerdict::kWrong;
     check.finding += lease.state() == v1::LEASE_STATE_REVOKED
-                         ? " was revoked by an operator"
+                         ? " was revoked"
                          : " has ended, and the device has not let go of it";
     check.remedy = "lease the queue again";
   } else if (lease.state() == v1::LEASE_STATE_OPENING) {
@@ -55,9 +58,11 @@ QueueCheck LinkCheck(const QueueFacts& facts) {
   if (!state.link_up) {
     check.verdict = CheckVerdict::kWrong;
     check.finding = state.trouble.empty() ? "the link is down" : state.trouble;
-    check.remedy = facts.device.wire.empty()
-                       ? "see to the cable and the other end"
-                       : fmt::format("bring its wire up: {}", facts.device.wire);
+    if (!facts.device.wire.empty()) {
+      check.remedy = fmt::format("bring its wire up: {}", facts.device.wire);
+    } else if (state.trouble.empty()) {  // which says by itself what to do
+      check.remedy = "see to the cable and the other end";
+    }
   } else {
     check.finding = state.link_mbps == 0 ? "up" : fmt::format("up, {} Mbit/s", state.link_mbps);
     if (!state.trouble.empty()) {
@@ -88,6 +93,11 @@ QueueCheck MacCheck(const QueueFacts& facts) {
   }
   std::string multicast = fmt::format("{} multicast groups", state.multicast.size());
   if (state.multicast.empty()) multicast = "no multicast";
+  if (facts.device.netdev) {
+    // The kernel's own are not the daemon's to know.
+    multicast = fmt::format("the multicast groups that `ip maddress show dev {}` lists",
+                            facts.device.netdev->name);
+  }
   if (state.all_multicast) multicast = "all multicast";
   check.finding = fmt::format("takes frames for {:02x}, broadcast, and {}",
                               fmt::join(state.mac, ":"), multicast);
@@ -216,6 +226,11 @@ std::string AnswerOf(const QueueFacts& facts, std::span<const QueueCheck> checks
   // Without a lease nothing else matters.
   if (!facts.lease) {
     const auto lease = std::ranges::find(checks, "lease", &QueueCheck::subject);
+    const auto former = std::ranges::find(checks, kFormerHolder, &QueueCheck::subject);
+    // Perhaps that is why nobody has.
+    if (lease != checks.end() && former != checks.end()) {
+      return fmt::format("{}; {}", lease->finding, Sentence(*former));
+    }
     if (lease != checks.end()) return Sentence(*lease);
   }
   if (const QueueCheck* wrong = FirstOf(checks, CheckVerdict::kWrong)) return Sentence(*wrong);

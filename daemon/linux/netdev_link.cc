@@ -102,7 +102,9 @@ absl::StatusOr<NetdevCounters> NetdevLink::GetCounters() {
                         .tx_packets = kernel.tx_packets,
                         .tx_bytes = kernel.tx_bytes,
                         .rx_dropped = kernel.rx_dropped,
-                        .tx_dropped = kernel.tx_dropped};
+                        .tx_dropped = kernel.tx_dropped,
+                        .rx_missed = kernel.rx_missed_errors,
+                        .rx_fifo = kernel.rx_fifo_errors};
 }
 
 absl::StatusOr<NetdevWatch> NetdevWatch::Open(const std::string& netns) {

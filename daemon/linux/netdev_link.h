@@ -43,6 +43,8 @@ struct NetdevFacts {
 struct NetdevCounters {
   uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
   uint64_t rx_dropped = 0, tx_dropped = 0;
+  // For want of room in the NIC: as rx_missed_errors and rx_fifo_errors of `ip -s -s link`.
+  uint64_t rx_missed = 0, rx_fifo = 0;
 };
 
 // Any thread; calls wait for each other.

@@ -87,7 +87,7 @@ int RegisterUmem(int fd, const XskUmem& umem) {
 }
 
 std::string QueueName(const XskSetup& setup) {
-  return absl::StrCat("queue ", setup.queue, " of netdev ", setup.ifindex);
+  return absl::StrCat("queue ", setup.queue, " of netdev ", setup.netdev);
 }
 
 // Prefers to be polled by who waits: both options, or why not.
@@ -245,7 +245,10 @@ absl::Status Xsk::BindOnce(const XskSetup& setup, uint16_t flags, int shared_fd)
   }
   const int error = errno;
   if (error != EBUSY) return ErrnoStatus(error, "bind of AF_XDP", QueueName(setup));
-  return absl::UnavailableError(absl::StrCat("another AF_XDP socket has ", QueueName(setup)));
+  return absl::UnavailableError(absl::StrCat(
+      "another AF_XDP socket has ", QueueName(setup),
+      "; the queue is free when the program that holds it closes it or ends, and `ss --xdp -p` in "
+      "the netdev's namespace shows an administrator which that is"));
 }
 
 absl::Status Xsk::Bind(const XskSetup& setup, const Xsk* shares) {

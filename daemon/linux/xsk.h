@@ -73,7 +73,8 @@ struct XskSlots {
 };
 
 struct XskSetup {
-  std::string netns;  // as RunInNetns
+  std::string netns;   // as RunInNetns
+  std::string netdev;  // for messages
   uint32_t ifindex = 0;
   uint32_t queue = 0;
   XskSlots slots;

@@ -1,6 +1,7 @@
 #include "dataplane/burst/wide_rx.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace qsplit::dataplane::burst {
 namespace {

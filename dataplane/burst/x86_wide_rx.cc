@@ -1,7 +1,9 @@
 #include "dataplane/burst/x86_wide_rx.h"
 
 #include <array>
-#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -92,10 +94,10 @@ class WidePollCode : public WideCode {
   Xmm length_moves_;
   Ymm rest_;
   std::vector<Xmm> moves_;
-  // Of this turn.
-  std::array<std::array<std::optional<Xmm>, kPairs>, kTurn> slots_;
+  // Of this turn; not valid where there is none.
+  std::array<std::array<Xmm, kPairs>, kTurn> slots_;
   std::array<Xmm, kTurn / 2> lengths_;  // [0, length, 0, length]
-  std::optional<Xmm> differs_;
+  Xmm differs_;
 };
 
 void WidePollCode::Begin(const Walk& walk) {
@@ -123,16 +125,16 @@ uint32_t WidePollCode::CheckedPairs() const {
 }
 
 void WidePollCode::LoadPair(const Walk& walk, uint32_t slot, uint32_t pair) {
-  std::optional<Xmm>& reg = slots_[slot][pair];
-  if (reg.has_value()) return;
+  Xmm& reg = slots_[slot][pair];
+  if (reg.isValid()) return;
   reg = cc_.newXmm();
-  cc_.vmovdqa(*reg, Pair(walk.Slot(size_t{slot} * plan_.slot_bytes + size_t{16} * pair)));
+  cc_.vmovdqa(reg, Pair(walk.Slot(size_t{slot} * plan_.slot_bytes + size_t{16} * pair)));
 }
 
 Xmm WidePollCode::Column(uint32_t slot, uint32_t word) {
   const Xmm column = cc_.newXmm();
-  const Xmm& one = *slots_[slot][word / 2];
-  const Xmm& other = *slots_[slot + 1][word / 2];
+  const Xmm& one = slots_[slot][word / 2];
+  const Xmm& other = slots_[slot + 1][word / 2];
   if (word % 2 == 0) {
     cc_.vpunpcklqdq(column, one, other);
   } else {
@@ -142,8 +144,8 @@ Xmm WidePollCode::Column(uint32_t slot, uint32_t word) {
 }
 
 void WidePollCode::Differs(const Xmm& difference) {
-  if (differs_.has_value()) {
-    cc_.vpor(*differs_, *differs_, difference);
+  if (differs_.isValid()) {
+    cc_.vpor(differs_, differs_, difference);
   } else {
     differs_ = difference;
   }
@@ -173,7 +175,7 @@ Xmm WidePollCode::Metadata(const Walk& walk, uint32_t slot) {
       Emitter::Reg& word = words[gather.word];
       if (word.isValid()) continue;
       word = emitter_->New();
-      const Xmm& pair = *slots_[slot][gather.word / 2];
+      const Xmm& pair = slots_[slot][gather.word / 2];
       if (gather.word % 2 == 0) {
         cc_.vmovq(word, pair);
       } else {
@@ -184,7 +186,7 @@ Xmm WidePollCode::Metadata(const Walk& walk, uint32_t slot) {
   std::vector<Xmm> moved;
   for (size_t m = 0; m < wide_.moves.size(); ++m) {
     const Xmm bytes = cc_.newXmm();
-    cc_.vpshufb(bytes, *slots_[slot][wide_.moves[m].from], moves_[m]);
+    cc_.vpshufb(bytes, slots_[slot][wide_.moves[m].from], moves_[m]);
     if (!wide_.IsMasked(m)) cc_.vpand(bytes, bytes, Pair(Constant(wide_.moves[m].bits)));
     moved.push_back(bytes);
   }
@@ -221,7 +223,7 @@ Xmm WidePollCode::Metadata(const Walk& walk, uint32_t slot) {
 
 void WidePollCode::Turn(const Walk& walk) {
   slots_ = {};
-  differs_.reset();
+  differs_ = Xmm();
   const uint32_t pairs = CheckedPairs() | 1u << plan_.first_word / 2;
   for (uint32_t slot = 0; slot < kTurn; ++slot) {
     LoadPair(walk, slot, plan_.first_word / 2);
@@ -248,7 +250,7 @@ void WidePollCode::Turn(const Walk& walk) {
     }
   }
   CheckLengths(walk);
-  cc_.vptest(*differs_, *differs_);
+  cc_.vptest(differs_, differs_);
   cc_.jnz(walk.rest());
 
   for (uint32_t slot = 0; slot < kTurn; ++slot) {
@@ -351,7 +353,7 @@ void WidePostCode::Turn(const Walk& walk) {
 }
 
 template <typename Code, typename Begin>
-std::function<Walk::Turns(const Walk&)> TurnsOf(Emitter* emitter, std::shared_ptr<Code> code,
+std::function<Walk::Turns(const Walk&)> TurnsOf(Emitter* emitter, const std::shared_ptr<Code>& code,
                                                 Begin begin) {
   return [=](const Walk& walk) {
     const auto first = [=, &walk] {

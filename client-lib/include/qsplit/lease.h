@@ -59,6 +59,13 @@ struct LeaseOptions {
   // of received packets, and on sending fills in checksums and puts in VLAN tags.
   std::vector<std::string> rx_roles;
   std::vector<std::string> tx_roles;
+  // What the program reads of received packets beside their bytes. Code is made for these fields,
+  // others cost nothing for each packet, in hardware's way or in software's. A field that is not
+  // here is absent from every packet, as if no layout had it, whatever roles are asked for: hash(),
+  // vlan() and timestamp() are nullopt, hash_type() is kNone, checksum states are kUnknown, and
+  // error() is false, also of a damaged packet. A tag that the device takes out, and that is not
+  // read, is lost: keep kVlan where packets are sent on.
+  PacketFields rx_fields = PacketFields::All();
   // Verifies checksums in software where the device does not, and marks them as computed.
   bool software_checksums = false;
   // Layout by name; empty: the daemon chooses.

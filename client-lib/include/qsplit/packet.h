@@ -55,6 +55,26 @@ enum class PacketField : uint32_t {
   kMark = 1u << 10,
 };
 
+// A set of them.
+struct PacketFields {
+  uint32_t bits = 0;
+
+  constexpr PacketFields() = default;
+  constexpr PacketFields(PacketField f) : bits(static_cast<uint32_t>(f)) {}  // NOLINT: a set of one
+  constexpr explicit PacketFields(uint32_t b) : bits(b) {}
+  static constexpr PacketFields None() { return PacketFields(); }
+  // Each of PacketField.
+  static constexpr PacketFields All() { return PacketFields(0x79f); }
+  constexpr bool Has(PacketField f) const { return (bits & static_cast<uint32_t>(f)) != 0; }
+  friend constexpr bool operator==(PacketFields, PacketFields) = default;
+  friend constexpr PacketFields operator|(PacketFields a, PacketFields b) {
+    return PacketFields(a.bits | b.bits);
+  }
+};
+constexpr PacketFields operator|(PacketField a, PacketField b) {
+  return PacketFields(a) | PacketFields(b);
+}
+
 // Values that stand beside a packet's bytes; a member means something only when its bit is in
 // `present`.
 struct PacketMetadata {
@@ -174,7 +194,8 @@ class Packet {
     pool_->GiveChain(std::exchange(pool_->link(buffer).next, internal::BufferPool::kNone));
   }
 
-  // What the device said, by role, where the layout has it; nullopt where it said nothing.
+  // What the device said, by role, where the layout has it; nullopt where it said nothing, or the
+  // program does not read it (LeaseOptions::rx_fields).
   std::optional<uint32_t> hash() const {
     return meta_.Has(PacketField::kHash) ? std::optional(meta_.hash) : std::nullopt;
   }

@@ -54,7 +54,8 @@ class RxQueue {
   uint32_t number() const;
   // Buffers that the device has now.
   uint32_t posted() const;
-  // PacketField bits that the layout can give.
+  // PacketField bits that the layout can give, of those that the program reads
+  // (LeaseOptions::rx_fields).
   uint32_t available_fields() const;
 
   struct Counters {

@@ -1,11 +1,12 @@
 #include "daemon/backend/af_xdp/af_xdp_device.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "daemon/backend/common/queue_checks.h"
+#include "daemon/device/held_queue.h"
 #include "daemon/linux/process_identity.h"
 
 namespace qsplit::af_xdp {
@@ -16,12 +17,8 @@ constexpr auto kPatience = std::chrono::milliseconds(40);
 // A client that has just heard that its lease is over lets go of its sockets meanwhile.
 constexpr auto kRestorePatience = std::chrono::milliseconds(300);
 
-bool Names(const device::QueueRequest& request, uint32_t queue) {
-  const auto among = [queue](const std::vector<uint32_t>& queues) {
-    return std::binary_search(queues.begin(), queues.end(), queue);
-  };
-  return among(request.rx_queues) || among(request.tx_queues);
-}
+// Longer than a busy machine takes to free a queue whose socket has been closed.
+constexpr absl::Duration kFreeingTime = absl::Seconds(1);
 
 }  // namespace
 
@@ -72,18 +69,25 @@ absl::Status AfXdpDevice::CheckRequest(const device::QueueRequest& request) cons
   return status;
 }
 
-absl::Status AfXdpDevice::StillHeld(const device::QueueRequest& request,
-                                    const absl::Status& why) const {
-  for (const auto& [queue, holder] : holders_) {
-    if (!Names(request, queue)) continue;
-    if (linux_sys::ProcessStart(holder.pid) != holder.start_ticks) continue;
-    return absl::UnavailableError(absl::StrCat(
-        "queue ", queue, " of netdev ", config_.netdev,
-        ": a program that had it before still holds its socket; the queue is free when that "
-        "program closes it or ends, and `qsplit queue why ",
-        config_.name, " ", queue, "` tells an administrator which it is"));
-  }
-  return why;
+const AfXdpDevice::Holder* AfXdpDevice::FormerHolder(uint32_t queue) const {
+  const auto found = holders_.find(queue);
+  if (found == holders_.end() || leases_.contains(found->second.lease)) return nullptr;
+  const Holder& holder = found->second;
+  return linux_sys::ProcessStart(holder.pid) == holder.start_ticks ? &holder : nullptr;
+}
+
+absl::Status AfXdpDevice::StillHeld(const absl::Status& why) const {
+  const std::optional<uint32_t> queue = device::HeldQueueOf(why);
+  const Holder* const holder = queue ? FormerHolder(*queue) : nullptr;
+  // Who has let go a moment ago keeps it until the kernel has followed.
+  if (holder == nullptr || absl::Now() - holder->until < kFreeingTime) return why;
+  return device::OfHeldQueue(
+      absl::ResourceExhaustedError(absl::StrCat(
+          "an AF_XDP socket has queue ", *queue, " of netdev ", config_.netdev,
+          ", and the program that had the queue before still runs: it is free when that program "
+          "closes its socket or ends, and `qsplit queue why ",
+          config_.name, " ", *queue, "` tells an administrator which it is")),
+      *queue);
 }
 
 absl::Status AfXdpDevice::LetIn(const SocketLease& lease) {
@@ -107,6 +111,7 @@ void AfXdpDevice::ShutOut(const SocketLease& lease) {
 
 absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest& request) {
   if (gone()) return absl::UnavailableError(State().trouble);
+  if (CheckDetached()) return absl::FailedPreconditionError(Detached());
   {
     const Lock lock(control_);
     if (absl::Status status = CheckRequest(request); !status.ok()) return status;
@@ -116,7 +121,7 @@ absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest
   sockets.mtu_bytes = State().mtu_bytes;
   absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Open(request, sockets);
   const Lock lock(control_);
-  if (absl::IsUnavailable(lease.status())) return StillHeld(request, lease.status());
+  if (absl::IsUnavailable(lease.status())) return StillHeld(lease.status());
   if (!lease.ok()) return lease.status();
   if (absl::Status status = LetIn(**lease); !status.ok()) {
     ShutOut(**lease);
@@ -137,6 +142,7 @@ absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
   SocketLease& lease = *found->second;
   ShutOut(lease);
   lease.AddCounters(&past_);
+  for (const uint32_t queue : lease.queues()) holders_[queue].until = absl::Now();
   closer_.Take(std::move(found->second));
   leases_.erase(found);
   return absl::OkStatus();
@@ -236,6 +242,9 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
     now.wire_tx_packets = link->tx_packets;
     now.wire_tx_bytes = link->tx_bytes;
     now.drops_wire = link->tx_dropped;
+    now.more.push_back({"netdev_rx_dropped", link->rx_dropped});
+    now.more.push_back({"netdev_rx_missed", link->rx_missed});
+    now.more.push_back({"netdev_rx_fifo", link->rx_fifo});
   }
   const std::lock_guard state_lock(state_mutex_);
   counters_ = now;

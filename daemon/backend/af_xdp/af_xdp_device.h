@@ -12,7 +12,7 @@
 //
 // CloseQueues takes the sockets out of the program's map first: from then on nothing is received.
 // Then the sockets are closed here. A client that keeps its copy keeps the queue busy: OpenQueues
-// answers UNAVAILABLE and says who that is.
+// says that somebody does, and ExamineQueue, which administrators read, which process it was.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_AF_XDP_DEVICE_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_AF_XDP_DEVICE_H_
 
@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "daemon/backend/af_xdp/netdev_changes.h"
 #include "daemon/backend/af_xdp/netdev_watcher.h"
 #include "daemon/backend/af_xdp/nic_steering.h"
@@ -82,6 +83,9 @@ class AfXdpDevice : public device::Device {
 
   // The netdev has been removed: no lease can be had any more.
   bool gone() const { return gone_.load(std::memory_order_relaxed); }
+  // Looks whether somebody has taken the XDP program off the netdev, of which no news come: State
+  // says so from then on, and no lease can be had either.
+  bool CheckDetached();
 
   const device::DeviceInfo& info() const override { return info_; }
   device::DeviceState State() const override;
@@ -105,6 +109,7 @@ class AfXdpDevice : public device::Device {
     device::LeaseId lease = 0;
     uint32_t pid = 0;
     uint64_t start_ticks = 0;
+    absl::Time until = absl::InfiniteFuture();  // when its lease was closed here
   };
   using Lock = std::unique_lock<std::timed_mutex>;
 
@@ -115,12 +120,19 @@ class AfXdpDevice : public device::Device {
   void ChooseZeroCopy();
   void FillInfo();
   void Look();
+  std::string Detached() const;
   absl::Status CheckRequest(const device::QueueRequest& request) const;
-  absl::Status StillHeld(const device::QueueRequest& request, const absl::Status& why) const;
+  // The error of a bind that found the queue held.
+  absl::Status StillHeld(const absl::Status& why) const;
+  // The process that had the queue last still runs, and has it no longer by a lease.
+  const Holder* FormerHolder(uint32_t queue) const;
   // Brings packets to the queues of a lease, and no longer.
   absl::Status LetIn(const SocketLease& lease);
   void ShutOut(const SocketLease& lease);
   device::QueueCheck ArrivalCheck(uint32_t queue);
+  device::QueueCheck NicCheck(uint32_t queue, const absl::StatusOr<linux_sys::RssState>& rss) const;
+  device::QueueCheck NetdevDropCheck() const;
+  bool Leased(uint32_t queue) const;
   std::optional<device::QueueCheck> FormerCheck(uint32_t queue) const;
   // Waits at most so long as a call may take. UNAVAILABLE.
   absl::StatusOr<Lock> TryLock() const;
@@ -157,6 +169,7 @@ class AfXdpDevice : public device::Device {
   device::DeviceState state_;
   mutable device::DeviceCounters counters_;  // as last read
   std::atomic<bool> gone_{false};
+  std::atomic<bool> detached_{false};
   std::unique_ptr<NetdevWatcher> watch_;
 };
 

@@ -16,6 +16,10 @@ namespace {
 
 constexpr char kLayout[] = "linux.af_xdp";
 constexpr uint32_t kDefaultSlots = 2048;
+// By the kernel's name; `ethtool -k` calls it rx-vlan-offload.
+constexpr char kTagsOff[] = "rx-vlan-hw-parse";
+// The kernel frees a queue some 30 ms after its socket's end.
+constexpr uint32_t kPatienceMs = 200;
 
 // Bits of the choices that the kernel can be set up with, for each feature of the layout.
 device::AllowedChoices Allowed(const v1::Layout& layout, const linux_sys::XskKernel& kernel) {
@@ -117,6 +121,9 @@ absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> io
   const absl::StatusOr<linux_sys::XskKernel> kernel = linux_sys::ProbeXskKernel();
   if (!kernel.ok()) return kernel.status();
   kernel_ = *kernel;
+  if (absl::Status status = CheckBusyPoll(config_.busy_poll_us, kernel_); !status.ok()) {
+    return status;
+  }
   return absl::OkStatus();
 }
 
@@ -207,7 +214,7 @@ void AfXdpDevice::FillInfo() {
   info_.rx_queues = std::min(rx_queues_, most);
   info_.tx_queues = std::min(tx_queues_, most);
   info_.queues_pair = true;
-  info_.open_patience_ms = 200;
+  info_.open_patience_ms = kPatienceMs;
   info_.rule_capacity = SteeringProgram::kCapacity;
   if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());
   info_.default_slots = config_.slots.value_or(kDefaultSlots);
@@ -230,8 +237,15 @@ void AfXdpDevice::FillInfo() {
   if (facts_.transmit_times.empty()) facts_.missing.push_back("transmit timestamps");
   if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
   if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");
+  if (const auto features = ethtool_->GetFeatures();
+      features.ok() && features->contains(kTagsOff) && features->at(kTagsOff).on) {
+    facts_.missing.push_back(
+        absl::StrCat("VLAN tags that the NIC takes off before a rule sees them (`", "ethtool -K ",
+                     config_.netdev, " rxvlan off` leaves them)"));
+  }
   info_.netdev = facts_;
   sockets_ = {.netns = netns_,
+              .netdev = config_.netdev,
               .ifindex = watch_->ifindex(),
               .copy_reason = facts_.copy_reason,
               .no_zero_copy_metadata = no_zero_copy_metadata_,
@@ -239,11 +253,22 @@ void AfXdpDevice::FillInfo() {
               .zero_copy_always = config_.zero_copy == ZeroCopyWish::kAlways,
               .multi_buffer = kernel_.multi_buffer,
               .zero_copy_multi_buffer = zero_copy_multi_buffer_,
-              .busy_poll_us = kernel_.busy_poll ? config_.busy_poll_us : 0,
+              .busy_poll_us = config_.busy_poll_us,
               .default_slots = info_.default_slots};
   past_.rx.resize(info_.rx_queues);
   past_.tx.resize(info_.tx_queues);
   counters_ = past_;
+}
+
+bool AfXdpDevice::CheckDetached() {
+  if (!gone() && !program_->State().attached && !detached_.exchange(true)) Look();
+  return detached_.load(std::memory_order_relaxed);
+}
+
+std::string AfXdpDevice::Detached() const {
+  return absl::StrCat("somebody has detached the XDP program from netdev ", config_.netdev,
+                      ", so that no lease receives; it is put back when no lease and no operator's "
+                      "rule is left");
 }
 
 void AfXdpDevice::Look() {
@@ -263,9 +288,10 @@ void AfXdpDevice::Look() {
     state.promiscuous = link->promiscuous;
     state.all_multicast = link->all_multicast;
     state.link_mbps = link->carrier ? ethtool_->GetSpeed().value_or(0) : 0;
-    state.trouble = link->up ? ""
-                             : absl::StrCat("netdev ", config_.netdev, " is down; `ip link set ",
-                                            config_.netdev, " up` brings it up");
+    state.trouble = detached_.load(std::memory_order_relaxed) ? Detached()
+                    : link->up                                ? ""
+                               : absl::StrCat("netdev ", config_.netdev, " is down; `ip link set ",
+                                              config_.netdev, " up` brings it up");
   } else {
     return;  // the next change asks again
   }

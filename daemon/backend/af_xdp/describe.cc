@@ -12,11 +12,11 @@
 
 namespace qsplit::af_xdp {
 
-std::string DescribeNetdev(const std::string& netns, const std::string& netdev) {
+absl::StatusOr<std::string> DescribeNetdev(const std::string& netns, const std::string& netdev) {
   const auto link = linux_sys::NetdevLink::Open(netns, netdev);
   const auto facts =
       link.ok() ? (*link)->GetFacts() : absl::StatusOr<linux_sys::NetdevFacts>(link.status());
-  if (!facts.ok()) return std::string(facts.status().message());
+  if (!facts.ok()) return facts.status();
   const auto ifindex = static_cast<uint32_t>(facts->index);
   std::vector<std::string> parts{facts->up ? "up" : "down"};
   const auto ethtool = linux_sys::EthtoolLink::Open(netns, netdev);

@@ -4,11 +4,13 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
+
 namespace qsplit::af_xdp {
 
 // In one line: whether it is there, its driver and queues, how XDP and AF_XDP run on it, who can
-// steer, and what is in the way.
-std::string DescribeNetdev(const std::string& netns, const std::string& netdev);
+// steer, and what is in the way. NOT_FOUND: no such netdev or namespace.
+absl::StatusOr<std::string> DescribeNetdev(const std::string& netns, const std::string& netdev);
 
 }  // namespace qsplit::af_xdp
 

@@ -78,15 +78,17 @@ std::vector<std::shared_ptr<device::Device>> Netdevs::Start() {
   return devices;
 }
 
-void Netdevs::Watch(OnFound on_found) {
+void Netdevs::Watch(OnFound on_found, OnLost on_lost) {
   if (places_.empty()) return;
-  thread_ = std::thread([this, found = std::move(on_found)] { Run(found); });
+  thread_ = std::thread(
+      [this, found = std::move(on_found), lost = std::move(on_lost)] { Run(found, lost); });
 }
 
-void Netdevs::Look(Place& place, const OnFound& on_found) {
+void Netdevs::Look(Place& place, const OnFound& on_found, const OnLost& on_lost) {
   if (const std::shared_ptr<AfXdpDevice> device = place.device.lock(); device != nullptr) {
-    if (!device->gone()) return;
-    // As long as it has leases, the broker keeps it.
+    if (!device->gone() && !device->CheckDetached()) return;
+    // As long as it has leases or rules, the broker keeps it.
+    if (device->gone()) on_lost(place.plan.name);
     const std::string why = device->State().trouble;
     if (!on_found(StandIn(place.plan, why)).ok()) return;
     place.why = why;
@@ -97,13 +99,13 @@ void Netdevs::Look(Place& place, const OnFound& on_found) {
   if (now != nullptr) (void)on_found(std::move(now));
 }
 
-void Netdevs::Run(const OnFound& on_found) {
+void Netdevs::Run(const OnFound& on_found, const OnLost& on_lost) {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kLookEvery, [this] { return stop_; })) {
     for (Place& place : places_) {
       if (stop_) return;
       lock.unlock();
-      Look(place, on_found);
+      Look(place, on_found, on_lost);
       lock.lock();
     }
   }

@@ -3,8 +3,8 @@
 //
 //   Start ──► each is an AfXdpDevice, or stands there and says why it cannot be used
 //   Watch ──► now and then those that could not be had are tried again, the more seldom the more
-//             often they were changed in vain; one whose netdev has gone stands there and says so,
-//             until there is one of its name again
+//             often they were changed in vain; one whose netdev has gone loses its leases, stands
+//             there and says so, until there is one of its name again
 //
 // Start, Watch and the destructor: one thread. A device that is made belongs to whoever has it.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEVS_H_
@@ -41,7 +41,10 @@ class Netdevs {
   // From a thread of this class: a device in the place of the one of its name; an error: it does
   // not take it, and is asked again.
   using OnFound = std::function<absl::Status(std::shared_ptr<device::Device>)>;
-  void Watch(OnFound on_found);
+  // The netdev of the device of that name is gone; called until on_found takes what stands in for
+  // it.
+  using OnLost = std::function<void(const std::string& device)>;
+  void Watch(OnFound on_found, OnLost on_lost);
 
  private:
   struct Place {
@@ -55,8 +58,8 @@ class Netdevs {
 
   absl::StatusOr<std::shared_ptr<AfXdpDevice>> Make(Place& place);
   std::shared_ptr<device::Device> Try(Place& place);
-  void Look(Place& place, const OnFound& on_found);
-  void Run(const OnFound& on_found);
+  void Look(Place& place, const OnFound& on_found, const OnLost& on_lost);
+  void Run(const OnFound& on_found, const OnLost& on_lost);
 
   std::vector<Place> places_;
   journal::Journal& journal_;

@@ -128,6 +128,12 @@ absl::Status NicSteering::AddRule(const device::FlowRule& rule) {
   return changes_.AddRule(*ntuple);
 }
 
+bool NicSteering::Brings(uint32_t location, uint32_t queue) const {
+  if (location >= places_.size()) return false;
+  const absl::StatusOr<linux_sys::NtupleRule> rule = changes_.link().GetRule(places_[location]);
+  return rule.ok() && rule->ring_cookie == queue;
+}
+
 absl::Status NicSteering::RemoveRule(uint32_t location) {
   if (location >= places_.size()) {
     return absl::NotFoundError(absl::StrCat("no rule at location ", location));

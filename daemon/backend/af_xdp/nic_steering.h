@@ -44,6 +44,8 @@ class NicSteering {
   // UNIMPLEMENTED: ntuple rules cannot say it. Otherwise as EthtoolLink::InsertRule.
   absl::Status AddRule(const device::FlowRule& rule);
   absl::Status RemoveRule(uint32_t location);
+  // Whether the NIC itself still says that it has a rule there which brings packets to the queue.
+  bool Brings(uint32_t location, uint32_t queue) const;
 
  private:
   NicSteering(uint32_t queues, NetdevChanges& changes) : queues_(queues), changes_(changes) {}

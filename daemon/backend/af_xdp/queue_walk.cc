@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "daemon/backend/af_xdp/af_xdp_device.h"
+#include "daemon/device/held_queue.h"
 #include "daemon/linux/process_identity.h"
 
 namespace qsplit::af_xdp {
@@ -39,14 +41,14 @@ QueueCheck TornCheck(std::string subject) {
 QueueCheck ProgramCheck(const SteeringState& state) {
   if (!state.attached) {
     return Wrong("XDP program", "it is not on the netdev any more: somebody has detached it",
-                 "restart qsplitd");
+                 "end the leases of the netdev and remove operators' rules: then it is put back");
   }
   std::string finding = absl::StrCat("on the netdev, ", std::string(NameOf(state.mode)), " mode");
   if (!state.native_failure.empty()) absl::StrAppend(&finding, " (", state.native_failure, ")");
   return Good("XDP program", std::move(finding));
 }
 
-QueueCheck SocketCheck(const absl::StatusOr<SocketEntry>& entry) {
+QueueCheck SocketCheck(const absl::StatusOr<SocketEntry>& entry, bool leased) {
   constexpr char kSubject[] = "map of sockets";
   if (!entry.ok()) return Note(kSubject, std::string(entry.status().message()), "");
   switch (*entry) {
@@ -56,6 +58,10 @@ QueueCheck SocketCheck(const absl::StatusOr<SocketEntry>& entry) {
       return Wrong(kSubject, "the socket of another queue stands there", "lease the queue again");
     case SocketEntry::kNone:
       break;
+  }
+  if (!leased) {
+    return Note(kSubject, "no socket stands there for the queue, so packets go to the kernel",
+                "if the queue cannot be leased, `ss --xdp -p` shows whose socket is bound to it");
   }
   return Wrong(kSubject, "no socket stands there for the queue, so packets go to the kernel",
                "lease the queue again");
@@ -109,6 +115,21 @@ QueueCheck RxCheck(const QueueLevels& levels) {
   return Good(kSubject, absl::StrCat(Of(levels.completed), " packets wait for the program"));
 }
 
+QueueCheck BoundCheck(uint32_t queue, const QueueLevels& levels, const std::string& why_copied,
+                      uint32_t busy_poll_us) {
+  constexpr char kSubject[] = "socket";
+  std::string finding = absl::StrCat("bound to queue ", queue, ", packets ",
+                                     why_copied.empty() ? "zero copy" : "copied: ", why_copied,
+                                     levels.multi_buffer ? "; takes packets of several buffers"
+                                                         : "; takes no packets of several buffers");
+  if (!levels.busy_poll_reason.empty()) {
+    return Note(kSubject, absl::StrCat(finding, "; polls nothing: ", levels.busy_poll_reason),
+                "busy polling needs CAP_NET_ADMIN, and a budget that the kernel takes");
+  }
+  if (busy_poll_us != 0) absl::StrAppend(&finding, "; polls ", busy_poll_us, " us in each call");
+  return Good(kSubject, std::move(finding));
+}
+
 QueueCheck BusyPollCheck(uint32_t napi_id) {
   constexpr char kSubject[] = "busy polling";
   if (napi_id != 0) return Good(kSubject, absl::StrCat("calls poll NAPI ", napi_id));
@@ -150,10 +171,8 @@ QueueCheck CompletionCheck(const QueueLevels& levels) {
 // Whether the NIC lets packets arrive at the queue at all.
 QueueCheck AfXdpDevice::ArrivalCheck(uint32_t queue) {
   constexpr char kSubject[] = "arrival";
-  if (nic_ != nullptr) {
-    return Good(kSubject, "the queue is out of the NIC's RSS table; the NIC's rules bring packets");
-  }
   const absl::StatusOr<linux_sys::RssState> rss = ethtool_->GetRss();
+  if (nic_ != nullptr && Leased(queue)) return NicCheck(queue, rss);
   if (rss.ok() && !rss->table.empty() && std::ranges::count(rss->table, queue) == 0) {
     return Wrong(kSubject, "the NIC's RSS table does not name the queue, so nothing arrives at it",
                  absl::StrCat("`ethtool -X ", config_.netdev, " equal ", rx_queues_, "`"));
@@ -168,15 +187,58 @@ QueueCheck AfXdpDevice::ArrivalCheck(uint32_t queue) {
               "to as few as are leased");
 }
 
+// Where the NIC steers: whether it still does as it was told.
+QueueCheck AfXdpDevice::NicCheck(uint32_t queue,
+                                 const absl::StatusOr<linux_sys::RssState>& rss) const {
+  constexpr char kSubject[] = "arrival";
+  std::vector<uint32_t> lost;
+  for (const uint32_t location : program_->LocationsTo(queue)) {
+    if (!nic_->Brings(location, queue)) lost.push_back(location);
+  }
+  if (!lost.empty()) {
+    return Wrong(kSubject,
+                 absl::StrCat("the NIC has no longer the filter of rule ",
+                              absl::StrJoin(lost, ", "), ", which somebody has removed"),
+                 "remove the rule and add it again; `ethtool -n` shows the NIC's filters");
+  }
+  if (rss.ok() && std::ranges::count(rss->table, queue) != 0) {
+    return Note(kSubject,
+                "somebody has put the queue back into the NIC's RSS table, so that packets for the "
+                "kernel arrive at it",
+                absl::StrCat("leave its channels and its table (`ethtool -L`, `ethtool -X ",
+                             config_.netdev, "`) alone while queues are leased"));
+  }
+  return Good(kSubject, "the queue is out of the NIC's RSS table; the NIC's rules bring packets");
+}
+
+bool AfXdpDevice::Leased(uint32_t queue) const {
+  return std::ranges::any_of(leases_, [queue](const auto& lease) {
+    return std::ranges::count(lease.second->request().rx_queues, queue) != 0;
+  });
+}
+
+// What the NIC itself lost, of all queues.
+QueueCheck AfXdpDevice::NetdevDropCheck() const {
+  constexpr char kSubject[] = "netdev drops";
+  const auto link = watch_->link().GetCounters();
+  if (!link.ok()) return Note(kSubject, std::string(link.status().message()), "");
+  std::string finding = absl::StrCat(
+      "of all its queues since it was made, ", link->rx_missed + link->rx_fifo,
+      " packets for want of room in the NIC, ", link->rx_dropped, " by the driver or the kernel");
+  if (link->rx_missed + link->rx_fifo == 0) return Good(kSubject, std::move(finding));
+  return Note(kSubject, std::move(finding),
+              absl::StrCat("if it grows: `ethtool -S ", config_.netdev,
+                           "` says of which queue; longer rings (`ethtool -G`), or programs that "
+                           "post buffers sooner"));
+}
+
 // Who may still hold the socket of a queue that nobody leases.
 std::optional<QueueCheck> AfXdpDevice::FormerCheck(uint32_t queue) const {
-  const auto found = holders_.find(queue);
-  if (found == holders_.end() || leases_.contains(found->second.lease)) return std::nullopt;
-  const Holder& holder = found->second;
-  if (linux_sys::ProcessStart(holder.pid) != holder.start_ticks) return std::nullopt;
-  return Note("former holder",
-              absl::StrCat("process ", holder.pid, " (", linux_sys::ProgramOf(holder.pid),
-                           ") had lease ", holder.lease, " of the queue, and still runs"),
+  const Holder* const holder = FormerHolder(queue);
+  if (holder == nullptr) return std::nullopt;
+  return Note(device::kFormerHolder,
+              absl::StrCat("process ", holder->pid, " (", linux_sys::ProgramOf(holder->pid),
+                           ") had lease ", holder->lease, " of the queue, and still runs"),
               "if the queue cannot be leased, that process holds its socket still: end it");
 }
 
@@ -185,17 +247,16 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
   if (!lock.ok()) return {Note("device", std::string(lock.status().message()), "ask again")};
   std::vector<QueueCheck> checks;
   if (!transmit) {
+    checks.push_back(NetdevDropCheck());
     checks.push_back(ArrivalCheck(queue));
     checks.push_back(ProgramCheck(program_->State()));
-    checks.push_back(SocketCheck(program_->LookForSocket(queue)));
+    checks.push_back(SocketCheck(program_->LookForSocket(queue), Leased(queue)));
   }
   if (std::optional<QueueCheck> former = FormerCheck(queue)) checks.push_back(*std::move(former));
   for (const auto& [id, lease] : leases_) {
     const std::optional<QueueLevels> levels = lease->Levels(queue, transmit);
     if (!levels) continue;
-    const std::string& why = lease->why_copied();
-    checks.push_back(Good("socket", absl::StrCat("bound to queue ", queue, ", packets ",
-                                                 why.empty() ? "zero copy" : "copied: ", why)));
+    checks.push_back(BoundCheck(queue, *levels, lease->why_copied(), sockets_.busy_poll_us));
     if (transmit) {
       checks.push_back(TxCheck(*levels));
       checks.push_back(CompletionCheck(*levels));
@@ -203,7 +264,9 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
     } else {
       checks.push_back(FillCheck(*levels));
       checks.push_back(RxCheck(*levels));
-      if (sockets_.busy_poll_us != 0) checks.push_back(BusyPollCheck(levels->napi_id));
+      if (sockets_.busy_poll_us != 0 && levels->busy_poll_reason.empty()) {
+        checks.push_back(BusyPollCheck(levels->napi_id));
+      }
       checks.push_back(InvalidCheck(levels->statistics.rx_invalid_descs));
     }
   }

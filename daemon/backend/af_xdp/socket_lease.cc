@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/common/ring_image.h"
+#include "daemon/device/held_queue.h"
 #include "dataplane/ring_view.h"
 
 namespace qsplit::af_xdp {
@@ -79,6 +80,14 @@ bool FrameFits(uint32_t chunk_bytes, uint32_t mtu_bytes) {
   return (chunk_bytes - linux_sys::kXskHeadroomBytes) / 1024 * 1024 >= mtu_bytes + kAroundBytes;
 }
 
+absl::Status CheckBusyPoll(uint32_t busy_poll_us, const linux_sys::XskKernel& kernel) {
+  if (busy_poll_us == 0 || kernel.busy_poll) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("busy_poll = ", busy_poll_us,
+                   ": sockets of this kernel cannot ask for it (SO_PREFER_BUSY_POLL, Linux 5.11); "
+                   "leave it out"));
+}
+
 absl::StatusOr<std::string> WhyCopied(const device::QueueRequest& request,
                                       const SocketOptions& options) {
   if (!options.copy_reason.empty()) return options.copy_reason;
@@ -142,6 +151,7 @@ absl::Status SocketLease::OpenAll(const SocketOptions& options) {
 
   linux_sys::XskSetup setup;
   setup.netns = options.netns;
+  setup.netdev = options.netdev;
   setup.ifindex = options.ifindex;
   setup.multi_buffer = options.multi_buffer;
   setup.zero_copy_multi_buffer = options.zero_copy_multi_buffer;
@@ -170,6 +180,7 @@ absl::Status SocketLease::OpenAll(const SocketOptions& options) {
                    .completion = transmits ? tx_slots : kIdleSlots};
     absl::StatusOr<linux_sys::Xsk> socket =
         linux_sys::Xsk::Open(setup, sockets_.empty() ? nullptr : &sockets_.front().socket);
+    if (absl::IsUnavailable(socket.status())) return device::OfHeldQueue(socket.status(), queue);
     if (!socket.ok()) return socket.status();
     sockets_.push_back({.queue = queue,
                         .receives = receives,
@@ -291,7 +302,9 @@ std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool
                      .completed = level(transmit ? *one->completion : *one->rx),
                      .statistics = one->socket.Statistics(),
                      .napi_id = one->socket.NapiId(),
-                     .zero_copy = one->socket.facts().zero_copy};
+                     .zero_copy = one->socket.facts().zero_copy,
+                     .multi_buffer = one->socket.facts().multi_buffer,
+                     .busy_poll_reason = one->socket.facts().busy_poll_reason};
   if (levels.zero_copy && !transmit) {
     levels.held = one->fill->ring.producer() - one->rx->ring.producer();
   }

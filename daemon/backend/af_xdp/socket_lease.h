@@ -24,7 +24,8 @@ namespace qsplit::af_xdp {
 
 // What all sockets of a device have in common.
 struct SocketOptions {
-  std::string netns;  // as RunInNetns
+  std::string netns;   // as RunInNetns
+  std::string netdev;  // for messages
   uint32_t ifindex = 0;
   std::string copy_reason;  // why everybody is copied for; empty: zero copy is to be tried
   // What the driver lacks of transmit metadata with zero copy; empty: nothing. A lease that wants
@@ -46,6 +47,9 @@ struct SocketOptions {
 // longer they put into two, and a driver that knows no packets of several buffers loses it, the
 // kernel's own packets too.
 bool FrameFits(uint32_t chunk_bytes, uint32_t mtu_bytes);
+
+// UNIMPLEMENTED: so many microseconds of busy polling are wanted, and the kernel has none.
+absl::Status CheckBusyPoll(uint32_t busy_poll_us, const linux_sys::XskKernel& kernel);
 
 // Why a lease's packets are copied; empty: zero copy is to be tried. UNIMPLEMENTED: not without a
 // copy with what the lease wants, and zero copy is insisted upon.
@@ -85,6 +89,8 @@ class SocketLease {
     linux_sys::XskStatistics statistics;
     uint32_t napi_id = 0;  // as Xsk::NapiId
     bool zero_copy = false;
+    bool multi_buffer = false;
+    std::string busy_poll_reason;  // where it was asked for and is not
     // With zero copy: receive buffers that were posted and have not come back with a packet.
     uint32_t held = 0;
   };

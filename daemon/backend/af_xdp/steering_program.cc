@@ -182,6 +182,15 @@ absl::Status SteeringProgram::SetQueueOwner(uint32_t queue, device::LeaseId leas
   return absl::OkStatus();
 }
 
+std::vector<uint32_t> SteeringProgram::LocationsTo(uint32_t queue) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<uint32_t> locations;
+  for (const auto& [location, rule] : rules_) {
+    if (rule.action.to_queue() && rule.action.queue == queue) locations.push_back(location);
+  }
+  return locations;
+}
+
 SteeringState SteeringProgram::State() const {
   return {link_.Attached(), link_.mode(), link_.native_failure(), loaded_.program_id(), link_.id()};
 }

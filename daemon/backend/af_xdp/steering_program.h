@@ -73,8 +73,8 @@ class SteeringProgram {
   static constexpr uint32_t kCapacity = kSteeringRules;
 
   // Loads and attaches. NOT_FOUND: no such netdev or namespace.
-  // FAILED_PRECONDITION: another XDP program is there; it stays. PERMISSION_DENIED: needs CAP_BPF
-  // and CAP_NET_ADMIN. UNIMPLEMENTED: the kernel is too old.
+  // FAILED_PRECONDITION: another XDP program is there; it stays. PERMISSION_DENIED: needs CAP_BPF,
+  // CAP_PERFMON and CAP_NET_ADMIN. UNIMPLEMENTED: the kernel is too old.
   static absl::StatusOr<std::unique_ptr<SteeringProgram>> Load(const SteeringOptions& options);
 
   // As device::Device has them. Counters of the rule begin at 0; a packet that meets the former
@@ -86,6 +86,8 @@ class SteeringProgram {
   absl::Status SetRules(std::span<const device::FlowRule> rules);
   std::vector<device::RuleCounters> ReadRuleCounters() const;
   SteeringReasons ReadReasons() const;
+  // Of the rules that bring packets to the queue.
+  std::vector<uint32_t> LocationsTo(uint32_t queue) const;
 
   // The socket that takes what arrives on the queue; it is bound to it and has a receive ring.
   // OUT_OF_RANGE: no such queue.

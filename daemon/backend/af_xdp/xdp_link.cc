@@ -17,15 +17,16 @@ namespace {
 
 using linux_sys::OwnedFd;
 
-std::string ProgramName(uint32_t id) {
-  const OwnedFd fd(bpf_prog_get_fd_by_id(id));
-  bpf_prog_info info{};
-  __u32 bytes = sizeof info;
-  if (!fd.valid() || bpf_obj_get_info_by_fd(fd.get(), &info, &bytes) != 0 || info.name[0] == 0) {
-    return "without a name";
-  }
-  return fmt::format("'{}'", info.name);
-}
+// As steering.bpf.c has it.
+constexpr std::string_view kOurProgram = "qsplit_steering";
+
+// What the kernel tells of a program that is on an interface. Its objects are found by number with
+// CAP_SYS_ADMIN only.
+struct Identity {
+  std::string name;     // empty: it has none
+  uint32_t link = 0;    // 0: none holds it, it was put there by netlink
+  bool secret = false;  // the kernel did not say, for want of CAP_SYS_ADMIN
+};
 
 std::optional<bpf_link_info> LinkInfo(int fd) {
   bpf_link_info info{};
@@ -34,17 +35,44 @@ std::optional<bpf_link_info> LinkInfo(int fd) {
   return info;
 }
 
-// The link by which the program is on the interface; 0: none, it was put there by netlink.
-uint32_t LinkOf(uint32_t program, uint32_t interface) {
+Identity IdentityOf(uint32_t program, uint32_t interface) {
+  Identity identity;
+  const OwnedFd fd(bpf_prog_get_fd_by_id(program));
+  if (!fd.valid()) {
+    identity.secret = errno == EPERM;
+    return identity;
+  }
+  bpf_prog_info info{};
+  __u32 bytes = sizeof info;
+  if (bpf_obj_get_info_by_fd(fd.get(), &info, &bytes) == 0) identity.name = info.name;
   for (__u32 id = 0; bpf_link_get_next_id(id, &id) == 0;) {
-    const OwnedFd fd(bpf_link_get_fd_by_id(id));
-    const auto info = LinkInfo(fd.get());
-    if (info && info->type == BPF_LINK_TYPE_XDP && info->prog_id == program &&
-        info->xdp.ifindex == interface) {
-      return id;
+    const OwnedFd link_fd(bpf_link_get_fd_by_id(id));
+    const auto link = LinkInfo(link_fd.get());
+    if (link && link->type == BPF_LINK_TYPE_XDP && link->prog_id == program &&
+        link->xdp.ifindex == interface) {
+      identity.link = id;
     }
   }
-  return 0;
+  return identity;
+}
+
+std::string WordsOf(const Identity& identity) {
+  if (identity.secret) return "whose name only a process with CAP_SYS_ADMIN is told";
+  return identity.name.empty() ? "without a name" : fmt::format("'{}'", identity.name);
+}
+
+std::string RemedyFor(const Identity& identity, std::string_view netdev, std::string_view off) {
+  const std::string by_netlink = fmt::format("`ip link set dev {} {} off`", netdev, off);
+  if (identity.secret) {
+    return fmt::format(
+        "take it off first: {}, or if a link holds it, end its program or `bpftool link detach` "
+        "(`bpftool link list` shows which)",
+        by_netlink);
+  }
+  if (identity.link == 0) return fmt::format("take it off first: {}", by_netlink);
+  if (identity.name == kOurProgram) return "a qsplitd that runs has the netdev; end that one first";
+  return fmt::format("end the program that holds its link, or `bpftool link detach id {}`",
+                     identity.link);
 }
 
 struct Mode {
@@ -81,14 +109,10 @@ absl::Status CheckNoProgram(uint32_t interface, std::string_view netdev) {
                              Found{there.skb_prog_id, "generic", "xdpgeneric"},
                              Found{there.hw_prog_id, "offloaded", "xdpoffload"}}) {
     if (found.program == 0) continue;
-    const uint32_t link = LinkOf(found.program, interface);
+    const Identity identity = IdentityOf(found.program, interface);
     return absl::FailedPreconditionError(fmt::format(
         "{} runs XDP program {} (id {}, {} mode) already, which is left alone; {}", netdev,
-        ProgramName(found.program), found.program, found.mode,
-        link == 0
-            ? fmt::format("take it off first: `ip link set dev {} {} off`", netdev, found.off)
-            : fmt::format("end the program that holds its link, or `bpftool link detach id {}`",
-                          link)));
+        WordsOf(identity), found.program, found.mode, RemedyFor(identity, netdev, found.off)));
   }
   return absl::OkStatus();
 }

@@ -53,16 +53,16 @@ uint64_t WholePages(uint64_t bytes) {
 }
 
 absl::Status LoadError(int error, const std::string& words) {
-  if (error == EPERM || error == EACCES) {
-    // The verifier's refusals are EACCES as well; those come with words.
-    if (words.empty() || error == EPERM) {
-      return absl::PermissionDeniedError(
-          "load the XDP program: not permitted; it needs CAP_BPF and CAP_NET_ADMIN");
-    }
+  if (error == EPERM || (error == EACCES && words.empty())) {
+    return absl::PermissionDeniedError(
+        "load the XDP program: not permitted; it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
   }
-  return absl::UnimplementedError(
-      absl::StrCat("the kernel does not take the XDP program (Linux 5.18 or newer is needed): ",
-                   std::strerror(error), words.empty() ? "" : "; ", words));
+  // The verifier's refusals are EACCES too, with words. It allows less without CAP_PERFMON: no
+  // pointer to be compared with 0, and code that slows each packet down.
+  return absl::UnimplementedError(absl::StrCat(
+      "the kernel does not take the XDP program (Linux 5.18 or newer is needed",
+      error == EACCES ? ", and CAP_PERFMON, without which the kernel's verifier allows less" : "",
+      "): ", std::strerror(error), words.empty() ? "" : "; ", words));
 }
 
 }  // namespace

@@ -21,8 +21,9 @@ namespace qsplit::af_xdp {
 
 class XdpLoaded {
  public:
-  // `queues`: receive queues of the netdev that it is for. PERMISSION_DENIED: needs CAP_BPF and
-  // CAP_NET_ADMIN. UNIMPLEMENTED: the kernel lacks something; the message has its words.
+  // `queues`: receive queues of the netdev that it is for. PERMISSION_DENIED: needs CAP_BPF,
+  // CAP_PERFMON and CAP_NET_ADMIN. UNIMPLEMENTED: the kernel lacks something; the message has its
+  // words.
   static absl::StatusOr<XdpLoaded> Load(uint32_t queues);
 
   int program_fd() const { return program_fd_; }

@@ -53,7 +53,9 @@ struct BurstFrame {
 
   static constexpr uint32_t kNoRule = UINT32_MAX;
 
-  // Reads the head, and never again; sent_bytes >= kEthernetHeaderBytes.
+  // Reads the head into private memory; all that is found out about the frame is of that, and goes
+  // on with it. One at which a run stopped (NicCore::ReceiveRun) is read anew, and nothing kept of
+  // the first time. sent_bytes >= kEthernetHeaderBytes.
   void ReadHead() {
     if (sent_bytes >= kHeadBytes) [[likely]] {
       std::memcpy(head.data(), at, kHeadBytes);

@@ -76,6 +76,9 @@ struct TxQueue : LeasedQueue {
   dataplane::TxDevice ring;
   // Slots published that did not make a whole packet when last looked at; 0: none.
   uint32_t incomplete_slots = 0;
+  // Where the last burst began: a client that sends one packet at a time mostly uses one buffer
+  // again. Only to be prefetched.
+  const std::byte* last_frame = nullptr;
 };
 
 struct LeaseQueues {

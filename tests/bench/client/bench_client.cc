@@ -166,7 +166,7 @@ class Receiver {
     of_device.buffer_bytes = buffer_bytes_;
     of_device.memory = region_.memory();
     auto device = dataplane::RxDevice::Create(*c.layout, view, of_device);
-    if (!driver.ok() || !device.ok() || driver->NeedsMemory()) return;
+    if (!driver.ok() || !device.ok()) return;
     device_ = std::make_unique<dataplane::RxDevice>(*std::move(device));
     pool_ = new BufferPool(region_.bytes(), buffer_bytes_, Region::kIova, this, nullptr);
     RxQueueImpl::Setup setup{.buffer_bytes = buffer_bytes_, .max_posted = driver->Capacity()};
@@ -198,6 +198,7 @@ class Receiver {
         if (device_->Fetch(&buffer) != RingFault::kNone) break;
         device_->Complete({.length = kFrameBytes, .last = true, .meta = meta});
       }
+      device_->Publish();
       if (put < kBursts * kBurst) return 0;
       const Clock::time_point begin = Clock::now();
       size_t got = 0;

@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "daemon/backend/af_xdp/netdev_changes.h"
 #include "daemon/backend/af_xdp/netdevs.h"
+#include "daemon/device/held_queue.h"
 #include "daemon/linux/netdev_settings.h"
 #include "tests/netns/af_xdp/veth_fixture.h"
 #include "tests/support/fake_ethtool_nic.h"
@@ -24,6 +25,7 @@
 namespace qsplit::af_xdp {
 namespace {
 
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -44,7 +46,7 @@ layout::VerifiedLayout AfXdpLayout() {
 // As the broker does.
 absl::StatusOr<device::Grant> OpenSoon(AfXdpDevice& device, const device::QueueRequest& request) {
   absl::StatusOr<device::Grant> grant = device.OpenQueues(request);
-  for (int i = 0; i < 1000 && absl::IsUnavailable(grant.status()); ++i) {
+  for (int i = 0; i < 1000 && device::HeldQueueOf(grant.status()); ++i) {
     absl::SleepFor(absl::Milliseconds(2));
     grant = device.OpenQueues(request);
   }
@@ -95,6 +97,10 @@ class AfXdpDeviceTest : public test::VethFixture {
 
   std::vector<std::string> troubles_;
   test::FakeEthtoolNic nic_{{.netdev = kNetdev, .queues = 4, .rule_slots = 16}};
+  // Another program that has the NIC.
+  std::unique_ptr<linux_sys::EthtoolLink> Admin() {
+    return linux_sys::EthtoolLink::Open(netns(), kNetdev, nic_.Wire()).value();
+  }
 };
 
 device::FlowRule UdpTo(uint32_t location, uint32_t queue) {
@@ -126,8 +132,17 @@ TEST_F(AfXdpDeviceTest, SaysWhatItIs) {
   EXPECT_EQ(info.netdev->steering, "xdp");
   EXPECT_FALSE(info.netdev->zero_copy);
   EXPECT_THAT(info.netdev->copy_reason, HasSubstr("veth has no zero copy"));
+  // veth has it on.
+  EXPECT_THAT(info.netdev->missing, Contains(HasSubstr("`ethtool -K d0 rxvlan off`")));
   EXPECT_EQ(device->State().mtu_bytes, 1500u);
   EXPECT_TRUE(device->State().link_up);
+}
+
+TEST_F(AfXdpDeviceTest, ANicThatLeavesTagsWhereTheyAreLacksNothingOfThem) {
+  Run("ethtool -K d0 rxvlan off");
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  EXPECT_THAT(device->info().netdev->missing, Not(Contains(HasSubstr("VLAN"))));
 }
 
 TEST_F(AfXdpDeviceTest, AGrantHasASocketForEachQueueAndItsRings) {
@@ -160,9 +175,19 @@ TEST_F(AfXdpDeviceTest, AQueueWhoseSocketIsHeldIsBusyAndFreeSoonAfterwards) {
   ASSERT_TRUE(device->CloseQueues(1).ok());
   const auto busy = device->OpenQueues(Request(2, {0}, {0}));
   EXPECT_EQ(busy.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(busy.status().message(), HasSubstr("a program that had it before still holds"));
+  EXPECT_EQ(device::HeldQueueOf(busy.status()), 0u);
+  EXPECT_THAT(
+      busy.status().message(),
+      AllOf(HasSubstr("another AF_XDP socket has queue 0 of netdev d0"), HasSubstr("ss --xdp")));
+  // The kernel would have followed by then.
+  absl::SleepFor(absl::Milliseconds(1100));
+  const auto held = device->OpenQueues(Request(2, {0}, {0}));
+  EXPECT_EQ(held.status().code(), absl::StatusCode::kResourceExhausted) << held.status();
+  EXPECT_EQ(device::HeldQueueOf(held.status()), 0u);
+  EXPECT_THAT(held.status().message(),
+              HasSubstr("the program that had the queue before still runs"));
   const std::string pid = absl::StrCat(::getpid());
-  EXPECT_THAT(busy.status().message(), Not(HasSubstr(pid))) << "others' processes are theirs";
+  EXPECT_THAT(held.status().message(), Not(HasSubstr(pid))) << "others' processes are theirs";
   const auto checks = device->ExamineQueue(0, false);
   const auto former = std::ranges::find(checks, "former holder", &device::QueueCheck::subject);
   ASSERT_NE(former, checks.end());
@@ -241,7 +266,8 @@ TEST_F(AfXdpDeviceTest, ANetdevThatIsChangedInVainIsTriedLessAndLessOften) {
       troubles.push_back(status);
     });
     EXPECT_THAT(netdevs.Start(), SizeIs(1));
-    netdevs.Watch([](const std::shared_ptr<device::Device>&) { return absl::OkStatus(); });
+    netdevs.Watch([](const std::shared_ptr<device::Device>&) { return absl::OkStatus(); },
+                  [](const std::string&) {});
     absl::SleepFor(absl::Milliseconds(2800));
   }
   EXPECT_THAT(troubles, SizeIs(1));
@@ -330,6 +356,54 @@ TEST_F(AfXdpDeviceTest, TheNicSteersWhereItCan) {
   EXPECT_EQ(nic_.rss_table(), before);
   EXPECT_THAT(nic_.rules(), IsEmpty());
   EXPECT_THAT(journal_->Records(), IsEmpty());
+}
+
+const device::QueueCheck* Find(const std::vector<device::QueueCheck>& checks,
+                               std::string_view subject) {
+  const auto found = std::ranges::find(checks, subject, &device::QueueCheck::subject);
+  return found == checks.end() ? nullptr : &*found;
+}
+
+TEST_F(AfXdpDeviceTest, AQueueIsExaminedInTheNicWhichSteers) {
+  const auto device = Make({}, /*with_nic=*/true);
+  ASSERT_NE(device, nullptr);
+  ASSERT_TRUE(device->OpenQueues(Request(1, {2}, {})).ok());
+  ASSERT_TRUE(device->AddRule(UdpTo(0, 2)).ok());
+  const auto arrival = [&](uint32_t queue) {
+    return *Find(device->ExamineQueue(queue, false), "arrival");
+  };
+  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kGood) << arrival(2).finding;
+  EXPECT_THAT(arrival(1).finding, HasSubstr("spreads packets")) << "nobody leases it";
+  // An administrator takes the filter out of the NIC.
+  const auto admin = Admin();
+  ASSERT_TRUE(admin->DeleteRule(nic_.rules().begin()->first).ok());
+  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kWrong);
+  EXPECT_THAT(arrival(2).finding, HasSubstr("no longer the filter of rule 0"));
+  ASSERT_TRUE(device->RemoveRule(0).ok());
+  ASSERT_TRUE(device->AddRule(UdpTo(0, 2)).ok());
+  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kGood) << arrival(2).finding;
+  // And spreads its packets over all queues.
+  ASSERT_TRUE(admin->ResetRss().ok());
+  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kNote);
+  EXPECT_THAT(arrival(2).finding, HasSubstr("back into the NIC's RSS table"));
+  EXPECT_TRUE(device->RemoveRule(0).ok());
+}
+
+TEST_F(AfXdpDeviceTest, WhatItsSocketsHaveIsTold) {
+  const auto device = Make({.busy_poll_us = 20});
+  ASSERT_NE(device, nullptr);
+  ASSERT_TRUE(device->OpenQueues(Request(1, {0}, {})).ok());
+  const auto checks = device->ExamineQueue(0, false);
+  const device::QueueCheck* const socket = Find(checks, "socket");
+  ASSERT_NE(socket, nullptr);
+  EXPECT_THAT(socket->finding,
+              AllOf(HasSubstr("packets of several buffers"), HasSubstr("polls 20 us")));
+  const device::QueueCheck* const drops = Find(checks, "netdev drops");
+  ASSERT_NE(drops, nullptr);
+  EXPECT_EQ(drops->verdict, device::CheckVerdict::kGood) << drops->finding;
+  const auto counters = device->ReadCounters();
+  EXPECT_NE(std::ranges::find(counters.more, "netdev_rx_missed", &device::NamedCounter::name),
+            counters.more.end());
 }
 
 TEST_F(AfXdpDeviceTest, ALeaseOfAllQueuesLeavesNoneForRss) {

@@ -47,7 +47,18 @@ done = qsplitd(w, "--check")
 check("--check says what the journal holds", done.returncode == 0 and f"netdev={w.dev}" in done.stdout, done.stdout)
 check("and how the netdev is", f"netdev         {w.dev}: up, driver veth" in done.stdout, done.stdout)
 check("and changes nothing", channels(w) == 1)
+with open(w.dir + "/qsplitd.toml") as file:
+    text = file.read()
+with open(w.dir + "/missing.toml", "w") as file:
+    file.write(text.replace(w.dev, "nosuch0"))
+done = subprocess.run(["ip", "netns", "exec", w.host, BIN + "/qsplitd", "--config", w.dir + "/missing.toml", "--check"],
+                      capture_output=True, text=True)
+check("a netdev that is not there is an error of --check", done.returncode == 1 and "nosuch0" in done.stderr,
+      done.stdout + done.stderr)
 w.start_daemon()
+done = qsplitd(w, "--check")
+check("--check beside a daemon that runs tells whose program is there",
+      done.returncode == 0 and "a qsplitd that runs has the netdev" in done.stdout, done.stdout + done.stderr)
 check("the next start says what it undoes", "leftover_undone" in w.log("qsplitd"), w.log("qsplitd"))
 again = w.responder("again", "10.88.0.10", 4242)
 w.ping("and serves", "10.88.0.10", count=10)

@@ -16,15 +16,41 @@ random.seed(seed)
 
 
 def in_host(w, *argv):
-    return subprocess.run(["ip", "netns", "exec", w.host, *argv], capture_output=True, text=True).stdout
+    done = subprocess.run(["ip", "netns", "exec", w.host, *argv], capture_output=True, text=True)
+    return done.stdout + done.stderr
 
 
 def shown(w):
     """What the tools show of the netdev."""
     link = in_host(w, "ip", "-d", "link", "show", w.dev)
     return {"ip": "prog/xdp" in link, "promiscuity": re.findall(r"promiscuity (\d+)", link),
-            "ethtool": re.findall(r"[RT]X:\s+(\d+)", in_host(w, "ethtool", "-l", w.dev)),
+            "channels": re.findall(r"[RT]X:\s+(\d+)", in_host(w, "ethtool", "-l", w.dev)),
+            "RSS": in_host(w, "ethtool", "-x", w.dev), "filters": in_host(w, "ethtool", "-n", w.dev),
             "bpftool": in_host(w, "bpftool", "net", "show", "dev", w.dev)}
+
+
+def young_and_old(w, before, kills):
+    """SIGKILL of a daemon that starts, or stops."""
+    states = set()
+    for kill in range(kills):
+        daemon = w.start([BIN + "/qsplitd", "--config", w.dir + "/qsplitd.toml"], "young", netns=w.host)
+        time.sleep(random.uniform(0.005, 0.12))
+        if kill % 3 == 0:
+            daemon.terminate()
+            time.sleep(random.uniform(0, 0.02))
+        daemon.kill()
+        daemon.wait(5)
+        states.add(str(shown(w)["channels"]))
+        if kill % 4 == 3:
+            cleaned(w, before, f"after {kill + 1} daemons that were killed while they started or stopped")
+    print(f"  the netdev was found with channels {' and '.join(sorted(states))}")
+
+
+def cleaned(w, before, when):
+    done = subprocess.run(["ip", "netns", "exec", w.host, BIN + "/qsplitd", "--config", w.dir + "/qsplitd.toml",
+                           "--clean"], capture_output=True, text=True)
+    check(f"{when} --clean leaves nothing", done.returncode == 0, done.stdout + done.stderr)
+    check("the tools show what they showed before", wait_until(lambda: shown(w) == before, 5), (before, shown(w)))
 
 
 need_root()
@@ -54,9 +80,7 @@ check("the tables are empty", wait_until(
     [{"leases": []}, {"rules": []}, {"regions": []}], 2))
 w.daemon.kill()
 w.daemon.wait(5)
-done = subprocess.run(["ip", "netns", "exec", w.host, BIN + "/qsplitd", "--config", w.dir + "/qsplitd.toml", "--clean"],
-                      capture_output=True, text=True)
-check("--clean leaves nothing", done.returncode == 0, done.stdout + done.stderr)
-check("the tools show what they showed before", wait_until(lambda: shown(w) == before, 5), (before, shown(w)))
+cleaned(w, before, "in the end")
+young_and_old(w, before, max(KILLS // 5, 4) // 4 * 4)
 w.ping("and the kernel's stack answers", "10.88.0.2", count=10)
 finish()

@@ -19,6 +19,14 @@ layout::VerifiedLayout AfXdpLayout() {
   return layout::VerifiedLayout::FromBytes(bytes.str()).value();
 }
 
+TEST(CheckBusyPoll, IsRefusedWhereTheKernelHasNone) {
+  EXPECT_TRUE(CheckBusyPoll(0, {.busy_poll = false}).ok());
+  EXPECT_TRUE(CheckBusyPoll(20, {.busy_poll = true}).ok());
+  const absl::Status status = CheckBusyPoll(20, {.busy_poll = false});
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(status.message(), HasSubstr("busy_poll = 20"));
+}
+
 // A lease of one pair; with metadata in front of what it sends.
 device::QueueRequest Request(bool metadata, bool times) {
   device::QueueRequest request{.layout = AfXdpLayout()};

@@ -301,7 +301,8 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
 }
 
 #if defined(__x86_64__)
-TEST(RandomPlans, EveryGeneratorHasCodeForAllProcessors) {
+// Code of slots has nothing that some processors lack.
+TEST(RandomPlans, OfPacketsEveryGeneratorHasCodeForAllProcessors) {
   if (!__builtin_cpu_supports("bmi2"))
     GTEST_SKIP() << "this processor has nothing that others lack";
   Random random(37);

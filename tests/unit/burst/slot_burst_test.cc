@@ -194,29 +194,5 @@ TEST(SlotBurst, WritingIsTheSameInAllWays) {
   EXPECT_GT(all, 1000u);
 }
 
-#if defined(__x86_64__)
-TEST(SlotBurst, EveryGeneratorHasCodeForAllProcessors) {
-  if (!__builtin_cpu_supports("bmi2"))
-    GTEST_SKIP() << "this processor has nothing that others lack";
-  Random random(71);
-  uint32_t reads = 0;
-  uint32_t writes = 0;
-  for (uint32_t n = 0; n < kPlans / 4; ++n) {
-    const SlotReadPlan read = RandomReadPlan(random);
-    if (Made(GenerateSlotRead(read)).bytes !=
-        Made(GenerateSlotRead(read, Instructions::kOfAll)).bytes) {
-      ++reads;
-    }
-    const SlotWritePlan write = RandomWritePlan(random);
-    if (Made(GenerateSlotWrite(write)).bytes !=
-        Made(GenerateSlotWrite(write, Instructions::kOfAll)).bytes) {
-      ++writes;
-    }
-  }
-  EXPECT_GT(reads, 0u);
-  EXPECT_GT(writes, 0u);
-}
-#endif
-
 }  // namespace
 }  // namespace qsplit::dataplane::burst::testing

@@ -153,6 +153,32 @@ TEST_P(Computes, WhatWasAskedForAndIsNotThere) {
   EXPECT_EQ(got[1].checksum_l4(), ChecksumState::kBad);
 }
 
+// Roles are there, in hardware or in software, and the program reads some of them only.
+TEST_P(Computes, NothingThatIsNotRead) {
+  Lease a = Acquire("nic0");
+  Lease b = Acquire("nic1", {.rx_roles = kWanted,
+                             .rx_fields = PacketField::kHashType | PacketField::kChecksumL4});
+  EXPECT_THAT(b.roles_in_software(), ElementsAreArray(GetParam().computed));
+  ASSERT_TRUE(b.AddRule("flow-type udp4 dst-port 1766 action 0").ok());
+  Packet packet = a.tx(0).Allocate(static_cast<uint32_t>(SuiteFrame().size()));
+  Fill(packet, SuiteFrame());
+  packet.RequestChecksums();
+  ASSERT_TRUE(a.tx(0).Send(std::move(packet)));
+  std::array<Packet, 1> got;
+  ASSERT_TRUE(b.rx(0).Wait(kLong).ok());
+  ASSERT_EQ(b.rx(0).Receive(got), 1u);
+  EXPECT_EQ(got[0].hash_type(), HashType::kUdp4);
+  EXPECT_EQ(got[0].computed(PacketField::kHashType), Lacks("hash.type"));
+  EXPECT_EQ(got[0].checksum_l4(), ChecksumState::kGood);
+  EXPECT_EQ(got[0].computed(PacketField::kChecksumL4), Lacks("checksum.l4.bad"));
+  EXPECT_EQ(got[0].hash(), std::nullopt);
+  EXPECT_EQ(got[0].checksum_l3(), ChecksumState::kUnknown);
+  EXPECT_EQ(got[0].vlan(), std::nullopt);
+  const PacketFields read = PacketField::kHashType | PacketField::kChecksumL4;
+  EXPECT_EQ(got[0].metadata().present & ~read.bits, 0u);
+  EXPECT_EQ(b.rx(0).available_fields() & ~read.bits, 0u);
+}
+
 TEST_P(Computes, NothingThatWasNotAskedFor) {
   Lease a = Acquire("nic0");
   Lease b = Acquire("nic1");

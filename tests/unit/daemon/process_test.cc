@@ -199,6 +199,13 @@ TEST_F(ProcessTest, CheckSaysWhatItWouldDo) {
   EXPECT_EQ(RunToEnd({"--check", "--layouts", layouts_}, &output), 0);
   EXPECT_THAT(output, HasSubstr("device         nic0: softnic, 8 rx and 8 tx queues"));
   EXPECT_THAT(output, HasSubstr("layouts        " + layouts_ + ": 1"));
+  // A journal that cannot be read may hold anything.
+  const std::string journal = Run() + "/journal";
+  std::filesystem::create_directories(Run());
+  std::filesystem::create_symlink(journal, journal);
+  EXPECT_EQ(RunToEnd({"--check", "--layouts", layouts_, "--runtime-dir", Run()}, &output), 1);
+  EXPECT_THAT(output, HasSubstr("read the journal " + journal));
+  std::filesystem::remove(journal);
 }
 
 TEST_F(ProcessTest, CleanUndoesWhatACrashLeftAndDoesNotServe) {

@@ -3,6 +3,7 @@
 #include <future>
 #include <thread>
 
+#include "daemon/device/held_queue.h"
 #include "tests/unit/lease/broker_fixture.h"
 
 namespace qsplit::lease {
@@ -81,6 +82,9 @@ class BrokerPatienceTest : public BrokerOpeningTest {
   void NotFree(int times) {
     nic_->Fail("OpenQueues", absl::UnavailableError("queue 0 is not free yet"), times);
   }
+  void Held(const absl::Status& status, int times) {
+    nic_->Fail("OpenQueues", device::OfHeldQueue(status, 0), times);
+  }
 };
 
 TEST_F(BrokerPatienceTest, AQueueThatIsNotFreeYetIsAskedForAgainAndHoldsUpNobody) {
@@ -102,6 +106,41 @@ TEST_F(BrokerPatienceTest, PatienceHasAnEnd) {
   EXPECT_EQ(lease.status().message(), "AcquireLease: queue 0 is not free yet");
   EXPECT_EQ(broker_->totals().leases, 0U);
   EXPECT_EQ(Nic().free_rx_queues(), 8U);
+}
+
+TEST_F(BrokerPatienceTest, AQueueThatSomebodyKeepsIsAvoided) {
+  Seat(1);
+  Held(absl::UnavailableError("queue 0 is held"), 2);
+  const Acquired lease = Ask(red_, Want(Region(red_))).get();
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  EXPECT_EQ(lease->lease().rx_queues(0), 1U) << "another one is free";
+  EXPECT_EQ(Nic().free_rx_queues(), 6U) << "and the one that is kept is not";
+  ASSERT_TRUE(Release(red_, lease->lease().lease_id()).ok());
+  // The next one does not ask for it again.
+  EXPECT_EQ(Acquire(blue_).rx_queues(0), 1U);
+  EXPECT_FALSE(broker_->Settle());
+  now_ += absl::Seconds(6);
+  EXPECT_EQ(Nic().free_rx_queues(), 7U);
+  EXPECT_EQ(Acquire(root_).rx_queues(0), 0U);
+}
+
+TEST_F(BrokerPatienceTest, AQueueThatIsAvoidedIsHadWhereNoOtherIs) {
+  Seat(1);
+  // One who insists on it is told that it is not to be had, once it is known who has it.
+  Held(absl::ResourceExhaustedError("queue 0 is held"), 2);
+  v1::AcquireLeaseRequest first = Want(Region(red_));
+  first.set_first_rx_queue(0);
+  const Acquired refused = Ask(red_, first).get();
+  EXPECT_EQ(ReasonOf(refused.status()), v1::ERROR_REASON_NO_FREE_QUEUE) << refused.status();
+  EXPECT_EQ(refused.status().message(), "AcquireLease: queue 0 is held");
+  // All is all, and what is kept is asked for once only.
+  Held(absl::UnavailableError("queue 0 is held"), 1);
+  v1::AcquireLeaseRequest all = Want(Region(root_));
+  all.set_rx_queue_count(8);
+  all.set_tx_queue_count(8);
+  EXPECT_EQ(ReasonOf(Ask(root_, all).get().status()), v1::ERROR_REASON_NOT_READY);
+  EXPECT_TRUE(Ask(root_, all).get().ok());
+  EXPECT_EQ(Nic().free_rx_queues(), 0U);
 }
 
 TEST_F(BrokerPatienceTest, ASessionThatEndsWaitsNoLonger) {

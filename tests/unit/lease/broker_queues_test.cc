@@ -64,6 +64,10 @@ TEST_F(BrokerQueuesTest, WhoHadAQueueBeforeIsAnAdministratorsMatter) {
   };
   EXPECT_THAT(subjects(Open(1000)), ::testing::Not(::testing::Contains("former holder")));
   EXPECT_THAT(subjects(Open(0)), ::testing::Contains("former holder"));
+  // Perhaps that is why nobody can lease it.
+  EXPECT_THAT(Answer(Open(0), 3),
+              AllOf(HasSubstr("no lease holds receive queue 3"), HasSubstr("process 77 runs")));
+  EXPECT_THAT(Answer(Open(1000), 3), ::testing::Not(HasSubstr("77")));
 }
 
 TEST_F(BrokerQueuesTest, NobodyElseWaitsForADeviceThatCounts) {
@@ -109,7 +113,22 @@ TEST_F(BrokerQueuesTest, TheLinkComesFirst) {
   device::DeviceState down;
   down.trouble = "tap qtap0 is down";
   nic_->ChangeState(down);
-  EXPECT_THAT(Answer(red, 0), StartsWith("tap qtap0 is down; "));
+  EXPECT_EQ(Answer(red, 0), "tap qtap0 is down");
+}
+
+TEST_F(BrokerQueuesTest, AKernelNetdevSaysByItselfWhatToDoAndHasTheKernelsMulticastGroups) {
+  device::DeviceInfo info = Info();
+  info.netdev.emplace().name = "eth0";
+  nic_ = std::make_shared<device::testing::FakeDevice>(info);
+  ASSERT_TRUE(broker_->ReplaceDevice(nic_).ok());
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  const auto response = Ask(red, 0);
+  EXPECT_THAT(response->checks(2).finding(), HasSubstr("`ip maddress show dev eth0`"));
+  device::DeviceState down;
+  down.trouble = "netdev eth0 is down; `ip link set eth0 up` brings it up";
+  nic_->ChangeState(down);
+  EXPECT_EQ(Answer(red, 0), down.trouble);
 }
 
 TEST_F(BrokerQueuesTest, SaysThatNothingIsWrong) {

@@ -126,6 +126,36 @@ TEST_F(BrokerReplaceTest, AnotherTakesItsPlace) {
             absl::StatusCode::kNotFound);
 }
 
+TEST_F(BrokerReplaceTest, OneThatIsLostRevokesItsLeasesAndMakesRoom) {
+  ASSERT_TRUE(broker_->ReplaceDevice(real_).ok());
+  const SessionId red = Open(1000);
+  const SessionId root = Open(0);
+  const auto lease = AcquireEth(red);
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  const SessionId blue = Open(2000);
+  const v1::Lease other = Acquire(blue);  // of nic0
+  v1::AddRuleRequest rule = Udp(0, 9);
+  rule.set_device("eth0");
+  ASSERT_TRUE(broker_->AddRule(root, rule).ok());
+  auto reader = broker_->WatchLeases(red, {}, nullptr);
+  ASSERT_TRUE(reader.ok());
+
+  const Broker::Lost lost = broker_->VacateDevice("eth0");
+  EXPECT_EQ(lost.leases, 1U);
+  EXPECT_EQ(lost.rules, 1U);
+  EXPECT_FALSE(broker_->Settle());
+  EXPECT_EQ(Get(red, lease->lease().lease_id())->state(), v1::LEASE_STATE_REVOKED);
+  EXPECT_EQ(Get(blue, other.lease_id())->state(), v1::LEASE_STATE_ACTIVE);
+  bool told = false;
+  while (const auto event = (*reader)->Next()) {
+    told = told || event->event() == v1::LEASE_EVENT_REVOKED;
+  }
+  EXPECT_TRUE(told) << "its holder hears of it";
+  EXPECT_TRUE(broker_->ReplaceDevice(placeholder_).ok());
+  // Again: nothing is left to do.
+  EXPECT_EQ(broker_->VacateDevice("eth0").leases + broker_->VacateDevice("eth9").leases, 0U);
+}
+
 TEST_F(BrokerReplaceTest, OneThatOpensALeaseStays) {
   ASSERT_TRUE(broker_->ReplaceDevice(real_).ok());
   const SessionId red = Open(1000);

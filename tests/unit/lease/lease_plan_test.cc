@@ -28,10 +28,11 @@ class LeasePlanTest : public ::testing::Test {
     region_.page_bytes = 0x1000;
   }
 
-  absl::StatusOr<LeasePlan> Plan(v1::ProtectionMode mode = v1::PROTECTION_MODE_UNSPECIFIED) {
+  absl::StatusOr<LeasePlan> Plan(v1::ProtectionMode mode = v1::PROTECTION_MODE_UNSPECIFIED,
+                                 uint32_t tx_queues = 1) {
     v1::AcquireLeaseRequest request;
     request.set_rx_queue_count(1);
-    request.set_tx_queue_count(1);
+    request.set_tx_queue_count(tx_queues);
     request.set_protection(mode);
     const std::vector<LayoutOffer> offers = OffersOf(device_);
     return PlanLease(request, {.device = device_,
@@ -57,6 +58,18 @@ TEST_F(LeasePlanTest, WithoutALimitTheFirstModeIsTaken) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->queues.protection, device::Protection::kDirect);
   EXPECT_FALSE(plan->queues.limit.any());
+}
+
+TEST_F(LeasePlanTest, ALimitIsNothingToALeaseThatOnlyReceives) {
+  tenant_.limit = {.tx_packets_per_second = 1000, .burst_packets = 32};
+  const auto plan = Plan(v1::PROTECTION_MODE_UNSPECIFIED, 0);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->queues.protection, device::Protection::kDirect);
+  EXPECT_FALSE(plan->queues.limit.any());
+  // But whoever has the whole function can make itself a transmit queue.
+  device_.whole_function_only = true;
+  EXPECT_EQ(Reason(Plan(v1::PROTECTION_MODE_UNSPECIFIED, 0).status()),
+            v1::ERROR_REASON_NOT_ALLOWED);
 }
 
 TEST_F(LeasePlanTest, ALimitTakesAModeThatKeepsIt) {

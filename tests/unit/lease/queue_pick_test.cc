@@ -18,6 +18,14 @@ TEST(PickQueues, TakesTheLowestFreeOnes) {
   EXPECT_EQ(PickQueues({false, 0, {}}, {true}).value(), Queues{});
 }
 
+TEST(PickQueues, TakesTheLastChoicesWhereThereAreNotEnoughOthers) {
+  const std::vector<bool> taken = {false, false, false, true};
+  EXPECT_EQ(PickQueues({false, 1, {}}, taken, {true}).value(), (Queues{1}));
+  EXPECT_EQ(PickQueues({false, 2, {}}, taken, {true, false}).value(), (Queues{1, 2}));
+  EXPECT_EQ(PickQueues({false, 3, {}}, taken, {true, false}).value(), (Queues{0, 1, 2}));
+  EXPECT_EQ(PickQueues({false, 1, 0}, taken, {true}).value(), (Queues{0}));
+}
+
 TEST(PickQueues, FollowOneAnotherFromTheFirst) {
   EXPECT_EQ(PickQueues({true, 2, 1}, {false, false, false, true}).value(), (Queues{1, 2}));
   const absl::Status taken = PickQueues({true, 3, 1}, {false, false, false, true}).status();
