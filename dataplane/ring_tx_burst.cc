@@ -246,48 +246,55 @@ void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
   cookies[(*count)++] = ledger_.FinishNow(id);
 }
 
-uint32_t RingTxDriver::TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies,
-                                uint32_t* count) {
-  uint32_t taken = 0;
-  if (rings_.how == TxReturn::kUpTo) {
-    // An index counts on where it has more bits than there are slots, as CompletionRules has it.
-    const uint32_t all = posts_->slot_count();
-    const bool masks = std::has_single_bit(all);
-    for (const uint64_t key : keys) CompleteUpTo(masks ? key & (all - 1) : key % all);
-    return static_cast<uint32_t>(keys.size());
+bool RingTxDriver::TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count) {
+  const RingCursor& at = completions_->position();
+  const uint32_t run =
+      takes_->TakeRemembered(done_slots_, at.index(), most, at.phase(),
+                             ledger_.Numbers(published_packets_), cookies + *count);
+  ledger_.TookRemembered(run);
+  FreePlain(run);
+  *count += run;
+  completions_->Skip(run, takes_->done().step_slots);
+  // Another one may have another number of slots, from which one would have to go on.
+  if (run == most) return true;
+  if (rings_.CompletesInOwnSlots()) return run != 0 && at.index() == 0;
+  uint64_t key;
+  if (takes_->Take(done_slots_, at.index(), 1, at.phase(), &key) == 0) return false;
+  TakeId(ledger_.ById(key), cookies, count);
+  completions_->Skip(1, takes_->done().step_slots);
+  return true;
+}
+
+bool RingTxDriver::TakePositions(uint32_t most) {
+  const RingCursor& at = completions_->position();
+  uint64_t keys[kKeys];
+  most = std::min<uint32_t>(most, kKeys);
+  const uint32_t n = takes_->Take(done_slots_, at.index(), most, at.phase(), keys);
+  // An index counts on where it has more bits than there are slots, as CompletionRules has it.
+  const uint32_t all = posts_->slot_count();
+  const bool masks = std::has_single_bit(all);
+  for (const uint64_t key : std::span(keys).first(n)) {
+    CompleteUpTo(masks ? key & (all - 1) : key % all);
   }
-  while (taken < keys.size()) {
-    const uint32_t run =
-        ledger_.FinishRemembered(keys.subspan(taken), published_packets_, cookies + *count);
-    FreePlain(run);
-    taken += run;
-    *count += run;
-    // Another one may have another number of slots, from which one would have to go on.
-    if (taken == keys.size() || rings_.CompletesInOwnSlots()) break;
-    TakeId(ledger_.ById(keys[taken++]), cookies, count);
-  }
-  return taken;
+  completions_->Skip(n, takes_->done().step_slots);
+  return n == most || (n != 0 && at.index() == 0);
 }
 
 uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
-  const burst::TxDonePlan& done = takes_->done();
   const bool own = rings_.CompletesInOwnSlots();
-  uint64_t keys[kKeys];
+  const bool by_position = rings_.how == TxReturn::kUpTo;
+  const RingCursor& at = completions_->position();
   uint32_t count = 0;
   for (;;) {
-    const RingCursor& at = completions_->position();
-    size_t most = std::min<size_t>(kKeys, done.slot_count - at.index());
-    if (rings_.how != TxReturn::kUpTo) most = std::min(most, cookies.size() - count);
+    // At the ring's end it may go on at its beginning.
+    size_t most = (at.slot_count() - at.index()) >> (takes_->done().step_slots - 1);
+    if (!by_position) most = std::min(most, cookies.size() - count);
     // What stands in slots that are not the device's is no completion.
     if (own) most = std::min<size_t>(most, published_packets_ - ledger_.Finished());
     if (completions_->CellDecides()) most = std::min<size_t>(most, completions_->Ready());
     if (most == 0) break;
-    const uint32_t n =
-        takes_->Take(done_slots_, at.index(), static_cast<uint32_t>(most), at.phase(), keys);
-    const uint32_t taken = TakeKeys(std::span(keys).first(n), cookies.data(), &count);
-    completions_->Skip(taken, done.step_slots);
-    // At the ring's end it may go on at its beginning.
-    if (taken < n || n == 0 || (n < most && at.index() != 0)) break;
+    const auto wanted = static_cast<uint32_t>(most);
+    if (!(by_position ? TakePositions(wanted) : TakeNumbers(wanted, cookies.data(), &count))) break;
   }
   completions_->Publish();
   return count;

@@ -233,8 +233,10 @@ class alignas(kCacheLineBytes) RingTxDriver {
   // Completions of the common case, in bursts. Cookies of packets that come back one by one go
   // here, so many at most; returns how many.
   [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
-  // What they name; how many, before one that is not for bursts.
-  uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
+  // At most so many completions from position() on, whose keys are packets' numbers; or slots, up
+  // to which all are sent. True: there may be more of them.
+  bool TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count);
+  bool TakePositions(uint32_t most);
   // The same where buffers come back by address.
   [[gnu::hot]] uint32_t TakeByAddress(std::span<uint32_t> cookies);
   // One at least of so many, in whichever order.

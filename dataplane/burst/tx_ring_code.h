@@ -382,10 +382,16 @@ class TxRingCodeMaker {
     TxRingDone<Emitter> done(emitter_, done_);
     if (done_.slot_count != 0) functions.push_back(done.EmitTake());
     if (done_.expected_count != 0) functions.push_back(done.EmitTakeExpected());
-    size_t offsets[3] = {};
+    if (done_.remembers) functions.push_back(done.EmitTakeRemembered());
+    size_t offsets[4] = {};
     absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
     if (!bytes.ok()) return bytes.status();
-    return TxRingCode{*std::move(bytes), offsets[0], offsets[1], offsets[2]};
+    TxRingCode code{*std::move(bytes), offsets[0]};
+    size_t next = 1;
+    if (done_.slot_count != 0) code.take = offsets[next++];
+    if (done_.expected_count != 0) code.take_expected = offsets[next++];
+    if (done_.remembers) code.take_remembered = offsets[next++];
+    return code;
   }
 
  private:
