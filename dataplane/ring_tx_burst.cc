@@ -179,10 +179,13 @@ uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxReques
     const uint32_t run = std::min(most - done, until);
     const uint32_t written = WriteRun(plan, packets.subspan(done, run), run == until);
     done += written;
-    since_report_ += written;
-    slots_since_report_ += written * slots;
+    if (coalesces_ && (written < run || run < until)) {
+      since_report_ += written;
+      slots_since_report_ += written * slots;
+    } else {
+      since_report_ = slots_since_report_ = 0;
+    }
     if (written < run) break;
-    if (run == until) since_report_ = slots_since_report_ = 0;
   }
   return done;
 }

@@ -203,7 +203,7 @@ class alignas(kCacheLineBytes) RingTxDriver {
   uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   // Packets up to the one that is reported.
   uint32_t UntilReport() const {
-    if (!coalesces_) return UINT32_MAX;
+    if (since_report_ == 0) return most_run_;
     const uint32_t slots = most_unreported_ - std::min(most_unreported_, slots_since_report_);
     return std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
                                  Whole(slots + plain_packet_.slots - 1)));
@@ -286,6 +286,7 @@ class alignas(kCacheLineBytes) RingTxDriver {
   bool coalesces_ = false;  // a report stands for all before it
   uint32_t report_every_ = 1;
   uint32_t most_unreported_ = 1;     // slots
+  uint32_t most_run_ = UINT32_MAX;   // UntilReport() just after one; without coalescing, always
   uint32_t since_report_ = 0;        // packets
   uint32_t slots_since_report_ = 0;  // slots
   Unreported unreported_;

@@ -43,7 +43,7 @@ void RingTxDriver::PollHead() {
     Finish(id);
   }
   if (const uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].run > 1) {
-    FinishPart(id, static_cast<uint32_t>(finished - ledger_[id].begin_count) / ledger_[id].slots);
+    FinishPart(id, Whole(static_cast<uint32_t>(finished - ledger_[id].begin_count)));
   }
   posts_->FreeUpTo(finished);
   head_->Acknowledge();
@@ -75,7 +75,7 @@ void RingTxDriver::CompleteUpTo(uint64_t slot, uint32_t form, const std::byte* c
   for (; IsPublished(id) && ledger_[id].begin_count <= count; id = ledger_.Oldest()) {
     const TxLedger::Packet& packet = ledger_[id];
     if (packet.run > 1) {
-      const uint32_t part = static_cast<uint32_t>(count - packet.begin_count) / packet.slots + 1;
+      const uint32_t part = Whole(static_cast<uint32_t>(count - packet.begin_count)) + 1;
       if (part < packet.run) return FinishPart(id, part);
     }
     if (completion != nullptr && packet.end_count > count && times_.Waits(id)) {

@@ -145,6 +145,8 @@ class TxDriver {
  private:
   explicit TxDriver(std::unique_ptr<InPlaceTxDriver> in_place);
   explicit TxDriver(std::unique_ptr<RingTxDriver> ring);
+  // Those of the common case that come first.
+  uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
   // One of them.
   std::unique_ptr<InPlaceTxDriver> in_place_;
   std::unique_ptr<RingTxDriver> ring_;

@@ -104,6 +104,8 @@ concept EmitsJumps = requires(E& e, const typename E::Reg& r, const typename E::
   e.JumpIfAny(r, value, to);
   // Unless it, of 32 bits, is 1 to this.
   e.JumpUnlessUpTo(r, number, to);
+  // The same for 4 bytes of memory that are not needed beside that.
+  e.JumpUnlessUpTo(spot, number, to);
   e.JumpIfTest(r, test, to);
   e.JumpUnless(r, test, to);
   e.AddJumpIf(r, number, is, to);

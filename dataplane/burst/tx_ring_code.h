@@ -57,8 +57,8 @@ class TxRingPush {
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
 
-  // Whether it is looked at beside pairs.
-  bool NeedsAddress() const;
+  // Whether words have it otherwise than by shuffles.
+  bool Needs(TxSource source) const;
 
   void Packet();
   void TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
@@ -202,16 +202,16 @@ void TxRingPush<Emitter>::FindPairs() {
 }
 
 template <typename Emitter>
-bool TxRingPush<Emitter>::NeedsAddress() const {
+bool TxRingPush<Emitter>::Needs(TxSource source) const {
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     const bool is_pair = pairs_[w].has_value();
     const bool shuffles = is_pair && !pairs_[w]->one_word;
     for (const TxWord::Part& part : plan_.words[w].parts) {
-      if (part.source == TxSource::kAddress && !shuffles) return true;
+      if (part.source == source && !shuffles) return true;
     }
     if (is_pair) ++w;
   }
-  return plan_.address_not != 0;
+  return false;
 }
 
 template <typename Emitter>
@@ -244,10 +244,18 @@ void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address, const Reg
 template <typename Emitter>
 void TxRingPush<Emitter>::Packet() {
   Reg address;
-  if (NeedsAddress()) address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
-  const Reg bytes = Load(walk_.Element(offsetof(TxPacket, bytes)), 4);
+  Reg bytes;
+  if (plan_.address_not != 0 || Needs(TxSource::kAddress)) {
+    address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
+  }
   if (plan_.address_not != 0) emitter_->JumpIfAny(address, plan_.address_not, walk_.stop());
-  emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
+  const Spot bytes_at = walk_.Element(offsetof(TxPacket, bytes));
+  if (Needs(TxSource::kBytes)) {
+    bytes = Load(bytes_at, 4);
+    emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
+  } else {
+    emitter_->JumpUnlessUpTo(bytes_at, plan_.max_bytes, walk_.stop());
+  }
   Reg id;
   if (has_ids_) {
     const auto before = static_cast<int32_t>((walk_.ahead() + 1) * sizeof(uint32_t));

@@ -245,6 +245,17 @@ void Emitter::JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to) 
   cc_.jae(to);
 }
 
+void Emitter::JumpUnlessUpTo(const Spot& number, uint32_t most, const Label& to) {
+  if (most == INT32_MAX || most == UINT32_MAX) {
+    cc_.cmp(Mem(number, 4), 0);
+    cc_.j(most == INT32_MAX ? If::kLE : If::kZ, to);  // with sign, others are negative
+    return;
+  }
+  const Reg bytes = New();
+  Load(bytes, number, 4);
+  JumpUnlessUpTo(bytes, most, to);
+}
+
 void Emitter::JumpIfTest(const Reg& word, const WordTest& test, const Label& to) {
   Compare(word, test);
   cc_.je(to);

@@ -84,6 +84,7 @@ class Emitter : public Assembly {
   void JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
+  void JumpUnlessUpTo(const Spot& number, uint32_t most, const Label& to);
   void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
   void AddJumpIf(const Reg& a, uint32_t b, If is, const Label& to);
