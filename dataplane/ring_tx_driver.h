@@ -199,7 +199,12 @@ class alignas(kCacheLineBytes) RingTxDriver {
   }
   // Whether the plan's context is there for its next packet, named by its images.
   [[gnu::noinline]] bool FindContext(Plan* plan);
-  // These one after the other, the last one with a report or not; how many.
+  // These, in as many runs as it takes; how many.
+  [[gnu::noinline]] uint32_t PushRuns(const Plan& plan, std::span<const TxPacket> packets);
+  uint32_t PartRoom() const;
+  // These, at most PartRoom(), in one burst, the last one with a report or not; how many. The same
+  // however many they are, one after the other.
+  uint32_t WritePart(const Plan& plan, std::span<const TxPacket> packets, bool report);
   uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   // Packets up to the one that is reported.
   uint32_t UntilReport() const {
@@ -207,6 +212,15 @@ class alignas(kCacheLineBytes) RingTxDriver {
     const uint32_t slots = most_unreported_ - std::min(most_unreported_, slots_since_report_);
     return std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
                                  Whole(slots + plain_packet_.slots - 1)));
+  }
+  // So many were written, the last one with a report or not.
+  void CountUnreported(uint32_t packets, bool reported) {
+    if (reported || !coalesces_) {
+      since_report_ = slots_since_report_ = 0;
+    } else {
+      since_report_ += packets;
+      slots_since_report_ += packets * plain_packet_.slots;
+    }
   }
   void AddRun(std::span<const TxPacket> packets, bool report);
   void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
