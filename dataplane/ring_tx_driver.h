@@ -271,7 +271,11 @@ class alignas(kCacheLineBytes) RingTxDriver {
            !posts_->position().has_link();
   }
   void FreeSlots(const TxLedger::Packet& packet);
+  [[gnu::noinline]] void FreeChain(uint32_t first);
   void Finish(uint32_t id);
+  // The same, for where they are all that is done.
+  void FreeHere(const TxLedger::Packet& packet);
+  void FinishHere(uint32_t id);
   // What the device left in its first slot.
   void NoteSlot(uint32_t id);
   void FinishPart(uint32_t id, uint32_t packets);

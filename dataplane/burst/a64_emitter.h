@@ -94,6 +94,10 @@ class Emitter : public Assembly {
   bool has_pairs() const { return true; }
   Pair LoadPair(const Spot& from);
   void StorePair(const Spot& to, const Pair& pair) { cc_.str(pair, Mem(to)); }
+  bool stores_pairs_at_once() const { return true; }
+  void StorePairs(const Spot& to, const Pair& first, const Pair& second) {
+    cc_.stp(first, second, Mem(to));
+  }
   Pair Copy(const Pair& from);
   Pair Widen(const Reg& word);
   void Or(const Pair& to, const Pair& from) { cc_.orr(to.b16(), to.b16(), from.b16()); }

@@ -140,6 +140,9 @@ concept EmitsPairs = requires(E& e, const typename E::Pair& pair, const typename
   // A word, and zero.
   { e.Widen(r) } -> std::same_as<typename E::Pair>;
   e.StorePair(spot, pair);
+  // Two of them, side by side, where stores_pairs_at_once().
+  { e.stores_pairs_at_once() } -> std::same_as<bool>;
+  e.StorePairs(spot, pair, pair);
   e.Or(pair, pair);
   // Each byte becomes the one whose number stands in the block in its place, or 0.
   e.Shuffle(pair, at);

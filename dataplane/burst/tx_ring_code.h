@@ -61,7 +61,9 @@ class TxRingPush {
   bool Needs(TxSource source) const;
 
   void Packet();
-  void TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  Pair TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  // Whether those behind the pair from this word on are a pair too, and stand in the same 32 bytes.
+  bool IsFollowed(uint32_t which) const;
   void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
   // What a word has of the packet's numbers; it has some.
   Reg Parts(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
@@ -215,20 +217,15 @@ bool TxRingPush<Emitter>::Needs(TxSource source) const {
 }
 
 template <typename Emitter>
-void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address, const Reg& bytes,
-                                   const Reg& id) {
+typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address,
+                                                     const Reg& bytes, const Reg& id) {
   const TxWordPair& pair = *pairs_[which];
-  const Spot to = WordAt(which);
   if (pair.one_word) {
     const Pair words = emitter_->Widen(Parts(which, address, bytes, id));
     emitter_->Or(words, constants_[which]);
-    emitter_->StorePair(to, words);
-    return;
+    return words;
   }
-  if (!pair.shuffles && pair.id_at == TxWordPair::kNone) {
-    emitter_->StorePair(to, constants_[which]);
-    return;
-  }
+  if (!pair.shuffles && pair.id_at == TxWordPair::kNone) return constants_[which];
   Pair words;
   if (pair.shuffles) {
     words = emitter_->LoadPair(walk_.Element());
@@ -238,7 +235,15 @@ void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address, const Reg
     words = emitter_->Copy(constants_[which]);
   }
   if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, id, pair.id_at);
-  emitter_->StorePair(to, words);
+  return words;
+}
+
+template <typename Emitter>
+bool TxRingPush<Emitter>::IsFollowed(uint32_t which) const {
+  return emitter_->stores_pairs_at_once() && which + 2 < plan_.words.size() &&
+         pairs_[which + 2].has_value() && plan_.slot_bytes % 32 == 0 &&
+         plan_.words[which].offset % 32 == 0 &&
+         plan_.words[which + 2].offset == plan_.words[which].offset + 16;
 }
 
 template <typename Emitter>
@@ -266,8 +271,13 @@ void TxRingPush<Emitter>::Packet() {
                      4, walk_.stop());
   }
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if (pairs_[w].has_value()) {
-      TwoWords(w++, address, bytes, id);
+    if (pairs_[w].has_value() && IsFollowed(w)) {
+      const Pair first = TwoWords(w, address, bytes, id);
+      emitter_->StorePairs(WordAt(w), first, TwoWords(w + 2, address, bytes, id));
+      w += 3;
+    } else if (pairs_[w].has_value()) {
+      emitter_->StorePair(WordAt(w), TwoWords(w, address, bytes, id));
+      ++w;
     } else {
       Word(w, address, bytes, id);
     }

@@ -42,7 +42,7 @@ class Emitter : public Assembly {
     Reg slots, states, first, most, elements, more;
   };
   asmjit::FuncNode* Begin(Arguments* arguments);
-  void Return(const Reg& result) { cc_.ret(result.r32()); }
+  void Return(const Reg& result);
   void End() { cc_.endFunc(); }
 
   Reg New() { return cc_.newUInt64(); }
@@ -100,12 +100,14 @@ class Emitter : public Assembly {
   using Pair = asmjit::x86::Xmm;
   bool has_pairs() const { return has_pairs_; }
   Pair LoadPair(const Spot& from);
-  void StorePair(const Spot& to, const Pair& pair) { cc_.movups(Mem(to, 16), pair); }
+  void StorePair(const Spot& to, const Pair& pair);
+  bool stores_pairs_at_once() const { return has_avx_; }
+  void StorePairs(const Spot& to, const Pair& first, const Pair& second);
   Pair Copy(const Pair& from);
   Pair Widen(const Reg& word);
-  void Or(const Pair& to, const Pair& from) { cc_.por(to, from); }
+  void Or(const Pair& to, const Pair& from);
   void Shuffle(const Pair& pair, int32_t numbers_at);
-  void InsertHalf(const Pair& to, const Reg& from, int which) { cc_.pinsrw(to, from.r32(), which); }
+  void InsertHalf(const Pair& to, const Reg& from, int which);
 
  private:
   // A constant in memory.
@@ -117,6 +119,10 @@ class Emitter : public Assembly {
   asmjit::x86::Compiler cc_;
   bool can_extract_ = false;  // pext, and it is fast
   bool has_pairs_ = false;    // pshufb
+  // AVX2: then all of it is encoded so, since upper halves that are in use would make each of the
+  // older instructions wait for them (Intel, Optimization Reference Manual, 15.3).
+  bool has_avx_ = false;
+  bool has_upper_halves_ = false;  // of this function
   Reg block_;
 };
 
