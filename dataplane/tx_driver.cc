@@ -75,7 +75,11 @@ PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& 
 uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
                              PushResult* why) {
   *why = PushResult::kPushed;
-  uint32_t done = PushRun(packets, request);
+  const uint32_t done = PushRun(packets, request);
+  return done == packets.size() ? done : PushRest(packets, done, request, why);
+}
+uint32_t TxDriver::PushRest(std::span<const TxPacket> packets, uint32_t done,
+                            const TxRequest& request, PushResult* why) {
   while (done < packets.size()) {
     // One that is not of the common case.
     const TxSegment one{packets[done].address, packets[done].bytes};
