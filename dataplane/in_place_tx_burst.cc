@@ -187,9 +187,7 @@ uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxReq
   uint32_t done = 0;
   while (done < most) {
     // Up to the one that is reported.
-    const uint32_t until =
-        std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
-                              most_unreported_ - std::min(most_unreported_, slots_since_report_)));
+    const uint32_t until = UntilReport();
     const uint32_t run = reports ? std::min(most - done, until) : 1;
     const bool report = reports && run == until;
     const uint32_t written = WriteRun(plan, packets.data() + done, run, report);

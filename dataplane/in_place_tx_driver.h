@@ -3,6 +3,7 @@
 #ifndef QSPLIT_DATAPLANE_IN_PLACE_TX_DRIVER_H_
 #define QSPLIT_DATAPLANE_IN_PLACE_TX_DRIVER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -82,6 +83,14 @@ class alignas(kCacheLineBytes) InPlaceTxDriver {
     uint32_t slots = 0;  // with those before, since the report before
     bool plain = false;  // as many packets
   };
+  // Packets up to the one that is reported.
+  uint32_t UntilReport() const {
+    if (slots_since_report_ == 0)
+      return std::min(report_every_, most_unreported_);  // both 1 or more
+    return std::max(1u,
+                    std::min(report_every_ - std::min(report_every_, since_report_),
+                             most_unreported_ - std::min(most_unreported_, slots_since_report_)));
+  }
   void AddReport(uint32_t slot, uint32_t slots, uint32_t packets) {
     reports_[report_end_] = {slot, slots, slots == packets};
     report_end_ = NextReport(report_end_);

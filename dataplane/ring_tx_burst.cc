@@ -48,49 +48,59 @@ constexpr size_t kKeys = 64;  // that are looked at together
   posts_->SetBell(call_.kept | (reported ? image.report[plan.burst->code->plan().kept_word] : 0));
 }
 
-[[gnu::always_inline]] inline uint32_t RingTxDriver::WriteRun(const Plan& plan,
-                                                              std::span<const TxPacket> packets,
-                                                              bool report) {
+// Packets that one burst has room for, before the ring's end.
+[[gnu::always_inline]] inline uint32_t RingTxDriver::PartRoom() const {
+  const RingCursor& at = posts_->position();
+  const uint32_t slots = Whole(at.slot_count() - at.index());
+  return memory_ == burst::TxMemory::kOrder ? std::min(slots, ledger_.CookieRoom()) : slots;
+}
+
+[[gnu::always_inline]] inline uint32_t RingTxDriver::WritePart(const Plan& plan,
+                                                               std::span<const TxPacket> packets,
+                                                               bool report) {
   const burst::TxRingBurst& code = *plan.burst->code;
-  const auto most = static_cast<uint32_t>(packets.size());
+  const auto part = static_cast<uint32_t>(packets.size());
+  const RingCursor& at = posts_->position();
   burst::TxRingCall& call = call_;
+  call.count = at.count();
+  if (memory_ == burst::TxMemory::kOrder) {
+    call.cookies = ledger_.NextCookies();
+  } else if (memory_ == burst::TxMemory::kId) {
+    call.number = ledger_.Added();
+    call.ids = ledger_.NextIds();
+    call.prefix = plan.prefix;
+  }
+  uint64_t* const held = posts_->HoldsNext() ? &held_word_ : nullptr;
+  call.held = held;
+  const burst::TxRingImage& image = plan.image[at.phase()];
+  const bool in_held = held != nullptr && report && part == 1 && code.plan().HandsOverReports();
+  call.report = report && !in_held;
+  call.has_kept = 0;
+  const uint32_t written = code.Push(post_slots_, call, at.index(), part, packets.data(), image);
+  if (written == 0) return 0;
+  const bool reported = report && written == part;
+  if (in_held) held_word_ |= image.report[code.plan().held_word];
+  if (coalesces_ && !reported) {
+    KeepUnreported(plan, packets[written - 1], written);
+  } else {
+    unreported_.field = nullptr;
+  }
+  if (posts_->BellBytes() != 0) KeepBell(plan, packets[written - 1], written, reported);
+  AddRun(packets.first(written), reported);
+  posts_->Wrote(written * plain_packet_.slots, held, plan.burst->plain.descriptors[0].form);
+  return written;
+}
+
+uint32_t RingTxDriver::WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report) {
+  const auto most = static_cast<uint32_t>(packets.size());
   uint32_t done = 0;
   while (done < most) {
-    const RingCursor& at = posts_->position();
-    // Up to the ring's end.
-    uint32_t part = std::min(most - done, Whole(at.slot_count() - at.index()));
-    call.count = at.count();
-    if (memory_ == burst::TxMemory::kOrder) {
-      part = std::min(part, ledger_.CookieRoom());
-      call.cookies = ledger_.NextCookies();
-    } else if (memory_ == burst::TxMemory::kId) {
-      call.number = ledger_.Added();
-      call.ids = ledger_.NextIds();
-      call.prefix = plan.prefix;
-    }
-    uint64_t* const held = posts_->HoldsNext() ? &held_word_ : nullptr;
-    call.held = held;
-    const bool reports = report && done + part == most;
-    const bool in_held = reports && part == 1 && held != nullptr && code.plan().HandsOverReports();
-    call.report = reports && !in_held;
-    call.has_kept = 0;
-    const uint32_t written = code.Push(post_slots_, call, at.index(), part, packets.data() + done,
-                                       plan.image[at.phase()]);
-    if (written != 0) {
-      const bool reported = reports && written == part;
-      if (in_held) held_word_ |= plan.image[at.phase()].report[code.plan().held_word];
-      if (coalesces_ && !reported) {
-        KeepUnreported(plan, packets[done + written - 1], written);
-      } else {
-        unreported_.field = nullptr;
-      }
-      if (posts_->BellBytes() != 0) KeepBell(plan, packets[done + written - 1], written, reported);
-      AddRun(packets.subspan(done, written), reported);
-      posts_->Wrote(written * plain_packet_.slots, held, plan.burst->plain.descriptors[0].form);
-      done += written;
-    }
-    if (written < part && !WritePrefixes(plan, ledger_.NextIds(), part - written)) break;
+    const uint32_t part = std::min(most - done, PartRoom());
     if (part == 0) break;
+    const uint32_t written =
+        WritePart(plan, packets.subspan(done, part), report && done + part == most);
+    done += written;
+    if (written < part && !WritePrefixes(plan, ledger_.NextIds(), part - written)) break;
   }
   return done;
 }
@@ -172,17 +182,28 @@ uint32_t RingTxDriver::PushRun(std::span<const TxPacket> packets, const TxReques
     return 0;
   }
   const uint32_t most = PlainRoom(static_cast<uint32_t>(packets.size()));
-  const uint32_t slots = plain_packet_.slots;
+  const uint32_t until = UntilReport();
+  if (most > until || most > PartRoom() || most == 0) return PushRuns(plan, packets.first(most));
+  const uint32_t written = WritePart(plan, packets.first(most), most == until);
+  if (written == most) [[likely]] {
+    CountUnreported(most, most == until);
+    return most;
+  }
+  CountUnreported(written, false);
+  if (!WritePrefixes(plan, ledger_.NextIds(), most - written)) return written;
+  return written + PushRuns(plan, packets.subspan(written, most - written));
+}
+
+uint32_t RingTxDriver::PushRuns(const Plan& plan, std::span<const TxPacket> packets) {
+  const auto most = static_cast<uint32_t>(packets.size());
   uint32_t done = 0;
   while (done < most) {
     const uint32_t until = UntilReport();
     const uint32_t run = std::min(most - done, until);
     const uint32_t written = WriteRun(plan, packets.subspan(done, run), run == until);
     done += written;
-    since_report_ += written;
-    slots_since_report_ += written * slots;
+    CountUnreported(written, written == until);
     if (written < run) break;
-    if (run == until) since_report_ = slots_since_report_ = 0;
   }
   return done;
 }
@@ -246,48 +267,55 @@ void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
   cookies[(*count)++] = ledger_.FinishNow(id);
 }
 
-uint32_t RingTxDriver::TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies,
-                                uint32_t* count) {
-  uint32_t taken = 0;
-  if (rings_.how == TxReturn::kUpTo) {
-    // An index counts on where it has more bits than there are slots, as CompletionRules has it.
-    const uint32_t all = posts_->slot_count();
-    const bool masks = std::has_single_bit(all);
-    for (const uint64_t key : keys) CompleteUpTo(masks ? key & (all - 1) : key % all);
-    return static_cast<uint32_t>(keys.size());
+bool RingTxDriver::TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count) {
+  const RingCursor& at = completions_->position();
+  const uint32_t run =
+      takes_->TakeRemembered(done_slots_, at.index(), most, at.phase(),
+                             ledger_.Numbers(published_packets_), cookies + *count);
+  ledger_.TookRemembered(run);
+  FreePlain(run);
+  *count += run;
+  completions_->Skip(run, takes_->done().step_slots);
+  // Another one may have another number of slots, from which one would have to go on.
+  if (run == most) return true;
+  if (rings_.CompletesInOwnSlots()) return run != 0 && at.index() == 0;
+  uint64_t key;
+  if (takes_->Take(done_slots_, at.index(), 1, at.phase(), &key) == 0) return false;
+  TakeId(ledger_.ById(key), cookies, count);
+  completions_->Skip(1, takes_->done().step_slots);
+  return true;
+}
+
+bool RingTxDriver::TakePositions(uint32_t most) {
+  const RingCursor& at = completions_->position();
+  uint64_t keys[kKeys];
+  most = std::min<uint32_t>(most, kKeys);
+  const uint32_t n = takes_->Take(done_slots_, at.index(), most, at.phase(), keys);
+  // An index counts on where it has more bits than there are slots, as CompletionRules has it.
+  const uint32_t all = posts_->slot_count();
+  const bool masks = std::has_single_bit(all);
+  for (const uint64_t key : std::span(keys).first(n)) {
+    CompleteUpTo(masks ? key & (all - 1) : key % all);
   }
-  while (taken < keys.size()) {
-    const uint32_t run =
-        ledger_.FinishRemembered(keys.subspan(taken), published_packets_, cookies + *count);
-    FreePlain(run);
-    taken += run;
-    *count += run;
-    // Another one may have another number of slots, from which one would have to go on.
-    if (taken == keys.size() || rings_.CompletesInOwnSlots()) break;
-    TakeId(ledger_.ById(keys[taken++]), cookies, count);
-  }
-  return taken;
+  completions_->Skip(n, takes_->done().step_slots);
+  return n == most || (n != 0 && at.index() == 0);
 }
 
 uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
-  const burst::TxDonePlan& done = takes_->done();
   const bool own = rings_.CompletesInOwnSlots();
-  uint64_t keys[kKeys];
+  const bool by_position = rings_.how == TxReturn::kUpTo;
+  const RingCursor& at = completions_->position();
   uint32_t count = 0;
   for (;;) {
-    const RingCursor& at = completions_->position();
-    size_t most = std::min<size_t>(kKeys, done.slot_count - at.index());
-    if (rings_.how != TxReturn::kUpTo) most = std::min(most, cookies.size() - count);
+    // At the ring's end it may go on at its beginning.
+    size_t most = (at.slot_count() - at.index()) >> (takes_->done().step_slots - 1);
+    if (!by_position) most = std::min(most, cookies.size() - count);
     // What stands in slots that are not the device's is no completion.
     if (own) most = std::min<size_t>(most, published_packets_ - ledger_.Finished());
     if (completions_->CellDecides()) most = std::min<size_t>(most, completions_->Ready());
     if (most == 0) break;
-    const uint32_t n =
-        takes_->Take(done_slots_, at.index(), static_cast<uint32_t>(most), at.phase(), keys);
-    const uint32_t taken = TakeKeys(std::span(keys).first(n), cookies.data(), &count);
-    completions_->Skip(taken, done.step_slots);
-    // At the ring's end it may go on at its beginning.
-    if (taken < n || n == 0 || (n < most && at.index() != 0)) break;
+    const auto wanted = static_cast<uint32_t>(most);
+    if (!(by_position ? TakePositions(wanted) : TakeNumbers(wanted, cookies.data(), &count))) break;
   }
   completions_->Publish();
   return count;

@@ -78,6 +78,7 @@ std::optional<burst::TxDonePlan> RingTxDriver::MakeDone() const {
   burst::TxDonePlan plan;
   plan.slot_count = ring->slot_count;
   plan.slot_bytes = ring->ring->slot_bytes();
+  plan.remembers = memory_ == burst::TxMemory::kId;
   plan.step_slots = rings_.CompletesInOwnSlots() ? plain_packet_.slots : 1;
   // As a device writes one, in either phase; of what decides, all bits must be the same.
   DescriptorBytes mask{};

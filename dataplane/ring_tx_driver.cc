@@ -86,6 +86,10 @@ absl::Status RingTxDriver::Open(const TxOptions& options) {
   plans_.Start(MakePlan(TxRequest{}));
   if (options.access != AccessMode::kEngine) {
     OpenPlain();
+    if (coalesces_) {
+      const uint32_t some = Whole(most_unreported_ + plain_packet_.slots - 1);
+      most_run_ = std::max(1u, std::min(report_every_, some));
+    }
     OpenBursts(options);
     plans_.Start(MakePlan(TxRequest{}));  // with its images
   }

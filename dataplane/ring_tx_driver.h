@@ -199,14 +199,28 @@ class alignas(kCacheLineBytes) RingTxDriver {
   }
   // Whether the plan's context is there for its next packet, named by its images.
   [[gnu::noinline]] bool FindContext(Plan* plan);
-  // These one after the other, the last one with a report or not; how many.
+  // These, in as many runs as it takes; how many.
+  [[gnu::noinline]] uint32_t PushRuns(const Plan& plan, std::span<const TxPacket> packets);
+  uint32_t PartRoom() const;
+  // These, at most PartRoom(), in one burst, the last one with a report or not; how many. The same
+  // however many they are, one after the other.
+  uint32_t WritePart(const Plan& plan, std::span<const TxPacket> packets, bool report);
   uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   // Packets up to the one that is reported.
   uint32_t UntilReport() const {
-    if (!coalesces_) return UINT32_MAX;
+    if (since_report_ == 0) return most_run_;
     const uint32_t slots = most_unreported_ - std::min(most_unreported_, slots_since_report_);
     return std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
                                  Whole(slots + plain_packet_.slots - 1)));
+  }
+  // So many were written, the last one with a report or not.
+  void CountUnreported(uint32_t packets, bool reported) {
+    if (reported || !coalesces_) {
+      since_report_ = slots_since_report_ = 0;
+    } else {
+      since_report_ += packets;
+      slots_since_report_ += packets * plain_packet_.slots;
+    }
   }
   void AddRun(std::span<const TxPacket> packets, bool report);
   void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
@@ -233,8 +247,10 @@ class alignas(kCacheLineBytes) RingTxDriver {
   // Completions of the common case, in bursts. Cookies of packets that come back one by one go
   // here, so many at most; returns how many.
   [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
-  // What they name; how many, before one that is not for bursts.
-  uint32_t TakeKeys(std::span<const uint64_t> keys, uint32_t* cookies, uint32_t* count);
+  // At most so many completions from position() on, whose keys are packets' numbers; or slots, up
+  // to which all are sent. True: there may be more of them.
+  bool TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count);
+  bool TakePositions(uint32_t most);
   // The same where buffers come back by address.
   [[gnu::hot]] uint32_t TakeByAddress(std::span<uint32_t> cookies);
   // One at least of so many, in whichever order.
@@ -255,7 +271,11 @@ class alignas(kCacheLineBytes) RingTxDriver {
            !posts_->position().has_link();
   }
   void FreeSlots(const TxLedger::Packet& packet);
+  [[gnu::noinline]] void FreeChain(uint32_t first);
   void Finish(uint32_t id);
+  // The same, for where they are all that is done.
+  void FreeHere(const TxLedger::Packet& packet);
+  void FinishHere(uint32_t id);
   // What the device left in its first slot.
   void NoteSlot(uint32_t id);
   void FinishPart(uint32_t id, uint32_t packets);
@@ -284,6 +304,7 @@ class alignas(kCacheLineBytes) RingTxDriver {
   bool coalesces_ = false;  // a report stands for all before it
   uint32_t report_every_ = 1;
   uint32_t most_unreported_ = 1;     // slots
+  uint32_t most_run_ = UINT32_MAX;   // UntilReport() just after one; without coalescing, always
   uint32_t since_report_ = 0;        // packets
   uint32_t slots_since_report_ = 0;  // slots
   Unreported unreported_;

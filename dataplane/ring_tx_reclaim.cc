@@ -6,24 +6,32 @@
 
 namespace qsplit::dataplane {
 
-void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) {
+void RingTxDriver::FreeChain(uint32_t first) {
+  for (uint32_t slot = first; slot != TableWriter::kNone; slot = table_next_[slot]) {
+    table_->Free(slot);
+  }
+}
+
+[[gnu::always_inline]] inline void RingTxDriver::FreeHere(const TxLedger::Packet& packet) {
   owed_ -= packet.owed;
-  if (table_) {
-    for (uint32_t slot = packet.first; slot != TableWriter::kNone; slot = table_next_[slot]) {
-      table_->Free(slot);
-    }
+  if (table_) [[unlikely]] {
+    FreeChain(packet.first);
   }
   // A head tells of slots itself.
   if (rings_.how != TxReturn::kHead) posts_->Free(packet.slots * std::max(packet.run, 1u));
 }
 
-void RingTxDriver::Finish(uint32_t id) {
+void RingTxDriver::FreeSlots(const TxLedger::Packet& packet) { FreeHere(packet); }
+
+[[gnu::always_inline]] inline void RingTxDriver::FinishHere(uint32_t id) {
   if (times_.Waits(id)) [[unlikely]] {
     times_.Settle(id, ledger_[id].cookie);
   }
-  FreeSlots(ledger_[id]);
+  FreeHere(ledger_[id]);
   ledger_.Finish(id);
 }
+
+void RingTxDriver::Finish(uint32_t id) { FinishHere(id); }
 
 void RingTxDriver::NoteSlot(uint32_t id) {
   // Its slots are ours again since the head was read, with acquire.
@@ -43,7 +51,7 @@ void RingTxDriver::PollHead() {
     Finish(id);
   }
   if (const uint32_t id = ledger_.Oldest(); IsPublished(id) && ledger_[id].run > 1) {
-    FinishPart(id, static_cast<uint32_t>(finished - ledger_[id].begin_count) / ledger_[id].slots);
+    FinishPart(id, Whole(static_cast<uint32_t>(finished - ledger_[id].begin_count)));
   }
   posts_->FreeUpTo(finished);
   head_->Acknowledge();
@@ -75,13 +83,13 @@ void RingTxDriver::CompleteUpTo(uint64_t slot, uint32_t form, const std::byte* c
   for (; IsPublished(id) && ledger_[id].begin_count <= count; id = ledger_.Oldest()) {
     const TxLedger::Packet& packet = ledger_[id];
     if (packet.run > 1) {
-      const uint32_t part = static_cast<uint32_t>(count - packet.begin_count) / packet.slots + 1;
+      const uint32_t part = Whole(static_cast<uint32_t>(count - packet.begin_count)) + 1;
       if (part < packet.run) return FinishPart(id, part);
     }
     if (completion != nullptr && packet.end_count > count && times_.Waits(id)) {
       times_.Note(id, form, completion);
     }
-    Finish(id);
+    FinishHere(id);
   }
 }
 

@@ -68,19 +68,25 @@ PushResult TxDriver::Push(std::span<const TxSegment> segments, const TxRequest& 
   return in_place_ ? in_place_->Push(segments, request, cookie)
                    : ring_->Push(segments, request, cookie);
 }
+[[gnu::always_inline]] inline uint32_t TxDriver::PushRun(std::span<const TxPacket> packets,
+                                                         const TxRequest& request) {
+  return in_place_ ? in_place_->PushRun(packets, request) : ring_->PushRun(packets, request);
+}
 uint32_t TxDriver::PushBurst(std::span<const TxPacket> packets, const TxRequest& request,
                              PushResult* why) {
   *why = PushResult::kPushed;
-  uint32_t done = 0;
+  const uint32_t done = PushRun(packets, request);
+  return done == packets.size() ? done : PushRest(packets, done, request, why);
+}
+uint32_t TxDriver::PushRest(std::span<const TxPacket> packets, uint32_t done,
+                            const TxRequest& request, PushResult* why) {
   while (done < packets.size()) {
-    const std::span<const TxPacket> rest = packets.subspan(done);
-    done += in_place_ ? in_place_->PushRun(rest, request) : ring_->PushRun(rest, request);
-    if (done == packets.size()) break;
     // One that is not of the common case.
     const TxSegment one{packets[done].address, packets[done].bytes};
     *why = Push(std::span(&one, 1), request, packets[done].cookie);
     if (*why != PushResult::kPushed) break;
     ++done;
+    done += PushRun(packets.subspan(done), request);
   }
   return done;
 }

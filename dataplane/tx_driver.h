@@ -145,6 +145,11 @@ class TxDriver {
  private:
   explicit TxDriver(std::unique_ptr<InPlaceTxDriver> in_place);
   explicit TxDriver(std::unique_ptr<RingTxDriver> ring);
+  // Those of the common case that come first.
+  uint32_t PushRun(std::span<const TxPacket> packets, const TxRequest& request);
+  // What PushBurst does from that many on, where the next one is another.
+  [[gnu::noinline]] uint32_t PushRest(std::span<const TxPacket> packets, uint32_t done,
+                                      const TxRequest& request, PushResult* why);
   // One of them.
   std::unique_ptr<InPlaceTxDriver> in_place_;
   std::unique_ptr<RingTxDriver> ring_;

@@ -30,23 +30,6 @@ void TxLedger::FinishPart(uint32_t id, uint32_t packets) {
   rest.number += packets;
 }
 
-uint32_t TxLedger::FinishRemembered(std::span<const uint64_t> ids, uint64_t published,
-                                    uint32_t* cookies) {
-  burst::TxRemembered* const remembered = remembered_.data();
-  const size_t size = remembered_.size();
-  uint32_t* const free = free_.data() + free_count_;
-  uint32_t count = 0;
-  for (const uint64_t id : ids) {
-    if (id >= size || remembered[id].burst >= published) break;
-    cookies[count] = remembered[id].cookie;
-    free[count++] = static_cast<uint32_t>(id);
-    remembered[id].burst = burst::TxRemembered::kNever;
-  }
-  free_count_ += count;
-  FinishElsewhere(count);
-  return count;
-}
-
 void TxLedger::FinishRememberedLater(uint64_t id) {
   remembered_[id].burst = burst::TxRemembered::kNever;
   Packet& packet = entries_[id].packet;

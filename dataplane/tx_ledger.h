@@ -123,9 +123,15 @@ class TxLedger {
   bool IsRemembered(uint64_t id, uint64_t published) const {
     return id < remembered_.size() && remembered_[id].burst < published;
   }
-  // Those with these numbers are sent, as many as there are before one is not out, or was not added
-  // before packet number `published`: their cookies, now; how many.
-  uint32_t FinishRemembered(std::span<const uint64_t> ids, uint64_t published, uint32_t* cookies);
+  // For who takes packets by number itself, of those that were added before packet number
+  // `published`; then so many were sent, and forgotten.
+  burst::TxNumbers Numbers(uint64_t published) {
+    return {remembered_.data(), remembered_.size(), published, free_.data() + free_count_};
+  }
+  void TookRemembered(uint32_t packets) {
+    free_count_ += packets;
+    FinishElsewhere(packets);
+  }
   // It is sent, and its cookie is taken with the others.
   void FinishRememberedLater(uint64_t id);
 

@@ -254,6 +254,12 @@ void Emitter::JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to) 
   JumpIf(less, kNotBelow, most, to);
 }
 
+void Emitter::JumpUnlessUpTo(const Spot& number, uint32_t most, const Label& to) {
+  const Reg bytes = New();
+  Load(bytes, number, 4);
+  JumpUnlessUpTo(bytes, most, to);
+}
+
 void Emitter::JumpIfTest(const Reg& word, const WordTest& test, const Label& to) {
   Compare(word, test);
   cc_.b(kZero, to);

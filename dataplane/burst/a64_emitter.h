@@ -77,6 +77,7 @@ class Emitter : public Assembly {
   void JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
+  void JumpUnlessUpTo(const Spot& number, uint32_t most, const Label& to);
   void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Spot& word, uint32_t bytes, const WordTest& test, const Label& to);
@@ -95,6 +96,10 @@ class Emitter : public Assembly {
   Pair ConstantPair(uint64_t first, uint64_t second);
   Pair LoadPair(const Spot& from);
   void StorePair(const Spot& to, const Pair& pair) { cc_.str(pair, Mem(to)); }
+  bool stores_pairs_at_once() const { return true; }
+  void StorePairs(const Spot& to, const Pair& first, const Pair& second) {
+    cc_.stp(first, second, Mem(to));
+  }
   Pair Copy(const Pair& from);
   Pair Widen(const Reg& word);
   void Or(const Pair& to, const Pair& from) { cc_.orr(to.b16(), to.b16(), from.b16()); }

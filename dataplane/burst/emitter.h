@@ -104,6 +104,8 @@ concept EmitsJumps = requires(E& e, const typename E::Reg& r, const typename E::
   e.JumpIfAny(r, value, to);
   // Unless it, of 32 bits, is 1 to this.
   e.JumpUnlessUpTo(r, number, to);
+  // The same for 4 bytes of memory that are not needed beside that.
+  e.JumpUnlessUpTo(spot, number, to);
   e.JumpIfTest(r, test, to);
   e.JumpUnless(r, test, to);
   // Of a word in memory, of 4 or 8 bytes, that is not looked at otherwise.
@@ -142,6 +144,9 @@ concept EmitsPairs = requires(E& e, const typename E::Pair& pair, const typename
   // A word, and zero.
   { e.Widen(r) } -> std::same_as<typename E::Pair>;
   e.StorePair(spot, pair);
+  // Two of them, side by side, where stores_pairs_at_once().
+  { e.stores_pairs_at_once() } -> std::same_as<bool>;
+  e.StorePairs(spot, pair, pair);
   e.Or(pair, pair);
   // By memory at a multiple of 16 bytes.
   e.And(pair, spot);

@@ -47,8 +47,9 @@ struct RxRingCode {
 struct TxRingCode {
   std::vector<std::byte> bytes;
   size_t push = 0;
-  size_t take = 0;           // if the plan of completions has slots
-  size_t take_expected = 0;  // if it says how many are expected
+  size_t take = 0;             // if the plan of completions has slots
+  size_t take_expected = 0;    // if it says how many are expected
+  size_t take_remembered = 0;  // if it says that packets are remembered
 };
 
 struct SlotReadCode {

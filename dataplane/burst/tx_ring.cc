@@ -24,6 +24,9 @@ std::unique_ptr<TxRingBurst> TxRingBurst::Create(TxRingPlan plan, const TxDonePl
     if (burst->done_.expected_count != 0) {
       burst->take_expected_ = burst->code_.At<TakeExpectedCode>(code->take_expected);
     }
+    if (burst->done_.remembers) {
+      burst->take_remembered_ = burst->code_.At<TakeRememberedCode>(code->take_remembered);
+    }
     return absl::OkStatus();
   };
   burst->code_status_ = generate();

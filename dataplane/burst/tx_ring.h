@@ -122,6 +122,8 @@ struct TxDonePlan {
   // Not 0: keys are addresses, which nothing is tested of and which come back in the order in which
   // they went as a rule; so many TxExpected stand in an array.
   uint32_t expected_count = 0;
+  // Keys are numbers of packets, each a TxRemembered.
+  bool remembers = false;
 };
 
 // Descriptors of a packet but for its own numbers, by plan's words; and bits that ask for a report.
@@ -150,6 +152,16 @@ struct TxRingCall {
   // were written.
   uint64_t kept = 0;
   uint64_t has_kept = 0;
+};
+
+// What is remembered of packets that completions name by number, how many numbers there are, and
+// where those go that are free again, one after the other.
+struct TxNumbers {
+  TxRemembered* remembered = nullptr;
+  uint64_t count = 0;
+  // Packets from this number on are not the device's yet.
+  uint64_t published = 0;
+  uint32_t* free = nullptr;
 };
 
 class TxRingBurst {
@@ -183,6 +195,15 @@ class TxRingBurst {
       return take_expected_(slots, expected, slot, most, cookies, first);
     return TakeExpectedByPlan(done_, slots, slot, most, expected, first, cookies);
   }
+  // Of completions from `slot` on, as above, those that name packets which are remembered, and not
+  // behind the published ones: their cookies, and how many there were. They are forgotten, and
+  // their numbers free.
+  uint32_t TakeRemembered(const std::byte* slots, uint32_t slot, uint32_t most, uint32_t phase,
+                          const TxNumbers& numbers, uint32_t* cookies) const {
+    if (take_remembered_ != nullptr)
+      return take_remembered_(slots, &numbers, slot, most, cookies, values_[phase & 1].data());
+    return TakeRememberedByPlan(done_, slots, slot, most, phase, numbers, cookies);
+  }
   bool takes() const { return done_.slot_count != 0; }
 
   const TxRingPlan& plan() const { return plan_; }
@@ -201,6 +222,9 @@ class TxRingBurst {
   static uint32_t TakeExpectedByPlan(const TxDonePlan& plan, const std::byte* slots, uint32_t slot,
                                      uint32_t most, const TxExpected* expected, uint32_t first,
                                      uint32_t* cookies);
+  static uint32_t TakeRememberedByPlan(const TxDonePlan& plan, const std::byte* slots,
+                                       uint32_t slot, uint32_t most, uint32_t phase,
+                                       const TxNumbers& numbers, uint32_t* cookies);
 
   using PushCode = uint32_t (*)(std::byte* slots, TxRingCall* call, uint32_t slot, uint32_t most,
                                 const TxPacket* packets, const TxRingImage* image);
@@ -210,6 +234,9 @@ class TxRingBurst {
   using TakeExpectedCode = uint32_t (*)(const std::byte* slots, const TxExpected* expected,
                                         uint32_t slot, uint32_t most, uint32_t* cookies,
                                         uint64_t first);
+  using TakeRememberedCode = uint32_t (*)(const std::byte* slots, const TxNumbers* numbers,
+                                          uint32_t slot, uint32_t most, uint32_t* cookies,
+                                          const uint64_t* values);
 
  private:
   TxRingBurst() = default;
@@ -221,6 +248,7 @@ class TxRingBurst {
   PushCode push_ = nullptr;
   TakeCode take_ = nullptr;
   TakeExpectedCode take_expected_ = nullptr;
+  TakeRememberedCode take_remembered_ = nullptr;
   absl::Status code_status_;
 };
 

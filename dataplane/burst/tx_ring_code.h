@@ -57,11 +57,13 @@ class TxRingPush {
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
 
-  // Whether it is looked at beside pairs.
-  bool NeedsAddress() const;
+  // Whether words have it otherwise than by shuffles.
+  bool Needs(TxSource source) const;
 
   void Packet();
-  void TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  Pair TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  // Whether those behind the pair from this word on are a pair too, and stand in the same 32 bytes.
+  bool IsFollowed(uint32_t which) const;
   void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
   // What a word has of the packet's numbers; it has some.
   Reg Parts(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
@@ -202,33 +204,28 @@ void TxRingPush<Emitter>::FindPairs() {
 }
 
 template <typename Emitter>
-bool TxRingPush<Emitter>::NeedsAddress() const {
+bool TxRingPush<Emitter>::Needs(TxSource source) const {
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     const bool is_pair = pairs_[w].has_value();
     const bool shuffles = is_pair && !pairs_[w]->one_word;
     for (const TxWord::Part& part : plan_.words[w].parts) {
-      if (part.source == TxSource::kAddress && !shuffles) return true;
+      if (part.source == source && !shuffles) return true;
     }
     if (is_pair) ++w;
   }
-  return plan_.address_not != 0;
+  return false;
 }
 
 template <typename Emitter>
-void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address, const Reg& bytes,
-                                   const Reg& id) {
+typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address,
+                                                     const Reg& bytes, const Reg& id) {
   const TxWordPair& pair = *pairs_[which];
-  const Spot to = WordAt(which);
   if (pair.one_word) {
     const Pair words = emitter_->Widen(Parts(which, address, bytes, id));
     emitter_->Or(words, constants_[which]);
-    emitter_->StorePair(to, words);
-    return;
+    return words;
   }
-  if (!pair.shuffles && pair.id_at == TxWordPair::kNone) {
-    emitter_->StorePair(to, constants_[which]);
-    return;
-  }
+  if (!pair.shuffles && pair.id_at == TxWordPair::kNone) return constants_[which];
   Pair words;
   if (pair.shuffles) {
     words = emitter_->LoadPair(walk_.Element());
@@ -238,16 +235,32 @@ void TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address, const Reg
     words = emitter_->Copy(constants_[which]);
   }
   if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, id, pair.id_at);
-  emitter_->StorePair(to, words);
+  return words;
+}
+
+template <typename Emitter>
+bool TxRingPush<Emitter>::IsFollowed(uint32_t which) const {
+  return emitter_->stores_pairs_at_once() && which + 2 < plan_.words.size() &&
+         pairs_[which + 2].has_value() && plan_.slot_bytes % 32 == 0 &&
+         plan_.words[which].offset % 32 == 0 &&
+         plan_.words[which + 2].offset == plan_.words[which].offset + 16;
 }
 
 template <typename Emitter>
 void TxRingPush<Emitter>::Packet() {
   Reg address;
-  if (NeedsAddress()) address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
-  const Reg bytes = Load(walk_.Element(offsetof(TxPacket, bytes)), 4);
+  Reg bytes;
+  if (plan_.address_not != 0 || Needs(TxSource::kAddress)) {
+    address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
+  }
   if (plan_.address_not != 0) emitter_->JumpIfAny(address, plan_.address_not, walk_.stop());
-  emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
+  const Spot bytes_at = walk_.Element(offsetof(TxPacket, bytes));
+  if (Needs(TxSource::kBytes)) {
+    bytes = Load(bytes_at, 4);
+    emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
+  } else {
+    emitter_->JumpUnlessUpTo(bytes_at, plan_.max_bytes, walk_.stop());
+  }
   Reg id;
   if (has_ids_) {
     const auto before = static_cast<int32_t>((walk_.ahead() + 1) * sizeof(uint32_t));
@@ -258,8 +271,13 @@ void TxRingPush<Emitter>::Packet() {
                      4, walk_.stop());
   }
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if (pairs_[w].has_value()) {
-      TwoWords(w++, address, bytes, id);
+    if (pairs_[w].has_value() && IsFollowed(w)) {
+      const Pair first = TwoWords(w, address, bytes, id);
+      emitter_->StorePairs(WordAt(w), first, TwoWords(w + 2, address, bytes, id));
+      w += 3;
+    } else if (pairs_[w].has_value()) {
+      emitter_->StorePair(WordAt(w), TwoWords(w, address, bytes, id));
+      ++w;
     } else {
       Word(w, address, bytes, id);
     }
@@ -382,10 +400,16 @@ class TxRingCodeMaker {
     TxRingDone<Emitter> done(emitter_, done_);
     if (done_.slot_count != 0) functions.push_back(done.EmitTake());
     if (done_.expected_count != 0) functions.push_back(done.EmitTakeExpected());
-    size_t offsets[3] = {};
+    if (done_.remembers) functions.push_back(done.EmitTakeRemembered());
+    size_t offsets[4] = {};
     absl::StatusOr<std::vector<std::byte>> bytes = emitter_->Finish(functions, offsets);
     if (!bytes.ok()) return bytes.status();
-    return TxRingCode{*std::move(bytes), offsets[0], offsets[1], offsets[2]};
+    TxRingCode code{*std::move(bytes), offsets[0]};
+    size_t next = 1;
+    if (done_.slot_count != 0) code.take = offsets[next++];
+    if (done_.expected_count != 0) code.take_expected = offsets[next++];
+    if (done_.remembers) code.take_remembered = offsets[next++];
+    return code;
   }
 
  private:

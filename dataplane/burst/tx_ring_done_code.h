@@ -22,9 +22,10 @@ class TxRingDone {
  public:
   TxRingDone(Emitter* emitter, const TxDonePlan& plan) : emitter_(emitter), done_(plan) {}
 
-  // Keys; cookies of those that are expected.
+  // Keys; cookies of those that are expected; of those that are remembered.
   asmjit::FuncNode* EmitTake();
   asmjit::FuncNode* EmitTakeExpected();
+  asmjit::FuncNode* EmitTakeRemembered();
 
  private:
   using Reg = typename Emitter::Reg;
@@ -49,8 +50,8 @@ class TxRingDone {
     std::array<Reg, kMaxWords> at;
     uint32_t loaded = 0;
   };
-  // One completion.
-  void EmitKey(const Walk& walk) {
+  // The key of one completion.
+  Reg EmitKey(const Walk& walk) {
     Words words(this, walk);
     for (size_t i = 0; i < done_.tests.size(); ++i) {
       words.Load(done_.tests[i].word);
@@ -60,7 +61,7 @@ class TxRingDone {
       emitter_->JumpIf(bits, Emitter::kNotZero, walk.More(8 * i), 8, walk.stop());
     }
     for (const Piece& piece : done_.key) words.Load(piece.word);
-    emitter_->Store(walk.Element(), words.Key(), 8);
+    return words.Key();
   }
 
   Emitter* emitter_;
@@ -73,7 +74,41 @@ asmjit::FuncNode* TxRingDone<Emitter>::EmitTake() {
                        .slot_bytes = done_.slot_bytes,
                        .element_bytes = sizeof(uint64_t),
                        .slots_each = done_.step_slots});
-  walk.Run([&] { EmitKey(walk); });
+  walk.Run([&] { emitter_->Store(walk.Element(), EmitKey(walk), 8); });
+  return walk.function();
+}
+
+template <typename Emitter>
+asmjit::FuncNode* TxRingDone<Emitter>::EmitTakeRemembered() {
+  Walk walk(emitter_, {.slot_count = done_.slot_count,
+                       .slot_bytes = done_.slot_bytes,
+                       .element_bytes = sizeof(uint32_t),
+                       .slots_each = done_.step_slots});
+  const auto load = [&](size_t offset) {
+    const Reg reg = emitter_->New();
+    emitter_->Load(reg, walk.Other(offset), 8);
+    return reg;
+  };
+  const Reg remembered = load(offsetof(TxNumbers, remembered));
+  const Reg count = load(offsetof(TxNumbers, count));
+  const Reg published = load(offsetof(TxNumbers, published));
+  const Reg free = load(offsetof(TxNumbers, free));
+  const auto take = [&] {
+    const Reg id = EmitKey(walk);
+    emitter_->JumpIf(id, Emitter::kNotBelow, count, walk.stop());
+    auto packet = emitter_->Element(remembered, id, sizeof(TxRemembered));
+    packet.offset = offsetof(TxRemembered, burst);
+    emitter_->JumpIf(published, Emitter::kNotAbove, packet, 8, walk.stop());
+    emitter_->StoreConstant(packet, TxRemembered::kNever);
+    packet.offset = offsetof(TxRemembered, cookie);
+    const Reg cookie = emitter_->New();
+    emitter_->Load(cookie, packet, 4);
+    emitter_->Store(walk.Element(), cookie, 4);
+    emitter_->Store({free, static_cast<int32_t>(walk.ahead() * sizeof(uint32_t))}, id, 4);
+  };
+  walk.Run(take, nullptr, [&](uint32_t packets) {
+    emitter_->Add(free, packets * static_cast<uint32_t>(sizeof(uint32_t)));
+  });
   return walk.function();
 }
 

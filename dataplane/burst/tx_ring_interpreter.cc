@@ -223,6 +223,30 @@ uint32_t TxRingBurst::TakeByPlan(const TxDonePlan& plan, const std::byte* slots,
   return most;
 }
 
+uint32_t TxRingBurst::TakeRememberedByPlan(const TxDonePlan& plan, const std::byte* slots,
+                                           uint32_t slot, uint32_t most, uint32_t phase,
+                                           const TxNumbers& numbers, uint32_t* cookies) {
+  constexpr uint32_t kKeys = 32;  // that are looked at together
+  uint64_t keys[kKeys];
+  uint32_t count = 0;
+  while (count < most) {
+    const uint32_t wanted = std::min(most - count, kKeys);
+    const uint32_t taken =
+        TakeByPlan(plan, slots, slot + count * plan.step_slots, wanted, phase, keys);
+    for (uint32_t i = 0; i < taken; ++i, ++count) {
+      const uint64_t id = keys[i];
+      if (id >= numbers.count) return count;
+      TxRemembered& packet = numbers.remembered[id];
+      if (packet.burst >= numbers.published) return count;
+      packet.burst = TxRemembered::kNever;
+      cookies[count] = packet.cookie;
+      numbers.free[count] = static_cast<uint32_t>(id);
+    }
+    if (taken < wanted) break;
+  }
+  return count;
+}
+
 uint32_t TxRingBurst::TakeExpectedByPlan(const TxDonePlan& plan, const std::byte* slots,
                                          uint32_t slot, uint32_t most, const TxExpected* expected,
                                          uint32_t first, uint32_t* cookies) {

@@ -26,9 +26,10 @@ Emitter::Emitter(Instructions which)
     : Assembly(asmjit::Environment::host()),
       can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()),
       has_pairs_(which == Instructions::kOfThisProcessor &&
-                 asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSE4_1)) {
-  can_rotate_ = which == Instructions::kOfThisProcessor &&
-                asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kBMI2);
+                 asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSE4_1)),
+      can_rotate_(which == Instructions::kOfThisProcessor &&
+                  asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kBMI2)),
+      has_avx_(has_pairs_ && asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kAVX2)) {
   Attach(&cc_);
 }
 
@@ -36,6 +37,8 @@ asmjit::FuncNode* Emitter::Begin(Arguments* arguments) {
   asmjit::FuncNode* function =
       cc_.addFunc(asmjit::FuncSignatureT<uint32_t, const void*, const void*, uint32_t, uint32_t,
                                          const void*, const void*>(asmjit::CallConvId::kHost));
+  if (has_avx_) function->frame().setAvxEnabled();
+  has_upper_halves_ = false;
   uint32_t number = 0;
   for (Reg* reg : {&arguments->slots, &arguments->states, &arguments->first, &arguments->most,
                    &arguments->elements, &arguments->more}) {
@@ -46,10 +49,19 @@ asmjit::FuncNode* Emitter::Begin(Arguments* arguments) {
   block_ = New();
   cc_.lea(block_, asm86::ptr(block_label()));
   zero_ = cc_.newXmm();
-  cc_.xorps(zero_, zero_);
+  if (has_avx_) {
+    cc_.vxorps(zero_, zero_, zero_);
+  } else {
+    cc_.xorps(zero_, zero_);
+  }
   And(arguments->first, UINT32_MAX);
   And(arguments->most, UINT32_MAX);
   return function;
+}
+
+void Emitter::Return(const Reg& result) {
+  if (has_upper_halves_) cc_.vzeroupper();
+  cc_.ret(result.r32());
 }
 
 asm86::Mem Emitter::Mem(const Spot& spot, uint32_t bytes) const {
@@ -86,6 +98,14 @@ void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {
     at.offset += static_cast<int32_t>(number * stride) - 4;
     return Mem(at, 8);
   };
+  if (has_avx_) {
+    cc_.vmovq(two, word(0));
+    cc_.vmovhps(two, two, word(1));
+    cc_.vmovq(others, word(2));
+    cc_.vmovhps(others, others, word(3));
+    cc_.vshufps(two, two, others, 0xdd);
+    return StorePair(to, two);
+  }
   cc_.movq(two, word(0));
   cc_.movhps(two, word(1));
   cc_.movq(others, word(2));
@@ -98,10 +118,11 @@ void Emitter::StoreZeros(const Reg& base, std::span<const int32_t> offsets) {
   if (offsets.empty()) return;
   for (size_t i = 0; i < offsets.size(); ++i) {
     if (i + 1 < offsets.size() && offsets[i + 1] == offsets[i] + 8) {
-      cc_.movups(asm86::xmmword_ptr(base, offsets[i]), zero_);
+      StorePair({base, offsets[i]}, zero_);
       ++i;
     } else {
-      cc_.movlps(asm86::qword_ptr(base, offsets[i]), zero_);
+      cc_.emit(has_avx_ ? asm86::Inst::kIdVmovlps : asm86::Inst::kIdMovlps,
+               asm86::qword_ptr(base, offsets[i]), zero_);
     }
   }
 }
@@ -265,6 +286,17 @@ void Emitter::JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to) 
   cc_.jae(to);
 }
 
+void Emitter::JumpUnlessUpTo(const Spot& number, uint32_t most, const Label& to) {
+  if (most == INT32_MAX || most == UINT32_MAX) {
+    cc_.cmp(Mem(number, 4), 0);
+    cc_.j(most == INT32_MAX ? If::kLE : If::kZ, to);  // with sign, others are negative
+    return;
+  }
+  const Reg bytes = New();
+  Load(bytes, number, 4);
+  JumpUnlessUpTo(bytes, most, to);
+}
+
 void Emitter::JumpIfTest(const Reg& word, const WordTest& test, const Label& to) {
   Compare(word, test);
   cc_.je(to);
@@ -329,24 +361,80 @@ Emitter::Pair Emitter::ConstantPair(uint64_t first, uint64_t second) {
 
 Emitter::Pair Emitter::LoadPair(const Spot& from) {
   const Pair pair = cc_.newXmm();
-  cc_.movups(pair, Mem(from, 16));
+  cc_.emit(has_avx_ ? asm86::Inst::kIdVmovups : asm86::Inst::kIdMovups, pair, Mem(from, 16));
   return pair;
+}
+
+void Emitter::StorePair(const Spot& to, const Pair& pair) {
+  cc_.emit(has_avx_ ? asm86::Inst::kIdVmovups : asm86::Inst::kIdMovups, Mem(to, 16), pair);
+}
+
+void Emitter::StorePairs(const Spot& to, const Pair& first, const Pair& second) {
+  const asm86::Ymm both = cc_.newYmm();
+  cc_.vinserti128(both, first.ymm(), second, 1);
+  cc_.vmovdqu(Mem(to, 32), both);
+  has_upper_halves_ = true;
+}
+
+void Emitter::Or(const Pair& to, const Pair& from) {
+  if (has_avx_) {
+    cc_.vpor(to, to, from);
+  } else {
+    cc_.por(to, from);
+  }
+}
+
+void Emitter::And(const Pair& to, const Spot& from) {
+  if (has_avx_) {
+    cc_.vpand(to, to, Mem(from, 16));
+  } else {
+    cc_.pand(to, Mem(from, 16));
+  }
+}
+
+void Emitter::Or(const Pair& to, const Spot& from) {
+  if (has_avx_) {
+    cc_.vpor(to, to, Mem(from, 16));
+  } else {
+    cc_.por(to, Mem(from, 16));
+  }
+}
+
+void Emitter::InsertWord(const Pair& to, const Reg& from) {
+  if (has_avx_) {
+    cc_.vpinsrq(to, to, from, 1);
+  } else {
+    cc_.pinsrq(to, from, 1);
+  }
+}
+
+void Emitter::InsertHalf(const Pair& to, const Reg& from, int which) {
+  if (has_avx_) {
+    cc_.vpinsrw(to, to, from.r32(), which);
+  } else {
+    cc_.pinsrw(to, from.r32(), which);
+  }
 }
 
 Emitter::Pair Emitter::Copy(const Pair& from) {
   const Pair pair = cc_.newXmm();
-  cc_.movaps(pair, from);
+  cc_.emit(has_avx_ ? asm86::Inst::kIdVmovaps : asm86::Inst::kIdMovaps, pair, from);
   return pair;
 }
 
 Emitter::Pair Emitter::Widen(const Reg& word) {
   const Pair pair = cc_.newXmm();
-  cc_.movq(pair, word);
+  cc_.emit(has_avx_ ? asm86::Inst::kIdVmovq : asm86::Inst::kIdMovq, pair, word);
   return pair;
 }
 
 void Emitter::Shuffle(const Pair& pair, int32_t numbers_at) {
-  cc_.pshufb(pair, asm86::xmmword_ptr(block_, numbers_at));
+  const asm86::Mem numbers = asm86::xmmword_ptr(block_, numbers_at);
+  if (has_avx_) {
+    cc_.vpshufb(pair, pair, numbers);
+  } else {
+    cc_.pshufb(pair, numbers);
+  }
 }
 
 }  // namespace qsplit::dataplane::burst::x86

@@ -42,7 +42,7 @@ class Emitter : public Assembly {
     Reg slots, states, first, most, elements, more;
   };
   asmjit::FuncNode* Begin(Arguments* arguments);
-  void Return(const Reg& result) { cc_.ret(result.r32()); }
+  void Return(const Reg& result);
   void End() { cc_.endFunc(); }
 
   Reg New() { return cc_.newUInt64(); }
@@ -84,6 +84,7 @@ class Emitter : public Assembly {
   void JumpIf(const Reg& a, If is, const Spot& b, uint32_t bytes, const Label& to);
   void JumpIfAny(const Reg& bits, uint64_t mask, const Label& to);
   void JumpUnlessUpTo(const Reg& number, uint32_t most, const Label& to);
+  void JumpUnlessUpTo(const Spot& number, uint32_t most, const Label& to);
   void JumpIfTest(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Reg& word, const WordTest& test, const Label& to);
   void JumpUnless(const Spot& word, uint32_t bytes, const WordTest& test, const Label& to);
@@ -101,15 +102,17 @@ class Emitter : public Assembly {
   bool has_pairs() const { return has_pairs_; }
   Pair ConstantPair(uint64_t first, uint64_t second);
   Pair LoadPair(const Spot& from);
-  void StorePair(const Spot& to, const Pair& pair) { cc_.movups(Mem(to, 16), pair); }
+  void StorePair(const Spot& to, const Pair& pair);
+  bool stores_pairs_at_once() const { return has_avx_; }
+  void StorePairs(const Spot& to, const Pair& first, const Pair& second);
   Pair Copy(const Pair& from);
   Pair Widen(const Reg& word);
-  void Or(const Pair& to, const Pair& from) { cc_.por(to, from); }
-  void And(const Pair& to, const Spot& from) { cc_.pand(to, Mem(from, 16)); }
-  void Or(const Pair& to, const Spot& from) { cc_.por(to, Mem(from, 16)); }
-  void InsertWord(const Pair& to, const Reg& from) { cc_.pinsrq(to, from, 1); }
+  void Or(const Pair& to, const Pair& from);
+  void And(const Pair& to, const Spot& from);
+  void Or(const Pair& to, const Spot& from);
+  void InsertWord(const Pair& to, const Reg& from);
   void Shuffle(const Pair& pair, int32_t numbers_at);
-  void InsertHalf(const Pair& to, const Reg& from, int which) { cc_.pinsrw(to, from.r32(), which); }
+  void InsertHalf(const Pair& to, const Reg& from, int which);
 
  private:
   // A constant in memory.
@@ -122,6 +125,10 @@ class Emitter : public Assembly {
   bool can_extract_ = false;  // pext, and it is fast
   bool has_pairs_ = false;    // pshufb, pinsrq
   bool can_rotate_ = false;   // rorx
+  // AVX2: then all of it is encoded so, since upper halves that are in use would make each of the
+  // older instructions wait for them (Intel, Optimization Reference Manual, 15.3).
+  bool has_avx_ = false;
+  bool has_upper_halves_ = false;  // of this function
   Reg block_;
   Pair zero_;
 };

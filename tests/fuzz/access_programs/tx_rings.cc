@@ -157,8 +157,34 @@ TxDonePlan TakePlan(Input& in) {
   for (uint8_t pieces = 1 + in.Byte() % 2; pieces > 0; --pieces) {
     plan.key.push_back(PieceOf(in, words));
   }
+  plan.remembers = !plan.tests.empty();
   if (plan.tests.empty()) plan.expected_count = static_cast<uint32_t>(1 + in.Below(9));
   return plan;
+}
+
+// Numbers below 256 are remembered, half of them by packets that are published.
+void RunTakeRemembered(const TxRingBurst& burst, const std::byte* at, uint32_t slot, uint32_t most,
+                       uint32_t phase, Fence fence, Input& in) {
+  const FencedArray<TxRemembered> interpreted(256, fence);
+  const FencedArray<TxRemembered> compiled(256, fence);
+  const uint8_t salt = in.Byte();
+  for (uint32_t i = 0; i < interpreted.size(); ++i) {
+    interpreted[i] = compiled[i] = {(i ^ salt) % 4, i * 7 + salt};
+  }
+  const FencedArray<uint32_t> cookies(most, fence);
+  const FencedArray<uint32_t> same_cookies(most, fence);
+  const FencedArray<uint32_t> free(most, fence);
+  const FencedArray<uint32_t> same_free(most, fence);
+  constexpr uint64_t kPublished = 2;
+  const uint32_t count = TxRingBurst::TakeRememberedByPlan(
+      burst.done(), at, slot, most, phase,
+      {interpreted.data(), interpreted.size(), kPublished, free.data()}, cookies.data());
+  MUST(burst.TakeRemembered(at, slot, most, phase,
+                            {compiled.data(), compiled.size(), kPublished, same_free.data()},
+                            same_cookies.data()) == count);
+  MUST(compiled.IsSame(interpreted));
+  MUST(same_cookies.IsSame(cookies, count));
+  MUST(same_free.IsSame(free, count));
 }
 
 void RunTake(const TxRingBurst& burst, Input& in) {
@@ -175,6 +201,7 @@ void RunTake(const TxRingBurst& burst, Input& in) {
   const uint32_t count = TxRingBurst::TakeByPlan(plan, at, slot, most, phase, interpreted.data());
   MUST(burst.Take(at, slot, most, phase, compiled.data()) == count);
   MUST(compiled.IsSame(interpreted));
+  if (plan.remembers) RunTakeRemembered(burst, at, slot, most, phase, fence, in);
   if (plan.expected_count == 0) return;
   // Most are those that are expected.
   const FencedArray<TxExpected> expected(plan.expected_count, fence);

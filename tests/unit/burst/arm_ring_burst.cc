@@ -170,4 +170,42 @@ uint32_t ArmTxRingBurst::TakeExpectedSame(std::vector<std::byte>& ring,
   return count;
 }
 
+uint32_t ArmTxRingBurst::TakeRememberedSame(std::vector<std::byte>& ring,
+                                            const std::vector<TxRemembered>& remembered,
+                                            uint64_t published, uint32_t slot, uint32_t most,
+                                            uint32_t phase) {
+  std::vector<TxRemembered> left = remembered;
+  std::vector<TxRemembered> same_left = remembered;
+  std::vector<uint32_t> cookies(most);
+  std::vector<uint32_t> same_cookies(most);
+  std::vector<uint32_t> free(most);
+  std::vector<uint32_t> same_free(most);
+  std::vector<uint64_t> values;
+  for (const TxDonePlan::Test& test : done_.tests) values.push_back(test.value[phase]);
+  const uint32_t count = TxRingBurst::TakeRememberedByPlan(
+      done_, ring.data(), slot, most, phase, {left.data(), left.size(), published, free.data()},
+      cookies.data());
+  const auto there = [](ArmMachine::AreaNumber area, size_t bytes) {
+    return static_cast<uintptr_t>(ArmMachine::AddressOf(area, bytes));
+  };
+  std::vector<TxNumbers> numbers{
+      {reinterpret_cast<TxRemembered*>(there(ArmMachine::kA, BytesOf(same_left).size())),
+       same_left.size(), published,
+       reinterpret_cast<uint32_t*>(there(ArmMachine::kB, BytesOf(same_free).size()))}};
+  const auto taken = machine_.Call(code_.take_remembered, {{Read(ring),
+                                                            Read(numbers),
+                                                            Write(same_cookies),
+                                                            Read(values),
+                                                            {BytesOf(same_left), true, true},
+                                                            Write(same_free)},
+                                                           slot,
+                                                           most});
+  EXPECT_EQ(machine_.fault(), "");
+  EXPECT_EQ(taken, count) << "from slot " << slot << ", at most " << most;
+  EXPECT_TRUE(Same(same_left, left, left.size())) << "from slot " << slot;
+  EXPECT_TRUE(Same(same_cookies, cookies, count)) << "from slot " << slot;
+  EXPECT_TRUE(Same(same_free, free, count)) << "from slot " << slot;
+  return count;
+}
+
 }  // namespace qsplit::dataplane::burst::testing

@@ -41,6 +41,9 @@ class ArmTxRingBurst {
   uint32_t TakeSame(std::vector<std::byte>& ring, uint32_t first, uint32_t most, uint32_t phase);
   uint32_t TakeExpectedSame(std::vector<std::byte>& ring, std::vector<TxExpected>& expected,
                             uint32_t slot, uint32_t most, uint32_t first);
+  uint32_t TakeRememberedSame(std::vector<std::byte>& ring,
+                              const std::vector<TxRemembered>& remembered, uint64_t published,
+                              uint32_t slot, uint32_t most, uint32_t phase);
 
  private:
   const TxRingPlan& plan_;

@@ -258,11 +258,39 @@ void TakeExpectedHere(const TxRingBurst& burst, const std::vector<std::byte>& by
   ASSERT_TRUE(got.IsSame(expected, count));
 }
 
+constexpr uint64_t kPublished = 62;
+
+void TakeRememberedHere(const TxRingBurst& burst, const std::vector<std::byte>& bytes,
+                        const std::vector<TxRemembered>& remembered, uint32_t slot, uint32_t most,
+                        uint32_t phase, Fence fence) {
+  struct Side {
+    Side(const std::vector<TxRemembered>& all, uint32_t most, Fence fence)
+        : remembered(all, fence), cookies(most, fence), free(most, fence) {}
+    TxNumbers Numbers() const {
+      return {remembered.data(), remembered.size(), kPublished, free.data()};
+    }
+    FencedArray<TxRemembered> remembered;
+    FencedArray<uint32_t> cookies;
+    FencedArray<uint32_t> free;
+  };
+  const FencedArray<std::byte> ring(bytes, fence);
+  const Side expected(remembered, most, fence);
+  const Side got(remembered, most, fence);
+  const uint32_t count = TxRingBurst::TakeRememberedByPlan(
+      burst.done(), ring.data(), slot, most, phase, expected.Numbers(), expected.cookies.data());
+  ASSERT_EQ(burst.TakeRemembered(ring.data(), slot, most, phase, got.Numbers(), got.cookies.data()),
+            count);
+  ASSERT_TRUE(got.remembered.IsSame(expected.remembered));
+  ASSERT_TRUE(got.cookies.IsSame(expected.cookies, count));
+  ASSERT_TRUE(got.free.IsSame(expected.free, count));
+}
+
 TEST(RandomPlans, TransmitIsTheSameInAllWays) {
   Random random(43);
   uint64_t pushed = 0;
   uint64_t taken = 0;
   uint64_t matched = 0;
+  uint64_t named = 0;
   for (uint32_t n = 0; n < kPlans && !HasFailure(); ++n) {
     SCOPED_TRACE(n);
     const TxDonePlan done = RandomTxDonePlan(random);
@@ -283,6 +311,13 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
       const uint32_t wanted = random() % (done.slot_count + 4);
       taken += arm.TakeSame(completed, slot, wanted, phase);
       for (const Fence fence : kFences) TakeHere(*burst, completed, slot, wanted, phase, fence);
+      if (done.remembers) {
+        std::vector<TxRemembered> remembered = RandomRemembered(random);
+        named += arm.TakeRememberedSame(completed, remembered, kPublished, slot, wanted, phase);
+        for (const Fence fence : kFences) {
+          TakeRememberedHere(*burst, completed, remembered, slot, wanted, phase, fence);
+        }
+      }
       if (done.expected_count == 0) continue;
       std::vector<uint64_t> keys(wanted);
       keys.resize(
@@ -298,6 +333,7 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
   EXPECT_GT(pushed, 1000u);
   EXPECT_GT(taken, 1000u);
   EXPECT_GT(matched, 1000u);
+  EXPECT_GT(named, 1000u);
 }
 
 #if defined(__x86_64__)

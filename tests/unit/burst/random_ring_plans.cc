@@ -282,7 +282,9 @@ TxDonePlan RandomTxDonePlan(Random& random) {
                           mask,
                           {random.Wide() & mask, random.Wide() & mask}});
   }
-  plan.key = RandomPieces(1 + random() % 64, words, random);
+  // Few numbers, of which many are remembered.
+  plan.remembers = random() % 2 != 0;
+  plan.key = RandomPieces(1 + random() % (plan.remembers ? 10 : 64), words, random);
   if (plan.tests.empty()) plan.expected_count = 1 + random() % 60;
   return plan;
 }
@@ -297,6 +299,14 @@ std::vector<TxExpected> RandomExpected(const TxDonePlan& plan, const std::vector
     if (random() % 64 == 0) expected[i].id |= TxExpected::kNotPackets;
   }
   return expected;
+}
+
+std::vector<TxRemembered> RandomRemembered(Random& random) {
+  std::vector<TxRemembered> remembered(1000);
+  for (TxRemembered& packet : remembered) {
+    packet = {random() % 32 == 0 ? TxRemembered::kNever : random() % 64, random()};
+  }
+  return remembered;
 }
 
 std::vector<std::byte> RandomRing(const TxDonePlan& plan, uint32_t phase, Random& random) {

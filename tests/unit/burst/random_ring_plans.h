@@ -25,6 +25,8 @@ std::vector<RxBuffer> RandomBuffers(const RxRingPlan& plan, size_t count, Random
 
 TxRingPlan RandomTxRingPlan(Random& random);
 TxDonePlan RandomTxDonePlan(Random& random);
+// Packets with numbers below 64, mostly; numbers up to 10 bits name most of them.
+std::vector<TxRemembered> RandomRemembered(Random& random);
 // Buffers, most of which these keys name in order from number `first` on.
 std::vector<TxExpected> RandomExpected(const TxDonePlan& plan, const std::vector<uint64_t>& keys,
                                        uint32_t first, Random& random);
