@@ -27,8 +27,7 @@ Emitter::Emitter(Instructions which)
       can_extract_(which == Instructions::kOfThisProcessor && ExtractsFast()),
       has_pairs_(which == Instructions::kOfThisProcessor &&
                  asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSSE3)),
-      has_avx_(has_pairs_ &&
-               asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kAVX2)) {
+      has_avx_(has_pairs_ && asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kAVX2)) {
   Attach(&cc_);
 }
 
