@@ -267,7 +267,8 @@ void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
   cookies[(*count)++] = ledger_.FinishNow(id);
 }
 
-bool RingTxDriver::TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count) {
+[[gnu::always_inline]] inline bool RingTxDriver::TakeNumbers(uint32_t most, uint32_t* cookies,
+                                                             uint32_t* count) {
   const RingCursor& at = completions_->position();
   const uint32_t run =
       takes_->TakeRemembered(done_slots_, at.index(), most, at.phase(),
@@ -286,7 +287,7 @@ bool RingTxDriver::TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count
   return true;
 }
 
-bool RingTxDriver::TakePositions(uint32_t most) {
+[[gnu::always_inline]] inline bool RingTxDriver::TakePositions(uint32_t most) {
   const RingCursor& at = completions_->position();
   uint64_t keys[kKeys];
   most = std::min<uint32_t>(most, kKeys);

@@ -13,6 +13,7 @@
 #define QSPLIT_DATAPLANE_TX_LEDGER_H_
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "dataplane/burst/tx_ring.h"
@@ -143,7 +144,21 @@ class TxLedger {
   }
   // Cookies of finished ones, in the order of Finish, as many as are there and have room; how many.
   uint32_t TakeCookies(std::span<uint32_t> cookies) {
-    return finished_first_ == kNone ? 0 : TakeAny(cookies);
+    if (finished_first_ == kNone) return 0;
+    const uint32_t run = entries_[finished_first_].packet.run;
+    if (run == 0 || run != cookies.size() ||
+        run > cookie_mask_ + 1 - (cookies_begin_ & cookie_mask_))
+      return TakeAny(cookies);
+    // All of one run.
+    std::memcpy(cookies.data(), &cookies_[cookies_begin_ & cookie_mask_], cookies.size_bytes());
+    cookies_begin_ += run;
+    count_ -= run - 1;  // GiveBack takes off the last one
+    const uint32_t id = finished_first_;
+    entries_[id].packet.run = 0;
+    finished_first_ = entries_[id].next;
+    if (finished_first_ == kNone) finished_last_ = kNone;
+    GiveBack(id);
+    return run;
   }
   // Finish and TakeCookies at once, if no other is finished; of no run.
   uint32_t FinishNow(uint32_t id) {

@@ -126,7 +126,7 @@ class Emitter : public Assembly {
   bool has_pairs_ = false;    // pshufb, pinsrq
   bool can_rotate_ = false;   // rorx
   // AVX2: then all of it is encoded so, since upper halves that are in use would make each of the
-  // older instructions wait for them (Intel, Optimization Reference Manual, 15.3).
+  // older instructions wait for them.
   bool has_avx_ = false;
   bool has_upper_halves_ = false;  // of this function
   Reg block_;
