@@ -46,6 +46,13 @@ void* operator new(size_t bytes) { return Take(bytes, alignof(std::max_align_t))
 void* operator new(size_t bytes, std::align_val_t alignment) {
   return Take(bytes, static_cast<size_t>(alignment));
 }
+// A sanitizer has its own of these too, and wants what it gave itself.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return Take(bytes, alignof(std::max_align_t));
+}
+void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return Take(bytes, static_cast<size_t>(alignment));
+}
 void operator delete(void* memory) noexcept { Give(memory); }
 void operator delete(void* memory, size_t) noexcept { Give(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { Give(memory); }
