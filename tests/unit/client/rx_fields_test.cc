@@ -20,7 +20,6 @@ namespace qsplit::internal {
 namespace {
 
 using dataplane::RxFields;
-using dataplane::RxMetadata;
 using dataplane::testing::AllRxCases;
 using dataplane::testing::Random;
 using dataplane::testing::Region;

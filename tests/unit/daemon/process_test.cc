@@ -62,6 +62,7 @@ class ProcessTest : public ::testing::Test {
     const std::string out = folder_ + "/" + output;
     arguments.insert(arguments.begin(), QSPLIT_BIN_DIR "/qsplitd");
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     const pid_t pid = fork();
