@@ -21,6 +21,7 @@
 #include "daemon/linux/netdev_settings.h"
 #include "tests/netns/af_xdp/veth_fixture.h"
 #include "tests/support/fake_ethtool_nic.h"
+#include "tests/support/udp_rule.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -104,17 +105,7 @@ class AfXdpDeviceTest : public test::VethFixture {
 };
 
 device::FlowRule UdpTo(uint32_t location, uint32_t queue) {
-  device::FlowRule rule{.location = location};
-  rule.match.type = device::FlowType::kUdp4;
-  rule.match.value.ip_version = 4;
-  rule.match.mask.ip_version = 0xff;
-  rule.match.value.l4_protocol = 17;
-  rule.match.mask.l4_protocol = 0xff;
-  rule.match.value.has_ports = rule.match.mask.has_ports = 1;
-  rule.match.value.dst_port = static_cast<uint16_t>(4242 + location);
-  rule.match.mask.dst_port = 0xffff;
-  rule.action.queue = queue;
-  return rule;
+  return qsplit::testing::UdpPortRule(location, static_cast<uint16_t>(4242 + location), queue);
 }
 
 TEST_F(AfXdpDeviceTest, SaysWhatItIs) {

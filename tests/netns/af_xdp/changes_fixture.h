@@ -13,6 +13,7 @@
 #include "daemon/linux/netns.h"
 #include "tests/netns/af_xdp/veth_fixture.h"
 #include "tests/support/fake_ethtool_nic.h"
+#include "tests/support/udp_rule.h"
 
 namespace qsplit::af_xdp {
 
@@ -74,21 +75,7 @@ class ChangesFixture : public test::VethFixture {
   std::unique_ptr<NicSteering> steering_;
 };
 
-inline device::FlowRule UdpTo(uint32_t location, uint16_t port, uint32_t queue) {
-  device::FlowRule rule;
-  rule.location = location;
-  rule.match.type = device::FlowType::kUdp4;
-  rule.match.value.ip_version = 4;
-  rule.match.mask.ip_version = 0xff;
-  rule.match.value.l4_protocol = 17;
-  rule.match.mask.l4_protocol = 0xff;
-  rule.match.value.has_ports = 1;
-  rule.match.mask.has_ports = 1;
-  rule.match.value.dst_port = port;
-  rule.match.mask.dst_port = 0xffff;
-  rule.action.queue = queue;
-  return rule;
-}
+using qsplit::testing::UdpPortRule;
 
 }  // namespace qsplit::af_xdp
 

@@ -53,7 +53,7 @@ TEST_F(NetdevChangesTest, AnotherNetdevOfTheSameNameIsLeftAloneAtTheEndToo) {
 TEST_F(NetdevChangesTest, ANicThatIsAnotherNowKeepsItsTableAndItsRules) {
   OpenNic();
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
-  ASSERT_TRUE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
   const std::vector<uint32_t> now = nic_.rss_table();
   MakeAnotherNetdevOfTheName();
   EXPECT_FALSE(steering_->Return(std::vector<uint32_t>{3}).ok());
@@ -113,13 +113,13 @@ TEST_F(NetdevChangesTest, RulesStandBetweenThoseOfAnAdministrator) {
   nic_.PutRule(theirs);
   OpenNic();
   EXPECT_EQ(steering_->rule_capacity(), 15u);
-  ASSERT_TRUE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
   ASSERT_TRUE(nic_.rules().contains(1)) << "the first place that is free";
   EXPECT_EQ(nic_.rules().at(1).ring_cookie, 3u);
   ASSERT_TRUE(steering_->RemoveRule(0).ok());
   EXPECT_THAT(nic_.rules(), SizeIs(1));
   EXPECT_EQ(steering_->RemoveRule(0).code(), absl::StatusCode::kNotFound);
-  ASSERT_TRUE(steering_->AddRule(UdpTo(1, 4243, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(1, 4243, 3)).ok());
   steering_.reset();
   changes_.reset();
   EXPECT_THAT(nic_.rules(), SizeIs(1)) << "the end takes those that are left";
@@ -132,7 +132,7 @@ TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
   const size_t records = journal_->Records().size();
   nic_.FailNext(ETHTOOL_SRXCLSRLINS, ENOSPC);
-  EXPECT_FALSE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
+  EXPECT_FALSE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
   EXPECT_THAT(journal_->Records(), SizeIs(records));
 }
 

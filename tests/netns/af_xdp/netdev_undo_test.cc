@@ -109,7 +109,7 @@ TEST_F(NetdevUndoTest, OfTwoFormerStatesTheOlderIsTrue) {
 TEST_F(NetdevUndoTest, ARuleWithoutAFormerStateIsUndone) {
   OpenNic();
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
-  ASSERT_TRUE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
   ASSERT_TRUE(journal_->Done(journal_->Records("netdev").front().id).ok());
   Crash();
   EXPECT_THAT(UndoLeftovers(*journal_, [this] { return nic_.Wire(); }), IsEmpty());
@@ -163,8 +163,8 @@ TEST_F(NetdevUndoTest, TableAndRulesComeBackAfterACrash) {
   OpenNic();
   const std::vector<uint32_t> before = nic_.rss_table();
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
-  ASSERT_TRUE(steering_->AddRule(UdpTo(0, 4242, 3)).ok());
-  ASSERT_TRUE(steering_->AddRule(UdpTo(5, 4243, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(5, 4243, 3)).ok());
   Crash();
   ethtool_rx_flow_spec theirs{};
   theirs.flow_type = TCP_V4_FLOW;

@@ -11,6 +11,7 @@
 
 #include "tests/netns/af_xdp/steering_world.h"
 #include "tests/support/frames.h"
+#include "tests/support/udp_rule.h"
 
 namespace qsplit::af_xdp {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 using qsplit::testing::Bytes;
 using qsplit::testing::FrameSpec;
 using qsplit::testing::MakeFrame;
+using qsplit::testing::UdpPortRule;
 
 constexpr qsplit::testing::Mac kX0 = {0x02, 0, 0, 0, 0, 1};
 constexpr qsplit::testing::Mac kWire = {0x02, 0, 0, 0, 0, 2};
@@ -109,21 +111,6 @@ class XdpSocket {
   xsk_ring_prod tx_{};
 };
 
-device::FlowRule UdpRule(uint32_t location, uint16_t port, uint32_t action) {
-  device::FlowRule rule;
-  rule.location = location;
-  rule.match.type = device::FlowType::kUdp4;
-  rule.match.value.ip_version = 4;
-  rule.match.mask.ip_version = 0xff;
-  rule.match.value.l4_protocol = 17;
-  rule.match.mask.l4_protocol = 0xff;
-  rule.match.value.dst_port = port;
-  rule.match.mask.dst_port = 0xffff;
-  rule.match.value.has_ports = rule.match.mask.has_ports = 1;
-  rule.action.queue = action;
-  return rule;
-}
-
 Bytes UdpFrame(uint16_t port) {
   FrameSpec spec;
   spec.dst = kX0;
@@ -149,7 +136,7 @@ class SteeringTraffic : public SteeringWorld {
 };
 
 TEST_F(SteeringTraffic, WhatNoRuleTakesReachesTheKernel) {
-  ASSERT_TRUE(program_->AddRule(UdpRule(0, 4242, device::FlowAction::kDrop)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(0, 4242, device::FlowAction::kDrop)).ok());
   Shell(
       "ip netns add wire && ip link set wire netns wire && "
       "ip -n wire address add 10.9.0.2/24 dev wire && ip -n wire link set wire up && "
@@ -160,9 +147,9 @@ TEST_F(SteeringTraffic, WhatNoRuleTakesReachesTheKernel) {
 }
 
 TEST_F(SteeringTraffic, EachVerdictDoesWhatItSays) {
-  ASSERT_TRUE(program_->AddRule(UdpRule(0, 1, device::FlowAction::kDrop)).ok());
-  ASSERT_TRUE(program_->AddRule(UdpRule(1, 2, device::FlowAction::kPass)).ok());
-  ASSERT_TRUE(program_->AddRule(UdpRule(2, 3, device::FlowAction::kReflect)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(0, 1, device::FlowAction::kDrop)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(1, 2, device::FlowAction::kPass)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(2, 3, device::FlowAction::kReflect)).ok());
   wire_->Send(UdpFrame(1));
   wire_->Send(UdpFrame(2));
   EXPECT_EQ(stack_->Receive(), UdpFrame(2)) << "the first was dropped, the second came";
@@ -182,7 +169,7 @@ TEST_F(SteeringTraffic, EachVerdictDoesWhatItSays) {
 
 // What is left of a tag is the frame's own: nothing here strips it.
 TEST_F(SteeringTraffic, TagsAreMatchedAndStay) {
-  device::FlowRule rule = UdpRule(0, 4242, device::FlowAction::kDrop);
+  device::FlowRule rule = UdpPortRule(0, 4242, device::FlowAction::kDrop);
   rule.match.value.vlan_tci = 7;
   rule.match.mask.vlan_tci = 0x0fff;
   rule.match.value.has_vlan = rule.match.mask.has_vlan = 1;
@@ -206,7 +193,7 @@ TEST_F(SteeringTraffic, GenericModeMatchesAlike) {
   auto program = Load("lo");
   ASSERT_NE(program, nullptr);
   ASSERT_EQ(program->State().mode, XdpMode::kGeneric);
-  ASSERT_TRUE(program->AddRule(UdpRule(0, 4242, device::FlowAction::kDrop)).ok());
+  ASSERT_TRUE(program->AddRule(UdpPortRule(0, 4242, device::FlowAction::kDrop)).ok());
   const auto arrives = [](uint16_t port) {
     const linux_sys::OwnedFd receiver(::socket(AF_INET, SOCK_DGRAM, 0));
     const linux_sys::OwnedFd sender(::socket(AF_INET, SOCK_DGRAM, 0));
@@ -231,7 +218,7 @@ TEST_F(SteeringTraffic, ASocketGetsWhatItsRuleTakesAndTheKernelTheRest) {
   XdpSocket socket(kArrival);
   ASSERT_TRUE(program_->SetSocket(kArrival, socket.fd()).ok());
   EXPECT_EQ(program_->LookForSocket(kArrival).value(), SocketEntry::kOfThisQueue);
-  ASSERT_TRUE(program_->AddRule(UdpRule(0, 4242, kArrival)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(0, 4242, kArrival)).ok());
   wire_->Send(UdpFrame(4242));
   wire_->Send(UdpFrame(4243));
   EXPECT_EQ(socket.Receive(), UdpFrame(4242));
@@ -240,7 +227,7 @@ TEST_F(SteeringTraffic, ASocketGetsWhatItsRuleTakesAndTheKernelTheRest) {
 
   // A rule for another queue of the same lease delivers here too; for another lease's it does not.
   const uint32_t other = 5;
-  ASSERT_TRUE(program_->AddRule(UdpRule(1, 4244, other)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(1, 4244, other)).ok());
   ASSERT_TRUE(program_->SetQueueOwner(kArrival, 76).ok());
   ASSERT_TRUE(program_->SetQueueOwner(other, 76).ok());
   wire_->Send(UdpFrame(4244));
@@ -254,7 +241,7 @@ TEST_F(SteeringTraffic, ASocketGetsWhatItsRuleTakesAndTheKernelTheRest) {
 }
 
 TEST_F(SteeringTraffic, AClosedSocketsPacketsReachTheKernel) {
-  ASSERT_TRUE(program_->AddRule(UdpRule(0, 4242, kArrival)).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(0, 4242, kArrival)).ok());
   {
     XdpSocket socket(kArrival);
     ASSERT_TRUE(program_->SetSocket(kArrival, socket.fd()).ok());
