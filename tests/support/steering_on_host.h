@@ -5,11 +5,13 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
 
+#include "daemon/backend/af_xdp/bpf/steering_constants.h"
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
 #include "daemon/backend/af_xdp/bpf/steering_plain.h"
 #include "daemon/backend/af_xdp/bpf/steering_search.h"
@@ -48,13 +50,19 @@ inline device::FlowKey KeyOnHost(const SteeringPlain& plain) {
   return std::bit_cast<device::FlowKey>(words);
 }
 
-// Empty: the table has too many rules for plain packets.
-inline std::optional<uint32_t> SearchPlainOnHost(const SteeringTable& table,
-                                                 const SteeringPlain& plain) {
-  __u32 location = 0;
-  __u32 action = 0;
-  if (SearchPlain(&table, &plain, &location, &action) == 0) return std::nullopt;
-  return location;
+// The location of the rule among constants that takes the packet; STEERING_NONE: none does.
+inline uint32_t ConstantOnHost(const SteeringConstants& constants, const SteeringPlain& plain) {
+  const auto location = [](const SteeringConstantRule& rule) {
+    return static_cast<uint32_t>((rule.counter - offsetof(SteeringCounts, rules)) /
+                                 sizeof(SteeringCount));
+  };
+  if (constants.catch_all != 0) return location(constants.rules[0]);
+#define QSPLIT_TRY(rule)                                   \
+  if (constants.rules_used <= (rule)) return STEERING_NONE; \
+  if (STEERING_TAKES(&constants, &plain, rule)) return location(constants.rules[rule]);
+  STEERING_EACH_CONSTANT_RULE(QSPLIT_TRY)
+#undef QSPLIT_TRY
+  return STEERING_NONE;
 }
 
 // The location of the rule that takes the key; STEERING_NONE: none does.

@@ -226,6 +226,15 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
   }
   device::DeviceCounters now = past_;
   for (const auto& [id, lease] : leases_) lease->AddCounters(&now);
+  for (uint32_t queue = 0; queue < now.rx.size(); ++queue) {
+    const SteeringCount count = program_->ReadQueue(queue);
+    uint64_t& packets = now.rx[queue].packets;
+    packets += count.packets;
+    now.rx[queue].bytes = count.bytes;
+    // Read one after the other, of which what is lost may be the newer.
+    const uint64_t before = counters_.rx[queue].packets;
+    if (static_cast<int64_t>(packets - before) < 0) packets = before;
+  }
   const SteeringReasons reasons = program_->ReadReasons();
   now.drops_rule = reasons.dropped_by_rule.packets;
   now.drops_malformed = reasons.dropped_malformed.packets;
@@ -249,6 +258,13 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
   const std::lock_guard state_lock(state_mutex_);
   counters_ = now;
   return now;
+}
+
+void AfXdpDevice::FollowRings() {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return;  // the next look is soon enough
+  device::DeviceCounters unused = past_;
+  for (const auto& [id, lease] : leases_) lease->AddCounters(&unused);
 }
 
 absl::Status AfXdpDevice::Inject(const device::Injection&) {

@@ -86,6 +86,8 @@ class AfXdpDevice : public device::Device {
   // Looks whether somebody has taken the XDP program off the netdev, of which no news come: State
   // says so from then on, and no lease can be had either.
   bool CheckDetached();
+  // Counts what rings have carried; at least once in a minute, for their indices come round.
+  void FollowRings();
 
   const device::DeviceInfo& info() const override { return info_; }
   device::DeviceState State() const override;

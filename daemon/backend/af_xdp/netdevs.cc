@@ -86,6 +86,7 @@ void Netdevs::Watch(OnFound on_found, OnLost on_lost) {
 
 void Netdevs::Look(Place& place, const OnFound& on_found, const OnLost& on_lost) {
   if (const std::shared_ptr<AfXdpDevice> device = place.device.lock(); device != nullptr) {
+    device->FollowRings();
     if (!device->gone() && !device->CheckDetached()) return;
     // As long as it has leases or rules, the broker keeps it.
     if (device->gone()) on_lost(place.plan.name);

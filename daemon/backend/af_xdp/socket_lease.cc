@@ -343,14 +343,14 @@ void SocketLease::AddCounters(device::DeviceCounters* counters) {
     const linux_sys::XskStatistics statistics = one.socket.Statistics();
     if (one.receives && one.queue < counters->rx.size()) {
       device::QueueCounters& rx = counters->rx[one.queue];
-      const uint64_t received = one.rx->Total();
-      rx.packets += received;
-      rx.completions += received;
+      rx.packets -= statistics.rx_ring_full + statistics.rx_dropped;
+      rx.completions += one.rx->Total();
       rx.descriptors += one.fill->Total();
-      rx.drops_no_descriptor += statistics.rx_ring_full;
-      // With zero copy that counts how often the driver looked for buffers in vain, not packets.
-      if (!one.socket.facts().zero_copy) rx.drops_no_descriptor += statistics.rx_fill_ring_empty;
-      rx.drops_too_long += statistics.rx_dropped;
+      // With zero copy it is how often the driver looked for buffers in vain. Else each is a packet,
+      // which the kernel counts as dropped, too.
+      const uint64_t starved = one.socket.facts().zero_copy ? 0 : statistics.rx_fill_ring_empty;
+      rx.drops_no_descriptor += statistics.rx_ring_full + starved;
+      rx.drops_too_long += statistics.rx_dropped - std::min(statistics.rx_dropped, starved);
       rx.faults += statistics.rx_invalid_descs;
     }
     if (one.transmits && one.queue < counters->tx.size()) {

@@ -99,8 +99,10 @@ class SocketLease {
   // As Device::ReadRing.
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const;
 
-  // Adds what the lease's queues have counted; packets that were received are the program's to
-  // count.
+  // Adds what the lease's queues have counted. Of packets received it takes off those that were for
+  // a socket and found no place: what was for it, the XDP program counts. Indices of rings, of which
+  // descriptors and what is sent are counted, can be forged by the holder, and are to be looked at
+  // before they have come round (2^32).
   void AddCounters(device::DeviceCounters* counters);
 
  private:

@@ -4,16 +4,22 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/xdp_constants.h"
 #include "daemon/backend/af_xdp/xdp_table.h"
 #include "daemon/linux/netns.h"
 #include "daemon/linux/random.h"
 
 namespace qsplit::af_xdp {
 namespace {
+
+// So long rules are the same before a program is made for them: whoever installs several has them
+// all in one then, and loading takes less of a processor than a tenth.
+constexpr auto kQuiet = std::chrono::milliseconds(50);
 
 uint64_t RandomNumber() {
   std::array<uint8_t, 8> bytes{};
@@ -31,7 +37,17 @@ SteeringProgram::SteeringProgram(uint32_t rx_queues, XdpLoaded loaded, XdpLink l
     : rx_queues_(rx_queues),
       loaded_(std::move(loaded)),
       link_(std::move(link)),
-      before_(kCapacity) {}
+      before_(kCapacity),
+      maker_([this] { MakePrograms(); }) {}
+
+SteeringProgram::~SteeringProgram() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  maker_.join();
+}
 
 absl::StatusOr<std::unique_ptr<SteeringProgram>> SteeringProgram::Load(
     const SteeringOptions& options) {
@@ -91,9 +107,55 @@ absl::Status SteeringProgram::Publish(const Rules& rules) {
   Overwrite(*scratch_, next, &memory.tables[next & 1]);
   // Pairs with the program's LoadsInOrder behind its first look at the generation.
   std::atomic_ref(memory.generation).store(next, std::memory_order_release);
-  std::atomic_ref(memory.catch_all).store(CatchAllOf(list), std::memory_order_release);
   generation_ = next;
+  changed_.notify_all();
   return absl::OkStatus();
+}
+
+void SteeringProgram::MakePrograms() {
+  Lock lock(mutex_);
+  while (!stop_) {
+    if (tried_ == generation_) {
+      changed_.wait(lock);
+      continue;
+    }
+    const uint64_t generation = generation_;
+    changed_.wait_for(lock, kQuiet,
+                      [&] { return stop_ || hurry_ || generation_ != generation; });
+    if (!stop_ && generation_ == generation) MakeFor(generation, lock);
+  }
+}
+
+void SteeringProgram::MakeFor(uint64_t generation, Lock& lock) {
+  std::vector<device::FlowRule> rules;
+  for (const auto& [location, rule] : rules_) rules.push_back(rule);
+  lock.unlock();
+  absl::Status status;
+  linux_sys::OwnedFd program;
+  if (const auto constants = ConstantsOf(rules, generation)) {
+    absl::StatusOr<linux_sys::OwnedFd> loaded = loaded_.LoadWith(*constants);
+    status = loaded.status();
+    if (status.ok()) status = link_.Replace(loaded->get());
+    if (status.ok()) program = *std::move(loaded);
+  }
+  lock.lock();
+  // Otherwise the one that runs goes on: for rules that are not its own it is the general one.
+  if (program.valid()) {
+    made_program_ = std::move(program);
+    constants_ = generation;
+  }
+  tried_ = generation;
+  made_ = std::move(status);
+  changed_.notify_all();
+}
+
+absl::Status SteeringProgram::MakeNow() {
+  Lock lock(mutex_);
+  hurry_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return stop_ || tried_ == generation_; });
+  hurry_ = false;
+  return made_;
 }
 
 absl::Status SteeringProgram::AddRule(const device::FlowRule& rule) {
@@ -151,6 +213,12 @@ std::vector<device::RuleCounters> SteeringProgram::ReadRuleCounters() const {
 SteeringReasons SteeringProgram::ReadReasons() const {
   const auto counts = loaded_.Counts();
   const auto read = [&counts](SteeringReason reason) { return counts->reasons[reason]; };
+  SteeringCount redirected{};
+  for (uint32_t queue = 0; queue < rx_queues_; ++queue) {
+    const SteeringCount count = loaded_.CountOf(queue);
+    redirected.packets += count.packets;
+    redirected.bytes += count.bytes;
+  }
   return {
       .passed_no_rule = read(kSteeringPassedNoRule),
       .passed_by_rule = read(kSteeringPassedByRule),
@@ -159,7 +227,7 @@ SteeringReasons SteeringProgram::ReadReasons() const {
       .passed_in_change = read(kSteeringPassedInChange),
       .dropped_by_rule = read(kSteeringDroppedByRule),
       .dropped_malformed = read(kSteeringDroppedMalformed),
-      .redirected = read(kSteeringRedirected),
+      .redirected = redirected,
       .sent_back = read(kSteeringSentBack),
   };
 }
@@ -192,7 +260,15 @@ std::vector<uint32_t> SteeringProgram::LocationsTo(uint32_t queue) const {
 }
 
 SteeringState SteeringProgram::State() const {
-  return {link_.Attached(), link_.mode(), link_.native_failure(), loaded_.program_id(), link_.id()};
+  const std::lock_guard lock(mutex_);
+  const uint32_t program = link_.ProgramId();
+  return {.attached = program != 0,
+          .mode = link_.mode(),
+          .native_failure = link_.native_failure(),
+          .program_id = program,
+          .link_id = link_.id(),
+          .by_constants = constants_ == generation_,
+          .made = made_};
 }
 
 absl::StatusOr<SocketEntry> SteeringProgram::LookForSocket(uint32_t queue) const {

@@ -10,6 +10,10 @@
 // for queue 3 delivers a packet that came in on queue 5 to the socket of queue 5 if one lease
 // holds both, and lets it pass to the kernel otherwise.
 //
+// When few rules have been the same for a while, a thread of this object makes a program in which
+// they are constants, and puts it in place of the one that runs (bpf/steering_constants.h): it steers
+// as the general one does, and costs a packet as much as one that is written for these rules.
+//
 // Everything ends with this object, and with the process: the program is on the netdev by a
 // bpf_link, and nothing is pinned. What it cannot see: a VLAN tag that the NIC has stripped (turn
 // rx-vlan-offload off), and a packet that the socket's ring has no room for, which the kernel
@@ -19,6 +23,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_STEERING_PROGRAM_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_STEERING_PROGRAM_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,6 +31,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -53,7 +59,7 @@ struct SteeringReasons {
   SteeringCount passed_in_change;  // the rules changed under each of several attempts to match
   SteeringCount dropped_by_rule;
   SteeringCount dropped_malformed;  // shorter than an Ethernet header
-  SteeringCount redirected;         // to a socket, which may still have had no room
+  SteeringCount redirected;         // to sockets, which may still have had no room
   SteeringCount sent_back;
 };
 
@@ -62,8 +68,10 @@ struct SteeringState {
   bool attached = false;
   XdpMode mode = XdpMode::kNative;
   std::string native_failure;  // empty: it is native
-  uint32_t program_id = 0;
+  uint32_t program_id = 0;  // of the one that runs
   uint32_t link_id = 0;
+  bool by_constants = false;  // the program that runs was made for the rules that hold
+  absl::Status made;          // why none could be made for them
 };
 enum class SocketEntry : uint8_t { kNone, kOfThisQueue, kOfAnotherQueue };
 
@@ -76,6 +84,7 @@ class SteeringProgram {
   // FAILED_PRECONDITION: another XDP program is there; it stays. PERMISSION_DENIED: needs CAP_BPF,
   // CAP_PERFMON and CAP_NET_ADMIN. UNIMPLEMENTED: the kernel is too old.
   static absl::StatusOr<std::unique_ptr<SteeringProgram>> Load(const SteeringOptions& options);
+  ~SteeringProgram();
 
   // As device::Device has them. Counters of the rule begin at 0; a packet that meets the former
   // rule of that location at this very moment may be counted for this one.
@@ -86,6 +95,8 @@ class SteeringProgram {
   absl::Status SetRules(std::span<const device::FlowRule> rules);
   std::vector<device::RuleCounters> ReadRuleCounters() const;
   SteeringReasons ReadReasons() const;
+  // What went to the queue's socket since Load, whoever had it.
+  SteeringCount ReadQueue(uint32_t queue) const { return loaded_.CountOf(queue); }
   // Of the rules that bring packets to the queue.
   std::vector<uint32_t> LocationsTo(uint32_t queue) const;
 
@@ -98,15 +109,22 @@ class SteeringProgram {
   absl::Status SetQueueOwner(uint32_t queue, device::LeaseId lease);
 
   SteeringState State() const;
+  // Waits until the program that is to run for the present rules runs, without waiting for them to
+  // stay the same. As State().made.
+  absl::Status MakeNow();
   absl::StatusOr<SocketEntry> LookForSocket(uint32_t queue) const;
 
  private:
   using Rules = std::map<uint32_t, device::FlowRule>;
+  using Lock = std::unique_lock<std::mutex>;
 
   SteeringProgram(uint32_t rx_queues, XdpLoaded loaded, XdpLink link);
   absl::Status CheckQueue(uint32_t queue) const;
   absl::Status CheckRule(const device::FlowRule& rule) const;
   absl::Status Publish(const Rules& rules);
+  // Of the thread.
+  void MakePrograms();
+  void MakeFor(uint64_t generation, Lock& lock);
 
   const uint32_t rx_queues_;
   const std::unique_ptr<SteeringTable> scratch_ = std::make_unique<SteeringTable>();
@@ -114,8 +132,17 @@ class SteeringProgram {
   XdpLoaded loaded_;
   XdpLink link_;
   uint64_t generation_ = 1;
-  Rules rules_;
+  Rules rules_;  // of that generation
   std::vector<SteeringCount> before_;  // by location: what was counted before the rule was there
+
+  std::condition_variable changed_;  // of what follows, or generation_
+  bool stop_ = false;
+  bool hurry_ = false;
+  uint64_t tried_ = 0;     // the generation that a program was last looked for
+  uint64_t constants_ = 0;  // that of the program that runs; 0: the general one
+  absl::Status made_;      // of tried_
+  linux_sys::OwnedFd made_program_;
+  std::thread maker_;
 };
 
 }  // namespace qsplit::af_xdp

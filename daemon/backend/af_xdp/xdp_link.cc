@@ -146,9 +146,14 @@ absl::StatusOr<XdpLink> XdpLink::Attach(int program_fd, uint32_t interface, std:
   return linux_sys::ErrnoStatus(error, "attach the XDP program to", netdev);
 }
 
-bool XdpLink::Attached() const {
+uint32_t XdpLink::ProgramId() const {
   const auto info = LinkInfo(fd_.get());
-  return info && info->xdp.ifindex != 0;
+  return info && info->xdp.ifindex != 0 ? info->prog_id : 0;
+}
+
+absl::Status XdpLink::Replace(int program_fd) {
+  if (bpf_link_update(fd_.get(), program_fd, nullptr) == 0) return absl::OkStatus();
+  return linux_sys::ErrnoStatus(errno, "replace the XDP program by one made for its rules");
 }
 
 }  // namespace qsplit::af_xdp

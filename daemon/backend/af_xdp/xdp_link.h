@@ -38,10 +38,13 @@ class XdpLink {
   // Why not native, in a sentence; empty: it is.
   const std::string& native_failure() const { return native_failure_; }
   uint32_t id() const { return id_; }
-
-  // Whether the kernel still runs it on a netdev: it lets go when the netdev is removed, or when
+  // Of the program that runs; 0: none does, for the kernel lets go when the netdev is removed, or when
   // somebody detaches the link by force.
-  bool Attached() const;
+  uint32_t ProgramId() const;
+
+  // Another program in place of the one that runs, between two packets. Waits for the kernel's lock
+  // of all netdevs.
+  absl::Status Replace(int program_fd);
 
  private:
   XdpLink(linux_sys::OwnedFd fd, XdpMode mode, std::string native_failure);

@@ -2,13 +2,18 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,9 +70,64 @@ absl::Status LoadError(int error, const std::string& words) {
       "): ", std::strerror(error), words.empty() ? "" : "; ", words));
 }
 
+constexpr char kProgram[] = "qsplit_steering";
+constexpr const char* kMaps[] = {"qs_counts", "qs_queues", "qs_sockets", ".bss"};
+
+// Writes the constants where the program loads a mark (STEERING_CONSTANT).
+std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
+                                    const SteeringConstants& constants) {
+  constexpr size_t kWords = sizeof constants / sizeof(__u64);
+  const auto words = std::bit_cast<std::array<__u64, kWords>>(constants);
+  std::vector<bpf_insn> out(code.begin(), code.end());
+  for (size_t i = 0; i + 1 < out.size(); ++i) {
+    bpf_insn& low = out[i];
+    bpf_insn& high = out[i + 1];
+    if (low.code != (BPF_LD | BPF_IMM | BPF_DW)) continue;
+    const auto index = static_cast<uint32_t>(low.imm);
+    if (low.src_reg == 0 && static_cast<uint32_t>(high.imm) == STEERING_CONSTANT_MARK &&
+        index < kWords) {
+      low.imm = static_cast<__s32>(words[index]);
+      high.imm = static_cast<__s32>(words[index] >> 32);
+    }
+    ++i;
+  }
+  return out;
+}
+
+// Of one value for each CPU.
+template <typename Value>
+std::vector<Value> OfEachCpu(int map_fd, uint32_t key) {
+  static const int cpus = libbpf_num_possible_cpus();
+  std::vector<Value> each(static_cast<size_t>(std::max(cpus, 0)));
+  if (each.empty() || bpf_map_lookup_elem(map_fd, &key, each.data()) != 0) return {};
+  return each;
+}
+
+void Add(const SteeringCount& from, SteeringCount& to) {
+  to.packets += from.packets;
+  to.bytes += from.bytes;
+}
+
 }  // namespace
 
 void XdpLoaded::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+XdpLoaded::Object XdpLoaded::Open(const SteeringConstants& constants) {
+  const auto bytes = SteeringObject();
+  bpf_object_open_opts options{};
+  options.sz = sizeof options;
+  options.object_name = "qsplit";
+  Object object(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
+  if (!object) return nullptr;
+  bpf_program* const program = bpf_object__find_program_by_name(object.get(), kProgram);
+  std::vector<bpf_insn> code = WithConstants(
+      {bpf_program__insns(program), bpf_program__insn_cnt(program)}, constants);
+  if (const int error = bpf_program__set_insns(program, code.data(), code.size()); error != 0) {
+    errno = -error;
+    return nullptr;
+  }
+  return object;
+}
 
 absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   if (queues == 0 || queues > kSteeringQueues) {
@@ -75,17 +135,15 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
         queues, " receive queues; the XDP program serves 1 to ", int{kSteeringQueues}));
   }
   const Listening listening;
-  const auto bytes = SteeringObject();
-  bpf_object_open_opts options{};
-  options.sz = sizeof options;
-  options.object_name = "qsplit";
   XdpLoaded loaded;
-  loaded.object_.reset(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
+  loaded.object_ = Open({});
   if (!loaded.object_) return LoadError(errno, listening.text());
   bpf_object* const object = loaded.object_.get();
-  bpf_map* const sockets = bpf_object__find_map_by_name(object, "qs_sockets");
-  if (sockets == nullptr || bpf_map__set_max_entries(sockets, queues) != 0) {
-    return absl::InternalError("the XDP program has no map of sockets");
+  for (const char* name : {"qs_sockets", "qs_queues"}) {
+    bpf_map* const map = bpf_object__find_map_by_name(object, name);
+    if (map == nullptr || bpf_map__set_max_entries(map, queues) != 0) {
+      return absl::InternalError(absl::StrCat("the XDP program has no map ", name));
+    }
   }
   if (const int error = bpf_object__load(object); error != 0) {
     return LoadError(-error, listening.text());
@@ -93,10 +151,11 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   const auto program = [object](const char* name) {
     return bpf_program__fd(bpf_object__find_program_by_name(object, name));
   };
-  loaded.program_fd_ = program("qsplit_steering");
+  loaded.program_fd_ = program(kProgram);
   loaded.probe_fd_ = program("qsplit_probe");
-  loaded.sockets_fd_ = bpf_map__fd(sockets);
+  loaded.sockets_fd_ = bpf_object__find_map_fd_by_name(object, "qs_sockets");
   loaded.counts_fd_ = bpf_object__find_map_fd_by_name(object, "qs_counts");
+  loaded.queues_fd_ = bpf_object__find_map_fd_by_name(object, "qs_queues");
   bpf_prog_info info{};
   __u32 info_bytes = sizeof info;
   if (bpf_obj_get_info_by_fd(loaded.program_fd_, &info, &info_bytes) != 0) {
@@ -111,22 +170,45 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   return loaded;
 }
 
-std::unique_ptr<const SteeringCounts> XdpLoaded::Counts() const {
-  static const int cpus = libbpf_num_possible_cpus();
-  auto sum = std::make_unique<SteeringCounts>();
-  std::vector<SteeringCounts> each(static_cast<size_t>(cpus > 0 ? cpus : 1));
-  const uint32_t only = 0;
-  if (cpus <= 0 || bpf_map_lookup_elem(counts_fd_, &only, each.data()) != 0) return sum;
-  const auto add = [](const auto& from, auto& to) {
-    for (size_t i = 0; i < std::size(to); ++i) {
-      to[i].packets += from[i].packets;
-      to[i].bytes += from[i].bytes;
+absl::StatusOr<linux_sys::OwnedFd> XdpLoaded::LoadWith(const SteeringConstants& constants) const {
+  const Listening listening;
+  const Object copy = Open(constants);
+  if (!copy) return LoadError(errno, listening.text());
+  for (const char* name : kMaps) {
+    bpf_map* const map = bpf_object__find_map_by_name(copy.get(), name);
+    const int shared = bpf_object__find_map_fd_by_name(object_.get(), name);
+    if (const int error = bpf_map__reuse_fd(map, shared); error != 0) {
+      return linux_sys::ErrnoStatus(-error, "share the XDP program's map", name);
     }
+  }
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, copy.get()) {
+    bpf_program__set_autoload(program, bpf_program__name(program) == std::string_view(kProgram));
+  }
+  if (const int error = bpf_object__load(copy.get()); error != 0) {
+    return LoadError(-error, listening.text());
+  }
+  program = bpf_object__find_program_by_name(copy.get(), kProgram);
+  linux_sys::OwnedFd fd(::fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) return linux_sys::ErrnoStatus(errno, "keep the XDP program");
+  return fd;
+}
+
+std::unique_ptr<const SteeringCounts> XdpLoaded::Counts() const {
+  auto sum = std::make_unique<SteeringCounts>();
+  const auto add = [](const auto& from, auto& to) {
+    for (size_t i = 0; i < std::size(to); ++i) Add(from[i], to[i]);
   };
-  for (const SteeringCounts& one : each) {
+  for (const SteeringCounts& one : OfEachCpu<SteeringCounts>(counts_fd_, 0)) {
     add(one.reasons, sum->reasons);
     add(one.rules, sum->rules);
   }
+  return sum;
+}
+
+SteeringCount XdpLoaded::CountOf(uint32_t queue) const {
+  SteeringCount sum{};
+  for (const SteeringCount& one : OfEachCpu<SteeringCount>(queues_fd_, queue)) Add(one, sum);
   return sum;
 }
 

@@ -12,8 +12,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/backend/af_xdp/bpf/steering_constants.h"
 #include "daemon/backend/af_xdp/bpf/steering_memory.h"
 #include "daemon/linux/mapping.h"
+#include "daemon/linux/owned_fd.h"
 
 struct bpf_object;
 
@@ -27,11 +29,16 @@ class XdpLoaded {
   static absl::StatusOr<XdpLoaded> Load(uint32_t queues);
 
   int program_fd() const { return program_fd_; }
+  // Another copy of the program, on the same maps, in which rules are constants. Takes some
+  // milliseconds. UNIMPLEMENTED as Load.
+  absl::StatusOr<linux_sys::OwnedFd> LoadWith(const SteeringConstants& constants) const;
   uint32_t program_id() const { return program_id_; }
   SteeringMemory& memory() const { return *reinterpret_cast<SteeringMemory*>(memory_.data()); }
 
   // Sums over all CPUs; 0 where the kernel does not tell.
   std::unique_ptr<const SteeringCounts> Counts() const;
+  // What went to the socket of a queue.
+  SteeringCount CountOf(uint32_t queue) const;
 
   // The socket needs a receive ring. The kernel takes it out again when it is closed.
   absl::Status SetSocket(uint32_t queue, int socket_fd);
@@ -44,14 +51,19 @@ class XdpLoaded {
     void operator()(bpf_object* object) const;
   };
 
-  XdpLoaded() = default;
+  using Object = std::unique_ptr<bpf_object, Close>;
 
-  std::unique_ptr<bpf_object, Close> object_;
+  XdpLoaded() = default;
+  // Opened, its instructions complete, not loaded yet. Null: errno.
+  static Object Open(const SteeringConstants& constants);
+
+  Object object_;
   linux_sys::Mapping memory_;
   // The object's.
   int program_fd_ = -1;
   int probe_fd_ = -1;
   int counts_fd_ = -1;
+  int queues_fd_ = -1;
   int sockets_fd_ = -1;
   uint32_t program_id_ = 0;
 };

@@ -21,9 +21,6 @@ namespace qsplit::af_xdp {
 absl::Status FillTable(std::span<const device::FlowRule> rules, uint64_t seed,
                        SteeringTable* table);
 
-// SteeringMemory's catch_all for these rules.
-uint64_t CatchAllOf(std::span<const device::FlowRule> rules);
-
 // Writes `from` over `to`, which packets may be reading, and gives it `generation`: they see that
 // it changed. Only the parts in use are written.
 void Overwrite(const SteeringTable& from, uint64_t generation, SteeringTable* to);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/backend/af_xdp/xdp_constants.h"
 #include "daemon/backend/af_xdp/xdp_loaded.h"
 #include "daemon/backend/af_xdp/xdp_table.h"
 #include "daemon/backend/softnic/flow_table.h"
@@ -38,11 +39,19 @@ std::vector<device::FlowRule> Rules(uint32_t count, bool one_mask) {
   return rules;
 }
 
-void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask) {
+// `by_constants`: by the program that is made for these rules.
+void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask, bool by_constants) {
   auto loaded = XdpLoaded::Load(1);
   if (!loaded.ok()) return state.SkipWithError(std::string(loaded.status().message()).c_str());
   auto table = std::make_unique<SteeringTable>();
-  if (!FillTable(Rules(count, one_mask), 1, table.get()).ok()) return state.SkipWithError("rules");
+  const std::vector<device::FlowRule> rules = Rules(count, one_mask);
+  if (!FillTable(rules, 1, table.get()).ok()) return state.SkipWithError("rules");
+  linux_sys::OwnedFd made;
+  if (by_constants) {
+    auto program = loaded->LoadWith(*ConstantsOf(rules, 2));
+    if (!program.ok()) return state.SkipWithError(std::string(program.status().message()).c_str());
+    made = *std::move(program);
+  }
   Overwrite(*table, 2, &loaded->memory().tables[0]);
   loaded->memory().generation = 2;
   const std::vector<uint8_t> frame = Frame();
@@ -53,7 +62,7 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask) {
     run.data_in = frame.data();
     run.data_size_in = static_cast<uint32_t>(frame.size());
     run.repeat = repeat;
-    if (bpf_prog_test_run_opts(loaded->program_fd(), &run) != 0) {
+    if (bpf_prog_test_run_opts(by_constants ? made.get() : loaded->program_fd(), &run) != 0) {
       return state.SkipWithError("BPF_PROG_TEST_RUN");
     }
     state.SetIterationTime(run.duration * 1e-9);  // ns for one run
@@ -73,16 +82,21 @@ void InTheSoftwareNic(benchmark::State& state, uint32_t count, bool one_mask) {
 }
 
 const int registered = [] {
-  for (const uint32_t count : {0, 1, 16, 1024}) {
+  for (const uint32_t count : {0, 1, 8, 16, 1024}) {
     for (const bool one_mask : {true, false}) {
       if (count < 2 && !one_mask) continue;
       const std::string name = std::to_string(count) + "_rules" +
                                (count < 2  ? ""
                                 : one_mask ? "/one_mask"
                                            : "/own_masks");
-      benchmark::RegisterBenchmark(("kernel/" + name).c_str(), InTheKernel, count, one_mask)
-          ->UseManualTime()
-          ->Iterations(20);
+      for (const bool by_constants : {false, true}) {
+        if (by_constants && count > kSteeringConstantRules) continue;
+        const std::string way = by_constants ? "kernel/by_constants/" : "kernel/";
+        benchmark::RegisterBenchmark((way + name).c_str(), InTheKernel, count, one_mask,
+                                     by_constants)
+            ->UseManualTime()
+            ->Iterations(20);
+      }
       benchmark::RegisterBenchmark(("softnic/" + name).c_str(), InTheSoftwareNic, count, one_mask);
     }
   }

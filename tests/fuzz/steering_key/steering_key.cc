@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/backend/af_xdp/xdp_constants.h"
 #include "daemon/backend/af_xdp/xdp_table.h"
 #include "daemon/backend/softnic/flow_table.h"
 #include "daemon/backend/softnic/packet.h"
@@ -67,7 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto packet_is_plain = testing::PlainOnHost(frame)) {
     Require(testing::KeyOnHost(*packet_is_plain) == *key);
     Require(packet_is_plain->bytes == frame.size());
-    Require(testing::SearchPlainOnHost(*table, *packet_is_plain).value_or(location) == location);
+    const auto constants = af_xdp::ConstantsOf(rules, 1);
+    Require(constants.has_value());
+    Require(testing::ConstantOnHost(*constants, *packet_is_plain) == location);
   }
   return 0;
 }

@@ -53,6 +53,56 @@ TEST_F(SteeringAttach, IsInTheDriverWhereTheDriverCanAndLeavesNothing) {
   EXPECT_THAT(LinkLine(), ::testing::Not(HasSubstr("xdp")));
 }
 
+// By itself, and on the same link: no packet meets a netdev without a program.
+TEST_F(SteeringAttach, RulesThatStayBecomeConstantsOfAProgramOfTheirOwn) {
+  const auto settles = [](const SteeringProgram& program) {
+    for (int i = 0; i < 500; ++i) {
+      if (program.State().by_constants) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ADD_FAILURE() << program.State().made;
+    return false;
+  };
+  auto program = Load();
+  ASSERT_NE(program, nullptr);
+  ASSERT_TRUE(settles(*program));
+  const SteeringState before = program->State();
+  device::FlowRule rule;
+  rule.match.mask.dst_port = 0xffff;
+  rule.action.queue = device::FlowAction::kDrop;
+  ASSERT_TRUE(program->AddRule(rule).ok());
+  EXPECT_FALSE(program->State().by_constants) << "rules hold at once, by the general way";
+  ASSERT_TRUE(settles(*program));
+  const SteeringState after = program->State();
+  EXPECT_NE(after.program_id, before.program_id);
+  EXPECT_EQ(after.link_id, before.link_id);
+  EXPECT_TRUE(after.made.ok()) << after.made;
+  EXPECT_TRUE(Gone(before.program_id));
+  // More than there are constants for: the program that runs goes on as the general one.
+  for (uint32_t i = 1; i <= kSteeringConstantRules; ++i) {
+    rule.location = i;
+    rule.match.value.dst_port = static_cast<uint16_t>(i);
+    ASSERT_TRUE(program->AddRule(rule).ok());
+  }
+  EXPECT_TRUE(program->MakeNow().ok());
+  EXPECT_FALSE(program->State().by_constants);
+  EXPECT_EQ(program->State().program_id, after.program_id);
+}
+
+// As with a netdev that is removed under the program: nothing to put it on.
+TEST_F(SteeringAttach, ADetachedLinkTakesNoOtherProgramAndSaysSo) {
+  auto program = Load();
+  ASSERT_NE(program, nullptr);
+  ASSERT_TRUE(program->MakeNow().ok());
+  Shell("bpftool link detach id " + std::to_string(program->State().link_id));
+  device::FlowRule rule;
+  rule.action.queue = device::FlowAction::kDrop;
+  ASSERT_TRUE(program->AddRule(rule).ok());
+  EXPECT_FALSE(program->MakeNow().ok());
+  EXPECT_FALSE(program->State().attached);
+  EXPECT_FALSE(program->State().made.ok());
+}
+
 TEST_F(SteeringAttach, IsGenericWhereTheDriverHasNoXdpAndSaysSo) {
   Shell("ip link set lo up");
   auto program = Load("lo");

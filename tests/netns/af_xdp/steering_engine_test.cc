@@ -92,13 +92,26 @@ class SteeringEngine : public SteeringWorld {
       sockets_.push_back(UnboundSocket());
       ASSERT_TRUE(program_->SetSocket(queue, sockets_.back().get()).ok());
     }
-    run_ = std::make_unique<ProgramRun>(program_->State().program_id);
+    general_ = std::make_unique<ProgramRun>(program_->State().program_id);
   }
 
-  // Runs frames against rules that are there already; all verdicts and all counters must agree.
-  // `pieces`: frames come in several where they can.
+  // The program as it runs where the rules have not changed for a while; null: as `general_` where
+  // there are too many.
+  std::unique_ptr<ProgramRun> Made() {
+    const absl::Status made = program_->MakeNow();
+    EXPECT_TRUE(made.ok()) << made;
+    const SteeringState state = program_->State();
+    if (!state.by_constants) return nullptr;
+    return std::make_unique<ProgramRun>(state.program_id);
+  }
+
+  // Runs frames against rules that are there already, by the general program and by the one that is
+  // made for them; all verdicts and all counters must agree. `pieces`: frames come in several where
+  // they can.
   void Compare(RandomSteering& random, std::span<const FlowRule> rules, int frames,
                bool pieces = false) {
+    const std::unique_ptr<ProgramRun> made = Made();
+    by_constants_ += made != nullptr ? 1 : 0;
     Expectation expected(rules);
     const SteeringReasons before = program_->ReadReasons();
     for (int i = 0; i < frames; ++i) {
@@ -110,11 +123,12 @@ class SteeringEngine : public SteeringWorld {
         while (KnownBytesOnHost(std::span(frame).first(first)) != 0) --first;  // the test below
       }
       const int verdict = expected.VerdictOf(frame, arrived);
-      ASSERT_EQ(run_->Run(frame, arrived, 1, first), verdict)
+      ProgramRun& run = made != nullptr && i % 2 == 0 ? *made : *general_;
+      ASSERT_EQ(run.Run(frame, arrived, 1, first), verdict)
           << "queue " << arrived << ", frame " << ::testing::PrintToString(frame);
       std::vector<uint8_t> out = frame;
       if (verdict == XDP_TX) std::swap_ranges(out.begin(), out.begin() + 6, out.begin() + 6);
-      ASSERT_TRUE(std::equal(out.begin(), out.end(), run_->out().begin(), run_->out().end()))
+      ASSERT_TRUE(std::equal(out.begin(), out.end(), run.out().begin(), run.out().end()))
           << "verdict " << verdict << " changed the frame " << ::testing::PrintToString(frame);
     }
     const SteeringReasons after = program_->ReadReasons();
@@ -136,8 +150,9 @@ class SteeringEngine : public SteeringWorld {
 
   std::unique_ptr<SteeringProgram> program_;
   std::vector<linux_sys::OwnedFd> sockets_;
-  std::unique_ptr<ProgramRun> run_;
+  std::unique_ptr<ProgramRun> general_;
   uint64_t hits_ = 0;
+  int by_constants_ = 0;  // rule sets that had a program of their own
 };
 
 TEST_F(SteeringEngine, AgreesWithTheDaemonsOwnOnAMillionRandomFrames) {
@@ -161,6 +176,7 @@ TEST_F(SteeringEngine, AgreesWithTheDaemonsOwnOnAMillionRandomFrames) {
   std::printf("%d frames against %d rule sets, %llu of them hit a rule, %.1f s\n", compared,
               compared / kFramesOfASet, static_cast<unsigned long long>(hits_), seconds.count());
   EXPECT_GT(hits_, static_cast<uint64_t>(compared) / 4) << "most rules hit nothing";
+  EXPECT_GE(by_constants_, compared / kFramesOfASet / 4) << "hardly any rules were constants";
 }
 
 // Before all others, or among them.
@@ -178,7 +194,7 @@ TEST_F(SteeringEngine, OneRuleForAllPacketsTakesThem) {
 
 // As from a driver that puts headers into a piece of their own, or that has small buffers.
 TEST_F(SteeringEngine, WhatComesInPiecesIsSteeredAsAWhole) {
-  if (run_->Run(std::vector<uint8_t>(60), 0, 1, 20) < 0) {
+  if (general_->Run(std::vector<uint8_t>(60), 0, 1, 20) < 0) {
     GTEST_SKIP() << "SKIPPED: this kernel makes no short pieces (Linux 6.18 does)";
   }
   for (uint64_t set = 0; set < 40; ++set) {
@@ -197,12 +213,12 @@ TEST_F(SteeringEngine, ATrailerAloneInAPieceIsNotCounted) {
   while (!PlainOnHost(frame) || frame.size() < 61) frame = random.PlainFrame();
   const auto packet_bytes = static_cast<uint32_t>(frame.size());
   frame.resize(packet_bytes + 9);
-  if (run_->Run(frame, 0, 1, packet_bytes) < 0) {
+  if (general_->Run(frame, 0, 1, packet_bytes) < 0) {
     GTEST_SKIP() << "SKIPPED: this kernel makes no short pieces (Linux 6.18 does)";
   }
   const SteeringCount one_piece = program_->ReadReasons().passed_no_rule;
   EXPECT_EQ(one_piece.bytes, packet_bytes);
-  ASSERT_EQ(run_->Run(frame, 0), XDP_PASS);
+  ASSERT_EQ(general_->Run(frame, 0), XDP_PASS);
   EXPECT_EQ(program_->ReadReasons().passed_no_rule.bytes, one_piece.bytes + frame.size());
 }
 
@@ -247,9 +263,12 @@ using RuleSets = std::array<std::vector<FlowRule>, 2>;
 
 // Two sets of rules that drop one frame, by rules, masks and places that have nothing in common: a
 // frame that met a bit of each, or half of a change, would pass. The rules take turns meanwhile.
-void DropsAllWhileRulesChange(SteeringProgram& program, ProgramRun& run, const RuleSets& sets,
+// The program that runs is the one that was made for the first of them.
+void DropsAllWhileRulesChange(SteeringProgram& program, const RuleSets& sets,
                               std::span<const uint8_t> frame) {
   ASSERT_TRUE(program.SetRules(sets[0]).ok());
+  ASSERT_TRUE(program.MakeNow().ok());
+  ProgramRun run(program.State().program_id);
   const SteeringReasons before = program.ReadReasons();
   std::atomic<bool> stop{false};
   std::atomic<int> changes{0};
@@ -297,7 +316,7 @@ TEST_F(SteeringEngine, AChangeIsMetWholeOrNotAtAll) {
       sets[set].push_back(rule);
     }
   }
-  DropsAllWhileRulesChange(*program_, *run_, sets, frame);
+  DropsAllWhileRulesChange(*program_, sets, frame);
 }
 
 // Of one mask each, so that the first group decides.
@@ -322,7 +341,7 @@ TEST_F(SteeringEngine, APlainPacketMeetsAChangeWholeOrNotAtAll) {
       sets[0].push_back(one);
       sets[1].push_back(other);
     }
-    DropsAllWhileRulesChange(*program_, *run_, sets, frame);
+    DropsAllWhileRulesChange(*program_, sets, frame);
   }
 }
 
@@ -347,8 +366,8 @@ TEST_F(SteeringEngine, ARuleForAllPacketsComesAndGoesWhole) {
   FlowRule port = other_port;
   port.match.value.dst_port = packet.key.dst_port;
   port.action.queue = FlowAction::kDrop;
-  DropsAllWhileRulesChange(*program_, *run_, {{{all, passes_all}, {other_port, all}}}, frame);
-  DropsAllWhileRulesChange(*program_, *run_, {{{all}, {port, passes_all}}}, frame);
+  DropsAllWhileRulesChange(*program_, {{{all, passes_all}, {other_port, all}}}, frame);
+  DropsAllWhileRulesChange(*program_, {{{all}, {port, passes_all}}}, frame);
 }
 
 // As if the table were being rewritten under each attempt.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "daemon/backend/af_xdp/xdp_constants.h"
 #include "daemon/backend/af_xdp/xdp_table.h"
 #include "daemon/backend/softnic/flow_table.h"
 #include "daemon/backend/softnic/packet.h"
@@ -14,13 +15,13 @@ namespace qsplit::af_xdp {
 namespace {
 
 using device::FlowRule;
+using qsplit::testing::ConstantOnHost;
 using qsplit::testing::KeyOnHost;
 using qsplit::testing::KnownBytesOnHost;
 using qsplit::testing::PlainOnHost;
 using qsplit::testing::RandomSteering;
 using qsplit::testing::SearchFirstOnHost;
 using qsplit::testing::SearchOnHost;
-using qsplit::testing::SearchPlainOnHost;
 
 TEST(SteeringTable, AgreesWithTheSoftwareNic) {
   auto table = std::make_unique<SteeringTable>();
@@ -30,6 +31,7 @@ TEST(SteeringTable, AgreesWithTheSoftwareNic) {
     const auto rules = random.Rules(kSizes[set % kSizes.size()], 8, set % 12 == 11);
     ASSERT_TRUE(FillTable(rules, random.Below(1u << 31), table.get()).ok());
     const softnic::FlowTable reference(rules);
+    const auto constants = ConstantsOf(rules, 1);
     for (int i = 0; i < 500; ++i) {
       const std::vector<uint8_t> frame = random.Frame();
       softnic::Packet packet;
@@ -41,8 +43,8 @@ TEST(SteeringTable, AgreesWithTheSoftwareNic) {
       const uint32_t location = rule == nullptr ? STEERING_NONE : rule->location;
       ASSERT_EQ(SearchOnHost(*table, *key), location);
       ASSERT_EQ(SearchFirstOnHost(*table, *key).value_or(location), location);
-      if (const auto plain = PlainOnHost(frame)) {
-        ASSERT_EQ(SearchPlainOnHost(*table, *plain).value_or(location), location);
+      if (const auto plain = PlainOnHost(frame); plain && constants) {
+        ASSERT_EQ(ConstantOnHost(*constants, *plain), location);
       }
     }
   }
@@ -98,23 +100,24 @@ TEST(SteeringTable, EachHeaderBitOfAPlainPacketCounts) {
 
 // Of each field and of none, of constants that plain packets have and of others, of two fields that
 // stand for the same bytes.
-TEST(SteeringTable, FewRulesTakePlainPacketsByTheFramesOwnBytes) {
-  auto table = std::make_unique<SteeringTable>();
+TEST(SteeringConstants, TakePlainPacketsByTheFramesOwnBytes) {
   int compared = 0;
   int taken = 0;
   for (uint64_t set = 0; set < 800; ++set) {
     RandomSteering random(set + 90'000);
     const auto rules = random.Rules(random.Below(13), 8, set % 2 == 0);
-    ASSERT_TRUE(FillTable(rules, set, table.get()).ok());
+    const auto constants = ConstantsOf(rules, set + 1);
+    ASSERT_TRUE(constants.has_value() || rules.size() > kSteeringConstantRules);
+    if (!constants) continue;
+    EXPECT_EQ(constants->generation, set + 1);
     const softnic::FlowTable reference(rules);
     for (int i = 0; i < 60; ++i) {
       const auto plain = PlainOnHost(random.PlainFrame());
       if (!plain) continue;
-      const auto found = SearchPlainOnHost(*table, *plain);
-      ASSERT_TRUE(found.has_value() || rules.size() > kSteeringPlainRules);
-      if (!found) continue;
       const auto* rule = reference.Lookup(KeyOnHost(*plain));
-      ASSERT_EQ(*found, rule == nullptr ? STEERING_NONE : rule->location) << "set " << set;
+      ASSERT_EQ(ConstantOnHost(*constants, *plain),
+                rule == nullptr ? STEERING_NONE : rule->location)
+          << "set " << set;
       ++compared;
       taken += rule != nullptr ? 1 : 0;
     }
@@ -162,19 +165,33 @@ TEST(SteeringTable, MoreRulesThanThereIsRoomForAreRefused) {
             "1025 rules; the program has room for 1024");
 }
 
-TEST(SteeringTable, TheFirstRuleTakesAllIfItAsksForNothing) {
-  EXPECT_EQ(CatchAllOf({}), STEERING_NO_CATCH_ALL);
+TEST(SteeringConstants, TheFirstRuleTakesAllIfItAsksForNothing) {
+  EXPECT_EQ(ConstantsOf({}, 1)->catch_all, 0u);
   FlowRule all;
   all.location = 4;
   all.match.value.dst_port = 53;  // outside of the mask
   all.action.queue = device::FlowAction::kDrop;
-  EXPECT_EQ(CatchAllOf(std::vector{all}), STEERING_CATCH_ALL(4u, STEERING_DROP));
-  EXPECT_EQ(CatchAllOf(std::vector{PortRule(5, 53), all}), STEERING_CATCH_ALL(4u, STEERING_DROP));
-  EXPECT_EQ(CatchAllOf(std::vector{all, PortRule(3, 53)}), STEERING_NO_CATCH_ALL);
-  all.location = 0;
-  all.action.queue = 0;
-  EXPECT_EQ(CatchAllOf(std::vector{all}), STEERING_CATCH_ALL(0u, 0u));
-  EXPECT_NE(CatchAllOf(std::vector{all}), STEERING_NO_CATCH_ALL);
+  for (const auto& rules : {std::vector{all}, std::vector{PortRule(5, 53), all}}) {
+    const auto constants = ConstantsOf(rules, 1);
+    EXPECT_NE(constants->catch_all, 0u);
+    EXPECT_EQ(constants->rules_used, 1u);
+    EXPECT_EQ(constants->rules[0].action, STEERING_DROP);
+    EXPECT_EQ(constants->rules[0].counter, offsetof(SteeringCounts, rules[4]));
+  }
+  EXPECT_EQ(ConstantsOf(std::vector{all, PortRule(3, 53)}, 1)->catch_all, 0u);
+}
+
+TEST(SteeringConstants, MoreRulesThanThereIsRoomForHaveNone) {
+  std::vector<FlowRule> rules;
+  for (uint32_t i = 0; i < kSteeringConstantRules; ++i) rules.push_back(PortRule(i, i));
+  EXPECT_EQ(ConstantsOf(rules, 1)->rules_used, uint64_t{kSteeringConstantRules});
+  // One that no plain packet can meet needs none.
+  rules.push_back(PortRule(900, 7));
+  rules.back().match.mask.ip_version = 0xff;
+  rules.back().match.value.ip_version = 6;
+  EXPECT_EQ(ConstantsOf(rules, 1)->rules_used, uint64_t{kSteeringConstantRules});
+  rules.push_back(PortRule(1000, 8));
+  EXPECT_FALSE(ConstantsOf(rules, 1).has_value());
 }
 
 TEST(SteeringTable, ALengthThatIsKnownIsTheFrames) {

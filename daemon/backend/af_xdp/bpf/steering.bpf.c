@@ -1,6 +1,7 @@
 /* The XDP program of a netdev whose queues are leased and whose NIC cannot steer.
  *
- *   packet --> key --> rules --> dropped, passed to the kernel, sent back, or the queue's socket
+ *   packet --> constants | key --> rules --> dropped, passed to the kernel, sent back, or the
+ *   queue's socket
  *
  * Packets come from outside and may be anything. Rules and owners come from the daemon alone. A packet
  * that no rule takes passes as it came; of one that is sent back the two MAC addresses change places
@@ -14,6 +15,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "daemon/backend/af_xdp/bpf/steering_constants.h"
 #include "daemon/backend/af_xdp/bpf/steering_frame.h"
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
 #include "daemon/backend/af_xdp/bpf/steering_memory.h"
@@ -31,6 +33,14 @@ struct {
   __type(key, __u32);
   __type(value, struct SteeringCounts);
 } qs_counts SEC(".maps");
+
+/* What went to a queue's socket. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1); /* as of qs_sockets */
+  __type(key, __u32);
+  __type(value, struct SteeringCount);
+} qs_queues SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -106,20 +116,69 @@ static __always_inline __u64 OwnerOf(__u32 queue) {
   return *(const volatile __u64 *)&qs_memory.owners[queue];
 }
 
-static __always_inline enum SteeringReason Deliver(__u32 wanted, __u32 arrived) {
-  if (wanted != arrived) {
-    const __u64 owner = OwnerOf(wanted);
-    if (owner == 0 || owner != OwnerOf(arrived)) return kSteeringPassedWrongQueue;
-  }
-  return bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) == XDP_REDIRECT ? kSteeringRedirected
-                                                                          : kSteeringPassedNoSocket;
+/* A packet's end but for a socket. */
+static __always_inline int End(struct SteeringCounts *counts, enum SteeringReason reason,
+                               __u32 bytes, int verdict) {
+  Count(&counts->reasons[reason], bytes);
+  return verdict;
 }
 
-static __always_inline enum SteeringReason Follow(__u32 action, struct xdp_md *context) {
-  if (action < STEERING_REFLECT) return Deliver(action, context->rx_queue_index);
-  if (action == STEERING_DROP) return kSteeringDroppedByRule;
-  if (action == STEERING_REFLECT && SendBack(context)) return kSteeringSentBack;
-  return kSteeringPassedByRule;
+static __always_inline int Deliver(struct xdp_md *context, struct SteeringCounts *counts,
+                                   __u32 wanted, __u32 bytes) {
+  const __u32 arrived = context->rx_queue_index;
+  if (wanted != arrived) {
+    const __u64 owner = OwnerOf(wanted);
+    if (owner == 0 || owner != OwnerOf(arrived)) {
+      return End(counts, kSteeringPassedWrongQueue, bytes, XDP_PASS);
+    }
+  }
+  struct SteeringCount *delivered = bpf_map_lookup_elem(&qs_queues, &arrived);
+  if (!delivered || bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) != XDP_REDIRECT) {
+    return End(counts, kSteeringPassedNoSocket, bytes, XDP_PASS);
+  }
+  Count(delivered, bytes);
+  return XDP_REDIRECT;
+}
+
+static __always_inline int Follow(struct xdp_md *context, struct SteeringCounts *counts,
+                                  __u32 action, __u32 bytes) {
+  if (action < STEERING_REFLECT) return Deliver(context, counts, action, bytes);
+  if (action == STEERING_DROP) return End(counts, kSteeringDroppedByRule, bytes, XDP_DROP);
+  if (action == STEERING_REFLECT && SendBack(context)) {
+    return End(counts, kSteeringSentBack, bytes, XDP_TX);
+  }
+  return End(counts, kSteeringPassedByRule, bytes, XDP_PASS);
+}
+
+/* Follows one of the rules that are constants. */
+#define FOLLOW_CONSTANT(rule, bytes)                                                           \
+  ({                                                                                           \
+    Count((void *)counts + STEERING_CONSTANT(0, rules[rule].counter), bytes);                  \
+    Follow(context, counts, (__u32)STEERING_CONSTANT(0, rules[rule].action), bytes);           \
+  })
+
+/* A plain packet, or any whose length is known if one rule takes all: where the rules are constants
+ * of this program, and still the ones that hold. A verdict, or kUndecided. */
+enum { kUndecided = -1 };
+static __always_inline int SteerByConstants(struct xdp_md *context, struct SteeringCounts *counts) {
+  const struct SteeringFrame frame = {context};
+  struct SteeringPlain plain;
+  const __u64 generation = STEERING_CONSTANT(0, generation);
+  if (generation == 0 || generation != *(const volatile __u64 *)&qs_memory.generation) {
+    return kUndecided;
+  }
+  if (STEERING_CONSTANT(0, catch_all) != 0) {
+    const __u32 bytes = KnownBytes(&frame);
+    return bytes == 0 ? kUndecided : FOLLOW_CONSTANT(0, bytes);
+  }
+  if (!ReadPlain(&frame, &plain)) return kUndecided;
+#define TRY(rule)                                                                          \
+  if (STEERING_CONSTANT(0, rules_used) <= (rule)) goto none;                               \
+  if (STEERING_TAKES(0, &plain, rule)) return FOLLOW_CONSTANT(rule, plain.bytes);
+  STEERING_EACH_CONSTANT_RULE(TRY)
+#undef TRY
+none:
+  return End(counts, kSteeringPassedNoRule, plain.bytes, XDP_PASS);
 }
 
 /* What a packet met. */
@@ -129,30 +188,17 @@ struct Met {
   __u32 action;
 };
 
-/* Any packet that has a length which is known, where one rule takes all. */
-static __always_inline int MeetCatchAll(const struct SteeringFrame *frame, struct Met *met) {
-  const __u64 rule = *(const volatile __u64 *)&qs_memory.catch_all;
-  if (rule == STEERING_NO_CATCH_ALL) return 0;
-  met->bytes = KnownBytes(frame);
-  met->location = (__u32)(rule >> 32) - 1;
-  met->action = (__u32)rule;
-  return met->bytes != 0;
-}
-
-/* A plain packet, if few rules can take it or the first group decides, which is most packets: it
- * costs no call, whose return is mispredicted where the kernel guards returns. 0: any other one. */
+/* A plain packet, if the first group decides: it costs no call, whose return is mispredicted where
+ * the kernel guards returns. 0: any other one. */
 static __always_inline int MeetPlain(const struct SteeringFrame *frame, struct Met *met) {
   struct SteeringPlain plain;
+  __u64 key[kSteeringKeyWords];
   __u64 generation = 0;
   if (!ReadPlain(frame, &plain)) return 0;
   const struct SteeringTable *table = TableNow(&generation);
   met->bytes = plain.bytes;
-  if (!SearchPlain(table, &plain, &met->location, &met->action)) {
-    __u64 key[kSteeringKeyWords];
-    KeyOfPlain(&plain, key);
-    if (!SearchFirstGroup(table, key, &met->location, &met->action)) return 0;
-  }
-  return Still(table, generation);
+  KeyOfPlain(&plain, key);
+  return SearchFirstGroup(table, key, &met->location, &met->action) && Still(table, generation);
 }
 
 /* Any packet. Its reason if there is one already, else kSteeringReasons. */
@@ -169,17 +215,19 @@ static __always_inline enum SteeringReason MeetAny(const struct SteeringFrame *f
   return kSteeringReasons;
 }
 
-static __always_inline enum SteeringReason Steer(struct xdp_md *context,
-                                                 struct SteeringCounts *counts, __u32 *bytes) {
+static __always_inline int SteerByTable(struct xdp_md *context, struct SteeringCounts *counts) {
   const struct SteeringFrame frame = {context};
   struct Met met;
-  enum SteeringReason reason = kSteeringReasons;
-  if (!MeetCatchAll(&frame, &met) && !MeetPlain(&frame, &met)) reason = MeetAny(&frame, &met);
-  *bytes = met.bytes;
-  if (reason != kSteeringReasons) return reason;
-  if (met.location >= kSteeringRules) return kSteeringPassedNoRule;
+  if (!MeetPlain(&frame, &met)) {
+    const enum SteeringReason reason = MeetAny(&frame, &met);
+    if (reason == kSteeringDroppedMalformed) return End(counts, reason, met.bytes, XDP_DROP);
+    if (reason == kSteeringPassedInChange) return End(counts, reason, met.bytes, XDP_PASS);
+  }
+  if (met.location >= kSteeringRules) {
+    return End(counts, kSteeringPassedNoRule, met.bytes, XDP_PASS);
+  }
   Count(&counts->rules[met.location], met.bytes);
-  return Follow(met.action, context);
+  return Follow(context, counts, met.action, met.bytes);
 }
 
 SEC("xdp.frags")
@@ -187,20 +235,8 @@ int qsplit_steering(struct xdp_md *context) {
   const __u32 zero = 0;
   struct SteeringCounts *counts = bpf_map_lookup_elem(&qs_counts, &zero);
   if (!counts) return XDP_PASS;
-  __u32 bytes = 0;
-  const enum SteeringReason reason = Steer(context, counts, &bytes);
-  Count(&counts->reasons[reason], bytes);
-  switch (reason) {
-    case kSteeringDroppedByRule:
-    case kSteeringDroppedMalformed:
-      return XDP_DROP;
-    case kSteeringSentBack:
-      return XDP_TX;
-    case kSteeringRedirected:
-      return XDP_REDIRECT;
-    default:
-      return XDP_PASS;
-  }
+  const int verdict = SteerByConstants(context, counts);
+  return verdict != kUndecided ? verdict : SteerByTable(context, counts);
 }
 
 /* What stands in the map of sockets for the queue whose number is the packet's first word: user space

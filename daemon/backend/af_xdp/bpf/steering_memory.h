@@ -11,14 +11,10 @@
  * was being rewritten, and the match is made again. So a packet meets all of a change or nothing of
  * it.
  *
- * `catch_all` is the first rule where that takes every packet: nothing of the packet but its length
- * is looked at then. One word, written after the generation: a packet that still finds the one of
- * before, or none yet, meets all of the rules of before, or all of those of now.
- *
- * Plain packets (steering_plain.h) meet the rules that can take one as masks over the bytes of the
- * frame, if these are few. For all others, a table is a tuple space: a group for each mask in use,
- * by ascending lowest location. A group's rules hang in a chain, or in a power of two of chains
- * that a hash of the masked key chooses from.
+ * A table is a tuple space: a group for each mask in use, by ascending lowest location. A group's
+ * rules hang in a chain, or in a power of two of chains that a hash of the masked key chooses from.
+ * Where few rules have not changed for a while, most packets meet them as constants of the program
+ * instead: steering_constants.h.
  */
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_MEMORY_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_MEMORY_H_
@@ -32,17 +28,12 @@ enum {
   kSteeringShortGroup = 3, /* a group of so many rules is one chain */
   kSteeringQueues = 4096,  /* of a netdev at most */
   kSteeringKeyWords = 8,
-  kSteeringPlainRules = 8,
-  kSteeringPlainWords = 4,
 };
 
 /* Actions besides a queue's number, as device::FlowAction has them. */
 #define STEERING_DROP 0xffffffffu
 #define STEERING_PASS 0xfffffffeu
 #define STEERING_REFLECT 0xfffffffdu
-/* No catch-all rule, and one, which is a rule's location and action. */
-#define STEERING_NO_CATCH_ALL 0ull
-#define STEERING_CATCH_ALL(location, action) ((__u64)((location) + 1) << 32 | (action))
 /* No rule, no chain. */
 #define STEERING_NONE 0xffffffffu
 
@@ -62,35 +53,25 @@ struct SteeringGroup {
   __u32 reserved;
 };
 
-struct SteeringPlainRule {
-  __u64 mask[kSteeringPlainWords]; /* over a plain packet's words, as the frame has them */
-  __u64 value[kSteeringPlainWords];
-  __u32 location;
-  __u32 action;
-};
-
 struct SteeringTable {
   __u64 generation; /* 0: being written */
   __u64 seed;       /* of the hash */
   __u32 groups_used;
   __u32 rules_used;
   __u32 chains_used;
-  __u32 plain_used; /* more than there is room for: look into the groups */
-  struct SteeringPlainRule plain[kSteeringPlainRules]; /* by ascending location */
+  __u32 reserved;
   struct SteeringGroup groups[kSteeringRules];
   struct SteeringRule rules[kSteeringRules];
   __u32 chains[kSteeringChains]; /* a rule's index, or STEERING_NONE */
 };
 
-/* What each packet needs stands near enough to the begin for an instruction's own offset. */
 struct SteeringMemory {
   __u64 generation;
-  __u64 catch_all;
   struct SteeringTable tables[2];
   __u64 owners[kSteeringQueues]; /* the lease that holds a queue; 0: none */
 };
 
-/* What became of a packet. */
+/* What became of a packet that went to no socket; what did is counted by queue. */
 enum SteeringReason {
   kSteeringPassedNoRule,
   kSteeringPassedByRule,
@@ -99,7 +80,6 @@ enum SteeringReason {
   kSteeringPassedInChange, /* the rules changed under each of several attempts */
   kSteeringDroppedByRule,
   kSteeringDroppedMalformed, /* shorter than an Ethernet header */
-  kSteeringRedirected,
   kSteeringSentBack,
   kSteeringReasons,
 };

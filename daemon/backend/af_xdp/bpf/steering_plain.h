@@ -11,7 +11,6 @@
 #include <bpf/bpf_endian.h>
 
 #include "daemon/backend/af_xdp/bpf/steering_key.h"
-#include "daemon/backend/af_xdp/bpf/steering_memory.h"
 
 enum {
   kPlainL4 = kEthernetBytes + kIp4Bytes,
@@ -36,10 +35,10 @@ enum {
 
 /* Bytes of the frame at which the words of a plain packet begin: both MAC addresses, type, TOS;
  * protocol, source; destination, ports. */
-enum { kPlainWord0 = 0, kPlainWord1 = 8, kPlainWord2 = 22, kPlainWord3 = 30 };
+enum { kPlainWord0 = 0, kPlainWord1 = 8, kPlainWord2 = 22, kPlainWord3 = 30, kPlainWords = 4 };
 
 struct SteeringPlain {
-  __u64 words[kSteeringPlainWords];
+  __u64 words[kPlainWords];
   __u32 bytes; /* the frame's */
 };
 
@@ -97,29 +96,6 @@ STEERING_INLINE void KeyOfPlain(const struct SteeringPlain* plain, __u64* key) {
   key[5] = 0;
   key[6] = STEERING_PUT(ports >> 16, 52, 2) | STEERING_PUT(ports & 0xffff, 54, 2);
   key[7] = STEERING_PUT(ports, 56, 4) | STEERING_PUT(4, 60, 1) | STEERING_PUT(1, 62, 1);
-}
-
-/* The first of a table's rules for plain packets that takes this one, or STEERING_NONE. 0: there
- * are too many of them. */
-STEERING_INLINE int SearchPlain(const struct SteeringTable* table,
-                                const struct SteeringPlain* plain, __u32* location, __u32* action) {
-  const __u32 rules = table->plain_used;
-  *location = STEERING_NONE;
-  *action = STEERING_PASS;
-  if (rules > kSteeringPlainRules) return 0;
-  for (__u32 i = 0; i < kSteeringPlainRules && i < rules; ++i) {
-    const struct SteeringPlainRule* rule = &table->plain[i];
-    __u64 different = 0;
-#pragma GCC unroll 4
-    for (int word = 0; word < kSteeringPlainWords; ++word) {
-      different |= (plain->words[word] & rule->mask[word]) ^ rule->value[word];
-    }
-    if (different != 0) continue;
-    *location = rule->location;
-    *action = rule->action;
-    break;
-  }
-  return 1;
 }
 
 #endif /* QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_PLAIN_H_ */
