@@ -226,8 +226,9 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
   }
   device::DeviceCounters now = past_;
   for (const auto& [id, lease] : leases_) lease->AddCounters(&now);
+  const SteeringReasons reasons = program_->ReadReasons();
   for (uint32_t queue = 0; queue < now.rx.size(); ++queue) {
-    const SteeringCount count = program_->ReadQueue(queue);
+    const SteeringCount count = reasons.queues[queue];
     uint64_t& packets = now.rx[queue].packets;
     packets += count.packets;
     now.rx[queue].bytes = count.bytes;
@@ -235,7 +236,6 @@ device::DeviceCounters AfXdpDevice::ReadCounters() const {
     const uint64_t before = counters_.rx[queue].packets;
     if (static_cast<int64_t>(packets - before) < 0) packets = before;
   }
-  const SteeringReasons reasons = program_->ReadReasons();
   now.drops_rule = reasons.dropped_by_rule.packets;
   now.drops_malformed = reasons.dropped_malformed.packets;
   now.more = {{"xdp_passed_no_rule", reasons.passed_no_rule.packets},

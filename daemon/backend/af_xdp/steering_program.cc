@@ -214,10 +214,9 @@ SteeringReasons SteeringProgram::ReadReasons() const {
   const auto counts = loaded_.Counts();
   const auto read = [&counts](SteeringReason reason) { return counts->reasons[reason]; };
   SteeringCount redirected{};
-  for (uint32_t queue = 0; queue < rx_queues_; ++queue) {
-    const SteeringCount count = loaded_.CountOf(queue);
-    redirected.packets += count.packets;
-    redirected.bytes += count.bytes;
+  for (const SteeringCount& queue : counts->queues) {
+    redirected.packets += queue.packets;
+    redirected.bytes += queue.bytes;
   }
   return {
       .passed_no_rule = read(kSteeringPassedNoRule),
@@ -229,6 +228,7 @@ SteeringReasons SteeringProgram::ReadReasons() const {
       .dropped_malformed = read(kSteeringDroppedMalformed),
       .redirected = redirected,
       .sent_back = read(kSteeringSentBack),
+      .queues = {counts->queues, counts->queues + rx_queues_},
   };
 }
 

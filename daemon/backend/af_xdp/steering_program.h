@@ -60,7 +60,8 @@ struct SteeringReasons {
   SteeringCount dropped_by_rule;
   SteeringCount dropped_malformed;  // shorter than an Ethernet header
   SteeringCount redirected;         // to sockets, which may still have had no room
-  SteeringCount sent_back;
+  SteeringCount sent_back;  // verdicts: a driver may still lose it
+  std::vector<SteeringCount> queues;  // of redirected, by queue
 };
 
 // For `queue why`.
@@ -95,8 +96,6 @@ class SteeringProgram {
   absl::Status SetRules(std::span<const device::FlowRule> rules);
   std::vector<device::RuleCounters> ReadRuleCounters() const;
   SteeringReasons ReadReasons() const;
-  // What went to the queue's socket since Load, whoever had it.
-  SteeringCount ReadQueue(uint32_t queue) const { return loaded_.CountOf(queue); }
   // Of the rules that bring packets to the queue.
   std::vector<uint32_t> LocationsTo(uint32_t queue) const;
 

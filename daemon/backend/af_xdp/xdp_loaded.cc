@@ -71,7 +71,7 @@ absl::Status LoadError(int error, const std::string& words) {
 }
 
 constexpr char kProgram[] = "qsplit_steering";
-constexpr const char* kMaps[] = {"qs_counts", "qs_queues", "qs_sockets", ".bss"};
+constexpr const char* kMaps[] = {"qs_counts", "qs_sockets", ".bss"};
 
 // Writes the constants where the program loads a mark (STEERING_CONSTANT).
 std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
@@ -92,20 +92,6 @@ std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
     ++i;
   }
   return out;
-}
-
-// Of one value for each CPU.
-template <typename Value>
-std::vector<Value> OfEachCpu(int map_fd, uint32_t key) {
-  static const int cpus = libbpf_num_possible_cpus();
-  std::vector<Value> each(static_cast<size_t>(std::max(cpus, 0)));
-  if (each.empty() || bpf_map_lookup_elem(map_fd, &key, each.data()) != 0) return {};
-  return each;
-}
-
-void Add(const SteeringCount& from, SteeringCount& to) {
-  to.packets += from.packets;
-  to.bytes += from.bytes;
 }
 
 }  // namespace
@@ -139,11 +125,9 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   loaded.object_ = Open({});
   if (!loaded.object_) return LoadError(errno, listening.text());
   bpf_object* const object = loaded.object_.get();
-  for (const char* name : {"qs_sockets", "qs_queues"}) {
-    bpf_map* const map = bpf_object__find_map_by_name(object, name);
-    if (map == nullptr || bpf_map__set_max_entries(map, queues) != 0) {
-      return absl::InternalError(absl::StrCat("the XDP program has no map ", name));
-    }
+  bpf_map* const sockets = bpf_object__find_map_by_name(object, "qs_sockets");
+  if (sockets == nullptr || bpf_map__set_max_entries(sockets, queues) != 0) {
+    return absl::InternalError("the XDP program has no map of sockets");
   }
   if (const int error = bpf_object__load(object); error != 0) {
     return LoadError(-error, listening.text());
@@ -153,9 +137,8 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   };
   loaded.program_fd_ = program(kProgram);
   loaded.probe_fd_ = program("qsplit_probe");
-  loaded.sockets_fd_ = bpf_object__find_map_fd_by_name(object, "qs_sockets");
+  loaded.sockets_fd_ = bpf_map__fd(sockets);
   loaded.counts_fd_ = bpf_object__find_map_fd_by_name(object, "qs_counts");
-  loaded.queues_fd_ = bpf_object__find_map_fd_by_name(object, "qs_queues");
   bpf_prog_info info{};
   __u32 info_bytes = sizeof info;
   if (bpf_obj_get_info_by_fd(loaded.program_fd_, &info, &info_bytes) != 0) {
@@ -195,20 +178,22 @@ absl::StatusOr<linux_sys::OwnedFd> XdpLoaded::LoadWith(const SteeringConstants& 
 }
 
 std::unique_ptr<const SteeringCounts> XdpLoaded::Counts() const {
+  static const int cpus = libbpf_num_possible_cpus();
   auto sum = std::make_unique<SteeringCounts>();
+  std::vector<SteeringCounts> each(static_cast<size_t>(cpus > 0 ? cpus : 1));
+  const uint32_t only = 0;
+  if (cpus <= 0 || bpf_map_lookup_elem(counts_fd_, &only, each.data()) != 0) return sum;
   const auto add = [](const auto& from, auto& to) {
-    for (size_t i = 0; i < std::size(to); ++i) Add(from[i], to[i]);
+    for (size_t i = 0; i < std::size(to); ++i) {
+      to[i].packets += from[i].packets;
+      to[i].bytes += from[i].bytes;
+    }
   };
-  for (const SteeringCounts& one : OfEachCpu<SteeringCounts>(counts_fd_, 0)) {
+  for (const SteeringCounts& one : each) {
     add(one.reasons, sum->reasons);
     add(one.rules, sum->rules);
+    add(one.queues, sum->queues);
   }
-  return sum;
-}
-
-SteeringCount XdpLoaded::CountOf(uint32_t queue) const {
-  SteeringCount sum{};
-  for (const SteeringCount& one : OfEachCpu<SteeringCount>(queues_fd_, queue)) Add(one, sum);
   return sum;
 }
 

@@ -37,8 +37,6 @@ class XdpLoaded {
 
   // Sums over all CPUs; 0 where the kernel does not tell.
   std::unique_ptr<const SteeringCounts> Counts() const;
-  // What went to the socket of a queue.
-  SteeringCount CountOf(uint32_t queue) const;
 
   // The socket needs a receive ring. The kernel takes it out again when it is closed.
   absl::Status SetSocket(uint32_t queue, int socket_fd);
@@ -63,7 +61,6 @@ class XdpLoaded {
   int program_fd_ = -1;
   int probe_fd_ = -1;
   int counts_fd_ = -1;
-  int queues_fd_ = -1;
   int sockets_fd_ = -1;
   uint32_t program_id_ = 0;
 };

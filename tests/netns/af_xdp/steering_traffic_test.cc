@@ -224,8 +224,8 @@ TEST_F(SteeringTraffic, ASocketGetsWhatItsRuleTakesAndTheKernelTheRest) {
   EXPECT_EQ(socket.Receive(), UdpFrame(4242));
   EXPECT_EQ(stack_->Receive(), UdpFrame(4243));
   EXPECT_EQ(program_->ReadReasons().redirected.packets, 1u);
-  EXPECT_EQ(program_->ReadQueue(kArrival).packets, 1u);
-  EXPECT_EQ(program_->ReadQueue(kArrival).bytes, UdpFrame(4242).size());
+  EXPECT_EQ(program_->ReadReasons().queues[kArrival].packets, 1u);
+  EXPECT_EQ(program_->ReadReasons().queues[kArrival].bytes, UdpFrame(4242).size());
 
   // A rule for another queue of the same lease delivers here too; for another lease's it does not.
   const uint32_t other = 5;

@@ -34,14 +34,6 @@ struct {
   __type(value, struct SteeringCounts);
 } qs_counts SEC(".maps");
 
-/* What went to a queue's socket. */
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1); /* as of qs_sockets */
-  __type(key, __u32);
-  __type(value, struct SteeringCount);
-} qs_queues SEC(".maps");
-
 struct {
   __uint(type, BPF_MAP_TYPE_XSKMAP);
   __uint(max_entries, 1); /* the daemon makes it the netdev's receive queues */
@@ -132,11 +124,11 @@ static __always_inline int Deliver(struct xdp_md *context, struct SteeringCounts
       return End(counts, kSteeringPassedWrongQueue, bytes, XDP_PASS);
     }
   }
-  struct SteeringCount *delivered = bpf_map_lookup_elem(&qs_queues, &arrived);
-  if (!delivered || bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) != XDP_REDIRECT) {
+  if (arrived >= kSteeringQueues ||
+      bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) != XDP_REDIRECT) {
     return End(counts, kSteeringPassedNoSocket, bytes, XDP_PASS);
   }
-  Count(delivered, bytes);
+  Count(&counts->queues[arrived], bytes);
   return XDP_REDIRECT;
 }
 

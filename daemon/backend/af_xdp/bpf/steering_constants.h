@@ -52,19 +52,18 @@ struct SteeringConstants {
 #define STEERING_CONSTANT(constants, member) ((constants)->member)
 #endif
 
-/* The bits in which a word of a plain packet is not what a rule wants. */
-#define STEERING_DIFFERS(constants, plain, rule, word)                                   \
-  (STEERING_CONSTANT(constants, rules[rule].mask[word]) == 0                             \
-       ? 0                                                                               \
-       : ((plain)->words[word] & STEERING_CONSTANT(constants, rules[rule].mask[word])) ^ \
-             STEERING_CONSTANT(constants, rules[rule].value[word]))
+/* Whether a word of a plain packet is what a rule wants. */
+#define STEERING_WORD_FITS(constants, plain, rule, word)                                   \
+  (STEERING_CONSTANT(constants, rules[rule].mask[word]) == 0 ||                            \
+   ((plain)->words[word] & STEERING_CONSTANT(constants, rules[rule].mask[word])) ==        \
+       STEERING_CONSTANT(constants, rules[rule].value[word]))
 
 /* Whether rule number `rule`, a literal, takes a plain packet. */
-#define STEERING_TAKES(constants, plain, rule)      \
-  ((STEERING_DIFFERS(constants, plain, rule, 0) |   \
-    STEERING_DIFFERS(constants, plain, rule, 1) |   \
-    STEERING_DIFFERS(constants, plain, rule, 2) |   \
-    STEERING_DIFFERS(constants, plain, rule, 3)) == 0)
+#define STEERING_TAKES(constants, plain, rule)       \
+  (STEERING_WORD_FITS(constants, plain, rule, 3) &&  \
+   STEERING_WORD_FITS(constants, plain, rule, 2) &&  \
+   STEERING_WORD_FITS(constants, plain, rule, 1) &&  \
+   STEERING_WORD_FITS(constants, plain, rule, 0))
 
 /* Does `visit(rule)` for each rule that there may be. */
 #define STEERING_EACH_CONSTANT_RULE(visit) \

@@ -26,7 +26,7 @@ enum {
   kSteeringChains = 4096,  /* a power of two; four for each rule at most */
   kSteeringChainRules = 8, /* in one chain at most */
   kSteeringShortGroup = 3, /* a group of so many rules is one chain */
-  kSteeringQueues = 4096,  /* of a netdev at most */
+  kSteeringQueues = 1000,  /* of a netdev at most */
   kSteeringKeyWords = 8,
 };
 
@@ -92,7 +92,8 @@ struct SteeringCount {
 /* Of one CPU. What each has fits into what the kernel allots to a CPU at once, 32 KiB. */
 struct SteeringCounts {
   struct SteeringCount reasons[kSteeringReasons];
-  struct SteeringCount rules[kSteeringRules]; /* by location */
+  struct SteeringCount rules[kSteeringRules];   /* by location */
+  struct SteeringCount queues[kSteeringQueues]; /* what went to a queue's socket */
 };
 
 /* What the probe finds in the map of sockets. */

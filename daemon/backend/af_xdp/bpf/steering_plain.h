@@ -47,8 +47,9 @@ struct SteeringPlain {
  * does, is: a driver begins another piece within a packet. Of one that put a trailer alone into a
  * piece, the trailer is not counted. */
 STEERING_INLINE int IsWhole(__u32 bytes, __u32 total) {
-  return kEthernetBytes + total == bytes ||
-         (bytes == kLeastFrameBytes && kEthernetBytes + total <= bytes);
+  if (kEthernetBytes + total == bytes) return 1;
+  if (bytes != kLeastFrameBytes) return 0;
+  return kEthernetBytes + total < kLeastFrameBytes;
 }
 
 /* A frame's length, if it is known without a call: of IPv4 without a VLAN tag. Else 0. */
