@@ -14,6 +14,9 @@ namespace {
 constexpr char kFormer[] = "netdev";
 constexpr char kRule[] = "netdev-rule";
 constexpr char kRuleField[] = "rule";
+constexpr char kForm[] = "form";  // of a rule
+constexpr char kAsked[] = "asked";
+constexpr char kShown[] = "shown";          // as in records of former daemons, which do not say it
 constexpr char kCookie[] = "netns_cookie";  // not in records of former daemons
 
 void Put(const NetdevId& netdev, journal::Fields* fields) {
@@ -49,8 +52,23 @@ absl::Status ReadRule(const journal::Record& record, NetdevRecords* of) {
   const auto rules = linux_sys::RulesOfText(reader.Text(kRuleField));
   if (!reader.status().ok()) return reader.status();
   if (!rules.ok()) return rules.status();
-  for (const linux_sys::NtupleRule& rule : *rules) of->rules.push_back({record.id, rule});
+  const auto form = record.fields.find(kForm);
+  const bool shown = form == record.fields.end() || form->second == kShown;
+  for (const linux_sys::NtupleRule& rule : *rules) of->rules.push_back({record.id, rule, shown});
   return absl::OkStatus();
+}
+
+journal::Fields FieldsOf(const NetdevId& netdev, const linux_sys::NetdevSteering& before) {
+  journal::Fields fields = linux_sys::ToFields(before);
+  Put(netdev, &fields);
+  return fields;
+}
+
+journal::Fields FieldsOf(const NetdevId& netdev, const linux_sys::NtupleRule& rule,
+                         const char* form) {
+  journal::Fields fields{{kRuleField, linux_sys::ToText(std::span(&rule, 1))}, {kForm, form}};
+  Put(netdev, &fields);
+  return fields;
 }
 
 }  // namespace
@@ -85,16 +103,28 @@ NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev)
 
 absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
                                             const linux_sys::NetdevSteering& before) {
-  journal::Fields fields = linux_sys::ToFields(before);
-  Put(netdev, &fields);
-  return journal.Add(kFormer, std::move(fields));
+  return journal.Add(kFormer, FieldsOf(netdev, before));
 }
 
-absl::StatusOr<journal::RecordId> AddRule(journal::Journal& journal, const NetdevId& netdev,
-                                          const linux_sys::NtupleRule& rule) {
-  journal::Fields fields{{kRuleField, linux_sys::ToText(std::span(&rule, 1))}};
-  Put(netdev, &fields);
-  return journal.Add(kRule, std::move(fields));
+absl::StatusOr<journal::RecordId> ReplaceFormer(journal::Journal& journal, journal::RecordId older,
+                                                const NetdevId& netdev,
+                                                const linux_sys::NetdevSteering& before) {
+  return journal.Replace(older, kFormer, FieldsOf(netdev, before));
+}
+
+absl::StatusOr<NetdevRecords::Rule> AskRule(journal::Journal& journal, const NetdevId& netdev,
+                                            const linux_sys::NtupleRule& rule) {
+  const auto record = journal.Add(kRule, FieldsOf(netdev, rule, kAsked));
+  if (!record.ok()) return record.status();
+  return NetdevRecords::Rule{.record = *record, .rule = rule, .shown = false};
+}
+
+absl::StatusOr<NetdevRecords::Rule> ShowRule(journal::Journal& journal, const NetdevId& netdev,
+                                             const NetdevRecords::Rule& asked,
+                                             const linux_sys::NtupleRule& shown) {
+  const auto record = journal.Replace(asked.record, kRule, FieldsOf(netdev, shown, kShown));
+  if (!record.ok()) return record.status();
+  return NetdevRecords::Rule{.record = *record, .rule = shown, .shown = true};
 }
 
 absl::Status Strike(journal::Journal& journal, const NetdevRecords& records) {

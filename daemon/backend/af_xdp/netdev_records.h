@@ -1,6 +1,9 @@
 // What the journal says of netdevs that were changed: how one was before, and the daemon's ntuple
 // rules in it.
 //
+// A rule is written down twice: as it is asked for, before it goes into the NIC and while nothing
+// stands in its place; then, in one step, as the NIC shows it, which may be in other words.
+//
 // A netdev has one former state, that of before the first change: a later daemon that finds the
 // netdev still changed takes over what is written of it. Any thread.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_RECORDS_H_
@@ -37,6 +40,7 @@ struct NetdevRecords {
   struct Rule {
     journal::RecordId record = 0;
     linux_sys::NtupleRule rule{};
+    bool shown = false;  // by the NIC; else only asked for, and perhaps never put in
   };
 
   NetdevId netdev;
@@ -56,8 +60,15 @@ NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev)
 
 absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
                                             const linux_sys::NetdevSteering& before);
-absl::StatusOr<journal::RecordId> AddRule(journal::Journal& journal, const NetdevId& netdev,
-                                          const linux_sys::NtupleRule& rule);
+// In the place of an older one.
+absl::StatusOr<journal::RecordId> ReplaceFormer(journal::Journal& journal, journal::RecordId older,
+                                                const NetdevId& netdev,
+                                                const linux_sys::NetdevSteering& before);
+absl::StatusOr<NetdevRecords::Rule> AskRule(journal::Journal& journal, const NetdevId& netdev,
+                                            const linux_sys::NtupleRule& rule);
+absl::StatusOr<NetdevRecords::Rule> ShowRule(journal::Journal& journal, const NetdevId& netdev,
+                                             const NetdevRecords::Rule& asked,
+                                             const linux_sys::NtupleRule& shown);
 
 // Rules first: as long as one stands there, so does what the netdev was.
 absl::Status Strike(journal::Journal& journal, const NetdevRecords& records);

@@ -116,7 +116,7 @@ TEST_F(NetdevUndoTest, ARuleWithoutAFormerStateIsUndone) {
   EXPECT_THAT(nic_.rules(), IsEmpty());
   EXPECT_THAT(journal_->Records(), IsEmpty());
   // A netdev that has no filters has no rule.
-  ASSERT_TRUE(AddRule(*journal_, Id(), {}).ok());
+  ASSERT_TRUE(AskRule(*journal_, Id(), {}).ok());
   EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
