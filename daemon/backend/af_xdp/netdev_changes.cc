@@ -31,10 +31,26 @@ std::vector<linux_sys::NtupleRule> Shown(linux_sys::EthtoolLink& link,
   return shown;
 }
 
+// Whether the RSS table is none that the daemon has put there, or that was there before. One that
+// names all queues in turn is nobody's: so does a driver's own, after a reset, say. And one that
+// has no room in the former channels cannot stay.
+bool TheirTable(linux_sys::EthtoolLink& link, const NetdevRecords& records) {
+  const linux_sys::NetdevSteering& before = *records.before;
+  if (records.tables.empty() || !before.rss || !before.channels) return false;
+  const absl::StatusOr<linux_sys::RssState> rss = link.GetRss();
+  if (!rss.ok() || rss->table.empty()) return false;
+  const std::vector<uint32_t>& now = rss->table;
+  const uint32_t last = *std::ranges::max_element(now);
+  return now != before.rss->table && std::ranges::count(records.tables, now) == 0 &&
+         now != linux_sys::EvenRssTable(now.size(), last + 1) &&
+         last < before.channels->rx_queues();
+}
+
 // OK: nothing is left to undo, and nothing stands in the journal.
 absl::Status Undo(linux_sys::EthtoolLink& link, const NetdevRecords& records,
                   journal::Journal& journal, std::chrono::milliseconds patience) {
-  const linux_sys::NetdevSteering before = records.before.value_or(linux_sys::NetdevSteering());
+  linux_sys::NetdevSteering before = records.before.value_or(linux_sys::NetdevSteering());
+  if (before.rss && TheirTable(link, records)) before.rss.reset();
   const auto until = std::chrono::steady_clock::now() + patience;
   absl::Status status;
   // With a netdev goes all that was changed of it.
@@ -94,8 +110,7 @@ absl::StatusOr<std::unique_ptr<NetdevChanges>> NetdevChanges::Open(const NetdevI
 
 absl::Status NetdevChanges::Note() {
   if (!records_.former.empty()) return absl::OkStatus();
-  const absl::StatusOr<journal::RecordId> record =
-      AddFormer(journal_, records_.netdev, *records_.before);
+  const absl::StatusOr<journal::RecordId> record = AddFormer(journal_, records_);
   if (record.ok()) records_.former.push_back(*record);
   return record.status();
 }
@@ -108,7 +123,7 @@ absl::Status NetdevChanges::NoteAgain() {
     if (absl::Status status = journal_.Done(former.back()); !status.ok()) return status;
   }
   const absl::StatusOr<journal::RecordId> record =
-      ReplaceFormer(journal_, former.front(), netdev(), *records_.before);
+      ReplaceFormer(journal_, former.front(), records_);
   if (record.ok()) former.front() = *record;
   return record.status();
 }
@@ -163,17 +178,21 @@ absl::Status NetdevChanges::TurnBackFilters() {
 absl::StatusOr<linux_sys::RssState> NetdevChanges::ReadTable() {
   absl::StatusOr<linux_sys::RssState> rss = link_.GetRss();
   if (!rss.ok()) return rss;
+  std::vector<std::vector<uint32_t>>& tables = records_.tables;
   const bool others = table_ && *table_ != rss->table;
   table_ = rss->table;
-  if (!others || !records_.before->rss) return rss;
-  records_.before->rss->table = rss->table;
+  if (others && records_.before->rss) records_.before->rss->table = rss->table;
+  if (tables.size() == 1 && tables.front() == rss->table) return rss;
+  tables = {rss->table};
   if (absl::Status status = NoteAgain(); !status.ok()) return status;
   return rss;
 }
 
 absl::Status NetdevChanges::SetTable(const std::vector<uint32_t>& table) {
-  if (absl::Status status = Note(); !status.ok()) return status;
-  absl::Status status = link_.SetRss(table);
+  records_.tables = {table};
+  if (table_) records_.tables.push_back(*table_);
+  absl::Status status = records_.former.empty() ? Note() : NoteAgain();
+  if (status.ok()) status = link_.SetRss(table);
   if (status.ok()) table_ = table;
   return status;
 }

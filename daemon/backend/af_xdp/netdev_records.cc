@@ -4,7 +4,10 @@
 #include <span>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "daemon/journal/field_reader.h"
 
 namespace qsplit::af_xdp {
@@ -13,6 +16,7 @@ namespace {
 // Records: a netdev as it was, and a rule of the daemon's in it.
 constexpr char kFormer[] = "netdev";
 constexpr char kRule[] = "netdev-rule";
+constexpr char kTables[] = "rss_set";
 constexpr char kRuleField[] = "rule";
 constexpr char kForm[] = "form";  // of a rule
 constexpr char kAsked[] = "asked";
@@ -36,9 +40,28 @@ absl::StatusOr<NetdevId> NetdevOf(const journal::Record& record) {
   return netdev;
 }
 
+absl::StatusOr<std::vector<std::vector<uint32_t>>> TablesOf(const std::string& text) {
+  std::vector<std::vector<uint32_t>> tables;
+  for (const absl::string_view table : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    std::vector<uint32_t>& queues = tables.emplace_back();
+    for (const absl::string_view word : absl::StrSplit(table, ' ')) {
+      if (!absl::SimpleAtoi(word, &queues.emplace_back())) {
+        return absl::DataLossError(
+            absl::StrCat("RSS tables of a netdev: '", text, "'; they are damaged"));
+      }
+    }
+  }
+  return tables;
+}
+
 absl::Status ReadFormer(const journal::Record& record, NetdevRecords* of) {
   journal::Fields fields = record.fields;
   for (const char* name : {"netns", "netdev", "ifindex", kCookie}) fields.erase(name);
+  if (const auto field = fields.extract(kTables); !field.empty()) {
+    auto tables = TablesOf(field.mapped());
+    if (!tables.ok()) return tables.status();
+    of->tables = *std::move(tables);
+  }
   absl::StatusOr<linux_sys::NetdevSteering> before = linux_sys::SteeringOfFields(fields);
   if (!before.ok()) return before.status();
   // The oldest is what was there before all changes.
@@ -58,9 +81,15 @@ absl::Status ReadRule(const journal::Record& record, NetdevRecords* of) {
   return absl::OkStatus();
 }
 
-journal::Fields FieldsOf(const NetdevId& netdev, const linux_sys::NetdevSteering& before) {
-  journal::Fields fields = linux_sys::ToFields(before);
-  Put(netdev, &fields);
+journal::Fields FieldsOf(const NetdevRecords& records) {
+  journal::Fields fields = linux_sys::ToFields(*records.before);
+  if (!records.tables.empty()) {
+    fields[kTables] = absl::StrJoin(records.tables, ",",
+                                    [](std::string* out, const std::vector<uint32_t>& table) {
+                                      absl::StrAppend(out, absl::StrJoin(table, " "));
+                                    });
+  }
+  Put(records.netdev, &fields);
   return fields;
 }
 
@@ -101,15 +130,14 @@ NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev)
   return {.netdev = netdev};
 }
 
-absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
-                                            const linux_sys::NetdevSteering& before) {
-  return journal.Add(kFormer, FieldsOf(netdev, before));
+absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal,
+                                            const NetdevRecords& records) {
+  return journal.Add(kFormer, FieldsOf(records));
 }
 
 absl::StatusOr<journal::RecordId> ReplaceFormer(journal::Journal& journal, journal::RecordId older,
-                                                const NetdevId& netdev,
-                                                const linux_sys::NetdevSteering& before) {
-  return journal.Replace(older, kFormer, FieldsOf(netdev, before));
+                                                const NetdevRecords& records) {
+  return journal.Replace(older, kFormer, FieldsOf(records));
 }
 
 absl::StatusOr<NetdevRecords::Rule> AskRule(journal::Journal& journal, const NetdevId& netdev,

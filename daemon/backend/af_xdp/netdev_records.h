@@ -47,6 +47,9 @@ struct NetdevRecords {
   // As it was; absent: it stands no longer there, only rules do.
   std::optional<linux_sys::NetdevSteering> before;
   std::vector<journal::RecordId> former;  // the records that say so, oldest first
+  // RSS tables of which one is there, as far as the daemon knows: the last, and the one that it was
+  // about to set. Any other is somebody's wish. Empty: nothing is known.
+  std::vector<std::vector<uint32_t>> tables;
   std::vector<Rule> rules;
 
   bool empty() const { return former.empty() && rules.empty(); }
@@ -58,12 +61,11 @@ std::vector<NetdevRecords> ReadNetdevRecords(const journal::Journal& journal,
 // Those of one netdev; empty: there are none.
 NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev);
 
-absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
-                                            const linux_sys::NetdevSteering& before);
-// In the place of an older one.
+// `before` and `tables` of `records`; one record more, or in the place of an older one.
+absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal,
+                                            const NetdevRecords& records);
 absl::StatusOr<journal::RecordId> ReplaceFormer(journal::Journal& journal, journal::RecordId older,
-                                                const NetdevId& netdev,
-                                                const linux_sys::NetdevSteering& before);
+                                                const NetdevRecords& records);
 absl::StatusOr<NetdevRecords::Rule> AskRule(journal::Journal& journal, const NetdevId& netdev,
                                             const linux_sys::NtupleRule& rule);
 absl::StatusOr<NetdevRecords::Rule> ShowRule(journal::Journal& journal, const NetdevId& netdev,

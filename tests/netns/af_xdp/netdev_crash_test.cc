@@ -86,8 +86,8 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
   }
   void ExpectAsBefore(const std::map<uint32_t, ethtool_rx_flow_spec>& theirs) {
     EXPECT_EQ(Queues(), 4u);
-    EXPECT_EQ(driver_.rss_table(), table_);
-    EXPECT_FALSE(driver_.rss_is_a_wish());
+    EXPECT_EQ(driver_.rss_table(), his_.empty() ? table_ : his_);
+    EXPECT_EQ(driver_.rss_is_a_wish(), !his_.empty());
     const auto link = linux_sys::EthtoolLink::Open(netns(), kNetdev);
     EXPECT_FALSE((*link)->GetFeatures()->at(kFilters).on);
     EXPECT_EQ(driver_.rules().size(), theirs.size());
@@ -98,7 +98,7 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
     EXPECT_THAT(journal_->Records(), IsEmpty());
   }
   // What an administrator does between the death and the next start: rules of his own wherever the
-  // daemon has none.
+  // daemon has none, and a table, once the journal says which is the daemon's.
   std::map<uint32_t, ethtool_rx_flow_spec> Meddle() {
     std::map<uint32_t, ethtool_rx_flow_spec> theirs = {{0, Theirs(0, 4242)}};
     for (const uint32_t location : {kOurs, kOursToo, 15u}) {
@@ -106,10 +106,24 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
       theirs[location] = Theirs(location, 4343);
       driver_.PutRule(theirs[location]);
     }
+    his_.clear();
+    OpenJournal();
+    for (const journal::Record& record : journal_->Records("netdev")) {
+      if (!record.fields.contains("rss_set")) continue;
+      his_.assign(table_.size(), 1);
+      his_.front() = 3;
+      SetHisTable();
+    }
     return theirs;
+  }
+  void SetHisTable() {
+    const auto link = linux_sys::EthtoolLink::Open(netns(), kNetdev, driver_.Wire());
+    ASSERT_TRUE((*link)->SetRss(his_).ok());
   }
   void Clear() {
     const auto wire = driver_.Wire();
+    ASSERT_TRUE(
+        linux_sys::EthtoolLink::Open(netns(), kNetdev, driver_.Wire()).value()->ResetRss().ok());
     for (const uint32_t location : {kOurs, kOursToo, 15u}) {
       ethtool_rxnfc remove{};
       remove.cmd = ETHTOOL_SRXCLSRLDEL;
@@ -121,7 +135,7 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
   test::FakeEthtoolNic driver_{
       {.netdev = kNetdev, .queues = 4, .rule_slots = 16, .other_words = GetParam()}};
   test::EthtoolHost host_{kNetdev, driver_};
-  std::vector<uint32_t> table_;
+  std::vector<uint32_t> table_, his_;
 };
 
 TEST_P(NetdevCrash, BeforeAnyCallOfItsLife) {
@@ -130,7 +144,7 @@ TEST_P(NetdevCrash, BeforeAnyCallOfItsLife) {
   OpenJournal();
   ExpectAsBefore({{0, Theirs(0, 4242)}});
   ASSERT_GT(whole.calls, 100u);
-  size_t with_rule = 0;
+  size_t with_rule = 0, with_table = 0;
   for (size_t call = 1; call <= whole.calls && !HasFailure(); ++call) {
     const test::MortalEnd end = Kill(call, [this] { return Live(); });
     SCOPED_TRACE(::testing::Message() << "killed before call " << call << " of " << whole.calls
@@ -138,12 +152,14 @@ TEST_P(NetdevCrash, BeforeAnyCallOfItsLife) {
     ASSERT_TRUE(end.died);
     with_rule += driver_.rules().size() > 1;
     const auto theirs = Meddle();
+    with_table += !his_.empty();
     OpenJournal();
     EXPECT_THAT(UndoLeftovers(*journal_, [this] { return driver_.Wire(); }), IsEmpty());
     ExpectAsBefore(theirs);
     Clear();
   }
   EXPECT_GT(with_rule, 10u) << "of them some found rules of the daemon's";
+  EXPECT_GT(with_table, 10u) << "and his own table";
 }
 
 TEST_P(NetdevCrash, BeforeAnyCallOfTheNextStart) {
