@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
-#include <iterator>
 #include <thread>
+
+#include "tests/support/passed_fd.h"
 
 namespace qsplit::test {
 namespace {
@@ -27,39 +27,6 @@ constexpr long kNoticed[] = {
 #endif
     SYS_renameat,
 };
-
-struct Message {
-  Message() {
-    std::memset(&header, 0, sizeof header);
-    std::memset(room, 0, sizeof room);
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = room;
-    header.msg_controllen = sizeof room;
-  }
-  char byte = 0;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))];
-  msghdr header;
-};
-
-void Pass(int socket, int fd) {
-  Message message;
-  cmsghdr* const head = CMSG_FIRSTHDR(&message.header);
-  head->cmsg_level = SOL_SOCKET;
-  head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(head), &fd, sizeof fd);
-  if (::sendmsg(socket, &message.header, 0) != 1) abort();
-}
-
-OwnedFd Take(int socket) {
-  Message message;
-  if (::recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC) != 1) abort();
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message.header)), sizeof fd);
-  return OwnedFd(fd);
-}
 
 // Until it stops or ends; what wait says.
 int Await(pid_t process) {
@@ -94,11 +61,13 @@ MortalEnd RunUntilCall(size_t call, const std::function<OwnedFd()>& prepare,
   const pid_t process = ::fork();
   if (process == 0) {
     Trace(PTRACE_TRACEME, 0);
-    Pass(theirs.get(), prepare().get());
+    PassFd(theirs.get(), prepare().get());
     ::raise(SIGSTOP);
     ::_exit(body());
   }
-  const OwnedFd served = Take(ours.get());
+  theirs.Reset();
+  const OwnedFd served = TakeFd(ours.get()).fd;
+  if (!served.valid()) abort();
   std::thread server([&] { serve(served.get()); });
   MortalEnd end;
   Await(process);
