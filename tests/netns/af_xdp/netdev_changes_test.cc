@@ -127,6 +127,21 @@ TEST_F(NetdevChangesTest, RulesStandBetweenThoseOfAnAdministrator) {
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
+TEST_F(NetdevChangesTest, ARuleThatAnAdministratorPutInTheirPlaceStays) {
+  OpenNic();
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(1, 4243, 3)).ok());
+  ethtool_rx_flow_spec his{};
+  his.flow_type = TCP_V4_FLOW;
+  nic_.PutRule(his);
+  EXPECT_TRUE(steering_->RemoveRule(0).ok()) << "it is gone";
+  EXPECT_TRUE(steering_->RemoveRule(1).ok());
+  EXPECT_THAT(nic_.rules(), SizeIs(1));
+  EXPECT_TRUE(linux_sys::SameRule(nic_.rules().at(0), his));
+  EXPECT_EQ(steering_->AddRule(UdpPortRule(0, 4242, 3)).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(journal_->Records("netdev-rule"), IsEmpty());
+}
+
 TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   OpenNic();
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
