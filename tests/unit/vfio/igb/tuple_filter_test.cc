@@ -93,9 +93,8 @@ TEST(IgbTupleFilter, SaysWhatItCannotCompare) {
   refused([](auto& r) { r.match.mask.vlan_tci = 0xfff; }, "VLAN");
   refused([](auto& r) { r.match.mask.has_vlan = 1; }, "VLAN");
   refused([](auto& r) { r.match.mask.ether_type = 0xffff; }, "EtherType");
-  for (const FlowType type : {FlowType::kIp6, FlowType::kTcp6, FlowType::kUdp6}) {
-    refused([type](auto& r) { r.match.type = type; }, "IPv6");
-  }
+  refused([](auto& r) { r.match.value.ip_version = 6; }, "IPv6");
+  refused([](auto& r) { r.match.mask.has_spi = r.match.value.has_spi = 1; }, "parameters index");
   // Nothing but "IPv4".
   refused([](auto& r) { r = test::Ip4Rule(FlowType::kIp4, 0, 0); }, "at least");
 
