@@ -74,22 +74,21 @@ std::vector<FlowField> FieldsOf(const std::string& type) {
 
 // A value and a mask of any bits; value bits that the mask ignores are 0, as we send them.
 std::string RandomValue(const FlowField& field, std::mt19937& random) {
-  const auto byte = [&random] {
-    return random() % 4 == 0 ? 0u : static_cast<uint32_t>(random() & 0xff);
+  const auto some = [&random](uint32_t all) {
+    return random() % 4 == 0 ? 0u : static_cast<uint32_t>(random()) & all;
   };
-  const auto number = [&](uint32_t all) {
-    const uint32_t ignored = static_cast<uint32_t>(random() & random()) & all;
-    const uint32_t value = static_cast<uint32_t>(random()) & all & ~ignored;
-    return absl::StrFormat("%#x m %#x", value, ignored);
-  };
-  if (field.bits != 0) return number(static_cast<uint32_t>((uint64_t{1} << field.bits) - 1));
+  if (field.bits != 0) {
+    const auto all = static_cast<uint32_t>((uint64_t{1} << field.bits) - 1);
+    const uint32_t ignored = some(all);
+    return absl::StrFormat("%#x m %#x", some(all) & ~ignored, ignored);
+  }
   const bool six = field.value.find(':') != std::string::npos && field.word.ends_with("-ip");
   const bool mac = field.value.find(':') != std::string::npos && !six;
   std::string value;
   std::string mask;
   for (int i = 0; i < (six ? 8 : mac ? 6 : 4); ++i) {
-    const uint32_t ignored = six ? byte() << 8 | byte() : byte();
-    const uint32_t bits = (six ? byte() << 8 | byte() : byte()) & ~ignored;
+    const uint32_t ignored = some(six ? 0xffff : 0xff);
+    const uint32_t bits = some(six ? 0xffff : 0xff) & ~ignored;
     const char* const between = i == 0 ? "" : six || mac ? ":" : ".";
     if (six || mac) {
       absl::StrAppendFormat(&value, "%s%0*x", between, six ? 4 : 2, bits);
