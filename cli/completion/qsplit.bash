@@ -66,12 +66,12 @@ _qsplit() {
                 "rule add 3") list="flow-type" ;;
                 "rule add "*)
                     case $prev in
-                        flow-type) list="ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6" ;;
+                        flow-type) list="ether ip4 tcp4 udp4 sctp4 ah4 esp4 ip6 tcp6 udp6 sctp6 ah6 esp6" ;;
                         action) list="drop pass reflect" ;;
-                        src | dst | proto | src-ip | dst-ip | tos | l4proto | l4data | src-port | dst-port | \
-                            vlan | vlan-etype | dst-mac | m | loc) ;;
-                        *) list="src dst proto src-ip dst-ip tos l4proto l4data src-port dst-port vlan
-                                 vlan-etype dst-mac m action loc" ;;
+                        src | dst | proto | src-ip | dst-ip | tos | tclass | l4proto | l4data | src-port | \
+                            dst-port | spi | vlan | vlan-etype | dst-mac | m | queue | loc) ;;
+                        *) list="src dst proto src-ip dst-ip tos tclass l4proto l4data src-port dst-port spi
+                                 vlan vlan-etype dst-mac m action queue loc" ;;
                     esac
                     ;;
                 "fault inject 3") list="link-down stall-queue lose-completion repeat-completion

@@ -26,12 +26,22 @@ v1::FlowType TypeToProto(FlowType type) {
       return v1::FLOW_TYPE_TCP6;
     case FlowType::kUdp6:
       return v1::FLOW_TYPE_UDP6;
+    case FlowType::kSctp6:
+      return v1::FLOW_TYPE_SCTP6;
+    case FlowType::kAh4:
+      return v1::FLOW_TYPE_AH4;
+    case FlowType::kEsp4:
+      return v1::FLOW_TYPE_ESP4;
+    case FlowType::kAh6:
+      return v1::FLOW_TYPE_AH6;
+    case FlowType::kEsp6:
+      return v1::FLOW_TYPE_ESP6;
   }
   return v1::FLOW_TYPE_UNSPECIFIED;
 }
 
 absl::StatusOr<FlowType> TypeFromProto(v1::FlowType type) {
-  for (int i = 0; i <= static_cast<int>(FlowType::kUdp6); ++i) {
+  for (int i = 0; i <= static_cast<int>(FlowType::kEsp6); ++i) {
     if (TypeToProto(static_cast<FlowType>(i)) == type) return static_cast<FlowType>(i);
   }
   return absl::InvalidArgumentError(
@@ -98,6 +108,7 @@ v1::FlowMatch ToProto(const FlowRule& rule) {
   SetNumber(rule.src_port, &v1::FlowMatch::mutable_src_port, &match);
   SetNumber(rule.dst_port, &v1::FlowMatch::mutable_dst_port, &match);
   SetNumber(rule.l4_bytes, &v1::FlowMatch::mutable_l4_bytes, &match);
+  SetNumber(rule.spi, &v1::FlowMatch::mutable_spi, &match);
   return match;
 }
 
@@ -146,6 +157,7 @@ absl::StatusOr<FlowRule> FromProto(const v1::Rule& rule) {
   GetNumber(match.has_l4_bytes(), match.l4_bytes(), &out.l4_bytes);
   GetNumber(match.has_src_port(), match.src_port(), &out.src_port);
   GetNumber(match.has_dst_port(), match.dst_port(), &out.dst_port);
+  GetNumber(match.has_spi(), match.spi(), &out.spi);
   if (rule.drop()) out.action = RuleAction::kDrop;
   if (rule.pass()) out.action = RuleAction::kPass;
   if (rule.reflect()) out.action = RuleAction::kReflect;

@@ -16,7 +16,7 @@ namespace qsplit {
 namespace {
 
 using internal::ActionWord;
-using internal::FlowTypeBit;
+using internal::FlowTypeBits;
 using internal::kActionWords;
 using internal::kRuleWords;
 using internal::RuleWord;
@@ -70,7 +70,7 @@ void AppendField(const RuleWord& word, const FlowRule& rule, std::string* out) {
 std::string FormatMatch(const FlowRule& rule) {
   std::string out = absl::StrCat("flow-type ", Sv(FlowTypeName(rule.type)));
   for (const RuleWord& word : kRuleWords) {
-    if ((word.types & FlowTypeBit(rule.type)) != 0) AppendField(word, rule, &out);
+    if (word.written && (word.types & FlowTypeBits(rule.type)) != 0) AppendField(word, rule, &out);
   }
   return out;
 }

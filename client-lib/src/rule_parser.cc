@@ -26,7 +26,7 @@ namespace {
 
 using internal::ActionWord;
 using internal::FindRuleWord;
-using internal::FlowTypeBit;
+using internal::FlowTypeBits;
 using internal::kActionWords;
 using internal::kFlowTypeNames;
 using internal::kRefusedWords;
@@ -54,7 +54,7 @@ absl::Status Invalid(const Args&... args) {
 std::string WordsOf(FlowType type) {
   std::vector<std::string> words;
   for (const RuleWord& word : kRuleWords) {
-    if ((word.types & FlowTypeBit(type)) != 0) words.emplace_back(word.word);
+    if ((word.types & FlowTypeBits(type)) != 0) words.emplace_back(word.word);
   }
   return absl::StrJoin(words, ", ");
 }
@@ -142,7 +142,11 @@ absl::Status SetField(const RuleWord& word, std::string_view value, std::string_
     absl::StatusOr<uint32_t> ignored = mask.empty() ? 0 : NumberIn(mask_word, mask, word.max);
     if (!ignored.ok()) return ignored.status();
     const uint32_t compared = ~*ignored & word.max;
-    if (compared != 0) rule->*word.number = MaskedNumber{*number & compared, compared};
+    if (compared == 0) return absl::OkStatus();
+    MaskedNumber all = (rule->*word.number).value_or(MaskedNumber{});  // of other words' bits
+    all.value |= (*number & compared) << word.shift;
+    all.mask |= compared << word.shift;
+    rule->*word.number = all;
     return absl::OkStatus();
   }
   if (word.mac != nullptr) {
@@ -163,30 +167,50 @@ absl::Status SetField(const RuleWord& word, std::string_view value, std::string_
   return absl::OkStatus();
 }
 
+std::string AllTypes() {
+  return absl::StrJoin(kFlowTypeNames, ", ",
+                       [](std::string* out, std::string_view name) { out->append(name); });
+}
+
 absl::StatusOr<FlowType> TypeOf(std::string_view text) {
   for (size_t i = 0; i < std::size(kFlowTypeNames); ++i) {
     if (kFlowTypeNames[i] == text) return static_cast<FlowType>(i);
   }
-  return Invalid("flow-type ", Quote(text), " is unknown; ",
-                 absl::StrJoin(kFlowTypeNames, ", ",
-                               [](std::string* out, std::string_view name) { out->append(name); }),
-                 " are possible");
+  return Invalid("flow-type ", Quote(text), " is unknown; ", AllTypes(), " are possible");
 }
 
-absl::Status SetAction(std::string_view text, FlowRule* rule) {
+// `name` is action, or queue, which takes no word.
+absl::Status SetAction(std::string_view name, std::string_view text, FlowRule* rule) {
+  const bool any = name == "action";
   for (const ActionWord& word : kActionWords) {
-    if (word.word != text) continue;
+    if (!any || word.word != text) continue;
     rule->action = word.action;
     return absl::OkStatus();
   }
   const std::optional<uint64_t> queue = Number(text);
   if (!queue.has_value() || *queue > 0xffff) {
-    return Invalid("action ", Quote(text),
-                   " is no queue; write the number of a queue, 0 to 65535, or -1 to drop, or "
-                   "pass, or reflect");
+    return Invalid(Sv(name), " ", Quote(text),
+                   " is no queue; write the number of a queue, 0 to 65535",
+                   any ? ", or -1 to drop, or pass, or reflect" : "");
   }
   rule->queue = static_cast<uint32_t>(*queue);
   return absl::OkStatus();
+}
+
+// A word that stands in the rule already; `word` is nullptr if it sets no field.
+struct Seen {
+  std::string_view name;
+  const RuleWord* word;
+};
+
+bool IsAction(std::string_view name) { return name == "action" || name == "queue"; }
+
+// Whether the two say something of the same bits.
+bool SaySame(const Seen& a, const Seen& b) {
+  if (a.name == b.name || (IsAction(a.name) && IsAction(b.name))) return true;
+  return a.word != nullptr && b.word != nullptr && a.word->number != nullptr &&
+         a.word->number == b.word->number &&
+         (a.word->max << a.word->shift & b.word->max << b.word->shift) != 0;
 }
 
 }  // namespace
@@ -203,39 +227,39 @@ absl::StatusOr<FlowRule> ParseRule(std::string_view text) {
   if (words.size() < 2 || words[0] != "flow-type") {
     return Invalid(
         words.empty() ? "it is empty" : absl::StrCat("it begins with ", Quote(word_at(0))),
-        "; it begins with `flow-type TYPE`, TYPE one of ether, ip4, ip6, tcp4, udp4, "
-        "sctp4, tcp6, udp6");
+        "; it begins with `flow-type TYPE`, TYPE one of ", AllTypes());
   }
   absl::StatusOr<FlowType> type = TypeOf(word_at(1));
   if (!type.ok()) return type.status();
   FlowRule rule;
   rule.type = *type;
-  std::vector<std::string_view> seen;
+  std::vector<Seen> seen;
   for (size_t i = 2; i < words.size();) {
     const std::string_view name = word_at(i++);
     if (name == "m") return Invalid("`m` stands after no value that can be masked");
     for (const RefusedWord& refused : kRefusedWords) {
       if (refused.word == name) return Invalid("`", Sv(name), "`: ", Sv(refused.why));
     }
-    const bool is_action = name == "action";
     const bool is_location = name == "loc";
     const RuleWord* word = FindRuleWord(name, rule.type);
-    if (!is_action && !is_location) {
+    if (!IsAction(name) && !is_location) {
       const std::string allowed = absl::StrCat("flow-type ", Sv(FlowTypeName(rule.type)),
                                                " allows ", WordsOf(rule.type), ", action, loc");
       if (word == nullptr) return Invalid("the word ", Quote(name), " is unknown; ", allowed);
-      if ((word->types & FlowTypeBit(rule.type)) == 0) {
+      if ((word->types & FlowTypeBits(rule.type)) == 0) {
         return Invalid("`", Sv(name), "` does not go with this flow type; ", allowed);
       }
     }
-    if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
-      return Invalid("`", Sv(name), "` stands twice");
+    for (const Seen& before : seen) {
+      if (!SaySame(before, {name, word})) continue;
+      if (before.name == name) return Invalid("`", Sv(name), "` stands twice");
+      return Invalid("`", Sv(name), "` says again what `", Sv(before.name), "` says; keep one");
     }
-    seen.push_back(name);
+    seen.push_back({name, word});
     if (i == words.size()) return Invalid("`", Sv(name), "` has no value");
     const std::string_view value = word_at(i++);
-    if (is_action) {
-      if (absl::Status status = SetAction(value, &rule); !status.ok()) return status;
+    if (IsAction(name)) {
+      if (absl::Status status = SetAction(name, value, &rule); !status.ok()) return status;
       continue;
     }
     if (is_location) {
@@ -251,7 +275,7 @@ absl::StatusOr<FlowRule> ParseRule(std::string_view text) {
     }
     if (absl::Status status = SetField(*word, value, mask, &rule); !status.ok()) return status;
   }
-  if (std::find(seen.begin(), seen.end(), "action") == seen.end()) {
+  if (std::none_of(seen.begin(), seen.end(), [](const Seen& one) { return IsAction(one.name); })) {
     return Invalid(
         "no action; end it with `action N`, N a queue, or `action -1` to drop, or "
         "`action pass`, or `action reflect`");

@@ -6,6 +6,7 @@
 #define QSPLIT_CLIENT_LIB_SRC_RULE_WORDS_H_
 
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -15,32 +16,39 @@
 namespace qsplit::internal {
 
 // By FlowType.
-inline constexpr std::string_view kFlowTypeNames[] = {"ether", "ip4",   "ip6",  "tcp4",
-                                                      "udp4",  "sctp4", "tcp6", "udp6"};
+inline constexpr std::string_view kFlowTypeNames[] = {"ether", "ip4",  "ip6",  "tcp4",  "udp4",
+                                                      "sctp4", "tcp6", "udp6", "sctp6", "ah4",
+                                                      "esp4",  "ah6",  "esp6"};
 
 // A set of flow types has a bit for each.
-constexpr uint8_t FlowTypeBit(FlowType type) {
-  return static_cast<uint8_t>(1u << static_cast<int>(type));
+using FlowTypes = uint32_t;
+template <typename... Type>
+constexpr FlowTypes FlowTypeBits(Type... type) {
+  return ((FlowTypes{1} << static_cast<int>(type)) | ...);
 }
-inline constexpr uint8_t kAllTypes = 0xff;
-inline constexpr uint8_t kEtherTypes = FlowTypeBit(FlowType::kEther);
-inline constexpr uint8_t kIp4Types = FlowTypeBit(FlowType::kIp4) | FlowTypeBit(FlowType::kTcp4) |
-                                     FlowTypeBit(FlowType::kUdp4) | FlowTypeBit(FlowType::kSctp4);
-inline constexpr uint8_t kIp6Types =
-    FlowTypeBit(FlowType::kIp6) | FlowTypeBit(FlowType::kTcp6) | FlowTypeBit(FlowType::kUdp6);
-inline constexpr uint8_t kRawIpTypes = FlowTypeBit(FlowType::kIp4) | FlowTypeBit(FlowType::kIp6);
-inline constexpr uint8_t kPortTypes = (kIp4Types | kIp6Types) & static_cast<uint8_t>(~kRawIpTypes);
+inline constexpr FlowTypes kAllTypes = (1u << std::size(kFlowTypeNames)) - 1;
+inline constexpr FlowTypes kEtherTypes = FlowTypeBits(FlowType::kEther);
+inline constexpr FlowTypes kIp4Types =
+    FlowTypeBits(FlowType::kIp4, FlowType::kTcp4, FlowType::kUdp4, FlowType::kSctp4, FlowType::kAh4,
+                 FlowType::kEsp4);
+inline constexpr FlowTypes kIp6Types = kAllTypes & ~kEtherTypes & ~kIp4Types;
+inline constexpr FlowTypes kRawIpTypes = FlowTypeBits(FlowType::kIp4, FlowType::kIp6);
+inline constexpr FlowTypes kSpiTypes =
+    FlowTypeBits(FlowType::kAh4, FlowType::kEsp4, FlowType::kAh6, FlowType::kEsp6);
+inline constexpr FlowTypes kPortTypes = kAllTypes & ~kEtherTypes & ~kRawIpTypes & ~kSpiTypes;
 
 // A word of ethtool's that is followed by a value and, perhaps, `m` and a mask. Exactly one member
 // pointer is set.
 struct RuleWord {
   std::string_view word;
-  uint8_t types;
+  FlowTypes types;
   uint32_t max = 0;  // of a number
+  int shift = 0;     // of a number: the member's bit that is its lowest
   std::optional<MaskedNumber> FlowRule::*number = nullptr;
   std::optional<MaskedMac> FlowRule::*mac = nullptr;
   std::optional<MaskedIp> FlowRule::*ip = nullptr;
-  bool hex = false;  // how FormatRule writes it
+  bool hex = false;     // how FormatRule writes it
+  bool written = true;  // by FormatRule; else another word of the member's is
 };
 
 // In the order in which FormatRule writes them.
@@ -64,15 +72,31 @@ inline constexpr RuleWord kRuleWords[] = {
      .hex = true},
     {.word = "src-port", .types = kPortTypes, .max = 0xffff, .number = &FlowRule::src_port},
     {.word = "dst-port", .types = kPortTypes, .max = 0xffff, .number = &FlowRule::dst_port},
+    {.word = "spi", .types = kSpiTypes, .max = 0xffffffff, .number = &FlowRule::spi, .hex = true},
+    // Of no protocol that is known, these are other words for the bytes behind the IP header.
+    {.word = "src-port",
+     .types = kRawIpTypes,
+     .max = 0xffff,
+     .shift = 16,
+     .number = &FlowRule::l4_bytes,
+     .written = false},
+    {.word = "dst-port",
+     .types = kRawIpTypes,
+     .max = 0xffff,
+     .number = &FlowRule::l4_bytes,
+     .written = false},
+    {.word = "spi",
+     .types = kRawIpTypes,
+     .max = 0xffffffff,
+     .number = &FlowRule::l4_bytes,
+     .written = false},
     {.word = "vlan-etype",
      .types = kAllTypes,
      .max = 0xffff,
      .number = &FlowRule::vlan_ether_type,
      .hex = true},
     {.word = "vlan", .types = kAllTypes, .max = 0xffff, .number = &FlowRule::vlan_tci, .hex = true},
-    {.word = "dst-mac",
-     .types = kAllTypes & static_cast<uint8_t>(~kEtherTypes),
-     .mac = &FlowRule::dst_mac},
+    {.word = "dst-mac", .types = kAllTypes & ~kEtherTypes, .mac = &FlowRule::dst_mac},
 };
 
 // Words of ethtool that have no meaning here, and what to say.
@@ -84,8 +108,6 @@ inline constexpr RefusedWord kRefusedWords[] = {
     {"user-def", "no device here matches user-defined bytes"},
     {"context", "RSS contexts are not supported; send to a queue with `action N`"},
     {"vf", "a rule sends to a queue of a lease; write `action N`"},
-    {"queue", "write `action N`"},
-    {"spi", "ESP and AH flows are not supported; match `l4proto` and `l4data` of flow-type ip4"},
     {"delete", "a rule is added here; remove one by its location"},
 };
 

@@ -11,19 +11,24 @@ namespace {
 
 struct Type {
   v1::FlowType type;
-  bool ip4, ip6, ports;
+  bool ip4, ip6, ports, spi;
 };
 
 const std::map<std::string, Type, std::less<>>& Types() {
   static const std::map<std::string, Type, std::less<>> types = {
-      {"ether", {v1::FLOW_TYPE_ETHER, false, false, false}},
-      {"ip4", {v1::FLOW_TYPE_IP4, true, false, false}},
-      {"ip6", {v1::FLOW_TYPE_IP6, false, true, false}},
-      {"tcp4", {v1::FLOW_TYPE_TCP4, true, false, true}},
-      {"udp4", {v1::FLOW_TYPE_UDP4, true, false, true}},
-      {"sctp4", {v1::FLOW_TYPE_SCTP4, true, false, true}},
-      {"tcp6", {v1::FLOW_TYPE_TCP6, false, true, true}},
-      {"udp6", {v1::FLOW_TYPE_UDP6, false, true, true}},
+      {"ether", {v1::FLOW_TYPE_ETHER, false, false, false, false}},
+      {"ip4", {v1::FLOW_TYPE_IP4, true, false, false, false}},
+      {"ip6", {v1::FLOW_TYPE_IP6, false, true, false, false}},
+      {"tcp4", {v1::FLOW_TYPE_TCP4, true, false, true, false}},
+      {"udp4", {v1::FLOW_TYPE_UDP4, true, false, true, false}},
+      {"sctp4", {v1::FLOW_TYPE_SCTP4, true, false, true, false}},
+      {"tcp6", {v1::FLOW_TYPE_TCP6, false, true, true, false}},
+      {"udp6", {v1::FLOW_TYPE_UDP6, false, true, true, false}},
+      {"sctp6", {v1::FLOW_TYPE_SCTP6, false, true, true, false}},
+      {"ah4", {v1::FLOW_TYPE_AH4, true, false, false, true}},
+      {"esp4", {v1::FLOW_TYPE_ESP4, true, false, false, true}},
+      {"ah6", {v1::FLOW_TYPE_AH6, false, true, false, true}},
+      {"esp6", {v1::FLOW_TYPE_ESP6, false, true, false, true}},
   };
   return types;
 }
@@ -146,18 +151,19 @@ class ScopeReader {
 void ReadScope(const toml::table& table, Diagnostics& diagnostics, v1::FlowMatch& out) {
   TableReader reader(table, "tenant.steer", diagnostics);
   const auto name =
-      reader.OneOf("flow_type", {"ether", "ip4", "ip6", "tcp4", "udp4", "sctp4", "tcp6", "udp6"});
+      reader.OneOf("flow_type", {"ether", "ip4", "ip6", "tcp4", "udp4", "sctp4", "tcp6", "udp6",
+                                 "sctp6", "ah4", "esp4", "ah6", "esp6"});
   if (!name) {
     if (!reader.Has("flow_type")) {
       reader.Missing("flow_type",
                      "allowed: \"ether\", \"ip4\", \"ip6\", \"tcp4\", \"udp4\", \"sctp4\", "
-                     "\"tcp6\", \"udp6\"");
+                     "\"tcp6\", \"udp6\", \"sctp6\", \"ah4\", \"esp4\", \"ah6\", \"esp6\"");
     }
     return;
   }
   const Type& type = Types().find(*name)->second;
   const bool ether = *name == "ether";
-  const bool ip_only = (type.ip4 || type.ip6) && !type.ports;
+  const bool ip_only = (type.ip4 || type.ip6) && !type.ports && !type.spi;
   out.set_flow_type(type.type);
   ScopeReader scope(reader, *name);
   using Match = v1::FlowMatch;
@@ -173,6 +179,7 @@ void ReadScope(const toml::table& table, Diagnostics& diagnostics, v1::FlowMatch
   scope.Number("src_port", 16, type.ports, out, &Match::mutable_src_port);
   scope.Number("dst_port", 16, type.ports, out, &Match::mutable_dst_port);
   scope.Number("l4_bytes", 32, ip_only, out, &Match::mutable_l4_bytes);
+  scope.Number("spi", 32, type.spi, out, &Match::mutable_spi);
   reader.Finish();
 }
 

@@ -12,7 +12,21 @@
 namespace qsplit::device {
 
 // ethtool's flow types.
-enum class FlowType : uint8_t { kEther, kIp4, kIp6, kTcp4, kUdp4, kSctp4, kTcp6, kUdp6 };
+enum class FlowType : uint8_t {
+  kEther,
+  kIp4,
+  kIp6,
+  kTcp4,
+  kUdp4,
+  kSctp4,
+  kTcp6,
+  kUdp6,
+  kSctp6,
+  kAh4,
+  kEsp4,
+  kAh6,
+  kEsp6,
+};
 
 // What of a packet rules can see. Numbers are in the host's byte order, addresses in the
 // network's. In a mask, a bit that is 1 is compared.
@@ -26,21 +40,29 @@ struct FlowKey {
   uint8_t l4_protocol = 0;
   std::array<uint8_t, 16> src_ip{};  // IPv4: the first 4 bytes, the rest 0
   std::array<uint8_t, 16> dst_ip{};
+  // Where has_spi is 1, the upper and the lower half of the security parameters index (SpiOf).
   uint16_t src_port = 0;
   uint16_t dst_port = 0;
   uint32_t l4_bytes = 0;   // first 4 bytes behind the IP header
   uint8_t ip_version = 0;  // 4, 6 or 0
   uint8_t has_vlan = 0;    // 0 or 1
   uint8_t has_ports = 0;   // 0 or 1: ports are there (not a later fragment, header whole)
-  uint8_t reserved = 0;    // 0
+  uint8_t has_spi = 0;     // 0 or 1: likewise the index of AH or ESP
 
   bool operator==(const FlowKey&) const = default;
 };
 static_assert(sizeof(FlowKey) == 64, "compared as eight 64-bit words");
 static_assert(std::has_unique_object_representations_v<FlowKey>);
 
+// AH's and ESP's security parameters index in a key or a mask.
+inline uint32_t SpiOf(const FlowKey& key) { return uint32_t{key.src_port} << 16 | key.dst_port; }
+inline void SetSpi(uint32_t spi, FlowKey& key) {
+  key.src_port = static_cast<uint16_t>(spi >> 16);
+  key.dst_port = static_cast<uint16_t>(spi);
+}
+
 // A packet matches when (packet & mask) == value. The flow type's own demands (ip_version,
-// l4_protocol, has_vlan, has_ports) are written into value and mask like any other field.
+// l4_protocol, has_vlan, has_ports, has_spi) are written into value and mask like any other field.
 struct FlowMatch {
   FlowType type = FlowType::kEther;
   FlowKey value;

@@ -280,10 +280,11 @@ v1::Rss ToProto(std::string_view device, const device::RssConfig& config) {
   const struct {
     v1::FlowType type;
     const char* fields;
-  } kHashed[] = {{v1::FLOW_TYPE_IP4, "sd"},    {v1::FLOW_TYPE_IP6, "sd"},
-                 {v1::FLOW_TYPE_TCP4, "sdfn"}, {v1::FLOW_TYPE_UDP4, "sdfn"},
-                 {v1::FLOW_TYPE_SCTP4, "sd"},  {v1::FLOW_TYPE_TCP6, "sdfn"},
-                 {v1::FLOW_TYPE_UDP6, "sdfn"}};
+  } kHashed[] = {
+      {v1::FLOW_TYPE_IP4, "sd"},    {v1::FLOW_TYPE_IP6, "sd"},   {v1::FLOW_TYPE_TCP4, "sdfn"},
+      {v1::FLOW_TYPE_UDP4, "sdfn"}, {v1::FLOW_TYPE_SCTP4, "sd"}, {v1::FLOW_TYPE_TCP6, "sdfn"},
+      {v1::FLOW_TYPE_UDP6, "sdfn"}, {v1::FLOW_TYPE_SCTP6, "sd"}, {v1::FLOW_TYPE_AH4, "sd"},
+      {v1::FLOW_TYPE_ESP4, "sd"},   {v1::FLOW_TYPE_AH6, "sd"},   {v1::FLOW_TYPE_ESP6, "sd"}};
   for (const auto& hashed : kHashed) {
     v1::RssFields* fields = to.add_fields();
     fields->set_flow_type(hashed.type);

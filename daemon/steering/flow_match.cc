@@ -18,6 +18,8 @@ using policy::Error;
 constexpr uint8_t kTcp = 6;
 constexpr uint8_t kUdp = 17;
 constexpr uint8_t kSctp = 132;
+constexpr uint8_t kEsp = 50;
+constexpr uint8_t kAh = 51;
 
 struct TypeFacts {
   FlowType type;
@@ -26,7 +28,7 @@ struct TypeFacts {
   uint8_t ip_version;     // 0: not IP
   uint8_t l4_protocol;    // 0: any
 };
-constexpr std::array<TypeFacts, 8> kTypes = {{
+constexpr std::array<TypeFacts, 13> kTypes = {{
     {FlowType::kEther, v1::FLOW_TYPE_ETHER, "ether", 0, 0},
     {FlowType::kIp4, v1::FLOW_TYPE_IP4, "ip4", 4, 0},
     {FlowType::kIp6, v1::FLOW_TYPE_IP6, "ip6", 6, 0},
@@ -35,9 +37,27 @@ constexpr std::array<TypeFacts, 8> kTypes = {{
     {FlowType::kSctp4, v1::FLOW_TYPE_SCTP4, "sctp4", 4, kSctp},
     {FlowType::kTcp6, v1::FLOW_TYPE_TCP6, "tcp6", 6, kTcp},
     {FlowType::kUdp6, v1::FLOW_TYPE_UDP6, "udp6", 6, kUdp},
+    {FlowType::kSctp6, v1::FLOW_TYPE_SCTP6, "sctp6", 6, kSctp},
+    {FlowType::kAh4, v1::FLOW_TYPE_AH4, "ah4", 4, kAh},
+    {FlowType::kEsp4, v1::FLOW_TYPE_ESP4, "esp4", 4, kEsp},
+    {FlowType::kAh6, v1::FLOW_TYPE_AH6, "ah6", 6, kAh},
+    {FlowType::kEsp6, v1::FLOW_TYPE_ESP6, "esp6", 6, kEsp},
 }};
 
 const TypeFacts& FactsOf(FlowType type) { return kTypes[static_cast<size_t>(type)]; }
+
+bool HasSpi(const TypeFacts& facts) {
+  return facts.l4_protocol == kAh || facts.l4_protocol == kEsp;
+}
+
+// "ether, ip4, ..."
+std::string Names() {
+  std::string names;
+  for (const TypeFacts& facts : kTypes) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", facts.name);
+  }
+  return names;
+}
 
 std::string BytesText(std::string_view bytes) {
   std::string text;
@@ -156,16 +176,15 @@ absl::StatusOr<FlowMatch> ToMatch(const v1::FlowMatch& request, std::string_view
   const std::optional<FlowType> type = FromProto(request.flow_type());
   if (!type) {
     return Error(v1::ERROR_REASON_MALFORMED, fmt::format("{}.flow_type", path),
-                 fmt::format("{}", static_cast<int>(request.flow_type())),
-                 "ether, ip4, ip6, tcp4, udp4, sctp4, tcp6, udp6",
-                 "the match has no flow type; choose ether, ip4, ip6, tcp4, udp4, sctp4, tcp6 or "
-                 "udp6");
+                 fmt::format("{}", static_cast<int>(request.flow_type())), Names(),
+                 fmt::format("the match has no flow type; choose one of {}", Names()));
   }
   const TypeFacts& facts = FactsOf(*type);
   const bool ether = facts.ip_version == 0;
   const bool ip = !ether;
   const bool any_l4 = ip && facts.l4_protocol == 0;
-  const bool ports = facts.l4_protocol != 0;
+  const bool spi = HasSpi(facts);
+  const bool ports = facts.l4_protocol != 0 && !spi;
   const size_t ip_bytes = facts.ip_version == 4 ? 4 : 16;
 
   FlowMatch match;
@@ -174,6 +193,8 @@ absl::StatusOr<FlowMatch> ToMatch(const v1::FlowMatch& request, std::string_view
   device::FlowKey& m = match.mask;
   Reader reader(facts, path);
   const v1::FlowMatch& r = request;
+  uint32_t spi_value = 0;
+  uint32_t spi_mask = 0;
   const absl::Status statuses[] = {
       reader.Take(r.has_src_mac(), r.src_mac(), "src_mac", ether, 6, v.src_mac, m.src_mac),
       reader.Take(r.has_dst_mac(), r.dst_mac(), "dst_mac", true, 6, v.dst_mac, m.dst_mac),
@@ -190,6 +211,7 @@ absl::StatusOr<FlowMatch> ToMatch(const v1::FlowMatch& request, std::string_view
       reader.Take(r.has_src_port(), r.src_port(), "src_port", ports, v.src_port, m.src_port),
       reader.Take(r.has_dst_port(), r.dst_port(), "dst_port", ports, v.dst_port, m.dst_port),
       reader.Take(r.has_l4_bytes(), r.l4_bytes(), "l4_bytes", any_l4, v.l4_bytes, m.l4_bytes),
+      reader.Take(r.has_spi(), r.spi(), "spi", spi, spi_value, spi_mask),
   };
   for (const absl::Status& status : statuses) {
     if (!status.ok()) return status;
@@ -205,6 +227,11 @@ absl::StatusOr<FlowMatch> ToMatch(const v1::FlowMatch& request, std::string_view
     m.l4_protocol = 0xff;
   }
   if (m.src_port != 0 || m.dst_port != 0) v.has_ports = m.has_ports = 1;
+  if (spi_mask != 0) {
+    SetSpi(spi_value, v);
+    SetSpi(spi_mask, m);
+    v.has_spi = m.has_spi = 1;
+  }
   if (m.vlan_tci != 0 || m.vlan_ether_type != 0) v.has_vlan = m.has_vlan = 1;
   return match;
 }
@@ -227,8 +254,12 @@ v1::FlowMatch FromMatch(const FlowMatch& match) {
   if (facts.l4_protocol == 0) {
     Give(v.l4_protocol, m.l4_protocol, &v1::FlowMatch::mutable_l4_protocol, to);
   }
-  Give(v.src_port, m.src_port, &v1::FlowMatch::mutable_src_port, to);
-  Give(v.dst_port, m.dst_port, &v1::FlowMatch::mutable_dst_port, to);
+  if (HasSpi(facts)) {
+    Give(SpiOf(v), SpiOf(m), &v1::FlowMatch::mutable_spi, to);
+  } else {
+    Give(v.src_port, m.src_port, &v1::FlowMatch::mutable_src_port, to);
+    Give(v.dst_port, m.dst_port, &v1::FlowMatch::mutable_dst_port, to);
+  }
   Give(v.l4_bytes, m.l4_bytes, &v1::FlowMatch::mutable_l4_bytes, to);
   return to;
 }

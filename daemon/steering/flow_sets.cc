@@ -13,6 +13,7 @@ using Words = std::array<uint64_t, 8>;
 
 constexpr uint16_t kEtherIp4 = 0x0800;
 constexpr uint16_t kEtherIp6 = 0x86dd;
+constexpr uint8_t kEsp = 50;
 
 Words WordsOf(const FlowKey& key) { return std::bit_cast<Words>(key); }
 
@@ -53,6 +54,10 @@ FlowMatch WithConsequences(const FlowMatch& match) {
     const uint32_t value = (uint32_t{v.src_port} << 16) | v.dst_port;
     const uint32_t mask = (uint32_t{m.src_port} << 16) | m.dst_port;
     Imply(value, mask, v.l4_bytes, m.l4_bytes);
+  }
+  // ESP begins with its index; AH does not.
+  if (m.has_spi == 1 && v.has_spi == 1 && m.l4_protocol == 0xff && v.l4_protocol == kEsp) {
+    Imply(SpiOf(v), SpiOf(m), v.l4_bytes, m.l4_bytes);
   }
   return full;
 }

@@ -42,6 +42,14 @@ Bytes Pseudo(const Bytes& src, const Bytes& dst, uint8_t protocol, const Bytes& 
 
 Bytes MakeL4(const FrameSpec& s, const Bytes& src, const Bytes& dst) {
   Bytes l4;
+  if (s.protocol == 50 || s.protocol == 51) {  // ESP (RFC 4303), AH (RFC 4302)
+    if (s.protocol == 51) l4 = {59, 4, 0, 0};  // nothing behind it; 24 bytes
+    Put32(l4, s.spi);
+    Put32(l4, 1);
+    if (s.protocol == 51) l4.resize(24, 0xaa);
+    Append(l4, s.payload);
+    return l4;
+  }
   if (s.protocol != 6 && s.protocol != 17 && s.protocol != 132) return s.payload;
   Put16(l4, s.src_port);
   Put16(l4, s.dst_port);

@@ -24,6 +24,7 @@ struct FrameSpec {
   uint8_t protocol = 17;
   uint16_t src_port = 1000;
   uint16_t dst_port = 2000;
+  uint32_t spi = 0x01020304;  // of protocols 50 and 51
   uint8_t tos = 0;
   uint16_t fragment = 0;  // IPv4 flags and offset, as in the header
   Bytes ip_options;       // IPv4: a multiple of 4 bytes

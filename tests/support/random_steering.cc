@@ -29,7 +29,7 @@ constexpr std::array<std::array<size_t, 2>, 14> kFields = {{{0, 6},
                                                             {54, 56},
                                                             {56, 60},
                                                             {60, 61},
-                                                            {61, 63}}};
+                                                            {61, 64}}};
 
 void Put16(std::vector<uint8_t>& to, uint32_t value) {
   to.push_back(static_cast<uint8_t>(value >> 8));
@@ -43,12 +43,14 @@ void RandomSteering::PutMac(Bytes& to) {
 }
 
 uint8_t RandomSteering::Protocol() {
-  constexpr std::array<uint8_t, 12> kSome = {6, 17, 17, 17, 132, 1, 58, 50, 59, 41, 255, 6};
+  constexpr std::array<uint8_t, 14> kSome = {6, 17, 17, 17, 132, 1, 58, 50, 50, 51, 59, 41, 255, 6};
   return kSome[Below(kSome.size())];
 }
 
 void RandomSteering::PutL4(Bytes& to) {
   const size_t begin = to.size();
+  // What AH begins with, and then likewise its index; else ports, or the index of ESP.
+  if (OneIn(4)) to.insert(to.end(), {17, 4, 0, static_cast<uint8_t>(Below(2))});
   Put16(to, 1000 + Below(8));
   Put16(to, 2000 + Below(8));
   to.resize(to.size() + Below(40), 0x5a);
@@ -78,7 +80,7 @@ void RandomSteering::PutIp4(Bytes& to) {
 }
 
 uint8_t RandomSteering::PutExtensions(Bytes& to, uint8_t protocol, bool* later) {
-  constexpr std::array<uint8_t, 6> kTypes = {0, 43, 44, 51, 60, 135};
+  constexpr std::array<uint8_t, 6> kTypes = {0, 43, 44, 51, 60, 135};  // 51, AH, ends the walk
   const uint32_t headers = OneIn(2) ? 0 : OneIn(6) ? Below(20) : 1 + Below(3);
   const bool long_ones = OneIn(60);
   uint8_t first = protocol;
@@ -172,7 +174,7 @@ std::vector<uint8_t> RandomSteering::PlainFrame() {
                                                   0x2000, 0x4000, 0x0001, 0x3fff};
   Put16(frame, kFragments[Below(OneIn(4) ? kFragments.size() : 4)]);
   frame.push_back(64);
-  constexpr std::array<uint8_t, 4> kProtocols = {17, 6, 17, 132};
+  constexpr std::array<uint8_t, 5> kProtocols = {17, 6, 50, 51, 132};
   frame.push_back(kProtocols[Below(OneIn(4) ? kProtocols.size() : 2)]);
   Put16(frame, Below(65536));
   for (int i = 0; i < 2; ++i) frame.insert(frame.end(), {10, 0, 0, static_cast<uint8_t>(Below(4))});
@@ -206,6 +208,14 @@ FlowKey RandomSteering::Mask(bool bits) {
   return std::bit_cast<FlowKey>(mask);
 }
 
+FlowKey RandomSteering::SpiMask() {
+  FlowKey mask;
+  mask.ip_version = mask.l4_protocol = 0xff;
+  mask.has_spi = 1;
+  SetSpi(OneIn(2) ? 0xffffffff : static_cast<uint32_t>(random_()) | 1u, mask);
+  return mask;
+}
+
 std::vector<device::FlowRule> RandomSteering::Rules(uint32_t count, uint32_t queues,
                                                     bool own_masks) {
   std::vector<uint32_t> locations(1024);
@@ -224,6 +234,7 @@ std::vector<device::FlowRule> RandomSteering::Rules(uint32_t count, uint32_t que
     const Bytes frame = Frame();
     softnic::Parse(frame, &packet);
     rule.match.value = packet.key;  // with bits outside of the mask, which count for nothing
+    if (!own_masks && packet.key.has_spi != 0 && OneIn(2)) rule.match.mask = SpiMask();
     constexpr std::array<uint32_t, 3> kActions = {
         device::FlowAction::kDrop, device::FlowAction::kPass, device::FlowAction::kReflect};
     rule.action.queue = OneIn(2) ? Below(queues) : kActions[Below(kActions.size())];

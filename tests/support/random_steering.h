@@ -18,11 +18,11 @@ class RandomSteering {
 
   // 14 bytes at least, 9,000 at most; few are longer than 1,600.
   std::vector<uint8_t> Frame();
-  // TCP or UDP over IPv4 with nothing unusual about it, or with one thing: a byte of a header, the
-  // length, a trailer, an end that is cut off.
+  // TCP or UDP over IPv4 with nothing unusual about it, or with one thing: another protocol, a byte
+  // of a header, the length, a trailer, an end that is cut off.
   std::vector<uint8_t> PlainFrame();
   // `count` rules at locations below 1,024, whose queues are below `queues`. With `own_masks` each
-  // has a mask that no other has.
+  // has a mask that no other has; without, some are by the index of AH or ESP alone.
   std::vector<device::FlowRule> Rules(uint32_t count, uint32_t queues, bool own_masks);
 
   uint32_t Below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
@@ -40,6 +40,8 @@ class RandomSteering {
   void PutL4(Bytes& to);
   uint8_t Protocol();
   device::FlowKey Mask(bool bits);
+  // As a rule by the index of AH or ESP has it.
+  device::FlowKey SpiMask();
 
   std::mt19937_64 random_;
 };

@@ -2,9 +2,12 @@
 //
 //   flow-type udp4 src-ip 10.0.0.0 m 0.0.0.255 dst-port 4242 action 1 loc 3
 //
+// Every flow type of that program is known here. Of ip4 and ip6, `src-port`, `dst-port` and `spi`
+// compare the bytes behind the IP header, as `l4data` does, and FormatRule writes that.
+//
 // `action` is followed by a queue's number, by -1 or `drop`, or by a word that ethtool lacks:
 // `pass` (to the kernel's stack or the representor, as if no program had the device) or `reflect`
-// (back to the wire, the two Ethernet addresses exchanged).
+// (back to the wire, the two Ethernet addresses exchanged). `queue N` is `action N`.
 //
 // The word `m` after a value gives a mask in which a bit that is 1 is ignored, as ethtool has it.
 // In the structs below, as in the protocol, a bit that is 1 is compared.
@@ -23,7 +26,21 @@
 
 namespace qsplit {
 
-enum class FlowType : uint8_t { kEther, kIp4, kIp6, kTcp4, kUdp4, kSctp4, kTcp6, kUdp6 };
+enum class FlowType : uint8_t {
+  kEther,
+  kIp4,
+  kIp6,
+  kTcp4,
+  kUdp4,
+  kSctp4,
+  kTcp6,
+  kUdp6,
+  kSctp6,
+  kAh4,
+  kEsp4,
+  kAh6,
+  kEsp6,
+};
 
 // "udp4", …: the word of ethtool.
 std::string_view FlowTypeName(FlowType type);
@@ -80,6 +97,7 @@ struct FlowRule {
   std::optional<MaskedNumber> l4_bytes;         // 32 bits; ip4 and ip6
   std::optional<MaskedNumber> src_port;         // 16 bits; TCP, UDP, SCTP
   std::optional<MaskedNumber> dst_port;         // 16 bits; TCP, UDP, SCTP
+  std::optional<MaskedNumber> spi;              // 32 bits; AH, ESP
 
   RuleAction action = RuleAction::kQueue;
   // Of kQueue: a receive queue of the lease (its index), or of the device, as the call that takes

@@ -4,6 +4,7 @@
 #include <linux/ethtool.h>
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -38,9 +39,16 @@ constexpr TypeFacts kTypes[] = {
     {FlowType::kSctp4, "sctp4", SCTP_V4_FLOW, 4, 132},
     {FlowType::kTcp6, "tcp6", TCP_V6_FLOW, 6, 6},
     {FlowType::kUdp6, "udp6", UDP_V6_FLOW, 6, 17},
+    {FlowType::kSctp6, "sctp6", SCTP_V6_FLOW, 6, 132},
+    {FlowType::kAh4, "ah4", AH_V4_FLOW, 4, 51},
+    {FlowType::kEsp4, "esp4", ESP_V4_FLOW, 4, 50},
+    {FlowType::kAh6, "ah6", AH_V6_FLOW, 6, 51},
+    {FlowType::kEsp6, "esp6", ESP_V6_FLOW, 6, 50},
 };
 
 const TypeFacts& FactsOf(FlowType type) { return kTypes[static_cast<size_t>(type)]; }
+
+bool HasSpi(const TypeFacts& facts) { return facts.l4_protocol == 50 || facts.l4_protocol == 51; }
 
 // Fields of a key (numbers in the host's order) to those of ethtool's structs, and back.
 struct ToKernel {
@@ -81,6 +89,23 @@ void EachFlowField(FlowType type, Key& key, Flow& flow, const Copy& copy) {
     copy(key.dst_port, spec.pdst);
     copy(key.tos, spec.tclass);
   };
+  const auto index = [&](auto& field) {
+    uint32_t spi = SpiOf(key);
+    copy(spi, field);
+    if constexpr (!std::is_const_v<Key>) SetSpi(spi, key);
+  };
+  const auto ipsec4 = [&](auto& spec) {
+    copy(key.src_ip, spec.ip4src);
+    copy(key.dst_ip, spec.ip4dst);
+    index(spec.spi);
+    copy(key.tos, spec.tos);
+  };
+  const auto ipsec6 = [&](auto& spec) {
+    copy(key.src_ip, spec.ip6src);
+    copy(key.dst_ip, spec.ip6dst);
+    index(spec.spi);
+    copy(key.tos, spec.tclass);
+  };
   switch (type) {
     case FlowType::kEther:
       copy(key.dst_mac, flow.ether_spec.h_dest);
@@ -115,6 +140,16 @@ void EachFlowField(FlowType type, Key& key, Flow& flow, const Copy& copy) {
       return ports6(flow.tcp_ip6_spec);
     case FlowType::kUdp6:
       return ports6(flow.udp_ip6_spec);
+    case FlowType::kSctp6:
+      return ports6(flow.sctp_ip6_spec);
+    case FlowType::kAh4:
+      return ipsec4(flow.ah_ip4_spec);
+    case FlowType::kEsp4:
+      return ipsec4(flow.esp_ip4_spec);
+    case FlowType::kAh6:
+      return ipsec6(flow.ah_ip6_spec);
+    case FlowType::kEsp6:
+      return ipsec6(flow.esp_ip6_spec);
   }
 }
 
@@ -138,7 +173,10 @@ void WriteDemands(const TypeFacts& facts, FlowMatch& match) {
     value.l4_protocol = facts.l4_protocol;
     mask.l4_protocol = 0xff;
   }
-  if (mask.src_port != 0 || mask.dst_port != 0) value.has_ports = mask.has_ports = 1;
+  if (SpiOf(mask) != 0) {
+    uint8_t FlowKey::*const there = HasSpi(facts) ? &FlowKey::has_spi : &FlowKey::has_ports;
+    value.*there = mask.*there = 1;
+  }
   if (mask.vlan_tci != 0 || mask.vlan_ether_type != 0) value.has_vlan = mask.has_vlan = 1;
 }
 
@@ -165,19 +203,17 @@ std::optional<std::string_view> Different(const FlowMatch& a, const FlowMatch& b
   compare("the IP version", &FlowKey::ip_version);
   compare("whether there is a VLAN tag", &FlowKey::has_vlan);
   compare("whether there are ports", &FlowKey::has_ports);
-  compare("reserved bits", &FlowKey::reserved);
+  compare("whether there is a security parameters index", &FlowKey::has_spi);
   return name;
 }
 
-bool ValueInsideMask(const FlowMatch& match) {
-  std::array<uint64_t, sizeof(FlowKey) / sizeof(uint64_t)> value;
-  std::array<uint64_t, sizeof(FlowKey) / sizeof(uint64_t)> mask;
-  std::memcpy(value.data(), &match.value, sizeof value);
-  std::memcpy(mask.data(), &match.mask, sizeof mask);
-  for (size_t i = 0; i < value.size(); ++i) {
-    if ((value[i] & ~mask[i]) != 0) return false;
-  }
-  return true;
+// Its bits that are compared.
+FlowKey InsideMask(const FlowMatch& match) {
+  using Words = std::array<uint64_t, sizeof(FlowKey) / sizeof(uint64_t)>;
+  auto value = std::bit_cast<Words>(match.value);
+  const auto mask = std::bit_cast<Words>(match.mask);
+  for (size_t i = 0; i < value.size(); ++i) value[i] &= mask[i];
+  return std::bit_cast<FlowKey>(value);
 }
 
 absl::Status CannotRead(const NtupleRule& ntuple, const std::string& what) {
@@ -190,7 +226,7 @@ absl::Status CannotRead(const NtupleRule& ntuple, const std::string& what) {
 absl::StatusOr<NtupleRule> ToNtuple(const device::FlowRule& rule) {
   const FlowMatch& match = rule.match;
   const TypeFacts& facts = FactsOf(match.type);
-  if (!ValueInsideMask(match)) {
+  if (InsideMask(match) != match.value) {
     return absl::InvalidArgumentError(absl::StrCat(
         "rule ", rule.location, ": its value has bits outside of its mask; clear them"));
   }
@@ -249,6 +285,8 @@ absl::StatusOr<device::FlowRule> FromNtuple(const NtupleRule& ntuple) {
     FromKernel{}(match.value.dst_mac, ntuple.h_ext.h_dest);
     FromKernel{}(match.mask.dst_mac, ntuple.m_ext.h_dest);
   }
+  // The kernel keeps bits that are not compared as they were given to it.
+  match.value = InsideMask(match);
   WriteDemands(*facts, match);
   if (ntuple.ring_cookie == RX_CLS_FLOW_WAKE) return CannotRead(ntuple, "wakes the machine");
   if (ntuple.ring_cookie == RX_CLS_FLOW_DISC) return rule;

@@ -40,10 +40,11 @@ void ParseIp4(Packet* p) {
 
 // What SkipExtensions passes over.
 bool IsExtension(uint8_t next) {
-  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
+  return next == 0 || next == 43 || next == 44 || next == 60 || next == 135;
 }
 
 // The protocol behind the extension headers and where it begins; the chain may be cut off anywhere.
+// AH is where it ends, as in IPv4: a flow by its own index, whatever stands in it.
 void SkipExtensions(Packet* p, uint8_t next) {
   const uint8_t* frame = p->bytes.data();
   uint32_t at = p->l4_offset;
@@ -56,10 +57,6 @@ void SkipExtensions(Packet* p, uint8_t next) {
       case 135:  // mobility
         if (p->l3_end - at < 8) break;
         length = (frame[at + 1] + 1u) * 8;
-        break;
-      case 51:  // authentication
-        if (p->l3_end - at < 8) break;
-        length = (frame[at + 1] + 2u) * 4;
         break;
       case 44: {  // fragment
         if (p->l3_end - at < 8) break;
@@ -124,6 +121,13 @@ void ParseL4(Packet* p) {
     }
     if (!p->fragment && room >= header) p->l4 = kind;
   };
+  const auto spi = [&](uint32_t offset) {
+    if (room >= offset + 4) {
+      SetSpi(LoadBe32(at + offset), p->key);
+      p->key.has_spi = 1;
+    }
+    if (!p->fragment) p->l4 = L4Kind::kOther;
+  };
   switch (p->key.l4_protocol) {
     case kProtocolTcp:
       return ports(L4Kind::kTcp, 20);
@@ -131,6 +135,10 @@ void ParseL4(Packet* p) {
       return ports(L4Kind::kUdp, 8);
     case kProtocolSctp:
       return ports(L4Kind::kSctp, 12);
+    case kProtocolEsp:  // RFC 4303, 2
+      return spi(0);
+    case kProtocolAh:  // RFC 4302, 2: next header, length, two reserved bytes
+      return spi(4);
     case kProtocolIcmp:
     case kProtocolIcmp6:
       if (!p->fragment) p->l4 = L4Kind::kIcmp;
@@ -212,7 +220,7 @@ bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
   }
   const uint32_t total = PlainIpBytes(head, packet.key.ip_version);
   if (total < header || total > frame_bytes - kEthernetHeaderBytes ||
-      packet.key.l4_protocol == kProtocolSctp) {
+      packet.key.l4_protocol == kProtocolSctp || packet.key.l4_protocol == kProtocolAh) {
     return false;
   }
   std::memcpy(packet.key.dst_mac.data(), at, 6);

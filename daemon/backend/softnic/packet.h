@@ -32,6 +32,8 @@ inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
 inline constexpr uint8_t kProtocolIcmp6 = 58;
 inline constexpr uint8_t kProtocolSctp = 132;
+inline constexpr uint8_t kProtocolEsp = 50;
+inline constexpr uint8_t kProtocolAh = 51;
 
 struct Packet {
   std::span<const uint8_t> bytes;  // the whole frame
@@ -58,7 +60,7 @@ bool Parse(std::span<const uint8_t> frame, Packet* out);
 struct alignas(kHeadBytes) FrameHead : std::array<uint8_t, kHeadBytes> {};
 
 // What is to be known of a plain frame beside its flow: no tag, IPv4 without options and fragments
-// or IPv6 without extensions, no SCTP.
+// or IPv6 without extensions, no SCTP and no AH.
 struct PlainFacts {
   uint8_t ip_version = 0;
   uint8_t l4_protocol = 0;

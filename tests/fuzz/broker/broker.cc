@@ -342,11 +342,13 @@ class World {
     const SessionId caller = Caller();
     request.set_lease_id(in_.Below(8) == 0 ? 0 : LeaseOf(caller));
     v1::FlowMatch* match = request.mutable_match();
-    match->set_flow_type(in_.Below(4) == 0 ? static_cast<v1::FlowType>(in_.Below(10))
+    match->set_flow_type(in_.Below(4) == 0 ? static_cast<v1::FlowType>(in_.Below(15))
                                            : v1::FLOW_TYPE_UDP4);
     if (in_.Below(2) == 0) {
-      match->mutable_dst_port()->set_value(in_.Number());
-      match->mutable_dst_port()->set_mask(in_.Below(4) == 0 ? in_.Number() : 0xffff);
+      const bool index = match->flow_type() >= v1::FLOW_TYPE_AH4;
+      v1::MaskedNumber* number = index ? match->mutable_spi() : match->mutable_dst_port();
+      number->set_value(in_.Number());
+      number->set_mask(in_.Below(4) == 0 ? in_.Number() : 0xffff);
     }
     if (in_.Below(8) == 0) {
       match->mutable_dst_ip()->set_value(std::string(in_.Below(18), '\1'));

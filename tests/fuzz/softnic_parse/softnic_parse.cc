@@ -32,7 +32,7 @@ void Look(std::span<const uint8_t> bytes) {
   Require(packet.l3_end <= frame.size() && packet.l3_offset <= packet.l3_end);
   Require(packet.l4_offset == 0 ||
           (packet.l4_offset > packet.l3_offset && packet.l4_offset <= packet.l3_end));
-  Require(packet.key.reserved == 0);
+  Require(packet.key.has_spi <= 1 - packet.key.has_ports);
   Require(LinkHeaderBytes(frame) <= frame.size());
   (void)Verify(packet);
   static const Toeplitz toeplitz(kDefaultRssKey);

@@ -9,7 +9,7 @@ import system
 from verbs import OBJECTS, VERBS
 
 SCRIPT = os.path.join(system.SOURCE, "cli/completion/qsplit.bash")
-FLOW_TYPES = "ether ip4 ip6 tcp4 udp4 sctp4 tcp6 udp6".split()
+FLOW_TYPES = "ether ip4 tcp4 udp4 sctp4 ah4 esp4 ip6 tcp6 udp6 sctp6 ah6 esp6".split()
 FAULTS = "link-down stall-queue lose-completion repeat-completion delay-completion wrong-length".split()
 GLOBAL = "--json --pretty --detail --runtime-dir --help --version".split()
 

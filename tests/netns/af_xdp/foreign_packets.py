@@ -43,6 +43,7 @@ def plain():
     both("tcp to the port", False, TCP(sport=7777, dport=PORT))
     both("tcp to a web server", True, TCP(sport=7777, dport=80))
     both("sctp to the port", False, SCTP(sport=7777, dport=PORT))
+    add("sctp6 to a web server", True, ETHER / IP6 / SCTP(sport=7777, dport=80) / text("sctp6"))
     both("udp in gre", False, GRE() / IP4 / UDP_TAKEN)
     both("udp in ip", False, IP4 / UDP_TAKEN)
     add("udp that a rule passes", False, ETHER / IP(src="10.88.0.3", dst="10.88.0.2") / UDP_TAKEN / text("passed"),
@@ -75,7 +76,6 @@ def extended():
     routing = IPv6ExtHdrRouting(segleft=0, addresses=["fd88::7"])
     for name, headers in (("hop by hop", hop), ("destination options", options), ("routing", routing),
                           ("all of these", hop / options / routing / options),
-                          ("authentication", AH(nh=17, payloadlen=4, icv=bytes(12))),
                           ("the header of a fragment that is alone", IPv6ExtHdrFragment(id=77))):
         what = "udp6 behind " + name
         add(what, True, ETHER / IP6 / headers / UDP_TAKEN / text(what))
@@ -84,8 +84,24 @@ def extended():
     for _ in range(16):
         many = many / options.copy()
     add("udp6 behind more headers than are walked", False, ETHER / many / UDP_TAKEN / text("many"), "Udp6NoPorts")
-    add("encrypted", False, ETHER / IP6 / ESP(spi=1, seq=1, data=bytes(UDP_TAKEN) * 4))
     add("without a next header", False, ETHER / IPv6(**TO6, nh=59) / Raw(bytes(UDP_TAKEN) * 4))
+
+
+def ipsec():
+    # What is authenticated is not looked at, and what is encrypted cannot be.
+    for spi, taken in ((77, True), (78, False)):
+        ah = AH(nh=17, payloadlen=4, spi=spi, icv=bytes(12))
+        both(f"udp authenticated by {spi}", taken, ah / UDP_TAKEN)
+        what = f"udp6 authenticated by {spi} behind a tag, hop by hop and options"
+        add(what, taken, ETHER / Dot1Q(vlan=7) / IP6 / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / ah / UDP_TAKEN /
+            text(what))
+    for spi, taken in ((0x4e01, True), (0x4e0102, False)):
+        both(f"encrypted by {spi:#x}", taken, ESP(spi=spi, seq=1, data=bytes(UDP_TAKEN)))
+    both("encrypted by the ports that a rule takes", False, ESP(spi=7777 << 16 | PORT, seq=1))
+    both("udp from and to the index of esp", False, UDP(sport=0, dport=0x4e01), "Udp{}NoPorts")
+    whole = IPv6(**TO6) / IPv6ExtHdrFragment(id=50) / ESP(spi=0x4e01, seq=1, data=bytes.fromhex("00004e01") * 400)
+    for i, piece in enumerate(fragment6(whole, 800)):
+        add(f"encrypted, piece {i}", i == 0, ETHER / piece)
 
 
 def fragmented():
@@ -112,7 +128,7 @@ def broken():
         ETHER / IPv6(**TO6, nh=60, plen=8) / Raw(bytes([17, 9, 1, 4, 0, 0, 0, 0]) + bytes(80)))
 
 
-for group in (plain, tagged, extended, fragmented, broken):
+for group in (plain, tagged, extended, ipsec, fragmented, broken):
     group()
 wrpcap(FILE, [packet for *_, packet in packets])
 json.dump([packet[:3] for packet in packets], sys.stdout)

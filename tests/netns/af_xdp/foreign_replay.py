@@ -15,7 +15,12 @@ RULES = ["flow-type udp4 src-ip 10.88.0.3 dst-port 4242 action pass loc 1",
          "flow-type udp6 dst-port 4242 action 0",
          "flow-type tcp4 dst-port 80 action 0",
          "flow-type tcp6 dst-port 80 action 0",
-         "flow-type tcp4 vlan 99 m 0xf000 action 0"]
+         "flow-type tcp4 vlan 99 m 0xf000 action 0",
+         "flow-type sctp6 dst-port 80 action 0",
+         "flow-type ah4 spi 77 action 0",
+         "flow-type ah6 spi 77 action 0",
+         "flow-type esp4 spi 0x4e00 m 0xff action 0",
+         "flow-type esp6 src-ip fd88::1 spi 0x4e01 action 0"]
 
 
 def scapys_python():

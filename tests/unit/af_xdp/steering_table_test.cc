@@ -135,6 +135,40 @@ FlowRule PortRule(uint32_t location, uint32_t port) {
   return rule;
 }
 
+// Bytes 34 to 37 are a packet's ports, the index of ESP, or what AH begins with: only the protocol
+// says which, and the short way is for ports alone.
+TEST(SteeringTable, ARuleByIndexTakesNoPlainPacketAndAPortRuleNoEsp) {
+  auto table = std::make_unique<SteeringTable>();
+  for (const uint8_t protocol : std::initializer_list<uint8_t>{50, 51}) {
+    FlowRule by_index{.location = 1};
+    by_index.match.value.ip_version = 4;
+    by_index.match.value.l4_protocol = protocol;
+    by_index.match.mask.ip_version = by_index.match.mask.l4_protocol = 0xff;
+    by_index.match.value.has_spi = by_index.match.mask.has_spi = 1;
+    SetSpi(1000u << 16 | 53, by_index.match.value);
+    SetSpi(0xffffffff, by_index.match.mask);
+    FlowRule by_port = PortRule(0, 53);
+    by_port.match.value.has_ports = by_port.match.mask.has_ports = 1;
+    ASSERT_TRUE(FillTable(std::vector{by_index, by_port}, 1, table.get()).ok());
+    EXPECT_EQ(table->plain_used, 1u);
+
+    std::vector<uint8_t> frame(60);
+    const std::initializer_list<uint8_t> kIndex = {0x03, 0xe8, 0, 53};  // 1000, 53
+    frame[12] = 8;
+    frame[14] = 0x45;
+    frame[17] = 46;
+    frame[23] = protocol;
+    std::ranges::copy(kIndex, &frame[protocol == 50 ? 34 : 38]);
+    EXPECT_FALSE(PlainOnHost(frame).has_value());
+    EXPECT_EQ(SearchOnHost(*table, *KeyOnHost(frame)), 1u);
+    std::ranges::copy(kIndex, &frame[34]);
+    frame[23] = 17;
+    ASSERT_TRUE(PlainOnHost(frame).has_value());
+    EXPECT_EQ(SearchPlainOnHost(*table, *PlainOnHost(frame)), 0u);
+    EXPECT_EQ(SearchOnHost(*table, *KeyOnHost(frame)), 0u);
+  }
+}
+
 // One mask, so that all of them share a group and its chains: each is found, whatever the seed.
 TEST(SteeringTable, AFullGroupFindsEachOfItsRules) {
   std::vector<FlowRule> rules;

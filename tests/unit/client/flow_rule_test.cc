@@ -96,6 +96,23 @@ INSTANTIATE_TEST_SUITE_P(
              "flow-type udp6 src-ip 2001:db8:: m ::ffff:ffff:ffff:ffff dst-port 53 action 5"},
         Line{"flow-type tcp6 tclass 0x20 dst-port 443 action 1"},
         Line{"flow-type sctp4 dst-port 9899 vlan 0x10 m 0xf000 action 2"},
+        Line{"flow-type sctp6 src-ip 2001:db8::1 tclass 0x4 src-port 5 dst-port 9899 action 2"},
+        Line{"flow-type ah4 src-ip 10.0.0.1 tos 0x4 spi 305419896 action 1",
+             "flow-type ah4 src-ip 10.0.0.1 tos 0x4 spi 0x12345678 action 1"},
+        Line{"flow-type esp4 dst-ip 10.0.0.2 spi 0xffffffff vlan 0x10 m 0xf000 action -1"},
+        Line{"flow-type ah6 dst-ip 2001:db8::1 spi 0x1234 m 0xff00 action 0",
+             "flow-type ah6 dst-ip 2001:db8::1 spi 0x34 m 0xff00 action 0"},
+        Line{"flow-type esp6 tclass 0x20 spi 0x100 dst-mac 02:00:00:00:00:09 action pass loc 3"},
+        Line{"flow-type esp4 action 3"},
+        Line{"flow-type ip4 spi 0x12345678 l4proto 50 action 1",
+             "flow-type ip4 l4proto 50 l4data 0x12345678 action 1"},
+        Line{"flow-type ip4 src-port 5 dst-port 6 action 1",
+             "flow-type ip4 l4data 0x50006 action 1"},
+        Line{"flow-type ip6 dst-port 0x105 m 0xff action 1",
+             "flow-type ip6 l4data 0x100 m 0xffff00ff action 1"},
+        Line{"flow-type ip6 src-port 5 m 0xffff dst-port 6 action 1",
+             "flow-type ip6 l4data 0x6 m 0xffff0000 action 1"},
+        Line{"flow-type udp4 dst-port 7 queue 2", "flow-type udp4 dst-port 7 action 2"},
         Line{"flow-type tcp4 vlan-etype 0x88a8 vlan 0x64 action 2"},
         Line{"flow-type udp4 dst-port 1 dst-mac 02:00:00:00:00:09 action 65535"},
         Line{"flow-type ip4 action -1"},
@@ -133,8 +150,17 @@ TEST(FlowRule, ErrorsNameTheWordAndWhatIsAllowed) {
   EXPECT_THAT(Error("flow-type udp5 action 0"), AllOf(HasSubstr("'udp5'"), HasSubstr("sctp4")));
   EXPECT_THAT(Error("flow-type udp4 dst-prt 5 action 0"),
               AllOf(HasSubstr("'dst-prt'"), HasSubstr("dst-port")));
-  EXPECT_THAT(Error("flow-type ip4 dst-port 5 action 0"),
-              AllOf(HasSubstr("`dst-port`"), HasSubstr("l4proto")));
+  EXPECT_THAT(Error("flow-type esp4 dst-port 5 action 0"),
+              AllOf(HasSubstr("`dst-port`"), HasSubstr("tos, spi, vlan-etype")));
+  EXPECT_THAT(Error("flow-type udp4 spi 5 action 0"), HasSubstr("`spi`"));
+  EXPECT_THAT(Error("flow-type ah6 tos 5 action 0"), HasSubstr("`tos`"));
+  EXPECT_THAT(Error("flow-type ah6 spi 0x100000000 action 0"), HasSubstr("4294967295"));
+  EXPECT_THAT(Error("flow-type ip4 l4data 5 m 0xffff dst-port 6 action 0"),
+              HasSubstr("`dst-port` says again what `l4data` says"));
+  EXPECT_THAT(Error("flow-type ip6 src-port 5 spi 6 action 0"),
+              HasSubstr("`spi` says again what `src-port` says"));
+  EXPECT_THAT(Error("flow-type udp4 queue 1 action 1"),
+              HasSubstr("`action` says again what `queue` says"));
   EXPECT_THAT(Error("flow-type udp4 l4proto 17 action 0"), HasSubstr("`l4proto`"));
   EXPECT_THAT(Error("flow-type udp4 dst 02:00:00:00:00:01 action 0"), HasSubstr("`dst`"));
   EXPECT_THAT(Error("flow-type udp4 dst-port 65536 action 0"),
@@ -154,6 +180,9 @@ TEST(FlowRule, ErrorsNameTheWordAndWhatIsAllowed) {
   EXPECT_THAT(Error("flow-type udp4 m 5 action 0"), HasSubstr("`m`"));
   EXPECT_THAT(Error("flow-type udp4 dst-port 5"), HasSubstr("no action"));
   EXPECT_THAT(Error("flow-type udp4 action -2"), HasSubstr("'-2'"));
+  EXPECT_THAT(Error("flow-type udp4 queue drop"),
+              AllOf(HasSubstr("queue 'drop'"), HasSubstr("65535")));
+  EXPECT_THAT(Error("flow-type udp4 vf 1 action 0"), HasSubstr("`vf`"));
   EXPECT_THAT(Error("flow-type udp4 action passes"),
               AllOf(HasSubstr("'passes'"), HasSubstr("or pass, or reflect")));
   EXPECT_THAT(Error("flow-type udp4 action 0 m 3"), HasSubstr("`m`"));

@@ -322,9 +322,12 @@ TEST(Config, ScopesAreChecked) {
   };
   EXPECT_EQ(scope("dst_port = 1"),
             "q.toml:4:10: tenant.steer.flow_type is missing; allowed: \"ether\", \"ip4\", \"ip6\", "
-            "\"tcp4\", \"udp4\", \"sctp4\", \"tcp6\", \"udp6\"");
+            "\"tcp4\", \"udp4\", \"sctp4\", \"tcp6\", \"udp6\", \"sctp6\", \"ah4\", \"esp4\", "
+            "\"ah6\", \"esp6\"");
   EXPECT_EQ(scope("flow_type = \"ip4\", dst_port = 1"),
             "q.toml:4:41: tenant.steer.dst_port = 1: flow type ip4 has no such field");
+  EXPECT_EQ(scope("flow_type = \"esp4\", l4_bytes = 1"),
+            "q.toml:4:42: tenant.steer.l4_bytes = 1: flow type esp4 has no such field");
   EXPECT_EQ(scope("flow_type = \"udp4\", dst_port_mask = 1"),
             "q.toml:4:47: tenant.steer.dst_port_mask = 1: a mask without 'dst_port'");
   EXPECT_EQ(scope("flow_type = \"udp4\", dst_port = 3, dst_port_mask = 1"),

@@ -18,7 +18,7 @@ namespace {
 using testing::FrameSpec;
 using testing::MakeFrame;
 
-constexpr uint8_t kTcp = 6, kUdp = 17, kSctp = 132;
+constexpr uint8_t kTcp = 6, kUdp = 17, kEsp = 50, kAh = 51, kSctp = 132;
 
 struct Case {
   std::string words;
@@ -49,6 +49,10 @@ FrameSpec Tos(FrameSpec spec, uint8_t tos) {
 }
 FrameSpec At(FrameSpec spec, const testing::Mac& mac) {
   spec.dst = mac;
+  return spec;
+}
+FrameSpec Spi(FrameSpec spec, uint32_t spi) {
+  spec.spi = spi;
   return spec;
 }
 FrameSpec LaterFragment(FrameSpec spec) {
@@ -110,6 +114,30 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"flow-type sctp4 dst-port 2000",
              {Ip4(kSctp)},
              {Ip4(kTcp), Ip4(kUdp), Ip4(kSctp, 2001), Ip6(kSctp)}},
+        Case{"flow-type sctp6 dst-port 2000 src-port 1000",
+             {Ip6(kSctp), Tagged(Ip6(kSctp), 9)},
+             {Ip6(kTcp), Ip6(kUdp), Ip6(kSctp, 2001), Ip4(kSctp)}},
+        Case{"flow-type ah4 spi 0x1020304",
+             {Ip4(kAh), Tagged(Ip4(kAh), 9), To(Ip4(kAh), "10.9.9.9")},
+             {Ip4(kEsp), Spi(Ip4(kAh), 0x1020305), Ip6(kAh), Ip4(kUdp), LaterFragment(Ip4(kAh))}},
+        Case{"flow-type esp4 spi 0x1020304 m 0xff",
+             {Ip4(kEsp), Spi(Ip4(kEsp), 0x10203ff)},
+             {Ip4(kAh), Spi(Ip4(kEsp), 0x1020404), Ip6(kEsp), LaterFragment(Ip4(kEsp))}},
+        Case{"flow-type esp4 dst-ip 10.0.0.2",
+             {Ip4(kEsp), LaterFragment(Ip4(kEsp))},
+             {Ip4(kAh), To(Ip4(kEsp), "10.0.0.3"), Ip4(kUdp)}},
+        Case{"flow-type ah6 spi 0x1020304 tclass 4",
+             {Tos(Ip6(kAh), 4)},
+             {Ip6(kAh), Tos(Ip6(kEsp), 4), Tos(Ip4(kAh), 4), Tos(Spi(Ip6(kAh), 4), 4)}},
+        Case{"flow-type esp6 spi 0xffffffff",
+             {Spi(Ip6(kEsp), 0xffffffff)},
+             {Ip6(kEsp), Spi(Ip6(kAh), 0xffffffff), Spi(Ip4(kEsp), 0xffffffff)}},
+        Case{"flow-type ip4 spi 0x1020304",
+             {Ip4(kEsp), Spi(Ip4(kEsp), 0x1020304)},
+             {Ip4(kAh), Spi(Ip4(kEsp), 1), Ip6(kEsp)}},
+        Case{"flow-type ip6 src-port 1000 dst-port 2000",
+             {Ip6(kUdp), Ip6(kTcp), Ip6(kSctp), Spi(Ip6(kEsp), 1000u << 16 | 2000)},
+             {Ip6(kUdp, 2001), Ip4(kUdp), Ip6(kAh)}},
         Case{"flow-type tcp6 dst-port 2000", {Ip6(kTcp)}, {Ip4(kTcp), Ip6(kUdp), Ip6(kTcp, 1)}},
         Case{"flow-type udp6 dst-port 2000 m 0xff",
              {Ip6(kUdp), Ip6(kUdp, 0x07ff)},

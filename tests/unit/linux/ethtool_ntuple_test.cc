@@ -1,5 +1,5 @@
 // What an ntuple rule cannot say is refused by name, and what no steering rule can say as well. The
-// rest, byte for byte, is in tests/netns/linux/ethtool_bytes_test.cc.
+// rest, byte for byte, is in tests/netns/linux/ethtool_flow_types_test.cc.
 #include <gmock/gmock.h>
 #include <linux/ethtool.h>
 
@@ -63,6 +63,8 @@ TEST(Ntuple, WhatItHasNoPlaceForIsUnimplementedByName) {
       {"the IP version", [](FlowMatch& m) { m.mask.ip_version = m.value.ip_version = 0; }},
       {"whether there is a VLAN tag", [](FlowMatch& m) { m.mask.has_vlan = 1; }},
       {"whether there are ports", [](FlowMatch& m) { m.value.has_ports = 0; }},
+      {"whether there is a security parameters index",
+       [](FlowMatch& m) { m.mask.has_spi = m.value.has_spi = 1; }},
   };
   for (const Unsayable& one : cases) {
     FlowRule rule = Udp4();
@@ -87,7 +89,7 @@ TEST(Ntuple, AnAdministratorsRuleThatNoSteeringRuleSaysIsUnimplementedByName) {
     std::function<void(NtupleRule&)> change;
   };
   const Case cases[] = {
-      {"flow type 10", [](NtupleRule& r) { r.flow_type = ESP_V4_FLOW; }},
+      {"flow type 4", [](NtupleRule& r) { r.flow_type = AH_ESP_V4_FLOW; }},  // for RSS alone
       {"RSS context", [](NtupleRule& r) { r.flow_type |= FLOW_RSS; }},
       {"user-defined bytes",
        [](NtupleRule& r) {
@@ -105,6 +107,15 @@ TEST(Ntuple, AnAdministratorsRuleThatNoSteeringRuleSaysIsUnimplementedByName) {
     EXPECT_EQ(status.code(), StatusCode::kUnimplemented) << one.name;
     EXPECT_THAT(std::string(status.message()), HasSubstr(one.name));
   }
+}
+
+// An administrator's, whose NIC ignores these bits as well.
+TEST(Ntuple, BitsThatAreNotComparedAreNotRead) {
+  NtupleRule rule = *ToNtuple(Udp4());
+  rule.h_u.udp_ip4_spec.psrc = 0xffff;
+  rule.h_u.udp_ip4_spec.tos = 0x55;
+  rule.h_u.udp_ip4_spec.ip4src = 0x01020304;
+  EXPECT_EQ(FromNtuple(rule).value(), Udp4());
 }
 
 TEST(Ntuple, FieldsThatNoFlagAnnouncesAreNotRead) {

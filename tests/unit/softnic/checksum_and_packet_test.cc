@@ -108,11 +108,47 @@ TEST(Packet, Ip6ExtensionHeaders) {
   EXPECT_EQ(later.key.has_ports, 0);
 }
 
+TEST(Packet, IpsecHasItsIndexInsteadOfPorts) {
+  for (const bool six : {false, true}) {
+    FrameSpec spec{.spi = 0x12345678};
+    if (six) spec.src_ip = spec.dst_ip = "fd00::1";
+    for (const uint8_t protocol : std::initializer_list<uint8_t>{50, 51}) {
+      spec.protocol = protocol;
+      const Bytes frame = MakeFrame(spec);
+      const Packet p = Parsed(frame);
+      EXPECT_EQ(p.key.l4_protocol, protocol);
+      EXPECT_EQ(p.key.has_spi, 1);
+      EXPECT_EQ(p.key.has_ports, 0);
+      EXPECT_EQ(SpiOf(p.key), 0x12345678u);
+      EXPECT_EQ(p.key.l4_bytes, protocol == 50 ? 0x12345678u : 0x3b040000u);
+      EXPECT_EQ(p.l4, L4Kind::kOther);
+      EXPECT_EQ(p.l4_offset, six ? 54u : 34u);
+    }
+  }
+  // What AH authenticates is not looked at, in IPv6 either.
+  Bytes frame = WithExtensions(0);
+  frame[62] = 51;
+  frame[70] = 17;
+  const Packet ah = Parsed(frame);
+  EXPECT_EQ(ah.key.l4_protocol, 51);
+  EXPECT_EQ(ah.key.has_ports, 0);
+  EXPECT_EQ(ah.key.has_spi, 1);
+  EXPECT_EQ(ah.l4_offset, 70u);
+  // Too short for its index.
+  Bytes cut = MakeFrame({.protocol = 51, .payload = {}});
+  cut.resize(14 + 20 + 7);
+  cut[17] = 27;
+  EXPECT_EQ(Parsed(cut).key.has_spi, 0);
+  EXPECT_EQ(Parsed(cut).key.l4_bytes, 0x3b040000u);
+}
+
 TEST(Packet, EveryTruncationIsRead) {
   // Under the address sanitizer this shows reads past the end: each prefix is an allocation of its
   // own.
   for (const Bytes& frame :
        {MakeFrame({.vlan_tci = 5, .protocol = 6, .ip_options = Bytes(8, 1)}), WithExtensions(1),
+        MakeFrame({.src_ip = "fd00::1", .dst_ip = "fd00::2", .protocol = 51, .payload = {}}),
+        MakeFrame({.protocol = 51, .payload = {}}), MakeFrame({.protocol = 50, .payload = {}}),
         MakeFrame(
             {.outer_vlan_tci = 5, .src_ip = "fd00::1", .dst_ip = "fd00::2", .protocol = 132})}) {
     for (size_t length = 0; length <= frame.size(); ++length) {

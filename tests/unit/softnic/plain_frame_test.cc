@@ -31,8 +31,9 @@ Bytes RandomFrame(std::mt19937& random) {
   const bool six = random() % 3 == 0;
   spec.src_ip = kAddresses[six ? 2 + random() % 2 : random() % 2];
   spec.dst_ip = kAddresses[six ? 2 + random() % 2 : random() % 2];
-  constexpr uint8_t kProtocols[] = {6, 17, 17, 132, 1, 58, 47, 44};
-  spec.protocol = kProtocols[random() % 8];
+  constexpr uint8_t kProtocols[] = {6, 17, 17, 132, 1, 58, 47, 44, 50, 51};
+  spec.protocol = kProtocols[random() % 10];
+  spec.spi = static_cast<uint32_t>(random() % 2);
   spec.dst_port = static_cast<uint16_t>(1 + random() % 2);
   if (random() % 8 == 0) spec.vlan_tci = 5;
   if (random() % 8 == 0) spec.fragment = 0x2000;
@@ -112,6 +113,19 @@ TEST(PlainFrame, FramesOfOneFlowAreKnownWhateverTheirLengths) {
   EXPECT_FALSE(ParseSameFlow(head, bytes - 1, HeadOf(first), facts, &next));
   const FrameHead other = HeadOf(MakeFrame({.dst_port = 2001, .payload = Bytes(900, 2)}));
   EXPECT_FALSE(ParseSameFlow(other, bytes, HeadOf(first), facts, &next));
+}
+
+// Who tells flows apart by the first bytes behind the IP header would take these for one.
+TEST(PlainFrame, AhIsNotPlainForItsIndexStandsFurtherOn) {
+  for (const char* address : {"10.0.0.1", "fd00::1"}) {
+    const Bytes frame = MakeFrame({.src_ip = address, .dst_ip = address, .protocol = 51});
+    PlainFacts facts;
+    device::FlowKey key;
+    EXPECT_FALSE(ParsePlain(HeadOf(frame), static_cast<uint32_t>(frame.size()), &facts, &key));
+    const Bytes esp = MakeFrame({.src_ip = address, .dst_ip = address, .protocol = 50});
+    EXPECT_TRUE(ParsePlain(HeadOf(esp), static_cast<uint32_t>(esp.size()), &facts, &key));
+    EXPECT_EQ(SpiOf(key), 0x01020304u);
+  }
 }
 
 TEST(PlainFrame, SumsOfPartsAtAnyDistance) {

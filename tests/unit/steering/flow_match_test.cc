@@ -97,6 +97,33 @@ TEST(ToMatch, NamesTheFieldThatATypeLacks) {
   EXPECT_FALSE(ToMatch(source).ok());
 }
 
+TEST(ToMatch, TheIndexOfAhAndEspStandsWherePortsDo) {
+  for (const auto type :
+       {v1::FLOW_TYPE_AH4, v1::FLOW_TYPE_ESP4, v1::FLOW_TYPE_AH6, v1::FLOW_TYPE_ESP6}) {
+    v1::FlowMatch request = Of(type);
+    const bool ah = type == v1::FLOW_TYPE_AH4 || type == v1::FLOW_TYPE_AH6;
+    Set(request.mutable_spi(), 0x12345600, 0xffffff00);
+    const auto match = ToMatch(request);
+    ASSERT_TRUE(match.ok()) << match.status();
+    EXPECT_EQ(SpiOf(match->value), 0x12345600u);
+    EXPECT_EQ(SpiOf(match->mask), 0xffffff00u);
+    EXPECT_EQ(match->value.l4_protocol, ah ? 51 : 50);
+    EXPECT_EQ(match->mask.has_spi, 1);
+    EXPECT_EQ(match->value.has_spi, 1);
+    EXPECT_EQ(match->mask.has_ports, 0);
+    EXPECT_EQ(ToMatch(Of(type))->mask.has_spi, 0) << "later fragments match as well";
+    Set(request.mutable_dst_port(), 1, 0xffff);
+    EXPECT_THAT(std::string(ToMatch(request).status().message()),
+                ::testing::HasSubstr("has no dst_port"));
+  }
+  for (const auto type : {v1::FLOW_TYPE_ETHER, v1::FLOW_TYPE_IP4, v1::FLOW_TYPE_UDP6}) {
+    v1::FlowMatch request = Of(type);
+    Set(request.mutable_spi(), 1, 0xffffffff);
+    EXPECT_THAT(std::string(ToMatch(request).status().message()),
+                ::testing::HasSubstr("has no spi"));
+  }
+}
+
 TEST(ToMatch, RefusesMasksThatDoNotFit) {
   const auto reason = [](uint32_t value, uint32_t mask) {
     v1::FlowMatch request = Of(v1::FLOW_TYPE_TCP4);
@@ -141,7 +168,16 @@ TEST(FromMatch, IsTheReverse) {
   Set(sctp.mutable_src_port(), 1, 0xffff);
   Set(sctp.mutable_dst_port(), 2, 0xffff);
   Set(sctp.mutable_dst_ip(), std::string(4, 3), std::string(4, 3));
-  for (const v1::FlowMatch& request : {ether, ip6, sctp, Of(v1::FLOW_TYPE_UDP6)}) {
+  v1::FlowMatch sctp6 = sctp;
+  sctp6.set_flow_type(v1::FLOW_TYPE_SCTP6);
+  sctp6.clear_dst_ip();
+  v1::FlowMatch ah = Of(v1::FLOW_TYPE_AH6);
+  Set(ah.mutable_spi(), 0x10000, 0xffff0000);
+  Set(ah.mutable_dst_ip(), std::string(16, 3), std::string(16, 3));
+  v1::FlowMatch esp = Of(v1::FLOW_TYPE_ESP4);
+  Set(esp.mutable_spi(), 5, 0xffffffff);
+  for (const v1::FlowMatch& request : {ether, ip6, sctp, sctp6, ah, esp, Of(v1::FLOW_TYPE_UDP6),
+                                       Of(v1::FLOW_TYPE_AH4), Of(v1::FLOW_TYPE_ESP6)}) {
     const auto match = ToMatch(request);
     ASSERT_TRUE(match.ok()) << match.status();
     EXPECT_EQ(FromMatch(*match).SerializeAsString(), request.SerializeAsString());

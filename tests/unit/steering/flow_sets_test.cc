@@ -61,6 +61,24 @@ TEST(FlowSets, BytesBehindTheHeaderAreThePorts) {
   EXPECT_FALSE(Covers(Udp4(4242), Ip4(4242, 0xffff))) << "TCP has these bytes as well";
 }
 
+TEST(FlowSets, BytesBehindTheHeaderAreTheIndexOfEspAndNotOfAh) {
+  const auto by_spi = [](v1::FlowType type) {
+    v1::FlowMatch request;
+    request.set_flow_type(type);
+    Set(request.mutable_spi(), 0x10002, 0xffffffff);
+    return ToMatch(request).value();
+  };
+  const FlowMatch esp = by_spi(v1::FLOW_TYPE_ESP4);
+  const FlowMatch ah = by_spi(v1::FLOW_TYPE_AH4);
+  EXPECT_TRUE(Covers(Ip4(0x10002, 0xffffffff), esp));
+  EXPECT_FALSE(Intersects(Ip4(0x10003, 0xffffffff), esp));
+  EXPECT_FALSE(Covers(Ip4(0x10002, 0xffffffff), ah));
+  EXPECT_TRUE(Intersects(Ip4(0x10003, 0xffffffff), ah));
+  EXPECT_FALSE(Intersects(esp, ah));
+  EXPECT_FALSE(Covers(esp, Ip4(0x10002, 0xffffffff))) << "others begin with these bytes as well";
+  EXPECT_TRUE(Covers(Ip4(0, 0), ah));
+}
+
 // All packets of a small world in which headers hang together as they do on the wire.
 std::vector<FlowKey> SmallWorld() {
   std::vector<FlowKey> world;
@@ -91,6 +109,21 @@ std::vector<FlowKey> SmallWorld() {
             world.push_back(key);
           }
         }
+        for (uint32_t begin = 0; begin < 16; ++begin) {
+          key.l4_bytes = (begin & 3) << 16 | begin >> 2;
+          for (const uint8_t protocol : std::initializer_list<uint8_t>{50, 51}) {
+            key.l4_protocol = protocol;
+            SetSpi(0, key);
+            key.has_spi = 0;
+            world.push_back(key);
+            key.has_spi = 1;
+            for (uint32_t spi = 0; spi < 16; ++spi) {
+              if (protocol == 50 && spi != begin) continue;  // AH's is not what it begins with
+              SetSpi((spi & 3) << 16 | spi >> 2, key);
+              world.push_back(key);
+            }
+          }
+        }
       }
     }
   }
@@ -101,9 +134,10 @@ template <typename Random>
 FlowMatch RandomMatch(Random& random) {
   const auto pick = [&](uint32_t n) { return static_cast<uint32_t>(random() % n); };
   constexpr v1::FlowType kTypes[] = {v1::FLOW_TYPE_ETHER, v1::FLOW_TYPE_IP4,  v1::FLOW_TYPE_IP6,
-                                     v1::FLOW_TYPE_TCP4,  v1::FLOW_TYPE_UDP4, v1::FLOW_TYPE_UDP6};
+                                     v1::FLOW_TYPE_TCP4,  v1::FLOW_TYPE_UDP4, v1::FLOW_TYPE_UDP6,
+                                     v1::FLOW_TYPE_AH4,   v1::FLOW_TYPE_ESP4, v1::FLOW_TYPE_ESP6};
   v1::FlowMatch request;
-  request.set_flow_type(kTypes[pick(6)]);
+  request.set_flow_type(kTypes[pick(std::size(kTypes))]);
   const auto number = [&](v1::MaskedNumber* to, uint32_t bits) {
     const uint32_t mask = 1 + pick(bits);
     Set(to, pick(bits + 1) & mask, mask);
@@ -120,11 +154,16 @@ FlowMatch RandomMatch(Random& random) {
     constexpr uint32_t kEtherTypes[] = {0x0800, 0x86dd, 0x0806};
     if (pick(2) == 0) Set(request.mutable_ether_type(), kEtherTypes[pick(3)]);
   } else if (type == v1::FLOW_TYPE_IP4 || type == v1::FLOW_TYPE_IP6) {
-    if (pick(2) == 0) Set(request.mutable_l4_protocol(), pick(2) == 0 ? 6 : 17, 0xff);
+    constexpr uint32_t kProtocols[] = {6, 17, 50, 51};
+    if (pick(2) == 0) Set(request.mutable_l4_protocol(), kProtocols[pick(4)], 0xff);
     if (pick(3) == 0) {
       const uint32_t mask = pick(2) == 0 ? 0x00030000 : 0x00000003;
       Set(request.mutable_l4_bytes(), pick(0x40000) & mask, mask);
     }
+  } else if (type == v1::FLOW_TYPE_AH4 || type == v1::FLOW_TYPE_ESP4 ||
+             type == v1::FLOW_TYPE_ESP6) {
+    const uint32_t mask = (1 + pick(3)) << (pick(2) * 16);
+    if (pick(2) == 0) Set(request.mutable_spi(), pick(0x40000) & mask, mask);
   } else {
     if (pick(2) == 0) number(request.mutable_src_port(), 3);
     if (pick(2) == 0) number(request.mutable_dst_port(), 3);

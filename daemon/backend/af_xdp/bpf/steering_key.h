@@ -24,7 +24,7 @@ struct SteeringFields {
   __u8 ip_version;
   __u8 has_vlan;
   __u8 has_ports;
-  __u8 reserved;
+  __u8 has_spi;
 };
 
 union SteeringKey {
@@ -88,8 +88,8 @@ struct SteeringExtensions {
 };
 
 STEERING_INLINE int IsExtension(__u32 next) {
-  /* Hop by hop, routing, fragment, authentication, destination options, mobility. */
-  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
+  /* Hop by hop, routing, fragment, destination options, mobility. */
+  return next == 0 || next == 43 || next == 44 || next == 60 || next == 135;
 }
 
 /* Past one of them. 1: the walk is at its end. */
@@ -102,7 +102,7 @@ static inline long SkipExtension(__u32 number, void* context) {
   if (!IsExtension(next)) return 1;
   if (walk->end - walk->at >= 8 && ReadFarFrame(walk->frame, walk->at, header, 2)) {
     const __u32 units = ByteIn(header, 1);
-    length = next == 44 ? 8 : next == 51 ? (units + 2) * 4 : (units + 1) * 8;
+    length = next == 44 ? 8 : (units + 1) * 8;
   }
   if (length == 0 || length > walk->end - walk->at) {
     walk->at = 0;
@@ -143,13 +143,25 @@ STEERING_INLINE void KeyOfL4(const struct SteeringFrame* frame, const struct Ste
   __u32 l4 = 0;
   if (walk->l4 == 0 || walk->later || walk->end - walk->l4 < 4) return;
   if (!ReadFrame(frame, walk->l4, &l4, 1)) return;
-  const __u16 first = Be16In(&l4, 0);
-  const __u16 second = Be16In(&l4, 2);
-  key->l4_bytes = (__u32)first << 16 | second;
-  if (key->l4_protocol != 6 && key->l4_protocol != 17 && key->l4_protocol != 132) return;
-  key->src_port = first;
-  key->dst_port = second;
-  key->has_ports = 1;
+  key->l4_bytes = (__u32)Be16In(&l4, 0) << 16 | Be16In(&l4, 2);
+  switch (key->l4_protocol) {
+    case 6:
+    case 17:
+    case 132:
+      key->has_ports = 1;
+      break;
+    case 51: /* AH, whose index is its second word */
+      if (walk->end - walk->l4 < 8 || !ReadFrame(frame, walk->l4 + 4, &l4, 1)) return;
+      key->has_spi = 1;
+      break;
+    case 50: /* ESP begins with it */
+      key->has_spi = 1;
+      break;
+    default:
+      return;
+  }
+  key->src_port = Be16In(&l4, 0);
+  key->dst_port = Be16In(&l4, 2);
 }
 
 /* Of a frame of so many bytes. `key` is all 0 before. 0: shorter than an Ethernet header. */

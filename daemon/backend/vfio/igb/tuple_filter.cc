@@ -11,7 +11,6 @@ namespace qsplit::vfio::igb {
 namespace {
 
 using device::FlowKey;
-using device::FlowType;
 
 constexpr uint16_t kEtherTypeIp4 = 0x0800, kEtherTypeIp6 = 0x86dd;
 
@@ -42,6 +41,7 @@ absl::Status CheckNothingElse(const FlowKey& mask, bool ether) {
     return Cannot("compare no VLAN; pools steer by MAC and VLAN (steering = pools)");
   }
   if (mask.tos != 0) return Cannot("compare no type of service");
+  if (mask.has_spi != 0) return Cannot("compare no security parameters index of AH or ESP");
   if (mask.l4_bytes != 0) return Cannot("compare no bytes behind the IP header but ports");
   if (!ether && mask.ether_type != 0) return Cannot("compare no EtherType of IP packets");
   return absl::OkStatus();
@@ -52,10 +52,7 @@ absl::Status CheckNothingElse(const FlowKey& mask, bool ether) {
 absl::StatusOr<TupleFilter> EncodeTuple(Chip chip, const device::FlowMatch& match) {
   const FlowKey& value = match.value;
   const FlowKey& mask = match.mask;
-  if (match.type == FlowType::kIp6 || match.type == FlowType::kTcp6 ||
-      match.type == FlowType::kUdp6) {
-    return Cannot("compare no IPv6 flows");
-  }
+  if (value.ip_version == 6) return Cannot("compare no IPv6 flows");
   if (absl::Status status = CheckNothingElse(mask, /*ether=*/false); !status.ok()) return status;
 
   // FTQF.VF_BP, for without pools every packet is meant; all parts bypassed, until they are

@@ -17,6 +17,8 @@ inline device::FlowRule Ip4Rule(device::FlowType type, uint32_t location, uint32
   const uint8_t protocol = type == device::FlowType::kTcp4    ? 6
                            : type == device::FlowType::kUdp4  ? 17
                            : type == device::FlowType::kSctp4 ? 132
+                           : type == device::FlowType::kAh4   ? 51
+                           : type == device::FlowType::kEsp4  ? 50
                                                               : 0;
   if (protocol != 0) {
     rule.match.value.l4_protocol = protocol;

@@ -56,6 +56,10 @@ TEST(IgbTupleFilter, WhatIsNotComparedIsBypassed) {
   ASSERT_TRUE(sctp.ok());
   EXPECT_EQ(sctp->ftqf & 0xff, 132u);
 
+  const auto esp = EncodeTuple(Chip::k82576, test::Ip4Rule(FlowType::kEsp4, 0, 1).match);
+  ASSERT_TRUE(esp.ok()) << "without an index it is a protocol as any other: " << esp.status();
+  EXPECT_EQ(esp->ftqf & 0xff, 50u);
+
   device::FlowRule ip = test::Ip4Rule(FlowType::kIp4, 0, 1);
   ip.match.value.src_ip = {1, 2, 3, 4};
   ip.match.mask.src_ip = {0xff, 0xff, 0xff, 0xff};
@@ -93,9 +97,14 @@ TEST(IgbTupleFilter, SaysWhatItCannotCompare) {
   refused([](auto& r) { r.match.mask.vlan_tci = 0xfff; }, "VLAN");
   refused([](auto& r) { r.match.mask.has_vlan = 1; }, "VLAN");
   refused([](auto& r) { r.match.mask.ether_type = 0xffff; }, "EtherType");
-  for (const FlowType type : {FlowType::kIp6, FlowType::kTcp6, FlowType::kUdp6}) {
-    refused([type](auto& r) { r.match.type = type; }, "IPv6");
-  }
+  refused([](auto& r) { r.match.value.ip_version = 6; }, "IPv6");
+  refused(
+      [](auto& r) {
+        r = test::Ip4Rule(FlowType::kAh4, 0, 1);
+        r.match.mask.has_spi = r.match.value.has_spi = 1;
+        SetSpi(0xffffffff, r.match.mask);
+      },
+      "parameters index");
   // Nothing but "IPv4".
   refused([](auto& r) { r = test::Ip4Rule(FlowType::kIp4, 0, 0); }, "at least");
 
