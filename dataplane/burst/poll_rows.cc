@@ -138,9 +138,13 @@ bool PollRows::AddRecord(const RecordPlan& record, uint32_t prefix_word) {
     lookups.push_back({{}, {0}, {{whole, constant}}});
     return true;
   }
+  if (record.tables.size() > kMostLookups) return false;
   for (const Table& table : record.tables) {
     const size_t stride = table.columns.size();
-    if (stride == 0 || table.gathers.size() > kMostBits) return false;
+    if (stride == 0 || table.gathers.size() > kMostBits ||
+        table.entries.size() / stride * sizeof(Entry) > UINT16_MAX) {
+      return false;
+    }
     Lookup& lookup = lookups.emplace_back();
     uint32_t place = 0;
     for (size_t g = 0; g < table.gathers.size(); ++g) {
@@ -150,7 +154,7 @@ bool PollRows::AddRecord(const RecordPlan& record, uint32_t prefix_word) {
       place += gather.bits();
     }
     for (const uint16_t at : table.entry_of_index) {
-      lookup.entry_of_index.push_back(static_cast<uint16_t>(at / stride));
+      lookup.entry_of_index.push_back(static_cast<uint16_t>(at / stride * sizeof(Entry)));
     }
     for (size_t at = 0; at + stride <= table.entries.size(); at += stride) {
       Entry entry{whole, lookups.size() == 1 ? constant : WordPair{}};

@@ -35,6 +35,7 @@ struct PollRows {
   static constexpr uint32_t kHalfBytes = 16;
   static constexpr uint32_t kMostHalves = 4;  // of a slot
   static constexpr uint32_t kMostBits = 2;    // words that one index is of
+  static constexpr uint32_t kMostLookups = 2;
   // Where things stand in the private copy: a slot's halves, the prefix, nothing but zeros.
   static constexpr uint32_t kPrefixAt = kMostHalves * kHalfBytes;
   static constexpr uint32_t kZerosAt = kPrefixAt + kHalfBytes;
@@ -53,7 +54,7 @@ struct PollRows {
   };
   struct Lookup {
     std::array<Bits, kMostBits> bits{};
-    std::vector<uint16_t> entry_of_index;
+    std::vector<uint16_t> entry_of_index;  // where it begins, in bytes
     std::vector<Entry> entries;
   };
   // Numbers from one half of the copy.

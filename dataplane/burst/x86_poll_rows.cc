@@ -114,23 +114,58 @@ QSPLIT_ROWS_INLINE bool ReadPrefix(const PollRows& rows, const std::byte* memory
 struct LookupAt {
   PollRows::Bits bits[PollRows::kMostBits];
   const uint16_t* entry_of_index;
-  const PollRows::Entry* entries;
+  const std::byte* entries;
 
   QSPLIT_ROWS_INLINE explicit LookupAt(const PollRows::Lookup& lookup)
       : bits{lookup.bits[0], lookup.bits[1]},
         entry_of_index(lookup.entry_of_index.data()),
-        entries(lookup.entries.data()) {}
+        entries(reinterpret_cast<const std::byte*>(lookup.entries.data())) {}
   template <uint32_t kBits>
   QSPLIT_ROWS_INLINE const PollRows::Entry& Find(const std::byte* copy) const {
     uint64_t index = _pext_u64(Word(copy + bits[0].at), bits[0].mask);
     if constexpr (kBits > 1) {
       index |= _pext_u64(Word(copy + bits[1].at), bits[1].mask) << bits[1].place;
     }
-    return entries[entry_of_index[index]];
+    return *reinterpret_cast<const PollRows::Entry*>(entries + entry_of_index[index]);
   }
 };
 
-template <typename Posted, uint32_t kHalves, uint32_t kBits, bool kMore>
+// Numbers of the copy, moved to their places: of no half, of one, or of two, each a side.
+template <uint32_t kSides>
+struct Numbers {
+  static_assert(kSides == 2);
+  const std::byte* low;
+  const std::byte* high;
+  __m256i moves;
+
+  QSPLIT_ROWS_INLINE Numbers(const PollRows& rows, const std::byte* copy)
+      : low(copy + rows.sides[0].at),
+        high(copy + rows.sides[1].at),
+        moves(_mm256_set_m128i(Half(rows.sides[1].moves), Half(rows.sides[0].moves))) {}
+  // What these entries leave of them.
+  QSPLIT_ROWS_INLINE __m128i Of(const PollRows::Entry& entry, const PollRows::Entry* more) const {
+    __m256i both =
+        _mm256_and_si256(_mm256_shuffle_epi8(Halves(low, high), moves), Whole(entry.masks));
+    if (more != nullptr) both = _mm256_and_si256(both, Whole(more->masks));
+    return _mm_or_si128(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+  }
+};
+template <>
+struct Numbers<1> {
+  const std::byte* at;
+  __m128i moves;
+
+  QSPLIT_ROWS_INLINE Numbers(const PollRows& rows, const std::byte* copy)
+      : at(copy + rows.sides[0].at), moves(Half(rows.sides[0].moves)) {}
+  QSPLIT_ROWS_INLINE __m128i Of(const PollRows::Entry& entry, const PollRows::Entry* more) const {
+    const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(at));
+    __m128i left = _mm_and_si128(_mm_shuffle_epi8(all, moves), Half(entry.masks[0]));
+    if (more != nullptr) left = _mm_and_si128(left, Half(more->masks[0]));
+    return left;
+  }
+};
+
+template <typename Posted, bool kPrefix, uint32_t kHalves, uint32_t kBits, uint32_t kSides>
 QSPLIT_ROWS uint32_t Poll(const PollRows& rows, const PollRows::At& at, const Posted* posted,
                           RxCompletion* out) {
   constexpr bool kRing = std::is_same_v<Posted, RxBuffer>;
@@ -148,91 +183,88 @@ QSPLIT_ROWS uint32_t Poll(const PollRows& rows, const PollRows::At& at, const Po
   const uint64_t less = rows.length_less;
   const uint64_t prefix = rows.prefix_bytes;
   const uint32_t same_room = rows.same_room;
-  const bool reads_prefix = kRing && rows.prefix_read != 0;
-  const std::byte* const low = copy + rows.sides[0].at;
-  const std::byte* const high = copy + rows.sides[1].at;
-  const __m256i moves = _mm256_set_m128i(Half(rows.sides[1].moves), Half(rows.sides[0].moves));
+  const __m128i marks = _mm_cvtsi64_si128(static_cast<long long>(uint64_t{0x101} << 32 | prefix));
   const __m256i rest = Whole(rows.rest);
   const LookupAt lookup(rows.lookups.front());
+  const bool second = rows.lookups.size() > 1;
 
   const std::byte* slot = at.slots;
-  for (uint32_t done = 0; done < at.most; ++done) {
+  const Posted* const end = posted + at.most;
+  const Posted* const first = posted;
+  for (; posted != end; ++posted, ++out) {
     __m128i key = _mm_setzero_si128();
     if constexpr (kRing) {
       key = _mm_shuffle_epi8(number, key_moves);
       number = _mm_add_epi32(number, _mm_cvtsi32_si128(1));
     }
-    if (!ReadSlot<kHalves>(slot, offsets, tests, key, copy)) return done;
+    if (!ReadSlot<kHalves>(slot, offsets, tests, key, copy)) break;
     slot += stride;
-    const State state = StateOf(posted[done]);
+    const State state = StateOf(*posted);
     const __m128i moved =
         _mm_shuffle_epi8(_mm_load_si128(reinterpret_cast<const __m128i*>(length_at)), length_moves);
     const uint64_t length = (static_cast<uint32_t>(_mm_cvtsi128_si32(moved)) & length_mask) - less;
     const uint64_t room = !kRing && same_room != 0 ? same_room : state.bytes;
-    if (length > UINT32_MAX || length + prefix > room) return done;
-    if constexpr (kRing) {
-      if (reads_prefix && !ReadPrefix(rows, posted[done].memory, copy)) return done;
+    // Less than nothing, or more than there is room for.
+    if (length > UINT32_MAX || length + prefix > room) break;
+    if constexpr (kPrefix) {
+      if (!ReadPrefix(rows, posted->memory, copy)) break;
     }
 
     const PollRows::Entry& entry = lookup.Find<kBits>(copy);
-    __m256i numbers =
-        _mm256_and_si256(_mm256_shuffle_epi8(Halves(low, high), moves), Whole(entry.masks));
+    const PollRows::Entry* more = nullptr;
     __m128i meta = Half(entry.values);
-    if constexpr (kMore) {
-      for (size_t more = 1; more < rows.lookups.size(); ++more) {
-        const PollRows::Entry& other = LookupAt(rows.lookups[more]).Find<kBits>(copy);
-        numbers = _mm256_and_si256(numbers, Whole(other.masks));
-        meta = _mm_or_si128(meta, Half(other.values));
-      }
+    if (second) [[unlikely]] {
+      more = &LookupAt(rows.lookups[1]).Find<kBits>(copy);
+      meta = _mm_or_si128(meta, Half(more->values));
     }
-    meta = _mm_or_si128(
-        meta, _mm_or_si128(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256(numbers, 1)));
+    if constexpr (kSides != 0) {
+      meta = _mm_or_si128(meta, Numbers<kSides>(rows, copy).Of(entry, more));
+    }
     // The end first: it begins before the metadata's first half ends.
     static_assert(sizeof(RxCompletion) == 56 && offsetof(RxCompletion, meta) == 16);
-    auto* const to = reinterpret_cast<std::byte*>(out + done);
+    auto* const to = reinterpret_cast<std::byte*>(out);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 24), rest);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16), meta);
-    const uint64_t head[2] = {state.cookie | length << 32, uint64_t{0x101} << 32 | prefix};
-    std::memcpy(to, head, sizeof head);
+    const __m128i head = _mm_unpacklo_epi64(
+        _mm_cvtsi64_si128(static_cast<long long>(state.cookie | length << 32)), marks);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_set_m128i(meta, head));
   }
-  return at.most;
+  return static_cast<uint32_t>(posted - first);
 }
 
-template <typename Posted, uint32_t kHalves, uint32_t kBits>
-auto Find(const PollRows& rows) {
-  return rows.lookups.size() > 1 ? Poll<Posted, kHalves, kBits, true>
-                                 : Poll<Posted, kHalves, kBits, false>;
-}
-template <typename Posted, uint32_t kHalves>
+template <typename Posted, bool kPrefix, uint32_t kHalves, uint32_t kSides>
 auto Find(const PollRows& rows) {
   const bool one = std::all_of(rows.lookups.begin(), rows.lookups.end(),
                                [](const auto& lookup) { return lookup.bits[1].mask == 0; });
-  return one ? Find<Posted, kHalves, 1>(rows) : Find<Posted, kHalves, 2>(rows);
+  return one ? Poll<Posted, kPrefix, kHalves, 1, kSides>
+             : Poll<Posted, kPrefix, kHalves, 2, kSides>;
 }
-template <typename Posted>
+template <typename Posted, bool kPrefix, uint32_t kHalves>
 auto Find(const PollRows& rows) {
-  switch (rows.half_count) {
-    case 1:
-      return Find<Posted, 1>(rows);
-    case 2:
-      return Find<Posted, 2>(rows);
-    case 3:
-      return Find<Posted, 3>(rows);
-    default:
-      return Find<Posted, 4>(rows);
-  }
+  if (rows.sides[1].at != PollRows::kZerosAt) return Find<Posted, kPrefix, kHalves, 2>(rows);
+  return rows.sides[0].at != PollRows::kZerosAt ? Find<Posted, kPrefix, kHalves, 1>(rows)
+                                                : Find<Posted, kPrefix, kHalves, 0>(rows);
 }
 
 }  // namespace
 
 bool PollRows::FindPollOwnSlots() {
-  if (x86::HasRows()) poll_own_slots = Find<PostedSlot>(*this);
-  return poll_own_slots != nullptr;
+  if (!x86::HasRows() || half_count > 2) return false;
+  poll_own_slots =
+      half_count == 1 ? Find<PostedSlot, false, 1>(*this) : Find<PostedSlot, false, 2>(*this);
+  return true;
 }
 
 bool PollRows::FindPollRing() {
-  if (x86::HasRows()) poll_ring = Find<RxBuffer>(*this);
-  return poll_ring != nullptr;
+  if (!x86::HasRows()) return false;
+  using Way = decltype(poll_ring) (*)(const PollRows&);
+  static constexpr Way kWays[][kMostHalves] = {
+      {Find<RxBuffer, false, 1>, Find<RxBuffer, false, 2>, Find<RxBuffer, false, 3>,
+       Find<RxBuffer, false, 4>},
+      {Find<RxBuffer, true, 1>, Find<RxBuffer, true, 2>, nullptr, nullptr}};
+  const Way way = kWays[prefix_read != 0 ? 1 : 0][half_count - 1];
+  if (way == nullptr) return false;
+  poll_ring = way(*this);
+  return true;
 }
 
 }  // namespace qsplit::dataplane::burst
