@@ -59,28 +59,36 @@ struct RxBurstPlan {
   WordTest completed;
 };
 
+struct PollRows;
+struct PostRows;
+
 class RxBurst {
  public:
   // Machine code, of such instructions, where it can be had and is asked for, else the plan is
-  // interpreted.
+  // interpreted, with such instructions.
   static std::unique_ptr<RxBurst> Create(RxBurstPlan plan, bool compiled,
                                          Instructions which = Instructions::kOfThisProcessor);
+  ~RxBurst();
 
   // Looks at slots from `slot` on, at most `most` and not beyond the ring's last; how many
   // completions were written.
   uint32_t Poll(const std::byte* slots, const PostedSlot* posted, uint32_t slot, uint32_t most,
                 RxCompletion* out) const {
     if (poll_ != nullptr) return poll_(slots, posted, slot, most, out);
-    return PollByPlan(plan_, slots, posted, slot, most, out);
+    return InterpretPoll(slots, posted, slot, most, out);
   }
   // The same for posting; how many buffers were.
   uint32_t Post(std::byte* slots, PostedSlot* posted, uint32_t slot, uint32_t most,
                 const RxBuffer* buffers) const {
     if (post_ != nullptr) return post_(slots, posted, slot, most, buffers);
-    return PostByPlan(plan_, slots, posted, slot, most, buffers);
+    return InterpretPost(slots, posted, slot, most, buffers);
   }
 
   const RxBurstPlan& plan() const { return plan_; }
+  // Where there is no machine code: whether completions are taken row by row, and buffers posted
+  // so; else column by column.
+  bool PollsInRows() const { return poll_rows_ != nullptr; }
+  bool PostsInRows() const { return post_rows_ != nullptr; }
   // OK: machine code; else why not.
   const absl::Status& code_status() const { return code_status_; }
 
@@ -97,8 +105,18 @@ class RxBurst {
 
  private:
   RxBurst() = default;
+  uint32_t InterpretPoll(const std::byte* slots, const PostedSlot* posted, uint32_t slot,
+                         uint32_t most, RxCompletion* out) const;
+  uint32_t InterpretPost(std::byte* slots, PostedSlot* posted, uint32_t slot, uint32_t most,
+                         const RxBuffer* buffers) const;
+  // How many of the buffers are of the common case, and fit into the ring from a slot on.
+  static uint32_t CountToPost(const RxBurstPlan& plan, uint32_t slot, uint32_t most,
+                              const RxBuffer* buffers);
 
   RxBurstPlan plan_;
+  // How the plan is interpreted row by row; null: column by column.
+  std::unique_ptr<const PollRows> poll_rows_;
+  std::unique_ptr<const PostRows> post_rows_;
   CodeMemory code_;
   PollCode poll_ = nullptr;
   PostCode post_ = nullptr;

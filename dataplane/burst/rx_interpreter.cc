@@ -95,15 +95,21 @@ uint32_t RxBurst::PollByPlan(const RxBurstPlan& plan, const std::byte* slots,
   return done;
 }
 
-uint32_t RxBurst::PostByPlan(const RxBurstPlan& plan, std::byte* slots, PostedSlot* posted,
-                             uint32_t slot, uint32_t most, const RxBuffer* buffers) {
+uint32_t RxBurst::CountToPost(const RxBurstPlan& plan, uint32_t slot, uint32_t most,
+                              const RxBuffer* buffers) {
   if (slot >= plan.slot_count || !plan.posts) return 0;
   const uint32_t same_bytes = plan.buffer_bytes;
   if (same_bytes == 0 && plan.max_length == 0) return 0;
   const BufferLimits limits{plan.max_address, plan.alignment_mask, same_bytes != 0 ? same_bytes : 1,
                             same_bytes != 0 ? UINT32_MAX - same_bytes : plan.max_length - 1};
-  uint32_t done = CountPostable(limits, buffers, std::min(most, plan.slot_count - slot));
-  done = CountUnlikeCompleted(plan, buffers, done);
+  const uint32_t count = CountPostable(limits, buffers, std::min(most, plan.slot_count - slot));
+  return CountUnlikeCompleted(plan, buffers, count);
+}
+
+uint32_t RxBurst::PostByPlan(const RxBurstPlan& plan, std::byte* slots, PostedSlot* posted,
+                             uint32_t slot, uint32_t most, const RxBuffer* buffers) {
+  const uint32_t same_bytes = plan.buffer_bytes;
+  const uint32_t done = CountToPost(plan, slot, most, buffers);
   for (uint32_t from = 0; from < done; from += kColumn) {
     const size_t at = slot + from;
     PostWords(plan, {slots + at * plan.slot_bytes, plan.slot_bytes, std::min(kColumn, done - from)},

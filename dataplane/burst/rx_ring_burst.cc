@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "dataplane/burst/generator.h"
+#include "dataplane/burst/poll_rows.h"
+#include "dataplane/burst/post_rows.h"
 
 namespace qsplit::dataplane::burst {
 bool RxRingPlan::Varies(uint32_t word) const {
@@ -31,7 +33,50 @@ std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled,
     return absl::OkStatus();
   };
   burst->code_status_ = generate();
+  if (!burst->code_status_.ok()) {
+    burst->poll_rows_ = PollRows::Make(burst->plan_, which);
+    burst->post_rows_ = PostRows::Make(burst->plan_, which);
+  }
   return burst;
+}
+
+RxRingBurst::~RxRingBurst() = default;
+
+uint32_t RxRingBurst::InterpretPoll(const Completed& from, RxCompletion* out) const {
+  if (poll_rows_ == nullptr || from.slot >= plan_.slot_count || from.buffer >= plan_.buffer_count ||
+      !PollRows::IsAligned(from.slots)) {
+    return PollByPlan(plan_, from, out);
+  }
+  const PollRows::At at = {.slots = from.slots + size_t{from.slot} * plan_.slot_bytes,
+                           .number = from.buffer,
+                           .phase = from.phase,
+                           .most = std::min({from.most, plan_.slot_count - from.slot,
+                                             plan_.buffer_count - from.buffer})};
+  return poll_rows_->poll_ring(*poll_rows_, at, from.buffers + from.buffer, out);
+}
+
+uint32_t RxRingBurst::InterpretPost(const Free& to, const RxBuffer* buffers) const {
+  if (post_rows_ == nullptr) return PostByPlan(plan_, to, buffers);
+  const uint32_t count = CountToPost(plan_, to, buffers);
+  const PostRows::At at = {.slots = to.slots + size_t{to.slot} * plan_.post_slot_bytes,
+                           .number = to.slot,
+                           .phase = to.phase,
+                           .count = count,
+                           .were_posted = to.were_posted};
+  if (count != 0) post_rows_->post_ring(*post_rows_, at, buffers, to.buffers + to.slot);
+  return count;
+}
+
+bool RxRingBurst::InterpretHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
+  if (post_rows_ == nullptr) return PostHeldByPlan(plan_, to, buffer, held);
+  Free one = to;
+  one.most = 1;
+  if (CountToPost(plan_, one, &buffer) == 0) return false;
+  const PostRows::At at = {.slots = to.slots + size_t{to.slot} * plan_.post_slot_bytes,
+                           .number = to.slot,
+                           .phase = to.phase};
+  post_rows_->post_held(*post_rows_, at, buffer, to.buffers + to.slot, held);
+  return true;
 }
 
 }  // namespace qsplit::dataplane::burst

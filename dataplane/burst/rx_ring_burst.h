@@ -85,12 +85,16 @@ struct RxRingPlan {
   bool Varies(uint32_t word) const;
 };
 
+struct PollRows;
+struct PostRows;
+
 class RxRingBurst {
  public:
   // Machine code, of such instructions, where it can be had and is asked for, else the plan is
-  // interpreted.
+  // interpreted, with such instructions.
   static std::unique_ptr<RxRingBurst> Create(RxRingPlan plan, bool compiled,
                                              Instructions which = Instructions::kOfThisProcessor);
+  ~RxRingBurst();
 
   // What Poll works on.
   struct Completed {
@@ -104,7 +108,7 @@ class RxRingBurst {
   // Looks at no more than `most` slots and buffers, and not beyond the last one of either; how many
   // completions were written.
   uint32_t Poll(const Completed& from, RxCompletion* out) const {
-    if (poll_[0] == nullptr) return PollByPlan(plan_, from, out);
+    if (poll_[0] == nullptr) return InterpretPoll(from, out);
     return poll_[from.phase & 1](from.slots, from.buffers, from.slot, from.most, out, from.buffer);
   }
 
@@ -121,7 +125,7 @@ class RxRingBurst {
   // Writes slots from the first one on until a buffer is not of the common case, not beyond the
   // ring's last one; how many. Nothing in it says when which word becomes visible.
   uint32_t Post(const Free& to, const RxBuffer* buffers) const {
-    if (post_[0] == nullptr) return PostByPlan(plan_, to, buffers);
+    if (post_[0] == nullptr) return InterpretPost(to, buffers);
     const PostCode post = post_[to.phase & 1];
     uint32_t done = 0;
     if (const PostCode again = again_[to.phase & 1]; again != nullptr && to.were_posted) {
@@ -133,10 +137,14 @@ class RxRingBurst {
   }
 
   const RxRingPlan& plan() const { return plan_; }
+  // Where there is no machine code: whether completions are taken row by row, and buffers posted
+  // so; else column by column.
+  bool PollsInRows() const { return poll_rows_ != nullptr; }
+  bool PostsInRows() const { return post_rows_ != nullptr; }
   // Writes the first of a batch, all but the word that hands it over (RxRingPlan::handover_word),
   // which goes to *held. False: not of the common case, and nothing done.
   bool PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
-    if (held_[0] == nullptr) return PostHeldByPlan(plan_, to, buffer, held);
+    if (held_[0] == nullptr) return InterpretHeld(to, buffer, held);
     return held_[to.phase & 1](to.slots, to.buffers, to.slot, 1, &buffer, held) == 1;
   }
 
@@ -155,8 +163,16 @@ class RxRingBurst {
 
  private:
   RxRingBurst() = default;
+  uint32_t InterpretPoll(const Completed& from, RxCompletion* out) const;
+  uint32_t InterpretPost(const Free& to, const RxBuffer* buffers) const;
+  bool InterpretHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const;
+  // How many of the buffers are of the common case, and fit into the ring.
+  static uint32_t CountToPost(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers);
 
   RxRingPlan plan_;
+  // How the plan is interpreted row by row; null: column by column.
+  std::unique_ptr<const PollRows> poll_rows_;
+  std::unique_ptr<const PostRows> post_rows_;
   CodeMemory code_;
   PollCode poll_[2] = {};   // by phase
   PostCode post_[2] = {};   // by phase

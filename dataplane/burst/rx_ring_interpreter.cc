@@ -282,10 +282,13 @@ uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, 
   return done;
 }
 
-uint32_t RxRingBurst::PostByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers) {
+uint32_t RxRingBurst::CountToPost(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers) {
   if (to.slot >= plan.buffer_count || !plan.posts) return 0;
-  const uint32_t done =
-      CountPostable(plan, buffers, std::min(to.most, plan.buffer_count - to.slot));
+  return CountPostable(plan, buffers, std::min(to.most, plan.buffer_count - to.slot));
+}
+
+uint32_t RxRingBurst::PostByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers) {
+  const uint32_t done = CountToPost(plan, to, buffers);
   const uint32_t all = (1u << plan.post_words) - 1;
   // What differs from one buffer to the next, and what only may.
   uint32_t varying = all;

@@ -13,6 +13,7 @@
 #include "tests/unit/burst/arm_burst.h"
 #include "tests/unit/burst/arm_ring_burst.h"
 #include "tests/unit/burst/random_ring_plans.h"
+#include "tests/unit/burst/rx_ways.h"
 
 namespace qsplit::dataplane::burst::testing {
 namespace {
@@ -24,35 +25,6 @@ using qsplit::testing::kFences;
 constexpr uint32_t kPlans = 400;
 constexpr uint32_t kSteps = 6;
 
-// Code for this processor, and the interpreter.
-void PollHere(const RxBurst& burst, const std::vector<std::byte>& bytes,
-              const std::vector<PostedSlot>& slots, uint32_t first, uint32_t most, Fence fence) {
-  const FencedArray<std::byte> ring(bytes, fence);
-  const FencedArray<PostedSlot> posted(slots, fence);
-  const FencedArray<RxCompletion> expected(most, fence);
-  const FencedArray<RxCompletion> got(most, fence);
-  const uint32_t count =
-      RxBurst::PollByPlan(burst.plan(), ring.data(), posted.data(), first, most, expected.data());
-  ASSERT_EQ(burst.Poll(ring.data(), posted.data(), first, most, got.data()), count);
-  ASSERT_TRUE(got.IsSame(expected, count));
-}
-
-void PostHere(const RxBurst& burst, const std::vector<RxBuffer>& to_post, uint32_t first,
-              Fence fence) {
-  const RxBurstPlan& plan = burst.plan();
-  const auto most = static_cast<uint32_t>(to_post.size());
-  const FencedArray<RxBuffer> buffers(to_post, fence);
-  const FencedArray<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes, fence);
-  const FencedArray<std::byte> same(ring.size(), fence);
-  const FencedArray<PostedSlot> posted(plan.slot_count, fence);
-  const FencedArray<PostedSlot> same_posted(plan.slot_count, fence);
-  const uint32_t count =
-      RxBurst::PostByPlan(plan, ring.data(), posted.data(), first, most, buffers.data());
-  ASSERT_EQ(burst.Post(same.data(), same_posted.data(), first, most, buffers.data()), count);
-  ASSERT_TRUE(same.IsSame(ring));
-  ASSERT_TRUE(same_posted.IsSame(posted));
-}
-
 TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
   Random random(31);
   uint64_t completions = 0;
@@ -63,6 +35,7 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
         RxBurst::Create(RandomRxPlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxBurstPlan& plan = burst->plan();
+    const std::unique_ptr<RxBurst> interpreted = RxBurst::Create(plan, false);
     ArmRxBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
       std::vector<std::byte> ring = RandomRing(plan, random);
@@ -73,76 +46,15 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
       std::vector<RxBuffer> to_post = RandomBuffers(plan, random);
       buffers += arm.PostSame(to_post, first);
       for (const Fence fence : kFences) {
-        PollHere(*burst, ring, posted, first, most, fence);
-        PostHere(*burst, to_post, first, fence);
+        for (const RxBurst* const way : {burst.get(), interpreted.get()}) {
+          PollHere(*way, ring, posted, first, most, fence);
+          PostHere(*way, to_post, first, fence);
+        }
       }
     }
   }
   EXPECT_GT(completions, 1000u);
   EXPECT_GT(buffers, 1000u);
-}
-
-void PollHere(const RxRingBurst& burst, const RxRingMemory& memory, RxRingBurst::Completed from,
-              Fence fence) {
-  const FencedArray<std::byte> ring(memory.ring, fence);
-  const FencedArray<RxBuffer> posted(memory.posted, fence);
-  const FencedArray<uint64_t> prefixes(memory.prefixes, fence);
-  for (RxBuffer& one : posted) {
-    const auto* const first = reinterpret_cast<const std::byte*>(memory.prefixes.data());
-    one.memory = prefixes.bytes().data() + (one.memory - first);
-  }
-  from.slots = ring.data();
-  from.buffers = posted.data();
-  const FencedArray<RxCompletion> expected(from.most, fence);
-  const FencedArray<RxCompletion> got(from.most, fence);
-  const uint32_t count = RxRingBurst::PollByPlan(burst.plan(), from, expected.data());
-  ASSERT_EQ(burst.Poll(from, got.data()), count);
-  ASSERT_TRUE(got.IsSame(expected, count));
-}
-
-// A ring of posted buffers.
-struct Posted {
-  Posted(const RxRingPlan& plan, Fence fence)
-      : ring(size_t{plan.buffer_count} * plan.post_slot_bytes, fence),
-        buffers(plan.buffer_count, fence) {}
-  RxRingBurst::Free From(uint32_t slot, uint32_t most, uint32_t phase, bool were_posted) const {
-    return {ring.data(), phase, slot, buffers.data(), most, were_posted};
-  }
-  bool IsSame(const Posted& other) const {
-    return ring.IsSame(other.ring) && buffers.IsSame(other.buffers);
-  }
-  FencedArray<std::byte> ring;
-  FencedArray<RxBuffer> buffers;
-};
-
-// Into a ring of which each slot was posted with the bytes of `before`.
-void PostHere(const RxRingBurst& burst, const std::vector<RxBuffer>& before,
-              const std::vector<RxBuffer>& to_post, uint32_t first, uint32_t phase, Fence fence) {
-  const RxRingPlan& plan = burst.plan();
-  const auto most = static_cast<uint32_t>(to_post.size());
-  const FencedArray<RxBuffer> all(before, fence);
-  const FencedArray<RxBuffer> buffers(to_post, fence);
-  const Posted expected(plan, fence);
-  const Posted got(plan, fence);
-  uint32_t were_posted = 0;
-  for (const Posted* const one : {&expected, &got}) {
-    were_posted = RxRingBurst::PostByPlan(plan, one->From(0, plan.buffer_count, 1 - phase, false),
-                                          all.data());
-  }
-  const bool again = were_posted == plan.buffer_count;
-  const uint32_t count =
-      RxRingBurst::PostByPlan(plan, expected.From(first, most, phase, again), buffers.data());
-  ASSERT_EQ(burst.Post(got.From(first, most, phase, again), buffers.data()), count);
-  ASSERT_TRUE(got.IsSame(expected));
-  if (!plan.holds) return;
-  const FencedArray<uint64_t> held(1, fence);
-  const FencedArray<uint64_t> same_held(1, fence);
-  const bool is_posted = RxRingBurst::PostHeldByPlan(plan, expected.From(first, 1, phase, false),
-                                                     all.front(), held.data());
-  ASSERT_EQ(burst.PostHeld(got.From(first, 1, phase, false), all.front(), same_held.data()),
-            is_posted);
-  ASSERT_TRUE(got.IsSame(expected));
-  ASSERT_TRUE(same_held.IsSame(held));
 }
 
 TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
@@ -155,6 +67,7 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
         RxRingBurst::Create(RandomRxRingPlan(random), true, InstructionsOf(n));
     ASSERT_TRUE(burst->code_status().ok()) << burst->code_status();
     const RxRingPlan& plan = burst->plan();
+    const std::unique_ptr<RxRingBurst> interpreted = RxRingBurst::Create(plan, false);
     ArmRxRingBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
       const uint32_t phase = random() % 2;
@@ -174,8 +87,10 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
       const uint32_t first = random() % (plan.buffer_count + 1);
       buffers += arm.PostSame(before, to_post, first, phase);
       for (const Fence fence : kFences) {
-        PollHere(*burst, memory, {nullptr, phase, slot, nullptr, buffer, most}, fence);
-        PostHere(*burst, before, to_post, first, phase, fence);
+        for (const RxRingBurst* const way : {burst.get(), interpreted.get()}) {
+          PollHere(*way, memory, {nullptr, phase, slot, nullptr, buffer, most}, fence);
+          PostHere(*way, before, to_post, first, phase, fence);
+        }
       }
     }
   }
