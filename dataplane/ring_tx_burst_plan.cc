@@ -228,6 +228,7 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
 
 void RingTxDriver::MakeImages(Plan* plan) const {
   plan->burst = nullptr;
+  plan->code = nullptr;
   // Where packets are cut, each has lengths of its own to say.
   if (plan->first == nullptr || plan->timed || IsBefore(*plan) ||
       plan->request.wants.Has(TxFeature::kSegment)) {
@@ -286,6 +287,7 @@ void RingTxDriver::MakeImages(Plan* plan) const {
     }
   }
   plan->burst = found;
+  plan->code = found->code.get();
 }
 
 }  // namespace qsplit::dataplane
