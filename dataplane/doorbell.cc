@@ -178,7 +178,7 @@ Doorbells::Bell::Kind Doorbells::KindOf(const Bell& bell) {
              : Bell::Kind::kAny;
 }
 
-void Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
+void Doorbells::RingOne(const Bell& bell, DoorbellState state) const {
   Order(bell.barrier);
   if (bell.copies_descriptor) [[unlikely]] {
     if (bell.bytes == 4) {

@@ -117,7 +117,7 @@ class Doorbells {
                                          const std::string& what, Bell* bell);
   static Bell::Kind KindOf(const Bell& bell);
   // Of any kind but a wakeup.
-  [[gnu::noinline]] void RingOne(const Bell& bell, const DoorbellState& state) const;
+  [[gnu::noinline]] void RingOne(const Bell& bell, DoorbellState state) const;
   // Whether the device wants to be told.
   static bool IsDue(const Bell& bell, const DoorbellState& state) {
     // The peer's cell may only be read after the slots are visible to it.

@@ -289,24 +289,56 @@ void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
   cookies[(*count)++] = ledger_.FinishNow(id);
 }
 
-[[gnu::always_inline]] inline bool RingTxDriver::TakeNumbers(uint32_t most, uint32_t* cookies,
-                                                             uint32_t* count) {
+// Completions of the common case from position() on, up to the ring's end, as many as may be there.
+[[gnu::always_inline]] inline uint32_t RingTxDriver::MostDone() {
   const RingCursor& at = completions_->position();
-  const uint32_t run =
-      takes_->TakeRemembered(done_slots_, at.index(), most, at.phase(),
-                             ledger_.Numbers(published_packets_), cookies + *count);
-  ledger_.TookRemembered(run);
-  FreePlain(run);
-  *count += run;
-  completions_->Skip(run, takes_->done().step_slots);
-  // Another one may have another number of slots, from which one would have to go on.
-  if (run == most) return true;
-  if (rings_.CompletesInOwnSlots()) return run != 0 && at.index() == 0;
+  uint32_t most = (at.slot_count() - at.index()) >> (takes_->done().step_slots - 1);
+  // What stands in slots that are not the device's is no completion.
+  if (rings_.CompletesInOwnSlots()) {
+    most = static_cast<uint32_t>(std::min<uint64_t>(most, published_packets_ - ledger_.Finished()));
+  }
+  if (completions_->CellDecides()) most = std::min(most, completions_->Ready());
+  return most;
+}
+
+uint32_t RingTxDriver::TakeNumbers(std::span<uint32_t> cookies) {
+  const RingCursor& at = completions_->position();
+  const uint32_t step_slots = takes_->done().step_slots;
+  const auto wanted = static_cast<uint32_t>(cookies.size());
+  uint32_t count = 0;
+  while (count < wanted) {
+    const uint32_t most = std::min(MostDone(), wanted - count);
+    if (most == 0) break;
+    numbers_.published = published_packets_;
+    numbers_.free = ledger_.NextFree();
+    const uint32_t run = takes_->TakeRemembered(done_slots_, at.index(), most, at.phase(), numbers_,
+                                                cookies.data() + count);
+    ledger_.TookRemembered(run);
+    FreePlain(run);
+    count += run;
+    completions_->Skip(run, step_slots);
+    if (run == most) continue;  // at the ring's end it may go on at its beginning
+    // Another one may have another number of slots, from which one would have to go on.
+    if (rings_.CompletesInOwnSlots()) {
+      if (run == 0 || at.index() != 0) break;
+      continue;
+    }
+    const std::optional<uint32_t> other = TakeOther(&cookies[count]);
+    if (!other.has_value()) break;
+    count += *other;
+  }
+  completions_->Publish();
+  return count;
+}
+
+std::optional<uint32_t> RingTxDriver::TakeOther(uint32_t* cookie) {
+  const RingCursor& at = completions_->position();
   uint64_t key;
-  if (takes_->Take(done_slots_, at.index(), 1, at.phase(), &key) == 0) return false;
-  TakeId(ledger_.ById(key), cookies, count);
+  if (takes_->Take(done_slots_, at.index(), 1, at.phase(), &key) == 0) return std::nullopt;
+  uint32_t count = 0;
+  TakeId(ledger_.ById(key), cookie, &count);
   completions_->Skip(1, takes_->done().step_slots);
-  return true;
+  return count;
 }
 
 [[gnu::always_inline]] inline bool RingTxDriver::FinishRun(uint64_t slot,
@@ -329,39 +361,22 @@ void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
   return true;
 }
 
-[[gnu::always_inline]] inline bool RingTxDriver::TakePositions(uint32_t most,
-                                                               std::span<uint32_t> cookies,
-                                                               uint32_t* count) {
+uint32_t RingTxDriver::TakePositions(std::span<uint32_t> cookies) {
   const RingCursor& at = completions_->position();
+  const uint32_t step_slots = takes_->done().step_slots;
   uint64_t keys[kKeys];
-  most = std::min<uint32_t>(most, kKeys);
-  const uint32_t n = takes_->Take(done_slots_, at.index(), most, at.phase(), keys);
-  for (const uint64_t key : std::span(keys).first(n)) {
-    const uint64_t slot = posts_->IndexOf(key);
-    if (!FinishRun(slot, cookies, count)) CompleteUpTo(slot);
-  }
-  completions_->Skip(n, takes_->done().step_slots);
-  return n == most || (n != 0 && at.index() == 0);
-}
-
-uint32_t RingTxDriver::TakeDone(std::span<uint32_t> cookies) {
-  const bool own = rings_.CompletesInOwnSlots();
-  const bool by_position = rings_.how == TxReturn::kUpTo;
-  const RingCursor& at = completions_->position();
   uint32_t count = 0;
   for (;;) {
-    // At the ring's end it may go on at its beginning.
-    size_t most = (at.slot_count() - at.index()) >> (takes_->done().step_slots - 1);
-    if (!by_position) most = std::min(most, cookies.size() - count);
-    // What stands in slots that are not the device's is no completion.
-    if (own) most = std::min<size_t>(most, published_packets_ - ledger_.Finished());
-    if (completions_->CellDecides()) most = std::min<size_t>(most, completions_->Ready());
+    const uint32_t most = std::min<uint32_t>(MostDone(), kKeys);
     if (most == 0) break;
-    const auto wanted = static_cast<uint32_t>(most);
-    if (!(by_position ? TakePositions(wanted, cookies, &count)
-                      : TakeNumbers(wanted, cookies.data(), &count))) {
-      break;
+    const uint32_t n = takes_->Take(done_slots_, at.index(), most, at.phase(), keys);
+    for (const uint64_t key : std::span(keys).first(n)) {
+      const uint64_t slot = posts_->IndexOf(key);
+      if (!FinishRun(slot, cookies, &count)) CompleteUpTo(slot);
     }
+    completions_->Skip(n, step_slots);
+    // At the ring's end it may go on at its beginning.
+    if (n != most && (n == 0 || at.index() != 0)) break;
   }
   completions_->Publish();
   return count;

@@ -155,6 +155,8 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
   }
   post_slots_ = shape_.view.rings[rings_.posts->ring_index].slots;
   call_.remembered = ledger_.Remembered();
+  numbers_.remembered = ledger_.Remembered();
+  numbers_.count = ledger_.RememberedCount();
   call_.prefixes = prefixes_.data();
   call_.prefix_iova = shape_.view.scratch_iova.value;
 }

@@ -260,13 +260,14 @@ class alignas(kCacheLineBytes) RingTxDriver {
   void PollHead();
   void PollInPlace();
   void PollCompletions();
-  // Completions of the common case, in bursts. Cookies of packets that come back one by one go
-  // here, so many at most; returns how many.
-  [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
-  // At most so many completions from position() on, whose keys are packets' numbers; or slots, up
-  // to which all are sent. True: there may be more of them.
-  bool TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count);
-  bool TakePositions(uint32_t most, std::span<uint32_t> cookies, uint32_t* count);
+  // Completions of the common case, in bursts, whose keys are packets' numbers; or slots, up to
+  // which all are sent. Cookies of packets that come back one by one go here, so many at most, and
+  // those of whole runs; returns how many.
+  [[gnu::hot]] uint32_t TakeNumbers(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t TakePositions(std::span<uint32_t> cookies);
+  uint32_t MostDone();
+  // One that names no packet which is remembered; nullopt: there is none. How many cookies it gave.
+  [[gnu::noinline]] std::optional<uint32_t> TakeOther(uint32_t* cookie);
   // If the oldest packets are a run that ends at this slot: they are sent, and these their cookies.
   bool FinishRun(uint64_t slot, std::span<uint32_t> cookies, uint32_t* count);
   // The same where buffers come back by address.
@@ -337,7 +338,9 @@ class alignas(kCacheLineBytes) RingTxDriver {
   uint32_t easy_ = 0;
   const burst::TxRingBurst* takes_ = nullptr;  // one of them, whose completions are read in bursts
   burst::TxMemory memory_ = burst::TxMemory::kNothing;
-  burst::TxRingCall call_;  // here, since what does not change need not be said again
+  // Here, since what does not change need not be said again.
+  burst::TxRingCall call_;
+  burst::TxNumbers numbers_;
   uint64_t held_word_ = 0;
   std::byte* post_slots_ = nullptr;
   const std::byte* done_slots_ = nullptr;  // of completions, if takes_ is there

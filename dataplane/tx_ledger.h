@@ -116,6 +116,7 @@ class TxLedger {
   // remembered of all. Then so many were added, and remembered.
   const uint32_t* NextIds() const { return free_.data() + free_count_; }
   burst::TxRemembered* Remembered() { return remembered_.data(); }
+  size_t RememberedCount() const { return remembered_.size(); }
   void AddRemembered(uint32_t packets) {
     free_count_ -= packets;
     AddElsewhere(packets);
@@ -124,11 +125,9 @@ class TxLedger {
   bool IsRemembered(uint64_t id, uint64_t published) const {
     return id < remembered_.size() && remembered_[id].burst < published;
   }
-  // For who takes packets by number itself, of those that were added before packet number
-  // `published`; then so many were sent, and forgotten.
-  burst::TxNumbers Numbers(uint64_t published) {
-    return {remembered_.data(), remembered_.size(), published, free_.data() + free_count_};
-  }
+  // For who takes packets by number itself: where their numbers go, which are free then, one after
+  // the other. Then so many were sent, and forgotten.
+  uint32_t* NextFree() { return free_.data() + free_count_; }
   void TookRemembered(uint32_t packets) {
     free_count_ += packets;
     FinishElsewhere(packets);
