@@ -1,13 +1,13 @@
 #include "daemon/backend/af_xdp/socket_closer.h"
 
-#include <chrono>
+#include <algorithm>
 #include <utility>
 
 namespace qsplit::af_xdp {
 namespace {
 
-// Whoever closes a descriptor last waits for the kernel; it is to be this thread.
-constexpr auto kPatience = std::chrono::milliseconds(50);
+// For the end of a program that has begun, on a machine that is busy with others.
+constexpr auto kPatience = std::chrono::milliseconds(500);
 constexpr auto kPause = std::chrono::milliseconds(1);
 
 }  // namespace
@@ -28,27 +28,37 @@ void SocketCloser::Stop() {
 void SocketCloser::Take(std::unique_ptr<SocketLease> lease) {
   {
     const std::lock_guard lock(mutex_);
-    leases_.push_back(std::move(lease));
+    waiting_.push_back({.lease = std::move(lease), .until = Clock::now() + kPatience});
   }
   changed_.notify_all();
 }
 
+void SocketCloser::CloseDue() {
+  const auto due = std::partition(waiting_.begin(), waiting_.end(), [this](const Waiting& one) {
+    return !stop_ && Clock::now() < one.until && (one.lease->Shared() || one.lease->HolderEnds());
+  });
+  for (auto one = due; one != waiting_.end(); ++one) {
+    closing_.push_back(std::async(std::launch::async,
+                                  [lease = std::move(one->lease)]() mutable { lease.reset(); }));
+  }
+  waiting_.erase(due, waiting_.end());
+}
+
 void SocketCloser::Run() {
   std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stop_ || !leases_.empty(); });
-    if (leases_.empty()) return;
-    std::unique_ptr<SocketLease> lease = std::move(leases_.front());
-    leases_.pop_front();
-    const bool stop = stop_;
-    lock.unlock();
-    const auto until = std::chrono::steady_clock::now() + kPatience;
-    while (!stop && lease->Shared() && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(kPause);
+  while (!stop_) {
+    if (waiting_.empty()) {
+      changed_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
+    } else {
+      changed_.wait_for(lock, kPause);
     }
-    lease.reset();
-    lock.lock();
+    CloseDue();
+    std::erase_if(closing_, [](const std::future<void>& one) {
+      return one.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    });
   }
+  CloseDue();
+  closing_.clear();  // waits for each
 }
 
 }  // namespace qsplit::af_xdp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,8 @@ using linux_sys::XskRing;
 constexpr uint32_t kTxMetadataBytes = 24;
 // A ring that a socket must have and nobody gets.
 constexpr uint32_t kIdleSlots = 2;
+// That wait for the kernel together.
+constexpr size_t kClosingThreads = 32;
 
 bool Has(const std::vector<uint32_t>& queues, uint32_t queue) {
   return std::binary_search(queues.begin(), queues.end(), queue);
@@ -126,7 +129,21 @@ uint64_t SocketLease::Counted::Total() {
   return total;
 }
 
-SocketLease::SocketLease(const device::QueueRequest& request) : request_(request) {}
+SocketLease::SocketLease(const device::QueueRequest& request)
+    : request_(request), holder_end_(static_cast<uint32_t>(request.holder_pid)) {}
+
+SocketLease::~SocketLease() {
+  const size_t threads = std::min(sockets_.size(), kClosingThreads);
+  const auto close = [this, threads](size_t first) {
+    for (size_t i = first; i < sockets_.size(); i += threads) {
+      const OneSocket closed = std::move(sockets_[i]);
+    }
+  };
+  std::vector<std::thread> others;
+  for (size_t first = 1; first < threads; ++first) others.emplace_back(close, first);
+  if (threads != 0) close(0);
+  for (std::thread& other : others) other.join();
+}
 
 absl::StatusOr<std::unique_ptr<SocketLease>> SocketLease::Open(const device::QueueRequest& request,
                                                                const SocketOptions& options) {

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daemon/device/device.h"
+#include "daemon/linux/process_end.h"
 #include "daemon/linux/xsk.h"
 
 namespace qsplit::af_xdp {
@@ -62,6 +63,10 @@ class SocketLease {
   // does not take. Otherwise as Xsk::Open.
   static absl::StatusOr<std::unique_ptr<SocketLease>> Open(const device::QueueRequest& request,
                                                            const SocketOptions& options);
+  // Closes the sockets side by side, and waits as long as the kernel does.
+  ~SocketLease();
+  SocketLease(const SocketLease&) = delete;
+  SocketLease& operator=(const SocketLease&) = delete;
 
   const device::QueueRequest& request() const { return request_; }
   // Ascending, of either direction.
@@ -73,6 +78,8 @@ class SocketLease {
 
   // Whether somebody else in this process has descriptors of its sockets.
   bool Shared() const;
+  // Whether the program that got them is about to end, and has not closed all that it had yet.
+  bool HolderEnds() const { return !holder_end_.Over() && holder_end_.Begun(); }
 
   // What the client gets; afterwards nothing is left of it here.
   device::Grant TakeGrant() { return std::move(grant_); }
@@ -133,6 +140,7 @@ class SocketLease {
   device::QueueGrant GrantOf(const OneSocket& one, uint32_t fd, bool transmit);
 
   device::QueueRequest request_;
+  linux_sys::ProcessEnd holder_end_;
   std::string why_copied_;
   std::vector<OneSocket> sockets_;  // the first one's UMEM is everybody's
   device::Grant grant_;

@@ -187,16 +187,22 @@ TEST_F(AfXdpDeviceTest, AQueueWhoseSocketIsHeldIsBusyAndFreeSoonAfterwards) {
   EXPECT_THAT(former->finding, HasSubstr(absl::StrCat("process ", pid, " (af_xdp_device")));
   grant->fds.clear();  // the last holder lets go
   EXPECT_FALSE(device->Kept(0)) << "that is known at once";
+  // A machine that is busy with others for a moment is measured again.
   std::vector<absl::Duration> took;
-  for (device::LeaseId lease = 3; lease < 14; ++lease) {
-    const absl::Time begin = absl::Now();
-    const auto again = OpenSoon(*device, Request(lease, {0}, {0}));
-    took.push_back(absl::Now() - begin);
-    EXPECT_TRUE(again.ok()) << again.status();
-    EXPECT_TRUE(device->CloseQueues(lease).ok());
+  device::LeaseId lease = 3;
+  for (int measurement = 0; measurement < 3; ++measurement) {
+    took.clear();
+    for (int round = 0; round < 11; ++round, ++lease) {
+      const absl::Time begin = absl::Now();
+      const auto again = OpenSoon(*device, Request(lease, {0}, {0}));
+      took.push_back(absl::Now() - begin);
+      EXPECT_TRUE(again.ok()) << again.status();
+      EXPECT_TRUE(device->CloseQueues(lease).ok());
+    }
+    std::ranges::sort(took);
+    if (took[9] < absl::Milliseconds(100)) break;
   }
-  // The least of them: what the kernel needs, not what a busy machine adds.
-  EXPECT_LT(*std::ranges::min_element(took), absl::Milliseconds(100));
+  EXPECT_LT(took[9], absl::Milliseconds(100)) << "all but one";
 }
 
 TEST_F(AfXdpDeviceTest, WhatAfXdpDoesNotTakeIsRefusedByName) {
