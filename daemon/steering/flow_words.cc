@@ -41,10 +41,15 @@ std::string Masked(const v1::MaskedBytes& field) {
   return Address(field.value()) + (whole ? "" : "/" + Address(field.mask()));
 }
 
-std::string Masked(const v1::MaskedNumber& field) {
-  const bool whole = field.mask() == 0xff || field.mask() == 0xffff || field.mask() == 0xffffffff;
-  return whole ? fmt::format("{}", field.value())
-               : fmt::format("{:#x}/{:#x}", field.value(), field.mask());
+// All bits of the field of that name.
+uint32_t WholeMask(std::string_view name) {
+  if (name == "tos" || name == "l4-protocol") return 0xff;
+  return name == "l4-bytes" || name == "spi" ? 0xffffffff : 0xffff;
+}
+
+std::string Masked(std::string_view name, const v1::MaskedNumber& field) {
+  return field.mask() == WholeMask(name) ? fmt::format("{}", field.value())
+                                         : fmt::format("{:#x}/{:#x}", field.value(), field.mask());
 }
 
 }  // namespace
@@ -66,7 +71,7 @@ std::string Words(const device::FlowMatch& match) {
     const google::protobuf::Message& value = reflection->GetMessage(message, field);
     const bool number = field->message_type() == v1::MaskedNumber::descriptor();
     text += " " + name + " " +
-            (number ? Masked(static_cast<const v1::MaskedNumber&>(value))
+            (number ? Masked(name, static_cast<const v1::MaskedNumber&>(value))
                     : Masked(static_cast<const v1::MaskedBytes&>(value)));
   }
   return text;

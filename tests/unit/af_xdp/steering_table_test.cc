@@ -1,5 +1,5 @@
 // Rules in the XDP program's form, and its parser and search on this machine.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <memory>

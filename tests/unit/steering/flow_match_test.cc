@@ -38,6 +38,12 @@ TEST(Words, NameEachFieldThatIsCompared) {
   Set(ether.mutable_dst_mac(), std::string("\x52\x54\0\0\0\x01", 6), std::string(6, '\xff'));
   EXPECT_EQ(Words(*ToMatch(ether)), "ether dst-mac 52:54:00:00:00:01");
   const std::vector<FlowMatch> many(10, *ToMatch(Of(v1::FLOW_TYPE_TCP6)));
+  v1::FlowMatch esp = Of(v1::FLOW_TYPE_ESP6);
+  Set(esp.mutable_spi(), 5, 0xffff);
+  Set(esp.mutable_tos(), 4, 0xff);
+  EXPECT_EQ(Words(*ToMatch(esp)), "esp6 tos 4 spi 0x5/0xffff");
+  Set(esp.mutable_spi(), 5, 0xffffffff);
+  EXPECT_EQ(Words(*ToMatch(esp)), "esp6 tos 4 spi 5");
   EXPECT_EQ(Words(many), "tcp6; tcp6; tcp6; tcp6; tcp6; tcp6; tcp6; tcp6; and 2 more");
 }
 
