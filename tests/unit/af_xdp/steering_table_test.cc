@@ -149,8 +149,11 @@ TEST(SteeringTable, ARuleByIndexTakesNoPlainPacketAndAPortRuleNoEsp) {
     SetSpi(0xffffffff, by_index.match.mask);
     FlowRule by_port = PortRule(0, 53);
     by_port.match.value.has_ports = by_port.match.mask.has_ports = 1;
-    ASSERT_TRUE(FillTable(std::vector{by_index, by_port}, 1, table.get()).ok());
-    EXPECT_EQ(table->plain_used, 1u);
+    const std::vector rules = {by_index, by_port};
+    ASSERT_TRUE(FillTable(rules, 1, table.get()).ok());
+    const auto constants = ConstantsOf(rules, 1);
+    ASSERT_TRUE(constants.has_value());
+    EXPECT_EQ(constants->rules_used, 1u);
 
     std::vector<uint8_t> frame(60);
     const std::initializer_list<uint8_t> kIndex = {0x03, 0xe8, 0, 53};  // 1000, 53
@@ -164,7 +167,7 @@ TEST(SteeringTable, ARuleByIndexTakesNoPlainPacketAndAPortRuleNoEsp) {
     std::ranges::copy(kIndex, &frame[34]);
     frame[23] = 17;
     ASSERT_TRUE(PlainOnHost(frame).has_value());
-    EXPECT_EQ(SearchPlainOnHost(*table, *PlainOnHost(frame)), 0u);
+    EXPECT_EQ(ConstantOnHost(*constants, *PlainOnHost(frame)), 0u);
     EXPECT_EQ(SearchOnHost(*table, *KeyOnHost(frame)), 0u);
   }
 }
