@@ -127,6 +127,9 @@ while sum(kinds.values()) < KILLS:
         time.sleep(random.uniform(0, 0.01))
     if kind.startswith("daemon"):
         if kind == "daemon":
+            if random.random() < 0.3:  # it stops, and takes back what the program has
+                w.daemon.terminate()
+                time.sleep(random.uniform(0, 0.05))
             w.daemon.kill()
         elif w.daemon.poll() is None:
             client.wait(5)  # and the daemon takes back what it had
