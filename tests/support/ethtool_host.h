@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "daemon/linux/owned_fd.h"
 #include "tests/support/fake_ethtool_nic.h"

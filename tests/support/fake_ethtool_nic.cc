@@ -128,6 +128,10 @@ int FakeEthtoolNic::Insert(ethtool_rx_flow_spec& rule) {
     if (location >= facts_.rule_slots) return ENOSPC;
   }
   if (location >= facts_.rule_slots) return EINVAL;
+  if (facts_.moves_rules) {
+    location = facts_.rule_slots - 1;
+    while (location > 0 && rules_.contains(location)) --location;
+  }
   rule.location = location;
   rules_[location] = rule;
   return 0;

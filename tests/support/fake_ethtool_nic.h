@@ -27,6 +27,7 @@ struct FakeEthtoolNicFacts {
   // Shows FLOW_EXT in every rule, and IP_USER_FLOW of TCP or UDP as TCP_V4_FLOW or UDP_V4_FLOW
   // (ixgbe_ethtool.c, ixgbe_get_ethtool_fdir_entry, ixgbe_flowspec_to_flow_type).
   bool other_words = false;
+  bool moves_rules = false;     // puts each at the last location that is free
   bool driver_chooses = false;  // takes RX_CLS_LOC_ANY, _FIRST, _LAST
   uint32_t rss_entries = 128;   // 0: no RSS
   uint32_t rss_key_bytes = 40;

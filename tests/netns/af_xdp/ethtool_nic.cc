@@ -8,7 +8,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "tests/support/ethtool_host.h"
 #include "tests/support/passed_fd.h"
 
@@ -25,6 +25,12 @@ namespace {
 using qsplit::linux_sys::OwnedFd;
 using qsplit::test::EthtoolHost;
 using qsplit::test::FakeEthtoolNic;
+
+int NumberOf(const std::string& text) {
+  int number = 0;
+  if (!absl::SimpleAtoi(text, &number)) std::exit(2);
+  return number;
+}
 
 [[noreturn]] void Fail(const char* what) {
   std::perror(what);
@@ -90,9 +96,9 @@ int Run(const std::string& path, int kill_at, char** command) {
 int main(int argc, char** argv) {
   const std::string word = argc > 1 ? argv[1] : "";
   if (word == "serve" && argc == 6) {
-    return Serve(argv[2], argv[3], static_cast<uint32_t>(std::atoi(argv[4])), std::atoi(argv[5]));
+    return Serve(argv[2], argv[3], static_cast<uint32_t>(NumberOf(argv[4])), NumberOf(argv[5]));
   }
-  if (word == "run" && argc > 4) return Run(argv[2], std::atoi(argv[3]), argv + 4);
+  if (word == "run" && argc > 4) return Run(argv[2], NumberOf(argv[3]), argv + 4);
   std::fprintf(stderr, "usage: as the head of the source says\n");
   return 2;
 }

@@ -14,7 +14,8 @@ from veth_world import BIN, NotReady, check, finish, need_root, need_tools, wait
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 LONGEST_LIFE = 0.08  # seconds; a responder is ready after some 0.05
-CALLS = 70  # to the NIC, of a daemon that starts, leases a queue to a program with two rules, and takes it back
+CALLS = 50  # to the NIC, of a daemon that starts, leases a queue to a program with rules, and takes it back
+OF_START = 16  # of them, if there is nothing to undo
 LEFT = ("channels", "RSS", "rules", "journal")  # what outlives a daemon, until the next one starts
 seed = random.randrange(1 << 32)
 random.seed(seed)
@@ -60,11 +61,15 @@ def cleaned(w, before, when):
 
 def young_and_old(w, before, kills):
     """SIGKILL of a daemon that starts, or stops."""
+    calls = random.sample([at for at in range(-OF_START, OF_START + 1) if at], min(kills, 2 * OF_START))
     for kill in range(kills):
-        at = random.randrange(-20, 20) if kill % 2 else 0
+        at = calls[kill // 2 % len(calls)] if kill % 2 else 0
         daemon = w.start([*w.under(at), BIN + "/qsplitd", "--config", w.dir + "/qsplitd.toml"], "young", netns=w.host)
-        time.sleep(random.uniform(0.005, 0.12))
-        if kill % 3 == 0:
+        if at:
+            check(f"it dies at its call {at} to the NIC", wait_until(lambda: daemon.poll() is not None, 5))
+        else:
+            time.sleep(random.uniform(0.005, 0.12))
+        if kill % 3 == 0 and not at:
             daemon.terminate()
             time.sleep(random.uniform(0, 0.02))
         daemon.kill()
@@ -122,6 +127,9 @@ while sum(kinds.values()) < KILLS:
         time.sleep(random.uniform(0, 0.01))
     if kind.startswith("daemon"):
         if kind == "daemon":
+            if random.random() < 0.3:  # it stops, and takes back what the program has
+                w.daemon.terminate()
+                time.sleep(random.uniform(0, 0.05))
             w.daemon.kill()
         elif w.daemon.poll() is None:
             client.wait(5)  # and the daemon takes back what it had

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "daemon/backend/af_xdp/ntuple.h"
 #include "tests/netns/af_xdp/changes_fixture.h"
 
 namespace qsplit::af_xdp {
@@ -149,6 +150,19 @@ TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   nic_.FailNext(ETHTOOL_SRXCLSRLINS, ENOSPC);
   EXPECT_FALSE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
   EXPECT_THAT(journal_->Records(), SizeIs(records));
+}
+
+TEST_F(NetdevChangesTest, ANicThatPutsRulesElsewhereIsOfNoUse) {
+  test::FakeEthtoolNic mover(
+      {.netdev = kNetdev, .queues = 4, .rule_slots = 16, .moves_rules = true});
+  Open(mover.Wire());
+  const absl::Status status = changes_->AddRule(*ToNtuple(UdpPortRule(3, 4242, 1)));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
+  EXPECT_THAT(status.message(), HasSubstr("puts a rule for location 3 at 15"));
+  EXPECT_THAT(mover.rules(), IsEmpty());
+  EXPECT_THAT(journal_->Records("netdev-rule"), IsEmpty());
+  changes_.reset();  // the wire goes before the NIC
+  link_.reset();
 }
 
 TEST_F(NetdevChangesTest, FiltersThatTakeNoPortsAreFoundOut) {

@@ -49,8 +49,9 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
   static constexpr uint32_t kOurs = 1, kOursToo = 2;  // locations; the administrator has 0
 
   void SetUp() override {
-    test::VethFixture::SetUp();
+    ChangesFixture::SetUp();
     if (IsSkipped()) return;
+    changes_.reset();  // who changes something here is another process
     Run("ethtool -K d0 gro off");
     driver_.PutRule(Theirs(0, 4242));
     table_ = driver_.rss_table();

@@ -50,8 +50,8 @@ class NicWorld(VethWorld):
 
     def shown(self, *kinds):
         """What the tools show of the netdev, and what else a daemon may leave; of these kinds, or of all."""
-        link = lambda: re.sub(r"state \w+|<.*?>|qlen \d+", "", self.in_host("ip", "-d", "link", "show", self.dev))
-        looks = {"link": link,
+        looks = {"link": lambda: re.sub(r"state \w+|<.*?>|qlen \d+", "",
+                                        self.in_host("ip", "-d", "link", "show", self.dev)),
                  "addresses": lambda: self.in_host("ip", "maddr", "show", "dev", self.dev),
                  "channels": lambda: self.in_host("ethtool", "-l", self.dev),
                  "features": lambda: self.in_host("ethtool", "-k", self.dev),
