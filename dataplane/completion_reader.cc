@@ -67,9 +67,13 @@ bool CompletionReader::Look() {
 
 bool CompletionReader::PublishTaken() {
   for (uint32_t i = 0; i < cell_count_; ++i) cells_[i].Store(at_);
-  const DoorbellState state = DoorbellState::Of(at_, published_);
+  const uint64_t before = published_;
   published_ = at_.count();
-  return doorbells_.Ring(state);
+  return doorbells_.empty() ? false : RingDoorbells(before);
+}
+
+bool CompletionReader::RingDoorbells(uint64_t before) const {
+  return doorbells_.Ring(DoorbellState::Of(at_, before));
 }
 
 }  // namespace qsplit::dataplane

@@ -134,6 +134,8 @@ class CompletionReader {
   uint32_t Known() const { return static_cast<uint32_t>(end_ - at_.count()); }
   [[gnu::hot]] bool Look();
   [[gnu::hot]] bool PublishTaken();
+  // before: count at the last doorbell.
+  [[gnu::hot, gnu::noinline]] bool RingDoorbells(uint64_t before) const;
 
   SlotMemory slots_;
   RingForms forms_;

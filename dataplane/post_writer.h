@@ -148,7 +148,7 @@ class PostWriter {
   }
   // Tells the device of all that was committed since the last time. True: it sleeps; wake it.
   // Without anything new it does nothing and returns false.
-  bool Publish() {
+  [[gnu::always_inline]] bool Publish() {
     if (published_ == at_.count()) return false;
     for (uint32_t i = 0; i < cell_count_; ++i) cells_[i].Store(at_);
     DoorbellState state = DoorbellState::Of(at_, published_);

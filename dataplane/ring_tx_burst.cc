@@ -236,7 +236,7 @@ uint32_t RingTxDriver::PushRuns(const Plan& plan, std::span<const TxPacket> pack
   posts_->Free(packets * plain_packet_.slots);
 }
 
-uint32_t RingTxDriver::TakeByAddress(std::span<uint32_t> cookies) {
+[[gnu::always_inline]] inline uint32_t RingTxDriver::TakeByAddress(std::span<uint32_t> cookies) {
   uint32_t count = 0;
   while (count < cookies.size()) {
     const auto most = static_cast<uint32_t>(
@@ -301,7 +301,7 @@ void RingTxDriver::TakeId(uint32_t id, uint32_t* cookies, uint32_t* count) {
   return most;
 }
 
-uint32_t RingTxDriver::TakeNumbers(std::span<uint32_t> cookies) {
+[[gnu::always_inline]] inline uint32_t RingTxDriver::TakeNumbers(std::span<uint32_t> cookies) {
   const RingCursor& at = completions_->position();
   const uint32_t step_slots = takes_->done().step_slots;
   const auto wanted = static_cast<uint32_t>(cookies.size());
@@ -380,6 +380,26 @@ uint32_t RingTxDriver::TakePositions(std::span<uint32_t> cookies) {
   }
   completions_->Publish();
   return count;
+}
+
+uint32_t RingTxDriver::ReclaimMore(std::span<uint32_t> cookies, uint32_t count) {
+  // A completion that says when its packet left is the engine's to read.
+  if (takes_ == nullptr || (!alone_ && times_.AnyWaits())) {
+    Poll();
+    return count + ledger_.TakeCookies(cookies.subspan(count));
+  }
+  const std::span<uint32_t> rest = cookies.subspan(count);
+  if (memory_ == burst::TxMemory::kId) {
+    count += TakeNumbers(rest);
+  } else {
+    count += alone_ ? TakeByAddress(rest) : TakePositions(rest);
+  }
+  if (count == cookies.size()) return count;
+  count += ledger_.TakeCookies(cookies.subspan(count));
+  // What bursts do not know may follow.
+  if (count == cookies.size() || takes_->done().tests.empty()) return count;
+  Poll();
+  return count + ledger_.TakeCookies(cookies.subspan(count));
 }
 
 AccessReport RingTxDriver::Access() const {

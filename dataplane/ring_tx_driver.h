@@ -263,15 +263,15 @@ class alignas(kCacheLineBytes) RingTxDriver {
   // Completions of the common case, in bursts, whose keys are packets' numbers; or slots, up to
   // which all are sent. Cookies of packets that come back one by one go here, so many at most, and
   // those of whole runs; returns how many.
-  [[gnu::hot]] uint32_t TakeNumbers(std::span<uint32_t> cookies);
-  [[gnu::hot]] uint32_t TakePositions(std::span<uint32_t> cookies);
+  uint32_t TakeNumbers(std::span<uint32_t> cookies);
+  [[gnu::hot, gnu::noinline]] uint32_t TakePositions(std::span<uint32_t> cookies);
   uint32_t MostDone();
   // One that names no packet which is remembered; nullopt: there is none. How many cookies it gave.
   [[gnu::noinline]] std::optional<uint32_t> TakeOther(uint32_t* cookie);
   // If the oldest packets are a run that ends at this slot: they are sent, and these their cookies.
   bool FinishRun(uint64_t slot, std::span<uint32_t> cookies, uint32_t* count);
   // The same where buffers come back by address.
-  [[gnu::hot]] uint32_t TakeByAddress(std::span<uint32_t> cookies);
+  uint32_t TakeByAddress(std::span<uint32_t> cookies);
   // One at least of so many, in whichever order.
   [[gnu::noinline]] void TakeAnyAddress(uint32_t most, uint32_t* cookies, uint32_t* count);
   void TakeId(uint32_t id, uint32_t* cookies, uint32_t* count);

@@ -151,6 +151,12 @@ void Emitter::Or(const Reg& to, const Spot& from) {
   cc_.orr(to, to, value);
 }
 
+void Emitter::Xor(const Reg& to, const Spot& from) {
+  const Reg value = New();
+  cc_.ldr(value, Mem(from));
+  cc_.eor(to, to, value);
+}
+
 void Emitter::Add(const Reg& to, uint32_t value) {
   if (value == 0) return;
   if (value <= kMaxSum) {

@@ -55,6 +55,7 @@ class Emitter : public Assembly {
   void Or(const Reg& to, uint64_t value);
   void Or(const Reg& to, const Reg& from, uint32_t left = 0);
   void Or(const Reg& to, const Spot& from);
+  void Xor(const Reg& to, const Spot& from);
   void Add(const Reg& to, uint32_t value);
   void Add(const Reg& to, const Reg& from) { cc_.add(to, to, from); }
   void Sub(const Reg& to, uint64_t value);

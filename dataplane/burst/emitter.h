@@ -73,6 +73,7 @@ concept EmitsNumbers = requires(E& e, const typename E::Reg& r, const typename E
   // The second, shifted to the left, is used up.
   e.Or(r, r, number);
   e.Or(r, spot);
+  e.Xor(r, spot);
   e.Add(r, number);
   e.Add(r, r);
   e.Sub(r, value);

@@ -57,6 +57,14 @@ class TxRingPush {
   std::optional<TxWordPair> PairAt(uint32_t which) const;
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
+  // Whether a word is the first packet's that is kept back, or stands beside it: then it is written
+  // by itself.
+  bool MayBeHeld(uint32_t which) const {
+    if (walk_.ahead() != 0 || !Holds()) return false;
+    const uint32_t held = plan_.held_word;
+    return which == held || (which + 1 == held && pairs_[which].has_value()) ||
+           (which == held + 1 && pairs_[held].has_value());
+  }
   // Whether a word is one of two that are made of counts at once.
   bool IsCounted(uint32_t which) const {
     const uint32_t first = pairs_[which].has_value() || which == 0 ? which : which - 1;
@@ -181,8 +189,7 @@ template <typename Emitter>
 std::optional<TxWordPair> TxRingPush<Emitter>::PairAt(uint32_t which) const {
   const TxWord* const words = &plan_.words[which];
   if (which + 1 >= plan_.words.size() || words[0].offset % 16 != 0 ||
-      words[1].offset != words[0].offset + 8 || which == plan_.held_word ||
-      which + 1 == plan_.held_word) {
+      words[1].offset != words[0].offset + 8) {
     return std::nullopt;
   }
   TxWordPair counted;
@@ -200,9 +207,13 @@ std::optional<TxWordPair> TxRingPush<Emitter>::PairAt(uint32_t which) const {
     for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
   }
   if (all) return pair;
-  if (!words[1].parts.empty()) return std::nullopt;
   pair = {};
   pair.one_word = true;
+  if (words[1].parts.empty()) return pair;
+  const bool is_id = words[1].parts.size() == 1 && words[1].parts[0].source == TxSource::kId;
+  if (!is_id || IsNeeded(which + 1) || !pair.Add(words[1].parts[0], 1) || pair.shuffles) {
+    return std::nullopt;
+  }
   return pair;
 }
 
@@ -235,13 +246,14 @@ void TxRingPush<Emitter>::FindPairs() {
 
 template <typename Emitter>
 bool TxRingPush<Emitter>::Needs(TxSource source) const {
+  bool shuffles = false;  // with the word before it
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    const bool is_pair = pairs_[w].has_value();
-    const bool shuffles = is_pair && !pairs_[w]->one_word;
+    const bool is_pair = pairs_[w].has_value() && !pairs_[w]->one_word;
+    const bool by_itself = (!is_pair && !shuffles) || MayBeHeld(w);
     for (const TxWord::Part& part : plan_.words[w].parts) {
-      if (part.source == source && !shuffles) return true;
+      if (part.source == source && by_itself) return true;
     }
-    if (is_pair) ++w;
+    shuffles = is_pair;
   }
   return false;
 }
@@ -253,6 +265,7 @@ typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& 
   if (pair.one_word) {
     const Pair words = emitter_->Widen(Parts(which, address, bytes, id));
     emitter_->Or(words, constants_[which]);
+    if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, id, pair.id_at);
     return words;
   }
   if (!pair.shuffles && pair.id_at == TxWordPair::kNone) return constants_[which];
@@ -271,8 +284,8 @@ typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& 
 template <typename Emitter>
 bool TxRingPush<Emitter>::IsFollowed(uint32_t which) const {
   return emitter_->stores_pairs_at_once() && which + 2 < plan_.words.size() &&
-         pairs_[which + 2].has_value() && plan_.slot_bytes % 32 == 0 &&
-         plan_.words[which].offset % 32 == 0 &&
+         pairs_[which + 2].has_value() && !MayBeHeld(which + 2) &&
+         plan_.packet_slots * plan_.slot_bytes % 32 == 0 && plan_.words[which].offset % 32 == 0 &&
          plan_.words[which + 2].offset == plan_.words[which].offset + 16;
 }
 
@@ -302,7 +315,9 @@ void TxRingPush<Emitter>::Packet() {
                      4, walk_.stop());
   }
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if (pairs_[w].has_value() && IsFollowed(w)) {
+    if (MayBeHeld(w)) {
+      Word(w, address, bytes, id);
+    } else if (pairs_[w].has_value() && IsFollowed(w)) {
       const Pair first = TwoWords(w, address, bytes, id);
       emitter_->StorePairs(WordAt(w), first, TwoWords(w + 2, address, bytes, id));
       w += 3;

@@ -41,6 +41,11 @@ class TxRingDone {
       loaded |= 1u << word;
     }
     Reg Key() {
+      const Piece& only = maker->done_.key.front();
+      if (maker->done_.key.size() == 1 && !only.byte_swap && only.place == 0 && only.shift != 0) {
+        const auto bits = maker->emitter_->Extract(at[only.word], only.mask << only.shift);
+        if (bits.has_value()) return *bits;
+      }
       return GetNumber(maker->emitter_, std::span(maker->done_.key), std::span<const Reg>(at),
                        false);
     }
@@ -54,14 +59,32 @@ class TxRingDone {
   Reg EmitKey(const Walk& walk) {
     Words words(this, walk);
     for (size_t i = 0; i < done_.tests.size(); ++i) {
-      words.Load(done_.tests[i].word);
+      const TxDonePlan::Test& test = done_.tests[i];
+      words.Load(test.word);
+      if (IsApart(test)) {
+        // Its bits become what they differ by; those of the key stay as they are.
+        emitter_->Xor(words.at[test.word], walk.More(8 * i));
+        emitter_->JumpIfAny(words.at[test.word], test.mask, walk.stop());
+        continue;
+      }
       const Reg bits = emitter_->New();
-      emitter_->Move(bits, words.at[done_.tests[i].word]);
-      emitter_->And(bits, done_.tests[i].mask);
+      emitter_->Move(bits, words.at[test.word]);
+      emitter_->And(bits, test.mask);
       emitter_->JumpIf(bits, Emitter::kNotZero, walk.More(8 * i), 8, walk.stop());
     }
     for (const Piece& piece : done_.key) words.Load(piece.word);
     return words.Key();
+  }
+  // Whether nobody else looks at the bits that it compares, and it has no others.
+  bool IsApart(const TxDonePlan::Test& test) const {
+    uint64_t others = 0;
+    for (const TxDonePlan::Test& other : done_.tests) {
+      if (&other != &test && other.word == test.word) return false;
+    }
+    for (const Piece& piece : done_.key) {
+      if (piece.word == test.word) others |= piece.Put(~uint64_t{0});
+    }
+    return (others & test.mask) == 0 && ((test.value[0] | test.value[1]) & ~test.mask) == 0;
   }
 
   Emitter* emitter_;

@@ -19,8 +19,9 @@ struct TxWordPair {
   static constexpr uint8_t kZero = 0x80;
   static constexpr int kNone = -1;
 
-  bool one_word = false;  // instead: the first word is made by itself, the second is the image's
-  bool counts = false;    // of the count, none of the packet
+  // Instead: the first word is made by itself; the second is the image's, but for id_at.
+  bool one_word = false;
+  bool counts = false;  // of the count, none of the packet
   bool shuffles = false;
   std::array<uint8_t, 16> from{};  // bytes of the packet, or of the count; kZero
   int id_at = kNone;               // a number of 16 bits, too: which of the pair's

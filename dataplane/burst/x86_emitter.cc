@@ -205,10 +205,7 @@ Emitter::Reg Emitter::Plus(const Reg& from, uint32_t value) {
 Emitter::Spot Emitter::Element(const Reg& array, const Reg& number, uint32_t bytes) {
   const auto shift = static_cast<uint32_t>(std::countr_zero(bytes));
   if (shift <= 3) return {array, 0, number, shift};
-  const Reg index = New();
-  cc_.mov(index, number);
-  cc_.shl(index, shift);
-  return {array, 0, index};
+  return {array, 0, Times(number, bytes)};
 }
 
 Emitter::Reg Emitter::Address(const Spot& spot) {

@@ -62,6 +62,7 @@ class Emitter : public Assembly {
   void Or(const Reg& to, uint64_t value);
   void Or(const Reg& to, const Reg& from, uint32_t left = 0);
   void Or(const Reg& to, const Spot& from) { cc_.or_(to, Mem(from, 8)); }
+  void Xor(const Reg& to, const Spot& from) { cc_.xor_(to, Mem(from, 8)); }
   void Add(const Reg& to, uint32_t value);
   void Add(const Reg& to, const Reg& from) { cc_.add(to, from); }
   void Sub(const Reg& to, uint64_t value);
