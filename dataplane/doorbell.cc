@@ -167,7 +167,12 @@ absl::StatusOr<Doorbells> Doorbells::OfConsumer(const RingShape& shape) {
 }
 
 Doorbells::Bell::Kind Doorbells::KindOf(const Bell& bell) {
-  if (bell.cell == nullptr || bell.suppression != Bell::Suppression::kNone) return Bell::Kind::kAny;
+  if (bell.cell == nullptr) return Bell::Kind::kAny;
+  if (bell.suppression != Bell::Suppression::kNone) {
+    const bool by_flag = bell.suppression != Bell::Suppression::kEventIndex;
+    return by_flag && bell.term_count == 0 && !bell.copies_descriptor ? Bell::Kind::kFlagged
+                                                                      : Bell::Kind::kAny;
+  }
   if (bell.copies_descriptor) return bell.bytes == 8 ? Bell::Kind::kWord : Bell::Kind::kAny;
   const Source source = bell.terms[0].source;
   return bell.term_count == 1 && (source == Source::kIndex || source == Source::kCount)
@@ -175,7 +180,7 @@ Doorbells::Bell::Kind Doorbells::KindOf(const Bell& bell) {
              : Bell::Kind::kAny;
 }
 
-bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
+bool Doorbells::RingOne(const Bell& bell, DoorbellState state) const {
   if (bell.suppression != Bell::Suppression::kNone) {
     // The peer's cell may only be read after the slots are visible to it.
     StoresBeforeLoads();

@@ -63,6 +63,14 @@ class Doorbells {
         std::memcpy(&word, state.descriptor, sizeof word);
         Order(bell.barrier);
         StoreRelease<uint64_t>(bell.cell, word);
+      } else if (bell.kind == Bell::Kind::kFlagged) {
+        // As in RingOne.
+        StoresBeforeLoads();
+        const bool is_set = bell.flag.Load() != 0;
+        if (is_set != (bell.suppression == Bell::Suppression::kIfSet)) {
+          Order(bell.barrier);
+          StoreCell(bell.cell, bell.bytes, bell.byte_swap, bell.constant);
+        }
       } else {
         wake = RingOne(bell, state) || wake;
       }
@@ -89,8 +97,9 @@ class Doorbells {
     bool byte_swap = false;
     bool copies_descriptor = false;
     v1::Barrier barrier = v1::BARRIER_NONE;
-    // Most say a position, or copy a word, and nothing allows leaving them out.
-    enum class Kind : uint8_t { kAny, kPosition, kWord };
+    // Most say a position, or copy a word, and nothing allows leaving them out; or are always the
+    // same, and a flag does.
+    enum class Kind : uint8_t { kAny, kPosition, kWord, kFlagged };
     Kind kind = Kind::kAny;
     bool of_count = false;  // kPosition: not of the index
     uint64_t constant = 0;  // the sum of all constant terms
@@ -109,7 +118,8 @@ class Doorbells {
   static absl::Status CompileSuppression(const RingShape& shape, const v1::Doorbell& from,
                                          const std::string& what, Bell* bell);
   static Bell::Kind KindOf(const Bell& bell);
-  [[gnu::hot]] bool RingOne(const Bell& bell, const DoorbellState& state) const;
+  // state: by value, so that where nobody calls this it is no more than registers.
+  [[gnu::hot]] bool RingOne(const Bell& bell, DoorbellState state) const;
   static void Order(v1::Barrier barrier) {
     if (barrier == v1::BARRIER_MEMORY_BEFORE_DEVICE) {
       DescriptorsBeforeRegister();
