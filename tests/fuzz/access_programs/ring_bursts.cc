@@ -166,11 +166,15 @@ void RunRingBurst(const RxProgram& program, const DescriptorBytes& bytes, Input&
   TakePosting(in, &plan);
   const auto compiled = RxRingBurst::Create(plan, true);
   MustBeCode(compiled->code_status());
+  const auto without_code = RxRingBurst::Create(plan, false);
   RxBuffer buffers[kBuffers];
   for (uint32_t i = 0; i < kBuffers; ++i) {
     buffers[i] = {Iova(in.Value()), std::max(1u, static_cast<uint32_t>(in.Value())), i, nullptr};
   }
   const Fence fence = kFences[in.Byte() % 2];
+  Input same = in;
+  RunPoll(*without_code, bytes, FencedArray<RxBuffer>(buffers, fence), fence, same);
+  RunPost(*without_code, fence, same);
   RunPoll(*compiled, bytes, FencedArray<RxBuffer>(buffers, fence), fence, in);
   RunPost(*compiled, fence, in);
 }
