@@ -81,6 +81,7 @@ class RxLedger {
     return Ahead(id) + 1 < count_ ? Sum(id, 1) : kNone;
   }
   uint32_t BySlot(uint64_t index) const {
+    // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): one slot at least
     const auto slot = static_cast<uint32_t>(index < slots_ ? index : index % slots_);
     if (!in_order_) return by_slot_[slot];
     return slot < ids() && Ahead(slot) < count_ ? slot : kNone;
