@@ -98,9 +98,20 @@ class PostWriter {
   bool TakesBursts() const {
     return !marks_last_slot_ && !at_.has_link() && slots_.word_bytes() == sizeof(uint64_t);
   }
-  // The next word that hands over must be kept back, and be given to Wrote.
+  // The next word that hands over must be kept back: at Held, or given to Wrote.
   bool HoldsNext() const { return bytes_decide_ && !held_; }
   uint32_t HandoverWord(uint32_t form) const { return forms_[form].last_word; }
+  uint64_t* Held(uint32_t form) {
+    held_word_ = forms_[form].last_word;
+    return reinterpret_cast<uint64_t*>(held_bytes_.bytes) + held_word_;
+  }
+  // So many slots were written, one at least, the first one's word stands at Held.
+  void WroteHeld(uint32_t slots) {
+    held_ = true;
+    held_slot_ = at_.index();
+    used_ += slots;
+    at_.SkipSlots(slots);
+  }
   // So many slots were written; held: of the first one, whose form it is.
   void Wrote(uint32_t slots, const uint64_t* held, uint32_t form) {
     WroteWord(slots, held, held == nullptr ? 0 : forms_[form].last_word);

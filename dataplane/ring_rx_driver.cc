@@ -157,20 +157,7 @@ bool RingRxDriver::Publish() {
   return wake;
 }
 
-uint32_t RingRxDriver::Poll(std::span<RxCompletion> out) {
-  delivery_->Open(out);
-  // A device that writes without end gets no further than a turn of the ring.
-  const uint64_t end = reader_->position().count() + reader_->slot_count();
-  while (reader_->position().count() < end && !delivery_->Full()) {
-    if (burst_ != nullptr && PollBurst(end)) continue;
-    if (!TakeOne()) break;
-  }
-  // The device needs no waking to learn that there is room: it looks when it has a packet.
-  static_cast<void>(reader_->Publish());
-  return delivery_->Close();
-}
-
-bool RingRxDriver::PollBurst(uint64_t end) {
+inline bool RingRxDriver::PollBurst(uint64_t end) {
   RxBufferRing& lane = lanes_[burst_->plan().lane];
   if (delivery_->in_packet() || !lane.InOrder()) return false;
   const std::span<RxCompletion> out = delivery_->Rest();
@@ -192,6 +179,19 @@ bool RingRxDriver::PollBurst(uint64_t end) {
   reader_->Skip(done, 1);
   lane.RemoveInOrder(done);
   return done == most;
+}
+
+uint32_t RingRxDriver::Poll(std::span<RxCompletion> out) {
+  delivery_->Open(out);
+  // A device that writes without end gets no further than a turn of the ring.
+  const uint64_t end = reader_->position().count() + reader_->slot_count();
+  while (reader_->position().count() < end && !delivery_->Full()) {
+    if (burst_ != nullptr && PollBurst(end)) continue;
+    if (!TakeOne()) break;
+  }
+  // The device needs no waking to learn that there is room: it looks when it has a packet.
+  static_cast<void>(reader_->Publish());
+  return delivery_->Close();
 }
 
 bool RingRxDriver::TakeOne() {

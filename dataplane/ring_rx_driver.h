@@ -53,7 +53,7 @@ class alignas(kCacheLineBytes) RingRxDriver {
   bool PlanCompletion(uint32_t form, burst::RxRingPlan* plan) const;
   bool PlanPrefix(uint32_t form, burst::RxRingPlan* plan) const;
   // Takes completions as a burst. True: as many as it was let, go on with another.
-  bool PollBurst(uint64_t end);
+  [[gnu::always_inline]] bool PollBurst(uint64_t end);
   // Of the rings with room, the one with the smallest share of its buffers posted. Null: none.
   RxBufferRing* LaneToFill();
   // False: nothing there.

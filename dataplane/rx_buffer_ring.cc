@@ -140,6 +140,28 @@ bool RxBufferRing::Put(const RxBuffer& buffer) {
   return true;
 }
 
+inline uint32_t RxBufferRing::PostBurst(std::span<const RxBuffer> buffers) {
+  const RingCursor& at = writer_->position();
+  const burst::RxRingBurst::Free to = {.slots = writer_->slots().data(),
+                                       .phase = at.phase(),
+                                       .slot = at.index(),
+                                       .buffers = ledger_.buffers(),
+                                       .most = static_cast<uint32_t>(buffers.size()),
+                                       .were_posted = at.count() >= numbered_from_};
+  uint32_t posted;
+  if (writer_->HoldsNext()) {
+    posted = burst_->PostHeld(to, buffers.data(), writer_->Held(form_));
+    if (posted == 0) return 0;
+    ledger_.AddInOrder(at.index(), posted);
+    writer_->WroteHeld(posted);
+  } else {
+    posted = burst_->Post(to, buffers.data());
+    ledger_.AddInOrder(at.index(), posted);
+    writer_->Wrote(posted, nullptr, form_);
+  }
+  return posted;
+}
+
 uint32_t RxBufferRing::PutBurst(std::span<const RxBuffer> buffers) {
   uint32_t taken = 0;
   if (!bursts_) {
@@ -177,31 +199,6 @@ bool RxBufferRing::PutOne(const RxBuffer& from) {
   if (id != at.index()) numbered_from_ = at.count() + 1 + at.slot_count();
   writer_->Write(form_, image.bytes, burst_bytes_);
   return true;
-}
-
-uint32_t RxBufferRing::PostBurst(std::span<const RxBuffer> buffers) {
-  const RingCursor& at = writer_->position();
-  burst::RxRingBurst::Free to = {.slots = writer_->slots().data(),
-                                 .phase = at.phase(),
-                                 .slot = at.index(),
-                                 .buffers = ledger_.buffers(),
-                                 .most = static_cast<uint32_t>(buffers.size()),
-                                 .were_posted = at.count() >= numbered_from_};
-  uint32_t held = 0;
-  if (writer_->HoldsNext()) {
-    uint64_t word;
-    if (!burst_->PostHeld(to, buffers.front(), &word)) return 0;
-    ledger_.AddInOrder(to.slot, 1);
-    writer_->Wrote(1, &word, form_);
-    if (at.index() == 0) return 1;
-    held = 1;
-    ++to.slot;
-    --to.most;
-  }
-  const uint32_t posted = burst_->Post(to, buffers.data() + held);
-  ledger_.AddInOrder(to.slot, posted);
-  writer_->Wrote(posted, nullptr, form_);
-  return held + posted;
 }
 
 bool RxBufferRing::WriteDescriptor() {

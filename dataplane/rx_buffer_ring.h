@@ -95,9 +95,10 @@ class RxBufferRing {
 
  private:
   RxBufferRing() = default;
-  bool WriteDescriptor();
-  bool PutOne(const RxBuffer& from);
-  uint32_t PostBurst(std::span<const RxBuffer> buffers);
+  // Apart, as its callers need no descriptor of their own on the stack for what is common.
+  [[gnu::noinline]] bool WriteDescriptor();
+  [[gnu::noinline]] bool PutOne(const RxBuffer& from);
+  [[gnu::always_inline]] uint32_t PostBurst(std::span<const RxBuffer> buffers);
   uint32_t FreeDescriptors();
   // Whether no completion can mean an older descriptor in the next one's slots: one that a device
   // passed over keeps them.

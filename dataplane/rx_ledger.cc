@@ -7,16 +7,17 @@ namespace qsplit::dataplane {
 
 RxLedger::RxLedger(const Size& size)
     : most_(size.descriptors),
+      ids_(std::max(size.ids, size.descriptors)),
       per_descriptor_(size.buffers),
       slots_(std::max(size.slots, 1u)),
       granule_shift_(size.buffer_bytes == 0
                          ? 0u
                          : 31u - static_cast<uint32_t>(std::countl_zero(size.buffer_bytes))),
       slot_by_slot_(size.slot_by_slot),
-      buffers_(size_t{std::max(size.ids, size.descriptors)} * size.buffers),
+      buffers_(size_t{ids_} * size.buffers),
       in_order_(size.slot_by_slot),
       oldest_(size.slot_by_slot ? 0 : kNone),
-      entries_(std::max(size.ids, size.descriptors)),
+      entries_(ids_),
       by_slot_(size.slots, kNone) {
   const uint32_t bits = std::max(1u, static_cast<uint32_t>(std::bit_width(ids())));
   buckets_.assign(size_t{1} << bits, kNone);

@@ -81,6 +81,7 @@ class RxLedger {
     return Ahead(id) + 1 < count_ ? Sum(id, 1) : kNone;
   }
   uint32_t BySlot(uint64_t index) const {
+    // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): one slot at least
     const auto slot = static_cast<uint32_t>(index < slots_ ? index : index % slots_);
     if (!in_order_) return by_slot_[slot];
     return slot < ids() && Ahead(slot) < count_ ? slot : kNone;
@@ -113,7 +114,7 @@ class RxLedger {
   // and those behind it may be looked at and removed as one, and added where the run ends.
   bool in_order() const { return in_order_; }
   bool finds_inside() const { return granule_shift_ != 0; }
-  uint32_t ids() const { return static_cast<uint32_t>(entries_.size()); }
+  uint32_t ids() const { return ids_; }
   // By id; of one buffer each.
   RxBuffer* buffers() { return buffers_.data(); }
   void AddInOrder(uint32_t slot, uint32_t count) {
@@ -168,6 +169,7 @@ class RxLedger {
   void Unchain(uint32_t id);
 
   uint32_t most_ = 0;
+  uint32_t ids_ = 0;
   uint32_t per_descriptor_ = 1;
   uint32_t slots_ = 1;  // where nobody asks, one
   uint32_t granule_shift_ = 0;

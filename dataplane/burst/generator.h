@@ -40,7 +40,7 @@ struct RxRingCode {
   // The same as post, into slots that held descriptors of buffers of as many bytes; kNone: nothing
   // would be left out.
   size_t again[2] = {kNone, kNone};
-  // For PostHeld of one buffer; kNone: the plan says that it is not called.
+  // For PostHeld; kNone: the plan says that it is not called.
   size_t held[2] = {kNone, kNone};
 };
 

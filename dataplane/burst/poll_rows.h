@@ -10,9 +10,8 @@
 //                  └─bits──► index ──► entry: masks, values ───► first two words of the metadata
 //
 // Says what the plan says, bit for bit, and stops where it does; see rx_burst.h and
-// rx_ring_burst.h for what neither ever touches. Each half of a slot is read once, the one that
-// says that the slot is completed first; slots that do not stand at multiples of 16 bytes are not
-// read at all.
+// rx_ring_burst.h for what neither ever touches. Each half of a slot is read once, and at once, the
+// one that says that the slot is completed first; so slots must stand at multiples of 16 bytes.
 // Never allocates once it is made. Any thread.
 #ifndef QSPLIT_DATAPLANE_BURST_POLL_ROWS_H_
 #define QSPLIT_DATAPLANE_BURST_POLL_ROWS_H_
@@ -87,7 +86,7 @@ struct PollRows {
   WordPair prefix_mask{};
   WordPair prefix_value{};
   std::array<Side, 2> sides;
-  std::vector<Lookup> lookups;     // at least one
+  std::vector<Lookup> lookups;     // one or two
   std::array<uint64_t, 4> rest{};  // the metadata's second word (any) to the last one
 
   // What carries it out; one of them is there. How many completions were written; `posted` is of

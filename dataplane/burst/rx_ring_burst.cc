@@ -42,7 +42,7 @@ std::unique_ptr<RxRingBurst> RxRingBurst::Create(RxRingPlan plan, bool compiled,
 
 RxRingBurst::~RxRingBurst() = default;
 
-uint32_t RxRingBurst::InterpretPoll(const Completed& from, RxCompletion* out) const {
+uint32_t RxRingBurst::InterpretPoll(Completed from, RxCompletion* out) const {
   if (poll_rows_ == nullptr || from.slot >= plan_.slot_count || from.buffer >= plan_.buffer_count ||
       !PollRows::IsAligned(from.slots)) {
     return PollByPlan(plan_, from, out);
@@ -55,7 +55,7 @@ uint32_t RxRingBurst::InterpretPoll(const Completed& from, RxCompletion* out) co
   return poll_rows_->poll_ring(*poll_rows_, at, from.buffers + from.buffer, out);
 }
 
-uint32_t RxRingBurst::InterpretPost(const Free& to, const RxBuffer* buffers) const {
+uint32_t RxRingBurst::InterpretPost(Free to, const RxBuffer* buffers) const {
   if (post_rows_ == nullptr) return PostByPlan(plan_, to, buffers);
   const uint32_t count = CountToPost(plan_, to, buffers);
   const PostRows::At at = {.slots = to.slots + size_t{to.slot} * plan_.post_slot_bytes,
@@ -67,16 +67,22 @@ uint32_t RxRingBurst::InterpretPost(const Free& to, const RxBuffer* buffers) con
   return count;
 }
 
-bool RxRingBurst::InterpretHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
-  if (post_rows_ == nullptr) return PostHeldByPlan(plan_, to, buffer, held);
-  Free one = to;
-  one.most = 1;
-  if (CountToPost(plan_, one, &buffer) == 0) return false;
-  const PostRows::At at = {.slots = to.slots + size_t{to.slot} * plan_.post_slot_bytes,
-                           .number = to.slot,
-                           .phase = to.phase};
-  post_rows_->post_held(*post_rows_, at, buffer, to.buffers + to.slot, held);
-  return true;
+uint32_t RxRingBurst::InterpretHeld(Free to, const RxBuffer* buffers, uint64_t* held) const {
+  if (post_rows_ == nullptr) return PostHeldByPlan(plan_, to, buffers, held);
+  const uint32_t count = CountToPost(plan_, to, buffers);
+  if (count == 0) return 0;
+  PostRows::At at = {.slots = to.slots + size_t{to.slot} * plan_.post_slot_bytes,
+                     .number = to.slot,
+                     .phase = to.phase,
+                     .count = count - 1};
+  RxBuffer* const posted = to.buffers + to.slot;
+  post_rows_->post_held(*post_rows_, at, *buffers, posted, held);
+  if (count == 1) return 1;
+  at.slots += plan_.post_slot_bytes;
+  ++at.number;
+  at.were_posted = to.were_posted;
+  post_rows_->post_ring(*post_rows_, at, buffers + 1, posted + 1);
+  return count;
 }
 
 }  // namespace qsplit::dataplane::burst

@@ -141,11 +141,11 @@ class RxRingBurst {
   // so; else column by column.
   bool PollsInRows() const { return poll_rows_ != nullptr; }
   bool PostsInRows() const { return post_rows_ != nullptr; }
-  // Writes the first of a batch, all but the word that hands it over (RxRingPlan::handover_word),
-  // which goes to *held. False: not of the common case, and nothing done.
-  bool PostHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const {
-    if (held_[0] == nullptr) return InterpretHeld(to, buffer, held);
-    return held_[to.phase & 1](to.slots, to.buffers, to.slot, 1, &buffer, held) == 1;
+  // The same of the first ones of a batch: all but the word of the very first that hands it over
+  // (RxRingPlan::handover_word), which goes to *held.
+  uint32_t PostHeld(const Free& to, const RxBuffer* buffers, uint64_t* held) const {
+    if (held_[0] == nullptr) return InterpretHeld(to, buffers, held);
+    return held_[to.phase & 1](to.slots, to.buffers, to.slot, to.most, buffers, held);
   }
 
   // OK: machine code; else why not.
@@ -153,8 +153,8 @@ class RxRingBurst {
 
   static uint32_t PollByPlan(const RxRingPlan& plan, const Completed& from, RxCompletion* out);
   static uint32_t PostByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers);
-  static bool PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer& buffer,
-                             uint64_t* held);
+  static uint32_t PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers,
+                                 uint64_t* held);
 
   using PollCode = uint32_t (*)(const std::byte* slots, const RxBuffer* posted, uint32_t slot,
                                 uint32_t most, RxCompletion* out, uint64_t buffer);
@@ -163,9 +163,10 @@ class RxRingBurst {
 
  private:
   RxRingBurst() = default;
-  uint32_t InterpretPoll(const Completed& from, RxCompletion* out) const;
-  uint32_t InterpretPost(const Free& to, const RxBuffer* buffers) const;
-  bool InterpretHeld(const Free& to, const RxBuffer& buffer, uint64_t* held) const;
+  // By value: what is handed over in registers to machine code has no address in memory.
+  uint32_t InterpretPoll(Completed from, RxCompletion* out) const;
+  uint32_t InterpretPost(Free to, const RxBuffer* buffers) const;
+  uint32_t InterpretHeld(Free to, const RxBuffer* buffers, uint64_t* held) const;
   // How many of the buffers are of the common case, and fit into the ring.
   static uint32_t CountToPost(const RxRingPlan& plan, const Free& to, const RxBuffer* buffers);
 
@@ -177,7 +178,7 @@ class RxRingBurst {
   PollCode poll_[2] = {};   // by phase
   PostCode post_[2] = {};   // by phase
   PostCode again_[2] = {};  // into slots that were posted with as many bytes; null: as post_
-  PostCode held_[2] = {};   // as post_, the words that hand over go to `held`
+  PostCode held_[2] = {};   // as post_, the first word that hands over goes to `held`
   absl::Status code_status_;
 };
 

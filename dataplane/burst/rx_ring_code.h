@@ -64,13 +64,20 @@ asmjit::FuncNode* RxRingCodeMaker<Emitter>::EmitPost(uint32_t phase, typename Po
                        .element_bytes = sizeof(RxBuffer),
                        .numbered = !plan_.number.empty()});
   const typename Posting::Running running = Posting::Begin(emitter_, plan_, walk, phase, how);
-  walk.Run([&] {
-    if (plan_.posts) {
-      Posting(emitter_, plan_, walk, phase, how, running).Emit();
-    } else {
-      emitter_->Jump(walk.stop());
-    }
-  });
+  const auto body = [&](typename Posting::How each) {
+    return [&, each] {
+      if (plan_.posts) {
+        Posting(emitter_, plan_, walk, phase, each, running).Emit();
+      } else {
+        emitter_->Jump(walk.stop());
+      }
+    };
+  };
+  if (how == Posting::How::kHeld) {
+    walk.Run(body(Posting::How::kAll), nullptr, nullptr, {}, body(how));
+  } else {
+    walk.Run(body(how));
+  }
   return walk.function();
 }
 

@@ -225,22 +225,26 @@ void Keep(const RxRingPlan& plan, const RxBuffer* from, uint32_t count, RxBuffer
 
 }  // namespace
 
-bool RxRingBurst::PostHeldByPlan(const RxRingPlan& plan, const Free& to, const RxBuffer& buffer,
-                                 uint64_t* held) {
-  if (to.slot >= plan.buffer_count || !plan.posts || CountPostable(plan, &buffer, 1) == 0)
-    return false;
-  const uint32_t bytes = BytesOf(plan, buffer);
+uint32_t RxRingBurst::PostHeldByPlan(const RxRingPlan& plan, const Free& to,
+                                     const RxBuffer* buffers, uint64_t* held) {
+  Free one = to;
+  one.most = std::min(to.most, 1u);
+  if (CountToPost(plan, one, buffers) == 0) return 0;
+  const uint32_t bytes = BytesOf(plan, *buffers);
   std::byte* at = to.slots + size_t{to.slot} * plan.post_slot_bytes;
   for (uint32_t w = 0; w < plan.post_words; ++w) {
-    const uint64_t word = PostWord(plan, w, buffer, bytes, to.slot, to.phase);
+    const uint64_t word = PostWord(plan, w, *buffers, bytes, to.slot, to.phase);
     if (w == plan.handover_word) {
       *held = word;
     } else {
       StoreRelaxed<uint64_t>(at + size_t{kWord} * w, word);
     }
   }
-  Keep(plan, &buffer, 1, &to.buffers[to.slot]);
-  return true;
+  Keep(plan, buffers, 1, &to.buffers[to.slot]);
+  Free rest = to;
+  ++rest.slot;
+  --rest.most;
+  return 1 + PostByPlan(plan, rest, buffers + 1);
 }
 
 uint32_t RxRingBurst::PollByPlan(const RxRingPlan& plan, const Completed& from, RxCompletion* out) {

@@ -26,7 +26,7 @@ class RxRingPosting {
   enum class How : uint8_t {
     kAll,
     kAgain,  // the slot was posted before with as many bytes
-    kHeld,   // the word that hands over goes elsewhere
+    kHeld,   // the first slot's word that hands over goes elsewhere
   };
   // A word of the slots but for the buffers' own pieces: the number stands in it.
   struct Running {

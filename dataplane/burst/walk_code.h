@@ -49,9 +49,11 @@ class WalkCode {
   };
   // Emits the loop, several times what `body` emits for one slot, and the function's end. Where all
   // slots are done, `last` emits what is still to do; Slot() is the one behind the last one then.
-  // `advance`: moves registers of the caller's on by so many elements.
+  // `advance`: moves registers of the caller's on by so many elements. `first`: what the first
+  // slot's body is instead.
   void Run(const std::function<void()>& body, const std::function<void()>& last = nullptr,
-           const std::function<void(uint32_t)>& advance = nullptr, const Turns& turns = {});
+           const std::function<void(uint32_t)>& advance = nullptr, const Turns& turns = {},
+           const std::function<void()>& first = nullptr);
 
   asmjit::FuncNode* function() const { return function_; }
   // In `body`: memory of this slot, of what is remembered of it, of its element.
@@ -138,13 +140,21 @@ void WalkCode<Emitter>::Advance(uint32_t elements, const std::function<void(uint
 
 template <typename Emitter>
 void WalkCode<Emitter>::Run(const std::function<void()>& body, const std::function<void()>& last,
-                            const std::function<void(uint32_t)>& advance, const Turns& turns) {
+                            const std::function<void(uint32_t)>& advance, const Turns& turns,
+                            const std::function<void()>& first) {
   const Label together = emitter_->NewLabel();
   rest_ = emitter_->NewLabel();
   const Label one = emitter_->NewLabel();
   const Label all = emitter_->NewLabel();
   const Label out = emitter_->NewLabel();
   Label stops[kTogether];
+  if (first) {
+    stop_ = out;
+    emitter_->JumpIf(left_, Emitter::kZero, 0, out);
+    first();
+    Advance(1, advance);
+    emitter_->SubJumpIf(left_, 1, Emitter::kZero, all);
+  }
   // While there are more than kTogether - 1; that many less stand in left_.
   emitter_->SubJumpIf(left_, kTogether - 1, Emitter::kNotAbove, rest_);
   if (turns.begin) turns.begin();

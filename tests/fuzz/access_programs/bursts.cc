@@ -53,6 +53,7 @@ void RunBurst(const RxProgram& program, const DescriptorBytes& bytes) {
   plan.slot_bytes = SlotBytes(plan.record);
   const auto burst = burst::RxBurst::Create(std::move(plan), true);
   MustBeCode(burst->code_status());
+  const auto without_code = burst::RxBurst::Create(burst->plan(), false);
 
   // All slots alike, their buffers and completions, each between fences.
   for (const Fence fence : kFences) {
@@ -72,10 +73,13 @@ void RunBurst(const RxProgram& program, const DescriptorBytes& bytes) {
     MUST(burst->Poll(slots.data(), posted.data(), kSlots, 1, compiled.data()) == 0);
     const FencedArray<RxCompletion> plain(kSlots, fence);
     MUST(PollPlain(burst->plan(), slots.data(), posted.data(), plain.data()) == count);
+    const FencedArray<RxCompletion> rows(kSlots, fence);
+    MUST(without_code->Poll(slots.data(), posted.data(), 0, kMost, rows.data()) == count);
+    MUST(without_code->Poll(slots.data(), posted.data(), kSlots, 1, rows.data()) == 0);
     MUST(count == 0 || (count == kSlots && program.IsLast(bytes.bytes)));
     RxMetadata meta;
     program.Decode(bytes.bytes, true, true, &meta);
-    for (const FencedArray<RxCompletion>* said : {&interpreted, &compiled, &plain}) {
+    for (const FencedArray<RxCompletion>* said : {&interpreted, &compiled, &plain, &rows}) {
       for (const RxCompletion& completion : std::span(said->data(), count)) {
         MUST(completion.cookie == 7 && completion.first && completion.last);
         MUST(completion.meta == meta);

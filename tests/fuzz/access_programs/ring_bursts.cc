@@ -141,12 +141,12 @@ void RunPost(const RxRingBurst& burst, Fence fence, Input& in) {
     MUST(burst.Post(same, buffers.data()) == RxRingBurst::PostByPlan(plan, to, buffers.data()));
     const FencedArray<uint64_t> held(1, fence);
     const FencedArray<uint64_t> same_held(1, fence);
-    const bool has_held = RxRingBurst::PostHeldByPlan(plan, to, buffers.front(), held.data());
-    MUST(burst.PostHeld(same, buffers.front(), same_held.data()) == has_held);
+    const uint32_t first_ones = RxRingBurst::PostHeldByPlan(plan, to, buffers.data(), held.data());
+    MUST(burst.PostHeld(same, buffers.data(), same_held.data()) == first_ones);
     MUST(same_held.IsSame(held));
     const size_t handover = size_t{slot} * kSlotBytes + size_t{8} * plan.handover_word;
     for (const Posted* one : {&interpreted, &by_code}) {
-      if (has_held) std::memcpy(&one->ring[handover], held.data(), 8);
+      if (first_ones != 0) std::memcpy(&one->ring[handover], held.data(), 8);
     }
     MUST(interpreted.IsSame(by_code));
   }
@@ -166,11 +166,15 @@ void RunRingBurst(const RxProgram& program, const DescriptorBytes& bytes, Input&
   TakePosting(in, &plan);
   const auto compiled = RxRingBurst::Create(plan, true);
   MustBeCode(compiled->code_status());
+  const auto without_code = RxRingBurst::Create(plan, false);
   RxBuffer buffers[kBuffers];
   for (uint32_t i = 0; i < kBuffers; ++i) {
     buffers[i] = {Iova(in.Value()), std::max(1u, static_cast<uint32_t>(in.Value())), i, nullptr};
   }
   const Fence fence = kFences[in.Byte() % 2];
+  Input same = in;
+  RunPoll(*without_code, bytes, FencedArray<RxBuffer>(buffers, fence), fence, same);
+  RunPost(*without_code, fence, same);
   RunPoll(*compiled, bytes, FencedArray<RxBuffer>(buffers, fence), fence, in);
   RunPost(*compiled, fence, in);
 }

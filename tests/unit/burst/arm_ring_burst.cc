@@ -62,7 +62,7 @@ uint32_t ArmRxRingBurst::PostSame(std::vector<RxBuffer>& before, std::vector<RxB
   return count;
 }
 
-void ArmRxRingBurst::PostHeldSame(const RxBuffer& buffer, uint32_t slot, uint32_t phase) {
+void ArmRxRingBurst::PostHeldSame(std::vector<RxBuffer>& buffers, uint32_t slot, uint32_t phase) {
   ASSERT_EQ(code_.held[phase] != RxRingCode::kNone, plan_.holds);
   if (!plan_.holds) return;
   std::vector<std::byte> ring(size_t{plan_.buffer_count} * plan_.post_slot_bytes);
@@ -71,14 +71,14 @@ void ArmRxRingBurst::PostHeldSame(const RxBuffer& buffer, uint32_t slot, uint32_
   std::vector<RxBuffer> same_posted = posted;
   std::vector<uint64_t> held(1);
   std::vector<uint64_t> same_held = held;
-  const bool is_posted = RxRingBurst::PostHeldByPlan(
-      plan_, {ring.data(), phase, slot, posted.data(), 1}, buffer, held.data());
-  std::vector<RxBuffer> buffers{buffer};
-  const auto done =
-      machine_.Call(code_.held[phase],
-                    {{Write(same), Write(same_posted), Read(buffers), Write(same_held)}, slot, 1});
+  const auto most = static_cast<uint32_t>(buffers.size());
+  const uint32_t count = RxRingBurst::PostHeldByPlan(
+      plan_, {ring.data(), phase, slot, posted.data(), most}, buffers.data(), held.data());
+  const auto done = machine_.Call(
+      code_.held[phase],
+      {{Write(same), Write(same_posted), Read(buffers), Write(same_held)}, slot, most});
   EXPECT_EQ(machine_.fault(), "");
-  EXPECT_EQ(done, is_posted ? 1u : 0u);
+  EXPECT_EQ(done, count);
   EXPECT_TRUE(ring == same);
   EXPECT_TRUE(Same(posted, same_posted, posted.size()));
   EXPECT_EQ(held, same_held);

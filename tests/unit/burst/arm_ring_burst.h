@@ -23,8 +23,8 @@ class ArmRxRingBurst {
   // Posts into a ring of which each slot was posted with the bytes of `before`.
   uint32_t PostSame(std::vector<RxBuffer>& before, std::vector<RxBuffer>& buffers, uint32_t first,
                     uint32_t phase);
-  // Posts one, all but the word that hands it over.
-  void PostHeldSame(const RxBuffer& buffer, uint32_t slot, uint32_t phase);
+  // Posts them, all but the word that hands the first one over.
+  void PostHeldSame(std::vector<RxBuffer>& buffers, uint32_t slot, uint32_t phase);
 
  private:
   const RxRingPlan& plan_;

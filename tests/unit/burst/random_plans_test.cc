@@ -83,7 +83,7 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
       for (RxBuffer& one : to_post) {
         if (random() % 8 == 0) one = RandomBuffers(plan, 1, random).front();
       }
-      arm.PostHeldSame(before.front(), RandomSlot(plan.buffer_count, random), phase);
+      arm.PostHeldSame(to_post, RandomSlot(plan.buffer_count, random), phase);
       const uint32_t first = random() % (plan.buffer_count + 1);
       buffers += arm.PostSame(before, to_post, first, phase);
       for (const Fence fence : kFences) {

@@ -107,10 +107,10 @@ inline void PostHere(const RxRingBurst& burst, const std::vector<RxBuffer>& befo
   if (!plan.holds) return;
   const FencedArray<uint64_t> held(1, fence);
   const FencedArray<uint64_t> same_held(1, fence);
-  const bool is_posted = RxRingBurst::PostHeldByPlan(plan, expected.From(first, 1, phase, false),
-                                                     all.front(), held.data());
-  ASSERT_EQ(burst.PostHeld(got.From(first, 1, phase, false), all.front(), same_held.data()),
-            is_posted);
+  const uint32_t first_ones = RxRingBurst::PostHeldByPlan(
+      plan, expected.From(first, most, phase, again), buffers.data(), held.data());
+  ASSERT_EQ(burst.PostHeld(got.From(first, most, phase, again), buffers.data(), same_held.data()),
+            first_ones);
   ASSERT_TRUE(got.IsSame(expected));
   ASSERT_TRUE(same_held.IsSame(held));
 }
