@@ -43,6 +43,14 @@ build_jobs() {
   echo "${QSPLIT_JOBS:-$((cpus < mem ? cpus : mem))}"
 }
 
+# memory_for_guests: true if there is memory for guests beside a build: 3 GB for each CPU.
+memory_for_guests() { awk -v cpus="$(nproc)" '/^MemAvailable/ {exit $2 < cpus * 3145728}' /proc/meminfo; }
+
+# in_idle_time PID: from now on it, and what it starts, runs when no CPU has anything else to do.
+in_idle_time() {
+  chrt --idle --pid 0 "$1" 2>/dev/null || renice -n 19 -p "$1" >/dev/null
+}
+
 # configure PRESET [-DNAME=VALUE...]: configure build/PRESET.
 configure() {
   local preset=$1
