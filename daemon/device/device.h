@@ -8,9 +8,10 @@
 // it again against its own state), and change nothing when they fail.
 //
 // OpenQueues and CloseQueues may take long, for they pin and unpin a client's memory: the broker
-// makes these calls without its lock, and of one device one at a time. Every other call may come
-// while one of these is under way, must not wait for it, and returns within 50 ms or fails with
-// UNAVAILABLE.
+// makes these calls without its lock, and of one device one at a time. Where memory can be pinned
+// ahead, PinMemory does, and these two need not wait for another client's. Every other call may
+// come while one of these is under way, must not wait for it, and returns within 50 ms or fails
+// with UNAVAILABLE.
 //
 // What a device lacks it answers with UNIMPLEMENTED and a message that says why.
 #ifndef QSPLIT_DAEMON_DEVICE_DEVICE_H_
@@ -109,6 +110,8 @@ struct DeviceInfo {
   // How long OpenQueues may answer UNAVAILABLE until a queue that was given back is free: it is
   // asked again meanwhile. 0: it waits itself, or there is nothing to wait for.
   uint32_t open_patience_ms = 0;
+  // PinMemory has something to do.
+  bool pins_ahead = false;
   // One lease takes all of the device, however few queues it asks for.
   bool whole_function_only = false;
   // A receive queue and the transmit queue of its number go to one lease, or one of them to nobody.
@@ -193,6 +196,13 @@ struct SourceFilter {
   bool operator==(const SourceFilter&) const = default;
 };
 
+// A lease's memory, made ready before its queues are opened; lets go of it in the end, and does not
+// wait for that. May outlive the device.
+class PinnedMemory {
+ public:
+  virtual ~PinnedMemory() = default;
+};
+
 struct QueueRequest {
   LeaseId lease = 0;
   layout::VerifiedLayout layout;
@@ -210,7 +220,9 @@ struct QueueRequest {
   bool wants_transmit_times = false;  // the role timestamp was asked for on transmit
   RateLimit limit;                    // none, but in DeviceInfo::rate_limit_modes
   SourceFilter source;                // none, but where DeviceInfo::source_check_trouble is empty
-  int32_t holder_pid = 0;             // who gets the grant, for people
+  int32_t holder_pid = 0;             // who gets the grant
+  // PinMemory's answer for this very request, for OpenQueues; null: it pins the memory itself.
+  std::shared_ptr<PinnedMemory> pinned;
 };
 
 // A descriptor or doorbell that was refused: as qsplit.v1.Fault.
@@ -323,6 +335,12 @@ class Device {
   virtual absl::Status Set(const DeviceSettings& settings) = 0;
   virtual void SetEvents(DeviceEvents events) = 0;
 
+  // What takes long of OpenQueues and needs no order among leases, where DeviceInfo::pins_ahead.
+  // Takes no queue. Several at a time, also while queues are opened and closed. Errors as
+  // OpenQueues.
+  virtual absl::StatusOr<std::shared_ptr<PinnedMemory>> PinMemory(const QueueRequest& /*request*/) {
+    return nullptr;
+  }
   // Sets queues up for a lease: maps regions, makes rings, takes the queues out of RSS (or leaves
   // them in, request.join_rss). All or nothing. The rest of RSS is spread over the queues that
   // remain in it. UNAVAILABLE: the device is busy, or see DeviceInfo::open_patience_ms.

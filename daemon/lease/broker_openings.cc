@@ -60,8 +60,10 @@ struct Broker::State::Opening {
   DeviceRoom& room;
   Answer<v1::AcquireLeaseResponse> done;
   absl::Time begin;
-  // What is booked now.
+  // What is booked now, and the device that its memory was pinned for.
   std::optional<LeasePlan> plan = {};
+  std::shared_ptr<device::Device> device = nullptr;
+  absl::Status pinned = {};
   std::chrono::milliseconds pause = kFirstOpenPause;
   uint32_t waited_ms = 0;
   uint32_t patience_ms = 0;
@@ -99,6 +101,8 @@ void Broker::State::Open(const std::shared_ptr<Opening>& opening) {
     if (!plan.ok()) return Answered(opening->done, InCall(kCall, plan.status()));
     opening->plan = *std::move(plan);
     device = room.device;
+    opening->device = device;
+    opening->pinned = absl::OkStatus();
     opening->pause = kFirstOpenPause;
     opening->waited_ms = 0;
     opening->patience_ms = device->info().open_patience_ms;
@@ -113,11 +117,31 @@ void Broker::State::Open(const std::shared_ptr<Opening>& opening) {
   }
   // Before they run: all that is counted from now on is this lease's.
   const device::DeviceCounters counters = device->ReadCounters();
+  std::string tenant;
   {
     Locked lock(*this);
     room.Rebase(opening->plan->queues, counters);
+    tenant = leases.at(opening->plan->queues.lease).tenant;
   }
-  Try(opening);
+  if (!device->info().pins_ahead) return Try(opening);
+  // Where only the tenant's own wait for it.
+  room.jobs->PostAside(tenant, [this, opening] { Pin(opening); });
+}
+
+void Broker::State::Pin(const std::shared_ptr<Opening>& opening) {
+  device::QueueRequest& queues = opening->plan->queues;
+  bool opens = false;
+  {
+    Locked lock(*this);
+    opens = leases.at(queues.lease).state == v1::LEASE_STATE_OPENING;
+  }
+  if (opens) {
+    absl::StatusOr<std::shared_ptr<device::PinnedMemory>> pinned =
+        opening->device->PinMemory(queues);
+    opening->pinned = pinned.status();
+    if (pinned.ok()) queues.pinned = *std::move(pinned);
+  }
+  opening->room.jobs->Post([this, opening] { Try(opening); });
 }
 
 bool Broker::State::MayLetGo(const Opening& opening, const absl::Status& refusal) const {
@@ -146,11 +170,13 @@ void Broker::State::Try(const std::shared_ptr<Opening>& opening) {
   {
     Locked lock(*this);
     // Not for a lease that has ended while it waited.
-    if (leases.at(id).state == v1::LEASE_STATE_OPENING) device = room.device;
+    const bool opens = leases.at(id).state == v1::LEASE_STATE_OPENING;
+    if (opens && room.device == opening->device) device = room.device;
   }
   absl::StatusOr<device::Grant> grant = absl::UnavailableError("it has ended");
   const absl::Time begin = clock();
-  if (device != nullptr) grant = device->OpenQueues(plan.queues);
+  if (device != nullptr && !opening->pinned.ok()) grant = opening->pinned;
+  if (device != nullptr && opening->pinned.ok()) grant = device->OpenQueues(plan.queues);
   opening->waited_ms += static_cast<uint32_t>((clock() - begin) / absl::Milliseconds(1));
   absl::Status wrong;
   bool elsewhere = false;

@@ -100,6 +100,9 @@ struct Broker::State {
   // is avoided for a while, and the lease is planned anew with others if there are enough.
   struct Opening;
   void Open(const std::shared_ptr<Opening>& opening);
+  // Where the device pins memory ahead: between Open and Try, aside, so that nobody waits for what
+  // another tenant has to be pinned.
+  void Pin(const std::shared_ptr<Opening>& opening);
   void Try(const std::shared_ptr<Opening>& opening);
   absl::StatusOr<LeasePlan> Book(SessionId caller, const v1::AcquireLeaseRequest& request,
                                  DeviceRoom& room);

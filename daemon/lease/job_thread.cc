@@ -11,6 +11,7 @@ JobThread::~JobThread() {
   }
   changed_.notify_all();
   thread_.join();
+  for (std::thread& thread : done_) thread.join();
 }
 
 void JobThread::Post(std::function<void()> job) {
@@ -29,9 +30,33 @@ void JobThread::PostAfter(std::chrono::milliseconds pause, std::function<void()>
   changed_.notify_all();
 }
 
+void JobThread::PostAside(const std::string& owner, std::function<void()> job) {
+  const std::lock_guard lock(mutex_);
+  Aside& aside = asides_[owner];
+  aside.jobs.push_back(std::move(job));
+  if (!aside.thread.joinable()) aside.thread = std::thread([this, owner] { RunAside(owner); });
+}
+
 void JobThread::WaitIdle() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return jobs_.empty() && later_.empty() && !working_; });
+  changed_.wait(lock,
+                [this] { return jobs_.empty() && later_.empty() && asides_.empty() && !working_; });
+}
+
+void JobThread::RunAside(const std::string& owner) {
+  std::unique_lock lock(mutex_);
+  Aside& aside = asides_.at(owner);
+  while (!aside.jobs.empty()) {
+    std::function<void()> job = std::move(aside.jobs.front());
+    aside.jobs.pop_front();
+    lock.unlock();
+    job();
+    job = nullptr;
+    lock.lock();
+  }
+  done_.push_back(std::move(aside.thread));
+  asides_.erase(owner);
+  changed_.notify_all();
 }
 
 void JobThread::TakeLater() {
@@ -45,8 +70,9 @@ void JobThread::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
     TakeLater();
+    for (std::thread& thread : std::exchange(done_, {})) thread.join();
     if (jobs_.empty()) {
-      if (ending_) return;
+      if (ending_ && asides_.empty()) return;
       if (later_.empty()) {
         changed_.wait(lock);
       } else {

@@ -3,10 +3,8 @@
 #include <linux/if_xdp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -29,21 +27,8 @@
 namespace qsplit::linux_sys {
 namespace {
 
-// XDP_UMEM_TX_METADATA_LEN, Linux 6.11.
-constexpr uint32_t kUmemTxMetadata = 1 << 2;
 // XDP_MAX_TX_SKB_BUDGET, Linux 6.18: how many packets one sendto takes in copy mode; 32 before it.
 constexpr int kMaxTxBudget = 9;
-// struct xdp_umem_reg of Linux 6.11, longer than Debian 12's.
-struct UmemReg {
-  uint64_t addr;
-  uint64_t len;
-  uint32_t chunk_size;
-  uint32_t headroom;
-  uint32_t flags;
-  uint32_t tx_metadata_len;
-};
-static_assert(sizeof(UmemReg) == 32);
-
 // For packets on their way in copy mode; the default of 208 KiB holds some 270.
 constexpr int kSendBufferBytes = 16 << 20;
 
@@ -68,22 +53,6 @@ absl::StatusOr<OwnedFd> NewSocket(const std::string& netns) {
   });
   if (!status.ok()) return status;
   return fd;
-}
-
-// 0, or errno.
-int RegisterUmem(int fd, const XskUmem& umem) {
-  UmemReg reg{};
-  reg.addr = reinterpret_cast<uint64_t>(umem.data);
-  reg.len = umem.length_bytes;
-  reg.chunk_size = umem.chunk_bytes;
-  if (umem.unaligned) reg.flags |= XDP_UMEM_UNALIGNED_CHUNK_FLAG;
-  if (umem.tx_metadata_bytes != 0) {
-    reg.flags |= kUmemTxMetadata;
-    reg.tx_metadata_len = umem.tx_metadata_bytes;
-    return Set(fd, SOL_XDP, XDP_UMEM_REG, reg);
-  }
-  // The form that every kernel knows.
-  return ::setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(xdp_umem_reg)) == 0 ? 0 : errno;
 }
 
 std::string QueueName(const XskSetup& setup) {
@@ -127,69 +96,21 @@ uint32_t Load(const std::byte* at) {
 
 }  // namespace
 
-absl::StatusOr<XskMemory> XskMemory::Map(std::span<const XskRegion> regions) {
-  uint64_t total = 0;
-  uint64_t most_page = PageBytes();
-  for (const XskRegion& region : regions) {
-    struct stat facts {};
-    if (::fstat(region.fd, &facts) != 0) return ErrnoStatus(errno, "fstat", "a region");
-    const auto block = static_cast<uint64_t>(facts.st_blksize);
-    if (block > PageBytes() && region.length_bytes % block == 0) {
-      if (total % block != 0) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "a region with pages of ", block, " bytes would begin at ", total,
-            " of the lease's memory, which is no multiple of that; name the regions with the "
-            "largest pages first"));
-      }
-      most_page = std::max(most_page, block);
-    }
-    total += region.length_bytes;
-  }
-  // Room to begin at a multiple of the largest page.
-  const uint64_t room = total + most_page;
-  void* reserved =
-      ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) {
-    return ErrnoStatus(errno, "mmap", absl::StrCat(room, " bytes of addresses"));
-  }
-  const auto begin = reinterpret_cast<uint64_t>(reserved);
-  const uint64_t data = (begin + most_page - 1) / most_page * most_page;
-  if (data > begin) ::munmap(reserved, data - begin);
-  if (begin + room > data + total) {
-    ::munmap(reinterpret_cast<void*>(data + total), begin + room - data - total);
-  }
-  XskMemory memory(reinterpret_cast<std::byte*>(data), total);
-  uint64_t at = data;
-  for (const XskRegion& region : regions) {
-    void* mapped =
-        ::mmap(reinterpret_cast<void*>(at), region.length_bytes, PROT_READ | PROT_WRITE,
-               MAP_SHARED | MAP_FIXED, region.fd, static_cast<off_t>(region.offset_bytes));
-    if (mapped == MAP_FAILED) {
-      return ErrnoStatus(errno, "mmap", absl::StrCat(region.length_bytes, " bytes of a region"));
-    }
-    at += region.length_bytes;
-  }
-  (void)::madvise(memory.data_, total, MADV_DONTFORK);
-  (void)::madvise(memory.data_, total, MADV_DONTDUMP);
-  return memory;
-}
-
-XskMemory::XskMemory(XskMemory&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
-      length_bytes_(std::exchange(other.length_bytes_, 0)) {}
-
-XskMemory::~XskMemory() {
-  if (data_ != nullptr) ::munmap(data_, length_bytes_);
-}
-
 absl::StatusOr<Xsk> Xsk::Open(const XskSetup& setup, const Xsk* shares) {
+  absl::StatusOr<Xsk> socket = Make(setup, shares);
+  if (!socket.ok()) return socket;
+  if (absl::Status status = socket->Bind(setup, shares); !status.ok()) return status;
+  return socket;
+}
+
+absl::StatusOr<Xsk> Xsk::Make(const XskSetup& setup, const Xsk* shares) {
   absl::StatusOr<OwnedFd> fd = NewSocket(setup.netns);
   if (!fd.ok()) return fd.status();
   Xsk socket;
   socket.fd_ = std::make_shared<const OwnedFd>(*std::move(fd));
   socket.slots_ = setup.slots;
   if (shares == nullptr) {
-    const int error = RegisterUmem(socket.fd_->get(), setup.umem);
+    const int error = RegisterXskUmem(socket.fd_->get(), setup.umem);
     if (error == EINVAL && setup.umem.tx_metadata_bytes != 0) {
       return absl::UnimplementedError(
           "transmit metadata: this kernel has it not (XDP_UMEM_TX_METADATA_LEN, Linux 6.11)");
@@ -211,9 +132,12 @@ absl::StatusOr<Xsk> Xsk::Open(const XskSetup& setup, const Xsk* shares) {
       (void)Set(socket.fd_->get(), SOL_XDP, kMaxTxBudget, setup.slots.tx);
     }
   }
-  if (absl::Status status = socket.Bind(setup, shares); !status.ok()) return status;
-  if (absl::Status status = socket.ReadPlaces(); !status.ok()) return status;
   return socket;
+}
+
+absl::Status Xsk::Bind(const XskSetup& setup, const Xsk* shares) {
+  absl::Status status = BindSomehow(setup, shares);
+  return status.ok() ? ReadPlaces() : status;
 }
 
 absl::Status Xsk::MakeRings(const XskSetup& setup) {
@@ -252,7 +176,7 @@ absl::Status Xsk::BindOnce(const XskSetup& setup, uint16_t flags, int shared_fd)
       "that is"));
 }
 
-absl::Status Xsk::Bind(const XskSetup& setup, const Xsk* shares) {
+absl::Status Xsk::BindSomehow(const XskSetup& setup, const Xsk* shares) {
   if (shares != nullptr) {
     // It takes all from the other: linux net/xdp/xsk.c, "Cannot specify flags for shared sockets".
     facts_.zero_copy = shares->facts_.zero_copy;
@@ -357,7 +281,7 @@ absl::StatusOr<XskKernel> ProbeXskKernel() {
   if (socket.ok() && other.ok()) {
     const XskUmem umem{
         .data = static_cast<std::byte*>(page), .length_bytes = bytes, .tx_metadata_bytes = 24};
-    kernel.tx_metadata = RegisterUmem(socket->get(), umem) == 0;
+    kernel.tx_metadata = RegisterXskUmem(socket->get(), umem) == 0;
     kernel.busy_poll = Set(socket->get(), SOL_SOCKET, SO_PREFER_BUSY_POLL, int{1}) == 0;
     // Flags are looked at before the netdev, of which there is none with index 0; a flag that is
     // not known is EINVAL (net/xdp/xsk.c, xsk_bind).

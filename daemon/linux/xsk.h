@@ -14,55 +14,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daemon/linux/owned_fd.h"
+#include "daemon/linux/xsk_umem.h"
 
 namespace qsplit::linux_sys {
 
-// Chunks of a UMEM: linux/if_xdp.h, XDP_UMEM_MIN_CHUNK_SIZE, and a page.
-inline constexpr uint32_t kMinXskChunkBytes = 2048;
-inline constexpr uint32_t kMaxXskChunkBytes = 4096;
 // In front of a packet that is received, the kernel's own: linux/bpf.h, XDP_PACKET_HEADROOM.
 inline constexpr uint32_t kXskHeadroomBytes = 256;
-
-// A piece of a memfd.
-struct XskRegion {
-  int fd = -1;
-  uint64_t offset_bytes = 0;  // multiples of the file's page size
-  uint64_t length_bytes = 0;
-};
-
-// Pieces of memfds, mapped one right behind the other: a UMEM is one range of this process's
-// addresses while it is registered. Afterwards the kernel keeps the pages and the mapping may go.
-class XskMemory {
- public:
-  // INVALID_ARGUMENT: a region of huge pages that does not begin at a multiple of its page size.
-  // RESOURCE_EXHAUSTED: no memory.
-  static absl::StatusOr<XskMemory> Map(std::span<const XskRegion> regions);
-  XskMemory(XskMemory&& other) noexcept;
-  XskMemory& operator=(XskMemory&&) = delete;
-  ~XskMemory();
-
-  std::byte* data() const { return data_; }
-  uint64_t length_bytes() const { return length_bytes_; }
-
- private:
-  XskMemory(std::byte* data, uint64_t length_bytes) : data_(data), length_bytes_(length_bytes) {}
-  std::byte* data_;
-  uint64_t length_bytes_;
-};
-
-struct XskUmem {
-  std::byte* data = nullptr;  // page-aligned
-  uint64_t length_bytes = 0;
-  uint32_t chunk_bytes = kMinXskChunkBytes;  // a power of two, 2048 or 4096
-  bool unaligned = false;                    // chunks begin anywhere
-  uint32_t tx_metadata_bytes = 0;            // 0: none; in front of packets that are sent
-};
 
 // Slots, powers of two; 0: none. Every socket has the latter two.
 struct XskSlots {
@@ -125,6 +87,10 @@ class Xsk {
   // socket still has the queue. UNIMPLEMENTED: the kernel or the driver lacks what is asked
   // for, by name. PERMISSION_DENIED: needs CAP_NET_RAW. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<Xsk> Open(const XskSetup& setup, const Xsk* shares);
+  // The same in two steps. The first pins memory, and knows no queue; the second may be tried again
+  // as long as it says UNAVAILABLE.
+  static absl::StatusOr<Xsk> Make(const XskSetup& setup, const Xsk* shares);
+  absl::Status Bind(const XskSetup& setup, const Xsk* shares);
   Xsk(Xsk&&) noexcept = default;
   Xsk& operator=(Xsk&&) noexcept = default;
 
@@ -142,7 +108,7 @@ class Xsk {
  private:
   Xsk() = default;
   absl::Status MakeRings(const XskSetup& setup);
-  absl::Status Bind(const XskSetup& setup, const Xsk* shares);
+  absl::Status BindSomehow(const XskSetup& setup, const Xsk* shares);
   absl::Status BindOnce(const XskSetup& setup, uint16_t flags, int shared_fd) const;
   absl::Status ReadPlaces();
 

@@ -66,8 +66,39 @@ class FakeDevice::SlowCall {
   std::unique_lock<std::mutex> lock_;
 };
 
+absl::StatusOr<std::shared_ptr<PinnedMemory>> FakeDevice::PinMemory(const QueueRequest& request) {
+  std::unique_lock lock(mutex_);
+  if (!info_.pins_ahead) Forbid("memory pinned ahead");
+  if (hold_pin_ && !pinning_) {
+    pinning_ = true;
+    held_.notify_all();
+    held_.wait(lock, [this] { return !hold_pin_; });
+    pinning_ = false;
+  }
+  if (absl::Status status = Enter("PinMemory"); !status.ok()) return status;
+  calls_.push_back(fmt::format("PinMemory {}", request.lease));
+  return std::make_shared<PinnedMemory>();
+}
+
+void FakeDevice::HoldPin() {
+  const std::lock_guard lock(mutex_);
+  hold_pin_ = true;
+}
+
+void FakeDevice::WaitPinning() {
+  std::unique_lock lock(mutex_);
+  held_.wait(lock, [this] { return pinning_; });
+}
+
+void FakeDevice::LetPin() {
+  const std::lock_guard lock(mutex_);
+  hold_pin_ = false;
+  held_.notify_all();
+}
+
 absl::StatusOr<Grant> FakeDevice::OpenQueues(const QueueRequest& request) {
   const SlowCall call(*this);
+  if (info_.pins_ahead && request.pinned == nullptr) Forbid("memory that is not pinned");
   if (absl::Status status = Enter("OpenQueues"); !status.ok()) return status;
   if (leases_.contains(request.lease)) Forbid(fmt::format("lease {} opened twice", request.lease));
   if (request.rx_queues.empty() && request.tx_queues.empty()) Forbid("a lease without queues");

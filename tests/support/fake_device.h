@@ -28,6 +28,7 @@ class FakeDevice : public Device {
   DeviceState State() const override;
   absl::Status Set(const DeviceSettings& settings) override;
   void SetEvents(DeviceEvents events) override;
+  absl::StatusOr<std::shared_ptr<PinnedMemory>> PinMemory(const QueueRequest& request) override;
   absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) override;
   absl::Status CloseQueues(LeaseId lease) override;
   bool Kept(uint32_t queue) const override;
@@ -50,6 +51,10 @@ class FakeDevice : public Device {
   void Hold();
   void WaitHeld();
   void LetGo();
+  // The next PinMemory takes until LetPin. WaitPinning returns when it has begun.
+  void HoldPin();
+  void WaitPinning();
+  void LetPin();
   // The grant of OpenQueues has so many descriptors.
   void SetGrantDescriptors(size_t count);
   // As from the device's own thread.
@@ -104,6 +109,8 @@ class FakeDevice : public Device {
   bool hold_ = false;
   int slow_calls_ = 0;
   std::condition_variable held_;
+  bool hold_pin_ = false;
+  bool pinning_ = false;  // the one that is held
   std::vector<std::string> calls_;
   std::vector<std::string> violations_;
 };

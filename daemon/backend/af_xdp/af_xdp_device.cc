@@ -31,7 +31,7 @@ AfXdpDevice::~AfXdpDevice() {
   program_.reset();
   leases_.clear();
   // The kernel refuses to take channels away whose queues have sockets.
-  closer_.Stop();
+  closer_->Stop();
   nic_.reset();
   if (changes_ == nullptr) return;
   const absl::Status back = changes_->Restore(kRestorePatience);
@@ -109,29 +109,66 @@ void AfXdpDevice::ShutOut(const SocketLease& lease) {
   if (nic_ != nullptr) nic_->Return(lease.request().rx_queues).IgnoreError();
 }
 
-absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest& request) {
+struct AfXdpDevice::PinnedSockets : device::PinnedMemory {
+  PinnedSockets(std::unique_ptr<SocketLease> made, std::shared_ptr<SocketCloser> closed_by)
+      : lease(std::move(made)), closer(std::move(closed_by)) {}
+  ~PinnedSockets() override {
+    if (lease != nullptr) closer->Take(std::move(lease));
+  }
+  PinnedSockets(const PinnedSockets&) = delete;
+  PinnedSockets& operator=(const PinnedSockets&) = delete;
+
+  std::unique_ptr<SocketLease> lease;
+  const std::shared_ptr<SocketCloser> closer;
+};
+
+absl::Status AfXdpDevice::CheckOpen() const {
   if (gone()) return absl::UnavailableError(State().trouble);
-  if (CheckDetached()) return absl::FailedPreconditionError(Detached());
+  return detached_.load() ? absl::FailedPreconditionError(Detached()) : absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<device::PinnedMemory>> AfXdpDevice::PinMemory(
+    const device::QueueRequest& request) {
+  if (absl::Status status = CheckOpen(); !status.ok()) return status;
   {
     const Lock lock(control_);
     if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   }
-  // Pins memory: not with the lock held. Nothing else opens or closes queues meanwhile.
   SocketOptions sockets = sockets_;
   sockets.mtu_bytes = State().mtu_bytes;
-  absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Open(request, sockets);
-  const Lock lock(control_);
-  if (absl::IsUnavailable(lease.status())) return StillHeld(lease.status());
+  absl::StatusOr<std::unique_ptr<SocketLease>> lease = SocketLease::Make(request, sockets);
   if (!lease.ok()) return lease.status();
-  if (absl::Status status = LetIn(**lease); !status.ok()) {
-    ShutOut(**lease);
+  return std::make_shared<PinnedSockets>(*std::move(lease), closer_);
+}
+
+absl::StatusOr<device::Grant> AfXdpDevice::OpenQueues(const device::QueueRequest& request) {
+  CheckDetached();
+  if (absl::Status status = CheckOpen(); !status.ok()) return status;
+  std::shared_ptr<device::PinnedMemory> pinned = request.pinned;
+  if (pinned == nullptr) {
+    absl::StatusOr<std::shared_ptr<device::PinnedMemory>> own = PinMemory(request);
+    if (!own.ok()) return own.status();
+    pinned = *std::move(own);
+  }
+  std::unique_ptr<SocketLease>& lease = static_cast<PinnedSockets&>(*pinned).lease;
+  {
+    const Lock lock(control_);
+    if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  }
+  // Not with the lock held; nothing else opens or closes queues meanwhile.
+  const absl::Status bound = lease->Bind();
+  const Lock lock(control_);
+  if (absl::IsUnavailable(bound)) return StillHeld(bound);
+  if (!bound.ok()) return bound;
+  if (absl::Status status = LetIn(*lease); !status.ok()) {
+    ShutOut(*lease);
     return status;
   }
   const auto pid = static_cast<uint32_t>(request.holder_pid);
   const uint64_t start = linux_sys::ProcessStart(pid).value_or(0);
-  for (const uint32_t queue : (*lease)->queues()) holders_[queue] = {request.lease, pid, start};
-  device::Grant grant = (*lease)->TakeGrant();
-  leases_[request.lease] = *std::move(lease);
+  for (const uint32_t queue : lease->queues()) holders_[queue] = {request.lease, pid, start};
+  device::Grant grant = lease->TakeGrant();
+  leases_[request.lease] = std::move(lease);
   return grant;
 }
 
@@ -146,7 +183,7 @@ absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
     holders_[queue].until = absl::Now();
     kept_->Note(queue, lease.SocketOf(queue)).IgnoreError();
   }
-  closer_.Take(std::move(found->second));
+  closer_->Take(std::move(found->second));
   leases_.erase(found);
   return absl::OkStatus();
 }

@@ -94,6 +94,8 @@ class AfXdpDevice : public device::Device {
   device::DeviceState State() const override;
   absl::Status Set(const device::DeviceSettings& settings) override;
   void SetEvents(device::DeviceEvents events) override;
+  absl::StatusOr<std::shared_ptr<device::PinnedMemory>> PinMemory(
+      const device::QueueRequest& request) override;
   absl::StatusOr<device::Grant> OpenQueues(const device::QueueRequest& request) override;
   absl::Status CloseQueues(device::LeaseId lease) override;
   bool Kept(uint32_t queue) const override { return kept_->Kept(queue); }
@@ -115,6 +117,8 @@ class AfXdpDevice : public device::Device {
     uint64_t start_ticks = 0;
     absl::Time until = absl::InfiniteFuture();  // when its lease was closed here
   };
+  // The sockets of a lease on their way to leases_; who does not get there is closed.
+  struct PinnedSockets;
   using Lock = std::unique_lock<std::timed_mutex>;
 
   AfXdpDevice(AfXdpConfig config, journal::Journal& journal, OnTrouble on_trouble);
@@ -125,6 +129,7 @@ class AfXdpDevice : public device::Device {
   void FillInfo();
   void Look();
   std::string Detached() const;
+  absl::Status CheckOpen() const;
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   // The error of a bind that found the queue held.
   absl::Status StillHeld(const absl::Status& why) const;
@@ -164,7 +169,7 @@ class AfXdpDevice : public device::Device {
   std::unique_ptr<SteeringProgram> program_;
   std::optional<linux_sys::NetdevSettings> settings_;  // what Set has changed
   std::map<device::LeaseId, std::unique_ptr<SocketLease>> leases_;
-  SocketCloser closer_;
+  const std::shared_ptr<SocketCloser> closer_ = std::make_shared<SocketCloser>();
   std::unique_ptr<KeptSockets> kept_;
   std::map<uint32_t, Holder> holders_;   // by queue
   mutable device::DeviceCounters past_;  // of leases that are over

@@ -28,6 +28,7 @@ void SocketCloser::Stop() {
 void SocketCloser::Take(std::unique_ptr<SocketLease> lease) {
   {
     const std::lock_guard lock(mutex_);
+    if (stop_) return;  // closes it here
     waiting_.push_back({.lease = std::move(lease), .until = Clock::now() + kPatience});
   }
   changed_.notify_all();

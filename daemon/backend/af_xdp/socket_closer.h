@@ -32,7 +32,7 @@ class SocketCloser {
   // has their descriptors and their holder is not about to end, or after a moment.
   void Take(std::unique_ptr<SocketLease> lease);
 
-  // Closes what is left, and takes no more. Twice does no harm.
+  // Closes what is left; from then on, Take does so itself. Twice does no harm.
   void Stop();
 
  private:

@@ -41,6 +41,14 @@ bool Chose(const device::QueueRequest& request, std::string_view feature, std::s
   return false;
 }
 
+// Of either direction, ascending.
+std::vector<uint32_t> QueuesOf(const device::QueueRequest& request) {
+  std::vector<uint32_t> queues;
+  std::set_union(request.rx_queues.begin(), request.rx_queues.end(), request.tx_queues.begin(),
+                 request.tx_queues.end(), std::back_inserter(queues));
+  return queues;
+}
+
 absl::StatusOr<std::vector<linux_sys::XskRegion>> RegionsOf(const device::QueueRequest& request) {
   std::vector<linux_sys::XskRegion> regions;
   uint64_t at = 0;
@@ -145,71 +153,83 @@ SocketLease::~SocketLease() {
   for (std::thread& other : others) other.join();
 }
 
-absl::StatusOr<std::unique_ptr<SocketLease>> SocketLease::Open(const device::QueueRequest& request,
+absl::StatusOr<std::unique_ptr<SocketLease>> SocketLease::Make(const device::QueueRequest& request,
                                                                const SocketOptions& options) {
   std::unique_ptr<SocketLease> lease(new SocketLease(request));
-  if (absl::Status status = lease->OpenAll(options); !status.ok()) return status;
+  if (absl::Status status = lease->PinMemory(options); !status.ok()) return status;
   // Who gets the grant has the memory; nobody keeps it open here.
   for (device::RegionMapping& region : lease->request_.regions) region.memory = nullptr;
-  for (OneSocket& one : lease->sockets_) {
-    if (absl::Status status = lease->MapRings(one); !status.ok()) return status;
-  }
-  lease->WriteGrant();
   return lease;
 }
 
-absl::Status SocketLease::OpenAll(const SocketOptions& options) {
+absl::Status SocketLease::PinMemory(const SocketOptions& options) {
   absl::StatusOr<std::vector<linux_sys::XskRegion>> regions = RegionsOf(request_);
   if (!regions.ok()) return regions.status();
   absl::StatusOr<uint32_t> chunk = ChunkBytes(request_);
   if (!chunk.ok()) return chunk.status();
-  absl::StatusOr<linux_sys::XskMemory> memory = linux_sys::XskMemory::Map(*regions);
-  if (!memory.ok()) return memory.status();
-
-  linux_sys::XskSetup setup;
-  setup.netns = options.netns;
-  setup.netdev = options.netdev;
-  setup.ifindex = options.ifindex;
-  setup.multi_buffer = options.multi_buffer;
-  setup.zero_copy_multi_buffer = options.zero_copy_multi_buffer;
-  setup.busy_poll_us = options.busy_poll_us;
-  setup.umem = {.data = memory->data(),
-                .length_bytes = memory->length_bytes(),
-                .chunk_bytes = *chunk,
-                .unaligned = Chose(request_, "Chunks", "unaligned"),
-                .tx_metadata_bytes = Chose(request_, "Metadata", "on") ? kTxMetadataBytes : 0};
   absl::StatusOr<std::string> why_copied = WhyCopied(request_, options);
   if (!why_copied.ok()) return why_copied.status();
   why_copied_ = *std::move(why_copied);
-  setup.zero_copy = why_copied_.empty();
-  std::vector<uint32_t> queues;
-  std::set_union(request_.rx_queues.begin(), request_.rx_queues.end(), request_.tx_queues.begin(),
-                 request_.tx_queues.end(), std::back_inserter(queues));
-  const uint32_t rx_slots = request_.rx_slots != 0 ? request_.rx_slots : options.default_slots;
-  const uint32_t tx_slots = request_.tx_slots != 0 ? request_.tx_slots : options.default_slots;
-  for (const uint32_t queue : queues) {
-    const bool receives = Has(request_.rx_queues, queue);
-    const bool transmits = Has(request_.tx_queues, queue);
-    setup.queue = queue;
-    setup.slots = {.rx = receives ? rx_slots : 0,
-                   .tx = transmits ? tx_slots : 0,
-                   .fill = receives ? rx_slots : kIdleSlots,
-                   .completion = transmits ? tx_slots : kIdleSlots};
-    absl::StatusOr<linux_sys::Xsk> socket =
-        linux_sys::Xsk::Open(setup, sockets_.empty() ? nullptr : &sockets_.front().socket);
-    if (absl::IsUnavailable(socket.status())) return device::OfHeldQueue(socket.status(), queue);
-    if (!socket.ok()) return socket.status();
-    sockets_.push_back({.queue = queue,
-                        .receives = receives,
-                        .transmits = transmits,
-                        .socket = *std::move(socket),
-                        .fill = {},
-                        .rx = {},
-                        .tx = {},
-                        .completion = {}});
-  }
-  if (setup.zero_copy) why_copied_ = sockets_.front().socket.facts().copy_reason;
+  absl::StatusOr<linux_sys::XskMemory> memory = linux_sys::XskMemory::Map(*regions);
+  if (!memory.ok()) return memory.status();
+
+  setup_.netns = options.netns;
+  setup_.netdev = options.netdev;
+  setup_.ifindex = options.ifindex;
+  setup_.multi_buffer = options.multi_buffer;
+  setup_.zero_copy = why_copied_.empty();
+  setup_.zero_copy_multi_buffer = options.zero_copy_multi_buffer;
+  setup_.busy_poll_us = options.busy_poll_us;
+  setup_.umem = {.data = memory->data(),
+                 .length_bytes = memory->length_bytes(),
+                 .chunk_bytes = *chunk,
+                 .unaligned = Chose(request_, "Chunks", "unaligned"),
+                 .tx_metadata_bytes = Chose(request_, "Metadata", "on") ? kTxMetadataBytes : 0};
+  default_slots_ = options.default_slots;
+  absl::Status status = Add(QueuesOf(request_).front());
   // The kernel keeps the pages of the UMEM; the mapping goes with `memory`.
+  setup_.umem = {};
+  return status;
+}
+
+absl::Status SocketLease::Add(uint32_t queue) {
+  const bool receives = Has(request_.rx_queues, queue);
+  const bool transmits = Has(request_.tx_queues, queue);
+  const uint32_t rx_slots = request_.rx_slots != 0 ? request_.rx_slots : default_slots_;
+  const uint32_t tx_slots = request_.tx_slots != 0 ? request_.tx_slots : default_slots_;
+  setup_.slots = {.rx = receives ? rx_slots : 0,
+                  .tx = transmits ? tx_slots : 0,
+                  .fill = receives ? rx_slots : kIdleSlots,
+                  .completion = transmits ? tx_slots : kIdleSlots};
+  absl::StatusOr<linux_sys::Xsk> socket =
+      linux_sys::Xsk::Make(setup_, sockets_.empty() ? nullptr : &sockets_.front().socket);
+  if (!socket.ok()) return socket.status();
+  sockets_.push_back({.queue = queue,
+                      .receives = receives,
+                      .transmits = transmits,
+                      .socket = *std::move(socket),
+                      .fill = {},
+                      .rx = {},
+                      .tx = {},
+                      .completion = {}});
+  return absl::OkStatus();
+}
+
+absl::Status SocketLease::Bind() {
+  const std::vector<uint32_t> queues = QueuesOf(request_);
+  for (; bound_ < queues.size(); ++bound_) {
+    setup_.queue = queues[bound_];
+    if (bound_ == sockets_.size()) {
+      if (absl::Status status = Add(setup_.queue); !status.ok()) return status;
+    }
+    OneSocket& one = sockets_[bound_];
+    absl::Status status = one.socket.Bind(setup_, bound_ == 0 ? nullptr : &sockets_.front().socket);
+    if (absl::IsUnavailable(status)) return device::OfHeldQueue(status, setup_.queue);
+    if (!status.ok()) return status;
+    if (status = MapRings(one); !status.ok()) return status;
+  }
+  if (setup_.zero_copy) why_copied_ = sockets_.front().socket.facts().copy_reason;
+  WriteGrant();
   return absl::OkStatus();
 }
 

@@ -59,10 +59,14 @@ absl::StatusOr<std::string> WhyCopied(const device::QueueRequest& request,
 
 class SocketLease {
  public:
-  // The request's layout is linux.af_xdp. INVALID_ARGUMENT: buffers, slots or regions that AF_XDP
-  // does not take. Otherwise as Xsk::Open.
-  static absl::StatusOr<std::unique_ptr<SocketLease>> Open(const device::QueueRequest& request,
+  // The request's layout is linux.af_xdp. Pins the lease's memory, which may take long, and knows
+  // nothing of what others have. INVALID_ARGUMENT: buffers, slots or regions that AF_XDP does not
+  // take. Otherwise as Xsk::Make.
+  static absl::StatusOr<std::unique_ptr<SocketLease>> Make(const device::QueueRequest& request,
                                                            const SocketOptions& options);
+  // Takes its queues; once. UNAVAILABLE, and which queue it is (HeldQueueOf): another socket still
+  // has one; it may be tried again. Otherwise as Xsk::Bind.
+  absl::Status Bind();
   // Closes the sockets side by side, and waits as long as the kernel does.
   ~SocketLease();
   SocketLease(const SocketLease&) = delete;
@@ -132,7 +136,9 @@ class SocketLease {
 
   const OneSocket* Find(uint32_t queue, bool transmit) const;
   explicit SocketLease(const device::QueueRequest& request);
-  absl::Status OpenAll(const SocketOptions& options);
+  absl::Status PinMemory(const SocketOptions& options);
+  // Its socket, of this queue.
+  absl::Status Add(uint32_t queue);
   absl::Status MapRings(OneSocket& one);
   void WriteGrant();
   static linux_sys::XskRing RingOf(const v1::Ring& ring, bool transmit);
@@ -142,7 +148,10 @@ class SocketLease {
   device::QueueRequest request_;
   linux_sys::ProcessEnd holder_end_;
   std::string why_copied_;
+  linux_sys::XskSetup setup_;  // but for queue and slots
+  uint32_t default_slots_ = 0;
   std::vector<OneSocket> sockets_;  // the first one's UMEM is everybody's
+  size_t bound_ = 0;                // so many of them
   device::Grant grant_;
 };
 
