@@ -68,12 +68,16 @@ void RingEmitter::EmitPrefix(std::string_view indent) {
   const uint32_t bytes = queue_.packet().prefix_bytes();
   const uint32_t word = bytes % 4 == 0 ? 4 : bytes % 2 == 0 ? 2 : 1;
   const std::string type = text::Cat("uint", word * 8, "_t");
-  text::Append(out_, indent, "const void* const front = front_of(r);\n", indent,
+  text::Append(out_, indent, "const auto* const front = static_cast<const ", type,
+               "*>(static_cast<const void*>(front_of(r)));\n", indent,
                "if (front == nullptr) break;\n", indent, "alignas(8) uint8_t p[", bytes, "];\n",
-               indent, "for (uint32_t i = 0; i < ", bytes / word, "; ++i) {\n", indent, "  const ",
-               type, " part = __atomic_load_n(static_cast<const ", type,
-               "*>(front) + i, __ATOMIC_RELAXED);\n", indent, "  __builtin_memcpy(p + i * ", word,
-               ", &part, ", word, ");\n", indent, "}\n");
+               indent, "[[maybe_unused]] ", type, " part;\n");
+  std::set<uint32_t> parts;
+  for (const BitPosition bit : prefix_->bits()) parts.insert(bit / (8 * word));
+  for (const uint32_t part : parts) {
+    text::Append(out_, indent, "part = __atomic_load_n(front + ", part, ", __ATOMIC_RELAXED);\n",
+                 indent, "__builtin_memcpy(p + ", part * word, ", &part, ", word, ");\n");
+  }
 }
 
 void RingEmitter::EmitDescribe(std::string_view indent) {
@@ -147,7 +151,7 @@ void RingEmitter::EmitReceive() {
                             "bytes; null: stop there.\n"
                           : "",
       "  template <", prefix_.has_value() ? "typename Front, " : "",
-      "typename Take>\n  static uint32_t receive(", constant,
+      "typename Take>\n  [[gnu::always_inline]] static inline uint32_t receive(", constant,
       "void* ring, uint32_t slots, uint32_t most, Position& at, uint32_t room,\n"
       "                          ",
       prefix_.has_value() ? "Front&& front_of, " : "",
@@ -156,7 +160,7 @@ void RingEmitter::EmitReceive() {
       in_runs ? "most - taken < slots - here.slot ? most - taken : slots - here.slot" : "1", ";\n",
       "      ", constant, WordType(), "* from = static_cast<", constant, WordType(),
       "*>(ring) + uint64_t{here.slot} * ", Words(),
-      ";\n      uint32_t n = 0;\n"
+      ";\n      size_t n = 0;\n"
       "      for (; n < end; ++n, from += ",
       Words(), ") {\n");
   EmitTake("        ", &words);
@@ -165,7 +169,7 @@ void RingEmitter::EmitReceive() {
   stops.push_back(text::Cat("!", completion_->IsWhole(), "(d)"));
   text::Append(out_, "        if (", text::Join(stops, " || "), ") break;\n",
                "        qsplit_layout::Received r;\n        r.buffer = ",
-               of_slot ? "here.slot + n" : form_->Value(*key), ";\n");
+               of_slot ? "size_t{here.slot} + n" : form_->Value(*key), ";\n");
   if (prefix_.has_value()) {
     EmitPrefix("        ");
     text::Append(out_, "        if (!", prefix_->IsWhole(), "(p)) break;\n");
@@ -173,9 +177,10 @@ void RingEmitter::EmitReceive() {
   EmitDescribe("        ");
   out_ += "        take(static_cast<const qsplit_layout::Received&>(r));\n";
   if (const std::string fill = FillCall(); !fill.empty()) text::Append(out_, "        ", fill);
-  text::Append(out_, "      }\n      taken += n;\n      ",
-               in_runs ? "here.skip(n, slots);" : "if (n != 0) here.advance(slots);",
-               "\n      if (n < end) break;\n    }\n    at = here;\n    return taken;\n  }\n\n");
+  text::Append(
+      out_, "      }\n      taken += static_cast<uint32_t>(n);\n      ",
+      in_runs ? "here.skip(static_cast<uint32_t>(n), slots);" : "if (n != 0) here.advance(slots);",
+      "\n      if (n < end) break;\n    }\n    at = here;\n    return taken;\n  }\n\n");
 }
 
 }  // namespace qsplit::layout

@@ -30,14 +30,15 @@ bool RingEmitter::PutSigns(uint32_t form, SlotWords* words, std::set<uint32_t>* 
   return last->size() <= 1;
 }
 
-void RingEmitter::EmitStores(const std::vector<uint32_t>& stored, const std::set<uint32_t>& last,
-                             std::string_view indent) {
+void RingEmitter::EmitStores(const SlotWords& words, const std::vector<uint32_t>& stored,
+                             const std::set<uint32_t>& last, std::string_view indent) {
   const bool in_pairs = last.empty() && word_bytes_ == 8 && ring_.slot_bytes() % 16 == 0 &&
                         ring_.alignment_bytes() % 16 == 0;
   for (size_t i = 0; i < stored.size(); ++i) {
     const uint32_t word = stored[i];
     if (last.contains(word)) continue;
-    if (in_pairs && word % 2 == 0 && i + 1 < stored.size() && stored[i + 1] == word + 1) {
+    if (in_pairs && word % 2 == 0 && i + 1 < stored.size() && stored[i + 1] == word + 1 &&
+        !words.Varies(word + 1)) {
       text::Append(out_, indent, "qsplit_layout::store_two(to + ", word, ", w", word, ", w",
                    word + 1, ");\n");
       ++i;
@@ -64,6 +65,7 @@ std::string RingEmitter::RefillBurst(uint32_t number) {
   uint32_t base = 0;
   for (const v1::ContainedForm& part : form.form().contains()) {
     if (part.appended()) return "it grows with its buffers";
+    if (queue_.packet().span() == v1::SPAN_BY_LENGTH) return "it has several buffers";
     if (form.FieldOf(Role::kBufferAddress) != nullptr) return "it has parts beside its buffer";
     held_by = part.form();
     base = part.byte_offset();
@@ -135,7 +137,8 @@ std::string RingEmitter::RefillBurst(uint32_t number) {
       last.empty() ? "The device sees\n  // them by the doorbell or cell that follows"
                    : "The device owns\n  // them from then on, the first one last",
       ". Returns how many.\n  template <typename BufferOf>\n"
-      "  static uint32_t refill(void* ring, uint32_t slots, uint32_t count, Position& at,\n"
+      "  [[gnu::always_inline]] static inline uint32_t refill(void* ring, uint32_t slots, uint32_t "
+      "count, Position& at,\n"
       "                         BufferOf&& buffer_of) {\n    Position here = at;\n",
       last.empty() ? ""
                    : text::Cat("    ", WordType(), "* held = nullptr;\n    ", WordType(),
@@ -144,17 +147,18 @@ std::string RingEmitter::RefillBurst(uint32_t number) {
       "      const uint32_t most = count - done < slots - here.slot ? count - done : slots - "
       "here.slot;\n      auto* to = static_cast<",
       WordType(), "*>(ring) + uint64_t{here.slot} * ", Words(),
-      ";\n      uint32_t n = 0;\n      for (; n < most; ++n, to += ", Words(),
-      ") {\n        const uint32_t slot = here.slot + n;\n        qsplit_layout::Buffer b;\n"
-      "        if (!buffer_of(done + n, slot, b)) break;\n");
+      ";\n      size_t n = 0;\n      for (; n < most; ++n, to += ", Words(),
+      ") {\n        const size_t slot = size_t{here.slot} + n;\n        qsplit_layout::Buffer b;\n"
+      "        if (!buffer_of(size_t{done} + n, slot, b)) break;\n");
   for (const uint32_t word : stored) {
     text::Append(out_, "        const auto w", word, " = static_cast<", WordType(), ">(",
                  words.Text(word), ");\n");
   }
-  EmitStores(stored, last, "        ");
+  EmitStores(words, stored, last, "        ");
   text::Append(
       out_,
-      "      }\n      done += n;\n      here.skip(n, slots);\n      if (n < most) break;\n"
+      "      }\n      done += static_cast<uint32_t>(n);\n      here.skip(static_cast<uint32_t>(n), "
+      "slots);\n      if (n < most) break;\n"
       "    }\n",
       last.empty() ? "" : "    if (held != nullptr) qsplit_layout::hand_over(held, held_word);\n",
       "    at = here;\n    return done;\n  }\n\n");

@@ -122,7 +122,8 @@ std::string RingEmitter::TransmitBurst(uint32_t number) {
       most, " bytes.", report != nullptr ? " The last one is reported when it is sent." : "",
       last.empty() ? "" : " The device owns them\n  // from then on, the first one last.",
       " Returns how\n  // many.\n  template <typename Ask, typename PacketOf>\n"
-      "  static uint32_t transmit(void* ring, uint32_t slots, uint32_t count, Position& at, Ask&& "
+      "  [[gnu::always_inline]] static inline uint32_t transmit(void* ring, uint32_t slots, "
+      "uint32_t count, Position& at, Ask&& "
       "ask,\n                           PacketOf&& packet_of) {\n"
       "    alignas(8) uint8_t d[",
       ring_.slot_bytes(), "] = {", text::Join(bytes, ", "), "};\n    ask(&d[0]);\n");
@@ -153,9 +154,9 @@ std::string RingEmitter::TransmitBurst(uint32_t number) {
       "      const uint32_t most = count - done < slots - here.slot ? count - done : slots - "
       "here.slot;\n      auto* to = static_cast<",
       WordType(), "*>(ring) + uint64_t{here.slot} * ", Words(),
-      ";\n      uint32_t n = 0;\n      for (; n < most; ++n, to += ", Words(),
-      ") {\n        const uint32_t slot = here.slot + n;\n        qsplit_layout::Packet p;\n"
-      "        if (!packet_of(done + n, slot, p) || p.bytes - 1u >= ",
+      ";\n      size_t n = 0;\n      for (; n < most; ++n, to += ", Words(),
+      ") {\n        const size_t slot = size_t{here.slot} + n;\n        qsplit_layout::Packet p;\n"
+      "        if (!packet_of(size_t{done} + n, slot, p) || p.bytes - 1u >= ",
       Number(most), ") break;\n");
   std::vector<uint32_t> stored;
   for (uint32_t word = 0; word < words.size(); ++word) {
@@ -167,11 +168,12 @@ std::string RingEmitter::TransmitBurst(uint32_t number) {
                  text::Join(terms, " | "), ");\n");
     stored.push_back(word);
   }
-  EmitStores(stored, last, "        ");
+  EmitStores(words, stored, last, "        ");
   if (!reported.empty()) out_ += "        ended = to;\n";
   for (const uint32_t word : reported) text::Append(out_, "        r", word, " = w", word, ";\n");
   out_ +=
-      "      }\n      done += n;\n      here.skip(n, slots);\n      if (n < most) break;\n    }\n";
+      "      }\n      done += static_cast<uint32_t>(n);\n      here.skip(static_cast<uint32_t>(n), "
+      "slots);\n      if (n < most) break;\n    }\n";
   if (!last.empty()) {
     out_ += "    if (held != nullptr) qsplit_layout::hand_over(held, held_word);\n";
   }
@@ -195,9 +197,10 @@ void RingEmitter::EmitTransmit() {
     const bool is_context = std::ranges::any_of(
         queue_.contexts(), [&](const v1::ContextRule& rule) { return rule.form() == form; });
     if (is_context) continue;
-    const std::string one = TransmitBurst(form);
-    if (one.empty()) return;
-    if (why.empty()) why = one;
+    // The first one is tried first by others too.
+    why = TransmitBurst(form);
+    if (why.empty()) return;
+    break;
   }
   text::Append(out_, "  // No transmit: ", why.empty() ? "no descriptor of it is a packet" : why,
                ".\n\n");

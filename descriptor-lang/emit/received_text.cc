@@ -281,8 +281,9 @@ std::string ReceivedText::Declarations() const {
     if (tables_[i].is_asked) continue;
     std::vector<std::string> bits;
     for (const BitPosition bit : tables_[i].bits) bits.push_back(text::Cat(bit, "u"));
-    text::Append(out, "inline constexpr auto ", name_, "_", i, " = qsplit_layout::parts<", bytes_,
-                 bits.empty() ? "" : ", ", text::Join(bits, ", "), ">([](uint8_t* d) {\n  ",
+    text::Append(out, "[[gnu::visibility(\"hidden\")]] inline constexpr auto ", name_, "_", i,
+                 " = qsplit_layout::parts<", bytes_, bits.empty() ? "" : ", ",
+                 text::Join(bits, ", "), ">([](uint8_t* d) {\n  ",
                  set_last_.empty() ? "" : set_last_ + ";\n  ", "return ", name_, "::verdict_", i,
                  "(d);\n});\n");
   }

@@ -99,8 +99,8 @@ class RingEmitter {
   // Puts in how the ring's own words say that a slot is posted. False: not by one word.
   bool PutSigns(uint32_t form, SlotWords* words, std::set<uint32_t>* last) const;
   // Stores of a slot's words w0, w1, … at `to`; of those that are not in `last`.
-  void EmitStores(const std::vector<uint32_t>& stored, const std::set<uint32_t>& last,
-                  std::string_view indent);
+  void EmitStores(const SlotWords& words, const std::vector<uint32_t>& stored,
+                  const std::set<uint32_t>& last, std::string_view indent);
 
   // Bursts: loop_bursts.cc.
   // What completions say, in front of the structure; why_no_receive_ where no burst takes them.

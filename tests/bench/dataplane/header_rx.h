@@ -35,7 +35,7 @@ class HeaderRx {
     const uint32_t done =
         Ring::refill(q_.slots, q_.slot_count, most, produce_,
                      [from = buffers.data(), cookies = cookies_.data(), least = q_.buffer_bytes](
-                         uint32_t i, uint32_t slot, qsplit_layout::Buffer& b) {
+                         size_t i, size_t slot, qsplit_layout::Buffer& b) {
                        if (from[i].bytes < least) return false;
                        cookies[slot] = from[i].cookie;
                        b.address = from[i].address.value;
@@ -83,7 +83,7 @@ class HeaderMlx5Rx {
     const uint32_t done =
         Work::refill(q_.entries, q_.slot_count, most, posted_,
                      [from = buffers.data(), cookies = cookies_.data(), least = q_.buffer_bytes](
-                         uint32_t i, uint32_t slot, qsplit_layout::Buffer& b) {
+                         size_t i, size_t slot, qsplit_layout::Buffer& b) {
                        if (from[i].bytes < least) return false;
                        cookies[slot] = from[i].cookie;
                        b = {.address = from[i].address.value, .bytes = least};
@@ -123,15 +123,16 @@ class HeaderVirtioRx {
   uint32_t Post(std::span<const RxBuffer> buffers) {
     const auto most =
         static_cast<uint32_t>(std::min<size_t>(buffers.size(), q_.slot_count - outstanding_));
-    const uint32_t done =
-        Ring::refill(q_.slots, q_.slot_count, most, produce_,
-                     [from = buffers.data(), posted = buffers_.data(), least = q_.buffer_bytes](
-                         uint32_t i, uint32_t slot, qsplit_layout::Buffer& b) {
-                       if (from[i].bytes < least) return false;
-                       posted[slot] = {from[i].memory, from[i].cookie};
-                       b = {.address = from[i].address.value, .bytes = least, .tag = slot};
-                       return true;
-                     });
+    const uint32_t done = Ring::refill(
+        q_.slots, q_.slot_count, most, produce_,
+        [from = buffers.data(), posted = buffers_.data(), least = q_.buffer_bytes](
+            size_t i, size_t slot, qsplit_layout::Buffer& b) {
+          if (from[i].bytes < least) return false;
+          posted[slot] = {from[i].memory, from[i].cookie};
+          b = {
+              .address = from[i].address.value, .bytes = least, .tag = static_cast<uint32_t>(slot)};
+          return true;
+        });
     outstanding_ += done;
     added_ += done;
     return done;

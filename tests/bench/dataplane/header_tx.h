@@ -64,7 +64,7 @@ class HeaderTx : public HandTx<Nic> {
     }
     const uint32_t done = Ring::transmit(
         slots_, slot_count_, most, at_, [=](uint8_t* d) { Header::Ask(d, l2, l3); },
-        [from = packets.data(), cookies = cookies_.data()](uint32_t i, uint32_t slot,
+        [from = packets.data(), cookies = cookies_.data()](size_t i, size_t slot,
                                                            qsplit_layout::Packet& p) {
           cookies[slot] = from[i].cookie;
           p = {.address = from[i].address.value, .bytes = from[i].bytes};

@@ -94,6 +94,7 @@ class RxSides {
       driver[i]->Publish();
     }
     last_posted.assign(buffers.begin(), buffers.begin() + posted[0]);
+    for (const RxBuffer& buffer : buffers) bytes_of.push_back(buffer.bytes);
     offset_of.insert(offset_of.end(), offsets_.begin(), offsets_.end());
     offsets_.clear();
     for (uint32_t i = 1; i < kSides; ++i) {
@@ -187,7 +188,8 @@ class RxSides {
   uint64_t taken = 0;             // completions that each of them took
   std::vector<RxCompletion> got;  // the last ones
   std::vector<RxBuffer> last_posted;
-  std::vector<size_t> offset_of;  // where a buffer stands in a region, by its cookie
+  std::vector<uint32_t> bytes_of;  // how large a buffer is, by its cookie
+  std::vector<size_t> offset_of;   // where a buffer stands in a region, by its cookie
 
  private:
   static constexpr uint32_t kPrefix = 64;  // longer than any layout's

@@ -31,7 +31,7 @@ void post_owned(void* ring, uint32_t slots, Owned::Position& at) {
   Owned::post_RxOwned(ring, slots, at, [](uint8_t*) {});
 }
 uint32_t refill_packed(void* ring, uint32_t slots, Packed::Position& at, const qsplit_layout::Buffer* b) {
-  return Packed::refill(ring, slots, 8, at, [&](uint32_t i, uint32_t, qsplit_layout::Buffer& to) {
+  return Packed::refill(ring, slots, 8, at, [&](size_t i, size_t, qsplit_layout::Buffer& to) {
     to = b[i];
     return true;
   });

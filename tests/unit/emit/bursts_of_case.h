@@ -24,6 +24,19 @@ inline bool AreOfTheHeader(const v1::Layout& layout, const dataplane::FeatureCho
   return true;
 }
 
+// Where bytes of slots differ; empty: nowhere.
+inline std::string FirstDifference(const void* header, const void* expected, size_t bytes,
+                                   uint32_t slot_bytes) {
+  const auto* const a = static_cast<const uint8_t*>(header);
+  const auto* const b = static_cast<const uint8_t*>(expected);
+  for (size_t i = 0; i < bytes; ++i) {
+    if (a[i] == b[i]) continue;
+    return "slot " + std::to_string(i / slot_bytes) + ", byte " + std::to_string(i % slot_bytes) +
+           ": the header has " + std::to_string(a[i]) + ", not " + std::to_string(b[i]);
+  }
+  return "";
+}
+
 // Calls run(ring, row) for those that have loops.
 inline void ForEachRow(const layout::VerifiedLayout& layout, const v1::Queue& queue,
                        const dataplane::FeatureChoices& choices,

@@ -151,12 +151,11 @@ uint32_t ReceiveOf(void* ring, uint32_t slots, uint32_t most, Stand* at, uint32_
 template <typename Ring>
 uint32_t RefillOf(void* ring, uint32_t slots, Stand* at, std::span<const PostedBuffer> buffers) {
   auto position = PositionOf<typename Ring::Position>(*at);
-  const uint32_t n =
-      Ring::refill(ring, slots, static_cast<uint32_t>(buffers.size()), position,
-                   [&](uint32_t i, uint32_t, auto& b) {
-                     b = {buffers[i].address, buffers[i].bytes, buffers[i].tag, buffers[i].key};
-                     return true;
-                   });
+  const uint32_t n = Ring::refill(
+      ring, slots, static_cast<uint32_t>(buffers.size()), position, [&](size_t i, size_t, auto& b) {
+        b = {buffers[i].address, buffers[i].bytes, buffers[i].tag, buffers[i].key};
+        return true;
+      });
   *at = StandOf(position);
   return n;
 }
@@ -165,7 +164,7 @@ uint32_t TransmitOf(void* ring, uint32_t slots, Stand* at, const std::function<v
                     std::span<const PostedBuffer> packets) {
   auto position = PositionOf<typename Ring::Position>(*at);
   const uint32_t n = Ring::transmit(ring, slots, static_cast<uint32_t>(packets.size()), position,
-                                    ask, [&](uint32_t i, uint32_t, auto& p) {
+                                    ask, [&](size_t i, size_t, auto& p) {
                                       p = {packets[i].address, packets[i].bytes};
                                       return true;
                                     });
