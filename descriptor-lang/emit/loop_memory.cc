@@ -83,7 +83,10 @@ struct Received {
   constexpr uint16_t vlan_tci() const { return static_cast<uint16_t>(states_tag >> 48); }
 
   struct Part;
-  constexpr void add(const Part& part, uint64_t hash, uint64_t tag);
+  // What a part says; the words have hash and tag at their upper end, and anything below.
+  constexpr void add(const Part& part, uint64_t hash_word, uint64_t tag_word);
+  // The same of a part that says of nothing but the hash.
+  constexpr void add_hash(const Part& part, uint64_t hash_word);
 };
 
 // What some bits of a descriptor say: with ones where a hash or tag stands that is there.
@@ -106,9 +109,12 @@ struct Received::Part {
   }
 };
 
-constexpr void Received::add(const Part& part, uint64_t hash, uint64_t tag) {
-  present_hash |= part.present_hash & (hash << 32 | 0xffffffffu);
-  states_tag |= part.states_tag & (tag << 48 | (~uint64_t{0} >> 16));
+constexpr void Received::add_hash(const Part& part, uint64_t hash_word) {
+  present_hash |= part.present_hash & (hash_word | 0xffffffffu);
+}
+constexpr void Received::add(const Part& part, uint64_t hash_word, uint64_t tag_word) {
+  add_hash(part, hash_word);
+  states_tag |= part.states_tag & (tag_word | (~uint64_t{0} >> 16));
 }
 
 // What `say` says of descriptors with each value of these bits; they count from byte 0, bit 0.

@@ -118,14 +118,25 @@ std::string RingEmitter::RefillBurst(uint32_t number) {
   }
   const bool lays_out = stored.size() < words.size();
   if (lays_out) {
-    text::Append(out_,
-                 "  // What no buffer changes, in all slots: before the first refill.\n"
-                 "  static void lay_out(void* ring, uint32_t slots) {\n    auto* to = static_cast<",
-                 WordType(), "*>(ring);\n    for (uint32_t i = 0; i < slots; ++i, to += ", Words(),
-                 ") {\n");
+    // Parts that no buffer uses have the key too.
+    SlotWords all = words;
+    const v1::Field* const key = holder.FieldOf(Role::kBufferKey);
+    if (key != nullptr && held_by != number) {
+      const v1::ContainedForm& part = form.form().contains(0);
+      for (uint32_t i = 1; i < part.max_count(); ++i) {
+        all.Put(*key, base + i * part.stride_bytes(), "uint64_t{key}");
+      }
+    }
+    text::Append(
+        out_,
+        "  // What no buffer changes, in all slots: before the first refill. key: of their "
+        "memory.\n  static void lay_out(void* ring, uint32_t slots, [[maybe_unused]] "
+        "uint32_t key) {\n    auto* to = static_cast<",
+        WordType(), "*>(ring);\n    for (uint32_t i = 0; i < slots; ++i, to += ", Words(), ") {\n");
     for (uint32_t word = 0; word < words.size(); ++word) {
-      text::Append(out_, "      __atomic_store_n(to + ", word, ", ", WordType(), "{",
-                   Number(words.Constant(word)), "}, __ATOMIC_RELAXED);\n");
+      text::Append(out_, "      __atomic_store_n(to + ", word, ", static_cast<", WordType(), ">(",
+                   words.Varies(word) ? Number(words.Constant(word)) : all.Text(word),
+                   "), __ATOMIC_RELAXED);\n");
     }
     out_ += "    }\n  }\n";
   }

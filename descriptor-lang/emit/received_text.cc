@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "descriptor-lang/emit/header_names.h"
+#include "descriptor-lang/emit/slot_words.h"
 #include "descriptor-lang/text.h"
 
 namespace qsplit::layout {
 namespace {
 
 // Bits that decide a table: more make it larger than a cache likes.
-constexpr size_t kMostBits = 8;
+constexpr size_t kMostBits = 7;
 
 bool SpeaksInOnlyOne(const v1::Field& field) {
   return field.position() != v1::PACKET_POSITION_REST;
@@ -197,7 +198,6 @@ void ReceivedText::MakeTables() {
       BitSet both = table.bits;
       both.insert(bits.begin(), bits.end());
       if (table.*member != nullptr || both.size() > kMostBits) continue;
-      if (both.size() > 6 && both.size() > table.bits.size() && both.size() > bits.size()) continue;
       table.bits = std::move(both);
       table.*member = what;
       return;
@@ -290,25 +290,44 @@ std::string ReceivedText::Declarations() const {
   return out;
 }
 
+// Accessors are written for `d`.
+std::string ReceivedText::In(std::string value, std::string_view bytes) {
+  if (bytes != "d") value.replace(value.rfind("(d)"), 3, text::Cat("(", bytes, ")"));
+  return value;
+}
+
+// A number of `bits` bits at the upper end of a word: where it stands in one of the slot's, a shift
+// brings it there, and whatever stands beside it does no harm.
+std::string ReceivedText::AtTop(const v1::Field& field, uint32_t bits,
+                                std::string_view bytes) const {
+  const std::vector<BitPosition> places = BitPositions(field);
+  bool is_run = SlotWords::IsPlain(field) && places.size() == bits && bytes_ % 8 == 0;
+  for (uint32_t i = 0; is_run && i < bits; ++i) {
+    is_run = places[i] == places[0] + i && places[i] / 64 == places[0] / 64;
+  }
+  const uint32_t up = is_run ? 64 - bits - places[0] % 64 : 64 - bits;
+  const std::string word =
+      is_run ? text::Cat("qsplit_load<uint64_t, false>(", bytes, " + ", places[0] / 64 * 8, ")")
+             : In(form_.Value(field), bytes);
+  return up == 0 ? word : text::Cat(word, " << ", up);
+}
+
 std::string ReceivedText::Statements(std::string_view indent, std::string_view bytes) const {
   std::string out;
-  // Accessors are written for `d`.
-  const auto of = [&](std::string value) {
-    if (bytes != "d") value.replace(value.rfind("(d)"), 3, text::Cat("(", bytes, ")"));
-    return value;
-  };
-  constexpr std::string_view kNone = "~uint64_t{0}";
+  const std::string kNone = "~uint64_t{0}";
   for (size_t i = 0; i < tables_.size(); ++i) {
     const Table& table = tables_[i];
     const std::string part =
         table.is_asked ? text::Cat(name_, "::verdict_", i, "(", bytes, ")")
                        : text::Cat(name_, "_", i, "[", name_, "::index_", i, "(", bytes, ")]");
-    text::Append(out, indent, "r.add(", part, ", ",
-                 table.hash != nullptr ? of(form_.Value(*table.hash->field)) : kNone, ", ",
-                 table.tag != nullptr ? of(form_.Value(*table.tag->field)) : kNone, ");\n");
+    const std::string hash = table.hash != nullptr ? AtTop(*table.hash->field, 32, bytes) : kNone;
+    const std::string tag = table.tag != nullptr ? AtTop(*table.tag->field, 16, bytes) : kNone;
+    const bool only_hash = table.tag == nullptr && table.l3 == nullptr && table.l4 == nullptr;
+    text::Append(out, indent, only_hash ? "r.add_hash(" : "r.add(", part, ", ", hash,
+                 only_hash ? "" : ", " + tag, ");\n");
   }
   if (offset_ != nullptr) {
-    text::Append(out, indent, "offset += ", of(form_.Value(*offset_)), ";\n");
+    text::Append(out, indent, "offset += ", In(form_.Value(*offset_), bytes), ";\n");
   }
   return out;
 }

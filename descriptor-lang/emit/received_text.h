@@ -78,6 +78,8 @@ class ReceivedText {
   std::string Flags(Role role, Checksum* of) const;
   std::string Verdict(const Table& table, size_t number) const;
   std::string Index(const Table& table, size_t number) const;
+  static std::string In(std::string value, std::string_view bytes);
+  std::string AtTop(const v1::Field& field, uint32_t bits, std::string_view bytes) const;
 
   FormText form_;
   std::string name_;

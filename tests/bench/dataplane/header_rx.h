@@ -73,7 +73,7 @@ class HeaderMlx5Rx {
   using Completions = qsplit_layout::mellanox_mlx5::receive_completions_ring;
 
   explicit HeaderMlx5Rx(const HandMlx5Rx::Queue& queue) : q_(queue), cookies_(queue.slot_count) {
-    Work::lay_out(q_.entries, q_.slot_count);
+    Work::lay_out(q_.entries, q_.slot_count, 0);
     Completions::prepare(q_.completions, q_.slot_count);
   }
 

@@ -84,7 +84,7 @@ struct RingLoopsRow {
   };
   std::vector<Post> posts;
   // Null: there is none. Posts these buffers, all of them; lay_out stands before the first one.
-  void (*lay_out)(void* ring, uint32_t slots);
+  void (*lay_out)(void* ring, uint32_t slots, uint32_t key);
   uint32_t (*refill)(void* ring, uint32_t slots, Stand* at, std::span<const PostedBuffer> buffers);
   const char* refill_form;
   // Null: there is none. Posts these packets, with what `ask` sets of a descriptor.

@@ -223,6 +223,11 @@ void Received::Compare(bool hostile) {
       }
       compared_ += n;
       if (n == left) continue;
+      if (by_address && s.got[k].first && s.got[k].last && ++strange < 20) {
+        Slots passed;  // another one that it passed over
+        ASSERT_EQ(c.row->poll(copy.data(), view.slot_count, 1, &at, &passed), 1u);
+        continue;
+      }
       // It stops in front of what is not a whole packet, or none that the layout knows.
       const RxCompletion& next = s.got[k + n];
       ASSERT_TRUE(!next.first || !next.last || next.meta.present.Has(RxField::kError))
@@ -275,7 +280,9 @@ void Received::ComparePosted() {
     s.PostSame(&random_, &cookie);
     if (HasFatalFailure()) return;
     std::ranges::fill(copy, ~uint64_t{0});
-    if (c.post_row->lay_out != nullptr) c.post_row->lay_out(slots, view.slot_count);
+    if (c.post_row->lay_out != nullptr) {
+      c.post_row->lay_out(slots, view.slot_count, s.memory[0]->view().memory_key);
+    }
     const auto* const expected = reinterpret_cast<const uint8_t*>(view.slots);
     std::vector<PostedBuffer> buffers;
     for (const RxBuffer& buffer : s.last_posted) {
