@@ -210,8 +210,12 @@ void Received::Compare(bool hostile) {
                                                          room, front, &said)
                                         : 0;
       ASSERT_EQ(said.size(), k + n);
-      if (by_address && n == 1 && said[k].length != s.got[k].length && ++strange < 20) {
-        // The data plane passes over addresses that it did not post.
+      RxCompletion wanted = s.got[k];
+      wanted.cookie = 0;
+      if (by_address && n == 1 && Text(said[k]) != dataplane::testing::Text(wanted)) {
+        // The data plane passes over addresses that it did not post: its completions are among the
+        // header's, in their order.
+        ASSERT_LT(++strange, 300u);
         said.pop_back();
         continue;
       }
@@ -223,8 +227,9 @@ void Received::Compare(bool hostile) {
       }
       compared_ += n;
       if (n == left) continue;
-      if (by_address && s.got[k].first && s.got[k].last && ++strange < 20) {
+      if (by_address && s.got[k].first && s.got[k].last) {
         Slots passed;  // another one that it passed over
+        ASSERT_LT(++strange, 300u);
         ASSERT_EQ(c.row->poll(copy.data(), view.slot_count, 1, &at, &passed), 1u);
         continue;
       }
@@ -312,7 +317,7 @@ TEST_P(Received, BuffersArePostedAsTheDataPlaneDoes) {
   const ReceivedCase& c = GetParam();
   if (c.post_row == nullptr || c.post_rings != 1) GTEST_SKIP() << "no refill";
   c.in_place ? ComparePosted<InPlaceRxDriver>() : ComparePosted<RingRxDriver>();
-  EXPECT_GT(compared_, 500u);
+  EXPECT_GT(compared_, 100u);
 }
 
 TEST_P(Received, IsWhatTheDataPlaneSays) {
