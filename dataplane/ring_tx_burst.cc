@@ -79,6 +79,7 @@ template <burst::TxMemory kMemory>
   const burst::TxRingImage& image = plan.image[at.phase()];
   const bool in_held = held != nullptr && report && part == 1 && code.plan().HandsOverReports();
   call.report = report && !in_held;
+  call.has_kept = 0;
   const uint32_t written = code.Push(post_slots_, call, at.index(), part, packets.data(), image);
   if (written == 0) return 0;
   const bool all = written == part;
