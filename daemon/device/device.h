@@ -352,6 +352,9 @@ class Device {
   // for a lease that OpenQueues has never seen: nothing happens. UNAVAILABLE: the device
   // is busy; the broker asks again, and does not ask for other leases until then.
   virtual absl::Status CloseQueues(LeaseId lease) = 0;
+  // Whether a descriptor that was granted with the queue by the last lease that was closed is still
+  // open somewhere, so that nobody else can have the queue. Answers at once.
+  virtual bool Kept(uint32_t /*queue*/) const { return false; }
 
   // The location must be free / taken.
   virtual absl::Status AddRule(const FlowRule& rule) = 0;

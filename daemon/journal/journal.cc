@@ -83,21 +83,44 @@ absl::StatusOr<RecordId> Journal::Add(std::string_view kind, Fields fields) {
   return id;
 }
 
+absl::StatusOr<RecordId> Journal::Replace(RecordId former, std::string_view kind, Fields fields) {
+  const std::lock_guard lock(mutex_);
+  const auto at = Find(former);
+  if (!at.ok()) return at.status();
+  Record record{contents_.last_id + 1, std::string(kind), std::move(fields)};
+  const auto line = InsteadLine(record, former);
+  if (!line.ok()) return line.status();
+  if (absl::Status status = Append(*line); !status.ok()) return status;
+  const RecordId id = record.id;
+  contents_.last_id = id;
+  contents_.records.erase(*at);
+  contents_.records.push_back(std::move(record));
+  Tidy();
+  return id;
+}
+
 absl::Status Journal::Done(RecordId id) {
   const std::lock_guard lock(mutex_);
-  const auto at = std::find_if(contents_.records.begin(), contents_.records.end(),
-                               [&](const Record& record) { return record.id == id; });
-  if (at == contents_.records.end()) {
-    return absl::NotFoundError(absl::StrCat(path_, ": there is no record ", id));
-  }
+  const auto at = Find(id);
+  if (!at.ok()) return at.status();
   if (absl::Status status = Append(DoneLine(id)); !status.ok()) return status;
-  contents_.records.erase(at);
-  if (contents_.whole_bytes < kTidyBytes) return absl::OkStatus();
+  contents_.records.erase(*at);
+  Tidy();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Record>::iterator> Journal::Find(RecordId id) {
+  const auto at = std::ranges::find(contents_.records, id, &Record::id);
+  if (at != contents_.records.end()) return at;
+  return absl::NotFoundError(absl::StrCat(path_, ": there is no record ", id));
+}
+
+void Journal::Tidy() {
+  if (contents_.whole_bytes < kTidyBytes) return;
   size_t live_bytes = 0;
   for (const Record& record : contents_.records) live_bytes += RecordLine(record)->size();
   // A failure loses nothing: the file stays as it is.
   if (live_bytes <= contents_.whole_bytes / 2) (void)WriteAnew();
-  return absl::OkStatus();
 }
 
 std::vector<Record> Journal::Records(std::string_view kind) const {

@@ -37,6 +37,10 @@ class Journal {
   // caller does not do what he wanted to.
   absl::StatusOr<RecordId> Add(std::string_view kind, Fields fields);
 
+  // As Add, and the former is done, at once: a crash leaves one of the two. NOT_FOUND: there is no
+  // former.
+  absl::StatusOr<RecordId> Replace(RecordId former, std::string_view kind, Fields fields);
+
   // NOT_FOUND: no such record, or it is done. Another error: it is still there; the next daemon
   // will undo it again.
   absl::Status Done(RecordId id);
@@ -48,6 +52,8 @@ class Journal {
   explicit Journal(std::string path) : path_(std::move(path)) {}
 
   // With mutex_ held.
+  absl::StatusOr<std::vector<Record>::iterator> Find(RecordId id);
+  void Tidy();
   absl::Status Append(std::string_view line);
   absl::Status WriteAnew();
 

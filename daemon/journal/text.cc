@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -86,7 +87,8 @@ class Reader {
         absl::StrSplit(absl::string_view(said.data(), said.size()), ' ');
     const auto id = words.size() < 2 ? std::nullopt : Number<RecordId>(words[1], 10);
     if (!id || *id == 0 || *id > kHighestId) return "it has no number";
-    if (words[0] == "+") return Add(*id, words);
+    if (words[0] == "+") return Add(*id, std::span(words).subspan(2));
+    if (words[0] == "=") return Replace(*id, std::span(words).subspan(2));
     if (words[0] == "-" && words.size() == 2) return Remove(*id);
     return "it is neither a record nor the end of one";
   }
@@ -94,11 +96,12 @@ class Reader {
   Contents Take() { return std::move(contents_); }
 
  private:
-  std::string_view Add(RecordId id, const std::vector<std::string>& words) {
+  // `words`: kind, fields.
+  std::string_view Add(RecordId id, std::span<const std::string> words) {
     if (id <= contents_.last_id) return "its number is not higher than those before it";
-    if (words.size() < 3 || !IsWord(words[2], '-')) return "it has no kind";
-    Record record{.id = id, .kind = words[2]};
-    for (size_t i = 3; i < words.size(); ++i) {
+    if (words.empty() || !IsWord(words[0], '-')) return "it has no kind";
+    Record record{.id = id, .kind = words[0]};
+    for (size_t i = 1; i < words.size(); ++i) {
       const std::string_view word = words[i];
       const size_t equals = word.find('=');
       if (equals == std::string_view::npos || !IsWord(word.substr(0, equals), '_')) {
@@ -113,6 +116,14 @@ class Reader {
     contents_.last_id = id;
     contents_.records.push_back(std::move(record));
     return {};
+  }
+
+  // `words`: number of the former, kind, fields.
+  std::string_view Replace(RecordId id, std::span<const std::string> words) {
+    const auto former = words.empty() ? std::nullopt : Number<RecordId>(words[0], 10);
+    if (!former) return "it does not say which record it replaces";
+    const std::string_view wrong = Remove(*former);
+    return wrong.empty() ? Add(id, words.subspan(1)) : wrong;
   }
 
   std::string_view Remove(RecordId id) {
@@ -134,14 +145,13 @@ absl::Status Damaged(std::string_view file, size_t line, std::string_view what) 
       "(ethtool -l, -x, -n), then remove the file"));
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> RecordLine(const Record& record) {
+// From the kind on, signed with what stands before it.
+absl::StatusOr<std::string> Line(std::string line, const Record& record) {
   if (!IsWord(record.kind, '-')) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", Escape(record.kind), "' is no kind of record; allowed: a-z 0-9 -"));
   }
-  std::string line = absl::StrCat("+ ", record.id, " ", record.kind);
+  absl::StrAppend(&line, " ", record.kind);
   for (const auto& [name, value] : record.fields) {
     if (!IsWord(name, '_')) {
       return absl::InvalidArgumentError(
@@ -150,6 +160,16 @@ absl::StatusOr<std::string> RecordLine(const Record& record) {
     absl::StrAppend(&line, " ", name, "=", Escape(value));
   }
   return Signed(std::move(line));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> RecordLine(const Record& record) {
+  return Line(absl::StrCat("+ ", record.id), record);
+}
+
+absl::StatusOr<std::string> InsteadLine(const Record& record, RecordId former) {
+  return Line(absl::StrCat("= ", record.id, " ", former), record);
 }
 
 std::string DoneLine(RecordId id) { return Signed(absl::StrCat("- ", id)); }

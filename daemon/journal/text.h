@@ -3,6 +3,8 @@
 //   qsplit journal 1
 //   + 1 pci-driver driver=former function=0000:01:00.0 … #9c3f…        to be undone: record 1
 //   - 1 #51aa…                                                         record 1 is done
+//   = 3 2 netdev-rule … #07d2…                                         record 3 in place of record
+//   2
 //
 // Values are escaped as in URLs ("%20"), so that a line has no blank, line end, '=' or '#' but its
 // own. Behind '#' stand 16 hexadecimal digits: FNV-1a, 64 bits, of the line before " #". Whoever
@@ -48,6 +50,8 @@ inline constexpr std::string_view kHeading = "qsplit journal 1\n";
 
 // With their line ends. INVALID_ARGUMENT: a name in it is not of the allowed characters.
 absl::StatusOr<std::string> RecordLine(const Record& record);
+// `former` is done, and the record holds, both at once.
+absl::StatusOr<std::string> InsteadLine(const Record& record, RecordId former);
 std::string DoneLine(RecordId id);
 
 // `file` names the text in errors. DATA_LOSS: it is damaged; the message says at which line, and

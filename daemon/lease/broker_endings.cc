@@ -86,6 +86,7 @@ void Broker::State::Close(LeaseId id) {
     return;
   }
   GiveBack(lease);
+  if (lease.told) room.NoteFormer(lease.tenant, lease.queues);
   room.Rebase(lease.queues, counters);
   Tell(lease, absl::OkStatus());
   Forget(id);

@@ -67,6 +67,7 @@ struct Broker::State::Opening {
   std::chrono::milliseconds pause = kFirstOpenPause;
   uint32_t waited_ms = 0;
   uint32_t patience_ms = 0;
+  uint32_t kept_ms = 0;  // waited for descriptors that the tenant may be about to close
 };
 
 void Broker::AcquireLease(SessionId caller, const v1::AcquireLeaseRequest& request,
@@ -92,6 +93,11 @@ void Broker::State::Open(const std::shared_ptr<Opening>& opening) {
   {
     Locked lock(*this);
     absl::StatusOr<LeasePlan> plan = Book(opening->caller, opening->request, room);
+    if (!plan.ok() && MayLetGo(*opening, plan.status())) {
+      opening->kept_ms += static_cast<uint32_t>(kLongestOpenPause.count());
+      room.jobs->PostAfter(kLongestOpenPause, [this, opening] { Open(opening); });
+      return;
+    }
     if (!plan.ok()) return Answered(opening->done, InCall(kCall, plan.status()));
     opening->plan = *std::move(plan);
     device = room.device;
@@ -136,6 +142,16 @@ void Broker::State::Pin(const std::shared_ptr<Opening>& opening) {
     if (pinned.ok()) queues.pinned = *std::move(pinned);
   }
   opening->room.jobs->Post([this, opening] { Try(opening); });
+}
+
+bool Broker::State::MayLetGo(const Opening& opening, const absl::Status& refusal) const {
+  const auto detail = policy::DetailOf(refusal);
+  if (!detail || detail->reason() != v1::ERROR_REASON_QUOTA ||
+      opening.kept_ms >= opening.room.device->info().open_patience_ms) {
+    return false;
+  }
+  const auto session = Caller(opening.caller);
+  return session.ok() && UsageOf(KeyOf((*session)->peer)).keeps();
 }
 
 bool Broker::State::Elsewhere(const Opening& opening) const {

@@ -155,6 +155,13 @@ Usage Broker::State::UsageOf(const std::string& tenant) const {
     usage.rx_queues += static_cast<uint32_t>(lease.queues.rx_queues.size());
     usage.tx_queues += static_cast<uint32_t>(lease.queues.tx_queues.size());
   }
+  for (const auto& [name, room] : rooms) {
+    for (const auto& [queue, former] : room.former) {
+      if (former.tenant != tenant || !room.device->Kept(queue)) continue;
+      usage.kept_rx_queues += former.rx;
+      usage.kept_tx_queues += former.tx;
+    }
+  }
   return usage;
 }
 

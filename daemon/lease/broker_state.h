@@ -106,6 +106,9 @@ struct Broker::State {
   void Try(const std::shared_ptr<Opening>& opening);
   absl::StatusOr<LeasePlan> Book(SessionId caller, const v1::AcquireLeaseRequest& request,
                                  DeviceRoom& room);
+  // What refuses a plan may be over in a moment: the tenant keeps descriptors of leases that are
+  // over, perhaps only until they are closed.
+  bool MayLetGo(const Opening& opening, const absl::Status& refusal) const;
   // The lease, which the device did not open, is to have other queues.
   bool Elsewhere(const Opening& opening) const;
   absl::StatusOr<v1::AcquireLeaseResponse> Opened(LeaseRecord& lease, const LeasePlan& plan,

@@ -16,6 +16,7 @@ void DeviceRoom::Seat(std::shared_ptr<device::Device> tenant) {
   rx_base.assign(info.rx_queues, {});
   tx_base.assign(info.tx_queues, {});
   avoided_until.clear();
+  former.clear();
 }
 
 bool DeviceRoom::Leased() const {
@@ -54,6 +55,14 @@ std::vector<bool> DeviceRoom::Avoided(absl::Time now) const {
     if (queue < avoided.size()) avoided[queue] = now < until;
   }
   return avoided;
+}
+
+void DeviceRoom::NoteFormer(const std::string& tenant, const device::QueueRequest& queues) {
+  for (const auto* numbers : {&queues.rx_queues, &queues.tx_queues}) {
+    for (const uint32_t queue : *numbers) former[queue] = {.tenant = tenant};
+  }
+  for (const uint32_t queue : queues.rx_queues) former[queue].rx = true;
+  for (const uint32_t queue : queues.tx_queues) former[queue].tx = true;
 }
 
 uint32_t DeviceRoom::Free(const std::vector<bool>& taken, absl::Time now) const {

@@ -42,6 +42,8 @@ struct DeviceRoom {
   // last choice, and does not count as free.
   void Avoid(uint32_t queue, absl::Time until) { avoided_until[queue] = until; }
   std::vector<bool> Avoided(absl::Time now) const;
+  // The lease of these queues has been closed.
+  void NoteFormer(const std::string& tenant, const device::QueueRequest& queues);
   // How many queues are free; none of them is to be avoided.
   uint32_t FreeRx(absl::Time now) const { return Free(RxTaken(), now); }
   uint32_t FreeTx(absl::Time now) const { return Free(TxTaken(), now); }
@@ -57,6 +59,13 @@ struct DeviceRoom {
   // not told to the next.
   std::vector<device::QueueCounters> rx_base, tx_base;
   std::map<uint32_t, absl::Time> avoided_until;
+  // Whose the lease was that was closed last, of a queue; what that tenant keeps counts as his.
+  struct Former {
+    std::string tenant;
+    bool rx = false;
+    bool tx = false;
+  };
+  std::map<uint32_t, Former> former;
   // Leases that the thread is to close; one that the device is too busy for holds up the rest, for
   // each may take its time to say so.
   uint32_t closings = 0;

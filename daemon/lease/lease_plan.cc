@@ -59,8 +59,16 @@ absl::Status CheckPolicy(const v1::AcquireLeaseRequest& request, const Circumsta
 }
 
 absl::Status CheckQueueQuota(std::string_view field, std::string_view word, size_t wanted,
-                             uint32_t used, uint32_t most) {
+                             uint32_t leased, uint32_t kept, uint32_t most) {
+  const uint32_t used = leased + kept;
   if (wanted == 0 || (used <= most && wanted <= most - used)) return absl::OkStatus();
+  if (kept != 0) {
+    return Error(v1::ERROR_REASON_QUOTA, field, fmt::format("{}", wanted), fmt::format("{}", most),
+                 fmt::format("{} {} queues, with {} in use and {} that programs keep after their "
+                             "leases, by descriptors of them, are more than the {} that policy "
+                             "allows; what is kept is free when those programs close it or end",
+                             wanted, word, leased, kept, most));
+  }
   return Error(v1::ERROR_REASON_QUOTA, field, fmt::format("{}", wanted), fmt::format("{}", most),
                fmt::format("{} {} queues with {} in use are more than the {} that policy allows; "
                            "ask for fewer",
@@ -185,13 +193,15 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
                  true, here.tx_taken, here.last_choice);
   if (!tx.ok()) return tx.status();
   const policy::Quota& quota = here.tenant.quota;
-  if (absl::Status status = CheckQueueQuota("rx_queue_count", "receive", rx->size(),
-                                            here.usage.rx_queues, quota.max_rx_queues);
+  if (absl::Status status =
+          CheckQueueQuota("rx_queue_count", "receive", rx->size(), here.usage.rx_queues,
+                          here.usage.kept_rx_queues, quota.max_rx_queues);
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = CheckQueueQuota("tx_queue_count", "transmit", tx->size(),
-                                            here.usage.tx_queues, quota.max_tx_queues);
+  if (absl::Status status =
+          CheckQueueQuota("tx_queue_count", "transmit", tx->size(), here.usage.tx_queues,
+                          here.usage.kept_tx_queues, quota.max_tx_queues);
       !status.ok()) {
     return status;
   }

@@ -28,6 +28,12 @@ struct Usage {
   uint32_t leases = 0;
   uint32_t rx_queues = 0;
   uint32_t tx_queues = 0;
+  // Of leases that are over, whose descriptors somebody has kept, so that nobody else can have
+  // them.
+  uint32_t kept_rx_queues = 0;
+  uint32_t kept_tx_queues = 0;
+
+  bool keeps() const { return kept_rx_queues + kept_tx_queues != 0; }
 };
 
 // What the plan is made from, besides the request.

@@ -126,6 +126,8 @@ class EthtoolLink {
   // Drivers without a rule there say NOT_FOUND or INVALID_ARGUMENT.
   absl::StatusOr<NtupleRule> GetRule(uint32_t location);
   absl::StatusOr<std::vector<NtupleRule>> GetRules();
+  // ALREADY_EXISTS: a rule stands there.
+  absl::Status CheckFree(uint32_t location);
   // Returns the location, which the driver has chosen where rule.location is RX_CLS_LOC_ANY.
   // ALREADY_EXISTS: the location is taken (most drivers would replace that rule).
   absl::StatusOr<uint32_t> InsertRule(const NtupleRule& rule);

@@ -63,15 +63,17 @@ absl::StatusOr<std::vector<NtupleRule>> EthtoolLink::GetRules() {
   return rules;
 }
 
+absl::Status EthtoolLink::CheckFree(uint32_t location) {
+  const absl::StatusOr<NtupleTable> table = GetNtupleTable();
+  if (!table.ok()) return table.status();
+  if (std::ranges::count(table->taken, location) == 0) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("netdev ", netdev_, ": ntuple rule ", location,
+                                               " exists; remove it or choose another location"));
+}
+
 absl::StatusOr<uint32_t> EthtoolLink::InsertRule(const NtupleRule& rule) {
   if ((rule.location & RX_CLS_LOC_SPECIAL) == 0) {
-    const absl::StatusOr<NtupleTable> table = GetNtupleTable();
-    if (!table.ok()) return table.status();
-    if (std::find(table->taken.begin(), table->taken.end(), rule.location) != table->taken.end()) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("netdev ", netdev_, ": ntuple rule ", rule.location,
-                       " exists; remove it or choose another location"));
-    }
+    if (absl::Status status = CheckFree(rule.location); !status.ok()) return status;
   }
   ethtool_rxnfc insert = Command(ETHTOOL_SRXCLSRLINS);
   insert.fs = rule;

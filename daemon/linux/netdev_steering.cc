@@ -13,22 +13,6 @@ absl::Status Keep(const absl::StatusOr<Value>& got, Kept& kept) {
   return absl::IsUnimplemented(got.status()) ? absl::OkStatus() : got.status();
 }
 
-absl::Status RemoveAdded(EthtoolLink& link, std::span<const NtupleRule> added) {
-  absl::Status first;
-  if (added.empty()) return first;
-  const absl::StatusOr<NtupleTable> table = link.GetNtupleTable();
-  // No filters, no rules.
-  if (absl::IsUnimplemented(table.status())) return first;
-  if (!table.ok()) return table.status();
-  for (const NtupleRule& rule : added) {
-    if (std::count(table->taken.begin(), table->taken.end(), rule.location) == 0) continue;
-    const absl::StatusOr<NtupleRule> now = link.GetRule(rule.location);
-    first.Update(now.status());
-    if (now.ok() && SameRule(*now, rule)) first.Update(link.DeleteRule(rule.location));
-  }
-  return first;
-}
-
 bool IsEven(const std::vector<uint32_t>& table, uint32_t queues) {
   return queues != 0 && table == EvenRssTable(table.size(), queues);
 }
@@ -93,9 +77,25 @@ absl::StatusOr<NetdevSteering> ReadSteering(EthtoolLink& link,
   return steering;
 }
 
+absl::Status RemoveRules(EthtoolLink& link, std::span<const NtupleRule> added) {
+  absl::Status first;
+  if (added.empty()) return first;
+  const absl::StatusOr<NtupleTable> table = link.GetNtupleTable();
+  // No filters, no rules.
+  if (absl::IsUnimplemented(table.status())) return first;
+  if (!table.ok()) return table.status();
+  for (const NtupleRule& rule : added) {
+    if (std::count(table->taken.begin(), table->taken.end(), rule.location) == 0) continue;
+    const absl::StatusOr<NtupleRule> now = link.GetRule(rule.location);
+    first.Update(now.status());
+    if (now.ok() && SameRule(*now, rule)) first.Update(link.DeleteRule(rule.location));
+  }
+  return first;
+}
+
 absl::Status RestoreSteering(EthtoolLink& link, const NetdevSteering& before,
                              std::span<const NtupleRule> added) {
-  absl::Status first = RemoveAdded(link, added);
+  absl::Status first = RemoveRules(link, added);
   first.Update(RestoreChannelsAndRss(link, before));
   for (const auto& [name, on] : before.features) first.Update(link.SetFeature(name, on));
   return first;

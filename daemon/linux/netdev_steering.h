@@ -30,8 +30,11 @@ struct NetdevSteering {
 absl::StatusOr<NetdevSteering> ReadSteering(EthtoolLink& link,
                                             std::span<const std::string> features);
 
-// First takes away those rules of `added` that still stand as they were (as GetRule showed them
-// after InsertRule); then channels, RSS, features. Rules of others stay. An even table
+// Takes away those rules that still stand as they were (as GetRule showed them after InsertRule).
+// What else stands in their places stays. It goes on after an error and returns the first.
+absl::Status RemoveRules(EthtoolLink& link, std::span<const NtupleRule> added);
+
+// RemoveRules first; then channels, RSS, features. Rules of others stay. An even table
 // (EvenRssTable) is reset to nobody's wish; another one, were it the driver's own, comes back as a
 // wish. It goes on after an error and returns the first.
 absl::Status RestoreSteering(EthtoolLink& link, const NetdevSteering& before,

@@ -172,7 +172,8 @@ absl::Status Xsk::BindOnce(const XskSetup& setup, uint16_t flags, int shared_fd)
   return absl::UnavailableError(absl::StrCat(
       "another AF_XDP socket has ", QueueName(setup),
       "; the queue is free when the program that holds it closes it or ends, and `ss --xdp -p` in "
-      "the netdev's namespace shows an administrator which that is"));
+      "the netdev's namespace, or `lsof -nP | grep 'protocol: XDP'`, shows an administrator which "
+      "that is"));
 }
 
 absl::Status Xsk::BindSomehow(const XskSetup& setup, const Xsk* shares) {

@@ -194,6 +194,20 @@ absl::Status FakeDevice::CloseQueues(LeaseId lease) {
   return absl::OkStatus();
 }
 
+bool FakeDevice::Kept(uint32_t queue) const {
+  const std::lock_guard lock(mutex_);
+  return kept_.contains(queue);
+}
+
+void FakeDevice::Keep(uint32_t queue, bool kept) {
+  const std::lock_guard lock(mutex_);
+  if (kept) {
+    kept_.insert(queue);
+  } else {
+    kept_.erase(queue);
+  }
+}
+
 absl::Status FakeDevice::AddRule(const FlowRule& rule) {
   std::lock_guard lock(mutex_);
   if (absl::Status status = Enter("AddRule"); !status.ok()) return status;

@@ -31,6 +31,7 @@ class FakeDevice : public Device {
   absl::StatusOr<std::shared_ptr<PinnedMemory>> PinMemory(const QueueRequest& request) override;
   absl::StatusOr<Grant> OpenQueues(const QueueRequest& request) override;
   absl::Status CloseQueues(LeaseId lease) override;
+  bool Kept(uint32_t queue) const override;
   absl::Status AddRule(const FlowRule& rule) override;
   absl::Status RemoveRule(uint32_t location) override;
   std::vector<RuleCounters> ReadRuleCounters() const override;
@@ -59,6 +60,8 @@ class FakeDevice : public Device {
   // As from the device's own thread.
   void RaiseFault(const Fault& fault);
   void ChangeState(const DeviceState& state);
+  // Whose lease is over, keeps the queue.
+  void Keep(uint32_t queue, bool kept);
   // What ExamineQueue answers for every queue.
   void SetChecks(std::vector<QueueCheck> checks);
 
@@ -93,6 +96,7 @@ class FakeDevice : public Device {
   DeviceEvents events_;
   std::map<LeaseId, QueueRequest> leases_;
   std::map<uint32_t, FlowRule> rules_;
+  std::set<uint32_t> kept_;
   RssConfig rss_;
   struct Failure {
     absl::Status status;

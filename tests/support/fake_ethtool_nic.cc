@@ -1,5 +1,7 @@
 #include "tests/support/fake_ethtool_nic.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -91,7 +93,7 @@ int FakeEthtoolNic::Rule(ethtool_rxnfc& rxnfc) {
     case ETHTOOL_GRXCLSRULE: {
       const auto found = rules_.find(rxnfc.fs.location);
       if (found == rules_.end()) return ENOENT;
-      rxnfc.fs = found->second;
+      rxnfc.fs = Shown(found->second);
       return 0;
     }
     case ETHTOOL_SRXCLSRLDEL:
@@ -99,6 +101,20 @@ int FakeEthtoolNic::Rule(ethtool_rxnfc& rxnfc) {
     default:
       return Insert(rxnfc.fs);
   }
+}
+
+ethtool_rx_flow_spec FakeEthtoolNic::Shown(ethtool_rx_flow_spec rule) const {
+  if (!facts_.other_words) return rule;
+  const uint8_t protocol = rule.flow_type == IP_USER_FLOW ? rule.h_u.usr_ip4_spec.proto : 0;
+  if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
+    rule.flow_type = protocol == IPPROTO_TCP ? TCP_V4_FLOW : UDP_V4_FLOW;
+    for (ethtool_flow_union* part : {&rule.h_u, &rule.m_u}) {
+      const auto said = part->usr_ip4_spec;
+      part->tcp_ip4_spec = {.ip4src = said.ip4src, .ip4dst = said.ip4dst};
+    }
+  }
+  rule.flow_type |= FLOW_EXT;
+  return rule;
 }
 
 int FakeEthtoolNic::Insert(ethtool_rx_flow_spec& rule) {
@@ -112,6 +128,10 @@ int FakeEthtoolNic::Insert(ethtool_rx_flow_spec& rule) {
     if (location >= facts_.rule_slots) return ENOSPC;
   }
   if (location >= facts_.rule_slots) return EINVAL;
+  if (facts_.moves_rules) {
+    location = facts_.rule_slots - 1;
+    while (location > 0 && rules_.contains(location)) --location;
+  }
   rule.location = location;
   rules_[location] = rule;
   return 0;

@@ -23,7 +23,11 @@ namespace qsplit::test {
 struct FakeEthtoolNicFacts {
   std::string netdev = "d0";
   uint32_t queues = 4;
-  uint32_t rule_slots = 64;     // 0: no ntuple rules
+  uint32_t rule_slots = 64;  // 0: no ntuple rules
+  // Shows FLOW_EXT in every rule, and IP_USER_FLOW of TCP or UDP as TCP_V4_FLOW or UDP_V4_FLOW
+  // (ixgbe_ethtool.c, ixgbe_get_ethtool_fdir_entry, ixgbe_flowspec_to_flow_type).
+  bool other_words = false;
+  bool moves_rules = false;     // puts each at the last location that is free
   bool driver_chooses = false;  // takes RX_CLS_LOC_ANY, _FIRST, _LAST
   uint32_t rss_entries = 128;   // 0: no RSS
   uint32_t rss_key_bytes = 40;
@@ -58,6 +62,7 @@ class FakeEthtoolNic {
  private:
   int Rule(ethtool_rxnfc& rxnfc);
   int Insert(ethtool_rx_flow_spec& rule);
+  ethtool_rx_flow_spec Shown(ethtool_rx_flow_spec rule) const;
   int ReadRss(ethtool_rxfh& rxfh);
   int WriteRss(const ethtool_rxfh& rxfh);
   int Strings(void* command, uint32_t number);

@@ -179,7 +179,10 @@ absl::Status AfXdpDevice::CloseQueues(device::LeaseId id) {
   SocketLease& lease = *found->second;
   ShutOut(lease);
   lease.AddCounters(&past_);
-  for (const uint32_t queue : lease.queues()) holders_[queue].until = absl::Now();
+  for (const uint32_t queue : lease.queues()) {
+    holders_[queue].until = absl::Now();
+    kept_->Note(queue, lease.SocketOf(queue)).IgnoreError();
+  }
   closer_->Take(std::move(found->second));
   leases_.erase(found);
   return absl::OkStatus();

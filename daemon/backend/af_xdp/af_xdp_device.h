@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "daemon/backend/af_xdp/kept_sockets.h"
 #include "daemon/backend/af_xdp/netdev_changes.h"
 #include "daemon/backend/af_xdp/netdev_watcher.h"
 #include "daemon/backend/af_xdp/nic_steering.h"
@@ -95,6 +96,7 @@ class AfXdpDevice : public device::Device {
       const device::QueueRequest& request) override;
   absl::StatusOr<device::Grant> OpenQueues(const device::QueueRequest& request) override;
   absl::Status CloseQueues(device::LeaseId lease) override;
+  bool Kept(uint32_t queue) const override { return kept_->Kept(queue); }
   absl::Status AddRule(const device::FlowRule& rule) override;
   absl::Status RemoveRule(uint32_t location) override;
   std::vector<device::RuleCounters> ReadRuleCounters() const override;
@@ -166,6 +168,7 @@ class AfXdpDevice : public device::Device {
   std::optional<linux_sys::NetdevSettings> settings_;  // what Set has changed
   std::map<device::LeaseId, std::unique_ptr<SocketLease>> leases_;
   const std::shared_ptr<SocketCloser> closer_ = std::make_shared<SocketCloser>();
+  std::unique_ptr<KeptSockets> kept_;
   std::map<uint32_t, Holder> holders_;   // by queue
   mutable device::DeviceCounters past_;  // of leases that are over
 

@@ -153,6 +153,9 @@ absl::Status AfXdpDevice::AttachProgram() {
   absl::StatusOr<std::unique_ptr<SteeringProgram>> program = SteeringProgram::Load(options);
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
+  absl::StatusOr<std::unique_ptr<KeptSockets>> kept = KeptSockets::Open(rx_queues_ + tx_queues_);
+  if (!kept.ok()) return kept.status();
+  kept_ = *std::move(kept);
   const SteeringState state = program_->State();
   facts_.xdp_mode = std::string(NameOf(state.mode));
   facts_.xdp_mode_reason = config_.xdp_mode == XdpWish::kGeneric

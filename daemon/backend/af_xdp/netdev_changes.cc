@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/af_xdp/shown_rule.h"
 #include "daemon/linux/netdev_link.h"
 #include "daemon/linux/netns.h"
 
@@ -16,16 +17,45 @@ namespace {
 constexpr auto kPause = std::chrono::milliseconds(10);
 constexpr auto kPatience = std::chrono::milliseconds(300);
 
+// The rules as the NIC shows them.
+std::vector<linux_sys::NtupleRule> Shown(linux_sys::EthtoolLink& link,
+                                         std::span<const NetdevRecords::Rule> rules) {
+  std::vector<linux_sys::NtupleRule> shown;
+  for (const NetdevRecords::Rule& rule : rules) {
+    shown.push_back(rule.rule);
+    if (rule.shown) continue;
+    // Its place was free, and nobody knows in which words the NIC took it, if it did.
+    const absl::StatusOr<linux_sys::NtupleRule> now = link.GetRule(rule.rule.location);
+    if (now.ok() && MayShow(*now, rule.rule)) shown.back() = *now;
+  }
+  return shown;
+}
+
+// Whether the RSS table is none that the daemon has put there, or that was there before. One that
+// names all queues in turn is nobody's: so does a driver's own, after a reset, say. And one that
+// has no room in the former channels cannot stay.
+bool TheirTable(linux_sys::EthtoolLink& link, const NetdevRecords& records) {
+  const linux_sys::NetdevSteering& before = *records.before;
+  if (records.tables.empty() || !before.rss || !before.channels) return false;
+  const absl::StatusOr<linux_sys::RssState> rss = link.GetRss();
+  if (!rss.ok() || rss->table.empty()) return false;
+  const std::vector<uint32_t>& now = rss->table;
+  const uint32_t last = *std::ranges::max_element(now);
+  return now != before.rss->table && std::ranges::count(records.tables, now) == 0 &&
+         now != linux_sys::EvenRssTable(now.size(), last + 1) &&
+         last < before.channels->rx_queues();
+}
+
 // OK: nothing is left to undo, and nothing stands in the journal.
 absl::Status Undo(linux_sys::EthtoolLink& link, const NetdevRecords& records,
                   journal::Journal& journal, std::chrono::milliseconds patience) {
-  std::vector<linux_sys::NtupleRule> added;
-  for (const NetdevRecords::Rule& rule : records.rules) added.push_back(rule.rule);
-  const linux_sys::NetdevSteering before = records.before.value_or(linux_sys::NetdevSteering());
+  linux_sys::NetdevSteering before = records.before.value_or(linux_sys::NetdevSteering());
+  if (before.rss && TheirTable(link, records)) before.rss.reset();
   const auto until = std::chrono::steady_clock::now() + patience;
   absl::Status status;
   // With a netdev goes all that was changed of it.
-  while (!link.Gone() && !(status = linux_sys::RestoreSteering(link, before, added)).ok() &&
+  while (!link.Gone() &&
+         !(status = linux_sys::RestoreSteering(link, before, Shown(link, records.rules))).ok() &&
          !link.Gone()) {
     if (std::chrono::steady_clock::now() >= until) {
       return absl::Status(
@@ -80,21 +110,22 @@ absl::StatusOr<std::unique_ptr<NetdevChanges>> NetdevChanges::Open(const NetdevI
 
 absl::Status NetdevChanges::Note() {
   if (!records_.former.empty()) return absl::OkStatus();
-  const absl::StatusOr<journal::RecordId> record =
-      AddFormer(journal_, records_.netdev, *records_.before);
+  const absl::StatusOr<journal::RecordId> record = AddFormer(journal_, records_);
   if (record.ok()) records_.former.push_back(*record);
   return record.status();
 }
 
-// Between the two the older record holds.
+// The oldest of several is the truth, to the last.
 absl::Status NetdevChanges::NoteAgain() {
-  if (records_.former.empty()) return absl::OkStatus();
-  NetdevRecords old{.netdev = netdev()};
-  old.former.swap(records_.former);
-  absl::Status status = Note();
-  if (status.ok()) return Strike(journal_, old);
-  old.former.swap(records_.former);
-  return status;
+  std::vector<journal::RecordId>& former = records_.former;
+  if (former.empty()) return absl::OkStatus();
+  for (; former.size() > 1; former.pop_back()) {
+    if (absl::Status status = journal_.Done(former.back()); !status.ok()) return status;
+  }
+  const absl::StatusOr<journal::RecordId> record =
+      ReplaceFormer(journal_, former.front(), records_);
+  if (record.ok()) former.front() = *record;
+  return record.status();
 }
 
 NetdevChanges::~NetdevChanges() { Restore({}).IgnoreError(); }
@@ -147,42 +178,49 @@ absl::Status NetdevChanges::TurnBackFilters() {
 absl::StatusOr<linux_sys::RssState> NetdevChanges::ReadTable() {
   absl::StatusOr<linux_sys::RssState> rss = link_.GetRss();
   if (!rss.ok()) return rss;
+  std::vector<std::vector<uint32_t>>& tables = records_.tables;
   const bool others = table_ && *table_ != rss->table;
   table_ = rss->table;
-  if (!others || !records_.before->rss) return rss;
-  records_.before->rss->table = rss->table;
+  if (others && records_.before->rss) records_.before->rss->table = rss->table;
+  if (tables.size() == 1 && tables.front() == rss->table) return rss;
+  tables = {rss->table};
   if (absl::Status status = NoteAgain(); !status.ok()) return status;
   return rss;
 }
 
 absl::Status NetdevChanges::SetTable(const std::vector<uint32_t>& table) {
-  if (absl::Status status = Note(); !status.ok()) return status;
-  absl::Status status = link_.SetRss(table);
+  records_.tables = {table};
+  if (table_) records_.tables.push_back(*table_);
+  absl::Status status = records_.former.empty() ? Note() : NoteAgain();
+  if (status.ok()) status = link_.SetRss(table);
   if (status.ok()) table_ = table;
   return status;
 }
 
 absl::Status NetdevChanges::AddRule(const linux_sys::NtupleRule& rule) {
+  // Before it is asked for: whatever stands there after a crash was put there later.
+  if (absl::Status status = link_.CheckFree(rule.location); !status.ok()) return status;
   if (absl::Status status = Note(); !status.ok()) return status;
-  absl::StatusOr<journal::RecordId> record = af_xdp::AddRule(journal_, netdev(), rule);
-  if (!record.ok()) return record.status();
+  absl::StatusOr<NetdevRecords::Rule> added = AskRule(journal_, netdev(), rule);
+  if (!added.ok()) return added.status();
   const absl::StatusOr<uint32_t> location = link_.InsertRule(rule);
-  if (!location.ok()) {
-    journal_.Done(*record).IgnoreError();
-    return location.status();
+  absl::Status status = location.status();
+  if (status.ok() && *location != rule.location) {
+    status = link_.DeleteRule(*location);
+    status.Update(absl::UnimplementedError(
+        absl::StrCat("netdev ", netdev().netdev, " puts a rule for location ", rule.location,
+                     " at ", *location, "; it chooses locations itself")));
   }
-  NetdevRecords::Rule added{*record, rule};
+  if (!status.ok()) {
+    journal_.Done(added->record).IgnoreError();
+    return status;
+  }
   // Drivers show some rules in another form, by which it is known again.
   const absl::StatusOr<linux_sys::NtupleRule> shown = link_.GetRule(*location);
-  if (shown.ok() && !linux_sys::SameRule(*shown, rule)) {
-    const absl::StatusOr<journal::RecordId> again = af_xdp::AddRule(journal_, netdev(), *shown);
-    if (again.ok()) {
-      added = {*again, *shown};
-      journal_.Done(*record).IgnoreError();
-    }
+  if (shown.ok()) {
+    if (const auto known = ShowRule(journal_, netdev(), *added, *shown); known.ok()) added = *known;
   }
-  added.rule.location = *location;
-  records_.rules.push_back(added);
+  records_.rules.push_back(*added);
   return absl::OkStatus();
 }
 
@@ -194,7 +232,8 @@ absl::Status NetdevChanges::RemoveRule(uint32_t location) {
   if (found == records_.rules.rend()) {
     return absl::NotFoundError(absl::StrCat("no rule of the daemon's at location ", location));
   }
-  absl::Status status = link_.DeleteRule(location);
+  // Another one that has its place by now is an administrator's.
+  absl::Status status = linux_sys::RemoveRules(link_, Shown(link_, std::span(&*found, 1)));
   if (absl::IsNotFound(status)) status = absl::OkStatus();  // with its netdev
   if (status.ok()) status = journal_.Done(found->record);
   if (status.ok()) records_.rules.erase(std::next(found).base());

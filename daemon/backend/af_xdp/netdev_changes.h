@@ -58,7 +58,10 @@ class NetdevChanges {
   // somebody else, and what Restore brings back.
   absl::StatusOr<linux_sys::RssState> ReadTable();
   absl::Status SetTable(const std::vector<uint32_t>& table);
+  // At a location that is free. UNIMPLEMENTED: the driver chose another. Otherwise as
+  // EthtoolLink::InsertRule.
   absl::Status AddRule(const linux_sys::NtupleRule& rule);
+  // Somebody else's rule in its place stays.
   absl::Status RemoveRule(uint32_t location);
 
  private:

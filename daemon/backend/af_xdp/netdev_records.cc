@@ -4,7 +4,10 @@
 #include <span>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "daemon/journal/field_reader.h"
 
 namespace qsplit::af_xdp {
@@ -13,7 +16,11 @@ namespace {
 // Records: a netdev as it was, and a rule of the daemon's in it.
 constexpr char kFormer[] = "netdev";
 constexpr char kRule[] = "netdev-rule";
+constexpr char kTables[] = "rss_set";
 constexpr char kRuleField[] = "rule";
+constexpr char kForm[] = "form";  // of a rule
+constexpr char kAsked[] = "asked";
+constexpr char kShown[] = "shown";          // as in records of former daemons, which do not say it
 constexpr char kCookie[] = "netns_cookie";  // not in records of former daemons
 
 void Put(const NetdevId& netdev, journal::Fields* fields) {
@@ -33,9 +40,28 @@ absl::StatusOr<NetdevId> NetdevOf(const journal::Record& record) {
   return netdev;
 }
 
+absl::StatusOr<std::vector<std::vector<uint32_t>>> TablesOf(const std::string& text) {
+  std::vector<std::vector<uint32_t>> tables;
+  for (const absl::string_view table : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    std::vector<uint32_t>& queues = tables.emplace_back();
+    for (const absl::string_view word : absl::StrSplit(table, ' ')) {
+      if (!absl::SimpleAtoi(word, &queues.emplace_back())) {
+        return absl::DataLossError(
+            absl::StrCat("RSS tables of a netdev: '", text, "'; they are damaged"));
+      }
+    }
+  }
+  return tables;
+}
+
 absl::Status ReadFormer(const journal::Record& record, NetdevRecords* of) {
   journal::Fields fields = record.fields;
   for (const char* name : {"netns", "netdev", "ifindex", kCookie}) fields.erase(name);
+  if (const auto field = fields.extract(kTables); !field.empty()) {
+    auto tables = TablesOf(field.mapped());
+    if (!tables.ok()) return tables.status();
+    of->tables = *std::move(tables);
+  }
   absl::StatusOr<linux_sys::NetdevSteering> before = linux_sys::SteeringOfFields(fields);
   if (!before.ok()) return before.status();
   // The oldest is what was there before all changes.
@@ -49,8 +75,29 @@ absl::Status ReadRule(const journal::Record& record, NetdevRecords* of) {
   const auto rules = linux_sys::RulesOfText(reader.Text(kRuleField));
   if (!reader.status().ok()) return reader.status();
   if (!rules.ok()) return rules.status();
-  for (const linux_sys::NtupleRule& rule : *rules) of->rules.push_back({record.id, rule});
+  const auto form = record.fields.find(kForm);
+  const bool shown = form == record.fields.end() || form->second == kShown;
+  for (const linux_sys::NtupleRule& rule : *rules) of->rules.push_back({record.id, rule, shown});
   return absl::OkStatus();
+}
+
+journal::Fields FieldsOf(const NetdevRecords& records) {
+  journal::Fields fields = linux_sys::ToFields(*records.before);
+  if (!records.tables.empty()) {
+    fields[kTables] = absl::StrJoin(records.tables, ",",
+                                    [](std::string* out, const std::vector<uint32_t>& table) {
+                                      absl::StrAppend(out, absl::StrJoin(table, " "));
+                                    });
+  }
+  Put(records.netdev, &fields);
+  return fields;
+}
+
+journal::Fields FieldsOf(const NetdevId& netdev, const linux_sys::NtupleRule& rule,
+                         const char* form) {
+  journal::Fields fields{{kRuleField, linux_sys::ToText(std::span(&rule, 1))}, {kForm, form}};
+  Put(netdev, &fields);
+  return fields;
 }
 
 }  // namespace
@@ -83,18 +130,29 @@ NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev)
   return {.netdev = netdev};
 }
 
-absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
-                                            const linux_sys::NetdevSteering& before) {
-  journal::Fields fields = linux_sys::ToFields(before);
-  Put(netdev, &fields);
-  return journal.Add(kFormer, std::move(fields));
+absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal,
+                                            const NetdevRecords& records) {
+  return journal.Add(kFormer, FieldsOf(records));
 }
 
-absl::StatusOr<journal::RecordId> AddRule(journal::Journal& journal, const NetdevId& netdev,
-                                          const linux_sys::NtupleRule& rule) {
-  journal::Fields fields{{kRuleField, linux_sys::ToText(std::span(&rule, 1))}};
-  Put(netdev, &fields);
-  return journal.Add(kRule, std::move(fields));
+absl::StatusOr<journal::RecordId> ReplaceFormer(journal::Journal& journal, journal::RecordId older,
+                                                const NetdevRecords& records) {
+  return journal.Replace(older, kFormer, FieldsOf(records));
+}
+
+absl::StatusOr<NetdevRecords::Rule> AskRule(journal::Journal& journal, const NetdevId& netdev,
+                                            const linux_sys::NtupleRule& rule) {
+  const auto record = journal.Add(kRule, FieldsOf(netdev, rule, kAsked));
+  if (!record.ok()) return record.status();
+  return NetdevRecords::Rule{.record = *record, .rule = rule, .shown = false};
+}
+
+absl::StatusOr<NetdevRecords::Rule> ShowRule(journal::Journal& journal, const NetdevId& netdev,
+                                             const NetdevRecords::Rule& asked,
+                                             const linux_sys::NtupleRule& shown) {
+  const auto record = journal.Replace(asked.record, kRule, FieldsOf(netdev, shown, kShown));
+  if (!record.ok()) return record.status();
+  return NetdevRecords::Rule{.record = *record, .rule = shown, .shown = true};
 }
 
 absl::Status Strike(journal::Journal& journal, const NetdevRecords& records) {

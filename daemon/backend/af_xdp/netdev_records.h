@@ -1,6 +1,9 @@
 // What the journal says of netdevs that were changed: how one was before, and the daemon's ntuple
 // rules in it.
 //
+// A rule is written down twice: as it is asked for, before it goes into the NIC and while nothing
+// stands in its place; then, in one step, as the NIC shows it, which may be in other words.
+//
 // A netdev has one former state, that of before the first change: a later daemon that finds the
 // netdev still changed takes over what is written of it. Any thread.
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_NETDEV_RECORDS_H_
@@ -37,12 +40,16 @@ struct NetdevRecords {
   struct Rule {
     journal::RecordId record = 0;
     linux_sys::NtupleRule rule{};
+    bool shown = false;  // by the NIC; else only asked for, and perhaps never put in
   };
 
   NetdevId netdev;
   // As it was; absent: it stands no longer there, only rules do.
   std::optional<linux_sys::NetdevSteering> before;
   std::vector<journal::RecordId> former;  // the records that say so, oldest first
+  // RSS tables of which one is there, as far as the daemon knows: the last, and the one that it was
+  // about to set. Any other is somebody's wish. Empty: nothing is known.
+  std::vector<std::vector<uint32_t>> tables;
   std::vector<Rule> rules;
 
   bool empty() const { return former.empty() && rules.empty(); }
@@ -54,10 +61,16 @@ std::vector<NetdevRecords> ReadNetdevRecords(const journal::Journal& journal,
 // Those of one netdev; empty: there are none.
 NetdevRecords RecordsOf(const journal::Journal& journal, const NetdevId& netdev);
 
-absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal, const NetdevId& netdev,
-                                            const linux_sys::NetdevSteering& before);
-absl::StatusOr<journal::RecordId> AddRule(journal::Journal& journal, const NetdevId& netdev,
-                                          const linux_sys::NtupleRule& rule);
+// `before` and `tables` of `records`; one record more, or in the place of an older one.
+absl::StatusOr<journal::RecordId> AddFormer(journal::Journal& journal,
+                                            const NetdevRecords& records);
+absl::StatusOr<journal::RecordId> ReplaceFormer(journal::Journal& journal, journal::RecordId older,
+                                                const NetdevRecords& records);
+absl::StatusOr<NetdevRecords::Rule> AskRule(journal::Journal& journal, const NetdevId& netdev,
+                                            const linux_sys::NtupleRule& rule);
+absl::StatusOr<NetdevRecords::Rule> ShowRule(journal::Journal& journal, const NetdevId& netdev,
+                                             const NetdevRecords::Rule& asked,
+                                             const linux_sys::NtupleRule& shown);
 
 // Rules first: as long as one stands there, so does what the netdev was.
 absl::Status Strike(journal::Journal& journal, const NetdevRecords& records);

@@ -60,8 +60,10 @@ QueueCheck SocketCheck(const absl::StatusOr<SocketEntry>& entry, bool leased) {
       break;
   }
   if (!leased) {
-    return Note(kSubject, "no socket stands there for the queue, so packets go to the kernel",
-                "if the queue cannot be leased, `ss --xdp -p` shows whose socket is bound to it");
+    return Note(
+        kSubject, "no socket stands there for the queue, so packets go to the kernel",
+        "if the queue cannot be leased, `ss --xdp -p` shows whose socket is bound to it; "
+        "where it lists nothing, `lsof -nP | grep 'protocol: XDP'` shows who has such sockets");
   }
   return Wrong(kSubject, "no socket stands there for the queue, so packets go to the kernel",
                "lease the queue again");

@@ -177,6 +177,8 @@ TEST_F(AfXdpDeviceTest, AQueueWhoseSocketIsHeldIsBusyAndFreeSoonAfterwards) {
   EXPECT_EQ(device::HeldQueueOf(held.status()), 0u);
   EXPECT_THAT(held.status().message(),
               HasSubstr("the program that had the queue before still runs"));
+  EXPECT_TRUE(device->Kept(0));
+  EXPECT_FALSE(device->Kept(1));
   const std::string pid = absl::StrCat(::getpid());
   EXPECT_THAT(held.status().message(), Not(HasSubstr(pid))) << "others' processes are theirs";
   const auto checks = device->ExamineQueue(0, false);
@@ -184,6 +186,7 @@ TEST_F(AfXdpDeviceTest, AQueueWhoseSocketIsHeldIsBusyAndFreeSoonAfterwards) {
   ASSERT_NE(former, checks.end());
   EXPECT_THAT(former->finding, HasSubstr(absl::StrCat("process ", pid, " (af_xdp_device")));
   grant->fds.clear();  // the last holder lets go
+  EXPECT_FALSE(device->Kept(0)) << "that is known at once";
   // A machine that is busy with others for a moment is measured again.
   std::vector<absl::Duration> took;
   device::LeaseId lease = 3;

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "daemon/backend/af_xdp/ntuple.h"
 #include "tests/netns/af_xdp/changes_fixture.h"
 
 namespace qsplit::af_xdp {
@@ -127,6 +128,21 @@ TEST_F(NetdevChangesTest, RulesStandBetweenThoseOfAnAdministrator) {
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
+TEST_F(NetdevChangesTest, ARuleThatAnAdministratorPutInTheirPlaceStays) {
+  OpenNic();
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(1, 4243, 3)).ok());
+  ethtool_rx_flow_spec his{};
+  his.flow_type = TCP_V4_FLOW;
+  nic_.PutRule(his);
+  EXPECT_TRUE(steering_->RemoveRule(0).ok()) << "it is gone";
+  EXPECT_TRUE(steering_->RemoveRule(1).ok());
+  EXPECT_THAT(nic_.rules(), SizeIs(1));
+  EXPECT_TRUE(linux_sys::SameRule(nic_.rules().at(0), his));
+  EXPECT_EQ(steering_->AddRule(UdpPortRule(0, 4242, 3)).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(journal_->Records("netdev-rule"), IsEmpty());
+}
+
 TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   OpenNic();
   ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
@@ -134,6 +150,19 @@ TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
   nic_.FailNext(ETHTOOL_SRXCLSRLINS, ENOSPC);
   EXPECT_FALSE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok());
   EXPECT_THAT(journal_->Records(), SizeIs(records));
+}
+
+TEST_F(NetdevChangesTest, ANicThatPutsRulesElsewhereIsOfNoUse) {
+  test::FakeEthtoolNic mover(
+      {.netdev = kNetdev, .queues = 4, .rule_slots = 16, .moves_rules = true});
+  Open(mover.Wire());
+  const absl::Status status = changes_->AddRule(*ToNtuple(UdpPortRule(3, 4242, 1)));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
+  EXPECT_THAT(status.message(), HasSubstr("puts a rule for location 3 at 15"));
+  EXPECT_THAT(mover.rules(), IsEmpty());
+  EXPECT_THAT(journal_->Records("netdev-rule"), IsEmpty());
+  changes_.reset();  // the wire goes before the NIC
+  link_.reset();
 }
 
 TEST_F(NetdevChangesTest, FiltersThatTakeNoPortsAreFoundOut) {

@@ -98,7 +98,7 @@ TEST_F(NetdevUndoTest, OfTwoFormerStatesTheOlderIsTrue) {
   ASSERT_TRUE(changes_->SetChannels(3).ok());
   const auto changed = linux_sys::ReadSteering(*link_, {});
   ASSERT_TRUE(changed.ok()) << changed.status();
-  ASSERT_TRUE(AddFormer(*journal_, changes_->netdev(), *changed).ok());
+  ASSERT_TRUE(AddFormer(*journal_, {.netdev = changes_->netdev(), .before = *changed}).ok());
   ASSERT_TRUE(changes_->SetChannels(1).ok());
   Crash();
   EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
@@ -116,16 +116,17 @@ TEST_F(NetdevUndoTest, ARuleWithoutAFormerStateIsUndone) {
   EXPECT_THAT(nic_.rules(), IsEmpty());
   EXPECT_THAT(journal_->Records(), IsEmpty());
   // A netdev that has no filters has no rule.
-  ASSERT_TRUE(AddRule(*journal_, Id(), {}).ok());
+  ASSERT_TRUE(AskRule(*journal_, Id(), {}).ok());
   EXPECT_THAT(UndoLeftovers(*journal_), IsEmpty());
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
 TEST_F(NetdevUndoTest, TheFormerStateIsStruckLast) {
   const NetdevId netdev = Id();
-  const auto former = AddFormer(*journal_, netdev, {});
+  NetdevRecords records{.netdev = netdev, .before = linux_sys::NetdevSteering()};
+  const auto former = AddFormer(*journal_, records);
   ASSERT_TRUE(former.ok()) << former.status();
-  NetdevRecords records{.netdev = netdev, .before = {}, .former = {*former}, .rules = {}};
+  records.former = {*former};
   records.rules.push_back({.record = *former + 1, .rule = {}});
   EXPECT_FALSE(Strike(*journal_, records).ok()) << "the rule's record cannot be struck";
   EXPECT_THAT(journal_->Records(), SizeIs(1));
@@ -149,6 +150,26 @@ TEST_F(NetdevUndoTest, ATableThatAnAdministratorSetsMeanwhileIsHis) {
   Crash();
   EXPECT_THAT(UndoLeftovers(*journal_, [this] { return nic_.Wire(); }), IsEmpty());
   EXPECT_EQ(nic_.rss_table(), his) << "and after a crash";
+}
+
+TEST_F(NetdevUndoTest, ATableThatAnAdministratorSetsLaterIsHis) {
+  const std::vector<uint32_t> his = {3, 3, 3, 0};
+  std::vector<uint32_t> whole(nic_.rss_table().size(), 1);
+  std::ranges::copy(his, whole.begin());
+  OpenNic();
+  ASSERT_TRUE(steering_->TryUdpRule().ok()) << "of which the journal knows";
+  SetTable(whole);
+  steering_.reset();
+  changes_.reset();
+  EXPECT_EQ(nic_.rss_table(), whole) << "no queue was leased when he set it";
+  OpenNic();
+  ASSERT_TRUE(steering_->Leave(std::vector<uint32_t>{3}).ok());
+  Crash();
+  whole.back() = 2;
+  SetTable(whole);
+  EXPECT_THAT(UndoLeftovers(*journal_, [this] { return nic_.Wire(); }), IsEmpty());
+  EXPECT_EQ(nic_.rss_table(), whole) << "after a crash, while one was";
+  EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
 TEST_F(NetdevUndoTest, ANetdevThatHasGoneLeavesNothingToUndo) {

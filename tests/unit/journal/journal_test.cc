@@ -82,6 +82,10 @@ TEST_F(JournalFile, ACrashAtAnyByteLosesNoRecordThatWasAdded) {
     note();
     ASSERT_TRUE(journal->Done(1).ok());
     note();
+    ASSERT_TRUE(journal->Replace(2, "b", {{"y", "now"}}).ok());
+    note();
+    EXPECT_EQ(journal->Replace(2, "b", {}).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(journal->Records(), states.back().second);
     bytes = Bytes();
   }
   for (size_t length = 0; length <= bytes.size(); ++length) {

@@ -55,6 +55,27 @@ TEST(JournalText, WhatIsDoneIsGone) {
   EXPECT_EQ(contents->records[1].kind, "c");
 }
 
+TEST(JournalText, OneLineEndsARecordAndBeginsAnother) {
+  const Record now{.id = 3, .kind = "b", .fields = {{"x", "new"}}};
+  const std::string instead = *InsteadLine(now, 1);
+  EXPECT_THAT(instead, StartsWith("= 3 1 b x=new #"));
+  const std::string before = Text({Line(1, "b", {{"x", "old"}}), Line(2, "c", {})});
+  const auto contents = ParseText(before + instead, "j");
+  ASSERT_TRUE(contents.ok()) << contents.status();
+  ASSERT_EQ(contents->records.size(), 2u);
+  EXPECT_EQ(contents->records[0].id, 2u);
+  EXPECT_EQ(contents->records[1], now);
+  // Of a line that is cut nothing holds.
+  for (size_t bytes = 0; bytes < instead.size(); ++bytes) {
+    const auto cut = ParseText(before + instead.substr(0, bytes), "j");
+    ASSERT_TRUE(cut.ok()) << cut.status();
+    EXPECT_EQ(cut->records[0].id, 1u);
+    EXPECT_EQ(cut->last_id, 2u);
+  }
+  EXPECT_THAT(Refusal(before + *InsteadLine(now, 7)), HasSubstr("ends a record that there is not"));
+  EXPECT_THAT(Refusal(before + *InsteadLine({2, "b", {}}, 1)), HasSubstr("is not higher"));
+}
+
 TEST(JournalText, NamesOfOtherCharactersAreRefusedWhenWritten) {
   EXPECT_FALSE(RecordLine({1, "A b", {}}).ok());
   EXPECT_FALSE(RecordLine({1, "", {}}).ok());

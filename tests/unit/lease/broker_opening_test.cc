@@ -124,6 +124,49 @@ TEST_F(BrokerPatienceTest, AQueueThatSomebodyKeepsIsAvoided) {
   EXPECT_EQ(Acquire(root_).rx_queues(0), 0U);
 }
 
+TEST_F(BrokerPatienceTest, WhatATenantKeepsCountsAsHis) {
+  Seat(40);
+  const region::RegionId red = Region(red_);
+  const auto ask = [&](uint32_t rx, uint32_t tx, uint32_t first) {
+    v1::AcquireLeaseRequest want = Want(red, rx, tx);
+    want.set_first_rx_queue(first);
+    want.set_first_tx_queue(first);
+    return Ask(red_, want).get();
+  };
+  // Red may have six queues of each direction.
+  const Acquired two = ask(2, 1, 0);
+  ASSERT_TRUE(two.ok() && Release(red_, two->lease().lease_id()).ok());
+  nic_->Keep(0, true);
+  nic_->Keep(1, true);
+  nic_->Keep(7, true);  // nobody had it
+  const Acquired refused = ask(5, 5, 2);
+  EXPECT_EQ(ReasonOf(refused.status()), v1::ERROR_REASON_QUOTA) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("5 receive queues, with 0 in use and 2 that programs keep after their "
+                        "leases, by descriptors of them, are more than the 6 that policy allows"));
+  const Acquired fits = ask(4, 5, 2);
+  ASSERT_TRUE(fits.ok()) << "it kept one queue to send: " << fits.status();
+  EXPECT_EQ(Acquire(blue_, 1, 1).tx_queues(0), 0U) << "nothing of that is another tenant's";
+  ASSERT_TRUE(Release(red_, fits->lease().lease_id()).ok());
+  nic_->Keep(0, false);
+  nic_->Keep(1, false);
+  const Acquired six = ask(6, 6, 2);
+  EXPECT_TRUE(six.ok()) << six.status();
+}
+
+TEST_F(BrokerPatienceTest, WhoIsAboutToLetGoIsWaitedFor) {
+  Seat(60'000);
+  const region::RegionId red = Region(red_);
+  const Acquired all = Ask(red_, Want(red, 6, 6)).get();
+  ASSERT_TRUE(all.ok() && Release(red_, all->lease().lease_id()).ok());
+  nic_->Keep(3, true);
+  std::future<Acquired> answer = Ask(red_, Want(red, 6, 6));
+  EXPECT_FALSE(Ready(answer));
+  EXPECT_TRUE(Ask(blue_, Want(Region(blue_))).get().ok()) << "the device's thread is free";
+  nic_->Keep(3, false);
+  EXPECT_TRUE(answer.get().ok());
+}
+
 TEST_F(BrokerPatienceTest, AQueueThatIsAvoidedIsHadWhereNoOtherIs) {
   Seat(1);
   // One who insists on it is told that it is not to be had, once it is known who has it.
