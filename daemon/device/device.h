@@ -110,6 +110,10 @@ struct DeviceInfo {
   // How long OpenQueues may answer UNAVAILABLE until a queue that was given back is free: it is
   // asked again meanwhile. 0: it waits itself, or there is nothing to wait for.
   uint32_t open_patience_ms = 0;
+  // Each lease has its regions' pages pinned until its queues are closed, and are not kept: not
+  // the same pages as another lease over the same region, when the client takes pages out of its
+  // file in between.
+  bool pins_memory = false;
   // PinMemory has something to do.
   bool pins_ahead = false;
   // One lease takes all of the device, however few queues it asks for.

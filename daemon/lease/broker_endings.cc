@@ -85,8 +85,8 @@ void Broker::State::Close(LeaseId id) {
     Tell(lease, NotYet(id, status));
     return;
   }
-  GiveBack(lease);
   if (lease.told) room.NoteFormer(lease.tenant, lease.queues);
+  GiveBack(lease);
   room.Rebase(lease.queues, counters);
   Tell(lease, absl::OkStatus());
   Forget(id);

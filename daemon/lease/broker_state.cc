@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "daemon/lease/convert.h"
@@ -154,12 +155,16 @@ Usage Broker::State::UsageOf(const std::string& tenant) const {
     ++usage.leases;
     usage.rx_queues += static_cast<uint32_t>(lease.queues.rx_queues.size());
     usage.tx_queues += static_cast<uint32_t>(lease.queues.tx_queues.size());
+    if (lease.room->device->info().pins_memory) usage.pinned_bytes += RegionBytes(lease.queues);
   }
+  std::set<LeaseId> kept;
   for (const auto& [name, room] : rooms) {
     for (const auto& [queue, former] : room.former) {
       if (former.tenant != tenant || !room.device->Kept(queue)) continue;
       usage.kept_rx_queues += former.rx;
       usage.kept_tx_queues += former.tx;
+      // Any of a lease's descriptors keeps all of its memory.
+      if (kept.insert(former.lease).second) usage.pinned_bytes += former.pinned_bytes;
     }
   }
   return usage;

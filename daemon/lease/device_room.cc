@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "daemon/lease/lease_plan.h"
+
 namespace qsplit::lease {
 
 void DeviceRoom::Seat(std::shared_ptr<device::Device> tenant) {
@@ -58,8 +60,11 @@ std::vector<bool> DeviceRoom::Avoided(absl::Time now) const {
 }
 
 void DeviceRoom::NoteFormer(const std::string& tenant, const device::QueueRequest& queues) {
+  const uint64_t pinned_bytes = device->info().pins_memory ? RegionBytes(queues) : 0;
   for (const auto* numbers : {&queues.rx_queues, &queues.tx_queues}) {
-    for (const uint32_t queue : *numbers) former[queue] = {.tenant = tenant};
+    for (const uint32_t queue : *numbers) {
+      former[queue] = {.tenant = tenant, .lease = queues.lease, .pinned_bytes = pinned_bytes};
+    }
   }
   for (const uint32_t queue : queues.rx_queues) former[queue].rx = true;
   for (const uint32_t queue : queues.tx_queues) former[queue].tx = true;

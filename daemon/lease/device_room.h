@@ -42,7 +42,7 @@ struct DeviceRoom {
   // last choice, and does not count as free.
   void Avoid(uint32_t queue, absl::Time until) { avoided_until[queue] = until; }
   std::vector<bool> Avoided(absl::Time now) const;
-  // The lease of these queues has been closed.
+  // The lease of these queues and regions has been closed.
   void NoteFormer(const std::string& tenant, const device::QueueRequest& queues);
   // How many queues are free; none of them is to be avoided.
   uint32_t FreeRx(absl::Time now) const { return Free(RxTaken(), now); }
@@ -62,6 +62,8 @@ struct DeviceRoom {
   // Whose the lease was that was closed last, of a queue; what that tenant keeps counts as his.
   struct Former {
     std::string tenant;
+    LeaseId lease = 0;
+    uint64_t pinned_bytes = 0;  // the lease's
     bool rx = false;
     bool tx = false;
   };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "daemon/lease/convert.h"
@@ -19,6 +20,7 @@ namespace qsplit::lease {
 namespace {
 
 using policy::Error;
+using policy::Hex;
 
 absl::Status CheckPolicy(const v1::AcquireLeaseRequest& request, const Circumstances& here) {
   if (!policy::MayUse(here.tenant, here.device.name)) {
@@ -154,6 +156,36 @@ absl::StatusOr<std::vector<device::RegionMapping>> MapRegions(
   return mappings;
 }
 
+absl::Status CheckPinned(const device::QueueRequest& queues, const Circumstances& here) {
+  const uint64_t most = here.tenant.quota.max_region_bytes;
+  const uint64_t used = here.usage.pinned_bytes;
+  const uint64_t wanted = RegionBytes(queues);
+  if (!here.device.pins_memory || (used <= most && wanted <= most - used)) return absl::OkStatus();
+  return Error(
+      v1::ERROR_REASON_QUOTA, "region_ids", Hex(wanted), Hex(most),
+      fmt::format("device {} pins all {} bytes of the regions for this lease alone, {} are "
+                  "pinned for other leases, and policy allows {} (region_bytes); name "
+                  "smaller regions, have more queues in one lease, or release one",
+                  here.device.name, wanted, used, most));
+}
+
+absl::Status TooManyDescriptors(size_t count) {
+  return Error(v1::ERROR_REASON_QUOTA, "rx_queue_count", fmt::format("{}", count),
+               fmt::format("{}", kMaxGrantDescriptors),
+               fmt::format("so many queues take {} descriptors and one grant has room for {}; "
+                           "acquire them in several leases",
+                           count, kMaxGrantDescriptors));
+}
+
+// Of a kernel netdev, each queue, whatever its direction, is a socket.
+absl::Status CheckSockets(const device::QueueRequest& queues) {
+  if (queues.protection != device::Protection::kKernel) return absl::OkStatus();
+  std::set<uint32_t> sockets(queues.rx_queues.begin(), queues.rx_queues.end());
+  sockets.insert(queues.tx_queues.begin(), queues.tx_queues.end());
+  return sockets.size() > kMaxGrantDescriptors ? TooManyDescriptors(sockets.size())
+                                               : absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<uint32_t>> Pick(uint32_t count, bool has_first, uint32_t first,
                                            bool transmit, const std::vector<bool>& taken,
                                            const std::vector<bool>& last) {
@@ -236,18 +268,20 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   auto mappings = MapRegions(here.regions, RangeOf(choice->layout.message(), here.device));
   if (!mappings.ok()) return mappings.status();
   queues.regions = *std::move(mappings);
+  if (absl::Status status = CheckPinned(queues, here); !status.ok()) return status;
+  if (absl::Status status = CheckSockets(queues); !status.ok()) return status;
   return LeasePlan{std::move(queues), std::move(choice->roles_in_software),
                    std::move(source->trouble)};
 }
 
+uint64_t RegionBytes(const device::QueueRequest& queues) {
+  uint64_t bytes = 0;
+  for (const device::RegionMapping& region : queues.regions) bytes += region.length_bytes;
+  return bytes;
+}
+
 absl::Status CheckGrant(const device::Grant& grant, const device::QueueRequest& queues) {
-  if (grant.fds.size() > kMaxGrantDescriptors) {
-    return Error(v1::ERROR_REASON_QUOTA, "rx_queue_count", fmt::format("{}", grant.fds.size()),
-                 fmt::format("{}", kMaxGrantDescriptors),
-                 fmt::format("so many queues take {} descriptors and one grant has room for {}; "
-                             "acquire them in several leases",
-                             grant.fds.size(), kMaxGrantDescriptors));
-  }
+  if (grant.fds.size() > kMaxGrantDescriptors) return TooManyDescriptors(grant.fds.size());
   bool whole =
       grant.rx.size() == queues.rx_queues.size() && grant.tx.size() == queues.tx_queues.size();
   for (const auto& fd : grant.fds) whole = whole && fd.fd != nullptr;

@@ -32,6 +32,8 @@ struct Usage {
   // them.
   uint32_t kept_rx_queues = 0;
   uint32_t kept_tx_queues = 0;
+  // Of regions, once for each lease that pins them, also of such as are over and kept.
+  uint64_t pinned_bytes = 0;
 
   bool keeps() const { return kept_rx_queues + kept_tx_queues != 0; }
 };
@@ -57,6 +59,9 @@ struct LeasePlan {
   // none.
   std::string source_trouble;
 };
+
+// What the regions of a lease add up to.
+uint64_t RegionBytes(const device::QueueRequest& queues);
 
 // Errors: as LeaseService.AcquireLease, but for devices and regions that are not there.
 absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,

@@ -218,6 +218,7 @@ void AfXdpDevice::FillInfo() {
   info_.tx_queues = std::min(tx_queues_, most);
   info_.queues_pair = true;
   info_.open_patience_ms = kPatienceMs;
+  info_.pins_memory = true;
   info_.pins_ahead = true;
   info_.rule_capacity = SteeringProgram::kCapacity;
   if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());

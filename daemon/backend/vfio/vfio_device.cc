@@ -107,6 +107,7 @@ absl::Status VfioDevice::FillInfo() {
     info_.allowed.push_back(layout.allowed);
   }
   info_.whole_function_only = config_.protection == Protection::kDirect || !facts_.leases_may_share;
+  info_.pins_memory = true;
   info_.iova_end = function_->iovas().end();
   info_.pci = config_.pci;
   info_.wire = facts_.family;

@@ -17,7 +17,8 @@ class BrokerPinningTest : public BrokerTest {
   void SetUp() override {
     device::DeviceInfo info = Info();
     info.pins_ahead = true;
-    info.open_patience_ms = 60'000;
+    info.pins_memory = true;
+    info.open_patience_ms = 60;
     nic_ = std::make_shared<device::testing::FakeDevice>(info);
     ASSERT_TRUE(broker_->ReplaceDevice(nic_).ok());
   }
@@ -98,6 +99,25 @@ TEST_F(BrokerPinningTest, WhatCannotBePinnedIsRefusedAndLeavesNothingBooked) {
   EXPECT_THAT(nic_->calls(), IsEmpty());
   EXPECT_EQ(broker_->totals().leases, 0U);
   EXPECT_EQ(Nic().free_rx_queues(), 8U);
+}
+
+// A client can take the pages out of its region while a lease has them.
+TEST_F(BrokerPinningTest, ARegionCountsForEachLeaseThatPinsIt) {
+  const region::RegionId half = Region(red_, 0, 0x80000);  // of the quota
+  const auto first = broker_->AcquireLease(red_, Want(half));
+  const auto second = broker_->AcquireLease(red_, Want(half));
+  ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
+  const SessionId other = Open(1001);
+  const region::RegionId small = Region(other, 0, 0x1000);
+  EXPECT_EQ(ReasonOf(broker_->AcquireLease(other, Want(small)).status()), v1::ERROR_REASON_QUOTA)
+      << "the tenant has pinned all that it may";
+  EXPECT_TRUE(Ask(blue_).get().ok()) << "which is nothing to others";
+  // What is kept of a lease, its whole memory is.
+  nic_->Keep(0, true);
+  ASSERT_TRUE(Release(red_, first->lease().lease_id()).ok());
+  EXPECT_EQ(ReasonOf(broker_->AcquireLease(other, Want(small)).status()), v1::ERROR_REASON_QUOTA);
+  nic_->Keep(0, false);
+  EXPECT_TRUE(broker_->AcquireLease(other, Want(small)).ok());
 }
 
 }  // namespace

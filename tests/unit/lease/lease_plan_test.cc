@@ -29,9 +29,9 @@ class LeasePlanTest : public ::testing::Test {
   }
 
   absl::StatusOr<LeasePlan> Plan(v1::ProtectionMode mode = v1::PROTECTION_MODE_UNSPECIFIED,
-                                 uint32_t tx_queues = 1) {
+                                 uint32_t tx_queues = 1, uint32_t rx_queues = 1) {
     v1::AcquireLeaseRequest request;
-    request.set_rx_queue_count(1);
+    request.set_rx_queue_count(rx_queues);
     request.set_tx_queue_count(tx_queues);
     request.set_protection(mode);
     const std::vector<LayoutOffer> offers = OffersOf(device_);
@@ -39,9 +39,9 @@ class LeasePlanTest : public ::testing::Test {
                                .trouble = "",
                                .offers = offers,
                                .tenant = tenant_,
-                               .usage = {},
-                               .rx_taken = std::vector<bool>(4),
-                               .tx_taken = std::vector<bool>(4),
+                               .usage = {.pinned_bytes = pinned_bytes_},
+                               .rx_taken = std::vector<bool>(device_.rx_queues),
+                               .tx_taken = std::vector<bool>(device_.tx_queues),
                                .regions = {&region_}});
   }
   v1::ErrorReason Reason(const absl::Status& status) {
@@ -51,6 +51,7 @@ class LeasePlanTest : public ::testing::Test {
   device::DeviceInfo device_;
   policy::Tenant tenant_;
   region::Region region_;
+  uint64_t pinned_bytes_ = 0;  // by other leases
 };
 
 TEST_F(LeasePlanTest, WithoutALimitTheFirstModeIsTaken) {
@@ -102,6 +103,36 @@ TEST_F(LeasePlanTest, AModeThatTheDeviceLacksIsNamedWithThoseThatItHas) {
   const absl::Status status = Plan(v1::PROTECTION_MODE_KERNEL).status();
   EXPECT_EQ(Reason(status), v1::ERROR_REASON_UNSUPPORTED);
   EXPECT_THAT(std::string(status.message()), HasSubstr("it has direct, guarded"));
+}
+
+TEST_F(LeasePlanTest, WhatLeasesPinCountsForEach) {
+  tenant_.quota.max_region_bytes = 0x20000;
+  pinned_bytes_ = 0x18000;
+  EXPECT_TRUE(Plan().ok()) << "the device pins nothing";
+  device_.pins_memory = true;
+  const absl::Status status = Plan().status();
+  EXPECT_EQ(Reason(status), v1::ERROR_REASON_QUOTA) << status;
+  EXPECT_EQ(
+      status.message(),
+      "device eth0 pins all 65536 bytes of the regions for this lease alone, 98304 are pinned "
+      "for other leases, and policy allows 131072 (region_bytes); name smaller regions, have "
+      "more queues in one lease, or release one");
+  pinned_bytes_ = 0x10000;
+  EXPECT_TRUE(Plan().ok()) << "just so many";
+  pinned_bytes_ = 0x30000;
+  EXPECT_FALSE(Plan().ok()) << "more than a quota that has shrunk";
+}
+
+TEST_F(LeasePlanTest, ALeaseOfMoreSocketsThanAGrantHasRoomForIsNotBooked) {
+  device_.rx_queues = device_.tx_queues = 300;
+  tenant_.quota.max_rx_queues = tenant_.quota.max_tx_queues = 300;
+  EXPECT_TRUE(Plan({}, 254, 254).ok());
+  device_.protections = {device::Protection::kKernel};
+  EXPECT_TRUE(Plan({}, 253, 253).ok()) << "a socket has both directions";
+  const absl::Status status = Plan({}, 1, 254).status();
+  EXPECT_EQ(Reason(status), v1::ERROR_REASON_QUOTA) << status;
+  EXPECT_THAT(status.message(), HasSubstr("254 descriptors and one grant has room for 253; acquire "
+                                          "them in several leases"));
 }
 
 TEST_F(LeasePlanTest, RegionsStandWhereTheIommuTranslates) {
