@@ -60,7 +60,7 @@ class EmittedLoop : public ::testing::TestWithParam<const char*> {
   // The loop's text.
   static std::string With(const std::string& when) {
     const std::string header = HeaderFor(when);
-    const size_t begin = header.find(std::string("static uint32_t ") + GetParam() + "(");
+    const size_t begin = header.find(std::string("uint32_t ") + GetParam() + "(");
     EXPECT_NE(begin, std::string::npos) << header;
     return header.substr(begin, header.find("return taken;", begin) - begin);
   }
