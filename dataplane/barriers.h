@@ -56,6 +56,12 @@ template <typename T>
 inline T LoadRelaxed(const std::byte* at) {
   return __atomic_load_n(reinterpret_cast<const T*>(at), __ATOMIC_RELAXED);
 }
+// The load of the word that says whose a slot is: what is loaded after it was there when the word
+// was. LDAR is enough for what a device wrote, though Linux's dma_rmb is a barrier of the outer
+// domain (dmb oshld): what has to keep its order are two loads of this processor, and LDAR orders
+// those that match the shareability of its own address (Arm DEN0024A, 13.2.1), as all words of a
+// ring do. How the device's stores reach that memory in order is the device's part. HandOver is the
+// other way round: there an observer farther out must see two stores in order.
 template <typename T>
 inline T LoadAcquire(const std::byte* at) {
   return __atomic_load_n(reinterpret_cast<const T*>(at), __ATOMIC_ACQUIRE);

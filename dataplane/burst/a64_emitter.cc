@@ -59,6 +59,7 @@ void Emitter::Load(const Reg& to, const Spot& from, uint32_t bytes) {
 }
 
 void Emitter::LoadAcquire(const Reg& to, const Spot& from) {
+  // As LoadAcquire in barriers.h, where it says why that is enough for what a device wrote.
   if (from.offset == 0) {
     cc_.ldar(to, Mem(from));
     return;

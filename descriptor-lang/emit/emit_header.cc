@@ -63,10 +63,11 @@ class HeaderEmitter {
   void Begin() {
     if (cpp()) {
       text::Append(out_,
-                   "#include <bit>\n#include <cstdint>\n#include <type_traits>\n\n"
-                   "namespace qsplit_layout::",
-                   prefix_, " {\n\ninline constexpr char kDigest[] = \"", verified_.digest_hex(),
-                   "\";\n\n", CppWordAccess());
+                   "#include <array>\n#include <bit>\n#include <cstddef>\n#include <cstdint>\n"
+                   "#include <type_traits>\n\n",
+                   CppLoopMemory(), "namespace qsplit_layout::", prefix_,
+                   " {\n\ninline constexpr char kDigest[] = \"", verified_.digest_hex(), "\";\n\n",
+                   CppWordAccess());
       return;
     }
     // Without any header, so that it goes everywhere.

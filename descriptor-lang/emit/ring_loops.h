@@ -15,10 +15,12 @@ namespace qsplit::layout {
 // has no loop for is said in its comment.
 std::string RingLoops(const v1::Layout& layout);
 
-// Of one side of a ring, "producer" or "consumer": a function for each doorbell that is a store of
-// numbers which the side's Position has.
-std::string DoorbellFunctions(const google::protobuf::RepeatedPtrField<v1::Doorbell>& doorbells,
-                              std::string_view side);
+// What all emitted headers' loops share, once for all that a program includes.
+std::string_view CppLoopMemory();
+
+// Of one side of a ring, "producer" or "consumer": for each doorbell that is a store of numbers
+// which the side's Position has, a function that says what it takes and one that stores that.
+std::string DoorbellFunctions(const v1::Ring& ring, std::string_view side);
 
 }  // namespace qsplit::layout
 

@@ -1,6 +1,7 @@
 // What it costs to read and write descriptors through a layout: compiled, interpreted, and by the
-// engine that knows every case, against loops written by hand for the one NIC (hand_*.h). Bursts
-// of 32, the ring in the cache; the device's part is done beforehand and not counted.
+// engine that knows every case, against loops written by hand for the one NIC (hand_*.h), and those
+// of its emitted header (header_*.h). Bursts of 32, the ring in the cache; the device's part is
+// done beforehand and not counted.
 //
 //   bench_access [ROUNDS]          rounds of each, 15 if not said, 7 at least; prints medians and
 //                                  ratios
@@ -17,6 +18,7 @@
 
 #include "tests/bench/dataplane/contest.h"
 #include "tests/bench/dataplane/hand_simd_rx.h"
+#include "tests/bench/dataplane/header_rx.h"
 #include "tests/bench/dataplane/rx_contest.h"
 #include "tests/bench/dataplane/rx_peers.h"
 #include "tests/bench/dataplane/tx_rings.h"
@@ -27,10 +29,10 @@ int main(int argc, char** argv) {
     const char* layout;
     std::vector<Result> (*run)(const std::string& layout, uint32_t rounds);
   } const contests[] = {
-      {"intel.ixgbe.advanced", ReceiveContest<HandIxgbeRx, IxgbePeer>},
-      {"intel.ice.flex", ReceiveContest<HandIceRx, IcePeer>},
-      {"mellanox.mlx5", ReceiveContest<HandMlx5Rx, Mlx5Peer>},
-      {"virtio.packed", ReceiveContest<HandVirtioRx, VirtioPeer>},
+      {"intel.ixgbe.advanced", ReceiveContest<HandIxgbeRx, HeaderIxgbeRx, IxgbePeer>},
+      {"intel.ice.flex", ReceiveContest<HandIceRx, HeaderIceRx, IcePeer>},
+      {"mellanox.mlx5", ReceiveContest<HandMlx5Rx, HeaderMlx5Rx, Mlx5Peer>},
+      {"virtio.packed", ReceiveContest<HandVirtioRx, HeaderVirtioRx, VirtioPeer>},
       {"intel.ixgbe.advanced", SimdContest<HandIxgbeRx, HandIxgbeSimdRx, IxgbePeer>},
       {"intel.ixgbe.advanced", LineRateContest<IxgbePeer>},
       {"intel.ice.flex", LineRateContest<IcePeer>},
@@ -55,7 +57,8 @@ int main(int argc, char** argv) {
   for (auto& results : TransmitContests(only, rounds)) all.push_back(std::move(results));
   for (const auto& results : all) {
     if (!rows) Print(results);
-    for (const char* contender : {"compiled", "interpreted", "received and posted"}) {
+    for (const char* contender :
+         {"compiled", "interpreted", "emitted header", "received and posted"}) {
       if (rows) PrintRow(results, contender);
     }
   }

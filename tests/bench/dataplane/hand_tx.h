@@ -103,7 +103,7 @@ class HandTx {
     return count;
   }
 
- private:
+ protected:
   void SetContext(uint32_t l2, uint32_t l3) {
     std::byte* slot = slots_ + size_t{produce_} * 16;
     uint64_t words[2];

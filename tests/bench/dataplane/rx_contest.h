@@ -1,6 +1,6 @@
-// Receive queues of one layout each, driven by hand and through the layout in three ways, against
-// each other: bursts of 32, taken and posted anew. The device's part is done beforehand and not
-// counted.
+// Receive queues of one layout each, driven by hand, by the loops of its emitted header and through
+// the layout in three ways, against each other: bursts of 32, taken and posted anew. The device's
+// part is done beforehand and not counted.
 #ifndef QSPLIT_TESTS_BENCH_DATAPLANE_RX_CONTEST_H_
 #define QSPLIT_TESTS_BENCH_DATAPLANE_RX_CONTEST_H_
 
@@ -175,11 +175,12 @@ class RxContenders {
   std::vector<std::vector<dataplane::RxCompletion>> expected_;  // of the first one, by burst
 };
 
-template <typename Hand, typename Peer>
+template <typename Hand, typename Header, typename Peer>
 std::vector<Result> ReceiveContest(const std::string& layout_name, uint32_t rounds) {
   RxContenders<Peer> contenders(layout_name);
   contenders.template AddByHand<InWords<Hand>>("by hand, in words");
   contenders.template AddByHand<Hand>("by hand, member by member");
+  contenders.template AddByHand<Header>("emitted header");
   contenders.AddThroughLayout("compiled", dataplane::AccessMode::kCompiled);
   contenders.AddThroughLayout("interpreted", dataplane::AccessMode::kInterpreted);
   contenders.AddThroughLayout("engine", dataplane::AccessMode::kEngine);

@@ -11,6 +11,7 @@
 #include "dataplane/tx_driver.h"
 #include "tests/bench/dataplane/hand_tx.h"
 #include "tests/bench/dataplane/hand_tx_rings.h"
+#include "tests/bench/dataplane/header_tx.h"
 
 namespace qsplit::bench {
 
@@ -25,19 +26,22 @@ inline dataplane::RingView& AddRing(std::byte* slots, uint32_t slot_count,
 
 // A ring of descriptors of 16 bytes that are completed in place, with a tail register: of each
 // burst the last one is.
-template <typename Nic>
+template <typename Nic, typename FromHeader>
 class InPlace {
  public:
   static constexpr uint32_t kPackets = 512;
   static constexpr const char* kLayout = Nic::kLayout;
   static constexpr bool kSums = true;
-  class Hand : public HandTx<Nic> {
+  template <typename Driver>
+  class With : public Driver {
    public:
-    explicit Hand(TxRings& rings) : HandTx<Nic>(rings.slots, kPackets, rings.Cell(0)) {}
+    explicit With(TxRings& rings) : Driver(rings.slots, kPackets, rings.Cell(0)) {}
     uint32_t Push(std::span<const TxPacket> packets) {
-      return HandTx<Nic>::Push(packets, kHeaders[0], kHeaders[1]);
+      return Driver::Push(packets, kHeaders[0], kHeaders[1]);
     }
   };
+  using Hand = With<HandTx<Nic>>;
+  using Header = With<HeaderTx<Nic, FromHeader>>;
 
   static void View(TxRings& rings, dataplane::QueueView* view) {
     AddRing(rings.slots, kPackets, view).producer_doorbells = {rings.Cell(0)};

@@ -151,12 +151,24 @@ std::vector<Result> TransmitContest(uint32_t rounds) {
       }
     }
   }
-  return Contest(std::string("transmit, ") + Nic::kLayout,
-                 {{"by hand", [hand] { return (*hand)(); }},
-                  {"compiled", [compiled] { return (*compiled)(); }},
-                  {"interpreted", [interpreted] { return (*interpreted)(); }},
-                  {"engine", [engine] { return (*engine)(); }}},
-                 rounds);
+  std::vector<Contender> contenders = {{"by hand", [hand] { return (*hand)(); }},
+                                       {"compiled", [compiled] { return (*compiled)(); }},
+                                       {"interpreted", [interpreted] { return (*interpreted)(); }},
+                                       {"engine", [engine] { return (*engine)(); }}};
+  if constexpr (requires { typename Nic::Header; }) {
+    using Header = Run<typename Nic::Header, Nic>;
+    const auto header =
+        std::make_shared<Header>([](TxRings& rings) { return typename Nic::Header(rings); });
+    const auto again =
+        std::make_shared<Hand>([](TxRings& rings) { return typename Nic::Hand(rings); });
+    for (uint32_t i = 0; i < 3 * Hand::kUnderWay; ++i) {
+      if (header->One() == again->One()) continue;
+      std::fprintf(stderr, "%s: the emitted header does something else\n", Nic::kLayout);
+      std::exit(1);
+    }
+    contenders.push_back({"emitted header", [header] { return (*header)(); }});
+  }
+  return Contest(std::string("transmit, ") + Nic::kLayout, contenders, rounds);
 }
 
 }  // namespace
@@ -166,8 +178,8 @@ std::vector<std::vector<Result>> TransmitContests(std::string_view only, uint32_
   const auto add = [&]<typename Nic>(Nic) {
     if (only.empty() || only == Nic::kLayout) all.push_back(TransmitContest<Nic>(rounds));
   };
-  add(InPlace<IxgbeTx>());
-  add(InPlace<IceTx>());
+  add(InPlace<IxgbeTx, HeaderIxgbe>());
+  add(InPlace<IceTx, HeaderIce>());
   add(Mlx5());
   add(VirtioPacked());
   add(AfXdp());

@@ -93,6 +93,9 @@ class RxSides {
       posted[i] = driver[i]->Post(buffers);
       driver[i]->Publish();
     }
+    last_posted.assign(buffers.begin(), buffers.begin() + posted[0]);
+    for (const RxBuffer& buffer : buffers) bytes_of.push_back(buffer.bytes);
+    offset_of.insert(offset_of.end(), offsets_.begin(), offsets_.end());
     offsets_.clear();
     for (uint32_t i = 1; i < kSides; ++i) {
       ASSERT_EQ(posted[i], posted[0]) << "mode " << i;
@@ -173,6 +176,8 @@ class RxSides {
       }
     }
     taken += count[0];
+    out[0].resize(count[0]);
+    got = std::move(out[0]);
   }
 
   std::unique_ptr<QueueMemory> memory[kSides];
@@ -180,7 +185,11 @@ class RxSides {
   std::unique_ptr<Driver> driver[kSides];
   std::unique_ptr<RxDevice> device;
   uint32_t buffer_bytes = 0;
-  uint64_t taken = 0;  // completions that each of them took
+  uint64_t taken = 0;             // completions that each of them took
+  std::vector<RxCompletion> got;  // the last ones
+  std::vector<RxBuffer> last_posted;
+  std::vector<uint32_t> bytes_of;  // how large a buffer is, by its cookie
+  std::vector<size_t> offset_of;   // where a buffer stands in a region, by its cookie
 
  private:
   static constexpr uint32_t kPrefix = 64;  // longer than any layout's

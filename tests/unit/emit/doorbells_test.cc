@@ -98,6 +98,11 @@ class EngineDoorbell {
     return true;
   }
 
+  // What may hold it back; null: nothing.
+  const void* flag() const { return flag_.empty() ? nullptr : flag_.data(); }
+  // What stands in the doorbell.
+  std::span<const std::byte> cell() const { return cell_; }
+
   absl::StatusOr<Doorbells> made;
 
  private:
@@ -133,7 +138,13 @@ class EmittedDoorbells : public ::testing::TestWithParam<std::string> {
       const dataplane::DescriptorBytes descriptor{};  // which another doorbell may copy
       const DoorbellState state{at.slot, at.count, added, at.phase, descriptor.bytes};
       const uint64_t value = found->value(at, added, 3);  // QueueMemory's number
-      rang += engine.Rings(state, value, static_cast<uint8_t>(random_() % 4)) ? 1 : 0;
+      const bool rings = engine.Rings(state, value, static_cast<uint8_t>(random_() % 4));
+      rang += rings ? 1 : 0;
+      // The header's own store, of the same bytes, and held back by the same cell.
+      alignas(sizeof value) std::byte own[sizeof value];
+      std::ranges::fill(own, kUntouched);
+      ASSERT_EQ(found->ring(own, at, added, 3, engine.flag()), rings);
+      ASSERT_TRUE(std::ranges::equal(own, engine.cell()));
     }
     EXPECT_GT(rang, 10u);
   }

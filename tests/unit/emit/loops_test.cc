@@ -232,22 +232,38 @@ TEST_P(EmittedLoops, PostWhatTheEnginePosts) {
 
 // The example of docs/language.md, as it stands there, does what it says.
 TEST(EmittedLoopsOfThePage, ReceiveAndRefill) {
-  alignas(8) uint8_t ring[64 * 16] = {};
+  alignas(128) uint8_t ring[64 * 16] = {};
+  uint32_t tail = 0;
   Ring::Position refill;
-  EXPECT_EQ(Refill(ring, 64, refill, 0x12'3456'7890), 1u);
+  const uint64_t iovas[] = {0x12'3456'7890, 0x12'3456'8890};
+  EXPECT_EQ(Refill(ring, 64, refill, &tail, iovas, 2), 2u);
+  EXPECT_EQ(tail, 2u);
   uint64_t word = 0;
-  std::memcpy(&word, ring, sizeof word);
-  EXPECT_EQ(word, 0x12'3456'7890u);
-  ring[8] = 3;  // DD, EOP
+  std::memcpy(&word, ring + 16, sizeof word);
+  EXPECT_EQ(word, 0x12'3456'8890u);
+  std::memset(ring, 0, 32);
+  ring[4] = 7;     // the hash
+  ring[0] = 1;     // is of TCP
+  ring[8] = 0x4b;  // DD, EOP, VP, IPCS
   ring[12] = 60;
+  ring[14] = 5;  // the tag
   ring[16 + 8] = 3;
   ring[16 + 13] = 1;
+  ring[32 + 8] = 1;  // a packet that goes on
   Ring::Position at;
-  uint32_t lengths[32] = {};
-  EXPECT_EQ(Receive(ring, 64, at, lengths), 2u);
-  EXPECT_EQ(lengths[0], 60u);
-  EXPECT_EQ(lengths[1], 256u);
+  qsplit_layout::Received packets[32] = {};
+  ASSERT_EQ(Receive(ring, 64, at, packets), 2u);
   EXPECT_EQ(at.slot, 2u);
+  EXPECT_EQ(packets[0].length, 60u);
+  EXPECT_EQ(packets[0].hash(), 7u);
+  EXPECT_EQ(packets[0].vlan_tci(), 5u);
+  EXPECT_EQ(packets[0].l3(), qsplit_layout::Checksum::kGood);
+  EXPECT_EQ(packets[0].l4(), qsplit_layout::Checksum::kUnknown);
+  EXPECT_EQ(packets[1].length, 256u);
+  EXPECT_EQ(packets[1].present(), 24u) << "neither hash nor tag";
+  EXPECT_EQ(packets[1].buffer, 1u);
+  uint32_t lengths[32] = {};
+  EXPECT_EQ(ReceiveAny(ring, 64, at, lengths), 1u);
 }
 
 // Every NIC's rings have loops, but where the layout's ring says why not.

@@ -74,15 +74,35 @@ def main():
         r = f"L::{ring}"
         poll = f"PollOf<{r}>" if " poll(" in body else "nullptr"
         prepare = f"{r}::prepare" if " prepare(" in body else "nullptr"
+        receive = f"ReceiveOf<{r}>" if " receive(" in body else "nullptr"
         posts = "".join(
             f'{{"{form}", [](void* ring, uint32_t slots, Stand* at, const uint8_t* change) {{\n'
             f"    PostTo<{r}>(ring, slots, at, change, [](auto&&... a) {{ {r}::post_{form}(a...); }}); }}}},"
             for form in re.findall(r" post_(\w+)\(", body))
+        lay_out = f"{r}::lay_out" if " lay_out(" in body else "nullptr"
+        bursts = [lay_out]
+        for made, function, comment in (("RefillOf", "refill", r"Posts buffers as (\w+),"),
+                                        ("TransmitOf", "transmit", r"Writes packets of one (\w+) each")):
+            form = re.search(comment, body)
+            there = f" {function}(" in body
+            if there != (form is not None):
+                sys.exit(f"{sys.argv[2]}: {ring}: {function} and its comment")
+            bursts.append(f'{made}<{r}>, "{form[1]}"' if there else 'nullptr, ""')
+        def ringing(name):
+            call = f"{r}::ring_{name}(doorbell, PositionOf<{r}::Position>(at), added, queue_number"
+            if f"static bool ring_{name}(" in body:
+                return f"return {call}, cell);"
+            if f"static void ring_{name}(" in body:
+                return f"static_cast<void>(cell); {call}); return true;"
+            sys.exit(f"{sys.argv[2]}: {ring}: no ring_{name}")
+
         doorbells = "".join(
             f'{{"{side}", {number}, [](const Stand& at, uint32_t added, uint32_t queue_number) {{\n'
-            f"    return {r}::{side}_doorbell_{number}(PositionOf<{r}::Position>(at), added, queue_number); }}}},"
+            f"    return {r}::{side}_doorbell_{number}(PositionOf<{r}::Position>(at), added, queue_number); }},\n"
+            "   [](void* doorbell, const Stand& at, uint32_t added, uint32_t queue_number, const void* cell) {"
+            f' {ringing(f"{side}_doorbell_{number}")} }}}},'
             for side, number in re.findall(r" (producer|consumer)_doorbell_(\d+)\(", body))
-        print(f'  {{"{ring[:-5]}", StandOf({r}::Position{{}}), {poll}, {prepare}, {{{posts}}}, {{{doorbells}}}}},')
+        print(f'  {{"{ring[:-5]}", StandOf({r}::Position{{}}), {poll}, {prepare}, {receive}, {{{posts}}}, {", ".join(bursts)}, {{{doorbells}}}}},')
     print("};\n")
     print(f'const bool kKnown = AddHeader("{name}", {{L::kDigest, {prefix.upper()}_DIGEST, kRows, kSums, kLoops}});')
     print("}  // namespace\n}  // namespace qsplit::testing")

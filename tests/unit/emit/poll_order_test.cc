@@ -47,23 +47,36 @@ queue receive {
 }
 
 // Where a loop reads a word of the slot.
-size_t ReadOf(const std::string& header, int word) {
+size_t ReadOf(const std::string& loop, int word) {
   const std::string load = "__atomic_load_n(from + " + std::to_string(word) + ", ";
-  const size_t at = header.find(load);
-  EXPECT_NE(at, std::string::npos) << header;
-  EXPECT_EQ(header.find(load, at + 1), std::string::npos) << "read twice";
+  const size_t at = loop.find(load);
+  EXPECT_NE(at, std::string::npos) << loop;
+  EXPECT_EQ(loop.find(load, at + 1), std::string::npos) << "read twice";
   return at;
 }
 
-TEST(EmittedPoll, ReadsTheWordWithThePhaseFirst) {
-  const std::string low = HeaderFor("high_kind == 3 and low_owner == phase");
+class EmittedLoop : public ::testing::TestWithParam<const char*> {
+ protected:
+  // The loop's text.
+  static std::string With(const std::string& when) {
+    const std::string header = HeaderFor(when);
+    const size_t begin = header.find(std::string("static uint32_t ") + GetParam() + "(");
+    EXPECT_NE(begin, std::string::npos) << header;
+    return header.substr(begin, header.find("return taken;", begin) - begin);
+  }
+};
+
+TEST_P(EmittedLoop, ReadsTheWordWithThePhaseFirst) {
+  const std::string low = With("high_kind == 3 and low_owner == phase");
   EXPECT_LT(ReadOf(low, 0), ReadOf(low, 1));
-  const std::string high = HeaderFor("low_kind == 3 and high_owner == phase");
+  const std::string high = With("low_kind == 3 and high_owner == phase");
   EXPECT_LT(ReadOf(high, 1), ReadOf(high, 0));
   // In whichever order the condition says it.
-  const std::string other = HeaderFor("high_owner == phase and low_kind == 3");
+  const std::string other = With("high_owner == phase and low_kind == 3");
   EXPECT_LT(ReadOf(other, 1), ReadOf(other, 0));
 }
+INSTANTIATE_TEST_SUITE_P(Takes, EmittedLoop, ::testing::Values("poll", "receive"),
+                         [](const auto& loop) { return std::string(loop.param); });
 
 }  // namespace
 }  // namespace qsplit::layout
