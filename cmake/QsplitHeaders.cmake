@@ -12,6 +12,12 @@ endforeach()
 if(units AND NOT QSPLIT_FUZZ)
   add_library(header_selfcheck OBJECT EXCLUDE_FROM_ALL ${units})
   target_compile_options(header_selfcheck PRIVATE -O0 -g0 -U_FORTIFY_SOURCE)
+  if(QSPLIT_CCACHE)
+    # They are nothing but includes: ccache takes the compiler's list of those instead of preprocessing first.
+    set(launcher ${CMAKE_CXX_COMPILER_LAUNCHER})
+    list(INSERT launcher 3 CCACHE_DEPEND=1)
+    set_target_properties(header_selfcheck PROPERTIES CXX_COMPILER_LAUNCHER "${launcher}")
+  endif()
   target_include_directories(header_selfcheck PRIVATE
     "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/client-lib/include" "${PROJECT_BINARY_DIR}/client-lib/include"
     $<TARGET_PROPERTY:qsplit_proto,INTERFACE_INCLUDE_DIRECTORIES>)

@@ -4,7 +4,8 @@
 #   qsplit_test(NAME n SOURCES a.cc ... [LIBS l ...] [LABEL unit] [TIMEOUT s] [DATA target ...])
 #     A GoogleTest program; each TEST becomes a CTest test "n.Suite.Name" with a process of its own.
 #     WHOLE, and all in builds with a sanitizer, whose processes take long to start: the program is
-#     one CTest test "n".
+#     one CTest test "n". LONG: it begins before others, so that it is not alone at the end. APART:
+#     its sources use the same names; each is compiled by itself (qsplit_use_unity).
 #   qsplit_test_code(target)
 #     For a library of tests: compiles it as qsplit_test does its sources.
 #   qsplit_script_test(NAME n COMMAND prog args ... [LABEL l] [TIMEOUT s] [ENV A=b ...]
@@ -107,12 +108,10 @@ function(_qsplit_has_grpc var)
   endif()
 endfunction()
 
-# How the sources of tests are compiled. With a sanitizer unoptimised, in half of the time: what is
-# tested, and what runs long, is in the libraries.
+# How the sources of tests are compiled. What is tested, and what runs long, is in the libraries.
 function(qsplit_test_code target)
-  if(QSPLIT_SANITIZE)
-    target_compile_options(${target} PRIVATE -O0)
-  endif()
+  qsplit_compile_fast(${target})
+  qsplit_use_unity(${target})
   get_target_property(libraries ${target} LINK_LIBRARIES)
   _qsplit_has_grpc(grpc ${libraries})
   if(grpc)
@@ -123,7 +122,7 @@ function(qsplit_test_code target)
 endfunction()
 
 function(qsplit_test)
-  cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL;WHOLE" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
+  cmake_parse_arguments(PARSE_ARGV 0 T "SERIAL;WHOLE;LONG;APART" "NAME;TIMEOUT" "SOURCES;LIBS;LABEL;DATA")
   if(NOT QSPLIT_TESTS OR QSPLIT_FUZZ)
     return()
   endif()
@@ -135,10 +134,16 @@ function(qsplit_test)
     set(T_TIMEOUT 300)
   endif()
   _qsplit_test_properties(properties "${label}" "${T_TIMEOUT}" "${T_SERIAL}")
+  if(T_LONG)
+    list(APPEND properties COST 100)
+  endif()
   add_executable(${T_NAME} ${T_SOURCES})
   set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_link_libraries(${T_NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
   qsplit_test_code(${T_NAME})
+  if(T_APART)
+    set_target_properties(${T_NAME} PROPERTIES UNITY_BUILD OFF)
+  endif()
   _qsplit_test_program(${T_NAME})
   if(T_DATA)
     add_dependencies(${T_NAME} ${T_DATA})
@@ -204,6 +209,12 @@ function(qsplit_fuzzer)
   cmake_path(ABSOLUTE_PATH T_CORPUS BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
   add_executable(${T_NAME} ${T_SOURCES})
   target_link_libraries(${T_NAME} PRIVATE ${T_LIBS})
+  _qsplit_has_grpc(grpc ${T_LIBS})
+  if(grpc)
+    qsplit_use_pch(${T_NAME} qsplit_grpc_pch)
+  else()
+    qsplit_use_pch(${T_NAME} qsplit_pch)
+  endif()
   _qsplit_test_program(${T_NAME})
   set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   if(QSPLIT_FUZZ)

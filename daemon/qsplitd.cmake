@@ -5,6 +5,7 @@ target_compile_definitions(qsplit_wiring PRIVATE QSPLIT_VERSION="${PROJECT_VERSI
 target_link_libraries(qsplit_wiring
   PUBLIC qsplit_config qsplit_daemon_core qsplit_layout
   PRIVATE CLI11::CLI11 absl::strings)
+qsplit_use_pch(qsplit_wiring qsplit_pch)
 
 if(TARGET qsplit_softnic)
   add_executable(qsplitd devices.cc leftovers.cc main.cc)
@@ -13,4 +14,5 @@ if(TARGET qsplit_softnic)
     qsplit_af_xdp
     qsplit_log
     qsplit_linux absl::strings absl::time)
+  qsplit_use_pch(qsplitd qsplit_pch)
 endif()

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/fenced_array.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/burst/arm_areas.h"
 #include "tests/unit/burst/arm_burst.h"
 #include "tests/unit/burst/arm_ring_burst.h"
@@ -22,7 +23,7 @@ using qsplit::testing::Fence;
 using qsplit::testing::FencedArray;
 using qsplit::testing::kFences;
 
-constexpr uint32_t kPlans = 400;
+constexpr uint32_t kPlans = qsplit::testing::RoundsOfEach(400);
 constexpr uint32_t kSteps = 6;
 
 TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
@@ -53,8 +54,8 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
       }
     }
   }
-  EXPECT_GT(completions, 1000u);
-  EXPECT_GT(buffers, 1000u);
+  EXPECT_GT(completions, qsplit::testing::RoundsOfEach(1000));
+  EXPECT_GT(buffers, qsplit::testing::RoundsOfEach(1000));
 }
 
 TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
@@ -94,8 +95,8 @@ TEST(RandomPlans, ReceiveFromSeveralRingsIsTheSameInAllWays) {
       }
     }
   }
-  EXPECT_GT(completions, 1000u);
-  EXPECT_GT(buffers, 1000u);
+  EXPECT_GT(completions, qsplit::testing::RoundsOfEach(1000));
+  EXPECT_GT(buffers, qsplit::testing::RoundsOfEach(1000));
 }
 
 // What one push works on, of the memory that all are to have.
@@ -245,10 +246,10 @@ TEST(RandomPlans, TransmitIsTheSameInAllWays) {
       }
     }
   }
-  EXPECT_GT(pushed, 1000u);
-  EXPECT_GT(taken, 1000u);
-  EXPECT_GT(matched, 1000u);
-  EXPECT_GT(named, 1000u);
+  EXPECT_GT(pushed, qsplit::testing::RoundsOfEach(1000));
+  EXPECT_GT(taken, qsplit::testing::RoundsOfEach(1000));
+  EXPECT_GT(matched, qsplit::testing::RoundsOfEach(1000));
+  EXPECT_GT(named, qsplit::testing::RoundsOfEach(1000));
 }
 
 #if defined(__x86_64__)

@@ -19,7 +19,7 @@ class RxRingBursts : public ::testing::TestWithParam<RxCase> {};
 
 TEST_P(RxRingBursts, SayWhatTheEngineSays) {
   Random random(12);
-  for (uint32_t run = 0; run < qsplit::testing::Rounds(36); ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(36); ++run) {
     const bool hostile = run % 6 != 0;
     const RxFields wanted = run % 5 < 2 ? RxFields::All() : RxFields(random());
     Sides s(GetParam(), wanted, run % 4 == 3 ? 0 : kPacketBytes);

@@ -78,7 +78,7 @@ TEST_P(WrittenTxBursts, AreWhatTheEngineWrites) {
     const bool asks = rigs_[0]->driver->BytesBefore() == 0;
     uint32_t cookie = 0;
     TxRequest request;
-    for (uint32_t step = 0; step < qsplit::testing::Rounds(120); ++step) {
+    for (uint32_t step = 0; step < qsplit::testing::RoundsOfEach(120); ++step) {
       if (asks && random() % 3 == 0) request = RandomRequest(*rigs_[0], random);
       if (random() % 4 == 0) request = TxRequest{};
       const std::vector<TxPacket> packets = RandomPackets(*rigs_[0], random, &cookie);

@@ -106,13 +106,14 @@ TEST_F(HostileTest, NoDescriptorsLeftToAcceptWith) {
     ASSERT_TRUE(GetDevice(token).ok());
     absl::SleepFor(absl::Milliseconds(50));
   }
+  const absl::Duration took = absl::Now() - from;
   getrusage(RUSAGE_SELF, &end);
   EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   const auto cpu =
       absl::DurationFromTimeval(end.ru_utime) + absl::DurationFromTimeval(end.ru_stime) -
       absl::DurationFromTimeval(start.ru_utime) - absl::DurationFromTimeval(start.ru_stime);
   // The two devices' thread may poll; the sockets' threads must not spin on top of it.
-  EXPECT_LT(cpu, absl::Milliseconds(900));
+  EXPECT_LT(cpu, took + absl::Milliseconds(400));
   crowd.Disperse();
   EXPECT_TRUE(Eventually([&] { return channel_->connections() == 1; }));
   client.Close();
@@ -187,6 +188,7 @@ TEST_F(HostileTest, AWatcherThatReadsNothingDelaysNobodyAndIsCutOff) {
   auto lazy = v1::DeviceService::NewStub(lazy_channel)->WatchDevices(&lazy_context, {});
   ASSERT_TRUE(Eventually([&] { return rpc_->watches() == 1; }));
   absl::Duration slowest;
+  pauses_.Restart();
   auto stub = Stub<v1::DeviceService>();
   for (uint32_t i = 0; i < 3000; ++i) {
     v1::SetDeviceRequest set;
@@ -201,7 +203,7 @@ TEST_F(HostileTest, AWatcherThatReadsNothingDelaysNobodyAndIsCutOff) {
         << status.error_message();
     slowest = std::max(slowest, absl::Now() - start);
   }
-  EXPECT_LT(slowest, absl::Milliseconds(500));
+  EXPECT_LT(slowest, pauses_.Allow(absl::Milliseconds(500)));
   v1::WatchDevicesResponse seen;
   int read = 0;
   while (lazy->Read(&seen)) ++read;

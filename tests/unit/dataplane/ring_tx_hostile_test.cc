@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/tx_rig.h"
 
 namespace qsplit::dataplane {
@@ -58,7 +59,7 @@ class HostileTx : public ::testing::TestWithParam<TxCase> {
 TEST_P(HostileTx, RandomBytesHurtNeitherSide) {
   Random random(21);
   uint32_t fetched = 0;
-  for (int run = 0; run < 60; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(60); ++run) {
     TxRig rig(GetParam(), 16, {1 + random() % 4});
     ASSERT_TRUE(rig.status.ok()) << rig.status;
     const uint32_t most = std::min(rig.driver->MaxSegments(), 12u);
@@ -97,12 +98,13 @@ TEST_P(HostileTx, RandomBytesHurtNeitherSide) {
       ASSERT_EQ(rig.rings.BrokenGuard(), "");
     }
   }
-  EXPECT_GT(fetched, 200u) << "too little went through to mean anything";
+  EXPECT_GT(fetched, qsplit::testing::RoundsOfEach(200))
+      << "too little went through to mean anything";
 }
 
 TEST_P(HostileTx, NothingButRandomBytesIsFetchedOrReported) {
   Random random(22);
-  for (int run = 0; run < 60; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(60); ++run) {
     TxRig rig(GetParam(), 16);
     ASSERT_TRUE(rig.status.ok()) << rig.status;
     for (const std::span<std::byte> shared : rig.rings.Shared()) {
@@ -128,7 +130,7 @@ TEST_P(HostileTx, NothingButRandomBytesIsFetchedOrReported) {
 
 TEST_P(HostileTx, WhatIsNotPublishedNeverComesBack) {
   Random random(23);
-  for (int run = 0; run < 30; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(30); ++run) {
     TxRig rig(GetParam(), 16);
     ASSERT_TRUE(rig.status.ok()) << rig.status;
     for (uint32_t i = 0; i < 5; ++i) {

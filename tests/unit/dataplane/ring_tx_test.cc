@@ -13,7 +13,7 @@
 namespace qsplit::dataplane {
 namespace {
 
-using qsplit::testing::Rounds;
+using qsplit::testing::RoundsOfEach;
 using testing::Difference;
 using testing::Random;
 using testing::RandomRequest;
@@ -182,7 +182,7 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
       sent.insert(fetched[which].second);
       fetched.erase(fetched.begin() + static_cast<std::ptrdiff_t>(which));
     };
-    for (uint32_t step = 0; step < Rounds(6000) && !HasFailure(); ++step) {
+    for (uint32_t step = 0; step < RoundsOfEach(6000) && !HasFailure(); ++step) {
       switch (random() % 8) {
         case 0:
         case 1:
@@ -244,9 +244,9 @@ TEST_P(RingTx, RandomStepsAgreeWithAModel) {
     EXPECT_TRUE(timed.empty()) << *timed.begin() << " never got its time";
     EXPECT_TRUE(outstanding.empty()) << outstanding.size() << " never came back";
     EXPECT_EQ(rig.driver->Room(), rig.driver->Capacity());
-    EXPECT_GT(cookie, Rounds(200));
+    EXPECT_GT(cookie, RoundsOfEach(200));
     if (rig.driver->Features().bits > static_cast<uint32_t>(TxFeature::kScatter)) {
-      EXPECT_GE(requests, Rounds(20));
+      EXPECT_GE(requests, RoundsOfEach(20));
     }
   }
 }

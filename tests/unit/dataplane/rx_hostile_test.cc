@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/rx_pair.h"
 
 namespace qsplit::dataplane::testing {
@@ -32,7 +33,7 @@ TEST_P(RxHostile, ADeviceLeadsNowhereButToPostedBuffers) {
     RxPair p(GetParam(), 8u << (run % 3), BufferBytesFrom(GetParam(), 256), 600);
     auto shared = p.memory().Shared();
     shared.push_back(p.region().bytes());
-    for (uint32_t step = 0; step < 400; ++step) {
+    for (uint32_t step = 0; step < qsplit::testing::RoundsOfEach(400); ++step) {
       p.Post(random() % 32);
       p.driver().Publish();
       // An honest packet now and then, so that the rest is not out of step from the start.
@@ -52,7 +53,7 @@ TEST_P(RxHostile, ADeviceLeadsNowhereButToPostedBuffers) {
 
 TEST_P(RxHostile, ADriverCannotMakeTheDeviceLeaveItsRings) {
   Random random(5);
-  for (uint32_t run = 0; run < 24; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(24); ++run) {
     RxPair p(GetParam(), 8u << (run % 3), BufferBytesFrom(GetParam(), 256), 600);
     auto shared = p.memory().Shared();
     for (uint32_t step = 0; step < 200; ++step) {

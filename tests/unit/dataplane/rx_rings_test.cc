@@ -100,7 +100,7 @@ TEST_P(RxRings, ThousandsOfPacketsOfAllLengthsInBursts) {
     std::deque<SentPacket> sent;
     uint32_t number = 0;
     uint32_t several = 0;
-    for (uint32_t round = 0; round < qsplit::testing::Rounds(1500); ++round) {
+    for (uint32_t round = 0; round < qsplit::testing::RoundsOfEach(1500); ++round) {
       if (random() % 4 != 0) {
         p.Post(random() % 64);
         if (random() % 3 != 0) p.driver().Publish();
@@ -131,10 +131,10 @@ TEST_P(RxRings, ThousandsOfPacketsOfAllLengthsInBursts) {
     while (p.Poll(64) != 0 || (p.got.size() < sent.size() && p.Post(64) != 0)) {
     }
     EXPECT_EQ(p.got.size(), sent.size());  // nothing is lost
-    EXPECT_GT(number, qsplit::testing::Rounds(2000));
+    EXPECT_GT(number, qsplit::testing::RoundsOfEach(2000));
     const auto& queue = GetParam().layout->message().queues(static_cast<int>(GetParam().queue));
     if (queue.packet().span() != v1::SPAN_SINGLE) {
-      EXPECT_GT(several, qsplit::testing::Rounds(100));
+      EXPECT_GT(several, qsplit::testing::RoundsOfEach(100));
     }
     EXPECT_EQ(p.memory().BrokenGuard(), "");
   }
@@ -146,7 +146,7 @@ TEST_P(RxRings, MetadataComesOutAsItWentIn) {
   EXPECT_EQ(can, p.driver().Available());
   Random random(7);
   RxFields through;
-  for (uint32_t round = 0; round < 3000; ++round) {
+  for (uint32_t round = 0; round < qsplit::testing::RoundsOfEach(3000); ++round) {
     p.Post(16);
     p.driver().Publish();
     SentPacket packet = MakePacket(round, 60 + round % 1000);

@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/rx_ring_pair.h"
 
 namespace qsplit::dataplane {
@@ -322,7 +323,7 @@ TEST_P(Rx, ADeviceCannotMakeALengthExceedWhatWasPosted) {
 // A driver that writes anything at all into ring and doorbell.
 TEST_P(Rx, ADriverCannotMakeTheDeviceLeaveTheRing) {
   Random random(5);
-  for (int run = 0; run < 200; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(200); ++run) {
     Pair p(layout(), 8);
     for (int step = 0; step < 200; ++step) {
       for (uint32_t i = 0; i < p.ring.slot_bytes(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/dataplane/tx_pair.h"
 
 namespace qsplit::dataplane {
@@ -151,7 +152,7 @@ TEST_P(Tx, RequestsComeOutAsAsked) {
 // Random steps of both sides against a queue.
 TEST_P(Tx, RandomStepsAgreeWithAModelQueue) {
   Random random(13);
-  for (int run = 0; run < 30; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(30); ++run) {
     Pair p(layout(), 16u << (run % 4), {1 + random() % 8});
     struct Packet {
       uint32_t cookie;
@@ -284,7 +285,7 @@ TEST_P(Tx, TheWakeupFlagAsksForASystemCall) {
 // A driver that writes anything at all into ring and doorbell.
 TEST_P(Tx, ADriverCannotMakeTheDeviceLeaveTheRing) {
   Random random(17);
-  for (int run = 0; run < 300; ++run) {
+  for (uint32_t run = 0; run < qsplit::testing::RoundsOfEach(300); ++run) {
     Pair p(layout(), 16);
     std::vector<TxHandle> handles;
     for (int step = 0; step < 200; ++step) {

@@ -66,7 +66,7 @@ class FdChannelTest : public ::testing::Test {
       ASSERT_EQ(sessions_.open(), 1u);
     }
     misbehave(client);
-    EXPECT_TRUE(client.ClosedWithin(absl::Seconds(2)));
+    EXPECT_TRUE(client.ClosedWithin(absl::Seconds(10)));
     client.Close();
     EXPECT_TRUE(Eventually([&] { return sessions_.open() == 0 && channel_->connections() == 0; }));
     EXPECT_TRUE(Eventually([&] { return linux_sys::CountOpenDescriptors() == before; }));
@@ -154,7 +154,7 @@ TEST_F(FdChannelTest, RefusedHelloSaysWhyAndCloses) {
   const auto reply = refused.Hello("refused");
   ASSERT_TRUE(reply.has_value());
   EXPECT_EQ(reply->code(), static_cast<uint32_t>(absl::StatusCode::kResourceExhausted));
-  EXPECT_TRUE(refused.ClosedWithin(absl::Seconds(1)));
+  EXPECT_TRUE(refused.ClosedWithin(absl::Seconds(10)));
 
   RawClient future(path_);
   v1::SessionRequest request;
@@ -164,7 +164,7 @@ TEST_F(FdChannelTest, RefusedHelloSaysWhyAndCloses) {
   EXPECT_EQ(other->message(),
             "hello: protocol 9 is not spoken here; this daemon speaks 1: use a client library that "
             "fits qsplitd 1.2.3");
-  EXPECT_TRUE(future.ClosedWithin(absl::Seconds(1)));
+  EXPECT_TRUE(future.ClosedWithin(absl::Seconds(10)));
 
   RawClient unprintable(path_);
   const auto third = unprintable.Hello("evil\x1b[2J");
@@ -216,9 +216,11 @@ TEST_F(FdChannelTest, SilentConnectionsAreClosedAndOthersStay) {
   Start({.hello_timeout = absl::Milliseconds(200)});
   RawClient talker(path_);
   ASSERT_TRUE(talker.Hello().has_value());
+  const absl::Time connecting = absl::Now();
   RawClient silent(path_);
-  EXPECT_FALSE(silent.ClosedWithin(absl::Milliseconds(100)));
-  EXPECT_TRUE(silent.ClosedWithin(absl::Seconds(1)));
+  EXPECT_TRUE(!silent.ClosedWithin(absl::Milliseconds(100)) ||
+              absl::Now() - connecting > absl::Milliseconds(200));
+  EXPECT_TRUE(silent.ClosedWithin(absl::Seconds(10)));
   absl::SleepFor(absl::Milliseconds(300));
   EXPECT_TRUE(talker.Call(Ping()).has_value());
 }
@@ -243,7 +245,7 @@ TEST_F(FdChannelTest, OneUidGetsSoManyConnections) {
     ASSERT_TRUE(clients.back()->Hello().has_value());
   }
   RawClient surplus(path_);
-  EXPECT_TRUE(surplus.ClosedWithin(absl::Seconds(1)));
+  EXPECT_TRUE(surplus.ClosedWithin(absl::Seconds(10)));
   clients.pop_back();
   EXPECT_TRUE(Eventually([&] { return channel_->connections() == 2; }));
   RawClient next(path_);
@@ -269,7 +271,7 @@ TEST_F(FdChannelTest, StopEndsAllSessions) {
   ASSERT_TRUE(b.Hello().has_value());
   channel_->Stop();
   EXPECT_EQ(sessions_.ended(), 2u);
-  EXPECT_TRUE(a.ClosedWithin(absl::Seconds(1)));
+  EXPECT_TRUE(a.ClosedWithin(absl::Seconds(10)));
 }
 
 TEST_F(FdChannelTest, WhatIsNoSocketIsNotReplaced) {
