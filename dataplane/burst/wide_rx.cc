@@ -27,12 +27,6 @@ bool AddMove(const Piece& piece, uint32_t from, uint32_t to, ByteMoves* moves) {
   return true;
 }
 
-constexpr ByteMoves NoMoves() {
-  ByteMoves moves{};
-  moves.fill(kNoByte);
-  return moves;
-}
-
 bool AddLength(const RxBurstPlan& plan, WidePoll* wide) {
   const RecordPlan& record = plan.record;
   if (record.length.size() != 1 || record.length_less != 0 || !record.offset.empty()) return false;

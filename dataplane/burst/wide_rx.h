@@ -8,20 +8,15 @@
 #ifndef QSPLIT_DATAPLANE_BURST_WIDE_RX_H_
 #define QSPLIT_DATAPLANE_BURST_WIDE_RX_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "dataplane/burst/byte_moves.h"
 #include "dataplane/burst/rx_burst.h"
 
 namespace qsplit::dataplane::burst {
-
-using WordPair = std::array<uint64_t, 2>;
-// For each of 16 bytes the number of the one that it becomes; kNoByte: 0.
-using ByteMoves = std::array<uint8_t, 16>;
-inline constexpr uint8_t kNoByte = 0x80;
 
 struct WidePoll {
   // Bytes of a pair of the descriptor's words (0 and 1, or 2 and 3), moved to the metadata's first
