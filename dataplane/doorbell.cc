@@ -147,6 +147,8 @@ absl::StatusOr<Doorbells> Doorbells::Compile(
     }
     bell.kind = KindOf(bell);
     bell.of_count = bell.terms[0].source == Source::kCount;
+    bell.mask = bell.terms[0].mask;
+    bell.shift = bell.terms[0].shift;
   }
   if (shape.view.need_wakeup != nullptr) {
     if (absl::Status status = CheckCell(shape.view.need_wakeup, 4, "need-wakeup flag");
@@ -167,33 +169,16 @@ absl::StatusOr<Doorbells> Doorbells::OfConsumer(const RingShape& shape) {
 }
 
 Doorbells::Bell::Kind Doorbells::KindOf(const Bell& bell) {
-  if (bell.cell == nullptr || bell.suppression != Bell::Suppression::kNone) return Bell::Kind::kAny;
+  if (bell.cell == nullptr) return Bell::Kind::kWakeup;
   if (bell.copies_descriptor) return bell.bytes == 8 ? Bell::Kind::kWord : Bell::Kind::kAny;
+  if (bell.term_count == 0) return Bell::Kind::kConstant;
   const Source source = bell.terms[0].source;
   return bell.term_count == 1 && (source == Source::kIndex || source == Source::kCount)
              ? Bell::Kind::kPosition
              : Bell::Kind::kAny;
 }
 
-bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
-  if (bell.suppression != Bell::Suppression::kNone) {
-    // The peer's cell may only be read after the slots are visible to it.
-    StoresBeforeLoads();
-    const uint64_t flag = bell.flag.Load();
-    switch (bell.suppression) {
-      case Bell::Suppression::kUnlessSet:
-        if (flag == 0) return false;
-        break;
-      case Bell::Suppression::kIfSet:
-        if (flag != 0) return false;
-        break;
-      default:
-        if (!EventIsDue(flag, state.count, state.count - state.added, bell.flag.Max())) {
-          return false;
-        }
-    }
-  }
-  if (bell.cell == nullptr) return true;
+void Doorbells::RingOne(const Bell& bell, DoorbellState state) const {
   Order(bell.barrier);
   if (bell.copies_descriptor) [[unlikely]] {
     if (bell.bytes == 4) {
@@ -206,7 +191,7 @@ bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
       std::memcpy(&word, state.descriptor + at, sizeof word);
       StoreRelease<uint64_t>(bell.cell + at, word);
     }
-    return false;
+    return;
   }
   uint64_t value = bell.constant;
   for (uint32_t i = 0; i < bell.term_count; ++i) {
@@ -230,9 +215,7 @@ bool Doorbells::RingOne(const Bell& bell, const DoorbellState& state) const {
     }
     value += (source & term.mask) << term.shift;
   }
-  // Release: pairs with the acquire in ProgressReader::Read, where the device is a thread.
   StoreCell(bell.cell, bell.bytes, bell.byte_swap, value);
-  return false;
 }
 
 }  // namespace qsplit::dataplane

@@ -52,19 +52,24 @@ class Doorbells {
 
   // Tells the device; all stores before it are visible to whom sees the doorbell. True: the device
   // sleeps, or has no doorbell but a system call: the caller must wake it.
-  bool Ring(const DoorbellState& state) const {
+  [[gnu::always_inline]] bool Ring(const DoorbellState& state) const {
     bool wake = false;
-    for (uint32_t i = 0; i < count_; ++i) {
-      const Bell& bell = bells_[i];
-      if (bell.kind == Bell::Kind::kPosition) {
-        StoreValue(bell, (bell.of_count ? state.count : state.index) & bell.terms[0].mask);
-      } else if (bell.kind == Bell::Kind::kWord && state.descriptor != nullptr) {
+    for (const Bell *bell = bells_.data(), *end = bell + count_; bell != end; ++bell) {
+      if (bell->suppression != Bell::Suppression::kNone && !IsDue(*bell, state)) continue;
+      if (bell->kind == Bell::Kind::kPosition) {
+        const uint64_t source = bell->of_count ? state.count : state.index;
+        StoreValue(*bell, bell->constant + ((source & bell->mask) << bell->shift));
+      } else if (bell->kind == Bell::Kind::kConstant) {
+        StoreValue(*bell, bell->constant);
+      } else if (bell->kind == Bell::Kind::kWord && state.descriptor != nullptr) {
         uint64_t word;
         std::memcpy(&word, state.descriptor, sizeof word);
-        Order(bell.barrier);
-        StoreRelease<uint64_t>(bell.cell, word);
+        Order(bell->barrier);
+        StoreRelease<uint64_t>(bell->cell, word);
+      } else if (bell->kind == Bell::Kind::kWakeup) {
+        wake = true;
       } else {
-        wake = RingOne(bell, state) || wake;
+        RingOne(*bell, state);
       }
     }
     if (need_wakeup_ != nullptr) {
@@ -84,22 +89,24 @@ class Doorbells {
     uint32_t shift = 0;
   };
   struct Bell {
-    std::byte* cell = nullptr;  // null: a wakeup by system call
-    uint32_t bytes = 0;
-    bool byte_swap = false;
-    bool copies_descriptor = false;
-    v1::Barrier barrier = v1::BARRIER_NONE;
-    // Most say a position, or copy a word, and nothing allows leaving them out.
-    enum class Kind : uint8_t { kAny, kPosition, kWord };
+    // Most say a position, or nothing, or copy a word; or it is a system call.
+    enum class Kind : uint8_t { kAny, kPosition, kConstant, kWord, kWakeup };
     Kind kind = Kind::kAny;
-    bool of_count = false;  // kPosition: not of the index
-    uint64_t constant = 0;  // the sum of all constant terms
-    std::array<Term, 4> terms;
-    uint32_t term_count = 0;
     // What allows leaving it out, if anything does.
     enum class Suppression : uint8_t { kNone, kUnlessSet, kIfSet, kEventIndex };
     Suppression suppression = Suppression::kNone;
+    bool of_count = false;  // kPosition: not of the index
+    bool byte_swap = false;
+    bool copies_descriptor = false;
+    uint32_t bytes = 0;
+    std::byte* cell = nullptr;  // null: a wakeup by system call
+    uint64_t constant = 0;      // the sum of all constant terms
+    uint64_t mask = 0;          // kPosition: of the only term
+    uint32_t shift = 0;
+    v1::Barrier barrier = v1::BARRIER_NONE;
     CellAccess flag;
+    std::array<Term, 4> terms;
+    uint32_t term_count = 0;
   };
   static absl::StatusOr<Doorbells> Compile(
       const RingShape& shape, const google::protobuf::RepeatedPtrField<v1::Doorbell>& doorbells,
@@ -109,7 +116,18 @@ class Doorbells {
   static absl::Status CompileSuppression(const RingShape& shape, const v1::Doorbell& from,
                                          const std::string& what, Bell* bell);
   static Bell::Kind KindOf(const Bell& bell);
-  [[gnu::hot]] bool RingOne(const Bell& bell, const DoorbellState& state) const;
+  // Of any kind but a wakeup.
+  [[gnu::noinline]] void RingOne(const Bell& bell, DoorbellState state) const;
+  // Whether the device wants to be told.
+  static bool IsDue(const Bell& bell, const DoorbellState& state) {
+    // The peer's cell may only be read after the slots are visible to it.
+    StoresBeforeLoads();
+    const uint64_t flag = bell.flag.Load();
+    if (bell.suppression == Bell::Suppression::kEventIndex) [[unlikely]] {
+      return EventIsDue(flag, state.count, state.count - state.added, bell.flag.Max());
+    }
+    return (flag != 0) == (bell.suppression == Bell::Suppression::kUnlessSet);
+  }
   static void Order(v1::Barrier barrier) {
     if (barrier == v1::BARRIER_MEMORY_BEFORE_DEVICE) {
       DescriptorsBeforeRegister();
@@ -119,12 +137,10 @@ class Doorbells {
       StoresBeforeLoads();
     }
   }
-  // Of a bell with one term, this much of its source.
-  static void StoreValue(const Bell& bell, uint64_t source) {
+  static void StoreValue(const Bell& bell, uint64_t value) {
     Order(bell.barrier);
-    // Release: as in RingOne.
-    StoreCell(bell.cell, bell.bytes, bell.byte_swap,
-              bell.constant + (source << bell.terms[0].shift));
+    // Release: pairs with the acquire in ProgressReader::Read, where the device is a thread.
+    StoreCell(bell.cell, bell.bytes, bell.byte_swap, value);
   }
 
   std::array<Bell, kMaxDoorbells> bells_;

@@ -1,6 +1,7 @@
 #include "dataplane/post_writer.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@ absl::StatusOr<PostWriter> PostWriter::Create(const RingShape& shape) {
   PostWriter writer;
   writer.slots_ = shape.slots;
   writer.at_ = shape.Begin();
+  if (std::has_single_bit(shape.slot_count)) writer.index_mask_ = shape.slot_count - 1;
   writer.freed_ = writer.at_;
   writer.iova_ = shape.view.slots_iova;
   const v1::Handover& posted = shape.ring->posted();

@@ -38,6 +38,10 @@ class PostWriter {
   // Where the next descriptor goes.
   const RingCursor& position() const { return at_; }
   uint32_t slot_count() const { return at_.slot_count(); }
+  // The slot of an index that may count on, beyond the last slot.
+  uint64_t IndexOf(uint64_t count) const {
+    return index_mask_ != 0 ? count & index_mask_ : count % at_.slot_count();
+  }
   // The device's address of a slot; meaningful if the view gives the ring's.
   Iova SlotAddress(uint32_t index) const { return iova_ + uint64_t{index} * slots_.slot_bytes(); }
 
@@ -99,10 +103,14 @@ class PostWriter {
   uint32_t HandoverWord(uint32_t form) const { return forms_[form].last_word; }
   // So many slots were written; held: of the first one, whose form it is.
   void Wrote(uint32_t slots, const uint64_t* held, uint32_t form) {
+    WroteWord(slots, held, held == nullptr ? 0 : forms_[form].last_word);
+  }
+  // The same; held: this word of the first one.
+  void WroteWord(uint32_t slots, const uint64_t* held, uint32_t word) {
     if (held != nullptr) {
       held_ = true;
       held_slot_ = at_.index();
-      held_word_ = forms_[form].last_word;
+      held_word_ = word;
       std::memcpy(held_bytes_.bytes + size_t{held_word_} * sizeof *held, held, sizeof *held);
     }
     used_ += slots;
@@ -198,6 +206,7 @@ class PostWriter {
   SlotMemory slots_;
   RingForms forms_;
   RingCursor at_;
+  uint32_t index_mask_ = 0;  // where slots are a power of two
   Iova iova_;
   uint32_t capacity_ = 0;
   uint32_t used_ = 0;

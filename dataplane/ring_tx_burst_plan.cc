@@ -155,6 +155,8 @@ void RingTxDriver::OpenBursts(const TxOptions& options) {
   }
   post_slots_ = shape_.view.rings[rings_.posts->ring_index].slots;
   call_.remembered = ledger_.Remembered();
+  numbers_.remembered = ledger_.Remembered();
+  numbers_.count = ledger_.RememberedCount();
   call_.prefixes = prefixes_.data();
   call_.prefix_iova = shape_.view.scratch_iova.value;
 }
@@ -228,6 +230,7 @@ void RingTxDriver::AddBurst(const Plan& plan, bool has_total, const burst::TxDon
 
 void RingTxDriver::MakeImages(Plan* plan) const {
   plan->burst = nullptr;
+  plan->code = nullptr;
   // Where packets are cut, each has lengths of its own to say.
   if (plan->first == nullptr || plan->timed || IsBefore(*plan) ||
       plan->request.wants.Has(TxFeature::kSegment)) {
@@ -286,6 +289,7 @@ void RingTxDriver::MakeImages(Plan* plan) const {
     }
   }
   plan->burst = found;
+  plan->code = found->code.get();
 }
 
 }  // namespace qsplit::dataplane

@@ -203,9 +203,9 @@ uint32_t RingTxDriver::FindMaxSegments() const {
   return 0;
 }
 
-uint32_t RingTxDriver::Room() const {
+uint32_t RingTxDriver::Room() {
   if (ledger_.Full() || owed_ + completion_slots_ > completion_capacity_) return 0;
-  const uint32_t free = posts_->Capacity() - posts_->InUse();
+  const uint32_t free = posts_->Room();
   if (!table_) return free;
   return free == 0 ? 0 : table_->Room();
 }
@@ -245,18 +245,23 @@ RingTxDriver::Plan RingTxDriver::MakeNextPlan(const TxRequest& request) {
   return plan;
 }
 
+void RingTxDriver::ReportLast() {
+  unreported_.field->Store(unreported_.image.bytes, 1);
+  posts_->Rewrite(unreported_.at, unreported_.form, unreported_.image.bytes, unreported_.bytes);
+  TxLedger::Packet& packet = ledger_[unreported_.id];
+  packet.reported = true;
+  packet.owed = rings_.completions == nullptr ? 0 : completion_slots_;
+  owed_ += packet.owed;
+  if (easy_ != 0) --easy_;  // there may be one packet's completion less
+  unreported_.field = nullptr;
+  since_report_ = slots_since_report_ = 0;
+}
+
 bool RingTxDriver::Publish() {
   if (ledger_.Added() == published_packets_) return false;
-  if (unreported_.field != nullptr) {
-    // The last packet is still ours: ask for its completion, which stands for all before it.
-    unreported_.field->Store(unreported_.image.bytes, 1);
-    posts_->Rewrite(unreported_.at, unreported_.form, unreported_.image.bytes, unreported_.bytes);
-    TxLedger::Packet& packet = ledger_[unreported_.id];
-    packet.reported = true;
-    packet.owed = rings_.completions == nullptr ? 0 : completion_slots_;
-    owed_ += packet.owed;
-    unreported_.field = nullptr;
-    since_report_ = slots_since_report_ = 0;
+  // A completion stands for all packets before it.
+  if (unreported_.field != nullptr) [[unlikely]] {
+    ReportLast();
   }
   published_packets_ = ledger_.Added();
   addresses_.Publish();

@@ -46,7 +46,7 @@ class alignas(kCacheLineBytes) RingTxDriver {
   TxFeatures Features() const { return program_.requests.features; }
   bool Supports(const TxRequest& request) const { return MakePlan(request).first != nullptr; }
   uint32_t Capacity() const { return table_ ? table_->slot_count() : posts_->Capacity(); }
-  uint32_t Room() const;
+  uint32_t Room();
   uint32_t MaxSegments() const { return max_segments_; }
   uint32_t MinPacketBytes() const { return shape_.queue->limits().min_bytes_per_packet(); }
   uint32_t AddressAlignment() const;
@@ -65,7 +65,10 @@ class alignas(kCacheLineBytes) RingTxDriver {
   uint32_t BytesBefore() const { return program_.before_bytes; }
   AccessReport Access() const;
   [[gnu::hot]] bool Publish();
-  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t Reclaim(std::span<uint32_t> cookies) {
+    const uint32_t count = ledger_.TakeCookies(cookies);
+    return count == cookies.size() ? count : ReclaimMore(cookies, count);
+  }
   bool ReturnsTimes() const { return times_.possible(); }
   uint32_t TakeTimes(std::span<TxTime> out) { return times_.Take(out); }
 
@@ -83,8 +86,9 @@ class alignas(kCacheLineBytes) RingTxDriver {
   struct Plan : TxPlan {
     const TxPost* first = nullptr;  // null: the request cannot be carried
     bool timed = false;             // its time comes back
-    // For bursts; null: the engine writes each packet.
+    // For bursts; null: the engine writes each packet. What it is written by.
     const Burst* burst = nullptr;
+    const burst::TxRingBurst* code = nullptr;
     std::array<burst::TxRingImage, 2> image;  // by phase
     uint32_t prefix = kPlainPrefix;           // number of what the prefixes of its packets say
   };
@@ -197,6 +201,8 @@ class alignas(kCacheLineBytes) RingTxDriver {
     const uint32_t slots = plain_packet_.slots;
     return posts_->HasRoom(packets * slots) ? packets : posts_->Room() / slots;
   }
+  // Sets easy_, whatever it was.
+  [[gnu::noinline]] void FindEasy();
   // Whether the plan's context is there for its next packet, named by its images.
   [[gnu::noinline]] bool FindContext(Plan* plan);
   // These, in as many runs as it takes; how many.
@@ -205,10 +211,14 @@ class alignas(kCacheLineBytes) RingTxDriver {
   // These, at most PartRoom(), in one burst, the last one with a report or not; how many. The same
   // however many they are, one after the other.
   uint32_t WritePart(const Plan& plan, std::span<const TxPacket> packets, bool report);
+  template <burst::TxMemory kMemory>
+  uint32_t WritePart(const Plan& plan, std::span<const TxPacket> packets, bool report);
   uint32_t WriteRun(const Plan& plan, std::span<const TxPacket> packets, bool report);
   // Packets up to the one that is reported.
   uint32_t UntilReport() const {
-    if (since_report_ == 0) return most_run_;
+    if (since_report_ == 0) [[likely]] {
+      return most_run_;
+    }
     const uint32_t slots = most_unreported_ - std::min(most_unreported_, slots_since_report_);
     return std::max(1u, std::min(report_every_ - std::min(report_every_, since_report_),
                                  Whole(slots + plain_packet_.slots - 1)));
@@ -222,12 +232,16 @@ class alignas(kCacheLineBytes) RingTxDriver {
       slots_since_report_ += packets * plain_packet_.slots;
     }
   }
+  template <burst::TxMemory kMemory>
   void AddRun(std::span<const TxPacket> packets, bool report);
   void CopyOf(const Plan& plan, const TxPacket& packet, uint32_t written, uint32_t descriptor,
               uint32_t bytes, std::byte* to) const;
-  void KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
+  void KeepBell(const Plan& plan, const TxPacket& packet, uint32_t written, bool all,
+                bool reported);
   void KeepBellSlowly(const Plan& plan, const TxPacket& packet, uint32_t written, bool reported);
   void KeepUnreported(const Plan& plan, const TxPacket& packet, uint32_t written);
+  // Asks for the completion of the last packet, which is not the device's yet.
+  [[gnu::noinline]] void ReportLast();
   // Plain packets that so many slots hold.
   uint32_t Whole(uint32_t slots) const { return plain_packet_.slots == 2 ? slots / 2 : slots; }
   void WritePlain(uint64_t address, uint32_t bytes, uint32_t cookie);
@@ -240,17 +254,22 @@ class alignas(kCacheLineBytes) RingTxDriver {
   }
 
   // Completions.
+  // As Reclaim, where so many cookies are there already; how many are then.
+  [[gnu::hot, gnu::noinline]] uint32_t ReclaimMore(std::span<uint32_t> cookies, uint32_t count);
   void Poll();
   void PollHead();
   void PollInPlace();
   void PollCompletions();
-  // Completions of the common case, in bursts. Cookies of packets that come back one by one go
-  // here, so many at most; returns how many.
-  [[gnu::hot]] uint32_t TakeDone(std::span<uint32_t> cookies);
-  // At most so many completions from position() on, whose keys are packets' numbers; or slots, up
-  // to which all are sent. True: there may be more of them.
-  bool TakeNumbers(uint32_t most, uint32_t* cookies, uint32_t* count);
-  bool TakePositions(uint32_t most);
+  // Completions of the common case, in bursts, whose keys are packets' numbers; or slots, up to
+  // which all are sent. Cookies of packets that come back one by one go here, so many at most, and
+  // those of whole runs; returns how many.
+  [[gnu::hot]] uint32_t TakeNumbers(std::span<uint32_t> cookies);
+  [[gnu::hot]] uint32_t TakePositions(std::span<uint32_t> cookies);
+  uint32_t MostDone();
+  // One that names no packet which is remembered; nullopt: there is none. How many cookies it gave.
+  [[gnu::noinline]] std::optional<uint32_t> TakeOther(uint32_t* cookie);
+  // If the oldest packets are a run that ends at this slot: they are sent, and these their cookies.
+  bool FinishRun(uint64_t slot, std::span<uint32_t> cookies, uint32_t* count);
   // The same where buffers come back by address.
   [[gnu::hot]] uint32_t TakeByAddress(std::span<uint32_t> cookies);
   // One at least of so many, in whichever order.
@@ -314,9 +333,14 @@ class alignas(kCacheLineBytes) RingTxDriver {
   // A packet's buffer in addresses_ is all that need be known of it: the ledger only counts it.
   bool alone_ = false;
   std::vector<Burst> bursts_;
+  // Packets that one burst can be of without looking for room: they have slots up to the ring's
+  // end, numbers, and completions.
+  uint32_t easy_ = 0;
   const burst::TxRingBurst* takes_ = nullptr;  // one of them, whose completions are read in bursts
   burst::TxMemory memory_ = burst::TxMemory::kNothing;
-  burst::TxRingCall call_;  // here, since what does not change need not be said again
+  // Here, since what does not change need not be said again.
+  burst::TxRingCall call_;
+  burst::TxNumbers numbers_;
   uint64_t held_word_ = 0;
   std::byte* post_slots_ = nullptr;
   const std::byte* done_slots_ = nullptr;  // of completions, if takes_ is there

@@ -239,6 +239,7 @@ void RingTxDriver::WritePlainRing(TxPlain::Values& values, uint32_t id, TxLedger
 
 uint32_t RingTxDriver::PushPlain(std::span<const TxPacket> packets) {
   if (plain_packet_.count == 0) return 0;
+  easy_ = 0;
   const uint32_t room = PlainRoom(static_cast<uint32_t>(packets.size()));
   const TxPlain::Limits limits = plain_packet_.limits();
   uint32_t n = 0;

@@ -252,6 +252,7 @@ PushResult RingTxDriver::PushAny(std::span<const TxSegment> segments, const TxRe
   const PushResult checked = Check(plan, segments, &packet, &context);
   if (checked != PushResult::kPushed) return checked;
   if (!HasRoom(packet)) return PushResult::kNoRoom;
+  easy_ = 0;
 
   packet.id = ledger_.NextId();
   packet.report = TakeReport(packet.slots, plan.timed);

@@ -204,20 +204,18 @@ void RingTxDriver::Poll() {
     default:
       PollCompletions();
   }
-  if (posts_->SlotsReturnByCell()) posts_->Room();
 }
 
-uint32_t RingTxDriver::Reclaim(std::span<uint32_t> cookies) {
-  uint32_t count = ledger_.TakeCookies(cookies);
-  if (count == cookies.size()) return count;
+uint32_t RingTxDriver::ReclaimMore(std::span<uint32_t> cookies, uint32_t count) {
   // A completion that says when its packet left is the engine's to read.
   if (takes_ != nullptr && (alone_ || !times_.AnyWaits())) {
     const std::span<uint32_t> rest = cookies.subspan(count);
-    count += alone_ ? TakeByAddress(rest) : TakeDone(rest);
+    count += alone_                            ? TakeByAddress(rest)
+             : memory_ == burst::TxMemory::kId ? TakeNumbers(rest)
+                                               : TakePositions(rest);
     count += ledger_.TakeCookies(cookies.subspan(count));
     // What bursts do not know may follow.
     if (count < cookies.size() && !takes_->done().tests.empty()) Poll();
-    if (posts_->SlotsReturnByCell()) posts_->Room();
   } else {
     Poll();
   }

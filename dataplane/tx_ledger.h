@@ -65,15 +65,11 @@ class TxLedger {
   Packet& Append() {
     const uint32_t id = free_[--free_count_];
     ++count_;
-    Entry& entry = entries_[id];
-    entry.packet.number = added_++;
-    entry.packet.run = 0;
-    entry.outstanding = true;
-    entry.next = kNone;
-    entry.previous = newest_;
-    (newest_ == kNone ? oldest_ : entries_[newest_].next) = id;
-    newest_ = id;
-    return entry.packet;
+    Link(id);
+    Packet& packet = entries_[id].packet;
+    packet.number = added_++;
+    packet.run = 0;
+    return packet;
   }
   Packet& operator[](uint32_t id) { return entries_[id].packet; }
 
@@ -102,11 +98,15 @@ class TxLedger {
   uint32_t CookieRoom() const { return cookie_mask_ + 1 - (cookies_end_ & cookie_mask_); }
   // Adds a run of so many, whose cookies stand there; as Append, for the caller to fill in.
   Packet& AppendRun(uint32_t packets) {
-    Packet& run = Append();
-    run.run = packets;
+    const uint32_t id = free_[--free_count_];
+    const uint64_t number = added_;
+    added_ = number + packets;
+    count_ += packets;
     cookies_end_ += packets;
-    count_ += packets - 1;
-    added_ += packets - 1;
+    Link(id);
+    Packet& run = entries_[id].packet;
+    run.number = number;
+    run.run = packets;
     return run;
   }
   // The first packets of a run are sent, not all: they leave it.
@@ -116,6 +116,7 @@ class TxLedger {
   // remembered of all. Then so many were added, and remembered.
   const uint32_t* NextIds() const { return free_.data() + free_count_; }
   burst::TxRemembered* Remembered() { return remembered_.data(); }
+  size_t RememberedCount() const { return remembered_.size(); }
   void AddRemembered(uint32_t packets) {
     free_count_ -= packets;
     AddElsewhere(packets);
@@ -124,11 +125,9 @@ class TxLedger {
   bool IsRemembered(uint64_t id, uint64_t published) const {
     return id < remembered_.size() && remembered_[id].burst < published;
   }
-  // For who takes packets by number itself, of those that were added before packet number
-  // `published`; then so many were sent, and forgotten.
-  burst::TxNumbers Numbers(uint64_t published) {
-    return {remembered_.data(), remembered_.size(), published, free_.data() + free_count_};
-  }
+  // For who takes packets by number itself: where their numbers go, which are free then, one after
+  // the other. Then so many were sent, and forgotten.
+  uint32_t* NextFree() { return free_.data() + free_count_; }
   void TookRemembered(uint32_t packets) {
     free_count_ += packets;
     FinishElsewhere(packets);
@@ -160,6 +159,22 @@ class TxLedger {
     GiveBack(id);
     return run;
   }
+  // Finish and TakeCookies at once, of the oldest, which is this run, where that can be done: no
+  // other one is finished, and its cookies stand in a row.
+  bool CanFinishRunNow(const Packet& run) const {
+    return finished_first_ == kNone &&
+           run.run <= cookie_mask_ + 1 - (cookies_begin_ & cookie_mask_);
+  }
+  uint32_t FinishRunNow(uint32_t id, uint32_t* cookies) {
+    const uint32_t run = entries_[id].packet.run;
+    std::memcpy(cookies, &cookies_[cookies_begin_ & cookie_mask_], size_t{run} * sizeof *cookies);
+    cookies_begin_ += run;
+    Unlink(entries_[id]);
+    finished_ += run;
+    count_ -= run - 1;  // GiveBack takes off the last one
+    GiveBack(id);
+    return run;
+  }
   // Finish and TakeCookies at once, if no other is finished; of no run.
   uint32_t FinishNow(uint32_t id) {
     Unlink(entries_[id]);
@@ -178,6 +193,15 @@ class TxLedger {
   uint32_t PacketsOf(uint32_t id) const {
     const uint32_t run = entries_[id].packet.run;
     return run == 0 ? 1 : run;
+  }
+  void Link(uint32_t id) {
+    const uint32_t before = newest_;
+    newest_ = id;
+    (before == kNone ? oldest_ : entries_[before].next) = id;
+    Entry& entry = entries_[id];
+    entry.outstanding = true;
+    entry.next = kNone;
+    entry.previous = before;
   }
   void LinkFinished(uint32_t id) {
     entries_[id].next = kNone;

@@ -376,4 +376,18 @@ void Emitter::Shuffle(const Pair& pair, int32_t numbers_at) {
   cc_.tbl(pair.b16(), pair.b16(), numbers.b16());
 }
 
+Emitter::Pair Emitter::Shuffled(const Pair& pair, const Pair& numbers) {
+  const Pair other = cc_.newVecQ();
+  cc_.tbl(other.b16(), pair.b16(), numbers.b16());
+  return other;
+}
+
+Emitter::Pair Emitter::WithQuarter(const Pair& pair, const Spot& from, int which) {
+  const Pair other = Copy(pair);
+  const Reg number = New();
+  Load(number, from, 4);
+  cc_.ins(other.s(static_cast<uint32_t>(which)), number.w());
+  return other;
+}
+
 }  // namespace qsplit::dataplane::burst::a64

@@ -65,6 +65,11 @@ class Emitter : public Assembly {
   Reg Times(const Reg& from, uint32_t factor);
   Reg Plus(const Reg& from, uint32_t value);
   Spot Element(const Reg& array, const Reg& number, uint32_t bytes);
+  Spot Behind(const Reg& base, const Reg& bytes) {
+    const Reg at = New();
+    cc_.add(at, base, bytes);
+    return {at};
+  }
   Reg Address(const Spot& spot) { return Plus(spot.base, static_cast<uint32_t>(spot.offset)); }
   void Least(const Reg& to, const Reg& other);
 
@@ -107,9 +112,12 @@ class Emitter : public Assembly {
   void Or(const Pair& to, const Spot& from) { Or(to, LoadPair(from)); }
   void InsertWord(const Pair& to, const Reg& from) { cc_.ins(to.d(1), from); }
   void Shuffle(const Pair& pair, int32_t numbers_at);
+  Pair Shuffled(const Pair& pair, const Pair& numbers);
+  void Add(const Pair& to, const Pair& from) { cc_.add(to.d2(), to.d2(), from.d2()); }
   void InsertHalf(const Pair& to, const Reg& from, int which) {
     cc_.ins(to.h(static_cast<uint32_t>(which)), from.w());
   }
+  Pair WithQuarter(const Pair& pair, const Spot& from, int which);
 
  private:
   asmjit::a64::Mem Mem(const Spot& spot) const { return asmjit::a64::ptr(spot.base, spot.offset); }

@@ -55,8 +55,9 @@ concept EmitsMemory = requires(E& e, const typename E::Reg& r, const typename E:
   e.CopyFour(spot, spot, bytes);
   // 8 bytes at each of the offsets, which ascend.
   e.StoreZeros(r, offsets);
-  // An element of an array; bytes: of each, a power of two.
+  // An element of an array; bytes: of each, a power of two. What lies so many bytes behind another.
   { e.Element(r, r, bytes) } -> std::same_as<typename E::Spot>;
+  { e.Behind(r, r) } -> std::same_as<typename E::Spot>;
   { e.Address(spot) } -> std::same_as<typename E::Reg>;
 };
 
@@ -153,10 +154,16 @@ concept EmitsPairs = requires(E& e, const typename E::Pair& pair, const typename
   e.Or(pair, spot);
   // A word, in place of the second.
   e.InsertWord(pair, r);
-  // Each byte becomes the one whose number stands in the block in its place, or 0.
+  // Each byte becomes the one whose number stands in the block in its place, or 0; the same by the
+  // numbers in another pair, in a register of its own.
   e.Shuffle(pair, at);
+  { e.Shuffled(pair, pair) } -> std::same_as<typename E::Pair>;
+  // Word by word.
+  e.Add(pair, pair);
   // The lowest 16 bits of a number, in place of 16 of the pair's.
   e.InsertHalf(pair, r, which);
+  // The same, with 4 bytes of memory in place of a quarter of it.
+  { e.WithQuarter(pair, spot, which) } -> std::same_as<typename E::Pair>;
 };
 
 template <typename E>

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -65,7 +66,6 @@ class TxRingPush {
   std::optional<TxWordPair> PairAt(uint32_t which) const;
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
-
   // Whether words have it otherwise than by shuffles.
   bool Needs(TxSource source) const;
 
@@ -96,11 +96,17 @@ class TxRingPush {
   bool has_ids_ = false;
   bool has_count_ = false;
   bool has_prefix_iova_ = false;
+  bool scales_once_ = false;  // prefixes and what is remembered are as many bytes each
   Reg cookies_, remembered_, number_, ids_, prefixes_, prefix_, prefix_iova_, count_, held_;
+  Reg scaled_;                   // of this packet's number, if scales_once_
+  Pair remember_now_;            // a TxRemembered without a cookie, if there are pairs
+  std::optional<Pair> counter_;  // count of this packet's first slot, if words are counted
+  Pair step_;                    // from one packet to the next
   // As many as there are registers for what the image has of them.
   static constexpr uint32_t kMaxPairs = 8;
   std::array<std::optional<TxWordPair>, kMaxPacketWords> pairs_;
   std::array<Pair, kMaxPacketWords> constants_;
+  std::array<Pair, kMaxPacketWords> shuffles_;  // where bytes come from
   // Words that are the image's, as far as there are registers for them.
   static constexpr uint32_t kMaxSame = 2;
   std::array<std::optional<Reg>, kMaxPacketWords> same_;
@@ -123,6 +129,8 @@ TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan, TxTurn
       has_count_ = has_count_ || part.source == TxSource::kCount;
     }
   }
+  scales_once_ = has_prefix_iova_ && plan.memory == TxMemory::kId &&
+                 plan.prefix_stride == sizeof(TxRemembered);
 }
 
 template <typename Emitter>
@@ -141,6 +149,7 @@ void TxRingPush<Emitter>::LoadCall() {
   if (plan_.memory == TxMemory::kId) {
     remembered_ = load(offsetof(TxRingCall, remembered));
     number_ = load(offsetof(TxRingCall, number));
+    if (emitter_->has_pairs()) remember_now_ = emitter_->Widen(number_);
   }
   if (has_ids_) ids_ = load(offsetof(TxRingCall, ids));
   if (has_prefix_iova_) prefix_iova_ = load(offsetof(TxRingCall, prefix_iova));
@@ -180,6 +189,14 @@ std::optional<TxWordPair> TxRingPush<Emitter>::PairAt(uint32_t which) const {
       which + 1 == plan_.held_word) {
     return std::nullopt;
   }
+  TxWordPair counted;
+  bool counts = true;
+  for (uint32_t i = 0; i < 2; ++i) {
+    for (const TxWord::Part& part : words[i].parts) {
+      counts = counts && counted.AddCount(part, i, plan_.count_mask);
+    }
+  }
+  if (counts && counted.counts) return counted;
   TxWordPair pair;
   bool all = true;
   for (uint32_t i = 0; i < 2; ++i) {
@@ -201,10 +218,15 @@ void TxRingPush<Emitter>::FindPairs() {
     const Spot constant = walk_.More(offsetof(TxRingImage, words) + size_t{8} * w);
     if (emitter_->has_pairs() && count < kMaxPairs) pairs_[w] = PairAt(w);
     if (pairs_[w].has_value()) {
-      TxWordPair& pair = *pairs_[w];
+      const TxWordPair& pair = *pairs_[w];
       constants_[w] = emitter_->LoadPair(constant);
       if (pair.shuffles) {
-        pair.shuffle_at = emitter_->AddBytes(std::as_bytes(std::span(pair.from)), 16);
+        const auto numbers = std::bit_cast<std::array<uint64_t, 2>>(pair.from);
+        shuffles_[w] = emitter_->ConstantPair(numbers[0], numbers[1]);
+      }
+      if (pair.counts && !counter_.has_value()) {
+        counter_ = emitter_->Widen(count_);
+        step_ = emitter_->ConstantPair(plan_.packet_slots, 0);
       }
       ++w;
       ++count;
@@ -239,8 +261,8 @@ typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Numbe
   if (!pair.shuffles && pair.id_at == TxWordPair::kNone) return constants_[which];
   Pair words;
   if (pair.shuffles) {
-    words = emitter_->LoadPair(walk_.Element());
-    emitter_->Shuffle(words, pair.shuffle_at);
+    const Pair from = pair.counts ? *counter_ : emitter_->LoadPair(walk_.Element());
+    words = emitter_->Shuffled(from, shuffles_[which]);
     emitter_->Or(words, constants_[which]);
   } else {
     words = emitter_->Copy(constants_[which]);
@@ -275,6 +297,7 @@ void TxRingPush<Emitter>::Packet() {
   if (has_ids_) {
     const auto before = static_cast<int32_t>((walk_.ahead() + 1) * sizeof(uint32_t));
     of.id = Load({ids_, -before}, 4);
+    if (scales_once_) scaled_ = emitter_->Times(of.id, sizeof(TxRemembered));
   }
   if (plan_.has_prefix) {
     emitter_->JumpIf(prefix_, Emitter::kNotZero,
@@ -292,6 +315,7 @@ void TxRingPush<Emitter>::Packet() {
       Word(w, of);
     }
   }
+  if (counter_.has_value()) emitter_->Add(*counter_, step_);
   Remember(of.id);
 }
 
@@ -333,6 +357,7 @@ typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, co
     case TxSource::kId:
       return of.id;
     case TxSource::kPrefix: {
+      if (scales_once_) return emitter_->Address(emitter_->Behind(prefix_iova_, scaled_));
       const Reg prefix = emitter_->Times(of.id, plan_.prefix_stride);
       emitter_->Add(prefix, prefix_iova_);
       return prefix;
@@ -357,12 +382,18 @@ void TxRingPush<Emitter>::Remember(const Reg& id) {
     if (walk_.ahead() == 0) emitter_->CopyFour({cookies_}, from, sizeof(TxPacket));
     return;
   }
-  const Reg cookie = Load(from, 4);
   if (plan_.memory == TxMemory::kOrder) {
-    emitter_->Store({cookies_}, cookie, 4);
+    emitter_->Store({cookies_}, Load(from, 4), 4);
     return;
   }
-  Spot at = emitter_->Element(remembered_, id, sizeof(TxRemembered));
+  Spot at = scales_once_ ? emitter_->Behind(remembered_, scaled_)
+                         : emitter_->Element(remembered_, id, sizeof(TxRemembered));
+  if (emitter_->has_pairs()) {
+    static_assert(offsetof(TxRemembered, burst) == 0 && offsetof(TxRemembered, cookie) == 8);
+    emitter_->StorePair(at, emitter_->WithQuarter(remember_now_, from, 2));
+    return;
+  }
+  const Reg cookie = Load(from, 4);
   at.offset = offsetof(TxRemembered, burst);
   emitter_->Store(at, number_, 8);
   at.offset = offsetof(TxRemembered, cookie);
@@ -388,6 +419,9 @@ typename Emitter::Reg TxRingPush<Emitter>::LastWord(uint32_t which) {
   if (has(TxSource::kAddress)) of.address = Load(before(offsetof(TxPacket, address)), 8);
   if (has(TxSource::kBytes)) of.bytes = Load(before(offsetof(TxPacket, bytes)), 4);
   if (has(TxSource::kId) || has(TxSource::kPrefix)) of.id = Load({ids_}, 4);
+  if (has(TxSource::kPrefix) && scales_once_) {
+    scaled_ = emitter_->Times(of.id, sizeof(TxRemembered));
+  }
   emitter_->Or(word, Parts(which, of));
   return word;
 }

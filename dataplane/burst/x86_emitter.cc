@@ -211,6 +211,12 @@ Emitter::Spot Emitter::Element(const Reg& array, const Reg& number, uint32_t byt
   return {array, 0, index};
 }
 
+Emitter::Reg Emitter::Address(const Spot& spot) {
+  const Reg address = New();
+  cc_.lea(address, Mem(spot, 8));
+  return address;
+}
+
 void Emitter::Least(const Reg& to, const Reg& other) {
   cc_.cmp(to, other);
   cc_.cmova(to, other);

@@ -72,7 +72,8 @@ class Emitter : public Assembly {
   Reg Times(const Reg& from, uint32_t factor);
   Reg Plus(const Reg& from, uint32_t value);
   Spot Element(const Reg& array, const Reg& number, uint32_t bytes);
-  Reg Address(const Spot& spot) { return Plus(spot.base, static_cast<uint32_t>(spot.offset)); }
+  Spot Behind(const Reg& base, const Reg& bytes) { return {base, 0, bytes}; }
+  Reg Address(const Spot& spot);
   void Least(const Reg& to, const Reg& other);
 
   using If = asmjit::x86::CondCode;
@@ -112,7 +113,10 @@ class Emitter : public Assembly {
   void Or(const Pair& to, const Spot& from);
   void InsertWord(const Pair& to, const Reg& from);
   void Shuffle(const Pair& pair, int32_t numbers_at);
+  Pair Shuffled(const Pair& pair, const Pair& numbers);
+  void Add(const Pair& to, const Pair& from);
   void InsertHalf(const Pair& to, const Reg& from, int which);
+  Pair WithQuarter(const Pair& pair, const Spot& from, int which);
 
  private:
   // A constant in memory.

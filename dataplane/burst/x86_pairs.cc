@@ -81,6 +81,36 @@ Emitter::Pair Emitter::Widen(const Reg& word) {
   return pair;
 }
 
+Emitter::Pair Emitter::WithQuarter(const Pair& pair, const Spot& from, int which) {
+  const Pair other = cc_.newXmm();
+  if (has_avx_) {
+    cc_.vpinsrd(other, pair, Mem(from, 4), which);
+  } else {
+    cc_.movaps(other, pair);
+    cc_.pinsrd(other, Mem(from, 4), which);
+  }
+  return other;
+}
+
+Emitter::Pair Emitter::Shuffled(const Pair& pair, const Pair& numbers) {
+  const Pair other = cc_.newXmm();
+  if (has_avx_) {
+    cc_.vpshufb(other, pair, numbers);
+  } else {
+    cc_.movaps(other, pair);
+    cc_.pshufb(other, numbers);
+  }
+  return other;
+}
+
+void Emitter::Add(const Pair& to, const Pair& from) {
+  if (has_avx_) {
+    cc_.vpaddq(to, to, from);
+  } else {
+    cc_.paddq(to, from);
+  }
+}
+
 void Emitter::Shuffle(const Pair& pair, int32_t numbers_at) {
   const asm86::Mem numbers = asm86::xmmword_ptr(block_, numbers_at);
   if (has_avx_) {

@@ -65,6 +65,11 @@ Emitter::Reg Emitter::Get(const Piece& piece, const Reg& word, bool mask_later, 
 
 Emitter::Reg Emitter::Put(const Piece& piece, const Reg& number, bool alone, bool last) {
   const Reg word = last ? number : New();
+  if (can_rotate_ && !last && alone && piece.place == 0 && piece.shift > 0) {
+    cc_.rorx(word, number, 64 - piece.shift);  // nothing of it comes back on the other side
+    if (piece.byte_swap) cc_.bswap(word);
+    return word;
+  }
   if (!last) cc_.mov(word, number);
   if (piece.place > 0) cc_.shr(word, piece.place);
   if (!alone) And(word, piece.mask);
