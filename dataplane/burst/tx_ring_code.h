@@ -66,6 +66,7 @@ class TxRingPush {
   std::optional<TxWordPair> PairAt(uint32_t which) const;
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
+
   // Whether words have it otherwise than by shuffles.
   bool Needs(TxSource source) const;
 

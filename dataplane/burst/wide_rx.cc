@@ -11,22 +11,6 @@ constexpr uint32_t kPair = 2;  // words
 // As many as there are registers for.
 constexpr size_t kMaxMoves = 4;
 
-// Adds the bytes of a number: a piece of the word that begins at byte `from`, to a place that
-// begins at byte `to`. False: they are no whole bytes apart, or meet others there.
-bool AddMove(const Piece& piece, uint32_t from, uint32_t to, ByteMoves* moves) {
-  const int apart = int{piece.shift} - int{piece.place};
-  if (apart % 8 != 0) return false;
-  const uint64_t bits = piece.mask << piece.place;
-  for (uint32_t byte = 0; byte < kWord; ++byte) {
-    if ((bits >> (8 * byte) & 0xff) == 0) continue;
-    const auto at = static_cast<uint32_t>(static_cast<int>(byte) + apart / 8);
-    uint8_t& move = (*moves)[to + byte];
-    if (move != kNoByte || at >= kWord) return false;
-    move = static_cast<uint8_t>(from + (piece.byte_swap ? kWord - 1 - at : at));
-  }
-  return true;
-}
-
 bool AddLength(const RxBurstPlan& plan, WidePoll* wide) {
   const RecordPlan& record = plan.record;
   if (record.length.size() != 1 || record.length_less != 0 || !record.offset.empty()) return false;
@@ -38,7 +22,7 @@ bool AddLength(const RxBurstPlan& plan, WidePoll* wide) {
   }
   wide->length_word = piece.word;
   wide->length_mask = static_cast<uint32_t>(piece.mask << piece.place);
-  wide->length = NoMoves();
+  wide->length = kNoMoves;
   return AddMove(piece, 0, 4, &wide->length) && AddMove(piece, kWord, kWord + 4, &wide->length);
 }
 
@@ -67,7 +51,7 @@ bool AddLanes(const RecordPlan& record, WidePoll* wide, std::vector<Moved>* move
       }
       if (number == wide->moves.size()) {
         if (number == kMaxMoves) return false;
-        WidePoll::Move move{from, NoMoves(), {}};
+        WidePoll::Move move{from, kNoMoves, {}};
         if (!AddMove(piece, byte, to, &move.bytes)) return false;
         wide->moves.push_back(move);
       }

@@ -8,6 +8,7 @@
 #ifndef QSPLIT_DATAPLANE_BURST_WIDE_RX_H_
 #define QSPLIT_DATAPLANE_BURST_WIDE_RX_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

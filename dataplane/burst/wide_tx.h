@@ -20,7 +20,7 @@ struct WidePush {
   // Bytes of a packet, moved to the descriptor, then each word shifted to the left by some bits,
   // less than 8.
   struct Move {
-    ByteMoves bytes = NoMoves();
+    ByteMoves bytes = kNoMoves;
     WordPair left{};
     // What of the words is numbers', where bytes have others too.
     WordPair bits{};
