@@ -56,7 +56,8 @@ bool Add(const TxWord::Part& part, uint32_t word, WidePush* wide) {
 
 std::optional<WidePush> PlanWidePush(const TxRingPlan& plan) {
   if (plan.slot_bytes != kPair * kWord || plan.packet_slots != 1 || plan.words.size() != kPair ||
-      plan.held_word != TxRingPlan::kNone || plan.has_prefix || plan.memory == TxMemory::kId) {
+      plan.held_word != TxRingPlan::kNone || plan.has_prefix || plan.memory == TxMemory::kId ||
+      plan.max_bytes == 0) {
     return std::nullopt;
   }
   WidePush wide;

@@ -157,6 +157,8 @@ TEST(WideTransmit, LeavesToOtherCodeWhatItCannotSay) {
   EXPECT_FALSE(is_wide([](TxRingPlan* plan) { plan->slot_bytes = 32; }));
   EXPECT_FALSE(is_wide([](TxRingPlan* plan) { plan->words.pop_back(); }));
   EXPECT_FALSE(is_wide([](TxRingPlan* plan) { plan->memory = TxMemory::kId; }));
+  // Then no packet can be sent at all.
+  EXPECT_FALSE(is_wide([](TxRingPlan* plan) { plan->max_bytes = 0; }));
   EXPECT_FALSE(is_wide([](TxRingPlan* plan) {
     plan->words[1].parts = {{TxSource::kCount, 0, {0, 0, 0, false, 0xff}, true}};
   }));
