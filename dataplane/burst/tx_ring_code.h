@@ -5,12 +5,15 @@
 #ifndef QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
 #define QSPLIT_DATAPLANE_BURST_TX_RING_CODE_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,11 +25,17 @@
 
 namespace qsplit::dataplane::burst {
 
+// Turns of the loop that writes packets, where there are other ones than packet by packet; cookies:
+// where those go that are remembered in order.
+template <typename Emitter>
+using TxTurns = std::function<typename WalkCode<Emitter>::Turns(
+    const WalkCode<Emitter>&, const typename Emitter::Reg& cookies)>;
+
 // The loop that writes packets.
 template <typename Emitter>
 class TxRingPush {
  public:
-  TxRingPush(Emitter* emitter, const TxRingPlan& plan);
+  TxRingPush(Emitter* emitter, const TxRingPlan& plan, TxTurns<Emitter> turns);
 
   asmjit::FuncNode* Emit();
 
@@ -65,32 +74,33 @@ class TxRingPush {
     return which == held || (which + 1 == held && pairs_[which].has_value()) ||
            (which == held + 1 && pairs_[held].has_value());
   }
-  // Whether a word is one of two that are made of counts at once.
-  bool IsCounted(uint32_t which) const {
-    const uint32_t first = pairs_[which].has_value() || which == 0 ? which : which - 1;
-    return pairs_[first].has_value() && pairs_[first]->counts;
-  }
 
   // Whether words have it otherwise than by shuffles.
   bool Needs(TxSource source) const;
 
+  // What words are made of.
+  struct Numbers {
+    Reg address, bytes, id;
+    int32_t slots = 0;  // of the packet's first slot from count_ on
+  };
+
   void Packet();
-  Pair TwoWords(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
+  Pair TwoWords(uint32_t which, const Numbers& of);
   // Whether those behind the pair from this word on are a pair too, and stand in the same 32 bytes.
   bool IsFollowed(uint32_t which) const;
-  void Word(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
-  // What a word that is counted had of the last packet's count.
-  Reg LastCount(uint32_t which);
+  void Word(uint32_t which, const Numbers& of);
   // What a word has of the packet's numbers; it has some.
-  Reg Parts(uint32_t which, const Reg& address, const Reg& bytes, const Reg& id);
-  Reg NumberOf(const TxWord::Part& part, const Reg& address, const Reg& bytes, const Reg& id);
+  Reg Parts(uint32_t which, const Numbers& of);
+  Reg NumberOf(const TxWord::Part& part, const Numbers& of);
   void Remember(const Reg& id);
   // What the caller wants to have of the last one; and that once more, with the report: it is not
   // the device's yet.
   void Report();
+  Reg LastWord(uint32_t which);
 
   Emitter* emitter_;
   const TxRingPlan& plan_;
+  TxTurns<Emitter> turns_;
   WalkCode<Emitter> walk_;
   bool has_ids_ = false;
   bool has_count_ = false;
@@ -109,14 +119,13 @@ class TxRingPush {
   // Words that are the image's, as far as there are registers for them.
   static constexpr uint32_t kMaxSame = 2;
   std::array<std::optional<Reg>, kMaxPacketWords> same_;
-  // Words that are needed once more, of the packet before: what they have of its numbers.
-  std::array<std::optional<Reg>, kMaxPacketWords> before_;
 };
 
 template <typename Emitter>
-TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan)
+TxRingPush<Emitter>::TxRingPush(Emitter* emitter, const TxRingPlan& plan, TxTurns<Emitter> turns)
     : emitter_(emitter),
       plan_(plan),
+      turns_(std::move(turns)),
       walk_(emitter, {.slot_count = plan.slot_count,
                       .slot_bytes = plan.slot_bytes,
                       .element_bytes = sizeof(TxPacket),
@@ -137,12 +146,8 @@ template <typename Emitter>
 asmjit::FuncNode* TxRingPush<Emitter>::Emit() {
   LoadCall();
   FindPairs();
-  for (uint32_t w = 0; w < plan_.words.size(); ++w) {
-    if (!IsNeeded(w) || plan_.words[w].parts.empty() || IsCounted(w)) continue;
-    before_[w] = emitter_->New();
-    emitter_->Set(*before_[w], 0);
-  }
-  walk_.Run([&] { Packet(); }, [&] { Report(); }, [&](uint32_t packets) { Advance(packets); });
+  walk_.Run([&] { Packet(); }, [&] { Report(); }, [&](uint32_t packets) { Advance(packets); },
+            turns_ ? turns_(walk_, cookies_) : typename WalkCode<Emitter>::Turns());
   return walk_.function();
 }
 
@@ -259,13 +264,12 @@ bool TxRingPush<Emitter>::Needs(TxSource source) const {
 }
 
 template <typename Emitter>
-typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& address,
-                                                     const Reg& bytes, const Reg& id) {
+typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Numbers& of) {
   const TxWordPair& pair = *pairs_[which];
   if (pair.one_word) {
-    const Pair words = emitter_->Widen(Parts(which, address, bytes, id));
+    const Pair words = emitter_->Widen(Parts(which, of));
     emitter_->Or(words, constants_[which]);
-    if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, id, pair.id_at);
+    if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, of.id, pair.id_at);
     return words;
   }
   if (!pair.shuffles && pair.id_at == TxWordPair::kNone) return constants_[which];
@@ -277,7 +281,7 @@ typename Emitter::Pair TxRingPush<Emitter>::TwoWords(uint32_t which, const Reg& 
   } else {
     words = emitter_->Copy(constants_[which]);
   }
-  if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, id, pair.id_at);
+  if (pair.id_at != TxWordPair::kNone) emitter_->InsertHalf(words, of.id, pair.id_at);
   return words;
 }
 
@@ -291,54 +295,52 @@ bool TxRingPush<Emitter>::IsFollowed(uint32_t which) const {
 
 template <typename Emitter>
 void TxRingPush<Emitter>::Packet() {
-  Reg address;
-  Reg bytes;
+  Numbers of;
+  of.slots = static_cast<int32_t>(walk_.ahead() * plan_.packet_slots);
   if (plan_.address_not != 0 || Needs(TxSource::kAddress)) {
-    address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
+    of.address = Load(walk_.Element(offsetof(TxPacket, address)), 8);
   }
-  if (plan_.address_not != 0) emitter_->JumpIfAny(address, plan_.address_not, walk_.stop());
+  if (plan_.address_not != 0) emitter_->JumpIfAny(of.address, plan_.address_not, walk_.stop());
   const Spot bytes_at = walk_.Element(offsetof(TxPacket, bytes));
   if (Needs(TxSource::kBytes)) {
-    bytes = Load(bytes_at, 4);
-    emitter_->JumpUnlessUpTo(bytes, plan_.max_bytes, walk_.stop());
+    of.bytes = Load(bytes_at, 4);
+    emitter_->JumpUnlessUpTo(of.bytes, plan_.max_bytes, walk_.stop());
   } else {
     emitter_->JumpUnlessUpTo(bytes_at, plan_.max_bytes, walk_.stop());
   }
-  Reg id;
   if (has_ids_) {
     const auto before = static_cast<int32_t>((walk_.ahead() + 1) * sizeof(uint32_t));
-    id = Load({ids_, -before}, 4);
-    if (scales_once_) scaled_ = emitter_->Times(id, sizeof(TxRemembered));
+    of.id = Load({ids_, -before}, 4);
+    if (scales_once_) scaled_ = emitter_->Times(of.id, sizeof(TxRemembered));
   }
   if (plan_.has_prefix) {
-    emitter_->JumpIf(prefix_, Emitter::kNotZero, emitter_->Element(prefixes_, id, sizeof(uint32_t)),
-                     4, walk_.stop());
+    emitter_->JumpIf(prefix_, Emitter::kNotZero,
+                     emitter_->Element(prefixes_, of.id, sizeof(uint32_t)), 4, walk_.stop());
   }
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     if (MayBeHeld(w)) {
-      Word(w, address, bytes, id);
+      Word(w, of);
     } else if (pairs_[w].has_value() && IsFollowed(w)) {
-      const Pair first = TwoWords(w, address, bytes, id);
-      emitter_->StorePairs(WordAt(w), first, TwoWords(w + 2, address, bytes, id));
+      const Pair first = TwoWords(w, of);
+      emitter_->StorePairs(WordAt(w), first, TwoWords(w + 2, of));
       w += 3;
     } else if (pairs_[w].has_value()) {
-      emitter_->StorePair(WordAt(w), TwoWords(w, address, bytes, id));
+      emitter_->StorePair(WordAt(w), TwoWords(w, of));
       ++w;
     } else {
-      Word(w, address, bytes, id);
+      Word(w, of);
     }
   }
   if (counter_.has_value()) emitter_->Add(*counter_, step_);
-  Remember(id);
+  Remember(of.id);
 }
 
 template <typename Emitter>
-void TxRingPush<Emitter>::Word(uint32_t which, const Reg& address, const Reg& bytes,
-                               const Reg& id) {
+void TxRingPush<Emitter>::Word(uint32_t which, const Numbers& of) {
   const Spot constant = walk_.More(offsetof(TxRingImage, words) + size_t{8} * which);
   Reg word;
   if (!plan_.words[which].parts.empty()) {
-    word = Parts(which, address, bytes, id);
+    word = Parts(which, of);
     emitter_->Or(word, constant);
   } else {
     word = same_[which].has_value() ? *same_[which] : Load(constant, 8);
@@ -348,53 +350,38 @@ void TxRingPush<Emitter>::Word(uint32_t which, const Reg& address, const Reg& by
 }
 
 template <typename Emitter>
-typename Emitter::Reg TxRingPush<Emitter>::Parts(uint32_t which, const Reg& address,
-                                                 const Reg& bytes, const Reg& id) {
+typename Emitter::Reg TxRingPush<Emitter>::Parts(uint32_t which, const Numbers& of) {
   std::optional<Reg> word;
   for (const TxWord::Part& part : plan_.words[which].parts) {
-    const Reg bits = emitter_->Put(part.piece, NumberOf(part, address, bytes, id), part.whole);
+    const Reg bits = emitter_->Put(part.piece, NumberOf(part, of), part.whole);
     if (word.has_value()) {
       emitter_->Or(*word, bits);
     } else {
       word = bits;
     }
   }
-  if (before_[which].has_value() && walk_.may_be_last()) emitter_->Move(*before_[which], *word);
   return *word;
 }
 
 template <typename Emitter>
-typename Emitter::Reg TxRingPush<Emitter>::LastCount(uint32_t which) {
-  const Reg word = emitter_->New();
-  emitter_->Set(word, 0);
-  for (const TxWord::Part& part : plan_.words[which].parts) {
-    const Reg count = emitter_->New();
-    emitter_->Move(count, count_);
-    emitter_->Sub(count, plan_.packet_slots);
-    emitter_->And(count, plan_.count_mask);
-    emitter_->Or(word, emitter_->Put(part.piece, count, part.whole));
-  }
-  return word;
-}
-
-template <typename Emitter>
-typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, const Reg& address,
-                                                    const Reg& bytes, const Reg& id) {
+typename Emitter::Reg TxRingPush<Emitter>::NumberOf(const TxWord::Part& part, const Numbers& of) {
   switch (part.source) {
     case TxSource::kAddress:
-      return address;
+      return of.address;
     case TxSource::kBytes:
-      return bytes;
+      return of.bytes;
     case TxSource::kId:
-      return id;
+      return of.id;
     case TxSource::kPrefix: {
       if (scales_once_) return emitter_->Address(emitter_->Behind(prefix_iova_, scaled_));
-      const Reg prefix = emitter_->Times(id, plan_.prefix_stride);
+      const Reg prefix = emitter_->Times(of.id, plan_.prefix_stride);
       emitter_->Add(prefix, prefix_iova_);
       return prefix;
     }
     default: {
-      const Reg count = emitter_->Plus(count_, walk_.ahead() * plan_.packet_slots + part.slot);
+      const int32_t slots = of.slots + static_cast<int32_t>(part.slot);
+      const Reg count = emitter_->Plus(count_, static_cast<uint32_t>(std::max(slots, 0)));
+      if (slots < 0) emitter_->Sub(count, static_cast<uint64_t>(-slots));
       emitter_->And(count, plan_.count_mask);
       return count;
     }
@@ -430,20 +417,37 @@ void TxRingPush<Emitter>::Remember(const Reg& id) {
 }
 
 template <typename Emitter>
-void TxRingPush<Emitter>::Report() {
-  const auto last_word = [&](uint32_t which) {
-    const Reg word = Load(walk_.More(offsetof(TxRingImage, words) + size_t{8} * which), 8);
-    if (IsCounted(which) && !plan_.words[which].parts.empty()) {
-      emitter_->Or(word, LastCount(which));
-    } else if (before_[which].has_value()) {
-      emitter_->Or(word, *before_[which]);
-    }
-    return word;
+typename Emitter::Reg TxRingPush<Emitter>::LastWord(uint32_t which) {
+  const Reg word = Load(walk_.More(offsetof(TxRingImage, words) + size_t{8} * which), 8);
+  if (plan_.words[which].parts.empty()) return word;
+  // Of the packet that the registers are behind.
+  const auto before = [&](size_t offset) {
+    Spot at = walk_.Element(offset);
+    at.offset -= static_cast<int32_t>(sizeof(TxPacket));
+    return at;
   };
+  Numbers of;
+  of.slots = -static_cast<int32_t>(plan_.packet_slots);
+  const auto has = [&](TxSource source) {
+    return std::ranges::any_of(plan_.words[which].parts,
+                               [&](const TxWord::Part& part) { return part.source == source; });
+  };
+  if (has(TxSource::kAddress)) of.address = Load(before(offsetof(TxPacket, address)), 8);
+  if (has(TxSource::kBytes)) of.bytes = Load(before(offsetof(TxPacket, bytes)), 4);
+  if (has(TxSource::kId) || has(TxSource::kPrefix)) of.id = Load({ids_}, 4);
+  if (has(TxSource::kPrefix) && scales_once_) {
+    scaled_ = emitter_->Times(of.id, sizeof(TxRemembered));
+  }
+  emitter_->Or(word, Parts(which, of));
+  return word;
+}
+
+template <typename Emitter>
+void TxRingPush<Emitter>::Report() {
   if (plan_.kept_word != TxRingPlan::kNone) {
     const Reg has = emitter_->New();
     emitter_->Set(has, 1);
-    emitter_->Store(walk_.Other(offsetof(TxRingCall, kept)), last_word(plan_.kept_word), 8);
+    emitter_->Store(walk_.Other(offsetof(TxRingCall, kept)), LastWord(plan_.kept_word), 8);
     emitter_->Store(walk_.Other(offsetof(TxRingCall, has_kept)), has, 8);
   }
   if (plan_.report_words == 0) return;
@@ -452,7 +456,7 @@ void TxRingPush<Emitter>::Report() {
   emitter_->JumpIf(wanted, Emitter::kZero, 0, none);
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     if ((plan_.report_words >> w & 1) == 0) continue;
-    const Reg word = last_word(w);
+    const Reg word = LastWord(w);
     emitter_->Or(word, walk_.More(offsetof(TxRingImage, report) + size_t{8} * w));
     Spot last = WordAt(w);
     last.offset -= static_cast<int32_t>(plan_.packet_slots * plan_.slot_bytes);
@@ -464,11 +468,12 @@ void TxRingPush<Emitter>::Report() {
 template <typename Emitter>
 class TxRingCodeMaker {
  public:
-  TxRingCodeMaker(Emitter* emitter, const TxRingPlan& plan, const TxDonePlan& done)
-      : emitter_(emitter), plan_(plan), done_(done) {}
+  TxRingCodeMaker(Emitter* emitter, const TxRingPlan& plan, const TxDonePlan& done,
+                  TxTurns<Emitter> turns = nullptr)
+      : emitter_(emitter), plan_(plan), done_(done), turns_(std::move(turns)) {}
 
   absl::StatusOr<TxRingCode> Make() {
-    std::vector<asmjit::FuncNode*> functions{TxRingPush<Emitter>(emitter_, plan_).Emit()};
+    std::vector<asmjit::FuncNode*> functions{TxRingPush<Emitter>(emitter_, plan_, turns_).Emit()};
     TxRingDone<Emitter> done(emitter_, done_);
     if (done_.slot_count != 0) functions.push_back(done.EmitTake());
     if (done_.expected_count != 0) functions.push_back(done.EmitTakeExpected());
@@ -488,6 +493,7 @@ class TxRingCodeMaker {
   Emitter* emitter_;
   const TxRingPlan& plan_;
   const TxDonePlan& done_;
+  TxTurns<Emitter> turns_;
 };
 
 }  // namespace qsplit::dataplane::burst

@@ -76,8 +76,6 @@ class WalkCode {
   bool together() const { return together_; }
   // Elements in front of this one that registers have not been moved on by.
   uint32_t ahead() const { return ahead_; }
-  // Whether `last` may follow on this slot.
-  bool may_be_last() const { return !together_ || ahead_ + 1 == kTogether; }
   // Leaves the loop before this slot is done.
   const Label& stop() const { return stop_; }
   const Label& rest() const { return rest_; }

@@ -7,6 +7,7 @@
 #include "dataplane/burst/tx_ring_code.h"
 #include "dataplane/burst/x86_emitter.h"
 #include "dataplane/burst/x86_wide_rx.h"
+#include "dataplane/burst/x86_wide_tx.h"
 
 namespace qsplit::dataplane::burst {
 
@@ -25,7 +26,8 @@ absl::StatusOr<RxRingCode> GenerateRxRing(const RxRingPlan& plan, Instructions w
 absl::StatusOr<TxRingCode> GenerateTxRing(const TxRingPlan& plan, const TxDonePlan& done,
                                           Instructions which) {
   x86::Emitter emitter(which);
-  return TxRingCodeMaker<x86::Emitter>(&emitter, plan, done).Make();
+  return TxRingCodeMaker<x86::Emitter>(&emitter, plan, done, x86::WideTurns(&emitter, plan, which))
+      .Make();
 }
 
 absl::StatusOr<SlotReadCode> GenerateSlotRead(const SlotReadPlan& plan, Instructions which) {

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +12,7 @@
 #include "dataplane/burst/number_code.h"
 #include "dataplane/burst/walk_code.h"
 #include "dataplane/burst/wide_rx.h"
+#include "dataplane/burst/x86_wide_code.h"
 
 namespace qsplit::dataplane::burst::x86 {
 namespace {
@@ -23,44 +23,10 @@ using asm86::Ymm;
 using Walk = WalkCode<Emitter>;
 using Spot = Emitter::Spot;
 
-constexpr uint32_t kTurn = Walk::kTogether;
-static_assert(kTurn == 4);
-
-// What both kinds of turns are put together with.
-class WideCode {
- protected:
-  WideCode(Emitter* emitter, const RxBurstPlan& plan)
-      : emitter_(emitter), cc_(emitter->compiler()), plan_(plan) {}
-
-  asm86::Mem Wide(const Spot& spot) const { return emitter_->Mem(spot, 32); }
-  asm86::Mem Pair(const Spot& spot) const { return emitter_->Mem(spot, 16); }
-  // Constants in the block.
-  template <typename Number, size_t kCount>
-  Spot Constant(const std::array<Number, kCount>& numbers) {
-    return emitter_->Block(emitter_->AddBytes(std::as_bytes(std::span(numbers)), 32));
-  }
-  // The same word twice.
-  Spot Twice(uint64_t word) { return Constant(WordPair{word, word}); }
-  Xmm Loaded(const Spot& constant) {
-    const Xmm reg = cc_.newXmm();
-    cc_.vmovdqa(reg, Pair(constant));
-    return reg;
-  }
-  Ymm LoadedWide(const Spot& constant) {
-    const Ymm reg = cc_.newYmm();
-    cc_.vmovdqa(reg, Wide(constant));
-    return reg;
-  }
-
-  Emitter* emitter_;
-  asm86::Compiler& cc_;
-  const RxBurstPlan& plan_;
-};
-
 class WidePollCode : public WideCode {
  public:
   WidePollCode(Emitter* emitter, const RxBurstPlan& plan, WidePoll wide)
-      : WideCode(emitter, plan), wide_(std::move(wide)) {
+      : WideCode(emitter), plan_(plan), wide_(std::move(wide)) {
     for (const WidePoll::Lookup& lookup : wide_.lookups) {
       lookups_at_.push_back({emitter->AddBytes(std::as_bytes(std::span(lookup.entry_of_index)), 64),
                              emitter->AddBytes(std::as_bytes(std::span(lookup.entries)), 64)});
@@ -88,6 +54,7 @@ class WidePollCode : public WideCode {
   // The metadata's first pair.
   Xmm Metadata(const Walk& walk, uint32_t slot);
 
+  const RxBurstPlan& plan_;
   WidePoll wide_;
   std::vector<LookupAt> lookups_at_;
   Xmm marks_;
@@ -277,7 +244,7 @@ void WidePollCode::Turn(const Walk& walk) {
 class WidePostCode : public WideCode {
  public:
   WidePostCode(Emitter* emitter, const RxBurstPlan& plan, uint32_t address_word)
-      : WideCode(emitter, plan), address_word_(address_word) {}
+      : WideCode(emitter), plan_(plan), address_word_(address_word) {}
 
   void Begin();
   void Turn(const Walk& walk);
@@ -287,6 +254,7 @@ class WidePostCode : public WideCode {
   // Buffers `number` and the one behind it: address, bytes and cookie of each.
   Ymm Two(const Walk& walk, uint32_t number);
 
+  const RxBurstPlan& plan_;
   uint32_t address_word_;
   Ymm image_;
   Ymm room_;  // bytes of a buffer, in the upper half of each word
@@ -352,36 +320,22 @@ void WidePostCode::Turn(const Walk& walk) {
   }
 }
 
-template <typename Code, typename Begin>
-std::function<Walk::Turns(const Walk&)> TurnsOf(Emitter* emitter, const std::shared_ptr<Code>& code,
-                                                Begin begin) {
-  return [=](const Walk& walk) {
-    const auto first = [=, &walk] {
-      // Registers of 32 bytes are kept and moved whole.
-      walk.function()->frame().setAvxEnabled();
-      begin(code.get(), walk);
-    };
-    // Or all that follows with the older instructions may wait for the upper halves.
-    const auto last = [=] { emitter->compiler().vzeroupper(); };
-    return Walk::Turns{first, [=, &walk] { code->Turn(walk); }, last};
-  };
-}
-
 }  // namespace
 
 RxTurns<Emitter> WideTurns(Emitter* emitter, const RxBurstPlan& plan, Instructions which) {
   RxTurns<Emitter> turns;
-  if (which != Instructions::kOfThisProcessor ||
-      !asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kAVX2)) {
-    return turns;
-  }
+  if (!HasWideTurns(which)) return turns;
   if (std::optional<WidePoll> wide = PlanWidePoll(plan)) {
-    turns.poll = TurnsOf(emitter, std::make_shared<WidePollCode>(emitter, plan, *std::move(wide)),
-                         [](WidePollCode* code, const Walk& walk) { code->Begin(walk); });
+    const auto code = std::make_shared<WidePollCode>(emitter, plan, *std::move(wide));
+    turns.poll = [=](const Walk& walk) {
+      return TurnsOf(emitter, code, walk, [&walk](WidePollCode* poll) { poll->Begin(walk); });
+    };
   }
   if (const std::optional<uint32_t> word = PlanWidePost(plan)) {
-    turns.post = TurnsOf(emitter, std::make_shared<WidePostCode>(emitter, plan, *word),
-                         [](WidePostCode* code, const Walk&) { code->Begin(); });
+    const auto code = std::make_shared<WidePostCode>(emitter, plan, *word);
+    turns.post = [=](const Walk& walk) {
+      return TurnsOf(emitter, code, walk, [](WidePostCode* post) { post->Begin(); });
+    };
   }
   return turns;
 }

@@ -1,7 +1,6 @@
 #include "daemon/backend/softnic/flow_table.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <random>
 
@@ -28,6 +27,7 @@ FlowTable::FlowTable(std::span<const device::FlowRule> rules, uint64_t seed) {
   std::sort(sorted.begin(), sorted.end(),
             [](const auto* a, const auto* b) { return a->location < b->location; });
   std::map<FlowWords, std::vector<MaskTable::Rule>> by_mask;
+  entries_.clear();
   for (const device::FlowRule* rule : sorted) {
     const FlowWords mask = WordsOf(rule->match.mask);
     FlowWords value = WordsOf(rule->match.value);
@@ -35,7 +35,8 @@ FlowTable::FlowTable(std::span<const device::FlowRule> rules, uint64_t seed) {
     by_mask[mask].push_back({value, static_cast<uint32_t>(entries_.size())});
     entries_.push_back({rule->location, rule->action});
   }
-  std::vector<RuleBitmap::Rule> all(entries_.size());
+  entries_.emplace_back();
+  std::vector<RuleBitmap::Rule> all(rules.size());
   for (const auto& [mask, members] : by_mask) {
     const bool hashed = by_mask.size() <= kFewMasks || members.size() >= kManyRules;
     for (size_t at = 0; hashed && at < members.size(); at += MaskTable::kMostRules) {
@@ -46,39 +47,14 @@ FlowTable::FlowTable(std::span<const device::FlowRule> rules, uint64_t seed) {
       all[rule.place] = {rule.value, mask, hashed ? MaskTable::kNone : rule.place};
     }
   }
-  std::sort(tables_.begin(), tables_.end(),
-            [](const MaskTable& a, const MaskTable& b) { return a.lowest() < b.lowest(); });
   std::erase_if(all, [](const auto& rule) { return rule.place == MaskTable::kNone; });
   rest_ = RuleBitmap(all);
 }
 
-const FlowTable::Entry* FlowTable::Lookup(const device::FlowKey& key) const {
-  uint32_t best = MaskTable::kNone;
-  for (const MaskTable& table : tables_) {
-    if (best < table.lowest()) break;
-    best = std::min(best, table.Find(key));
-  }
-  if (rest_.lowest() < best) best = std::min(best, rest_.Find(key));
-  return At(best);
-}
-
-void FlowTable::LookupBurst(std::span<const device::FlowKey> keys, const Entry** entries) const {
-  if (keys.empty()) return;
-  std::array<uint32_t, kBurst> best;
-  best.fill(MaskTable::kNone);
-  const auto worst = [&] {
-    return *std::max_element(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(keys.size()));
-  };
-  bool found = false;
-  for (const MaskTable& table : tables_) {
-    if (found && worst() < table.lowest()) break;
-    table.FindBurst(keys, best.data());
-    found = true;
-  }
-  if (rest_.lowest() != MaskTable::kNone && (!found || rest_.lowest() < worst())) {
-    rest_.FindBurst(keys, best.data());
-  }
-  for (size_t i = 0; i < keys.size(); ++i) entries[i] = At(best[i]);
+const FlowTable::Entry& FlowTable::Find(const device::FlowKey& key) const {
+  uint32_t best = rest_.empty() ? MaskTable::kNone : rest_.Find(key);
+  for (const MaskTable& table : tables_) best = std::min(best, table.Find(key));
+  return entries_[std::min<size_t>(best, entries_.size() - 1)];
 }
 
 }  // namespace qsplit::softnic

@@ -1,9 +1,9 @@
 // The steering rules of a device in the form in which packets are matched: a hash table for each of
 // the masks that many rules have, a bitmap for all other rules.
 //
-// Immutable: a change builds a new table and swaps it in. Lookup allocates nothing and reads only
-// private memory; what it costs is bounded by the rules, whatever packets come. Any thread may look
-// up; counters are written by one.
+// Immutable: a change builds a new table and swaps it in. Looking up allocates nothing and reads
+// only private memory; what it costs is bounded by the rules, whatever packets come. Any thread may
+// look up; counters are written by one.
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_TABLE_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_TABLE_H_
 
@@ -21,10 +21,13 @@ namespace qsplit::softnic {
 class FlowTable {
  public:
   struct Entry {
-    uint32_t location = 0;
+    static constexpr uint32_t kNone = UINT32_MAX;
+
+    uint32_t location = kNone;
     device::FlowAction action;
+
+    bool is_rule() const { return location != kNone; }
   };
-  static constexpr size_t kBurst = MaskTable::kBurst;
 
   FlowTable() = default;
   // Locations are unique. Value bits outside of the mask are ignored. Hashed with a random seed, or
@@ -32,19 +35,21 @@ class FlowTable {
   explicit FlowTable(std::span<const device::FlowRule> rules);
   FlowTable(std::span<const device::FlowRule> rules, uint64_t seed);
 
-  // The rule of the lowest location that matches; null: none.
-  const Entry* Lookup(const device::FlowKey& key) const;
-  // The same for each of at most kBurst keys.
-  void LookupBurst(std::span<const device::FlowKey> keys, const Entry** entries) const;
-  bool empty() const { return entries_.empty(); }
+  // The rule of the lowest location that matches, or an entry that is none. Neither which one nor
+  // whether there is one is a branch: who has several keys need not wait for one to look up the
+  // next.
+  const Entry& Find(const device::FlowKey& key) const;
+  // The same; null: none.
+  const Entry* Lookup(const device::FlowKey& key) const {
+    const Entry& found = Find(key);
+    return found.is_rule() ? &found : nullptr;
+  }
+  bool empty() const { return entries_.size() == 1; }
 
  private:
-  const Entry* At(uint32_t place) const {
-    return place == MaskTable::kNone ? nullptr : &entries_[place];
-  }
-
-  std::vector<Entry> entries_;     // by location; a rule's place is its number here
-  std::vector<MaskTable> tables_;  // by lowest place
+  // By location; a rule's place is its number here. The last one is none.
+  std::vector<Entry> entries_{Entry()};
+  std::vector<MaskTable> tables_;
   RuleBitmap rest_;
 };
 

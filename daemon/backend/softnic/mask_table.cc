@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace qsplit::softnic {
 namespace {
@@ -14,68 +15,60 @@ uint64_t Mix(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-uint16_t MarkOf(uint64_t hash) { return static_cast<uint16_t>(hash >> 48 | 1); }
+// Calls f(0) to f(kCount - 1), as if it were written down so: words stay in registers.
+template <size_t kCount, typename F>
+[[gnu::always_inline]] inline void ForWords(F&& f) {
+  [&]<size_t... kWord>(std::index_sequence<kWord...>) { (f(kWord), ...); }
+  (std::make_index_sequence<kCount>{});
+}
 
 }  // namespace
 
 template <size_t kCount>
-inline void MaskTable::Pack(const device::FlowKey& key, uint64_t* packed) const {
+inline MaskTable::Packed<kCount> MaskTable::Pack(const device::FlowKey& key) const {
   const auto* const bytes = reinterpret_cast<const std::byte*>(&key);
-  for (size_t i = 0; i < kCount; ++i) {
+  Packed<kCount> packed{};
+  ForWords<kCount>([&](size_t i) {
     uint64_t word;
     std::memcpy(&word, bytes + offsets_[i], sizeof word);
     packed[i] = word & masks_[i];
-  }
+  });
+  return packed;
 }
 
 // Each pair of words is multiplied with secret numbers added: two keys meet by chance alone.
 template <size_t kCount>
-inline uint64_t MaskTable::Hash(const uint64_t* packed) const {
+inline size_t MaskTable::SlotOf(const Packed<kCount>& packed) const {
   uint64_t hash = 0;
-  for (size_t i = 0; i < kCount; i += 2) {
-    hash += Mix(packed[i] + seeds_[i], packed[i + 1] + seeds_[i + 1]);
-  }
-  return hash;
+  ForWords<kCount / 2>([&](size_t i) {
+    hash += Mix(packed[2 * i] + seeds_[2 * i], packed[2 * i + 1] + seeds_[2 * i + 1]);
+  });
+  return hash & (slots_.size() - 1);
 }
 
 template <size_t kCount>
-inline bool MaskTable::Equals(uint32_t rule, const uint64_t* packed) const {
+inline bool MaskTable::Equals(uint32_t rule, const Packed<kCount>& packed) const {
   const uint64_t* const value = &values_[rule * kCount];
   uint64_t differ = 0;
-  for (size_t i = 0; i < kCount; ++i) {
-    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): Pack wrote all of them
-    differ |= value[i] ^ packed[i];
-  }
+  ForWords<kCount>([&](size_t i) { differ |= value[i] ^ packed[i]; });
   return differ == 0;
 }
 
-// Whether it is found is no branch here: that cannot be predicted.
+// Whether it is found is no branch here: that cannot be predicted, and the next search, or what is
+// done with what was found, need not wait for it.
 template <size_t kCount>
-inline uint32_t MaskTable::FindPacked(const uint64_t* packed, uint16_t first) const {
+inline uint32_t MaskTable::FindIn(const device::FlowKey& key) const {
+  const Packed<kCount> packed = Pack<kCount>(key);
+  const uint16_t first = slots_[SlotOf<kCount>(packed)];
   if (next_[first] != 0) [[unlikely]] {
-    return Walk<kCount>(packed, first);
+    return Walk<kCount>(key, first);
   }
   return places_[first] | NoneUnless(Equals<kCount>(first, packed));
 }
 
-// Here it is one, as early as possible: what is done with what was found waits for nothing else.
 template <size_t kCount>
-inline uint32_t MaskTable::FindOne(const device::FlowKey& key) const {
-  uint64_t packed[kCount];
-  Pack<kCount>(key, packed);
-  const uint64_t hash = Hash<kCount>(packed);
-  const Slot slot = SlotOf(hash);
-  if (slot.mark != MarkOf(hash)) {
-    return next_[slot.rule] == 0 ? kNone : Walk<kCount>(packed, next_[slot.rule]);
-  }
-  if (Equals<kCount>(slot.rule, packed)) [[likely]] {
-    return places_[slot.rule];
-  }
-  return Walk<kCount>(packed, next_[slot.rule]);
-}
-
-template <size_t kCount>
-[[gnu::noinline]] uint32_t MaskTable::Walk(const uint64_t* packed, uint16_t first) const {
+[[gnu::noinline]] uint32_t MaskTable::Walk(const device::FlowKey& key, uint16_t first) const {
+  const Packed<kCount> packed = Pack<kCount>(key);
   for (uint16_t rule = first; rule != 0; rule = next_[rule]) {
     if (Equals<kCount>(rule, packed)) return places_[rule];
   }
@@ -96,15 +89,14 @@ inline auto MaskTable::WithCount(F&& f) const {
 
 template <size_t kCount>
 void MaskTable::Insert(const Rule& rule) {
-  uint64_t packed[kCount];
-  Pack<kCount>(std::bit_cast<device::FlowKey>(rule.value), packed);
-  const uint64_t hash = Hash<kCount>(packed);
-  Slot& slot = slots_[hash & (slots_.size() - 1)];
-  if (Walk<kCount>(packed, slot.rule) != kNone) return;
-  next_.push_back(slot.rule);
-  slot = {MarkOf(hash), static_cast<uint16_t>(places_.size())};
+  const auto key = std::bit_cast<device::FlowKey>(rule.value);
+  const Packed<kCount> packed = Pack<kCount>(key);
+  uint16_t& slot = slots_[SlotOf<kCount>(packed)];
+  if (Walk<kCount>(key, slot) != kNone) return;
+  next_.push_back(slot);
+  slot = static_cast<uint16_t>(places_.size());
   places_.push_back(rule.place);
-  values_.insert(values_.end(), packed, packed + kCount);
+  values_.insert(values_.end(), packed.begin(), packed.end());
 }
 
 MaskTable::MaskTable(const FlowWords& mask, std::span<const Rule> rules, uint64_t seed) {
@@ -126,32 +118,13 @@ MaskTable::MaskTable(const FlowWords& mask, std::span<const Rule> rules, uint64_
   next_ = {0};
   places_ = {kNone};
   values_.resize(count_);
-  if (!rules.empty()) lowest_ = rules.front().place;
   for (const Rule& rule : rules) {
     WithCount([&]<size_t kCount>() { Insert<kCount>(rule); });
   }
 }
 
 uint32_t MaskTable::Find(const device::FlowKey& key) const {
-  return WithCount([&]<size_t kCount>() { return FindOne<kCount>(key); });
-}
-
-template <size_t kCount>
-void MaskTable::FindAll(std::span<const device::FlowKey> keys, uint32_t* best) const {
-  uint64_t packed[kBurst * kCount];
-  uint16_t first[kBurst] = {};
-  for (size_t i = 0; i < keys.size(); ++i) {
-    Pack<kCount>(keys[i], &packed[i * kCount]);
-    first[i] = SlotOf(Hash<kCount>(&packed[i * kCount])).rule;
-    __builtin_prefetch(&values_[first[i] * kCount]);
-  }
-  for (size_t i = 0; i < keys.size(); ++i) {
-    best[i] = std::min(best[i], FindPacked<kCount>(&packed[i * kCount], first[i]));
-  }
-}
-
-void MaskTable::FindBurst(std::span<const device::FlowKey> keys, uint32_t* best) const {
-  WithCount([&]<size_t kCount>() { FindAll<kCount>(keys, best); });
+  return WithCount([&]<size_t kCount>() { return FindIn<kCount>(key); });
 }
 
 }  // namespace qsplit::softnic

@@ -133,9 +133,8 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   // dropped: it would go to and fro for ever.
   void Reflect(std::span<uint8_t> frame);
   // The number of the receive queue of a packet that passed the MAC filter, or one that no queue
-  // has.
-  uint32_t QueueFor(const device::FlowKey& key, const FlowHash& hash,
-                    const FlowTable::Entry** rule) const;
+  // has. rule: the packet's.
+  uint32_t QueueFor(const FlowTable::Entry& rule, const FlowHash& hash) const;
   RxQueue* QueueHere(uint32_t number) const { return number < rx_.size() ? rx_[number] : nullptr; }
   uint32_t CoreOf(uint32_t queue) const {
     return queue < rx_.size() ? queue % static_cast<uint32_t>(cores_.size()) : index_;

@@ -18,33 +18,35 @@ uint8_t KeyByte(const device::FlowKey& key, uint32_t at) {
 
 // A part's lines for a key. byte: the part's first; then the next part's.
 [[gnu::always_inline]] inline const RuleBlock::Line* LinesOf(const RuleBlock& block,
-                                                             const RuleBlock::Part& part,
                                                              const device::FlowKey& key,
                                                              const RuleBlock::Byte** byte) {
   size_t sum = 0;
-  uint32_t left = part.byte_count;
   do {
     sum += (*byte)->step[KeyByte(key, (*byte)->offset)];
-    ++*byte;
-  } while (--left != 0);
+  } while ((*byte)++->goes_on);
   return reinterpret_cast<const RuleBlock::Line*>(
       reinterpret_cast<const std::byte*>(block.lines.data()) + sum);
+}
+const RuleBlock::Byte* TellingEnd(const RuleBlock& block) {
+  return block.bytes.data() + block.telling_bytes;
+}
+const RuleBlock::Byte* End(const RuleBlock& block) {
+  return block.bytes.data() + block.bytes.size();
 }
 
 template <size_t kLines>
 uint32_t FindPlainIn(const RuleBlock& block, const device::FlowKey& key) {
   uint64_t left[kLines * kLineWords];
   std::fill(std::begin(left), std::end(left), UINT64_MAX);
-  const RuleBlock::Byte* byte = block.bytes.data();
-  for (const RuleBlock::Part& part : block.parts) {
-    const RuleBlock::Line* const lines = LinesOf(block, part, key, &byte);
+  for (const RuleBlock::Byte* byte = block.bytes.data(); byte != End(block);) {
+    const RuleBlock::Line* const lines = LinesOf(block, key, &byte);
     for (size_t i = 0; i < kLines * kLineWords; ++i) {
       left[i] &= lines[i / kLineWords].words[i % kLineWords];
     }
   }
   for (size_t i = 0; i < kLines * kLineWords; ++i) {
     if (left[i] != 0) {
-      return block.rules[64 * i + static_cast<size_t>(std::countr_zero(left[i]))].place;
+      return block.OfBit(64 * i + static_cast<size_t>(std::countr_zero(left[i]))).place;
     }
   }
   return RuleBitmap::kNone;
@@ -52,9 +54,20 @@ uint32_t FindPlainIn(const RuleBlock& block, const device::FlowKey& key) {
 
 #if defined(__x86_64__)
 
+// The rule of the lowest bit of kCount words, or none. some: a bit for each word that is not 0.
+// Without a branch that depends on what is left: that cannot be predicted.
+template <size_t kCount>
+[[gnu::target("bmi"), gnu::always_inline]] inline const RuleBlock::Rule& Lowest(
+    const RuleBlock& block, const uint32_t* words, uint32_t some) {
+  constexpr uint32_t kLast = uint32_t{1} << (kCount - 1);
+  const auto at = static_cast<uint32_t>(std::countr_zero(some | kLast));
+  const auto bit = static_cast<uint32_t>(std::countr_zero(words[at] | uint32_t{1} << 31));
+  return block.rules[(32 * at + bit + 1) & ~NoneUnless(some != 0)];
+}
+
 // What is left of a block's rules: registers of 256 each.
 template <size_t kLines>
-struct Left {
+struct Left256 {
   static constexpr size_t kRegisters = 2 * kLines;
   __m256i part[kRegisters];
 };
@@ -62,22 +75,20 @@ struct Left {
 // Some rules' bits less.
 template <size_t kLines>
 [[gnu::target("avx2,bmi"), gnu::always_inline]] inline void Narrow(const RuleBlock::Line* lines,
-                                                                   Left<kLines>* left) {
+                                                                   Left256<kLines>* left) {
   const auto* const from = reinterpret_cast<const __m256i*>(lines);
 #pragma GCC unroll 4
-  for (size_t i = 0; i < Left<kLines>::kRegisters; ++i) {
+  for (size_t i = 0; i < Left256<kLines>::kRegisters; ++i) {
     left->part[i] = _mm256_and_si256(left->part[i], _mm256_load_si256(from + i));
   }
 }
 
-// The lowest bit, 0 if there is none. Without a branch that depends on what is left: that cannot be
-// predicted.
 template <size_t kLines>
-[[gnu::target("avx2,bmi"), gnu::always_inline]] inline size_t Lowest(const Left<kLines>& left,
-                                                                     bool* any) {
-  constexpr size_t kRegisters = Left<kLines>::kRegisters;
+[[gnu::target("avx2,bmi"), gnu::always_inline]] inline const RuleBlock::Rule& First(
+    const RuleBlock& block, const Left256<kLines>& left) {
+  constexpr size_t kRegisters = Left256<kLines>::kRegisters;
   alignas(32) uint32_t words[8 * kRegisters];
-  uint32_t zero = 0;  // a bit for each 32 that are all 0
+  uint32_t zero = 0;  // a bit for each word that is 0
 #pragma GCC unroll 4
   for (size_t i = 0; i < kRegisters; ++i) {
     const __m256i equal = _mm256_cmpeq_epi32(left.part[i], _mm256_setzero_si256());
@@ -85,12 +96,7 @@ template <size_t kLines>
     _mm256_store_si256(reinterpret_cast<__m256i*>(words) + i, left.part[i]);
   }
   constexpr auto kAll = static_cast<uint32_t>((uint64_t{1} << 8 * kRegisters) - 1);
-  constexpr uint32_t kLast = uint32_t{1} << (8 * kRegisters - 1);
-  const uint32_t some = ~zero & kAll;
-  *any = some != 0;
-  const auto at = static_cast<uint32_t>(std::countr_zero(some | kLast));
-  const auto bit = static_cast<uint32_t>(std::countr_zero(words[at] | uint32_t{1} << 31));
-  return (32 * at + bit) & ~NoneUnless(*any);
+  return Lowest<8 * kRegisters>(block, words, ~zero & kAll);
 }
 
 [[gnu::target("avx2,bmi"), gnu::always_inline]] inline bool Matches(const RuleBlock::Rule& rule,
@@ -108,96 +114,121 @@ template <size_t kLines>
   return _mm256_testz_si256(differ, differ) != 0;
 }
 
+// What follows where the rule that the first bytes told does not match: all of them. Seldom.
 template <size_t kLines>
-[[gnu::target("avx2,bmi"), gnu::always_inline]] inline uint32_t FindWideIn(
-    const RuleBlock& block, const device::FlowKey& key) {
-  Left<kLines> left;
+[[gnu::target("avx2,bmi"), gnu::noinline]] uint32_t FindByAll256(const RuleBlock& block,
+                                                                 const device::FlowKey& key) {
+  Left256<kLines> left;
+  for (__m256i& part : left.part) part = _mm256_set1_epi64x(-1);
+  for (const RuleBlock::Byte* byte = block.bytes.data(); byte != End(block);) {
+    Narrow(LinesOf(block, key, &byte), &left);
+  }
+  return First(block, left).place;
+}
+
+template <size_t kLines>
+[[gnu::target("avx2,bmi")]] uint32_t Find256(const RuleBlock& block, const device::FlowKey& key) {
+  Left256<kLines> left;
 #pragma GCC unroll 4
-  for (size_t i = 0; i < Left<kLines>::kRegisters; ++i) left.part[i] = _mm256_set1_epi64x(-1);
-  const RuleBlock::Byte* byte = block.bytes.data();
-  const RuleBlock::Part* part = block.parts.data();
-  for (const RuleBlock::Part* const end = part + block.telling_parts; part < end; ++part) {
-    Narrow(LinesOf(block, *part, key, &byte), &left);
+  for (size_t i = 0; i < Left256<kLines>::kRegisters; ++i) left.part[i] = _mm256_set1_epi64x(-1);
+  for (const RuleBlock::Byte* byte = block.bytes.data(); byte != TellingEnd(block);) {
+    Narrow(LinesOf(block, key, &byte), &left);
   }
-  bool any = false;
-  const RuleBlock::Rule* rule = &block.rules[Lowest(left, &any)];
-  bool matches = Matches(*rule, key);
-  if (any && !matches) [[unlikely]] {
-    for (const RuleBlock::Part* const end = block.parts.data() + block.parts.size(); part < end;
-         ++part) {
-      Narrow(LinesOf(block, *part, key, &byte), &left);
-    }
-    rule = &block.rules[Lowest(left, &matches)];
+  const RuleBlock::Rule& rule = First(block, left);
+  if (!Matches(rule, key)) [[unlikely]] {
+    return FindByAll256<kLines>(block, key);
   }
-  return rule->place | NoneUnless(matches);
+  return rule.place;
+}
+
+// The same with registers of 512 bits.
+template <size_t kLines>
+struct Left512 {
+  __m512i part[kLines];
+};
+
+template <size_t kLines>
+[[gnu::target("avx512f,bmi"), gnu::always_inline]] inline void Narrow(const RuleBlock::Line* lines,
+                                                                      Left512<kLines>* left) {
+#pragma GCC unroll 2
+  for (size_t i = 0; i < kLines; ++i) {
+    left->part[i] = _mm512_and_si512(left->part[i], _mm512_load_si512(lines + i));
+  }
+}
+
+template <size_t kLines>
+[[gnu::target("avx512f,bmi"), gnu::always_inline]] inline const RuleBlock::Rule& First(
+    const RuleBlock& block, const Left512<kLines>& left) {
+  alignas(64) uint32_t words[16 * kLines];
+  uint32_t some = 0;
+#pragma GCC unroll 2
+  for (size_t i = 0; i < kLines; ++i) {
+    some |= uint32_t{_mm512_test_epi32_mask(left.part[i], left.part[i])} << 16 * i;
+    _mm512_store_si512(words + 16 * i, left.part[i]);
+  }
+  return Lowest<16 * kLines>(block, words, some);
+}
+
+template <size_t kLines>
+[[gnu::target("avx512f,bmi"), gnu::noinline]] uint32_t FindByAll512(const RuleBlock& block,
+                                                                    const device::FlowKey& key) {
+  Left512<kLines> left;
+  for (__m512i& part : left.part) part = _mm512_set1_epi64(-1);
+  for (const RuleBlock::Byte* byte = block.bytes.data(); byte != End(block);) {
+    Narrow(LinesOf(block, key, &byte), &left);
+  }
+  return First(block, left).place;
+}
+
+template <size_t kLines>
+[[gnu::target("avx512f,bmi")]] uint32_t Find512(const RuleBlock& block,
+                                                const device::FlowKey& key) {
+  Left512<kLines> left;
+#pragma GCC unroll 2
+  for (size_t i = 0; i < kLines; ++i) left.part[i] = _mm512_set1_epi64(-1);
+  for (const RuleBlock::Byte* byte = block.bytes.data(); byte != TellingEnd(block);) {
+    Narrow(LinesOf(block, key, &byte), &left);
+  }
+  const RuleBlock::Rule& rule = First(block, left);
+  const __m512i differ = _mm512_xor_si512(
+      _mm512_and_si512(_mm512_loadu_si512(&key), _mm512_load_si512(rule.mask.data())),
+      _mm512_load_si512(rule.value.data()));
+  if (_mm512_test_epi64_mask(differ, differ) != 0) [[unlikely]] {
+    return FindByAll512<kLines>(block, key);
+  }
+  return rule.place;
 }
 
 #endif
 
 }  // namespace
 
-RuleBitmap::RuleBitmap(std::span<const Rule> rules, Registers registers) {
+RuleBitmap::RuleBitmap(std::span<const Rule> rules, Registers registers)
+    : find_{FindPlainIn<1>, FindPlainIn<2>} {
   for (size_t at = 0; at < rules.size(); at += RuleBlock::kMostRules) {
     blocks_.emplace_back(
         rules.subspan(at, std::min<size_t>(RuleBlock::kMostRules, rules.size() - at)));
   }
 #if defined(__x86_64__)
-  wide_ = registers == Registers::kWidest && __builtin_cpu_supports("avx2") != 0 &&
-          __builtin_cpu_supports("bmi") != 0;
+  if (registers != Registers::kPlain && __builtin_cpu_supports("avx2") != 0 &&
+      __builtin_cpu_supports("bmi") != 0) {
+    find_ = {Find256<1>, Find256<2>};
+    // Processors that have this too do not slow down where registers of 512 bits are used.
+    if (registers == Registers::kWidest && __builtin_cpu_supports("avx512vbmi2") != 0) {
+      find_ = {Find512<1>, Find512<2>};
+    }
+  }
 #else
   (void)registers;
 #endif
 }
 
-uint32_t RuleBitmap::FindPlain(const device::FlowKey& key) const {
+uint32_t RuleBitmap::Find(const device::FlowKey& key) const {
   for (const RuleBlock& block : blocks_) {
-    const uint32_t place =
-        block.line_count == 1 ? FindPlainIn<1>(block, key) : FindPlainIn<2>(block, key);
-    if (place != kNone) return place;
-  }
-  return kNone;
-}
-
-#if defined(__x86_64__)
-
-[[gnu::target("avx2,bmi")]] uint32_t RuleBitmap::FindWide(const device::FlowKey& key) const {
-  for (const RuleBlock& block : blocks_) {
-    const uint32_t place =
-        block.line_count == 1 ? FindWideIn<1>(block, key) : FindWideIn<2>(block, key);
+    const uint32_t place = find_[block.line_count - 1](block, key);
     if (&block == &blocks_.back() || place != kNone) return place;
   }
   return kNone;
-}
-
-[[gnu::target("avx2,bmi")]] void RuleBitmap::FindWideBurst(std::span<const device::FlowKey> keys,
-                                                           uint32_t* best) const {
-  for (const RuleBlock& block : blocks_) {
-    if (block.line_count == 1) {
-      for (size_t i = 0; i < keys.size(); ++i) {
-        best[i] = std::min(best[i], FindWideIn<1>(block, keys[i]));
-      }
-    } else {
-      for (size_t i = 0; i < keys.size(); ++i) {
-        best[i] = std::min(best[i], FindWideIn<2>(block, keys[i]));
-      }
-    }
-  }
-}
-
-#else
-
-uint32_t RuleBitmap::FindWide(const device::FlowKey& key) const { return FindPlain(key); }
-void RuleBitmap::FindWideBurst(std::span<const device::FlowKey>, uint32_t*) const {}
-
-#endif
-
-uint32_t RuleBitmap::Find(const device::FlowKey& key) const {
-  return wide_ ? FindWide(key) : FindPlain(key);
-}
-
-void RuleBitmap::FindBurst(std::span<const device::FlowKey> keys, uint32_t* best) const {
-  if (wide_) return FindWideBurst(keys, best);
-  for (size_t i = 0; i < keys.size(); ++i) best[i] = std::min(best[i], FindPlain(keys[i]));
 }
 
 }  // namespace qsplit::softnic

@@ -13,6 +13,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_RULE_BITMAP_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_RULE_BITMAP_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,9 +29,10 @@ class RuleBitmap {
  public:
   static constexpr uint32_t kNone = MaskTable::kNone;
   using Rule = RuleBlock::Rule;
-  // Both find the same.
+  // All find the same.
   enum class Registers : uint8_t {
     kWidest,  // SIMD, where the processor has it
+    kUpTo256,
     kPlain,
   };
 
@@ -39,20 +41,15 @@ class RuleBitmap {
   // By rising place.
   explicit RuleBitmap(std::span<const Rule> rules, Registers registers = Registers::kWidest);
 
-  // No rule here has a lower place; kNone: there is none.
-  uint32_t lowest() const { return blocks_.empty() ? kNone : blocks_.front().rules.front().place; }
+  bool empty() const { return blocks_.empty(); }
   // The lowest place of the rules that match, or kNone.
   uint32_t Find(const device::FlowKey& key) const;
-  // Lowers best[i] to the place for key i, where that is lower.
-  void FindBurst(std::span<const device::FlowKey> keys, uint32_t* best) const;
 
  private:
-  uint32_t FindPlain(const device::FlowKey& key) const;
-  uint32_t FindWide(const device::FlowKey& key) const;
-  void FindWideBurst(std::span<const device::FlowKey> keys, uint32_t* best) const;
+  using FindInBlock = uint32_t (*)(const RuleBlock& block, const device::FlowKey& key);
 
-  std::vector<RuleBlock> blocks_;  // by rising place
-  bool wide_ = false;
+  std::vector<RuleBlock> blocks_;      // by rising place
+  std::array<FindInBlock, 2> find_{};  // in one of one line, of two
 };
 
 }  // namespace qsplit::softnic

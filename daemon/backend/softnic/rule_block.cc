@@ -176,19 +176,22 @@ size_t SortByTelling(std::span<const RuleBlock::Rule> rules, std::vector<Shared>
 }  // namespace
 
 RuleBlock::RuleBlock(std::span<const Rule> from)
-    : line_count(from.size() > kMostRules / 2 ? 2 : 1), rules(from.begin(), from.end()) {
+    : line_count(from.size() > kMostRules / 2 ? 2 : 1), rules(1) {
+  rules.insert(rules.end(), from.begin(), from.end());
   std::vector<Shared> shared = Share(from);
-  telling_parts = SortByTelling(from, &shared);
-  for (const Shared& part : shared) {
+  const size_t telling_parts = SortByTelling(from, &shared);
+  for (size_t at = 0; at < shared.size(); ++at) {
+    const Shared& part = shared[at];
     const size_t first = lines.size() * sizeof(Line);
     for (const Byte& byte : part.bytes) {
       Byte& to = bytes.emplace_back(byte);
+      to.goes_on = &byte != &part.bytes.back();
       for (uint32_t& step : to.step) {
         step *= static_cast<uint32_t>(line_count * sizeof(Line));
         if (&byte == &part.bytes.front()) step += static_cast<uint32_t>(first);
       }
     }
-    parts.push_back({static_cast<uint32_t>(part.bytes.size())});
+    if (at < telling_parts) telling_bytes = bytes.size();
     for (const Bits& left : part.left) {
       for (size_t i = 0; i < line_count; ++i) {
         std::copy_n(left.begin() + static_cast<std::ptrdiff_t>(i * kLineWords), kLineWords,

@@ -24,7 +24,7 @@ struct RuleBlock {
   struct alignas(64) Rule {
     FlowWords value;
     FlowWords mask;
-    uint32_t place = 0;  // in the order of all rules
+    uint32_t place = MaskTable::kNone;  // in the order of all rules
   };
   struct alignas(64) Line {
     std::array<uint64_t, kLineWords> words{};
@@ -33,24 +33,23 @@ struct RuleBlock {
   // in bytes from the first: those of the rules that the values of these bytes do not rule out.
   struct Byte {
     uint32_t offset = 0;
+    bool goes_on = false;  // the next one is of the same part
     std::array<uint32_t, 256> step{};
-  };
-  // Bytes that share lines, at least one; in `bytes` they stand behind those of the part before.
-  struct Part {
-    uint32_t byte_count = 0;
   };
 
   // Between 1 and kMostRules, by rising place.
   explicit RuleBlock(std::span<const Rule> rules);
 
+  const Rule& OfBit(size_t bit) const { return rules[1 + bit]; }
+
   size_t line_count = 1;  // for one sum of steps
-  // Behind so many parts the lowest bit left is mostly the rule that matches; whether it is, is
-  // looked up. That many are all of them: it always is.
-  size_t telling_parts = 0;
-  std::vector<Byte> bytes;
-  std::vector<Part> parts;  // those that tell most rules apart first
+  // Behind so many bytes, all of some parts, the lowest bit left is mostly the rule that matches;
+  // whether it is, is looked up. That many are all of them: it always is.
+  size_t telling_bytes = 0;
+  std::vector<Byte> bytes;  // of parts that tell most rules apart first
   std::vector<Line> lines;
-  std::vector<Rule> rules;  // by bit
+  // That of no bit, which matches everything and is in no place; then those of each bit.
+  std::vector<Rule> rules;
 };
 
 }  // namespace qsplit::softnic

@@ -58,9 +58,10 @@ bool NicCore::SteerPlain(BurstFrame& frame, const BurstFrame* before) {
   if (!ParsePlain(frame.head, frame.bytes, &frame.facts, &key)) return false;
   if (!PassesMacFilter(key.dst_mac)) return false;
   frame.hash = HashFlow(rss_->toeplitz, key, /*fragment=*/false);
-  const FlowTable::Entry* rule = nullptr;
-  const uint32_t number = QueueFor(key, frame.hash, &rule);
-  frame.rule = rule != nullptr ? rule->location : BurstFrame::kNoRule;
+  const FlowTable::Entry& rule = rules_->Find(key);
+  const uint32_t number = QueueFor(rule, frame.hash);
+  static_assert(BurstFrame::kNoRule == FlowTable::Entry::kNone);
+  frame.rule = rule.location;
   frame.to = QueueHere(number);
   frame.core = CoreOf(number);
   if (frame.core != index_) return true;  // its own core says what becomes of it

@@ -52,12 +52,11 @@ void NicCore::Reflect(std::span<uint8_t> frame) {
   reflecting_ = false;
 }
 
-uint32_t NicCore::QueueFor(const device::FlowKey& key, const FlowHash& hash,
-                           const FlowTable::Entry** rule) const {
-  *rule = rules_->Lookup(key);
+uint32_t NicCore::QueueFor(const FlowTable::Entry& rule, const FlowHash& hash) const {
   // All actions but a queue's are numbers that no queue has: to pass is to go to a queue that
-  // nobody has.
-  return *rule != nullptr ? (*rule)->action.queue : rss_->queue[hash.value % kRssTableSize];
+  // nobody has. No branch, as in the look-up.
+  const uint32_t none = NoneUnless(rule.is_rule());
+  return (rule.action.queue & ~none) | (rss_->queue[hash.value % kRssTableSize] & none);
 }
 
 void NicCore::ReceiveFromWire(std::span<uint8_t> frame) {
@@ -87,21 +86,21 @@ void NicCore::Receive(std::span<uint8_t> frame) {
     return;
   }
   const FlowHash hash = HashFlow(rss_->toeplitz, packet);
-  const FlowTable::Entry* rule = nullptr;
-  const uint32_t number = QueueFor(packet.key, hash, &rule);
+  const FlowTable::Entry& rule = rules_->Find(packet.key);
+  const uint32_t number = QueueFor(rule, hash);
   if (const uint32_t core = CoreOf(number); core != index_) {
     HandOver(core, FrameLane::For::kQueue, frame);
     return;
   }
-  if (rule != nullptr) {
-    RuleStats& counters = stats_.rules[rule->location];
+  if (rule.is_rule()) {
+    RuleStats& counters = stats_.rules[rule.location];
     counters.packets.Add();
     counters.bytes.Add(frame.size());
-    if (rule->action.drops()) {
+    if (rule.action.drops()) {
       stats_.drops_rule.Add();
       return;
     }
-    if (rule->action.reflects()) {
+    if (rule.action.reflects()) {
       Reflect(frame);
       return;
     }

@@ -1,6 +1,6 @@
 // The software NIC's look-up of steering rules beside DPDK's librte_hash and librte_acl: the same
-// 1,024 rules, the same random keys, one at a time and 32 at a time, in one run. The NIC looks up
-// one at a time: that is also put beside DPDK's 32 at a time.
+// 1,024 rules, the same random keys, in one run. The NIC looks up one at a time, which is put
+// beside DPDK's one at a time and 32 at a time.
 //
 //   bench_steering_lookup [--quick] [--rows]
 //
@@ -167,17 +167,9 @@ struct Side {
   std::vector<device::FlowKey> keys;
 
   void LookupEach(Answer* answers) const {
-    for (size_t i = 0; i < keys.size(); ++i) answers[i] = table.Lookup(keys[i]);
+    for (size_t i = 0; i < keys.size(); ++i) answers[i] = &table.Find(keys[i]);
   }
-  void LookupBursts(Answer* answers) const {
-    for (size_t begin = 0; begin < keys.size(); begin += kBurst) {
-      const size_t count = std::min(kBurst, keys.size() - begin);
-      table.LookupBurst(std::span(keys).subspan(begin, count), answers + begin);
-    }
-  }
-  static uint32_t LocationOf(Answer answer) {
-    return answer == nullptr ? kNoRule : answer->location;
-  }
+  static uint32_t LocationOf(Answer answer) { return answer->location; }
 };
 
 template <typename F>
@@ -242,7 +234,6 @@ bool Compare(const char* name, const std::vector<TupleRule>& rules, bench::DpdkT
   std::vector<Side::Answer> answers(kKeys);
   std::vector<uint32_t> their_answers(kKeys);
   const auto each = [&] { ours.LookupEach(answers.data()); };
-  const auto bursts = [&] { ours.LookupBursts(answers.data()); };
   const auto their_each = [&] { theirs->LookupEach(their_keys, their_answers.data()); };
   const auto their_bursts = [&] { theirs->LookupBursts(their_keys, their_answers.data()); };
   bool agree = true;
@@ -254,20 +245,17 @@ bool Compare(const char* name, const std::vector<TupleRule>& rules, bench::DpdkT
     agree = Agree(rules, keys, found, who) && agree;
   };
   check(each, answers, ours, "the software NIC");
-  check(bursts, answers, ours, "the software NIC, in bursts,");
   check(their_each, their_answers, *theirs, against);
   check(their_bursts, their_answers, *theirs, against);
   if (!agree) return false;
-  Runs one, many, their_one, their_many;
+  Runs one, their_one, their_many;
   const std::chrono::milliseconds least(line.quick ? 5 : 40);
   for (int run = 0; run < line.Runs(); ++run) {
     Time(least, each, &one);
     Time(least, their_each, &their_one);
-    Time(least, bursts, &many);
     Time(least, their_bursts, &their_many);
   }
   Print(line.rows, name, "one by one", against, one, their_one);
-  Print(line.rows, name, "bursts of 32", against, many, their_many);
   // What the NIC does, beside what theirs is meant for.
   Print(line.rows, name, "one by one beside its bursts of 32", against, one, their_many);
   return true;

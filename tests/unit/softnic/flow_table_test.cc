@@ -153,9 +153,6 @@ class FlowTableOf : public ::testing::TestWithParam<Shape> {
     }
     return lowest;
   }
-  static uint32_t LocationOf(const FlowTable::Entry* entry) {
-    return entry == nullptr ? UINT32_MAX : entry->location;
-  }
 
   std::mt19937_64 random_{GetParam().rules + GetParam().masks};
   std::vector<FlowRule> rules_;
@@ -174,22 +171,17 @@ INSTANTIATE_TEST_SUITE_P(Shapes, FlowTableOf,
                                   std::to_string(of.param.one_in);
                          });
 
-TEST_P(FlowTableOf, AgreesWithLinearSearchOneByOneAndInBursts) {
+TEST_P(FlowTableOf, AgreesWithLinearSearch) {
   const FlowTable table(rules_, 1);
   const FlowTable other(rules_, 2);
   size_t found = 0;
-  for (int round = 0; round < 60; ++round) {
-    std::vector<FlowKey> keys;
-    for (size_t n = 1 + random_() % FlowTable::kBurst; n > 0; --n) keys.push_back(Key());
-    const FlowTable::Entry* entries[FlowTable::kBurst];
-    table.LookupBurst(keys, entries);
-    for (size_t i = 0; i < keys.size(); ++i) {
-      const uint32_t expected = Search(keys[i]);
-      found += expected != UINT32_MAX;
-      ASSERT_EQ(LocationOf(entries[i]), expected);
-      ASSERT_EQ(LocationOf(table.Lookup(keys[i])), expected);
-      ASSERT_EQ(LocationOf(other.Lookup(keys[i])), expected);
-    }
+  for (int round = 0; round < 1000; ++round) {
+    const FlowKey key = Key();
+    const uint32_t expected = Search(key);
+    found += expected != UINT32_MAX;
+    ASSERT_EQ(table.Find(key).location, expected);
+    ASSERT_EQ(other.Find(key).location, expected);
+    ASSERT_EQ(table.Lookup(key) != nullptr, expected != UINT32_MAX);
   }
   EXPECT_GT(found, 0u);
 }
@@ -205,23 +197,15 @@ TEST_P(FlowTableOf, AllRegistersFindTheSame) {
     list.push_back({value, mask, rule.location});
   }
   const RuleBitmap wide(list);
+  const RuleBitmap narrower(list, RuleBitmap::Registers::kUpTo256);
   const RuleBitmap plain(list, RuleBitmap::Registers::kPlain);
   for (int i = 0; i < 500; ++i) {
     const FlowKey key = Key();
     const uint32_t expected = Search(key);
     ASSERT_EQ(wide.Find(key), expected);
+    ASSERT_EQ(narrower.Find(key), expected);
     ASSERT_EQ(plain.Find(key), expected);
-    uint32_t best[] = {UINT32_MAX, 1};
-    plain.FindBurst(std::array{key, key}, best);
-    ASSERT_EQ(best[0], expected);
-    ASSERT_EQ(best[1], std::min(expected, 1u));
   }
-}
-
-TEST(FlowTable, NoKeysAreNoTrouble) {
-  const FlowTable table(std::vector<FlowRule>{PortRule(5, 80, 1)});
-  table.LookupBurst({}, nullptr);
-  EXPECT_FALSE(table.empty());
 }
 
 }  // namespace
