@@ -58,12 +58,6 @@ class TxRingPush {
   void PointHeld(uint32_t packets);
   void Advance(uint32_t packets);
 
-  // Whether the last packet's word is needed once more.
-  bool IsNeeded(uint32_t which) const {
-    return which == plan_.kept_word || (plan_.report_words >> which & 1) != 0;
-  }
-  // Two words from this one on as one step, if they can be.
-  std::optional<TxWordPair> PairAt(uint32_t which) const;
   // Which words are written two at once: pairs_ of the first one.
   void FindPairs();
   // Whether a word is the first packet's that is kept back, or stands beside it: then it is written
@@ -191,44 +185,12 @@ void TxRingPush<Emitter>::Advance(uint32_t packets) {
 }
 
 template <typename Emitter>
-std::optional<TxWordPair> TxRingPush<Emitter>::PairAt(uint32_t which) const {
-  const TxWord* const words = &plan_.words[which];
-  if (which + 1 >= plan_.words.size() || words[0].offset % 16 != 0 ||
-      words[1].offset != words[0].offset + 8) {
-    return std::nullopt;
-  }
-  TxWordPair counted;
-  bool counts = true;
-  for (uint32_t i = 0; i < 2; ++i) {
-    for (const TxWord::Part& part : words[i].parts) {
-      counts = counts && counted.AddCount(part, i, plan_.count_mask);
-    }
-  }
-  if (counts && counted.counts) return counted;
-  TxWordPair pair;
-  bool all = true;
-  for (uint32_t i = 0; i < 2; ++i) {
-    all = all && (words[i].parts.empty() || !IsNeeded(which + i));
-    for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
-  }
-  if (all) return pair;
-  pair = {};
-  pair.one_word = true;
-  if (words[1].parts.empty()) return pair;
-  const bool is_id = words[1].parts.size() == 1 && words[1].parts[0].source == TxSource::kId;
-  if (!is_id || IsNeeded(which + 1) || !pair.Add(words[1].parts[0], 1) || pair.shuffles) {
-    return std::nullopt;
-  }
-  return pair;
-}
-
-template <typename Emitter>
 void TxRingPush<Emitter>::FindPairs() {
   uint32_t count = 0;
   uint32_t same = 0;
   for (uint32_t w = 0; w < plan_.words.size(); ++w) {
     const Spot constant = walk_.More(offsetof(TxRingImage, words) + size_t{8} * w);
-    if (emitter_->has_pairs() && count < kMaxPairs) pairs_[w] = PairAt(w);
+    if (emitter_->has_pairs() && count < kMaxPairs) pairs_[w] = TxWordPair::At(plan_, w);
     if (pairs_[w].has_value()) {
       const TxWordPair& pair = *pairs_[w];
       constants_[w] = emitter_->LoadPair(constant);

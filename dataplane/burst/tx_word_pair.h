@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/burst/tx_ring.h"
 
@@ -27,6 +28,8 @@ struct TxWordPair {
   int id_at = kNone;               // a number of 16 bits, too: which of the pair's
 
   TxWordPair() { from.fill(kZero); }
+  // Two words of a plan from this one on as one step, if they can be.
+  static std::optional<TxWordPair> At(const TxRingPlan& plan, uint32_t which);
   // False: it is more than that.
   bool Add(const TxWord::Part& part, uint32_t word);
   // The same for pairs of nothing but counts.
@@ -76,6 +79,41 @@ inline bool TxWordPair::AddBytes(const TxWord::Part& part, uint32_t word, size_t
   }
   shuffles = true;
   return true;
+}
+
+inline std::optional<TxWordPair> TxWordPair::At(const TxRingPlan& plan, uint32_t which) {
+  // Whether the last packet's word is needed once more.
+  const auto is_needed = [&plan](uint32_t word) {
+    return word == plan.kept_word || (plan.report_words >> word & 1) != 0;
+  };
+  const TxWord* const words = &plan.words[which];
+  if (which + 1 >= plan.words.size() || words[0].offset % 16 != 0 ||
+      words[1].offset != words[0].offset + 8) {
+    return std::nullopt;
+  }
+  TxWordPair counted;
+  bool counts = true;
+  for (uint32_t i = 0; i < 2; ++i) {
+    for (const TxWord::Part& part : words[i].parts) {
+      counts = counts && counted.AddCount(part, i, plan.count_mask);
+    }
+  }
+  if (counts && counted.counts) return counted;
+  TxWordPair pair;
+  bool all = true;
+  for (uint32_t i = 0; i < 2; ++i) {
+    all = all && (words[i].parts.empty() || !is_needed(which + i));
+    for (const TxWord::Part& part : words[i].parts) all = all && pair.Add(part, i);
+  }
+  if (all) return pair;
+  pair = {};
+  pair.one_word = true;
+  if (words[1].parts.empty()) return pair;
+  const bool is_id = words[1].parts.size() == 1 && words[1].parts[0].source == TxSource::kId;
+  if (!is_id || is_needed(which + 1) || !pair.Add(words[1].parts[0], 1) || pair.shuffles) {
+    return std::nullopt;
+  }
+  return pair;
 }
 
 }  // namespace qsplit::dataplane::burst

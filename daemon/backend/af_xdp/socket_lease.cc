@@ -383,8 +383,8 @@ void SocketLease::AddCounters(device::DeviceCounters* counters) {
       rx.packets -= statistics.rx_ring_full + statistics.rx_dropped;
       rx.completions += one.rx->Total();
       rx.descriptors += one.fill->Total();
-      // With zero copy it is how often the driver looked for buffers in vain. Else each is a packet,
-      // which the kernel counts as dropped, too.
+      // With zero copy it is how often the driver looked for buffers in vain. Else each is a
+      // packet, which the kernel counts as dropped, too.
       const uint64_t starved = one.socket.facts().zero_copy ? 0 : statistics.rx_fill_ring_empty;
       rx.drops_no_descriptor += statistics.rx_ring_full + starved;
       rx.drops_too_long += statistics.rx_dropped - std::min(statistics.rx_dropped, starved);

@@ -111,9 +111,9 @@ class SocketLease {
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const;
 
   // Adds what the lease's queues have counted. Of packets received it takes off those that were for
-  // a socket and found no place: what was for it, the XDP program counts. Indices of rings, of which
-  // descriptors and what is sent are counted, can be forged by the holder, and are to be looked at
-  // before they have come round (2^32).
+  // a socket and found no place: what was for it, the XDP program counts. Indices of rings, of
+  // which descriptors and what is sent are counted, can be forged by the holder, and are to be
+  // looked at before they have come round (2^32).
   void AddCounters(device::DeviceCounters* counters);
 
  private:

@@ -120,8 +120,7 @@ void SteeringProgram::MakePrograms() {
       continue;
     }
     const uint64_t generation = generation_;
-    changed_.wait_for(lock, kQuiet,
-                      [&] { return stop_ || hurry_ || generation_ != generation; });
+    changed_.wait_for(lock, kQuiet, [&] { return stop_ || hurry_ || generation_ != generation; });
     if (!stop_ && generation_ == generation) MakeFor(generation, lock);
   }
 }

@@ -11,8 +11,9 @@
 // holds both, and lets it pass to the kernel otherwise.
 //
 // When few rules have been the same for a while, a thread of this object makes a program in which
-// they are constants, and puts it in place of the one that runs (bpf/steering_constants.h): it steers
-// as the general one does, and costs a packet as much as one that is written for these rules.
+// they are constants, and puts it in place of the one that runs (bpf/steering_constants.h): it
+// steers as the general one does, and costs a packet as much as one that is written for these
+// rules.
 //
 // Everything ends with this object, and with the process: the program is on the netdev by a
 // bpf_link, and nothing is pinned. What it cannot see: a VLAN tag that the NIC has stripped (turn
@@ -58,9 +59,9 @@ struct SteeringReasons {
   SteeringCount passed_no_socket;
   SteeringCount passed_in_change;  // the rules changed under each of several attempts to match
   SteeringCount dropped_by_rule;
-  SteeringCount dropped_malformed;  // shorter than an Ethernet header
-  SteeringCount redirected;         // to sockets, which may still have had no room
-  SteeringCount sent_back;  // verdicts: a driver may still lose it
+  SteeringCount dropped_malformed;    // shorter than an Ethernet header
+  SteeringCount redirected;           // to sockets, which may still have had no room
+  SteeringCount sent_back;            // verdicts: a driver may still lose it
   std::vector<SteeringCount> queues;  // of redirected, by queue
 };
 
@@ -69,7 +70,7 @@ struct SteeringState {
   bool attached = false;
   XdpMode mode = XdpMode::kNative;
   std::string native_failure;  // empty: it is native
-  uint32_t program_id = 0;  // of the one that runs
+  uint32_t program_id = 0;     // of the one that runs
   uint32_t link_id = 0;
   bool by_constants = false;  // the program that runs was made for the rules that hold
   absl::Status made;          // why none could be made for them
@@ -131,15 +132,15 @@ class SteeringProgram {
   XdpLoaded loaded_;
   XdpLink link_;
   uint64_t generation_ = 1;
-  Rules rules_;  // of that generation
+  Rules rules_;                        // of that generation
   std::vector<SteeringCount> before_;  // by location: what was counted before the rule was there
 
   std::condition_variable changed_;  // of what follows, or generation_
   bool stop_ = false;
   bool hurry_ = false;
-  uint64_t tried_ = 0;     // the generation that a program was last looked for
+  uint64_t tried_ = 0;      // the generation that a program was last looked for
   uint64_t constants_ = 0;  // that of the program that runs; 0: the general one
-  absl::Status made_;      // of tried_
+  absl::Status made_;       // of tried_
   linux_sys::OwnedFd made_program_;
   std::thread maker_;
 };

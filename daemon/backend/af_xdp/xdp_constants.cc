@@ -65,7 +65,7 @@ std::optional<SteeringConstantRule> FormFor(const device::FlowRule& rule) {
   if (!possible) return std::nullopt;
   SteeringConstantRule plain{};
   constexpr std::array<size_t, kPlainWords> kAt = {kPlainWord0, kPlainWord1, kPlainWord2,
-                                                           kPlainWord3};
+                                                   kPlainWord3};
   for (size_t i = 0; i < kAt.size(); ++i) {
     std::memcpy(&plain.mask[i], &frame_mask[kAt[i]], sizeof plain.mask[i]);
     std::memcpy(&plain.value[i], &frame_value[kAt[i]], sizeof plain.value[i]);

@@ -106,8 +106,8 @@ XdpLoaded::Object XdpLoaded::Open(const SteeringConstants& constants) {
   Object object(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
   if (!object) return nullptr;
   bpf_program* const program = bpf_object__find_program_by_name(object.get(), kProgram);
-  std::vector<bpf_insn> code = WithConstants(
-      {bpf_program__insns(program), bpf_program__insn_cnt(program)}, constants);
+  std::vector<bpf_insn> code =
+      WithConstants({bpf_program__insns(program), bpf_program__insn_cnt(program)}, constants);
   if (const int error = bpf_program__set_insns(program, code.data(), code.size()); error != 0) {
     errno = -error;
     return nullptr;

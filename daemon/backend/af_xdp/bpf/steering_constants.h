@@ -1,7 +1,7 @@
-/* Rules that have not changed for a while, as constants in the program's code: a copy of the program
- * is made for them, and in it a plain packet (steering_plain.h) meets a few compares and jumps, as in
- * one that a person writes for these rules. What a rule does not ask for is no code at all: the
- * kernel's verifier takes out what the constants make unreachable.
+/* Rules that have not changed for a while, as constants in the program's code: a copy of the
+ * program is made for them, and in it a plain packet (steering_plain.h) meets a few compares and
+ * jumps, as in one that a person writes for these rules. What a rule does not ask for is no code at
+ * all: the kernel's verifier takes out what the constants make unreachable.
  *
  * They hold for one generation of steering_memory.h's rules. While `generation` there is another
  * one, packets go the general way, so that a change of the rules needs no new program at once.
@@ -38,32 +38,31 @@ struct SteeringConstants {
 
 #ifdef __bpf__
 /* `volatile`: loaded where it is wanted, not kept in a register for all who want it. */
-#define STEERING_CONSTANT(constants, member)                                            \
-  (__extension__({                                                                      \
-    __u64 loaded;                                                                       \
-    (void)(constants);                                                                  \
-    asm volatile("%0 = %1 ll"                                                           \
-                 : "=r"(loaded)                                                         \
-                 : "i"(STEERING_CONSTANT_MARK << 32 |                                   \
-                       __builtin_offsetof(struct SteeringConstants, member) / 8));      \
-    loaded;                                                                             \
+#define STEERING_CONSTANT(constants, member)                                       \
+  (__extension__({                                                                 \
+    __u64 loaded;                                                                  \
+    (void)(constants);                                                             \
+    asm volatile("%0 = %1 ll"                                                      \
+                 : "=r"(loaded)                                                    \
+                 : "i"(STEERING_CONSTANT_MARK << 32 |                              \
+                       __builtin_offsetof(struct SteeringConstants, member) / 8)); \
+    loaded;                                                                        \
   }))
 #else
 #define STEERING_CONSTANT(constants, member) ((constants)->member)
 #endif
 
 /* Whether a word of a plain packet is what a rule wants. */
-#define STEERING_WORD_FITS(constants, plain, rule, word)                                   \
-  (STEERING_CONSTANT(constants, rules[rule].mask[word]) == 0 ||                            \
-   ((plain)->words[word] & STEERING_CONSTANT(constants, rules[rule].mask[word])) ==        \
+#define STEERING_WORD_FITS(constants, plain, rule, word)                            \
+  (STEERING_CONSTANT(constants, rules[rule].mask[word]) == 0 ||                     \
+   ((plain)->words[word] & STEERING_CONSTANT(constants, rules[rule].mask[word])) == \
        STEERING_CONSTANT(constants, rules[rule].value[word]))
 
 /* Whether rule number `rule`, a literal, takes a plain packet. */
-#define STEERING_TAKES(constants, plain, rule)       \
-  (STEERING_WORD_FITS(constants, plain, rule, 3) &&  \
-   STEERING_WORD_FITS(constants, plain, rule, 2) &&  \
-   STEERING_WORD_FITS(constants, plain, rule, 1) &&  \
-   STEERING_WORD_FITS(constants, plain, rule, 0))
+#define STEERING_TAKES(constants, plain, rule)      \
+  (STEERING_WORD_FITS(constants, plain, rule, 3) && \
+   STEERING_WORD_FITS(constants, plain, rule, 2) && \
+   STEERING_WORD_FITS(constants, plain, rule, 1) && STEERING_WORD_FITS(constants, plain, rule, 0))
 
 /* Does `visit(rule)` for each rule that there may be. */
 #define STEERING_EACH_CONSTANT_RULE(visit) \
