@@ -322,6 +322,9 @@ std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool
                      .zero_copy = one->socket.facts().zero_copy,
                      .multi_buffer = one->socket.facts().multi_buffer,
                      .busy_poll_reason = one->socket.facts().busy_poll_reason};
+  const Counted& posts = transmit ? *one->tx : *one->fill;
+  const Counted& takes = transmit ? *one->completion : *one->rx;
+  levels.holder_position = uint64_t{posts.ring.producer()} << 32 | takes.ring.consumer();
   if (levels.zero_copy && !transmit) {
     levels.held = one->fill->ring.producer() - one->rx->ring.producer();
   }
@@ -363,8 +366,8 @@ void SocketLease::AddCounters(device::DeviceCounters* counters) {
       rx.packets -= statistics.rx_ring_full + statistics.rx_dropped;
       rx.completions += one.rx->Total();
       rx.descriptors += one.fill->Total();
-      // With zero copy it is how often the driver looked for buffers in vain. Else each is a packet,
-      // which the kernel counts as dropped, too.
+      // With zero copy it is how often the driver looked for buffers in vain. Else each is a
+      // packet, which the kernel counts as dropped, too.
       const uint64_t starved = one.socket.facts().zero_copy ? 0 : statistics.rx_fill_ring_empty;
       rx.drops_no_descriptor += statistics.rx_ring_full + starved;
       rx.drops_too_long += statistics.rx_dropped - std::min(statistics.rx_dropped, starved);

@@ -100,6 +100,8 @@ class SocketLease {
     std::string busy_poll_reason;  // where it was asked for and is not
     // With zero copy: receive buffers that were posted and have not come back with a packet.
     uint32_t held = 0;
+    // The two indices that the holder writes: another number when it has posted or taken something.
+    uint64_t holder_position = 0;
   };
   // None: the lease has not this queue in this direction.
   std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;
@@ -107,9 +109,9 @@ class SocketLease {
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const;
 
   // Adds what the lease's queues have counted. Of packets received it takes off those that were for
-  // a socket and found no place: what was for it, the XDP program counts. Indices of rings, of which
-  // descriptors and what is sent are counted, can be forged by the holder, and are to be looked at
-  // before they have come round (2^32).
+  // a socket and found no place: what was for it, the XDP program counts. Indices of rings, of
+  // which descriptors and what is sent are counted, can be forged by the holder, and are to be
+  // looked at before they have come round (2^32).
   void AddCounters(device::DeviceCounters* counters);
 
  private:

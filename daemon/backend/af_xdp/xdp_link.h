@@ -38,8 +38,8 @@ class XdpLink {
   // Why not native, in a sentence; empty: it is.
   const std::string& native_failure() const { return native_failure_; }
   uint32_t id() const { return id_; }
-  // Of the program that runs; 0: none does, for the kernel lets go when the netdev is removed, or when
-  // somebody detaches the link by force.
+  // Of the program that runs; 0: none does, for the kernel lets go when the netdev is removed, or
+  // when somebody detaches the link by force.
   uint32_t ProgramId() const;
 
   // Another program in place of the one that runs, between two packets. Waits for the kernel's lock
@@ -57,6 +57,8 @@ class XdpLink {
 
 // FAILED_PRECONDITION if an XDP program is on the interface, whoever put it there.
 absl::Status CheckNoProgram(uint32_t interface, std::string_view netdev);
+// The program that is there is a qsplitd's, or may be: the kernel does not say.
+bool MayBeOurs(uint32_t interface);
 
 }  // namespace qsplit::af_xdp
 
