@@ -1,8 +1,10 @@
 // qsplit queue: why a queue is empty, and what stands in its rings.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -30,19 +32,37 @@ std::string VerdictWord(v1::QueueCheckVerdict verdict) {
   return verdict == v1::QUEUE_CHECK_VERDICT_NOTE ? "note" : "WRONG";
 }
 
+// Between two looks at a queue.
+constexpr std::chrono::milliseconds kLook(300);
+
+// Looks twice: what comes meanwhile says more than what ever came.
+absl::Status Look(Context& context, v1::ExplainQueueRequest request,
+                  v1::ExplainQueueResponse* response) {
+  const auto look = [&] {
+    response->Clear();
+    return context.AskInSession(response, [&](auto* rpc, auto* out) {
+      return context.Stub<v1::QueueService>()->ExplainQueue(rpc, request, out);
+    });
+  };
+  absl::Status status = look();
+  // Of a queue that nobody has there is no more to be seen.
+  if (!status.ok() || response->lease_id() == 0) return status;
+  *request.mutable_since() = response->sample();
+  std::this_thread::sleep_for(kLook);
+  return look();
+}
+
 absl::Status Why(Context& context, const Words& words) {
   v1::ExplainQueueRequest request;
   request.set_device(words.device);
   request.set_queue(words.queue);
   request.set_transmit(words.transmit);
   v1::ExplainQueueResponse response;
-  auto status = context.AskInSession(&response, [&](auto* rpc, auto* out) {
-    return context.Stub<v1::QueueService>()->ExplainQueue(rpc, request, out);
-  });
-  if (!status.ok()) return status;
+  if (absl::Status status = Look(context, request, &response); !status.ok()) return status;
+  response.clear_sample();  // for a third look, which nobody takes
   if (context.wants_json()) {
     context.PrintJson(response);
-    return status;
+    return absl::OkStatus();
   }
   std::printf("%s queue %u of %s: %s\n", words.transmit ? "transmit" : "receive", words.queue,
               Harmless(words.device).c_str(), Harmless(response.answer()).c_str());
@@ -54,7 +74,7 @@ absl::Status Why(Context& context, const Words& words) {
   }
   std::printf("\n");
   table.Print();
-  return status;
+  return absl::OkStatus();
 }
 
 // "16" or "16-31".
@@ -123,13 +143,14 @@ void AddQueueVerbs(CLI::App& app, Context& context) {
   CLI::App* object = AddObject(app, "queue", "why a queue is empty, and what stands in its rings");
 
   auto why = std::make_shared<Words>();
-  AddWhich(*AddVerb(*object, context, "why",
-                    "walk from the wire to the queue's holder, and say what is wrong",
-                    "  qsplit queue why nic0 3\n"
-                    "  qsplit queue why nic0 3 --tx\n"
-                    "  qsplit -d queue why nic0 3      # with what to do about each thing",
-                    [&context, why] { return Why(context, *why); }),
-           *why);
+  AddWhich(
+      *AddVerb(*object, context, "why",
+               "walk from the wire to the queue's holder, twice in 0.3 s, and say what is wrong",
+               "  qsplit queue why nic0 3\n"
+               "  qsplit queue why nic0 3 --tx\n"
+               "  qsplit -d queue why nic0 3      # with what to do about each thing",
+               [&context, why] { return Why(context, *why); }),
+      *why);
 
   auto dump = std::make_shared<Words>();
   CLI::App* verb =

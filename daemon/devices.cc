@@ -106,6 +106,10 @@ absl::StatusOr<af_xdp::AfXdpConfig> NetdevOf(const config::DeviceSection& sectio
   auto picked = PickLayoutsOf(section, layouts);
   if (!picked.ok()) return picked.status();
   netdev.layouts = *std::move(picked);
+  if (absl::Status status = af_xdp::AfXdpDevice::CheckLayouts(netdev); !status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat("device '", section.name, "': ", status.message()));
+  }
   return netdev;
 }
 
@@ -194,21 +198,26 @@ absl::StatusOr<DevicePlan> DevicePlan::Make(const config::Config& config,
   return DevicePlan(std::move(parts));
 }
 
-std::vector<absl::StatusOr<std::string>> DescribeNetdevs(const config::Config& config) {
-  std::vector<absl::StatusOr<std::string>> lines;
-  for (const config::DeviceSection& section : config.devices) {
-    if (!section.af_xdp) continue;
-    const std::string& netdev = section.af_xdp->netdev;
-    const auto text = af_xdp::DescribeNetdev(section.af_xdp->netns, netdev);
-    if (text.ok()) {
-      lines.emplace_back(absl::StrCat("netdev         ", netdev, ": ", *text));
-    } else {
-      lines.emplace_back(
-          absl::Status(text.status().code(), absl::StrCat("device '", section.name, "', netdev ",
-                                                          netdev, ": ", text.status().message())));
+DevicePlan::Report DevicePlan::CompareNetdevs() const {
+  Report report;
+  for (const af_xdp::AfXdpConfig& config : parts_->netdevs) {
+    const auto fail = [&](const absl::Status& status) {
+      report.errors.emplace_back(
+          status.code(), absl::StrCat("device '", config.name, "', netdev ", config.netdev, ": ",
+                                      status.message()));
+    };
+    const absl::StatusOr<af_xdp::NetdevReport> netdev = af_xdp::ReportNetdev(config);
+    if (!netdev.ok()) {
+      fail(netdev.status());
+      continue;
     }
+    report.lines.push_back(absl::StrCat("netdev         ", config.netdev, ": ", netdev->text));
+    for (const std::string& warning : netdev->warnings) {
+      report.lines.push_back(absl::StrCat("warning        device '", config.name, "': ", warning));
+    }
+    for (const absl::Status& error : netdev->errors) fail(error);
   }
-  return lines;
+  return report;
 }
 
 struct Devices::Parts {

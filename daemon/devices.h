@@ -29,16 +29,20 @@ class DevicePlan {
 
   size_t size() const;
 
+  // Kernel netdevs as they are now: "netdev  eth0: …" and warnings, a line each, and why which of
+  // them cannot be used as the configuration says.
+  struct Report {
+    std::vector<std::string> lines;
+    std::vector<absl::Status> errors;
+  };
+  Report CompareNetdevs() const;
+
  private:
   friend class Devices;
   struct Parts;
   explicit DevicePlan(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
-
-// Kernel netdevs of a configuration as they are now: a line for each, "netdev  eth0: …", or why
-// there is nothing to say.
-std::vector<absl::StatusOr<std::string>> DescribeNetdevs(const config::Config& config);
 
 class Devices {
  public:

@@ -233,47 +233,47 @@ absl::Status Run(const Options& options, Plan plan) {
   return absl::OkStatus();
 }
 
-// What of a configuration this machine has, on standard output.
-absl::Status CheckHere(const config::Config& config) {
-  absl::Status missing;
-  for (const absl::StatusOr<std::string>& line : DescribeNetdevs(config)) {
-    if (line.ok()) std::printf("%s\n", line->c_str());
-    missing.Update(line.status());
-  }
-  const auto leftovers = ReadLeftovers(config.daemon.runtime_dir);
-  if (!leftovers.ok()) return leftovers.status();
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "qsplitd: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+// What of a configuration this machine has, on standard output, and what it cannot serve. The exit
+// status.
+int CheckHere(const Plan& plan) {
+  const DevicePlan::Report report = plan.devices->CompareNetdevs();
+  for (const std::string& line : report.lines) std::printf("%s\n", line.c_str());
+  const auto leftovers = ReadLeftovers(plan.config.daemon.runtime_dir);
+  if (!leftovers.ok()) return Fail(leftovers.status());
   for (const std::string& record : *leftovers) {
     std::printf("journal        to undo, unless a daemon runs: %s\n", record.c_str());
   }
-  return missing;
+  std::fflush(stdout);
+  for (const absl::Status& error : report.errors) Fail(error);
+  return report.errors.empty() ? 0 : 1;
 }
 
 int Main(int argc, char** argv) {
   int exit_code = 0;
   const auto options = ParseOptions(argc, argv, exit_code);
   if (!options) return exit_code;
-  const auto fail = [](const absl::Status& status) {
-    std::fprintf(stderr, "qsplitd: %s\n", std::string(status.message()).c_str());
-    return 1;
-  };
   if (options->clean) {
     const auto config = ReadConfig(*options);
-    if (!config.ok()) return fail(config.status());
+    if (!config.ok()) return Fail(config.status());
     const absl::StatusOr<int> cleaned = Clean(config->daemon.runtime_dir);
-    return cleaned.ok() ? *cleaned : fail(cleaned.status());
+    return cleaned.ok() ? *cleaned : Fail(cleaned.status());
   }
   auto plan = MakePlan(*options);
-  if (!plan.ok()) return fail(plan.status());
+  if (!plan.ok()) return Fail(plan.status());
   if (options->check) {
     std::fputs(config::Describe(plan->config).c_str(), stdout);
     std::printf("layouts        %s: %zu\n", plan->config.daemon.layouts_dir.c_str(),
                 plan->layouts.size());
-    const absl::Status checked = CheckHere(plan->config);
-    return checked.ok() ? 0 : fail(checked);
+    return CheckHere(*plan);
   }
   const absl::Status status = Run(*options, *std::move(plan));
   log::Stop();
-  return status.ok() ? 0 : fail(status);
+  return status.ok() ? 0 : Fail(status);
 }
 
 }  // namespace

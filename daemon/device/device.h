@@ -305,6 +305,14 @@ struct QueueCheck {
   CheckVerdict verdict = CheckVerdict::kGood;
   std::string finding;
   std::string remedy;
+  // So many packets were kept away by it so far; 0: none, or it is not counted.
+  uint64_t count = 0;
+};
+
+// How far the program that holds a queue has come in its rings.
+struct QueueProgress {
+  uint64_t position = 0;  // another one: it has taken or posted something meanwhile
+  uint32_t waiting = 0;   // completions that it has not taken yet
 };
 
 // Which slots of a leased queue's ring are wanted: all in [first_slot, first_slot + slots).
@@ -374,6 +382,10 @@ class Device {
   // How it stands with what only this kind of device knows of a queue, in the order in which a
   // packet meets it; everything else the broker looks at itself.
   virtual std::vector<QueueCheck> ExamineQueue(uint32_t queue, bool transmit) = 0;
+  // Absent: nobody leases the queue, or how far its holder is cannot be seen from here.
+  virtual std::optional<QueueProgress> ReadProgress(uint32_t /*queue*/, bool /*transmit*/) const {
+    return std::nullopt;
+  }
   // FAILED_PRECONDITION: nobody leases the queue. INVALID_ARGUMENT: no such queue or ring.
   // UNIMPLEMENTED: the ring is not in memory that the daemon can read.
   virtual absl::StatusOr<RingImage> ReadRing(const RingSelection& wanted) const = 0;

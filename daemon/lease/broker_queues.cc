@@ -2,13 +2,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "daemon/lease/broker.h"
 #include "daemon/lease/broker_state.h"
 #include "daemon/lease/convert.h"
+#include "daemon/lease/queue_answer.h"
 #include "daemon/lease/queue_walk.h"
 #include "daemon/policy/error.h"
+#include "daemon/steering/flow_sets.h"
 
 namespace qsplit::lease {
 namespace {
@@ -22,6 +27,7 @@ constexpr uint32_t kMaxImageBytes = 1u << 20;
 struct Asked {
   const DeviceRoom* room = nullptr;
   const LeaseRecord* lease = nullptr;  // null: nobody holds it
+  std::string unusable;                // why the device has no queues at all; empty: it has
 };
 
 absl::Status NoSuchQueue(const DeviceRoom& room, uint32_t queue, bool transmit, size_t queues) {
@@ -44,19 +50,49 @@ v1::QueueCheckVerdict ToProto(device::CheckVerdict verdict) {
   return v1::QUEUE_CHECK_VERDICT_UNSPECIFIED;
 }
 
-// Rules of the room that send to a receive queue, and what they took.
-std::vector<QueueFacts::Rule> RulesTo(const DeviceRoom& room, uint32_t queue,
-                                      const std::vector<device::RuleCounters>& counted) {
-  std::vector<QueueFacts::Rule> rules;
-  for (const steering::OwnedRule* rule : room.rules.List()) {
-    if (rule->rule.action.queue != queue) continue;
-    QueueFacts::Rule& to = rules.emplace_back();
-    to.location = rule->rule.location;
-    const auto found =
-        std::ranges::find(counted, rule->rule.location, &device::RuleCounters::location);
-    if (found != counted.end()) to.packets = found->packets;
+QueueFacts::Rule Shown(const device::FlowRule& rule,
+                       const std::vector<device::RuleCounters>& counted) {
+  QueueFacts::Rule shown{.location = rule.location};
+  const auto found = std::ranges::find(counted, rule.location, &device::RuleCounters::location);
+  if (found != counted.end()) shown.packets = found->packets;
+  return shown;
+}
+
+// Rules of the room that send to a receive queue, those that take packets before them, and what
+// they took. Rules of other tenants are an administrator's to know.
+void AddRules(const Asked& asked, bool admin, const std::vector<device::RuleCounters>& counted,
+              QueueFacts* facts) {
+  const std::vector<const steering::OwnedRule*> all = asked.room->rules.List();
+  std::vector<const steering::OwnedRule*> ours;
+  for (const steering::OwnedRule* rule : all) {
+    if (rule->rule.action.queue != facts->queue) continue;
+    ours.push_back(rule);
+    facts->rules.push_back(Shown(rule->rule, counted));
   }
-  return rules;
+  std::vector<bool> outdone(ours.size());
+  for (const steering::OwnedRule* other : all) {
+    const bool of_lease = asked.lease != nullptr && other->lease == asked.lease->id;
+    if (of_lease || other->rule.action.queue == facts->queue) continue;
+    bool wins = false;
+    for (size_t i = 0; i < ours.size(); ++i) {
+      const device::FlowRule& rule = ours[i]->rule;
+      if (other->rule.location > rule.location ||
+          !steering::Intersects(other->rule.match, rule.match)) {
+        continue;
+      }
+      wins = true;
+      outdone[i] = outdone[i] || steering::Covers(other->rule.match, rule.match);
+    }
+    const bool told = admin || (asked.lease != nullptr && other->lease != 0 &&
+                                other->tenant == asked.lease->tenant);
+    if (!wins || (!told && other->lease != 0)) continue;
+    QueueFacts::Winner& to = facts->winners.emplace_back();
+    static_cast<QueueFacts::Rule&>(to) = Shown(other->rule, counted);
+    to.action = other->rule.action;
+    to.told = told;
+  }
+  facts->outdone =
+      !facts->winners.empty() && facts->rss_entries == 0 && std::ranges::count(outdone, false) == 0;
 }
 
 v1::RingImage ToProto(device::RingImage image, uint32_t ring, uint32_t first_slot) {
@@ -81,6 +117,10 @@ absl::StatusOr<Asked> Find(const auto& state, SessionId caller, const Request& r
   auto room = state.Room(request.device());
   if (!room.ok()) return room.status();
   const auto& holders = request.transmit() ? (*room)->tx_holder : (*room)->rx_holder;
+  if ((*room)->rx_holder.empty() && (*room)->tx_holder.empty()) {
+    const std::string trouble = (*room)->device->State().trouble;
+    if (!trouble.empty()) return Asked{.room = *room, .unusable = trouble};
+  }
   if (request.queue() >= holders.size()) {
     return NoSuchQueue(**room, request.queue(), request.transmit(), holders.size());
   }
@@ -95,6 +135,26 @@ absl::StatusOr<Asked> Find(const auto& state, SessionId caller, const Request& r
   return asked;
 }
 
+void AddChecks(std::span<const device::QueueCheck> checks, v1::ExplainQueueResponse* response) {
+  for (const device::QueueCheck& check : checks) {
+    v1::QueueCheck* to = response->add_checks();
+    to->set_subject(check.subject);
+    to->set_verdict(ToProto(check.verdict));
+    to->set_finding(check.finding);
+    to->set_remedy(check.remedy);
+  }
+}
+
+// Of no queue: the device has none now.
+v1::ExplainQueueResponse Unusable(const Asked& asked) {
+  v1::ExplainQueueResponse response;
+  response.set_answer(fmt::format("{} cannot be used: {}", asked.room->name(), asked.unusable));
+  const device::QueueCheck check{
+      .subject = "device", .verdict = device::CheckVerdict::kWrong, .finding = asked.unusable};
+  AddChecks({&check, 1}, &response);
+  return response;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ExplainQueueResponse> Broker::ExplainQueue(
@@ -107,6 +167,7 @@ absl::StatusOr<v1::ExplainQueueResponse> Broker::ExplainQueue(
     Locked state(*state_);
     const auto asked = Find(std::as_const(*state_), caller, request);
     if (!asked.ok()) return InCall(kCall, asked.status());
+    if (!asked->unusable.empty()) return Unusable(*asked);
     device = asked->room->device;
   }
   // Waits for a device that is busy, and holds up nobody else.
@@ -124,32 +185,31 @@ absl::StatusOr<v1::ExplainQueueResponse> Broker::ExplainQueue(
     }
   }
   facts.of_device = device->ExamineQueue(queue, transmit);
+  facts.progress = device->ReadProgress(queue, transmit);
 
   Locked state(*state_);
   // Whose queue it is now, and whether the caller may still look.
   const auto asked = Find(std::as_const(*state_), caller, request);
   if (!asked.ok()) return InCall(kCall, asked.status());
+  if (!asked->unusable.empty()) return Unusable(*asked);
   const DeviceRoom& room = *asked->room;
+  facts.now = state->clock();
   if (asked->lease != nullptr) {
     facts.lease = state->ToProto(*asked->lease);
     facts.grant_fetched = asked->lease->fetched;
+    if (request.since().lease_id() == asked->lease->id) facts.since = request.since();
   } else if (!state->IsAdmin(caller)) {
     facts.of_device.clear();  // may speak of who had it before
   }
   const auto& counters = transmit ? facts.wire.tx : facts.wire.rx;
   const auto& base = transmit ? room.tx_base : room.rx_base;
   if (queue < counters.size()) facts.counters = Since(counters[queue], base[queue]);
-  if (!transmit) facts.rules = RulesTo(room, queue, counted);
+  if (!transmit) AddRules(*asked, state->IsAdmin(caller), counted, &facts);
   const std::vector<device::QueueCheck> checks = ChecksOf(facts);
   v1::ExplainQueueResponse response;
   response.set_answer(AnswerOf(facts, checks));
-  for (const device::QueueCheck& check : checks) {
-    v1::QueueCheck* to = response.add_checks();
-    to->set_subject(check.subject);
-    to->set_verdict(ToProto(check.verdict));
-    to->set_finding(check.finding);
-    to->set_remedy(check.remedy);
-  }
+  AddChecks(checks, &response);
+  *response.mutable_sample() = SampleOf(facts, checks);
   if (asked->lease != nullptr) response.set_lease_id(asked->lease->id);
   return response;
 }
@@ -160,6 +220,11 @@ absl::StatusOr<v1::ReadQueueResponse> Broker::ReadQueue(SessionId caller,
   Locked state(*state_);
   const auto asked = Find(std::as_const(*state_), caller, request);
   if (!asked.ok()) return InCall(kCall, asked.status());
+  if (!asked->unusable.empty()) {
+    return InCall(kCall,
+                  Error(v1::ERROR_REASON_UNUSABLE, "device", request.device(), "",
+                        fmt::format("{} cannot be used: {}", request.device(), asked->unusable)));
+  }
   const LeaseRecord* const lease = asked->lease;
   if (lease == nullptr || lease->in_job || lease->ended()) {
     return policy::ErrorWithCode(

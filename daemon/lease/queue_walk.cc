@@ -5,21 +5,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/device/held_queue.h"
-
 namespace qsplit::lease {
 namespace {
 
 using device::CheckVerdict;
-using device::kFormerHolder;
 using device::QueueCheck;
 
 std::string Side(const QueueFacts& facts) {
   return fmt::format("{} queue {}", facts.transmit ? "transmit" : "receive", facts.queue);
-}
-
-std::string Counted(uint64_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 QueueCheck LeaseCheck(const QueueFacts& facts) {
@@ -103,6 +96,7 @@ QueueCheck MacCheck(const QueueFacts& facts) {
                               fmt::join(state.mac, ":"), multicast);
   if (const uint64_t refused = facts.wire.drops_mac_filter; refused != 0) {
     check.verdict = CheckVerdict::kNote;
+    check.count = refused;
     check.finding += fmt::format("; {} for others were refused", Counted(refused, "frame"));
     check.remedy = fmt::format(
         "if they were meant for the queue: `qsplit device set {} --promisc on`, or the sender "
@@ -110,6 +104,44 @@ QueueCheck MacCheck(const QueueFacts& facts) {
         facts.device.name);
   }
   return check;
+}
+
+std::string Fate(const device::FlowAction& action) {
+  if (action.drops()) return "drops what it takes";
+  if (action.passes()) return "passes what it takes to the kernel";
+  if (action.reflects()) return "sends what it takes back to the wire";
+  return fmt::format("sends what it takes to queue {}", action.queue);
+}
+
+// Rules that come before those that send to the queue.
+void AddWinners(const QueueFacts& facts, QueueCheck& check) {
+  std::string words;
+  uint64_t took = 0;
+  bool counted = true;
+  bool hidden = false;
+  std::string locations;
+  for (const QueueFacts::Winner& winner : facts.winners) {
+    took += winner.packets.value_or(0);
+    counted = counted && winner.packets.has_value();
+    hidden = hidden || !winner.told;
+    if (!winner.told) continue;
+    words += fmt::format("{}rule {}", words.empty() ? "" : ", ", winner.location);
+    if (winner.packets) words += fmt::format(" ({})", Counted(*winner.packets, "packet"));
+    words += fmt::format(", which {}", Fate(winner.action));
+    locations += fmt::format("{}{}", locations.empty() ? "" : ", ", winner.location);
+  }
+  // Those that have taken nothing keep nothing away.
+  if (!facts.outdone && counted && took == 0) return;
+  if (hidden) words += fmt::format("{}an operator's rule", words.empty() ? "" : ", ");
+  check.verdict = facts.outdone ? CheckVerdict::kWrong : CheckVerdict::kNote;
+  check.count = took;
+  check.finding += fmt::format(", but at a lower location stands {}{}", words,
+                               facts.outdone ? ": nothing is left for the queue" : "");
+  check.remedy = hidden ? "ask an administrator about it: lower locations win"
+                        : fmt::format(
+                              "lower locations win: remove it (`qsplit rule del {} {}`), "
+                              "or give the queue's rules lower ones",
+                              facts.device.name, locations);
 }
 
 QueueCheck SteeringCheck(const QueueFacts& facts) {
@@ -153,6 +185,7 @@ QueueCheck SteeringCheck(const QueueFacts& facts) {
     check.remedy = fmt::format(
         "compare what the sender sends with `qsplit rule list {}`; lower locations win", device);
   }
+  if (!facts.winners.empty()) AddWinners(facts, check);
   return check;
 }
 
@@ -180,11 +213,37 @@ QueueCheck DropCheck(const QueueFacts& facts) {
   for (const Drop& drop : drops) {
     if (drop.count == 0) continue;
     check.verdict = CheckVerdict::kNote;
+    check.count += drop.count;
     check.finding += fmt::format("{}{} {}", check.finding.empty() ? "" : ", ",
                                  Counted(drop.count, "packet"), drop.why);
     if (check.remedy.empty()) check.remedy = drop.remedy;
   }
   if (check.finding.empty()) check.finding = "none";
+  return check;
+}
+
+// What of the device cannot be seen in one look: whether the program goes on.
+std::optional<QueueCheck> ProgramCheck(const QueueFacts& facts) {
+  if (facts.transmit || !facts.since || !facts.since->has_progress() || !facts.progress) {
+    return std::nullopt;
+  }
+  QueueCheck check{.subject = "program"};
+  const auto seconds = fmt::format("{:.1f} s", SecondsSince(facts));
+  if (facts.progress->position != facts.since->progress()) {
+    check.finding = fmt::format("has taken packets or posted buffers in {}", seconds);
+  } else if (facts.progress->waiting == 0 || facts.since->waiting() == 0) {
+    check.finding = fmt::format("had nothing to take for {}", seconds);
+  } else {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding = fmt::format("{} in its ring, and it has taken none for {}",
+                                facts.progress->waiting == 1
+                                    ? "1 packet waits"
+                                    : fmt::format("{} packets wait", facts.progress->waiting),
+                                seconds);
+    check.remedy =
+        fmt::format("the program hangs, or does not look at the queue: see what pid {} does",
+                    facts.lease ? facts.lease->pid() : 0);
+  }
   return check;
 }
 
@@ -195,16 +254,16 @@ QueueCheck TrafficCheck(const QueueFacts& facts) {
                                  Counted(facts.counters.bytes, "byte"))};
 }
 
-const QueueCheck* FirstOf(std::span<const QueueCheck> checks, CheckVerdict verdict) {
-  const auto found = std::ranges::find(checks, verdict, &QueueCheck::verdict);
-  return found == checks.end() ? nullptr : &*found;
-}
-
-std::string Sentence(const QueueCheck& check) {
-  return check.remedy.empty() ? check.finding : fmt::format("{}; {}", check.finding, check.remedy);
-}
-
 }  // namespace
+
+std::string Counted(uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+double SecondsSince(const QueueFacts& facts) {
+  const absl::Time then = absl::FromUnixNanos(static_cast<int64_t>(facts.since->time_ns()));
+  return std::clamp(absl::ToDoubleSeconds(facts.now - then), 0.0, 86'400.0);
+}
 
 std::vector<QueueCheck> ChecksOf(const QueueFacts& facts) {
   std::vector<QueueCheck> checks = {LinkCheck(facts)};
@@ -216,31 +275,11 @@ std::vector<QueueCheck> ChecksOf(const QueueFacts& facts) {
   checks.push_back(LeaseCheck(facts));
   checks.insert(checks.end(), facts.of_device.begin(), facts.of_device.end());
   if (facts.lease) {
+    if (std::optional<QueueCheck> program = ProgramCheck(facts)) checks.push_back(*program);
     checks.push_back(DropCheck(facts));
     checks.push_back(TrafficCheck(facts));
   }
   return checks;
-}
-
-std::string AnswerOf(const QueueFacts& facts, std::span<const QueueCheck> checks) {
-  // Without a lease nothing else matters.
-  if (!facts.lease) {
-    const auto lease = std::ranges::find(checks, "lease", &QueueCheck::subject);
-    const auto former = std::ranges::find(checks, kFormerHolder, &QueueCheck::subject);
-    // Perhaps that is why nobody has.
-    if (lease != checks.end() && former != checks.end()) {
-      return fmt::format("{}; {}", lease->finding, Sentence(*former));
-    }
-    if (lease != checks.end()) return Sentence(*lease);
-  }
-  if (const QueueCheck* wrong = FirstOf(checks, CheckVerdict::kWrong)) return Sentence(*wrong);
-  if (facts.counters.packets != 0) {
-    return fmt::format("nothing is wrong: {} went through it",
-                       Counted(facts.counters.packets, "packet"));
-  }
-  if (const QueueCheck* note = FirstOf(checks, CheckVerdict::kNote)) return Sentence(*note);
-  return facts.transmit ? "nothing is wrong: its holder has sent nothing"
-                        : "nothing is wrong: no packet has come that would be for it";
 }
 
 }  // namespace qsplit::lease

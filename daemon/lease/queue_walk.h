@@ -1,5 +1,5 @@
 // Why is a queue empty? What the daemon knows of all that lies between the wire and a queue's
-// holder, in sentences.
+// holder, in sentences. What is made of them in one line: queue_answer.h.
 //
 // Pure functions of what the caller has read; any thread.
 #ifndef QSPLIT_DAEMON_LEASE_QUEUE_WALK_H_
@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "daemon/device/device.h"
 #include "qsplit/v1/lease.pb.h"
+#include "qsplit/v1/queue.pb.h"
 
 namespace qsplit::lease {
 
@@ -29,18 +31,32 @@ struct QueueFacts {
     std::optional<uint64_t> packets;
   };
   std::vector<Rule> rules;
+  // Rules that take packets before those do which the former would take: at lower locations, not of
+  // the lease, to elsewhere.
+  struct Winner : Rule {
+    device::FlowAction action;
+    bool told = false;  // the caller may know which it is
+  };
+  std::vector<Winner> winners;
+  bool outdone = false;  // they leave nothing to any of `rules`
   // Entries of the RSS table that name it, of so many.
   uint32_t rss_entries = 0;
   uint32_t rss_table = 0;
   device::QueueCounters counters;             // since the queue changed hands
   device::DeviceCounters wire;                // since the device started
   std::vector<device::QueueCheck> of_device;  // empty: none that the caller may see
+  std::optional<device::QueueProgress> progress;
+  absl::Time now;
+  // What an earlier look at the same lease saw; of the caller, and good for comparing only.
+  std::optional<v1::QueueSample> since;
 };
 
 // In the order in which a packet meets the things.
 std::vector<device::QueueCheck> ChecksOf(const QueueFacts& facts);
-// One line: what is wrong and what to do, or that nothing is.
-std::string AnswerOf(const QueueFacts& facts, std::span<const device::QueueCheck> checks);
+// Since the look that facts.since is of, which is there; at most a day.
+double SecondsSince(const QueueFacts& facts);
+// "1 packet".
+std::string Counted(uint64_t count, std::string_view what);
 
 }  // namespace qsplit::lease
 

@@ -272,6 +272,16 @@ std::vector<QueueCheck> FakeDevice::ExamineQueue(uint32_t, bool) {
   return checks_;
 }
 
+void FakeDevice::SetProgress(std::optional<QueueProgress> progress) {
+  std::lock_guard lock(mutex_);
+  progress_ = progress;
+}
+
+std::optional<QueueProgress> FakeDevice::ReadProgress(uint32_t, bool) const {
+  std::lock_guard lock(mutex_);
+  return progress_;
+}
+
 // Slot i of a ring of 16 is filled with i.
 absl::StatusOr<RingImage> FakeDevice::ReadRing(const RingSelection& wanted) const {
   std::lock_guard lock(mutex_);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ class FakeDevice : public Device {
   absl::Status SetRss(const RssConfig& config) override;
   DeviceCounters ReadCounters() const override;
   std::vector<QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  std::optional<QueueProgress> ReadProgress(uint32_t queue, bool transmit) const override;
   absl::StatusOr<RingImage> ReadRing(const RingSelection& wanted) const override;
   absl::Status Inject(const Injection& injection) override;
 
@@ -64,6 +66,8 @@ class FakeDevice : public Device {
   void Keep(uint32_t queue, bool kept);
   // What ExamineQueue answers for every queue.
   void SetChecks(std::vector<QueueCheck> checks);
+  // What ReadProgress answers for every queue.
+  void SetProgress(std::optional<QueueProgress> progress);
 
   // Called by ReadCounters, as if it took that long. Before any of its calls.
   void OnCount(std::function<void()> meanwhile) { on_count_ = std::move(meanwhile); }
@@ -106,6 +110,7 @@ class FakeDevice : public Device {
   int fail_after_ = -1;
   size_t grant_descriptors_ = 3;
   std::vector<QueueCheck> checks_;
+  std::optional<QueueProgress> progress_;
   bool hold_ = false;
   int slow_calls_ = 0;
   std::condition_variable held_;

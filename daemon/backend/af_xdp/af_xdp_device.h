@@ -67,7 +67,9 @@ using OnTrouble = std::function<void(const std::string&, const absl::Status&)>;
 
 class AfXdpDevice : public device::Device {
  public:
-  // NOT_FOUND: no such netdev or namespace, no layout for AF_XDP. FAILED_PRECONDITION: another XDP
+  // NOT_FOUND: none of its layouts is AF_XDP's.
+  static absl::Status CheckLayouts(const AfXdpConfig& config);
+  // NOT_FOUND: as CheckLayouts, or no such netdev or namespace. FAILED_PRECONDITION: another XDP
   // program is on the netdev. It changes nothing, and may be asked often.
   static absl::Status CheckUsable(const AfXdpConfig& config);
 
@@ -106,6 +108,7 @@ class AfXdpDevice : public device::Device {
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
   std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  std::optional<device::QueueProgress> ReadProgress(uint32_t queue, bool transmit) const override;
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 

@@ -60,11 +60,15 @@ absl::StatusOr<std::unique_ptr<AfXdpDevice>> AfXdpDevice::Create(
   return device;
 }
 
+absl::Status AfXdpDevice::CheckLayouts(const AfXdpConfig& config) {
+  if (LayoutIn(config) != nullptr) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(
+      "layout ", kLayout,
+      ", the only one for netdevs, is not loaded, or not among the device's 'layouts'"));
+}
+
 absl::Status AfXdpDevice::CheckUsable(const AfXdpConfig& config) {
-  if (LayoutIn(config) == nullptr) {
-    return absl::NotFoundError(
-        absl::StrCat("layout ", kLayout, " is not loaded, or not among the device's 'layouts'"));
-  }
+  if (absl::Status status = CheckLayouts(config); !status.ok()) return status;
   const auto link = linux_sys::NetdevLink::Open(config.netns, config.netdev);
   if (!link.ok()) return link.status();
   const absl::StatusOr<linux_sys::NetdevFacts> facts = (*link)->GetFacts();

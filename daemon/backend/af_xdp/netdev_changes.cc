@@ -140,19 +140,25 @@ absl::Status NetdevChanges::Restore(std::chrono::milliseconds patience) {
   return status;
 }
 
+absl::Status NetdevChanges::CheckChannels(const std::string& netdev,
+                                          const linux_sys::Channels& channels, uint32_t queues) {
+  const linux_sys::ChannelCounts& most = channels.most;
+  const uint32_t limit = most.combined != 0 ? most.combined : std::min(most.rx, most.tx);
+  if (queues <= limit) return absl::OkStatus();
+  return absl::OutOfRangeError(absl::StrCat("netdev ", netdev, " can have ", limit,
+                                            " channels, not ", queues, "; lower 'channels'"));
+}
+
 absl::Status NetdevChanges::SetChannels(uint32_t queues) {
   const absl::StatusOr<linux_sys::Channels> channels = link_.GetChannels();
   if (!channels.ok()) return channels.status();
   if (channels->now.rx_queues() == queues && channels->now.tx_queues() == queues) {
     return absl::OkStatus();
   }
-  const linux_sys::ChannelCounts& most = channels->most;
-  const bool combined = most.combined != 0;
-  const uint32_t limit = combined ? most.combined : std::min(most.rx, most.tx);
-  if (queues > limit) {
-    return absl::OutOfRangeError(absl::StrCat("netdev ", netdev().netdev, " can have ", limit,
-                                              " channels, not ", queues, "; lower 'channels'"));
+  if (absl::Status status = CheckChannels(netdev().netdev, *channels, queues); !status.ok()) {
+    return status;
   }
+  const bool combined = channels->most.combined != 0;
   linux_sys::ChannelCounts wish = channels->now;
   wish.combined = combined ? queues : 0;
   wish.rx = wish.tx = combined ? 0 : queues;

@@ -47,6 +47,9 @@ class NetdevChanges {
   // stays, and stands in the journal.
   absl::Status Restore(std::chrono::milliseconds patience);
 
+  // Whether a netdev with these channels can have so many queues of each direction. OUT_OF_RANGE.
+  static absl::Status CheckChannels(const std::string& netdev, const linux_sys::Channels& channels,
+                                    uint32_t queues);
   // `queues` of each direction. OUT_OF_RANGE: it cannot have so many. UNIMPLEMENTED: it has no
   // channels. Otherwise as EthtoolLink.
   absl::Status SetChannels(uint32_t queues);

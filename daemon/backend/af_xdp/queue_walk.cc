@@ -20,8 +20,8 @@ QueueCheck Wrong(std::string subject, std::string finding, std::string remedy) {
   return {std::move(subject), CheckVerdict::kWrong, std::move(finding), std::move(remedy)};
 }
 
-QueueCheck Note(std::string subject, std::string finding, std::string remedy) {
-  return {std::move(subject), CheckVerdict::kNote, std::move(finding), std::move(remedy)};
+QueueCheck Note(std::string subject, std::string finding, std::string remedy, uint64_t count = 0) {
+  return {std::move(subject), CheckVerdict::kNote, std::move(finding), std::move(remedy), count};
 }
 
 QueueCheck Good(std::string subject, std::string finding) {
@@ -148,7 +148,8 @@ QueueCheck InvalidCheck(uint64_t count) {
   if (count == 0) return Good("UMEM", "every address so far was inside");
   return Note("UMEM", absl::StrCat("the kernel refused ", count, " descriptors"),
               "the program names addresses outside of its regions, or packets that reach from one "
-              "chunk into the next");
+              "chunk into the next",
+              count);
 }
 
 QueueCheck TxCheck(const QueueLevels& levels) {
@@ -190,7 +191,8 @@ QueueCheck AfXdpDevice::ArrivalCheck(uint32_t queue) {
                            " packets met a rule of a lease, arrived at a queue that it does not "
                            "hold, and went to the kernel"),
               "a socket takes only what arrives at its queue: lease all queues, or set `channels` "
-              "to as few as are leased");
+              "to as few as are leased",
+              astray);
 }
 
 // Where the NIC steers: whether it still does as it was told.
@@ -235,7 +237,8 @@ QueueCheck AfXdpDevice::NetdevDropCheck() const {
   return Note(kSubject, std::move(finding),
               absl::StrCat("if it grows: `ethtool -S ", config_.netdev,
                            "` says of which queue; longer rings (`ethtool -G`), or programs that "
-                           "post buffers sooner"));
+                           "post buffers sooner"),
+              link->rx_missed + link->rx_fifo);
 }
 
 // Who may still hold the socket of a queue that nobody leases.
@@ -277,6 +280,20 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
     }
   }
   return checks;
+}
+
+std::optional<device::QueueProgress> AfXdpDevice::ReadProgress(uint32_t queue,
+                                                               bool transmit) const {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok()) return std::nullopt;
+  for (const auto& [id, lease] : leases_) {
+    if (const std::optional<QueueLevels> levels = lease->Levels(queue, transmit)) {
+      return device::QueueProgress{
+          .position = levels->holder_position,
+          .waiting = std::min(levels->completed.filled, levels->completed.slots)};
+    }
+  }
+  return std::nullopt;
 }
 
 absl::StatusOr<device::RingImage> AfXdpDevice::ReadRing(const device::RingSelection& wanted) const {

@@ -342,6 +342,9 @@ std::optional<SocketLease::QueueLevels> SocketLease::Levels(uint32_t queue, bool
                      .zero_copy = one->socket.facts().zero_copy,
                      .multi_buffer = one->socket.facts().multi_buffer,
                      .busy_poll_reason = one->socket.facts().busy_poll_reason};
+  const Counted& posts = transmit ? *one->tx : *one->fill;
+  const Counted& takes = transmit ? *one->completion : *one->rx;
+  levels.holder_position = uint64_t{posts.ring.producer()} << 32 | takes.ring.consumer();
   if (levels.zero_copy && !transmit) {
     levels.held = one->fill->ring.producer() - one->rx->ring.producer();
   }

@@ -104,6 +104,8 @@ class SocketLease {
     std::string busy_poll_reason;  // where it was asked for and is not
     // With zero copy: receive buffers that were posted and have not come back with a packet.
     uint32_t held = 0;
+    // The two indices that the holder writes: another number when it has posted or taken something.
+    uint64_t holder_position = 0;
   };
   // None: the lease has not this queue in this direction.
   std::optional<QueueLevels> Levels(uint32_t queue, bool transmit) const;

@@ -117,6 +117,18 @@ absl::Status CheckNoProgram(uint32_t interface, std::string_view netdev) {
   return absl::OkStatus();
 }
 
+bool MayBeOurs(uint32_t interface) {
+  bpf_xdp_query_opts there{};
+  there.sz = sizeof there;
+  if (bpf_xdp_query(static_cast<int>(interface), 0, &there) != 0) return false;
+  for (const uint32_t program : {there.drv_prog_id, there.skb_prog_id, there.hw_prog_id}) {
+    if (program == 0) continue;
+    const Identity identity = IdentityOf(program, interface);
+    if (identity.secret || (identity.link != 0 && identity.name == kOurProgram)) return true;
+  }
+  return false;
+}
+
 XdpLink::XdpLink(OwnedFd fd, XdpMode mode, std::string native_failure)
     : fd_(std::move(fd)), mode_(mode), native_failure_(std::move(native_failure)) {
   if (const auto info = LinkInfo(fd_.get())) id_ = info->id;

@@ -57,6 +57,8 @@ class XdpLink {
 
 // FAILED_PRECONDITION if an XDP program is on the interface, whoever put it there.
 absl::Status CheckNoProgram(uint32_t interface, std::string_view netdev);
+// The program that is there is a qsplitd's, or may be: the kernel does not say.
+bool MayBeOurs(uint32_t interface);
 
 }  // namespace qsplit::af_xdp
 

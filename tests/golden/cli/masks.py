@@ -11,6 +11,7 @@ TEXT = [
     (re.compile(r"@[0-9a-f]{12}\b"), "@DIGEST"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "DIGEST......"),
     (re.compile(r"\b(pid|uid) \d+"), r"\1 N"),
+    (re.compile(r"\bcame in \d\.\d s\b"), "came in N s"),
     (re.compile(r"^\d\d:\d\d:\d\d\.\d\d\d", re.M), "TIME"),
     (re.compile(r"^(age: +).*", re.M), r"\1AGE"),
     (re.compile(r"^( +\w+_(events|wakeups)): \d+$", re.M), r"\1: N"),

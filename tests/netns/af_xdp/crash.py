@@ -55,6 +55,17 @@ done = subprocess.run(["ip", "netns", "exec", w.host, BIN + "/qsplitd", "--confi
                       capture_output=True, text=True)
 check("a netdev that is not there is an error of --check", done.returncode == 1 and "nosuch0" in done.stderr,
       done.stdout + done.stderr)
+for key, status, word in (("channels = 64", 1, f"netdev {w.dev} can have {CHANNELS} channels, not 64"),
+                          ('steering = "ntuple"', 1, "has no ntuple filters"),
+                          ('layouts = ["intel.ixgbe.advanced"]', 1, "layout linux.af_xdp"),
+                          ("queues = 64", 0, "and no more can be leased"),
+                          ('zero_copy = "always"', 0, "has no zero copy, so packets are copied")):
+    with open(w.dir + "/wish.toml", "w") as file:
+        file.write(text.replace("channels = 1", key))
+    done = subprocess.run(["ip", "netns", "exec", w.host, BIN + "/qsplitd", "--config", w.dir + "/wish.toml", "--check"],
+                          capture_output=True, text=True)
+    check(f"--check of {key} ends in status {status} and says why",
+          done.returncode == status and word in (done.stderr if status else done.stdout), done.stdout + done.stderr)
 w.start_daemon()
 done = qsplitd(w, "--check")
 check("--check beside a daemon that runs tells whose program is there",

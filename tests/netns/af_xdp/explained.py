@@ -2,6 +2,7 @@
 """Sending needs policy's grant; without it a lease receives. `queue why` says what keeps a queue empty, and
 `queue dump` decodes its rings."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -38,8 +39,54 @@ for n in range(100): s.sendto(bytes(64), ("10.88.0.2", 4242))
 """)
     lease = w.qsplit("lease", "list")["leases"][0]
     check("a lease that only receives is granted", lease.get("rx_queues") and not lease.get("tx_queues"), lease)
-    check("it receives", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong: 100"), 5), verdicts(w))
+    def received(answer):
+        return answer.startswith("nothing is wrong: ") and " 100 before" in answer
+    check("it receives, and nothing comes now", wait_until(lambda: received(verdicts(w)[0]), 5), verdicts(w))
     return capture
+
+
+def send(w, count):
+    w.try_in(w.world, "python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range({count}): s.sendto(bytes(64), ("10.88.0.2", 4242))
+""")
+
+
+def hangs_with_few(w, capture):
+    """Its ring is far from full."""
+    capture.send_signal(signal.SIGSTOP)
+    send(w, 20)
+    answer, checks = verdicts(w)
+    check("queue why: packets wait for a program that takes none",
+          answer.startswith("20 packets wait in its ring, and it has taken none for"), (answer, checks))
+    capture.send_signal(signal.SIGCONT)
+    check("which takes them then", wait_until(lambda: " 120 before" in verdicts(w)[0], 5), verdicts(w))
+
+
+def outdone(w):
+    """An operator's rule takes all that the program's would."""
+    rule = w.qsplit("rule", "add", "eth", "flow-type", "ip4", "action", "pass", "loc", "0")
+    send(w, 10)
+    answer, checks = verdicts(w)
+    check("queue why: another rule takes the packets", "rule 0 (10 packets), which passes" in answer and
+          "nothing is left for the queue" in answer, (answer, checks, rule))
+    w.qsplit("rule", "del", "eth", "0")
+    check("and no longer", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 5), verdicts(w))
+
+
+def elsewhere():
+    """The packets arrive at a queue that the lease does not hold."""
+    w = VethWorld(queues=2)
+    client = w.responder("client", "10.88.0.10", 4242)
+    w.ping("ping to its queue", "10.88.0.10", queue=0, count=5)
+    w.try_in(w.world, *w.pinned(1, "ping", "-q", "-c", "5", "-i", "0.01", "-W", "1", "10.88.0.10"))
+    answer, checks = verdicts(w)
+    check("queue why: packets arrive at another queue",
+          answer.startswith("no packet came in") and "arrived at a queue that it does not hold" in answer,
+          (answer, checks))
+    client.send_signal(signal.SIGTERM)
+    client.wait(5)
 
 
 def stopped(w, capture):
@@ -78,9 +125,13 @@ need_root()
 need_tools("ping", "setpriv", "taskset", "bpftool")
 w = Receiving(queues=1)
 capture = without_a_grant(w)
+hangs_with_few(w, capture)
+outdone(w)
 stopped(w, capture)
 down(w)
 detached(w)
 capture.send_signal(signal.SIGTERM)
 check("the program ends in status 0", capture.wait(5) == 0, w.log("capture"))
+if os.cpu_count() > 1:
+    elsewhere()
 finish()

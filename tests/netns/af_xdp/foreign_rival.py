@@ -31,6 +31,12 @@ def behind(w):
                            "10.88.0.10"], capture_output=True, text=True, timeout=20)
     check("whoever wants a lease hears the same", done.returncode == 1 and "runs XDP program" in done.stderr,
           done.stderr)
+    why = w.qsplit("queue", "why", "eth", "0")["answer"]
+    check("and who asks about a queue of it", "runs XDP program" in why, why)
+    done = subprocess.run(["ip", "netns", "exec", w.host, BIN + "/qsplitd", "--config", w.dir + "/qsplitd.toml", "--check"],
+                          capture_output=True, text=True)
+    check("--check ends in status 1 and says so", done.returncode == 1 and "runs XDP program" in done.stderr,
+          done.stdout + done.stderr)
     before = pmd.stats()
     pmd.say("set fwd rxonly", "start")
     w.try_in(w.world, "python3", "-c", SEND)

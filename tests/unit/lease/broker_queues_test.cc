@@ -1,6 +1,7 @@
 // Why a queue is empty, and what stands in its rings: who may ask, and what the answer says.
 #include <future>
 
+#include "daemon/backend/common/unusable_device.h"
 #include "tests/unit/lease/broker_fixture.h"
 
 namespace qsplit::lease {
@@ -22,6 +23,15 @@ class BrokerQueuesTest : public BrokerTest {
   std::string Answer(SessionId caller, uint32_t queue, bool transmit = false) {
     const auto response = Ask(caller, queue, transmit);
     return response.ok() ? response->answer() : std::string(response.status().message());
+  }
+  // What a second look says, 300 ms later, after `meanwhile`.
+  std::string Second(SessionId caller, const std::function<void()>& meanwhile) {
+    v1::ExplainQueueRequest request;
+    request.set_device("nic0");
+    *request.mutable_since() = Ask(caller, 0)->sample();
+    meanwhile();
+    now_ += absl::Milliseconds(300);
+    return broker_->ExplainQueue(caller, request)->answer();
   }
   static v1::ReadQueueRequest Ring(uint32_t queue) {
     v1::ReadQueueRequest request;
@@ -138,6 +148,121 @@ TEST_F(BrokerQueuesTest, SaysThatNothingIsWrong) {
   nic_->AddTraffic(5);
   EXPECT_EQ(Answer(red, 0), "nothing is wrong: 5 packets went through it");
   EXPECT_EQ(Answer(red, 0, /*transmit=*/true), "nothing is wrong: 5 packets went through it");
+}
+
+TEST_F(BrokerQueuesTest, ASecondLookSpeaksOfThePresent) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  nic_->AddTraffic(5);
+  EXPECT_EQ(Second(red, [&] { nic_->AddTraffic(2); }),
+            "nothing is wrong: 2 packets went through it in 0.3 s");
+  EXPECT_EQ(Second(red, [] {}),
+            "nothing is wrong: no packet came in 0.3 s, 7 before; no frame came from the wire "
+            "meanwhile");
+}
+
+TEST_F(BrokerQueuesTest, WhatKeepsPacketsAwayBeatsThoseThatWentThroughBefore) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  nic_->AddTraffic(5);
+  const auto astray = [](uint64_t count) {
+    return std::vector<device::QueueCheck>{
+        {"old", device::CheckVerdict::kNote, "3 packets of old", "", 3},
+        {"arrival", device::CheckVerdict::kNote, "packets go astray", "lease all", count}};
+  };
+  nic_->SetChecks(astray(10));
+  EXPECT_EQ(Answer(red, 0), "5 packets went through it so far; 3 packets of old");
+  EXPECT_EQ(Second(red, [] {}), "no packet came in 0.3 s, 5 before; 3 packets of old");
+  EXPECT_EQ(Second(red, [&] { nic_->SetChecks(astray(11)); }),
+            "no packet came in 0.3 s, 5 before; packets go astray; lease all")
+      << "it grows";
+  EXPECT_EQ(Second(red, [&] { nic_->AddTraffic(1); }),
+            "nothing is wrong: 1 packet went through it in 0.3 s");
+}
+
+TEST_F(BrokerQueuesTest, SaysThatTheProgramHangs) {
+  const SessionId red = Open(1000);
+  const v1::Lease lease = Mapped(red);
+  AddRule(red, lease.lease_id());
+  nic_->SetProgress(device::QueueProgress{.position = 7, .waiting = 20});
+  nic_->AddTraffic(20);
+  EXPECT_THAT(Second(red, [] {}), StartsWith("20 packets wait in its ring, and it has taken none "
+                                             "for 0.3 s; the program hangs"));
+  EXPECT_THAT(Second(red, [&] { nic_->AddTraffic(1); }), HasSubstr("the program hangs"));
+  const auto goes_on = [&] { nic_->SetProgress(device::QueueProgress{.position = 8}); };
+  EXPECT_THAT(Second(red, goes_on), StartsWith("nothing is wrong: no packet came"));
+  // Came just before the second look.
+  const auto just_came = [&] { nic_->SetProgress(device::QueueProgress{8, 1}); };
+  EXPECT_THAT(Second(red, just_came), StartsWith("nothing is wrong: no packet came"));
+}
+
+TEST_F(BrokerQueuesTest, ASampleOfAnotherLeaseDoesNotCount) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  nic_->AddTraffic(5);
+  v1::ExplainQueueRequest request;
+  request.set_device("nic0");
+  *request.mutable_since() = Ask(red, 0)->sample();
+  request.mutable_since()->set_lease_id(99);
+  EXPECT_EQ(broker_->ExplainQueue(red, request)->answer(),
+            "nothing is wrong: 5 packets went through it");
+}
+
+TEST_F(BrokerQueuesTest, SaysWhichRuleTakesThePackets) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  v1::AddRuleRequest all;
+  all.set_device("nic0");
+  all.mutable_match()->set_flow_type(v1::FLOW_TYPE_IP4);
+  all.set_pass(true);
+  all.set_location(3);
+  const SessionId admin = Open(0);
+  ASSERT_TRUE(broker_->AddRule(admin, all).ok());
+  EXPECT_EQ(Answer(admin, 0),
+            "rule 15 (25 packets) send to it, but at a lower location stands rule 3 (13 packets), "
+            "which passes what it takes to the kernel: nothing is left for the queue; lower "
+            "locations win: remove it (`qsplit rule del nic0 3`), or give the queue's rules lower "
+            "ones");
+  // Which it is, is not the tenant's to know.
+  EXPECT_THAT(Answer(red, 0), AllOf(HasSubstr("an operator's rule"), HasSubstr("administrator"),
+                                    ::testing::Not(HasSubstr("rule 3"))));
+}
+
+TEST_F(BrokerQueuesTest, ARuleThatTakesSomeOfThePacketsIsNoted) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  v1::AddRuleRequest some;
+  some.set_device("nic0");
+  some.mutable_match()->set_flow_type(v1::FLOW_TYPE_UDP4);
+  some.mutable_match()->mutable_src_port()->set_value(53);
+  some.mutable_match()->mutable_src_port()->set_mask(0xffff);
+  some.set_drop(true);
+  some.set_location(3);
+  const SessionId admin = Open(0);
+  ASSERT_TRUE(broker_->AddRule(admin, some).ok());
+  EXPECT_THAT(Answer(admin, 0), StartsWith("rule 15 (25 packets) send to it, but at a lower "
+                                           "location stands rule 3 (13 packets), which drops what "
+                                           "it takes; lower"));
+  // Packets of others went through meanwhile.
+  EXPECT_EQ(Second(admin, [&] { nic_->AddTraffic(2); }),
+            "nothing is wrong: 2 packets went through it in 0.3 s");
+}
+
+TEST_F(BrokerQueuesTest, OfADeviceThatCannotBeUsedItSaysWhy) {
+  device::DeviceInfo none;
+  none.name = "nic0";
+  const auto gone =
+      std::make_shared<backend::UnusableDevice>(none, "another XDP program is on it; take it off");
+  ASSERT_TRUE(broker_->ReplaceDevice(gone).ok());
+  const SessionId red = Open(1000);
+  const auto response = Ask(red, 0);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->answer(), "nic0 cannot be used: another XDP program is on it; take it off");
+  EXPECT_EQ(response->checks(0).verdict(), v1::QUEUE_CHECK_VERDICT_WRONG);
+  const absl::Status read = broker_->ReadQueue(red, Ring(0)).status();
+  EXPECT_EQ(ReasonOf(read), v1::ERROR_REASON_UNUSABLE);
+  EXPECT_THAT(read.message(), HasSubstr("another XDP program is on it"));
+  ASSERT_TRUE(broker_->ReplaceDevice(nic_).ok());
 }
 
 TEST_F(BrokerQueuesTest, SaysThatItWasRevoked) {
