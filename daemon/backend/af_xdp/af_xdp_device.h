@@ -84,7 +84,8 @@ class AfXdpDevice : public device::Device {
   // 300 ms for clients that still hold sockets.
   ~AfXdpDevice() override;
 
-  // The netdev has been removed: no lease can be had any more.
+  // The netdev or its namespace has been removed, or the netdev renamed: no lease can be had any
+  // more.
   bool gone() const { return gone_.load(std::memory_order_relaxed); }
   // Looks whether somebody has taken the XDP program off the netdev, of which no news come: State
   // says so from then on, and no lease can be had either.
@@ -131,6 +132,10 @@ class AfXdpDevice : public device::Device {
   void ChooseZeroCopy();
   void FillInfo();
   void Look();
+  // The namespace's name is nobody's, or another's: what holds it alive is perhaps this device alone.
+  bool NetnsHasGone() const;
+  // Empty: the netdev is where it was.
+  std::string WhyGone(const absl::StatusOr<linux_sys::NetdevFacts>& link) const;
   std::string Detached() const;
   absl::Status CheckOpen() const;
   absl::Status CheckRequest(const device::QueueRequest& request) const;
@@ -154,6 +159,7 @@ class AfXdpDevice : public device::Device {
   const OnTrouble on_trouble_;
   std::string netns_;  // as the kernel has it, whatever becomes of its name
   linux_sys::OwnedFd netns_fd_;
+  uint64_t netns_cookie_ = 0;  // 0: not to be had
   device::DeviceInfo info_;
   device::NetdevFacts facts_;
   std::string no_zero_copy_metadata_;  // as SocketOptions

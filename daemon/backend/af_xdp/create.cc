@@ -1,5 +1,6 @@
 // How a netdev becomes a device, and what is told of it.
 #include <fcntl.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <utility>
@@ -101,12 +102,12 @@ absl::Status AfXdpDevice::TakeNetdev(std::unique_ptr<linux_sys::EthtoolIoctl> io
   if (!link.ok()) return link.status();
   Look();
   // Where it is not to be had, names do.
-  const uint64_t cookie = linux_sys::NetnsCookie(netns_).value_or(0);
+  netns_cookie_ = linux_sys::NetnsCookie(netns_).value_or(0);
   absl::StatusOr<std::unique_ptr<NetdevChanges>> changes =
       NetdevChanges::Open({.netns = config_.netns,
                            .netdev = config_.netdev,
                            .ifindex = watch_->ifindex(),
-                           .netns_cookie = cookie},
+                           .netns_cookie = netns_cookie_},
                           *ethtool_, journal_);
   if (!changes.ok()) return changes.status();
   changes_ = *std::move(changes);
@@ -270,6 +271,8 @@ void AfXdpDevice::FillInfo() {
 }
 
 bool AfXdpDevice::CheckDetached() {
+  // Of which no news come either.
+  if (!gone() && NetnsHasGone()) Look();
   if (!gone() && !program_->State().attached && !detached_.exchange(true)) Look();
   return detached_.load(std::memory_order_relaxed);
 }
@@ -280,16 +283,40 @@ std::string AfXdpDevice::Detached() const {
                       "rule is left");
 }
 
+bool AfXdpDevice::NetnsHasGone() const {
+  if (config_.netns.empty() || netns_cookie_ == 0) return false;
+  const absl::StatusOr<uint64_t> now = linux_sys::NetnsCookie(config_.netns);
+  return now.ok() ? *now != netns_cookie_ : absl::IsNotFound(now.status());
+}
+
+std::string AfXdpDevice::WhyGone(const absl::StatusOr<linux_sys::NetdevFacts>& link) const {
+  if (NetnsHasGone()) {
+    return absl::StrCat("network namespace ", config_.netns, " has been removed");
+  }
+  if (link.ok() ? static_cast<uint32_t>(link->index) == watch_->ifindex()
+                : !absl::IsNotFound(link.status())) {
+    return "";
+  }
+  char name[IF_NAMESIZE] = "";
+  linux_sys::RunInNetns(netns_, [&] {
+    (void)::if_indextoname(watch_->ifindex(), name);
+    return absl::OkStatus();
+  }).IgnoreError();
+  if (name[0] == 0) return absl::StrCat("netdev ", config_.netdev, " has been removed");
+  return absl::StrCat("netdev ", config_.netdev, " has been renamed to ", name,
+                      ", and a device is known by its netdev's name: rename it back, or configure ",
+                      name);
+}
+
 void AfXdpDevice::Look() {
   const std::lock_guard look(look_mutex_);
   const absl::StatusOr<linux_sys::NetdevFacts> link = watch_->link().GetFacts();
   device::DeviceState state = State();
-  if (absl::IsNotFound(link.status()) ||
-      (link.ok() && static_cast<uint32_t>(link->index) != watch_->ifindex())) {
+  if (std::string why = WhyGone(link); !why.empty()) {
     gone_.store(true, std::memory_order_relaxed);
     state.link_up = false;
     state.link_mbps = 0;
-    state.trouble = absl::StrCat("netdev ", config_.netdev, " has been removed");
+    state.trouble = std::move(why);
   } else if (link.ok()) {
     state.link_up = link->carrier;
     state.mtu_bytes = link->mtu_bytes;

@@ -1,12 +1,14 @@
 // A program with both ends of a wire between two software NICs, for throughput.py, which says what
 // is compared.
 //
-//   softnic_client RUNTIME_DIR LAYOUT wire|forward|latency|waking BYTES SECONDS
+//   softnic_client RUNTIME_DIR LAYOUT MODE BYTES SECONDS
 //
-//   wire     sends on nic1 as fast as it can, and receives on nic0
-//   forward  a generator on nic1 sends and receives; a forwarder on nic0 sends back what it
-//   received latency  one packet at a time, nic1 to nic0 waking   the same, 5 ms after the one
-//   before: the device's thread sleeps
+// wire: sends on nic1 as fast as it can, and receives on nic0.
+// forward: a generator on nic1 sends and receives, a forwarder on nic0 sends back what it received;
+// each packet is of another of 1,024 flows than the one before, as flowgen's are.
+// forward_one: the same with one flow.
+// latency: one packet at a time, nic1 to nic0.
+// waking: the same, 5 ms after the one before, so that the device's thread sleeps.
 //
 // Both NICs have one MAC address, so that what is forwarded arrives as it is. One thread does all
 // of it, and never sleeps. Prints packets/s of what arrived, or nanoseconds at the median and the
@@ -34,6 +36,7 @@ using Clock = std::chrono::steady_clock;
 constexpr uint32_t kBurst = 32;
 constexpr uint32_t kSlots = 512;
 constexpr uint32_t kWrittenBytes = 64;
+constexpr uint32_t kFlows = 1024;  // testpmd's --flowgen-flows, if nothing is said
 constexpr double kWarmingSeconds = 0.3;
 
 template <typename T>
@@ -99,23 +102,53 @@ Lease Acquire(const Session& session, const char* device, const Way& way, uint32
   return OrDie(OrDie(session.OpenDevice(device)).Acquire(options));
 }
 
-// Sends what fits; the headers of each packet are written anew, as testpmd's are.
+constexpr size_t kIpAt = 14;
+constexpr size_t kIpBytes = 20;
+
+// A header's checksum, in the order of its bytes, of a header whose own is 0.
+uint16_t IpChecksum(const std::byte* header) {
+  uint32_t sum = 0;
+  for (size_t i = 0; i < kIpBytes; i += 2) {
+    uint16_t word;
+    std::memcpy(&word, header + i, sizeof word);
+    sum += word;
+  }
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(~(sum + (sum >> 16)));
+}
+
+// Sends what fits; the headers of each packet are written anew, as testpmd's are. Flows differ in
+// their destination, by testpmd's flowgen's way: address and checksum are of the packet.
 class Generator {
  public:
-  Generator(TxQueue* tx, uint32_t bytes)
-      : tx_(tx), frame_(Datagram(kAskerPort, kEchoPort, std::string(bytes - 42, 'b'))) {}
+  Generator(TxQueue* tx, uint32_t bytes, uint32_t flows = 1)
+      : tx_(tx),
+        flows_(flows),
+        frame_(Datagram(kAskerPort, kEchoPort, std::string(bytes - 42, 'b'))) {}
 
   size_t Send(size_t most) {
     const auto packets = std::span(packets_).first(most);
     const size_t n = tx_->Allocate(packets, static_cast<uint32_t>(frame_.size()));
     for (Packet& packet : packets.first(n)) {
       std::memcpy(packet.bytes().data(), frame_.data(), kWrittenBytes);
+      if (flows_ > 1) NextFlow(packet.bytes().data() + kIpAt);
     }
     return tx_->Send(packets.first(n));
   }
 
  private:
+  void NextFlow(std::byte* header) {
+    flow_ = flow_ + 1 == flows_ ? 0 : flow_ + 1;
+    header[18] = static_cast<std::byte>(flow_ >> 8);
+    header[19] = static_cast<std::byte>(flow_);
+    header[10] = header[11] = std::byte{0};
+    const uint16_t checksum = IpChecksum(header);
+    std::memcpy(header + 10, &checksum, sizeof checksum);
+  }
+
   TxQueue* const tx_;
+  const uint32_t flows_;
+  uint32_t flow_ = 0;
   const std::string frame_;
   std::array<Packet, kBurst> packets_;
 };
@@ -157,13 +190,13 @@ double Wire(const Session& session, const Way& way) {
   });
 }
 
-double Forward(const Session& session, const Way& way) {
+double Forward(const Session& session, const Way& way, uint32_t flows) {
   Lease end = Acquire(session, "nic1", way, 1, 1);
   Lease middle = Acquire(session, "nic0", way, 1, 1);
   const std::string rule = absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0");
   OrDie(end.AddRule(rule));
   OrDie(middle.AddRule(rule));
-  Generator generator(&end.tx(0), way.bytes);
+  Generator generator(&end.tx(0), way.bytes, flows);
   std::array<Packet, kBurst> taken, back;
   uint64_t under_way = 0;
   return Rate(way.seconds, [&] {
@@ -205,9 +238,9 @@ void Latency(const Session& session, const Way& way, Clock::duration gap) {
 
 int Main(int argc, char** argv) {
   if (argc != 6) {
-    std::fprintf(
-        stderr,
-        "usage: softnic_client RUNTIME_DIR LAYOUT wire|forward|latency|waking BYTES SECONDS\n");
+    std::fprintf(stderr,
+                 "usage: softnic_client RUNTIME_DIR LAYOUT "
+                 "wire|forward|forward_one|latency|waking BYTES SECONDS\n");
     return 2;
   }
   const std::string_view mode = argv[3];
@@ -218,7 +251,9 @@ int Main(int argc, char** argv) {
   if (mode == "latency" || mode == "waking") {
     Latency(session, way, std::chrono::milliseconds(mode == "waking" ? 5 : 0));
   } else {
-    std::printf("%.0f\n", mode == "forward" ? Forward(session, way) : Wire(session, way));
+    std::printf("%.0f\n", mode == "forward"       ? Forward(session, way, kFlows)
+                          : mode == "forward_one" ? Forward(session, way, 1)
+                                                  : Wire(session, way));
   }
   return 0;
 }

@@ -8,7 +8,9 @@ processes: the same two processors, the same sizes. As root.
              on processor 1. memif: testpmd txonly on processor 0, testpmd rxonly on processor 1
     forward  softnic: the client's generator on nic1 sends and receives, its forwarder on nic0 sends back; all on
              processor 0, the device's thread on processor 1. memif: testpmd flowgen on processor 0 over one memif
-             port, testpmd io on processor 1 between that port and itself
+             port, testpmd io on processor 1 between that port and itself. Both generators go through 1,024 flows
+    forward_one   the software NIC with one flow, of which it parses and steers one packet in a burst, beside
+             memif's forward, to which flows are all one
     latency  one packet at a time, one way. softnic: client to client, both on processor 0, through the device's
              thread on processor 1. memif: half of the way to a testpmd io on processor 1 and back (memif_ping)
 
@@ -40,7 +42,7 @@ LAYOUTS = ["intel.e1000.legacy", "intel.ixgbe.advanced"]
 FIRST_CPU, SECOND_CPU = 0, 1
 WARMING_SECONDS = 0.3
 HUGEPAGES = 256
-TARGETS = {"wire": ">= 1.5", "forward": ">= 1.5", "latency": "<= 1", "latency, 99.9th percentile": "<= 1"}
+TARGETS = {"wire": ">= 1.5", "forward": ">= 1.5", "forward_one": "", "latency": "<= 1", "latency, 99.9th percentile": "<= 1"}
 NICS = """
 [[device]]
 name = "nic0"
@@ -195,6 +197,8 @@ class Bench:
         """None: this way cannot."""
         if way != "memif":
             return self.softnic(mode, size, way)
+        if mode == "forward_one":
+            return None
         return None if mode == "latency" and not os.access(PING, os.X_OK) else self.memif(mode, size)
 
 
@@ -223,15 +227,17 @@ def summary(found):
         row = {"measure": measure, "bytes": size, "way": way, "runs": len(values),
                "median": round(statistics.median(values)), "least": round(min(values)), "most": round(max(values)),
                "unit": "ns" if measure.startswith("latency") else "packets/s", "all": [round(v) for v in values]}
-        if way != "memif" and (measure, size, "memif") in found:
-            row["to_memif"] = round(row["median"] / statistics.median(found[measure, size, "memif"]), 3)
+        beside = ("forward" if measure == "forward_one" else measure, size, "memif")
+        if way != "memif" and beside in found:
+            row["to_memif"] = round(row["median"] / statistics.median(found[beside]), 3)
             row["target"] = TARGETS[measure]
         rows.append(row)
     return rows
 
 
 def name(row):
-    kinds = {"wire": "transmit to receive", "forward": "forwarded", "latency": "one way, median",
+    kinds = {"wire": "transmit to receive", "forward": "forwarded, 1,024 flows",
+             "forward_one": "forwarded, one flow", "latency": "one way, median",
              "latency, 99.9th percentile": "one way, 99.9th percentile"}
     peers = {"wire": "testpmd txonly to rxonly", "forward": "testpmd flowgen to io and back"}
     if row["way"] != "memif":
@@ -257,7 +263,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=0, help="of each run [1]")
     parser.add_argument("--ways", default="memif,softnic", help="some of memif,softnic")
     parser.add_argument("--layouts", default=",".join(LAYOUTS), help=f"of the software NIC [{','.join(LAYOUTS)}]")
-    parser.add_argument("--modes", default="wire,forward,latency", help="some of wire,forward,latency")
+    parser.add_argument("--modes", default="wire,forward,forward_one,latency",
+                        help="some of wire,forward,forward_one,latency")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     parser.add_argument("--rows", action="store_true", help="print rows for scripts/bench instead of a table")
     options = parser.parse_args()
@@ -293,7 +300,7 @@ def main():
             file.write("\n")
     if options.rows:
         for row in rows:
-            against = [row["to_memif"], row["target"]] if "to_memif" in row else []
+            against = [row["to_memif"], row["target"]] if row.get("target") else []
             print(name(row), row["median"], row["unit"], how(row), *against, sep="\t")
     else:
         print("| between two processors | value | how |\n|---|---|---|")

@@ -60,8 +60,41 @@ def removed(w, client):
     check("and leased", "LEASE_STATE_ACTIVE" in states(w), states(w))
 
 
+def renamed(w):
+    w.call("ip", "-n", w.host, "link", "set", w.dev, "name", "elsewhere")
+    check("a netdev that is renamed is said to be", wait_until(lambda: "renamed to elsewhere" in trouble(w), 5),
+          trouble(w))
+    check("and has no lease", wait_until(lambda: "LEASE_STATE_ACTIVE" not in states(w), 5), states(w))
+    w.call("ip", "-n", w.host, "link", "set", "elsewhere", "name", w.dev)
+    check("renamed back, it is had again", wait_until(lambda: not trouble(w), 5), trouble(w))
+
+
+def without_namespace():
+    """The daemon, which is in none of them, does not keep a namespace that somebody deletes."""
+    w = VethWorld(queues=1, start=False)
+    with open(w.dir + "/qsplitd.toml") as file:
+        text = file.read()
+    with open(w.dir + "/qsplitd.toml", "w") as file:
+        file.write(text.replace("netdev =", f'netns = "{w.host}"\nnetdev ='))
+    w.netns = None
+    w.start_daemon()
+    w.responder("inside", "10.88.0.10", 4242)
+    w.ping("a lease in another namespace receives", "10.88.0.10")
+    subprocess.run(["ip", "netns", "delete", w.host], check=True)
+
+    def peer_is_there():
+        return subprocess.run(["ip", "-n", w.world, "link", "show", w.peer], capture_output=True).returncode == 0
+
+    check("a namespace that is deleted takes its leases along",
+          wait_until(lambda: "LEASE_STATE_ACTIVE" not in states(w), 5), states(w))
+    check("the device says so", "namespace" in trouble(w), trouble(w))
+    check("and nothing keeps its netdevs alive", wait_until(lambda: not peer_is_there(), 10), "the peer is there")
+
+
 need_root()
 need_tools("ping", "setpriv", "taskset", "bpftool")
 w = VethWorld(queues=2)
 removed(w, detached(w))
+renamed(w)
+without_namespace()
 finish()
