@@ -145,7 +145,7 @@ void AddQueueVerbs(CLI::App& app, Context& context) {
   auto why = std::make_shared<Words>();
   AddWhich(
       *AddVerb(*object, context, "why",
-               "walk from the wire to the queue's holder, twice in 0.3 s, and say what is wrong",
+               "walk from the wire to the queue's holder, twice in 0.3 s; say what is wrong",
                "  qsplit queue why nic0 3\n"
                "  qsplit queue why nic0 3 --tx\n"
                "  qsplit -d queue why nic0 3      # with what to do about each thing",
