@@ -143,14 +143,13 @@ void AddQueueVerbs(CLI::App& app, Context& context) {
   CLI::App* object = AddObject(app, "queue", "why a queue is empty, and what stands in its rings");
 
   auto why = std::make_shared<Words>();
-  AddWhich(
-      *AddVerb(*object, context, "why",
-               "walk from the wire to the queue's holder, twice in 0.3 s, and say what is wrong",
-               "  qsplit queue why nic0 3\n"
-               "  qsplit queue why nic0 3 --tx\n"
-               "  qsplit -d queue why nic0 3      # with what to do about each thing",
-               [&context, why] { return Why(context, *why); }),
-      *why);
+  AddWhich(*AddVerb(*object, context, "why",
+                    "walk from the wire to the queue's holder, twice in 0.3 s; say what is wrong",
+                    "  qsplit queue why nic0 3\n"
+                    "  qsplit queue why nic0 3 --tx\n"
+                    "  qsplit -d queue why nic0 3      # with what to do about each thing",
+                    [&context, why] { return Why(context, *why); }),
+           *why);
 
   auto dump = std::make_shared<Words>();
   CLI::App* verb =

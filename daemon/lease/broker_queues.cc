@@ -58,37 +58,43 @@ QueueFacts::Rule Shown(const device::FlowRule& rule,
   return shown;
 }
 
-// Rules of the room that send to a receive queue, those that take packets before them, and what
-// they took. Rules of other tenants are an administrator's to know.
-void AddRules(const Asked& asked, bool admin, const std::vector<device::RuleCounters>& counted,
+// The rules of a device, copied, and who looks at them.
+struct RulesSeen {
+  std::vector<steering::OwnedRule> all;
+  bool admin = false;
+  std::string tenant;  // the holder's of the queue
+};
+
+// Rules that send to a receive queue, those that take packets before them, and what they took.
+// Rules of other tenants are an administrator's to know. Compares each with each: without the lock.
+void AddRules(const RulesSeen& seen, const std::vector<device::RuleCounters>& counted,
               QueueFacts* facts) {
-  const std::vector<const steering::OwnedRule*> all = asked.room->rules.List();
   std::vector<const steering::OwnedRule*> ours;
-  for (const steering::OwnedRule* rule : all) {
-    if (rule->rule.action.queue != facts->queue) continue;
-    ours.push_back(rule);
-    facts->rules.push_back(Shown(rule->rule, counted));
+  for (const steering::OwnedRule& rule : seen.all) {
+    if (rule.rule.action.queue != facts->queue) continue;
+    ours.push_back(&rule);
+    facts->rules.push_back(Shown(rule.rule, counted));
   }
+  const LeaseId holder = facts->lease ? facts->lease->lease_id() : 0;
   std::vector<bool> outdone(ours.size());
-  for (const steering::OwnedRule* other : all) {
-    const bool of_lease = asked.lease != nullptr && other->lease == asked.lease->id;
-    if (of_lease || other->rule.action.queue == facts->queue) continue;
+  for (const steering::OwnedRule& other : seen.all) {
+    const bool of_lease = holder != 0 && other.lease == holder;
+    if (other.rule.action.queue == facts->queue) continue;
     bool wins = false;
     for (size_t i = 0; i < ours.size(); ++i) {
       const device::FlowRule& rule = ours[i]->rule;
-      if (other->rule.location > rule.location ||
-          !steering::Intersects(other->rule.match, rule.match)) {
-        continue;
-      }
+      if (other.rule.location > rule.location) continue;
+      const bool covers = steering::Covers(other.rule.match, rule.match);
+      // An exception that the holder itself has made is none.
+      if (!covers && (of_lease || !steering::Intersects(other.rule.match, rule.match))) continue;
       wins = true;
-      outdone[i] = outdone[i] || steering::Covers(other->rule.match, rule.match);
+      outdone[i] = outdone[i] || covers;
     }
-    const bool told = admin || (asked.lease != nullptr && other->lease != 0 &&
-                                other->tenant == asked.lease->tenant);
-    if (!wins || (!told && other->lease != 0)) continue;
+    const bool told = seen.admin || (other.lease != 0 && other.tenant == seen.tenant);
+    if (!wins || (!told && other.lease != 0)) continue;
     QueueFacts::Winner& to = facts->winners.emplace_back();
-    static_cast<QueueFacts::Rule&>(to) = Shown(other->rule, counted);
-    to.action = other->rule.action;
+    static_cast<QueueFacts::Rule&>(to) = Shown(other.rule, counted);
+    to.action = other.rule.action;
     to.told = told;
   }
   facts->outdone =
@@ -148,7 +154,8 @@ void AddChecks(std::span<const device::QueueCheck> checks, v1::ExplainQueueRespo
 // Of no queue: the device has none now.
 v1::ExplainQueueResponse Unusable(const Asked& asked) {
   v1::ExplainQueueResponse response;
-  response.set_answer(fmt::format("{} cannot be used: {}", asked.room->name(), asked.unusable));
+  response.set_answer(
+      fmt::format("device {} cannot be used: {}", asked.room->name(), asked.unusable));
   const device::QueueCheck check{
       .subject = "device", .verdict = device::CheckVerdict::kWrong, .finding = asked.unusable};
   AddChecks({&check, 1}, &response);
@@ -187,30 +194,38 @@ absl::StatusOr<v1::ExplainQueueResponse> Broker::ExplainQueue(
   facts.of_device = device->ExamineQueue(queue, transmit);
   facts.progress = device->ReadProgress(queue, transmit);
 
-  Locked state(*state_);
-  // Whose queue it is now, and whether the caller may still look.
-  const auto asked = Find(std::as_const(*state_), caller, request);
-  if (!asked.ok()) return InCall(kCall, asked.status());
-  if (!asked->unusable.empty()) return Unusable(*asked);
-  const DeviceRoom& room = *asked->room;
-  facts.now = state->clock();
-  if (asked->lease != nullptr) {
-    facts.lease = state->ToProto(*asked->lease);
-    facts.grant_fetched = asked->lease->fetched;
-    if (request.since().lease_id() == asked->lease->id) facts.since = request.since();
-  } else if (!state->IsAdmin(caller)) {
-    facts.of_device.clear();  // may speak of who had it before
+  RulesSeen rules;
+  {
+    Locked state(*state_);
+    // Whose queue it is now, and whether the caller may still look.
+    const auto asked = Find(std::as_const(*state_), caller, request);
+    if (!asked.ok()) return InCall(kCall, asked.status());
+    if (!asked->unusable.empty()) return Unusable(*asked);
+    const DeviceRoom& room = *asked->room;
+    facts.now = state->clock();
+    rules.admin = state->IsAdmin(caller);
+    if (asked->lease != nullptr) {
+      facts.lease = state->ToProto(*asked->lease);
+      facts.grant_fetched = asked->lease->fetched;
+      rules.tenant = asked->lease->tenant;
+      if (request.since().lease_id() == asked->lease->id) facts.since = request.since();
+    } else if (!rules.admin) {
+      facts.of_device.clear();  // may speak of who had it before
+    }
+    const auto& counters = transmit ? facts.wire.tx : facts.wire.rx;
+    const auto& base = transmit ? room.tx_base : room.rx_base;
+    if (queue < counters.size()) facts.counters = Since(counters[queue], base[queue]);
+    if (!transmit) {
+      for (const steering::OwnedRule* rule : room.rules.List()) rules.all.push_back(*rule);
+    }
   }
-  const auto& counters = transmit ? facts.wire.tx : facts.wire.rx;
-  const auto& base = transmit ? room.tx_base : room.rx_base;
-  if (queue < counters.size()) facts.counters = Since(counters[queue], base[queue]);
-  if (!transmit) AddRules(*asked, state->IsAdmin(caller), counted, &facts);
+  AddRules(rules, counted, &facts);
   const std::vector<device::QueueCheck> checks = ChecksOf(facts);
   v1::ExplainQueueResponse response;
   response.set_answer(AnswerOf(facts, checks));
   AddChecks(checks, &response);
   *response.mutable_sample() = SampleOf(facts, checks);
-  if (asked->lease != nullptr) response.set_lease_id(asked->lease->id);
+  if (facts.lease) response.set_lease_id(facts.lease->lease_id());
   return response;
 }
 
@@ -221,9 +236,9 @@ absl::StatusOr<v1::ReadQueueResponse> Broker::ReadQueue(SessionId caller,
   const auto asked = Find(std::as_const(*state_), caller, request);
   if (!asked.ok()) return InCall(kCall, asked.status());
   if (!asked->unusable.empty()) {
-    return InCall(kCall,
-                  Error(v1::ERROR_REASON_UNUSABLE, "device", request.device(), "",
-                        fmt::format("{} cannot be used: {}", request.device(), asked->unusable)));
+    return InCall(kCall, Error(v1::ERROR_REASON_UNUSABLE, "device", request.device(), "",
+                               fmt::format("device {} cannot be used: {}", request.device(),
+                                           asked->unusable)));
   }
   const LeaseRecord* const lease = asked->lease;
   if (lease == nullptr || lease->in_job || lease->ended()) {

@@ -34,19 +34,14 @@ std::string NobodysAnswer(std::span<const QueueCheck> checks) {
 uint64_t Grown(uint64_t now, uint64_t before) { return now > before ? now - before : 0; }
 
 // Whether it has kept packets away since the earlier look.
-bool HasGrown(const QueueCheck& check, const v1::QueueSample& since) {
-  for (const v1::QueueCheckCount& before : since.counts()) {
-    if (before.subject() == check.subject) return check.count > before.count();
-  }
-  return check.count != 0;
+bool HasGrown(const QueueFacts& facts, const QueueCheck& check) {
+  return facts.since && check.count > CountThen(facts, check.subject);
 }
 
 // What of the notes is most likely to be what keeps packets away.
 const QueueCheck* MainNote(const QueueFacts& facts, std::span<const QueueCheck> checks) {
-  if (facts.since) {
-    for (const QueueCheck& check : checks) {
-      if (check.verdict == CheckVerdict::kNote && HasGrown(check, *facts.since)) return &check;
-    }
+  for (const QueueCheck& check : checks) {
+    if (check.verdict == CheckVerdict::kNote && HasGrown(facts, check)) return &check;
   }
   return FirstOf(checks, CheckVerdict::kNote);
 }
@@ -70,7 +65,7 @@ std::string TwoLooks(const QueueFacts& facts, std::span<const QueueCheck> checks
   if (const uint64_t came = Grown(facts.counters.packets, since.packets()); came != 0) {
     const std::string went = fmt::format("{} went through it in {}", Counted(came, "packet"), time);
     const auto drops = std::ranges::find(checks, "drops", &QueueCheck::subject);
-    if (drops == checks.end() || !HasGrown(*drops, since)) return "nothing is wrong: " + went;
+    if (drops == checks.end() || !HasGrown(facts, *drops)) return "nothing is wrong: " + went;
     return fmt::format("{}, and more were lost; so far {}", went, Sentence(*drops));
   }
   const uint64_t before = facts.counters.packets;

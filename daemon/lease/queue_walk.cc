@@ -219,6 +219,12 @@ QueueCheck DropCheck(const QueueFacts& facts) {
     if (check.remedy.empty()) check.remedy = drop.remedy;
   }
   if (check.finding.empty()) check.finding = "none";
+  // What was lost before is over.
+  if (facts.since && check.count != 0 && check.count <= CountThen(facts, check.subject)) {
+    check.verdict = CheckVerdict::kGood;
+    check.remedy.clear();
+    check.finding += fmt::format("; none in {:.1f} s", SecondsSince(facts));
+  }
   return check;
 }
 
@@ -258,6 +264,14 @@ QueueCheck TrafficCheck(const QueueFacts& facts) {
 
 std::string Counted(uint64_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+uint64_t CountThen(const QueueFacts& facts, std::string_view subject) {
+  if (!facts.since) return 0;
+  for (const v1::QueueCheckCount& then : facts.since->counts()) {
+    if (then.subject() == subject) return then.count();
+  }
+  return 0;
 }
 
 double SecondsSince(const QueueFacts& facts) {

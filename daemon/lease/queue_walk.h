@@ -55,6 +55,8 @@ struct QueueFacts {
 std::vector<device::QueueCheck> ChecksOf(const QueueFacts& facts);
 // Since the look that facts.since is of, which is there; at most a day.
 double SecondsSince(const QueueFacts& facts);
+// What a check of that subject had counted then; 0 where there was no earlier look.
+uint64_t CountThen(const QueueFacts& facts, std::string_view subject);
 // "1 packet".
 std::string Counted(uint64_t count, std::string_view what);
 

@@ -60,18 +60,23 @@ void CompareQueues(const AfXdpConfig& config, const Findings& found, NetdevRepor
 }
 
 void CompareXdp(const AfXdpConfig& config, const Findings& found, NetdevReport* report) {
-  const bool native = found.xdp && found.xdp->native && config.xdp_mode != XdpWish::kGeneric;
-  if (found.xdp && !found.xdp->native && config.xdp_mode == XdpWish::kNative) {
+  if (!found.xdp) return;
+  // Other channels may make another thing of the driver, veth for one.
+  const bool as_it_is = config.channels.value_or(found.queues) == found.queues;
+  if (config.xdp_mode == XdpWish::kNative && !found.xdp->native && as_it_is) {
     report->errors.push_back(absl::UnimplementedError(absl::StrCat(
         "xdp_mode = \"native\": the driver of ", config.netdev, " has no native XDP")));
   }
-  if (config.zero_copy != ZeroCopyWish::kAlways || !found.xdp) return;
-  if (native && found.xdp->zero_copy) return;
+  if (config.zero_copy != ZeroCopyWish::kAlways) return;
+  std::string why;
+  if (!found.xdp->zero_copy) {
+    why = absl::StrCat("the driver of ", config.netdev, " has no zero copy");
+  } else if (config.xdp_mode == XdpWish::kGeneric) {
+    why = "xdp_mode = \"generic\" does not run in the driver";
+  }
+  if (why.empty()) return;
   report->warnings.push_back(
-      absl::StrCat("zero_copy = \"always\": ",
-                   native ? absl::StrCat("the driver of ", config.netdev, " has no zero copy")
-                          : "the XDP program does not run in the driver",
-                   ", so packets are copied"));
+      absl::StrCat("zero_copy = \"always\": ", why, ", so packets are copied"));
 }
 
 }  // namespace

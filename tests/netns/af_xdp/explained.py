@@ -132,6 +132,8 @@ down(w)
 detached(w)
 capture.send_signal(signal.SIGTERM)
 check("the program ends in status 0", capture.wait(5) == 0, w.log("capture"))
+w.close()
+w.daemon = None
 if os.cpu_count() > 1:
     elsewhere()
 finish()

@@ -123,6 +123,16 @@ TEST(RequestChecks, Steering) {
   EXPECT_EQ(Refused(rss), "MALFORMED reset");
 }
 
+TEST(RequestChecks, Queue) {
+  v1::ExplainQueueRequest request;
+  EXPECT_EQ(Refused(request), "MALFORMED device");
+  request.set_device("nic0");
+  for (int i = 0; i < 64; ++i) request.mutable_since()->add_counts();
+  EXPECT_EQ(Refused(request), "");
+  request.mutable_since()->add_counts();
+  EXPECT_EQ(Refused(request), "OUT_OF_RANGE since.counts");
+}
+
 TEST(RequestChecks, StatsAndAdmin) {
   v1::WatchStatsRequest watch;
   watch.set_device("nic0");

@@ -248,6 +248,26 @@ TEST_F(BrokerQueuesTest, ARuleThatTakesSomeOfThePacketsIsNoted) {
             "nothing is wrong: 2 packets went through it in 0.3 s");
 }
 
+TEST_F(BrokerQueuesTest, AnExceptionOfTheHoldersOwnIsNoneUntilItTakesAll) {
+  const SessionId red = Open(1000);
+  const LeaseId lease = Mapped(red).lease_id();
+  AddRule(red, lease);
+  v1::AddRuleRequest own;
+  own.set_lease_id(lease);
+  own.mutable_match()->set_flow_type(v1::FLOW_TYPE_UDP4);
+  own.mutable_match()->mutable_src_port()->set_value(53);
+  own.mutable_match()->mutable_src_port()->set_mask(0xffff);
+  own.set_pass(true);
+  own.set_location(3);
+  ASSERT_TRUE(broker_->AddRule(red, own).ok());
+  EXPECT_THAT(Answer(red, 0), StartsWith("nothing is wrong"));
+  own.mutable_match()->clear_src_port();
+  own.set_location(2);
+  ASSERT_TRUE(broker_->AddRule(red, own).ok());
+  EXPECT_THAT(Answer(red, 0), AllOf(HasSubstr("stands rule 2 (12 packets), which passes"),
+                                    HasSubstr("nothing is left for the queue")));
+}
+
 TEST_F(BrokerQueuesTest, OfADeviceThatCannotBeUsedItSaysWhy) {
   device::DeviceInfo none;
   none.name = "nic0";
@@ -257,7 +277,8 @@ TEST_F(BrokerQueuesTest, OfADeviceThatCannotBeUsedItSaysWhy) {
   const SessionId red = Open(1000);
   const auto response = Ask(red, 0);
   ASSERT_TRUE(response.ok()) << response.status();
-  EXPECT_EQ(response->answer(), "nic0 cannot be used: another XDP program is on it; take it off");
+  EXPECT_EQ(response->answer(),
+            "device nic0 cannot be used: another XDP program is on it; take it off");
   EXPECT_EQ(response->checks(0).verdict(), v1::QUEUE_CHECK_VERDICT_WRONG);
   const absl::Status read = broker_->ReadQueue(red, Ring(0)).status();
   EXPECT_EQ(ReasonOf(read), v1::ERROR_REASON_UNUSABLE);
