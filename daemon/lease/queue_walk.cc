@@ -11,7 +11,7 @@ namespace {
 using device::CheckVerdict;
 using device::QueueCheck;
 
-std::string Side(const QueueFacts& facts) {
+std::string SideOf(const QueueFacts& facts) {
   return fmt::format("{} queue {}", facts.transmit ? "transmit" : "receive", facts.queue);
 }
 
@@ -19,7 +19,7 @@ QueueCheck LeaseCheck(const QueueFacts& facts) {
   QueueCheck check{.subject = "lease"};
   if (!facts.lease) {
     check.verdict = CheckVerdict::kWrong;
-    check.finding = fmt::format("no lease holds {}, so nobody has a ring for it", Side(facts));
+    check.finding = fmt::format("no lease holds {}, so nobody has a ring for it", SideOf(facts));
     check.remedy =
         "start the program that is to lease it; `qsplit lease list` shows who holds what";
     return check;
