@@ -143,7 +143,7 @@ TEST(Rows, SayWhatColumnsSay) {
       }
     }
   }
-  EXPECT_GT(completions, 1000u);
+  EXPECT_GT(completions, Rounds(1000));
 }
 
 TEST(Rows, SayWhatColumnsSayOfSeveralRings) {
@@ -174,7 +174,7 @@ TEST(Rows, SayWhatColumnsSayOfSeveralRings) {
       }
     }
   }
-  EXPECT_GT(completions, 1000u);
+  EXPECT_GT(completions, Rounds(1000));
 }
 
 }  // namespace
