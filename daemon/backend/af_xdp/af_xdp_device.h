@@ -132,7 +132,8 @@ class AfXdpDevice : public device::Device {
   void ChooseZeroCopy();
   void FillInfo();
   void Look();
-  // The namespace's name is nobody's, or another's: what holds it alive is perhaps this device alone.
+  // The namespace's name is nobody's, or another's: what holds it alive is perhaps this device
+  // alone.
   bool NetnsHasGone() const;
   // Empty: the netdev is where it was.
   std::string WhyGone(const absl::StatusOr<linux_sys::NetdevFacts>& link) const;

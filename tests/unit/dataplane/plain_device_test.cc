@@ -271,8 +271,8 @@ void BurstsBearTheSame(const TxCase& c, AccessMode access) {
       for (size_t i = 0; i < of_one.size(); ++i) EXPECT_EQ(of_one[i], of_burst[i]) << i;
       ExpectSame(one.rings, burst.rings);
       ASSERT_EQ(one.ReclaimAll(), burst.ReclaimAll());
-      // Looks at the device's cell, which bursts do later than the engine, perhaps after it has been
-      // scribbled on.
+      // Looks at the device's cell, which bursts do later than the engine, perhaps after it has
+      // been scribbled on.
       ASSERT_EQ(one.driver->Room(), burst.driver->Room());
       if (::testing::Test::HasFailure()) return;
     }
