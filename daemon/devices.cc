@@ -75,6 +75,7 @@ absl::StatusOr<softnic::SoftNicConfig> SoftNicOf(
   nic.worker = section.worker;
   nic.threads = section.threads;
   nic.cpus = section.cpus;
+  nic.queue_threads = section.queue_threads;
   if (section.cpu) nic.cpus = {*section.cpu};
   if (absl::Status checked = softnic::CheckConfig(nic); !checked.ok()) return checked;
   return nic;

@@ -114,7 +114,8 @@ struct DeviceSection {
       af_xdp;          // with backend = "af_xdp"; what follows is the softnic's alone
   std::string worker;  // devices of one worker share its threads; empty: one of its own
   uint32_t threads = 1;
-  std::vector<uint32_t> cpus;  // one for each thread, where there are several
+  std::vector<uint32_t> cpus;           // one for each thread, where there are several
+  std::vector<uint32_t> queue_threads;  // by queue; empty: queue modulo `threads`
   uint32_t rx_queues = 8;
   uint32_t tx_queues = 8;
   Wire wire;

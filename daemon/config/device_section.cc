@@ -96,6 +96,18 @@ void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& o
   } else if (out.threads > 1 && reader.Has("cpu")) {
     reader.Error("cpu", "several threads; `cpus` names one CPU for each");
   }
+  if (auto threads = reader.Integers("queue_threads", kMaxThreads - 1)) {
+    out.queue_threads = *threads;
+    const uint32_t queues = std::max(out.rx_queues, out.tx_queues);
+    if (threads->size() != queues) {
+      reader.Error("queue_threads",
+                   absl::StrCat("those of ", threads->size(), " queues; give one for each of ",
+                                queues, ", by number"));
+    } else if (*std::max_element(threads->begin(), threads->end()) >= out.threads) {
+      reader.Error("queue_threads",
+                   absl::StrCat("there are ", out.threads, " threads (`threads`), the first is 0"));
+    }
+  }
   if (auto worker = reader.String("worker")) {
     if (!IsName(*worker)) reader.Error("worker", absl::StrCat("no name; ", kNameRule.data()));
     out.worker = *worker;
@@ -112,9 +124,9 @@ void ReadSoftnic(TableReader& reader, Diagnostics& diagnostics, DeviceSection& o
 }
 
 // Keys of one back end.
-constexpr std::string_view kSoftnicOnly[] = {
-    "rx_queues", "tx_queues", "worker",      "threads",
-    "cpus",      "wire",      "representor", "representor_netns"};
+constexpr std::string_view kSoftnicOnly[] = {"rx_queues", "tx_queues",   "worker",
+                                             "threads",   "cpus",        "queue_threads",
+                                             "wire",      "representor", "representor_netns"};
 constexpr std::string_view kVfioOnly[] = {"function",     "vf_of", "vf",       "mode",
                                           "allow_active", "vfs",   "vf_token", "vlan"};
 constexpr std::string_view kAfXdpOnly[] = {"netns", "channels", "xdp_mode", "zero_copy",

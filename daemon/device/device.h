@@ -131,6 +131,10 @@ struct DeviceInfo {
   std::string source_check_trouble;
   std::optional<PciFacts> pci;
   std::optional<NetdevFacts> netdev;
+  // Which thread of its worker works for receive and transmit queue q, by q; empty: the first, or
+  // there is none. Devices of one back end that name the same worker share its threads.
+  std::vector<uint32_t> queue_threads;
+  std::string worker;
   std::string wire;         // for people
   std::string representor;  // netdev name, empty: none
 };

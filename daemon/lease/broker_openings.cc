@@ -215,6 +215,18 @@ void Broker::State::Try(const std::shared_ptr<Opening>& opening) {
   opening->done(wrong);
 }
 
+std::vector<uint32_t> Broker::State::LeasedByThread(const DeviceRoom& room) const {
+  std::vector<uint32_t> leased;
+  const device::DeviceInfo& info = room.device->info();
+  if (info.queue_threads.empty()) return leased;
+  for (const auto& [name, other] : rooms) {
+    const device::DeviceInfo& of_other = other.device->info();
+    const bool shares = of_other.backend == info.backend && of_other.worker == info.worker;
+    if (&other == &room || (!info.worker.empty() && shares)) other.CountByThread(&leased);
+  }
+  return leased;
+}
+
 absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
                                               const v1::AcquireLeaseRequest& request,
                                               DeviceRoom& room) {
@@ -233,6 +245,7 @@ absl::StatusOr<LeasePlan> Broker::State::Book(SessionId caller,
                                   .rx_taken = room.RxTaken(),
                                   .tx_taken = room.TxTaken(),
                                   .last_choice = room.Avoided(clock()),
+                                  .leased_by_thread = LeasedByThread(room),
                                   .regions = *named});
   if (!plan.ok()) return plan;
   const LeaseId id = next_lease++;

@@ -104,6 +104,8 @@ struct Broker::State {
   // another tenant has to be pinned.
   void Pin(const std::shared_ptr<Opening>& opening);
   void Try(const std::shared_ptr<Opening>& opening);
+  // QueueThreads::leased, of all devices that share the threads of this one.
+  std::vector<uint32_t> LeasedByThread(const DeviceRoom& room) const;
   absl::StatusOr<LeasePlan> Book(SessionId caller, const v1::AcquireLeaseRequest& request,
                                  DeviceRoom& room);
   // What refuses a plan may be over in a moment: the tenant keeps descriptors of leases that are

@@ -59,6 +59,18 @@ std::vector<bool> DeviceRoom::Avoided(absl::Time now) const {
   return avoided;
 }
 
+void DeviceRoom::CountByThread(std::vector<uint32_t>* leased) const {
+  const std::vector<uint32_t>& threads = device->info().queue_threads;
+  for (const auto* holders : {&rx_holder, &tx_holder}) {
+    for (size_t i = 0; i < holders->size(); ++i) {
+      if ((*holders)[i] == 0) continue;
+      const uint32_t thread = i < threads.size() ? threads[i] : 0;
+      if (thread >= leased->size()) leased->resize(thread + size_t{1});
+      ++(*leased)[thread];
+    }
+  }
+}
+
 void DeviceRoom::NoteFormer(const std::string& tenant, const device::QueueRequest& queues) {
   const uint64_t pinned_bytes = device->info().pins_memory ? RegionBytes(queues) : 0;
   for (const auto* numbers : {&queues.rx_queues, &queues.tx_queues}) {

@@ -42,6 +42,8 @@ struct DeviceRoom {
   // last choice, and does not count as free.
   void Avoid(uint32_t queue, absl::Time until) { avoided_until[queue] = until; }
   std::vector<bool> Avoided(absl::Time now) const;
+  // Adds how many leased queues each thread of its worker works for.
+  void CountByThread(std::vector<uint32_t>* leased) const;
   // The lease of these queues and regions has been closed.
   void NoteFormer(const std::string& tenant, const device::QueueRequest& queues);
   // How many queues are free; none of them is to be avoided.

@@ -187,11 +187,11 @@ absl::Status CheckSockets(const device::QueueRequest& queues) {
 }
 
 absl::StatusOr<std::vector<uint32_t>> Pick(uint32_t count, bool has_first, uint32_t first,
-                                           bool transmit, const std::vector<bool>& taken,
-                                           const std::vector<bool>& last) {
+                                           bool transmit, const Circumstances& here) {
   QueueWish wish{.transmit = transmit, .count = count, .first = std::nullopt};
   if (has_first) wish.first = first;
-  return PickQueues(wish, taken, last);
+  return PickQueues(wish, transmit ? here.tx_taken : here.rx_taken, here.last_choice,
+                    {here.device.queue_threads, here.leased_by_thread});
 }
 
 }  // namespace
@@ -219,10 +219,10 @@ absl::StatusOr<LeasePlan> PlanLease(const v1::AcquireLeaseRequest& request,
   if (!choice.ok()) return choice.status();
 
   auto rx = Pick(request.rx_queue_count(), request.has_first_rx_queue(), request.first_rx_queue(),
-                 false, here.rx_taken, here.last_choice);
+                 false, here);
   if (!rx.ok()) return rx.status();
   auto tx = Pick(request.tx_queue_count(), request.has_first_tx_queue(), request.first_tx_queue(),
-                 true, here.tx_taken, here.last_choice);
+                 true, here);
   if (!tx.ok()) return tx.status();
   const policy::Quota& quota = here.tenant.quota;
   if (absl::Status status =

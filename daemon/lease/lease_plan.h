@@ -49,6 +49,7 @@ struct Circumstances {
   std::vector<bool> rx_taken;  // one for each queue of the device
   std::vector<bool> tx_taken;
   std::vector<bool> last_choice;               // by number, of either direction; may be shorter
+  std::vector<uint32_t> leased_by_thread;      // QueueThreads::leased
   std::vector<const region::Region*> regions;  // of the request, in its order
 };
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <tuple>
 
 #include "daemon/policy/error.h"
 
@@ -25,11 +27,37 @@ absl::Status NotSoMany(const QueueWish& wish, uint32_t count, size_t free) {
                            count, Word(wish), free));
 }
 
+// Free ones, of which there are enough.
+std::vector<uint32_t> PickFree(uint32_t count, std::vector<bool> taken,
+                               const std::vector<bool>& last, QueueThreads threads) {
+  threads.of_queue.resize(taken.size());
+  const uint32_t most = *std::max_element(threads.of_queue.begin(), threads.of_queue.end());
+  threads.leased.resize(std::max<size_t>(threads.leased.size(), most + size_t{1}));
+  std::vector<uint32_t> queues;
+  while (queues.size() < count) {
+    const auto rank = [&](uint32_t queue) {
+      return std::tuple(queue < last.size() && last[queue], threads.leased[threads.of_queue[queue]],
+                        queue);
+    };
+    std::optional<decltype(rank(0))> best;
+    for (uint32_t queue = 0; queue < taken.size(); ++queue) {
+      if (!taken[queue] && (!best || rank(queue) < *best)) best = rank(queue);
+    }
+    const uint32_t queue = std::get<2>(*best);
+    taken[queue] = true;
+    ++threads.leased[threads.of_queue[queue]];
+    queues.push_back(queue);
+  }
+  std::sort(queues.begin(), queues.end());
+  return queues;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<uint32_t>> PickQueues(const QueueWish& wish,
                                                  const std::vector<bool>& taken,
-                                                 const std::vector<bool>& last) {
+                                                 const std::vector<bool>& last,
+                                                 const QueueThreads& threads) {
   std::vector<uint32_t> queues;
   if (wish.count == 0) return queues;
   const auto total = static_cast<uint32_t>(taken.size());
@@ -60,13 +88,7 @@ absl::StatusOr<std::vector<uint32_t>> PickQueues(const QueueWish& wish,
     return queues;
   }
   if (count > free) return NotSoMany(wish, count, free);
-  for (const bool late : {false, true}) {
-    for (uint32_t queue = 0; queue < total && queues.size() < count; ++queue) {
-      if (!taken[queue] && (queue < last.size() && last[queue]) == late) queues.push_back(queue);
-    }
-  }
-  std::sort(queues.begin(), queues.end());
-  return queues;
+  return PickFree(count, taken, last, threads);
 }
 
 }  // namespace qsplit::lease

@@ -31,39 +31,52 @@ def first_match(file, pattern, otherwise):
     return found[1] if found else otherwise
 
 
-def facts_of_machine(quick):
-    version = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
-                             check=False).stdout.strip()
+def version_of(root):
+    """The commit that is checked out; "-dirty" behind it where a file of it is not as it is there."""
+    return subprocess.run(["git", "-C", root, "describe", "--always", "--dirty", "--exclude=*"], capture_output=True,
+                          text=True, check=False).stdout.strip() or "no version"
+
+
+def facts_of_machine(quick, only):
     return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
             "cpu": first_match("/proc/cpuinfo", r"^model name[^:]*: *(.*)$", platform.machine()),
             "cpus": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 2),
-            "version": version or "no version", "quick": quick, "left_out": []}
+            "version": version_of(ROOT), "quick": quick, "only": only, "left_out": [], "failed": []}
+
+
+def run(program, quick, env):
+    """Its processes, one after the other: the first status that is not 0, and what they printed."""
+    status, text = 0, ""
+    for words in program.processes:
+        command = program.command.format(bench=RELEASE + "/bench", source=ROOT, **words)
+        argv = shlex.split(f"{command} {program.quick if quick else program.full}")
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT, check=False)
+        status, text = status or done.returncode, text + done.stdout
+    return status, text
 
 
 def measure(quick, only):
-    facts, rows, failed = facts_of_machine(quick), [], False
+    facts, rows = facts_of_machine(quick, only), []
     env = {**os.environ, "QSPLIT_SOURCE_DIR": ROOT, "QSPLIT_BINARY_DIR": RELEASE, "QSPLIT_BIN_DIR": RELEASE + "/bin",
            "QSPLIT_LAYOUT_DIR": RELEASE + "/share/qsplit/layouts"}
     for program in PROGRAMS:
         if only not in program.target:
             continue
-        command = program.command.format(bench=RELEASE + "/bench", source=ROOT)
-        argv = shlex.split(f"{command} {program.quick if quick else program.full}")
         print(f"bench: {program.target}", file=sys.stderr)
         try:
-            done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT, check=False)
+            status, text = run(program, quick, env)
         except OSError as error:
-            print(f"bench: {argv[0]}: {error.strerror}; run without --no-build", file=sys.stderr)
+            print(f"bench: {error.filename}: {error.strerror}; run without --no-build", file=sys.stderr)
             facts["left_out"].append(program.target)
             continue
-        found = list(table.rows_of(program.read(done.stdout), TARGETS))
+        found = list(table.rows_of(program.read(text), TARGETS))
         rows += found
-        if done.returncode == CANNOT_RUN_HERE:
+        if status == CANNOT_RUN_HERE:
             facts["left_out"].append(program.target)
-        elif done.returncode or not found:
-            print(f"bench: {program.target} ended in status {done.returncode} with {len(found)} rows", file=sys.stderr)
-            failed = True
-    return facts, rows, failed
+        elif status or not found:
+            print(f"bench: {program.target} ended in status {status} with {len(found)} rows", file=sys.stderr)
+            facts["failed"].append(program.target)
+    return facts, rows
 
 
 def write(file, text):
@@ -82,9 +95,18 @@ def put(file, text):
     write(file, new)
 
 
+def why_no_pages(facts):
+    """Pages are of a whole run, or they would lose rows that nobody misses; "": they can be written."""
+    if facts.get("only"):
+        return f"only {facts['only']} was measured"
+    return f"{', '.join(facts['failed'])} failed" if facts.get("failed") else ""
+
+
 def put_into_pages(root, facts, rows):
+    """Into the tree: what was measured as JSON, and what is made of it."""
     with_target = [row for row in rows if row.bound()]
     line = table.machine(facts)
+    write(os.path.join(root, "docs/bench.json"), table.json_text(facts, rows))
     write(os.path.join(root, "docs/images/bench.svg"), picture.draw(rows, line))
     put(os.path.join(root, "README.md"),
         f"![What was to be reached, and what is](docs/images/bench.svg)\n\n{table.markdown(with_target)}\n\n{line}.\n")
@@ -105,19 +127,23 @@ def main():
     if options.targets:
         print(*[program.target for program in PROGRAMS], *TARGETS_OF_BUILD)
         return 0
+    if options.readme and options.only:  # before minutes are spent
+        parser.error("--readme is for all programs; --only leaves rows out of the pages")
     if options.old:
         with open(options.old, encoding="utf-8") as file:
-            (facts, rows), failed = table.from_json(json.load(file)), False
+            facts, rows = table.from_json(json.load(file))
     else:
-        facts, rows, failed = measure(options.quick, options.only)
+        facts, rows = measure(options.quick, options.only)
     print(f"\n{table.markdown(rows)}\n\n{table.machine(facts)}")
     if options.json:
-        write(options.json, json.dumps(table.as_json(facts, rows), indent=1) + "\n")
+        write(options.json, table.json_text(facts, rows))
     if options.svg:
         write(options.svg, picture.draw(rows, table.machine(facts)))
+    if options.readme and (why := why_no_pages(facts)):
+        sys.exit(f"bench: the pages stay as they are: {why}")
     if options.readme:
         put_into_pages(options.root, facts, rows)
-    return 1 if failed else 0
+    return 1 if facts.get("failed") else 0
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 A program prints rows, with tabs between their columns:
 
-    measure   value   unit   how it was taken   [ratio   [target]]
+    measure   value   unit   how it was taken   [ratio   [target   [ratios]]]
 
 `ratio` is that of the value to what it is compared with; `target` is "<= 1.05", of the ratio where there is one, else
-of the value. Rows that name no target get that of the first line of TARGETS that fits their measure. Programs that
+of the value; `ratios` are the least and the most of single runs, "0.85 to 0.91". Rows that name no target get that of the first line of TARGETS that fits their measure. Programs that
 print another table have a reader (readers.py) that makes rows of it.
 """
 
@@ -20,7 +20,11 @@ class Program(NamedTuple):
     quick: str = "--quick"  # added for a quick run
     full: str = ""  # added otherwise
     read: object = readers.tabs
+    processes: tuple = ({},)  # what takes the place of {words} of the command in each; what all print is read as one text
 
+
+# Code and data stand elsewhere in each.
+ELSEWHERE = tuple({"farther": farther, "skew": str(1040 * i)} for i, farther in enumerate(("", "_16", "_32", "_48") * 2))
 
 PROGRAMS = (
     Program("qsplit_bench", "{bench}/qsplit_bench"),
@@ -28,7 +32,7 @@ PROGRAMS = (
     Program("softnic_client", "python3 -B {source}/tests/bench/memif/throughput.py --rows"),
     Program("bench_steering_lookup", "{bench}/bench_steering_lookup --rows"),
     Program("throughput_client", "python3 -B {source}/tests/bench/af_xdp/throughput.py --rows"),
-    Program("bench_access", "{bench}/bench_access", "3", "15", readers.contests),
+    Program("bench_access", "{bench}/bench_access{farther} --skew {skew}", "7", "9", readers.contests, ELSEWHERE),
     Program("bench_dataplane", "{bench}/bench_dataplane", "--benchmark_min_time=0.05", "--benchmark_min_time=0.5",
             readers.dataplane),
     Program("bench_device_side", "{bench}/bench_device_side --rows"),
@@ -40,7 +44,8 @@ PROGRAMS = (
 )
 
 # What they need beside themselves.
-TARGETS_OF_BUILD = ("qsplit_layouts", "throughput_flood", "memif_ping")
+TARGETS_OF_BUILD = ("qsplit_layouts", "throughput_flood", "memif_ping", "bench_access_16", "bench_access_32",
+                    "bench_access_48")
 
 # (words of a measure as a regular expression, target)
 TARGETS = (

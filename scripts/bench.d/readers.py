@@ -1,6 +1,8 @@
 """Rows out of what the programs print. A reader takes the text and yields tuples of the columns of a row."""
 
 import re
+import statistics
+from typing import NamedTuple
 
 
 def tabs(text):
@@ -8,29 +10,65 @@ def tabs(text):
     for line in text.splitlines():
         columns = line.split("\t")
         if len(columns) >= 4:
-            yield tuple(columns[:6])
+            yield tuple(columns[:7])
 
 
 def contests(text):
-    """tests/bench/dataplane/contest.cc: ratios are to the fastest loop by hand, else to the first of the contest.
+    """tests/bench/dataplane/contest.cc, once or, for several processes, one behind the other. Ratios are to the fastest
+    loop by hand of the same process, else to the first of the contest; the median of them is the row's.
 
     receive, NAME                median        least .. most    ratio
       by hand, in words         3.80 ns     3.79 ..   3.93 ns    1.00x
       compiled                  2.73 ns     2.71 ..   2.79 ns    0.72x
     """
-    every = {}
+    every, current = {}, []
     for line in text.splitlines():
         if head := re.match(r"(\S.*?)\s+median\s+least \.\. most\s+ratio$", line):
-            every[head[1]] = contest = []
-        elif one := re.match(r"\s+(\S.*?)\s+([\d.]+) ns\s+([\d.]+) \.\.\s+([\d.]+) ns\s+([\d.]+)x$", line):
-            contest.append(one.groups())
-    for name, contest in every.items():
-        by_hand = [one for one in contest if one[0].startswith("by hand")]
-        best = min(by_hand, key=lambda one: float(one[1])) if by_hand else contest[0]
-        for one in contest:
-            if one is not best:
-                yield (f"{name}, {one[0]}", one[1], "ns/packet",
-                       f"{one[2]} to {one[3]}; {best[0]} {best[1]} ns ({best[2]} to {best[3]})", one[4])
+            current = []
+            every.setdefault(head[1], []).append(current)
+        elif one := re.match(r"\s+(\S.*?)\s+([\d.]+) ns\s+([\d.]+) \.\.\s+([\d.]+) ns\s+[\d.]+x$", line):
+            current.append(_Contender(one[1], *map(float, one.groups()[1:])))
+    for name, processes in every.items():
+        against = [_compared_with(contest) for contest in processes]
+        beside = min(against, key=lambda one: one.median).name
+        for contender in dict.fromkeys(one.name for contest in processes for one in contest):
+            if contender == beside:
+                continue
+            pairs = [(one, best) for contest, best in zip(processes, against) for one in contest
+                     if one.name == contender]
+            ratios = [one.median / best.median for one, best in pairs]
+            mine, theirs = _together([one for one, _ in pairs]), _together([best for _, best in pairs])
+            yield (f"{name}, {contender}", f"{mine.median:.2f}", "ns/packet",
+                   f"{mine.least:.2f} to {mine.most:.2f}; {beside} {theirs.median:.2f} ns ({theirs.least:.2f} to "
+                   f"{theirs.most:.2f})" + _in_processes(mine, [best for _, best in pairs]),
+                   f"{statistics.median(ratios):.2f}", "",
+                   f"{min(ratios):.2f} to {max(ratios):.2f}" if len(ratios) > 1 else "")
+
+
+class _Contender(NamedTuple):
+    """Of one process, or of several together; nanoseconds."""
+    name: str
+    median: float
+    least: float
+    most: float
+
+
+def _compared_with(contest):
+    by_hand = [one for one in contest if one.name.startswith("by hand")]
+    return min(by_hand, key=lambda one: one.median) if by_hand else contest[0]
+
+
+def _together(of_processes):
+    return _Contender(of_processes[0].name, statistics.median(one.median for one in of_processes),
+                      min(one.least for one in of_processes), max(one.most for one in of_processes))
+
+
+def _in_processes(mine, against):
+    """What the ratio is to the process in which the other was fastest: where code stands is then its luck, not ours."""
+    if len(against) < 2:
+        return ""
+    best = min(one.median for one in against)
+    return f"; {len(against)} processes; to the best of them, {best:.2f} ns, {mine.median / best:.2f}x"
 
 
 def _table(text, head, columns):

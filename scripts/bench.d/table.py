@@ -1,8 +1,10 @@
 """A row of the table, and what the table looks like in Markdown."""
 
+import json
 import re
 from dataclasses import asdict, dataclass
 
+QUIET_LOAD = 0.5  # above it, something else was running
 
 @dataclass
 class Row:
@@ -12,6 +14,7 @@ class Row:
     how: str
     ratio: str = ""
     target: str = ""
+    ratios: str = ""  # of single runs, least to most: "0.85 to 0.91"
 
     def figure(self):
         """What the target is about; None where there is no number."""
@@ -40,6 +43,9 @@ class Row:
         how = {"<=": "≤", ">=": "≥"}.get(bound[0], bound[0])
         return f"{how} {bound[1]:g}" + ("×" if self.ratio else f" {self.unit}")
 
+    def ratio_shown(self):
+        return f"{self.ratio}×" + (f" ({self.ratios})" if self.ratios else "") if self.ratio else ""
+
     def shown(self):
         """The value as people read it: thousands apart."""
         grouped = f"{int(self.value):,}" if re.fullmatch(r"\d{4,}", self.value) else self.value
@@ -59,23 +65,29 @@ def markdown(rows):
     lines = ["| measure | value | ratio | target | how |", "|---|---|---|---|---|"]
     for row in rows:
         reached = {None: "", True: ", reached", False: ", **missed**"}[row.reached()]
-        lines.append(f"| {row.measure} | {row.shown()} | {row.ratio + '×' if row.ratio else ''} | "
+        lines.append(f"| {row.measure} | {row.shown()} | {row.ratio_shown()} | "
                      f"{row.goal()}{reached} | {row.how} |")
     return "\n".join(lines)
 
 
 def machine(facts):
     """The line under a table."""
+    busy = f", ABOVE {QUIET_LOAD}: others had the machine too" if facts["load"] > QUIET_LOAD else ""
     quick = "; a quick run, not to be quoted" if facts["quick"] else ""
-    left_out = f"; WITHOUT {', '.join(facts['left_out'])}" if facts["left_out"] else ""
+    only = f"; ONLY {facts['only']}" if facts.get("only") else ""
+    missing = [*facts["left_out"], *facts.get("failed", [])]
+    left_out = f"; WITHOUT {', '.join(missing)}" if missing else ""
     return (f"{facts['date']}: {facts['cpu']}, {facts['cpus']} CPUs, Linux {facts['kernel']}, load {facts['load']} at "
-            f"the start; {facts['version']}{quick}{left_out}")
+            f"the start{busy}; {facts['version']}{quick}{only}{left_out}")
 
 
-def as_json(facts, rows):
-    return {**facts, "rows": [{**asdict(row), "reached": row.reached()} for row in rows]}
+def json_text(facts, rows):
+    """All that was measured; from_json makes the same of it."""
+    busy = facts["load"] > QUIET_LOAD
+    rows = [{**asdict(row), "reached": row.reached()} for row in rows]
+    return json.dumps({**facts, "busy": busy, "rows": rows}, indent=1) + "\n"
 
 
 def from_json(facts):
-    rows = [Row(**{name: one[name] for name in Row.__dataclass_fields__}) for one in facts["rows"]]
+    rows = [Row(**{name: one[name] for name in Row.__dataclass_fields__ if name in one}) for one in facts["rows"]]
     return {name: value for name, value in facts.items() if name != "rows"}, rows

@@ -16,6 +16,16 @@ struct Runs {
   double Median() const { return At(0.5); }
   // Half of what lies between the quartiles.
   double SpreadPercent() const { return 50 * (At(0.75) - At(0.25)) / Median(); }
+  double Least() const { return At(0); }
+  double Most() const { return At(1); }
+  // Run by run, of two that took turns.
+  Runs Over(const Runs& other) const {
+    Runs ratios;
+    for (size_t i = 0; i < std::min(values.size(), other.values.size()); ++i) {
+      ratios.values.push_back(values[i] / other.values[i]);
+    }
+    return ratios;
+  }
 
  private:
   double At(double share) const {

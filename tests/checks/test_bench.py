@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts", "bench.d"))
 
+import collect  # noqa: E402
 import picture  # noqa: E402
 import programs  # noqa: E402
 import readers  # noqa: E402
@@ -48,8 +50,29 @@ class Readers(unittest.TestCase):
         compiled, interpreted = rows(readers.contests(CONTEST))
         self.assertEqual((compiled.measure, compiled.ratio, compiled.goal(), compiled.reached()),
                          ("receive, some.nic, compiled", "0.87", "≤ 1.05×", True))
+        self.assertEqual(compiled.ratios, "", "of one process there is no spread")
         self.assertIs(interpreted.reached(), False)
         self.assertIn("by hand 3.24 ns", compiled.how)
+
+    def test_contests_of_several_processes_have_the_median_of_their_ratios(self):
+        slow = CONTEST.replace(" 3.24 ns     3.23 ..   3.33", " 2.83 ns     2.60 ..   2.99")
+        slower = CONTEST.replace(" 3.24 ns     3.23 ..   3.33", " 2.50 ns     2.40 ..   2.55")
+        compiled, _ = rows(readers.contests(CONTEST + slow + slower))
+        self.assertEqual((compiled.ratio, compiled.ratios), ("1.00", "0.87 to 1.13"))
+        self.assertEqual(compiled.how, "2.80 to 2.91; by hand 2.83 ns (2.40 to 3.33); 3 processes; to the best of them, "
+                                       "2.50 ns, 1.13x")
+        self.assertIn("| 2.83 ns/packet | 1.00× (0.87 to 1.13) | ≤ 1.05×, reached |", table.markdown([compiled]))
+
+    def test_compared_is_with_the_fastest_by_hand_of_each_process(self):
+        other = ("  by hand, otherwise                    {} ns     9.00 ..   9.99 ns    1.00x\n")
+        first, second = (CONTEST.rstrip() + "\n" + other.format(ns) for ns in ("9.00", "2.83"))
+        compiled = rows(readers.contests(first + second))[-2]
+        self.assertEqual((compiled.measure, compiled.ratios), ("receive, some.nic, compiled", "0.87 to 1.00"))
+
+    def test_all_processes_of_a_program_are_run(self):
+        program = programs.Program("echo", "echo {word}", processes=({"word": "one"}, {"word": "two"}))
+        self.assertEqual(collect.run(program, True, None), (0, "one --quick\ntwo --quick\n"))
+        self.assertEqual(collect.run(program._replace(command="false {word}"), False, None)[0], 1)
 
     def test_tables_of_old(self):
         one, median = rows(readers.packets(PACKETS))
@@ -73,7 +96,7 @@ class Outputs(unittest.TestCase):
                 with open(f"{root}/{name}", "w", encoding="utf-8") as page:
                     page.write(PAGE)
             with open(root + "/old.json", "w", encoding="utf-8") as file:
-                json.dump(table.as_json(FACTS, rows(readers.tabs(TABS))), file)
+                file.write(table.json_text(FACTS, rows(readers.tabs(TABS))))
             command = [sys.executable, ROOT + "/scripts/bench.d/collect.py", "--from", root + "/old.json", "--readme",
                        "--root", root, "--json", root + "/new.json"]
             for _ in range(2):  # once more changes nothing
@@ -87,7 +110,62 @@ class Outputs(unittest.TestCase):
                 self.assertIn("1,234,567", page.read())
             with open(root + "/old.json", encoding="utf-8") as old, open(root + "/new.json", encoding="utf-8") as new:
                 self.assertEqual(json.load(old), json.load(new))
+            with open(root + "/docs/bench.json", encoding="utf-8") as kept:
+                self.assertEqual(kept.read(), table.json_text(FACTS, rows(readers.tabs(TABS))))
             xml.etree.ElementTree.parse(root + "/docs/images/bench.svg")
+
+    def test_a_part_does_not_become_the_pages(self):
+        part = [sys.executable, ROOT + "/scripts/bench.d/collect.py", "--readme"]
+        done = subprocess.run([*part, "--only", "no such program"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--only leaves rows out", done.stderr)
+        for facts, why in (({"only": "access"}, "only access was measured"), ({"failed": ["x", "y"]}, "x, y failed")):
+            with tempfile.TemporaryDirectory() as root:
+                with open(root + "/part.json", "w", encoding="utf-8") as file:
+                    file.write(table.json_text(FACTS | facts, rows(readers.tabs(TABS))))
+                done = subprocess.run([*part, "--from", root + "/part.json", "--root", root], capture_output=True,
+                                      text=True, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("the pages stay as they are: " + why, done.stderr)
+                self.assertEqual(os.listdir(root), ["part.json"])
+
+    def test_a_machine_that_was_not_quiet_says_so(self):
+        self.assertNotIn("ABOVE", table.machine(FACTS | {"load": 0.5}))
+        self.assertIn("load 0.51 at the start, ABOVE 0.5", table.machine(FACTS | {"load": 0.51}))
+        self.assertIs(json.loads(table.json_text(FACTS | {"load": 2.5}, []))["busy"], True)
+        self.assertIs(json.loads(table.json_text(FACTS, []))["busy"], False)
+        self.assertIn("; ONLY x; WITHOUT y", table.machine(FACTS | {"only": "x", "failed": ["y"]}))
+
+    def test_a_tree_that_was_changed_is_dirty(self):
+        with tempfile.TemporaryDirectory() as root:
+            def git(*words):
+                subprocess.run(["git", "-C", root, "-c", "user.name=a", "-c", "user.email=a@b.invalid", *words], check=True,
+                               capture_output=True)
+
+            git("init")
+            for text in ("one", "two"):
+                with open(root + "/file", "w", encoding="utf-8") as file:
+                    file.write(text)
+                if text == "one":
+                    git("add", "file")
+                    git("commit", "-m", "one")
+                    self.assertRegex(collect.version_of(root), "^[0-9a-f]{7,}$")
+            self.assertRegex(collect.version_of(root), "^[0-9a-f]{7,}-dirty$")
+        self.assertEqual(collect.version_of("/nowhere"), "no version")
+
+    def test_pages_of_this_tree_are_made_of_its_json(self):
+        if not os.path.exists(ROOT + "/docs/bench.json"):
+            self.skipTest("no whole run has been kept yet")
+        made = ("README.md", "docs/bench.md", "docs/images/bench.svg", "docs/bench.json")
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(root + "/docs/images")
+            for name in made:
+                shutil.copy(f"{ROOT}/{name}", f"{root}/{name}")
+            subprocess.run([sys.executable, ROOT + "/scripts/bench.d/collect.py", "--from", ROOT + "/docs/bench.json",
+                            "--readme", "--root", root], check=True, capture_output=True)
+            for name in made:
+                with open(f"{ROOT}/{name}", encoding="utf-8") as here, open(f"{root}/{name}", encoding="utf-8") as new:
+                    self.assertEqual(here.read(), new.read(), f"{name}: scripts/bench --from docs/bench.json --readme")
 
     def test_pages_of_this_tree_have_their_blocks(self):
         for name in ("README.md", "docs/bench.md"):

@@ -1,10 +1,18 @@
 #include "daemon/backend/softnic/config.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 
 namespace qsplit::softnic {
+
+std::vector<uint32_t> QueueThreads(const SoftNicConfig& config) {
+  if (!config.queue_threads.empty()) return config.queue_threads;
+  std::vector<uint32_t> threads(std::max(config.rx_queues, config.tx_queues));
+  for (uint32_t queue = 0; queue < threads.size(); ++queue) threads[queue] = queue % config.threads;
+  return threads;
+}
 
 absl::Status CheckConfig(const SoftNicConfig& config) {
   const auto refuse = [&config](auto&&... why) {
@@ -35,6 +43,17 @@ absl::Status CheckConfig(const SoftNicConfig& config) {
   }
   if (!config.cpus.empty() && config.cpus.size() != config.threads) {
     return refuse(config.cpus.size(), " CPUs for ", config.threads, " threads; give one for each");
+  }
+  if (!config.queue_threads.empty()) {
+    const uint32_t queues = std::max(config.rx_queues, config.tx_queues);
+    if (config.queue_threads.size() != queues) {
+      return refuse("the threads of ", config.queue_threads.size(), " queues; give those of all ",
+                    queues);
+    }
+    const uint32_t most = *std::ranges::max_element(config.queue_threads);
+    if (most >= config.threads) {
+      return refuse("a queue of thread ", most, "; the last is ", config.threads - 1);
+    }
   }
   if (config.default_slots == 0) return refuse("a default of 0 slots");
   if (const auto* peer = std::get_if<PeerWire>(&config.wire); peer != nullptr) {

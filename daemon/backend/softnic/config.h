@@ -50,13 +50,18 @@ struct SoftNicConfig {
   std::string representor_netns;
   // NICs with one worker share its threads. Empty: one of its own, or its peer's.
   std::string worker;
-  // Of the worker: queue q is worked for by thread q modulo their number.
+  // Of the worker.
   uint32_t threads = 1;
+  // Which of them works for receive and transmit queue q, by q; empty: q modulo their number.
+  std::vector<uint32_t> queue_threads;
   // That the worker's threads are pinned to, one for each; empty: not pinned.
   std::vector<uint32_t> cpus;
   uint32_t rule_capacity = 1024;
   uint32_t default_slots = 512;
 };
+
+// SoftNicConfig::queue_threads of a checked one, with nothing left out.
+std::vector<uint32_t> QueueThreads(const SoftNicConfig& config);
 
 // INVALID_ARGUMENT: the message names field, value and limit.
 absl::Status CheckConfig(const SoftNicConfig& config);

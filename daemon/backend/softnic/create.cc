@@ -102,6 +102,7 @@ device::DeviceInfo InfoOf(const SoftNicConfig& config) {
                    Offload::kRxTimestamp, Offload::kTxTimestamp};
   info.protections = {device::Protection::kDirect};
   info.layouts = config.layouts;
+  info.queue_threads = QueueThreads(config);
   info.wire = WireText(config);
   info.representor = config.representor;
   return info;
@@ -151,7 +152,7 @@ absl::StatusOr<std::vector<std::unique_ptr<SoftNic>>> SoftNic::CreateAll(
       if (!started.ok()) return started.status();
       of_key.push_back(*std::move(started));
     }
-    absl::StatusOr<std::unique_ptr<SoftNic>> nic = Make(configs[i], of_key);
+    absl::StatusOr<std::unique_ptr<SoftNic>> nic = Make(configs[i], of_key, keys[i]);
     if (!nic.ok()) return nic.status();
     made[configs[i].name] = nic->get();
     nics.push_back(*std::move(nic));
@@ -169,8 +170,8 @@ absl::StatusOr<std::vector<std::unique_ptr<SoftNic>>> SoftNic::CreateAll(
   return nics;
 }
 
-absl::StatusOr<std::unique_ptr<SoftNic>> SoftNic::Make(const SoftNicConfig& config,
-                                                       Workers workers) {
+absl::StatusOr<std::unique_ptr<SoftNic>> SoftNic::Make(const SoftNicConfig& config, Workers workers,
+                                                       const std::string& worker) {
   NicCore::Parts parts;
   if (const auto* tap = std::get_if<TapWire>(&config.wire); tap != nullptr) {
     absl::StatusOr<linux_sys::Tap> wire = linux_sys::Tap::Create(
@@ -189,6 +190,7 @@ absl::StatusOr<std::unique_ptr<SoftNic>> SoftNic::Make(const SoftNicConfig& conf
   }
   std::unique_ptr<SoftNic> nic(new SoftNic(config, std::move(parts), std::move(workers)));
   nic->info_ = InfoOf(config);
+  nic->info_.worker = worker;
   for (size_t core = 0; core < nic->cores_.size(); ++core) {
     nic->workers_[core]->RunAlways([&] {
       nic->cores_[core]->SetRss(TableOf(nic->rss_));

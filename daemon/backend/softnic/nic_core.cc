@@ -33,6 +33,7 @@ NicCore::NicCore(const SoftNicConfig& config, Parts parts, Worker* worker,
       mailer_(mailer),
       wire_(std::move(parts.wire)),
       representor_(std::move(parts.representor)),
+      core_of_(QueueThreads(config)),
       stats_(config.rx_queues, config.tx_queues, config.rule_capacity),
       rules_(std::make_shared<FlowTable>()),
       rx_(config.rx_queues, nullptr),
@@ -204,7 +205,7 @@ void NicCore::OpenLease(LeaseQueues* lease, std::shared_ptr<const RssTable> rss)
     rx_[queue->number] = queue.get();
   }
   for (const auto& queue : lease->tx) {
-    if (queue->number % cores_.size() != index_) continue;
+    if (core_of_[queue->number] != index_) continue;
     queue->stats = &stats_.tx[queue->number];
     tx_[queue->number] = queue.get();
     active_tx_.push_back(queue.get());

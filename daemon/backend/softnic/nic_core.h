@@ -5,9 +5,10 @@
 //                                                  \--> representor (tap), or dropped
 //   representor --> wire
 //
-// A NIC has a core for each of its threads; queue q belongs to core q modulo their number, with its
-// ring, its statistics and all else that is written for a packet. A frame for a queue of another
-// core goes there by a lane (frame_lane.h). The first core has the kernel interfaces and the link.
+// A NIC has a core for each of its threads; a queue belongs to one of them, by the configuration,
+// with its ring, its statistics and all else that is written for a packet. A frame for a queue of
+// another core goes there by a lane (frame_lane.h). The first core has the kernel interfaces and
+// the link.
 //
 // Rings, doorbells, descriptors, buffers: hostile clients write them at any moment. Frames: from
 // outside. It never writes a byte outside of a lease's mappings and rings, never waits for a client
@@ -136,9 +137,7 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   // has. rule: the packet's.
   uint32_t QueueFor(const FlowTable::Entry& rule, const FlowHash& hash) const;
   RxQueue* QueueHere(uint32_t number) const { return number < rx_.size() ? rx_[number] : nullptr; }
-  uint32_t CoreOf(uint32_t queue) const {
-    return queue < rx_.size() ? queue % static_cast<uint32_t>(cores_.size()) : index_;
-  }
+  uint32_t CoreOf(uint32_t queue) const { return queue < rx_.size() ? core_of_[queue] : index_; }
   void Deliver(RxQueue& queue, const Packet& packet, const FlowHash& hash,
                std::span<uint8_t> frame);
   static dataplane::RxMetadata Describe(const RxQueue& queue, dataplane::L3Kind l3,
@@ -221,6 +220,7 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   NicCore* peer_ = nullptr;  // the core of the same number there
   std::vector<NicCore*> cores_ = {this};
   uint32_t index_ = 0;                 // in cores_
+  std::vector<uint32_t> core_of_;      // by queue, of either direction
   std::vector<FrameLane*> to_, from_;  // by core
   NicStats stats_;
   NicSettings settings_;

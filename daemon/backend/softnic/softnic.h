@@ -71,15 +71,16 @@ class SoftNic : public device::Device {
   using Workers = std::vector<std::shared_ptr<Worker>>;
 
   SoftNic(const SoftNicConfig& config, NicCore::Parts parts, Workers workers);
-  static absl::StatusOr<std::unique_ptr<SoftNic>> Make(const SoftNicConfig& config,
-                                                       Workers workers);
+  static absl::StatusOr<std::unique_ptr<SoftNic>> Make(const SoftNicConfig& config, Workers workers,
+                                                       const std::string& worker);
 
   // Runs `command` with each core on its thread. Not OK: one was busy, and `undo` ran with those in
   // front of it.
   absl::Status RunOnAll(const std::function<void(NicCore&)>& command,
                         const std::function<void(NicCore&)>& undo);
-  NicCore& CoreOf(uint32_t queue) const { return *cores_[queue % cores_.size()]; }
-  Worker& WorkerOf(uint32_t queue) const { return *workers_[queue % workers_.size()]; }
+  // Of a queue that the device has, of either direction.
+  NicCore& CoreOf(uint32_t queue) const { return *cores_[info_.queue_threads[queue]]; }
+  Worker& WorkerOf(uint32_t queue) const { return *workers_[info_.queue_threads[queue]]; }
 
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   // With mutex_ held.

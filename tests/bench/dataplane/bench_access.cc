@@ -5,11 +5,15 @@
 //
 //   bench_access [ROUNDS]          rounds of each, 15 if not said, 7 at least; prints medians and
 //                                  ratios
-//   bench_access --rows            the same as rows of scripts/bench
 //   bench_access --only LAYOUT     of this one only
+//   bench_access --skew BYTES      what it takes from the heap begins so many bytes farther on
+//
+// bench_access_16, _32 and _48 are the same program with its code so many bytes farther on.
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -38,29 +42,24 @@ int main(int argc, char** argv) {
       {"intel.ice.flex", LineRateContest<IcePeer>},
       {"mellanox.mlx5", LineRateContest<Mlx5Peer>},
   };
-  bool rows = false;
   std::string_view only;
+  std::vector<std::byte> skew;
   uint32_t rounds = 15;
   for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--rows") {
-      rows = true;
-    } else if (std::string_view(argv[i]) == "--only" && i + 1 < argc) {
+    if (std::string_view(argv[i]) == "--only" && i + 1 < argc) {
       only = argv[++i];
+    } else if (std::string_view(argv[i]) == "--skew" && i + 1 < argc) {
+      skew.resize(std::strtoul(argv[++i], nullptr, 10));
     } else {
       rounds = static_cast<uint32_t>(std::max(std::strtol(argv[i], nullptr, 10), 7L));
     }
   }
+  benchmark::DoNotOptimize(skew.data());
   std::vector<std::vector<Result>> all;
   for (const auto& contest : contests) {
     if (only.empty() || only == contest.layout) all.push_back(contest.run(contest.layout, rounds));
   }
   for (auto& results : TransmitContests(only, rounds)) all.push_back(std::move(results));
-  for (const auto& results : all) {
-    if (!rows) Print(results);
-    for (const char* contender :
-         {"compiled", "interpreted", "emitted header", "received and posted"}) {
-      if (rows) PrintRow(results, contender);
-    }
-  }
+  for (const auto& results : all) Print(results);
   return 0;
 }

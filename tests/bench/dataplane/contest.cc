@@ -51,18 +51,4 @@ void Print(const std::vector<Result>& results) {
   }
 }
 
-void PrintRow(const std::vector<Result>& results, const std::string& contender) {
-  for (const Result& r : results) {
-    if (r.contender != contender) continue;
-    std::printf("Burst of 32, %s, %s\t%.2f\tns/packet\t%.2f to %.2f", r.contest.c_str(),
-                r.contender.c_str(), r.median_ns, r.least_ns, r.most_ns);
-    for (const Result& other : results) {
-      if (&other == &r) continue;
-      std::printf("; %s %.2f ns: %.2f", other.contender.c_str(), other.median_ns,
-                  r.median_ns / other.median_ns);
-    }
-    std::printf("\n");
-  }
-}
-
 }  // namespace qsplit::bench

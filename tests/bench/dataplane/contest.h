@@ -1,5 +1,6 @@
 // Runs contenders against each other in one process: round by round, each in turn, so that what
-// disturbs the machine disturbs all of them. Medians count.
+// disturbs the machine disturbs all of them. Medians count. scripts/bench puts those of several
+// processes together (readers.py), for where code and data stand is the same all through one.
 #ifndef QSPLIT_TESTS_BENCH_DATAPLANE_CONTEST_H_
 #define QSPLIT_TESTS_BENCH_DATAPLANE_CONTEST_H_
 
@@ -30,9 +31,6 @@ struct Result {
 std::vector<Result> Contest(const std::string& name, const std::vector<Contender>& contenders,
                             uint32_t rounds);
 void Print(const std::vector<Result>& results);
-// The same in one line as scripts/bench wants it: name, value, unit, remarks, with tabs between. Of
-// the contender with that name.
-void PrintRow(const std::vector<Result>& results, const std::string& contender);
 
 }  // namespace qsplit::bench
 

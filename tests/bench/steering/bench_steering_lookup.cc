@@ -187,17 +187,17 @@ void Time(Clock::duration least, F&& all_keys, Runs* to) {
 
 void Print(bool rows, const std::string& rules, const std::string& how, const std::string& against,
            const Runs& ours, const Runs& theirs) {
-  const double ratio = ours.Median() / theirs.Median();
+  const Runs ratio = ours.Over(theirs);
   if (rows) {
     std::printf(
         "Steering, 1,024 rules, %s, beside %s, %s\t%.2f\tns/key\tthat %.2f ns; spread %.1f%%, "
-        "%.1f%%\t%.3f\n",
+        "%.1f%%\t%.3f\t\t%.3f to %.3f\n",
         rules.c_str(), against.c_str(), how.c_str(), ours.Median(), theirs.Median(),
-        ours.SpreadPercent(), theirs.SpreadPercent(), ratio);
+        ours.SpreadPercent(), theirs.SpreadPercent(), ratio.Median(), ratio.Least(), ratio.Most());
   } else {
     std::printf("%-6s %-34s %8.2f +-%.1f%%   %-8s %8.2f +-%.1f%%   %.2fx\n", rules.c_str(),
                 how.c_str(), ours.Median(), ours.SpreadPercent(), against.c_str(), theirs.Median(),
-                theirs.SpreadPercent(), ratio);
+                theirs.SpreadPercent(), ratio.Median());
   }
   std::fflush(stdout);
 }

@@ -1,30 +1,36 @@
-// qsplit_bench_leases: what a lease takes, of time and of memory, while others are held; through a
-// qsplitd of its own with software NICs of 64 queues each.
+// qsplit_bench_leases: what a lease takes of time while others are held, of the same NIC and of
+// others, and what it takes of memory; through a qsplitd of its own with software NICs of 64 queues
+// each.
 //
 //   qsplit_bench_leases [--quick]      rows for scripts/bench: name, value, unit, how, against,
 //   target
 //
 // Not a test: it judges nothing.
 #include <qsplit/qsplit.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "tests/support/system/daemon.h"
 #include "tests/support/system/lease_crowd.h"
+#include "tests/support/system/lease_memory.h"
 
 namespace qsplit::testing {
 namespace {
 
 constexpr int kPairs = 8;
-constexpr int kSpareNic = 2 * kPairs;  // for the lease that is measured
+constexpr int kSpareNic = 2 * kPairs;  // nobody else has leases of it
+// 500 leases fill three pairs of NICs, and most of the fourth.
+constexpr int kHeld = 500;
+constexpr int kFullNic = 2 * (kHeld / (2 * LeaseCrowd::kQueuesPerNic));
+constexpr int kHeldOfFullNic = kHeld % (2 * LeaseCrowd::kQueuesPerNic) / 2;
+static_assert(kHeldOfFullNic < LeaseCrowd::kQueuesPerNic);
 
 template <typename T>
 T OrDie(absl::StatusOr<T> value) {
@@ -52,86 +58,68 @@ void Row(const std::string& what, double value, const char* unit, const std::str
   std::fflush(stdout);
 }
 
-void Measure(const Device& device, const LeaseOptions& wanted, int held, bool quick) {
+// which: "500 held before, 58 of this NIC".
+void Measure(const Device& device, const LeaseOptions& wanted, const std::string& which, bool quick,
+             const std::string& target) {
   AcquireMs(device, wanted, 5);  // warm
   const std::vector<double> ms = AcquireMs(device, wanted, quick ? 20 : 200);
-  const std::string how =
-      absl::StrCat("one queue pair of 512 slots, 1024 buffers, region registered before; ",
-                   ms.size(), " times, ", ms.front(), " to ", ms.back(), " ms");
-  const std::string what =
-      absl::StrCat("Lease, from request to mapped grant, ", held, " held before");
-  Row(what + ", median", ms[ms.size() / 2], "ms", how,
-      held == 0     ? "< 2"
-      : held == 500 ? "< 10"
-                    : "");
+  const std::string how = absl::StrCat(
+      "one queue pair of 512 slots, 1024 buffers, region registered before; ", ms.size(),
+      " times, ", absl::StrFormat("%.2f to %.2f ms", ms.front(), ms.back()));
+  const std::string what = absl::StrCat("Lease, from request to mapped grant, ", which);
+  Row(what + ", median", ms[ms.size() / 2], "ms", how, target);
   Row(what + ", 99th percentile", ms[ms.size() * 99 / 100], "ms", how);
 }
 
-// Of a process: memory of its own, and what it has mapped of rings.
-struct Memory {
-  double private_kb = 0;
-  double rings_kb = 0;
-};
-
-Memory MemoryOf(pid_t pid) {
-  Memory memory;
-  std::ifstream smaps(absl::StrCat("/proc/", pid, "/smaps"));
-  bool rings = false;
-  for (std::string line; std::getline(smaps, line);) {
-    const size_t colon = line.find(':');
-    // A mapping's own line has its addresses in front: "7f…-7f… rw-s 00000000 00:01 5 /memfd:…".
-    if (line.find('-') < line.find(' ')) rings = line.find("/memfd:qsplit-rings") != line.npos;
-    const double kb = colon == line.npos ? 0 : std::strtod(line.c_str() + colon + 1, nullptr);
-    if (rings && line.starts_with("Rss:")) memory.rings_kb += kb;
-    if (line.starts_with("Anonymous:")) memory.private_kb += kb;
-  }
-  return memory;
-}
-
-Memory operator-(const Memory& a, const Memory& b) {
-  return {a.private_kb - b.private_kb, a.rings_kb - b.rings_kb};
-}
-
-int Run(bool quick) {
+void Times(bool quick) {
   const auto daemon = OrDie(Daemon::Start(CrowdDevices(kPairs + 1)));
   const Session session = OrDie(Session::Connect(daemon->Options("bench")));
-  const Device device = OrDie(session.OpenDevice(absl::StrCat("nic", kSpareNic)));
+  const Device spare = OrDie(session.OpenDevice(absl::StrCat("nic", kSpareNic)));
+  const Device full = OrDie(session.OpenDevice(absl::StrCat("nic", kFullNic)));
   LeaseOptions wanted;
   wanted.region = OrDie(session.RegisterRegion({.bytes = 4 << 20}));
   wanted.buffers_per_pair = 1024;
-  Measure(device, wanted, 0, quick);
-
-  const Memory daemon_before = MemoryOf(daemon->pid()), client_before = MemoryOf(::getpid());
+  Measure(spare, wanted, "0 held before", quick, "< 2");
   std::vector<LeaseCrowd> crowds;
-  crowds.push_back(OrDie(LeaseCrowd::Take(session, 0, 500)));
-  Measure(device, wanted, 500, quick);
-  crowds.push_back(OrDie(LeaseCrowd::Take(session, 4, 500)));
-  Measure(device, wanted, 1000, quick);
+  crowds.push_back(OrDie(LeaseCrowd::Take(session, 0, kHeld)));
+  const std::string of_it = absl::StrCat(" held before, ", kHeldOfFullNic, " of them of this NIC");
+  Measure(spare, wanted, absl::StrCat(kHeld, " held before, none of them of this NIC"), quick,
+          "< 10");
+  Measure(full, wanted, absl::StrCat(kHeld, of_it), quick, "< 10");
+  crowds.push_back(OrDie(LeaseCrowd::Take(session, kPairs / 2, kHeld)));
+  Measure(spare, wanted, absl::StrCat(2 * kHeld, " held before, none of them of this NIC"), quick,
+          "");
+  Measure(full, wanted, absl::StrCat(2 * kHeld, of_it), quick, "");
+}
 
-  const auto report = [](const std::string& what, const Memory& more, int count,
+void Weights() {
+  const auto daemon = OrDie(Daemon::Start(LeaseMemoryScale::Devices()));
+  auto scale = OrDie(LeaseMemoryScale::Make(*daemon));
+  constexpr double kKiB = 1024;
+  for (const uint32_t slots : {64u, 512u, 4096u}) {
+    const LeaseMemory one = OrDie(scale.Weigh(slots, 1));
+    const LeaseMemory wide = OrDie(scale.Weigh(slots, LeaseMemoryScale::kMostPairs));
+    const auto more = [](double of_wide, double of_one) {
+      return (of_wide - of_one) / (LeaseMemoryScale::kMostPairs - 1) / kKiB;
+    };
+    const auto row = [&](const char* what, double client, double daemons, double rings,
                          const std::string& how) {
-    Row(absl::StrCat(what, ", private"), more.private_kb / count, "KiB", how);
-    Row(absl::StrCat(what, ", rings"), more.rings_kb / count, "KiB",
-        "of the same; daemon and client share them");
-  };
-  const std::string of_one = absl::StrCat("1000 leases of one queue pair of ", LeaseCrowd::kSlots,
-                                          " slots, resident; packets' buffers are the client's");
-  report("Memory of a lease, daemon", MemoryOf(daemon->pid()) - daemon_before, 1000, of_one);
-  report("Memory of a lease, client", MemoryOf(::getpid()) - client_before, 1000, of_one);
+      Row(absl::StrCat("Memory of ", what, ", ", slots, " slots"), daemons, "KiB of the daemon's",
+          absl::StrFormat("and %.2f KiB of the client's; rings, which both share, %.2f KiB; "
+                          "resident; %s; %s",
+                          client, rings, LeaseMemoryScale::kLayout, how));
+    };
+    row("a lease of one queue pair", one.client.own_bytes / kKiB, one.daemon.own_bytes / kKiB,
+        one.daemon.ring_bytes / kKiB, "mean of 32");
+    row("one more queue pair in a lease", more(wide.client.own_bytes, one.client.own_bytes),
+        more(wide.daemon.own_bytes, one.daemon.own_bytes),
+        more(wide.daemon.ring_bytes, one.daemon.ring_bytes), "of leases of 8 pairs, mean of 4");
+  }
+}
 
-  constexpr int kWide = 3, kPairsOfWide = 16;
-  const LeaseOptions pairs{.rx_queues = kPairsOfWide,
-                           .tx_queues = kPairsOfWide,
-                           .rx_slots = LeaseCrowd::kSlots,
-                           .tx_slots = LeaseCrowd::kSlots,
-                           .buffers_per_pair = 64,
-                           .region = wanted.region};
-  const Memory narrow = MemoryOf(daemon->pid());
-  std::vector<Lease> wide;
-  wide.reserve(kWide);
-  for (int i = 0; i < kWide; ++i) wide.push_back(OrDie(device.Acquire(pairs)));
-  report("Memory of a queue pair in a wide lease, daemon", MemoryOf(daemon->pid()) - narrow,
-         kWide * kPairsOfWide, "3 leases of 16 queue pairs of 64 slots");
+int Run(bool quick) {
+  Weights();  // first: what leases give back hides what others take
+  Times(quick);
   return 0;
 }
 

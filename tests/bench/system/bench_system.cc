@@ -137,21 +137,6 @@ double TransmitToReceive(const Session& session, const std::string& layout, absl
   return static_cast<double>(in_time) / seconds;
 }
 
-// From the request to queues that can be used: rings mapped, layout compiled, buffers posted.
-std::vector<double> AcquireTimes(const Session& session, int times) {
-  const Device device = OrDie(session.OpenDevice("nic0"));
-  LeaseOptions wanted;
-  wanted.region = OrDie(session.RegisterRegion({.bytes = 4 << 20}));
-  wanted.buffers_per_pair = 1024;
-  std::vector<double> ms;
-  for (int i = 0; i < times; ++i) {
-    const absl::Time begin = absl::Now();
-    Lease lease = OrDie(device.Acquire(wanted));
-    ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
-  }
-  return ms;
-}
-
 void Packets(const Session& session, std::span<const std::string> layouts, absl::Duration time) {
   for (const std::string& layout : layouts) {
     TransmitToReceive(session, layout, absl::Milliseconds(200));  // warm
@@ -172,8 +157,6 @@ int Run(bool quick) {
     const Session session = OrDie(Session::Connect(daemon->Options("bench")));
     Packets(session, OrDie(session.OpenDevice("nic0")).info().layouts,
             quick ? absl::Seconds(1) : absl::Seconds(5));
-    Quantiles("Lease, from request to mapped grant", AcquireTimes(session, quick ? 20 : 200),
-              "one queue pair of 512 slots, 1024 buffers, region registered before");
   }
   const auto step =
       std::find(kKillSteps.begin(), kKillSteps.end(), std::string_view("library: traffic runs")) -

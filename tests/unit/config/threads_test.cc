@@ -36,6 +36,18 @@ TEST(Threads, EachWithItsCpu) {
   EXPECT_THAT(config->devices[0].cpus, ElementsAre(4, 5, 7));
 }
 
+TEST(Threads, EachWithItsQueues) {
+  const auto config = Parse("queues = 4\nthreads = 2\nqueue_threads = [0, 0, 1, 1]");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->devices[0].queue_threads, ElementsAre(0, 0, 1, 1));
+  EXPECT_EQ(Refusal("queues = 2\nqueue_threads = [0, 1]"),
+            "q.toml:4:17: device.queue_threads = [ 0, 1 ]: there are 1 threads (`threads`), the "
+            "first is 0");
+  EXPECT_EQ(Refusal("queues = 3\nqueue_threads = [0, 0]"),
+            "q.toml:4:17: device.queue_threads = [ 0, 0 ]: those of 2 queues; give one for each "
+            "of 3, by number");
+}
+
 TEST(Threads, WhatCannotBeIsRefused) {
   EXPECT_EQ(Refusal("threads = 17"),
             "q.toml:3:11: device.threads = 17: out of range; allowed: 1..16");

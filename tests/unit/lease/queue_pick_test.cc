@@ -26,6 +26,29 @@ TEST(PickQueues, TakesTheLastChoicesWhereThereAreNotEnoughOthers) {
   EXPECT_EQ(PickQueues({false, 1, 0}, taken, {true}).value(), (Queues{0}));
 }
 
+TEST(PickQueues, TakesThoseOfTheThreadsThatHaveTheFewest) {
+  const std::vector<bool> none(6, false);
+  const std::vector<uint32_t> by_turns = {0, 1, 2, 0, 1, 2};
+  // Thread 1 has the fewest; then thread 2 has as many, and the lower queue.
+  EXPECT_EQ(PickQueues({false, 1, {}}, none, {}, {by_turns, {4, 1, 2}}).value(), (Queues{1}));
+  EXPECT_EQ(PickQueues({false, 2, {}}, none, {}, {by_turns, {4, 1, 2}}).value(), (Queues{1, 2}));
+  EXPECT_EQ(PickQueues({false, 3, {}}, none, {}, {by_turns, {4, 1, 2}}).value(), (Queues{1, 2, 4}));
+  // Of one lease over them all.
+  EXPECT_EQ(PickQueues({false, 3, {}}, none, {}, {{0, 0, 1, 1, 2, 2}, {}}).value(),
+            (Queues{0, 2, 4}));
+  // What is free decides before that, and what is a last choice.
+  EXPECT_EQ(
+      PickQueues({true, 1, {}}, {false, true, true, false, true, true}, {}, {by_turns, {9, 0, 0}})
+          .value(),
+      (Queues{0}));
+  EXPECT_EQ(PickQueues({true, 1, {}}, none, {false, true, false, false, true, false},
+                       {by_turns, {4, 1, 2}})
+                .value(),
+            (Queues{2}));
+  // Who names one gets it.
+  EXPECT_EQ(PickQueues({false, 2, 0}, none, {}, {by_turns, {4, 1, 2}}).value(), (Queues{0, 1}));
+}
+
 TEST(PickQueues, FollowOneAnotherFromTheFirst) {
   EXPECT_EQ(PickQueues({true, 2, 1}, {false, false, false, true}).value(), (Queues{1, 2}));
   const absl::Status taken = PickQueues({true, 3, 1}, {false, false, false, true}).status();

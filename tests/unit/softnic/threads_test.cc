@@ -126,11 +126,15 @@ class Threads : public ::testing::Test {
     right.wire = PeerWire{"left"};
     return {left, right};
   }
-  void SetUp() override {
-    auto nics = SoftNic::CreateAll(Configs(3));
+  void SetUp() override { Make(Configs(3)); }
+  void Make(const std::vector<SoftNicConfig>& configs) {
+    nics_.clear();
+    auto nics = SoftNic::CreateAll(configs);
     ASSERT_TRUE(nics.ok()) << nics.status();
     nics_ = *std::move(nics);
   }
+  // Counters are asked of the thread that a queue is said to belong to.
+  void ExpectEachQueueReachesEachQueue();
   SoftNic& left() { return *nics_[0]; }
   SoftNic& right() { return *nics_[1]; }
   std::unique_ptr<NicClient> Open(SoftNic& nic, const ClientOptions& options) {
@@ -150,7 +154,7 @@ class Threads : public ::testing::Test {
   std::vector<std::unique_ptr<SoftNic>> nics_;
 };
 
-TEST_F(Threads, EachQueueReachesEachQueue) {
+void Threads::ExpectEachQueueReachesEachQueue() {
   auto sender = Open(left(), {.lease = 1, .tx_queues = {0, 1, 2, 3}});
   // Leases of one queue, and one over several threads.
   auto first = Open(right(), {.lease = 1, .rx_queues = {0}});
@@ -187,6 +191,21 @@ TEST_F(Threads, EachQueueReachesEachQueue) {
     EXPECT_EQ(rules[q].packets, sent / 4) << q;
   }
   EXPECT_TRUE(sender->CanariesWhole() && first->CanariesWhole() && rest->CanariesWhole());
+}
+
+TEST_F(Threads, EachQueueReachesEachQueue) {
+  ExpectEachQueueReachesEachQueue();
+  EXPECT_EQ(left().info().queue_threads, (std::vector<uint32_t>{0, 1, 2, 0}));
+  EXPECT_EQ(left().info().worker, right().info().worker);
+}
+
+TEST_F(Threads, WorkForTheQueuesThatTheConfigurationGivesThem) {
+  std::vector<SoftNicConfig> configs = Configs(3);
+  configs[0].queue_threads = {2, 2, 0, 0};
+  configs[1].queue_threads = {1, 1, 1, 2};
+  ASSERT_NO_FATAL_FAILURE(Make(configs));
+  EXPECT_EQ(left().info().queue_threads, configs[0].queue_threads);
+  ExpectEachQueueReachesEachQueue();
 }
 
 TEST_F(Threads, AFlowKeepsItsOrderBetweenThreads) {
@@ -282,6 +301,22 @@ TEST_F(Threads, LeasesComeAndGoWhileFramesFly) {
   stop = true;
   changer.join();
   EXPECT_EQ(right().ReadCounters().rx[0].packets, 500u);
+}
+
+TEST(ThreadConfigs, EachQueueHasAThreadThatIsThere) {
+  SoftNicConfig nic;
+  nic.name = "a";
+  nic.mac = kLeftMac;
+  nic.layouts = {layout::testing::SimpleLayout()};
+  nic.rx_queues = 2;
+  nic.tx_queues = 3;
+  nic.threads = 2;
+  nic.queue_threads = {1, 1, 0};
+  EXPECT_TRUE(CheckConfig(nic).ok());
+  nic.queue_threads = {1, 1};
+  EXPECT_THAT(CheckConfig(nic).message(), HasSubstr("of 2 queues; give those of all 3"));
+  nic.queue_threads = {0, 2, 1};
+  EXPECT_THAT(CheckConfig(nic).message(), HasSubstr("a queue of thread 2; the last is 1"));
 }
 
 TEST(ThreadConfigs, PeersAgreeOnThreads) {
