@@ -39,6 +39,7 @@
 #include "daemon/log/log.h"
 #include "daemon/options.h"
 #include "daemon/policy_of_config.h"
+#include "dataplane/access_report.h"
 
 namespace qsplit::daemon {
 namespace {
@@ -164,6 +165,9 @@ absl::Status Run(const Options& options, Plan plan) {
   if (!runtime_dir.ok()) return runtime_dir.status();
   const auto descriptors = linux_sys::RaiseDescriptorLimit();
   if (!descriptors.ok()) log::Warning("descriptor_limit", {{"error", descriptors.status()}});
+
+  // Of software NICs and guards; `qsplit queue why` tells it of each queue.
+  log::Info("descriptors", {{"taken", dataplane::AccessReport::OfProcess().Text()}});
 
   auto wake = linux_sys::CreateEventFd();
   if (!wake.ok()) return wake.status();

@@ -107,4 +107,10 @@ device::QueueCheck PostedCheck(bool transmit, uint32_t posted, bool stopped) {
   return check;
 }
 
+device::QueueCheck DescriptorsCheck(std::string how) {
+  device::QueueCheck check{.subject = "descriptors"};
+  check.finding = absl::StrCat("qsplitd takes them ", how);
+  return check;
+}
+
 }  // namespace qsplit::backend

@@ -19,6 +19,10 @@
 #include "daemon/device/device.h"
 #include "daemon/linux/owned_fd.h"
 
+namespace qsplit::dataplane {
+class BurstCache;
+}
+
 namespace qsplit::vfio {
 
 // What a lease is made of.
@@ -29,6 +33,8 @@ struct LeaseParts {
   uint32_t default_slots = 0;
   // The eventfd of each MSI-X vector of the driver's; null: it could not be had.
   std::span<const std::shared_ptr<const linux_sys::OwnedFd>> vector_events;
+  // As guard::GuardOptions'.
+  dataplane::BurstCache* bursts = nullptr;
 };
 
 class OpenLease {

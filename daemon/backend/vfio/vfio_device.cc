@@ -179,7 +179,8 @@ absl::StatusOr<device::Grant> VfioDevice::OpenQueues(const device::QueueRequest&
                          .driver = *driver_,
                          .layout = *layout,
                          .default_slots = info_.default_slots,
-                         .vector_events = vector_events_};
+                         .vector_events = vector_events_,
+                         .bursts = &bursts_};
   const bool direct = config_.protection == Protection::kDirect;
   if (direct && config_.on_handed) {
     absl::Status noted = config_.on_handed(request.lease, request.holder_pid);

@@ -34,6 +34,7 @@
 #include "daemon/backend/vfio/nic_driver.h"
 #include "daemon/backend/vfio/open_lease.h"
 #include "daemon/device/device.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::vfio {
 
@@ -114,6 +115,7 @@ class VfioDevice : public device::Device {
   const std::unique_ptr<HostedFunction> function_;
   const std::unique_ptr<NicDriver> driver_;
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> vector_events_;
+  dataplane::BurstCache bursts_;
   // Interrupts wake the worker, who then looks at all rings.
   struct Interrupts final : backend::Wakeable {
     void Woken() override {}

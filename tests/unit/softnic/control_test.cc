@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "dataplane/burst/code_memory.h"
 #include "tests/support/system/pauses.h"
 #include "tests/unit/softnic/nic_fixture.h"
 
@@ -98,9 +99,14 @@ TEST_F(Control, QueuesExplainThemselves) {
   auto client = Open(right(), {.lease = 1, .rx_queues = {0, 1}, .tx_queues = {0}, .slots = 64});
   ASSERT_TRUE(client);
   const auto posted = right().ExamineQueue(0, false);
-  ASSERT_EQ(posted.size(), 1u);
+  ASSERT_EQ(posted.size(), 2u);
   EXPECT_EQ(posted[0].verdict, device::CheckVerdict::kGood);
   EXPECT_EQ(posted[0].finding, "63 slots are posted to the device");
+  EXPECT_EQ(posted[1].subject, "descriptors");
+  EXPECT_EQ(posted[1].verdict, device::CheckVerdict::kGood);
+  EXPECT_TRUE(posted[1].finding.starts_with("qsplitd takes them in bursts, by machine code") ||
+              !dataplane::burst::CodeMemory::Allowed().ok())
+      << posted[1].finding;
   ASSERT_TRUE(right()
                   .Inject({.fault = device::InjectedFault::kStallQueue,
                            .queue = 1,
