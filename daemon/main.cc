@@ -31,6 +31,7 @@
 #include "daemon/leftovers.h"
 #include "daemon/linux/eventfd.h"
 #include "daemon/linux/notify_socket.h"
+#include "daemon/linux/process_identity.h"
 #include "daemon/linux/process_limits.h"
 #include "daemon/linux/random.h"
 #include "daemon/linux/reaper.h"
@@ -127,6 +128,9 @@ lease::BrokerOptions BrokerOptionsOf(const Plan& plan, Devices& devices, int wak
   options.policy = plan.policy;
   options.clock = [] { return absl::Now(); };
   options.random = linux_sys::FillRandom;
+  options.is_stopped = [](int32_t pid) {
+    return linux_sys::ProcessStopped(static_cast<uint32_t>(pid));
+  };
   options.max_sessions = plan.config.limits.sessions;
   options.on_left = [wake_fd] { linux_sys::SignalEventFd(wake_fd); };
   options.dispose = [&reaper](std::shared_ptr<const linux_sys::OwnedFd> fd) {

@@ -216,7 +216,13 @@ QueueCheck AfXdpDevice::NicCheck(uint32_t queue,
                 absl::StrCat("leave its channels and its table (`ethtool -L`, `ethtool -X ",
                              config_.netdev, "`) alone while queues are leased"));
   }
-  return Good(kSubject, "the queue is out of the NIC's RSS table; the NIC's rules bring packets");
+  const std::string places = absl::StrJoin(
+      program_->LocationsTo(queue), ", ", [this](std::string* out, uint32_t location) {
+        absl::StrAppend(out, "rule ", location, " at ", *nic_->PlaceOf(location));
+      });
+  return Good(kSubject, absl::StrCat("the queue is out of the NIC's RSS table; its own rules bring "
+                                     "packets (`ethtool -n`: ",
+                                     places.empty() ? "none" : places, ")"));
 }
 
 bool AfXdpDevice::Leased(uint32_t queue) const {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/common/ring_image.h"
 #include "daemon/backend/common/ring_plan.h"
+#include "daemon/backend/common/ring_progress.h"
 #include "daemon/linux/eventfd.h"
 
 namespace qsplit::vfio {
@@ -176,6 +177,11 @@ std::vector<device::QueueCheck> GuardedLease::Examine(uint32_t queue, bool trans
     return checks;
   }
   return {};
+}
+
+std::optional<device::QueueProgress> GuardedLease::Progress(uint32_t queue, bool transmit) const {
+  return backend::ProgressOf(request_, transmit ? shadow_tx_ : shadow_rx_, shadow_.memory.data(),
+                             transmit, queue);
 }
 
 absl::StatusOr<device::RingImage> GuardedLease::ReadRing(

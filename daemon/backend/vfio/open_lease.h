@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -49,8 +50,9 @@ class OpenLease {
   virtual absl::Status Stop(NicDriver& driver) = 0;
   // Adds what this process has counted for the lease's queues.
   virtual void AddCounters(device::DeviceCounters*) const {}
-  // As Device::ExamineQueue and Device::ReadRing, for a queue of the lease.
+  // As Device::ExamineQueue, ReadProgress and ReadRing, for a queue of the lease.
   virtual std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const = 0;
+  virtual std::optional<device::QueueProgress> Progress(uint32_t queue, bool transmit) const = 0;
   virtual absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const = 0;
 
  protected:

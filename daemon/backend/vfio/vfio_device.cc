@@ -360,6 +360,13 @@ std::vector<device::QueueCheck> VfioDevice::ExamineQueue(uint32_t queue, bool tr
   return lease == nullptr ? std::vector<device::QueueCheck>() : lease->Examine(queue, transmit);
 }
 
+std::optional<device::QueueProgress> VfioDevice::ReadProgress(uint32_t queue, bool transmit) const {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok() || !ready_) return std::nullopt;
+  const OpenLease* const lease = HolderOf(queue, transmit);
+  return lease == nullptr ? std::nullopt : lease->Progress(queue, transmit);
+}
+
 absl::StatusOr<device::RingImage> VfioDevice::ReadRing(const device::RingSelection& wanted) const {
   const absl::StatusOr<Lock> lock = TryLock();
   if (!lock.ok()) return lock.status();

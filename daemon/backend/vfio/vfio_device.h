@@ -77,6 +77,7 @@ class VfioDevice : public device::Device {
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
   std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  std::optional<device::QueueProgress> ReadProgress(uint32_t queue, bool transmit) const override;
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 

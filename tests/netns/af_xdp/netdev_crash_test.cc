@@ -66,7 +66,7 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
     if (!opened.ok()) return 3;
     NetdevChanges& changes = **opened;
     if (!changes.SetChannels(2).ok()) return 4;
-    auto steering = NicSteering::Take(4, changes);
+    auto steering = NicSteering::Take(4, 1024, changes);
     if (!steering.ok() || !(*steering)->TryUdpRule().ok()) return 5;
     NicSteering& nic = **steering;
     if (!nic.Leave(std::vector<uint32_t>{3}).ok()) return 6;

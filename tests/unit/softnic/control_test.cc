@@ -115,6 +115,21 @@ TEST_F(Control, QueuesExplainThemselves) {
   EXPECT_EQ(right().ExamineQueue(1, false).at(0).finding, "an operator stalled the queue");
 }
 
+TEST_F(Control, WhetherAHolderGoesOnIsSeen) {
+  EXPECT_FALSE(right().ReadProgress(0, false).has_value()) << "nobody leases it";
+  auto receiver = Open(right(), {.lease = 1, .rx_queues = {0}, .slots = 64, .join_rss = true});
+  auto sender = Sender();
+  ASSERT_TRUE(receiver && sender);
+  const auto before = right().ReadProgress(0, false);
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(before->waiting, std::nullopt);
+  ASSERT_TRUE(sender->Send(0, MakeFrame(ToRight())));
+  ASSERT_TRUE(Eventually([&] { return right().ReadCounters().rx[0].packets == 1; }));
+  EXPECT_EQ(right().ReadProgress(0, false)->position, before->position) << "it lies there";
+  ASSERT_TRUE(receiver->Receive(0).has_value());
+  EXPECT_NE(right().ReadProgress(0, false)->position, before->position);
+}
+
 TEST_F(Control, RingsAreReadAsTheyAre) {
   const device::RingSelection wanted{.queue = 0, .first_slot = 1, .slots = 2};
   EXPECT_EQ(right().ReadRing(wanted).status().code(), StatusCode::kFailedPrecondition);
