@@ -21,6 +21,9 @@ namespace {
 // all in one then, and loading takes less of a processor than a tenth.
 constexpr auto kQuiet = std::chrono::milliseconds(50);
 
+// So long after another one took its place no packet is in a program any more.
+constexpr auto kLeft = std::chrono::seconds(1);
+
 uint64_t RandomNumber() {
   std::array<uint8_t, 8> bytes{};
   linux_sys::FillRandom(bytes);
@@ -130,22 +133,54 @@ void SteeringProgram::MakeFor(uint64_t generation, Lock& lock) {
   for (const auto& [location, rule] : rules_) rules.push_back(rule);
   lock.unlock();
   absl::Status status;
-  linux_sys::OwnedFd program;
-  if (const auto constants = ConstantsOf(rules, generation)) {
-    absl::StatusOr<linux_sys::OwnedFd> loaded = loaded_.LoadWith(*constants);
+  std::optional<XdpMade> made;
+  if (auto constants = ConstantsOf(rules, generation)) {
+    // A driver's queue is one CPU's at a time; the generic way is a CPU's that has a packet.
+    constants->alone = link_.mode() == XdpMode::kNative ? 1 : 0;
+    absl::StatusOr<XdpMade> loaded = loaded_.LoadWith(*constants);
     status = loaded.status();
-    if (status.ok()) status = link_.Replace(loaded->get());
-    if (status.ok()) program = *std::move(loaded);
+    if (status.ok()) made = *std::move(loaded);
   }
   lock.lock();
-  // Otherwise the one that runs goes on: for rules that are not its own it is the general one.
-  if (program.valid()) {
-    made_program_ = std::move(program);
-    constants_ = generation;
+  const auto now = std::chrono::steady_clock::now();
+  if (made) {
+    ran_.push_back({*std::move(made), {}});  // now, so that none of its counts is missed
+    lock.unlock();
+    status = link_.Replace(ran_.back().made.program_fd());
+    lock.lock();
+    // Otherwise the one that runs goes on: for rules that are not its own it is the general one.
+    if (!status.ok()) {
+      ran_.pop_back();
+    } else {
+      constants_ = generation;
+    }
+    if (status.ok() && ran_.size() > 1) {
+      Ran& former = ran_[ran_.size() - 2];
+      former.made.CloseProgram();
+      former.until = now;
+    }
+  }
+  while (ran_.size() > 1 && now - ran_.front().until > kLeft) {
+    ran_.front().made.AddTo(ended_.get());
+    ran_.erase(ran_.begin());
   }
   tried_ = generation;
   made_ = std::move(status);
   changed_.notify_all();
+}
+
+std::unique_ptr<SteeringCounts> SteeringProgram::Counts() const {
+  auto counts = loaded_.Counts();
+  const auto add = [](const auto& from, auto& to) {
+    for (size_t i = 0; i < std::size(to); ++i) {
+      to[i].packets += from[i].packets;
+      to[i].bytes += from[i].bytes;
+    }
+  };
+  add(ended_->rules, counts->rules);
+  add(ended_->queues, counts->queues);
+  for (const Ran& program : ran_) program.made.AddTo(counts.get());
+  return counts;
 }
 
 absl::Status SteeringProgram::MakeNow() {
@@ -164,7 +199,7 @@ absl::Status SteeringProgram::AddRule(const device::FlowRule& rule) {
   if (!added) {
     return absl::AlreadyExistsError(absl::StrCat("rule location ", rule.location, " is taken"));
   }
-  before_[rule.location] = loaded_.Counts()->rules[rule.location];
+  before_[rule.location] = Counts()->rules[rule.location];
   absl::Status status = Publish(rules_);
   if (!status.ok()) rules_.erase(at);
   return status;
@@ -190,7 +225,7 @@ absl::Status SteeringProgram::SetRules(std::span<const device::FlowRule> rules) 
     }
   }
   const std::lock_guard lock(mutex_);
-  const auto counts = loaded_.Counts();
+  const auto counts = Counts();
   if (absl::Status status = Publish(fresh); !status.ok()) return status;
   for (const auto& [location, rule] : fresh) before_[location] = counts->rules[location];
   rules_ = std::move(fresh);
@@ -201,7 +236,7 @@ std::vector<device::RuleCounters> SteeringProgram::ReadRuleCounters() const {
   const std::lock_guard lock(mutex_);
   std::vector<device::RuleCounters> out;
   out.reserve(rules_.size());
-  const auto counts = loaded_.Counts();
+  const auto counts = Counts();
   for (const auto& [location, rule] : rules_) {
     const SteeringCount count = Since(before_[location], counts->rules[location]);
     out.push_back({location, count.packets, count.bytes});
@@ -210,7 +245,8 @@ std::vector<device::RuleCounters> SteeringProgram::ReadRuleCounters() const {
 }
 
 SteeringReasons SteeringProgram::ReadReasons() const {
-  const auto counts = loaded_.Counts();
+  const Lock lock(mutex_);
+  const auto counts = Counts();
   const auto read = [&counts](SteeringReason reason) { return counts->reasons[reason]; };
   SteeringCount redirected{};
   for (const SteeringCount& queue : counts->queues) {

@@ -24,6 +24,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_STEERING_PROGRAM_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_STEERING_PROGRAM_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -125,6 +126,8 @@ class SteeringProgram {
   // Of the thread.
   void MakePrograms();
   void MakeFor(uint64_t generation, Lock& lock);
+  // Of all programs that ran; mutex_ is held.
+  std::unique_ptr<SteeringCounts> Counts() const;
 
   const uint32_t rx_queues_;
   const std::unique_ptr<SteeringTable> scratch_ = std::make_unique<SteeringTable>();
@@ -141,7 +144,14 @@ class SteeringProgram {
   uint64_t tried_ = 0;      // the generation that a program was last looked for
   uint64_t constants_ = 0;  // that of the program that runs; 0: the general one
   absl::Status made_;       // of tried_
-  linux_sys::OwnedFd made_program_;
+  // Programs with constants, the one that runs the last. Those in front of it are kept until no CPU
+  // can be in them any more; what they counted goes to ended_ then.
+  struct Ran {
+    XdpMade made;
+    std::chrono::steady_clock::time_point until;
+  };
+  std::vector<Ran> ran_;
+  const std::unique_ptr<SteeringCounts> ended_ = std::make_unique<SteeringCounts>();
   std::thread maker_;
 };
 

@@ -11,10 +11,12 @@
 #include <bit>
 #include <cerrno>
 #include <cstdarg>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +26,9 @@
 
 namespace qsplit::af_xdp {
 namespace {
+
+using linux_sys::Mapping;
+using linux_sys::OwnedFd;
 
 // What libbpf says while this thread loads; its functions know one listener for all threads.
 thread_local std::string* said = nullptr;
@@ -73,6 +78,7 @@ absl::Status LoadError(int error, const std::string& words) {
 constexpr char kProgram[] = "qsplit_steering";
 constexpr char kByConstants[] = "qsplit_steering_constants";
 constexpr char kProbe[] = "qsplit_probe";
+constexpr char kDelivered[] = ".data.delivered";
 constexpr const char* kMaps[] = {"qs_counts", "qs_sockets", ".bss"};
 
 // Writes the constants where the code loads a mark (STEERING_CONSTANT).
@@ -98,6 +104,29 @@ std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
 
 }  // namespace
 
+XdpMade::XdpMade(const SteeringConstants& constants, OwnedFd program, Mapping delivered)
+    : program_(std::move(program)), delivered_(std::move(delivered)) {
+  for (uint64_t i = 0; i < constants.rules_used; ++i) {
+    locations_.push_back(static_cast<uint32_t>(
+        (constants.rules[i].counter - offsetof(SteeringCounts, rules)) / sizeof(SteeringCount)));
+  }
+}
+
+void XdpMade::AddTo(SteeringCounts* counts) const {
+  const auto* const delivered = reinterpret_cast<SteeringDelivered*>(delivered_.data());
+  const auto read = [](const __u64& cell) { return *const_cast<const volatile __u64*>(&cell); };
+  for (uint32_t queue = 0; queue < kSteeringQueues; ++queue) {
+    for (size_t i = 0; i < locations_.size(); ++i) {
+      const SteeringCount& cell = delivered[queue].by_rule[i];
+      const SteeringCount count = {read(cell.packets), read(cell.bytes)};
+      for (SteeringCount* const of : {&counts->rules[locations_[i]], &counts->queues[queue]}) {
+        of->packets += count.packets;
+        of->bytes += count.bytes;
+      }
+    }
+  }
+}
+
 void XdpLoaded::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 
 XdpLoaded::Object XdpLoaded::Open() {
@@ -119,6 +148,7 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   if (!loaded.object_) return LoadError(errno, listening.text());
   bpf_object* const object = loaded.object_.get();
   bpf_program__set_autoload(bpf_object__find_program_by_name(object, kByConstants), false);
+  bpf_map__set_autocreate(bpf_object__find_map_by_name(object, kDelivered), false);
   bpf_map* const sockets = bpf_object__find_map_by_name(object, "qs_sockets");
   if (sockets == nullptr || bpf_map__set_max_entries(sockets, queues) != 0) {
     return absl::InternalError("the XDP program has no map of sockets");
@@ -139,15 +169,14 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
     return linux_sys::ErrnoStatus(errno, "look at the XDP program");
   }
   loaded.program_id_ = info.id;
-  auto memory = linux_sys::Mapping::Map(bpf_object__find_map_fd_by_name(object, ".bss"), 0,
-                                        WholePages(sizeof(SteeringMemory)),
-                                        linux_sys::Mapping::Access::kReadWrite);
+  auto memory = Mapping::Map(bpf_object__find_map_fd_by_name(object, ".bss"), 0,
+                             WholePages(sizeof(SteeringMemory)), Mapping::Access::kReadWrite);
   if (!memory.ok()) return memory.status();
   loaded.memory_ = *std::move(memory);
   return loaded;
 }
 
-absl::StatusOr<linux_sys::OwnedFd> XdpLoaded::LoadWith(const SteeringConstants& constants) const {
+absl::StatusOr<XdpMade> XdpLoaded::LoadWith(const SteeringConstants& constants) const {
   const Listening listening;
   const Object copy = Open();
   if (!copy) return LoadError(errno, listening.text());
@@ -170,12 +199,16 @@ absl::StatusOr<linux_sys::OwnedFd> XdpLoaded::LoadWith(const SteeringConstants& 
   if (const int error = bpf_object__load(copy.get()); error != 0) {
     return LoadError(-error, listening.text());
   }
-  linux_sys::OwnedFd fd(::fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
+  OwnedFd fd(::fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) return linux_sys::ErrnoStatus(errno, "keep the XDP program");
-  return fd;
+  auto delivered =
+      Mapping::Map(bpf_object__find_map_fd_by_name(copy.get(), kDelivered), 0,
+                   WholePages(sizeof(SteeringDelivered) * kSteeringQueues), Mapping::Access::kRead);
+  if (!delivered.ok()) return delivered.status();
+  return XdpMade(constants, std::move(fd), *std::move(delivered));
 }
 
-std::unique_ptr<const SteeringCounts> XdpLoaded::Counts() const {
+std::unique_ptr<SteeringCounts> XdpLoaded::Counts() const {
   static const int cpus = libbpf_num_possible_cpus();
   auto sum = std::make_unique<SteeringCounts>();
   std::vector<SteeringCounts> each(static_cast<size_t>(cpus > 0 ? cpus : 1));

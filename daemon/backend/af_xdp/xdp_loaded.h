@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +22,24 @@ struct bpf_object;
 
 namespace qsplit::af_xdp {
 
+// A program in which rules are constants, with its own counts.
+class XdpMade {
+ public:
+  XdpMade(const SteeringConstants& constants, linux_sys::OwnedFd program,
+          linux_sys::Mapping delivered);
+
+  int program_fd() const { return program_.get(); }
+  // Leaves it to the link that has it, if one has. What it counts stays.
+  void CloseProgram() { program_.Reset(); }
+  // Adds what it has delivered, by rule and by queue.
+  void AddTo(SteeringCounts* counts) const;
+
+ private:
+  std::vector<uint32_t> locations_;  // of its rules, in the constants' order
+  linux_sys::OwnedFd program_;
+  linux_sys::Mapping delivered_;  // SteeringDelivered by queue; the kernel counts in it
+};
+
 class XdpLoaded {
  public:
   // `queues`: receive queues of the netdev that it is for. PERMISSION_DENIED: needs CAP_BPF,
@@ -29,14 +48,14 @@ class XdpLoaded {
   static absl::StatusOr<XdpLoaded> Load(uint32_t queues);
 
   int program_fd() const { return program_fd_; }
-  // Another copy of the program, on the same maps, in which rules are constants. Takes some
-  // milliseconds. UNIMPLEMENTED as Load.
-  absl::StatusOr<linux_sys::OwnedFd> LoadWith(const SteeringConstants& constants) const;
+  // Another program on the same maps, in which rules are constants. Takes some milliseconds.
+  // UNIMPLEMENTED as Load.
+  absl::StatusOr<XdpMade> LoadWith(const SteeringConstants& constants) const;
   uint32_t program_id() const { return program_id_; }
   SteeringMemory& memory() const { return *reinterpret_cast<SteeringMemory*>(memory_.data()); }
 
-  // Sums over all CPUs; 0 where the kernel does not tell.
-  std::unique_ptr<const SteeringCounts> Counts() const;
+  // Sums over all CPUs, without what an XdpMade has counted; 0 where the kernel does not tell.
+  std::unique_ptr<SteeringCounts> Counts() const;
 
   // The socket needs a receive ring. The kernel takes it out again when it is closed.
   absl::Status SetSocket(uint32_t queue, int socket_fd);

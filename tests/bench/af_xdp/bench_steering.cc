@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "daemon/backend/af_xdp/xdp_constants.h"
@@ -49,7 +50,7 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask, bool by
   auto table = std::make_unique<SteeringTable>();
   const std::vector<device::FlowRule> rules = Rules(count, one_mask);
   if (!FillTable(rules, 1, table.get()).ok()) return state.SkipWithError("rules");
-  linux_sys::OwnedFd made;
+  std::optional<XdpMade> made;
   if (by_constants) {
     auto program = loaded->LoadWith(*ConstantsOf(rules, 2));
     if (!program.ok()) return state.SkipWithError(std::string(program.status().message()).c_str());
@@ -65,7 +66,8 @@ void InTheKernel(benchmark::State& state, uint32_t count, bool one_mask, bool by
     run.data_in = frame.data();
     run.data_size_in = static_cast<uint32_t>(frame.size());
     run.repeat = repeat;
-    if (bpf_prog_test_run_opts(by_constants ? made.get() : loaded->program_fd(), &run) != 0) {
+    if (bpf_prog_test_run_opts(by_constants ? made->program_fd() : loaded->program_fd(), &run) !=
+        0) {
       return state.SkipWithError("BPF_PROG_TEST_RUN");
     }
     state.SetIterationTime(run.duration * 1e-9);  // ns for one run

@@ -7,7 +7,11 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <map>
+#include <memory>
+#include <thread>
 
 #include "tests/netns/af_xdp/steering_world.h"
 #include "tests/support/frames.h"
@@ -240,6 +244,51 @@ TEST_F(SteeringTraffic, ASocketGetsWhatItsRuleTakesAndTheKernelTheRest) {
   EXPECT_EQ(stack_->Receive(), UdpFrame(4244));
   EXPECT_EQ(program_->ReadReasons().passed_wrong_queue.packets, before + 1);
   EXPECT_TRUE(socket.Receive(50).empty());
+}
+
+// Each program with constants counts for itself what it brings to sockets; the sums go on when
+// another one takes its place, and when the counts of that one are put away a second later.
+TEST_F(SteeringTraffic, WhatProgramsWithConstantsBringToASocketIsCountedOn) {
+  const auto socket = std::make_unique<XdpSocket>(kArrival);
+  ASSERT_TRUE(program_->SetSocket(kArrival, socket->fd()).ok());
+  uint64_t all = 0, bytes = 0;
+  std::map<uint32_t, uint64_t> by_rule;
+  const auto counted = [&] {
+    const SteeringReasons reasons = program_->ReadReasons();
+    EXPECT_EQ(reasons.redirected.packets, all);
+    EXPECT_EQ(reasons.queues[kArrival].packets, all);
+    EXPECT_EQ(reasons.queues[kArrival].bytes, bytes);
+    for (const device::RuleCounters& rule : program_->ReadRuleCounters()) {
+      EXPECT_EQ(rule.packets, by_rule[rule.location]) << "rule " << rule.location;
+      EXPECT_EQ(rule.bytes, by_rule[rule.location] * UdpFrame(4300).size());
+    }
+  };
+  const auto port = [](uint32_t rule) { return static_cast<uint16_t>(4300 + rule); };
+  for (uint32_t newest = 0; newest < 4; ++newest) {
+    if (newest == 3) std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    ASSERT_TRUE(program_->AddRule(UdpPortRule(newest, port(newest), kArrival)).ok());
+    ASSERT_TRUE(program_->MakeNow().ok());
+    ASSERT_TRUE(program_->State().by_constants);
+    for (uint32_t rule = 0; rule <= newest; ++rule) {
+      wire_->Send(UdpFrame(port(rule)));
+      ASSERT_EQ(socket->Receive(), UdpFrame(port(rule)));
+      ++by_rule[rule];
+      ++all;
+      bytes += UdpFrame(4300).size();
+    }
+    counted();
+  }
+  // One that is there anew begins at 0; one whose packets find no socket is counted, too.
+  ASSERT_TRUE(program_->RemoveRule(1).ok());
+  ASSERT_TRUE(program_->AddRule(UdpPortRule(1, 4301, kArrival)).ok());
+  ASSERT_TRUE(program_->MakeNow().ok());
+  by_rule[1] = 0;
+  counted();
+  ASSERT_TRUE(program_->ClearSocket(kArrival).ok());
+  wire_->Send(UdpFrame(4301));
+  EXPECT_EQ(stack_->Receive(), UdpFrame(4301));
+  by_rule[1] = 1;
+  counted();
 }
 
 TEST_F(SteeringTraffic, AClosedSocketsPacketsReachTheKernel) {

@@ -43,6 +43,9 @@ struct {
   __type(value, __u32);
 } qs_sockets SEC(".maps");
 
+/* Of a program with constants, by queue: a map of each one's own, for it begins at 0. */
+struct SteeringDelivered qs_delivered[kSteeringQueues] SEC(".data.delivered") = {};
+
 /* Keeps loads in their order. */
 static __always_inline void LoadsInOrder(void) {
 #ifdef QSPLIT_LOADS_STAY_IN_ORDER /* the machine does it */
@@ -206,11 +209,27 @@ int qsplit_steering(struct xdp_md *context) { return ByTable(context); }
 /* The same behind a call, for who seldom wants it: it takes no register and no stack of theirs. */
 __noinline int SteerByTable(struct xdp_md *context) { return ByTable(context); }
 
+/* To the socket of the queue that the rule names, if the packet came by that. 0: not that way. */
+static __always_inline int DeliverAlone(struct xdp_md *context, __u32 wanted, __u32 rule,
+                                        __u32 bytes) {
+  const __u32 arrived = context->rx_queue_index;
+  if (arrived != wanted || arrived >= kSteeringQueues) return 0;
+  if (bpf_redirect_map(&qs_sockets, arrived, XDP_PASS) != XDP_REDIRECT) return 0;
+  Count(&qs_delivered[arrived].by_rule[rule], bytes);
+  return 1;
+}
+
 /* Follows one of the rules that are constants. */
-#define FOLLOW_CONSTANT(rule, bytes)                                                           \
-  ({                                                                                           \
-    Count((void *)counts + STEERING_CONSTANT(0, rules[rule].counter), bytes);                  \
-    Follow(context, counts, (__u32)STEERING_CONSTANT(0, rules[rule].action), bytes);           \
+#define FOLLOW_CONSTANT(context, rule, bytes)                                           \
+  ({                                                                                    \
+    const __u32 action = (__u32)STEERING_CONSTANT(0, rules[rule].action);               \
+    if (!STEERING_IS_ZERO(0, alone) && DeliverAlone(context, action, rule, bytes)) {    \
+      return XDP_REDIRECT;                                                              \
+    }                                                                                   \
+    struct SteeringCounts *const counts = Counts();                                     \
+    if (!counts) return XDP_PASS;                                                       \
+    Count((void *)counts + STEERING_CONSTANT(0, rules[rule].counter), bytes);           \
+    Follow(context, counts, action, bytes);                                             \
   })
 
 /* Which steers a plain packet, or any whose length is known if one rule takes all, by rules that are
@@ -219,27 +238,26 @@ SEC("xdp.frags")
 /* The kernel cuts its name: it has the same as the other one for who looks at a netdev. */
 int qsplit_steering_constants(struct xdp_md *context) {
   const struct SteeringFrame frame = {context};
-  struct SteeringCounts *counts = Counts();
   struct SteeringPlain plain;
-  if (!counts) return XDP_PASS;
   if (STEERING_CONSTANT(0, generation) != *(const volatile __u64 *)&qs_memory.generation) {
     return SteerByTable(context);
   }
   if (!STEERING_IS_ZERO(0, catch_all)) {
     const __u32 bytes = KnownBytes(&frame);
-    return bytes == 0 ? SteerByTable(context) : FOLLOW_CONSTANT(0, bytes);
+    return bytes == 0 ? SteerByTable(context) : FOLLOW_CONSTANT(context, 0, bytes);
   }
   if (!ReadPlainIp4(&frame, &plain)) return SteerByTable(context);
   /* Where each rule asks for a protocol itself, TCP's or UDP's, who is taken has one of them. */
   if (!STEERING_IS_ZERO(0, any_protocol) && !IsTcpOrUdp(&plain)) return SteerByTable(context);
 #define TRY(rule)                                                                    \
   if (STEERING_IS_NO_RULE(0, rule)) goto none;                                       \
-  if (STEERING_TAKES(0, &plain, rule)) return FOLLOW_CONSTANT(rule, plain.bytes);
+  if (STEERING_TAKES(0, &plain, rule)) return FOLLOW_CONSTANT(context, rule, plain.bytes);
   STEERING_EACH_CONSTANT_RULE(TRY)
 #undef TRY
 none:
   if (STEERING_IS_ZERO(0, any_protocol) && !IsTcpOrUdp(&plain)) return SteerByTable(context);
-  return End(counts, kSteeringPassedNoRule, plain.bytes, XDP_PASS);
+  struct SteeringCounts *const counts = Counts();
+  return counts ? End(counts, kSteeringPassedNoRule, plain.bytes, XDP_PASS) : XDP_PASS;
 }
 
 /* What stands in the map of sockets for the queue whose number is the packet's first word: user space

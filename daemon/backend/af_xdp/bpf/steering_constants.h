@@ -3,6 +3,9 @@
  * jumps, as in one that a person writes for these rules. What a rule does not ask for is no code at
  * all: the kernel's verifier takes out what the constants make unreachable.
  *
+ * What goes the usual way, to the socket of the queue that its rule names, is counted in memory
+ * that is this program's alone; struct SteeringCounts has the rest, and the daemon adds them up.
+ *
  * They hold for one generation of steering_memory.h's rules. While `generation` there is another
  * one, packets go the general way, by a call, so that a change of the rules needs no new program at
  * once.
@@ -14,6 +17,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_CONSTANTS_H_
 #define QSPLIT_DAEMON_BACKEND_AF_XDP_BPF_STEERING_CONSTANTS_H_
 
+#include "daemon/backend/af_xdp/bpf/steering_memory.h"
 #include "daemon/backend/af_xdp/bpf/steering_plain.h"
 
 enum { kSteeringConstantRules = 8 };
@@ -32,7 +36,14 @@ struct SteeringConstants {
   __u64 catch_all;  /* not 0: rules[0] takes each packet, plain or not */
   __u64 rules_used;
   __u64 any_protocol; /* not 0: a rule takes packets without a look at their protocol */
+  __u64 alone;        /* not 0: no two CPUs have packets of one receive queue at a time */
   struct SteeringConstantRule rules[kSteeringConstantRules]; /* by ascending location */
+};
+
+/* What went to a receive queue's socket by the rules of a program, which counts it in a map of its
+ * own if it is alone with the queue: one cell instead of the rule's and the queue's of this CPU. */
+struct SteeringDelivered {
+  struct SteeringCount by_rule[kSteeringConstantRules];
 };
 
 /* In the upper half of what a mark loads; the lower half is the index of a word. */
