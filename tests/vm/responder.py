@@ -2,6 +2,9 @@
 """vm.responder: one program, the same for all, without any privilege, answers the kernel's ping and UDP on
 every device and in every mode; then its function is the kernel's again."""
 import base64
+import re
+import signal
+import subprocess
 
 from case import check, run_each
 from machine import Machine, e1000e, igb, peer, virtio
@@ -46,6 +49,39 @@ def counted(guest, device, by_queues=True, sent=60):
         seen = {way: sum(int(queue["packets"]) for queue in stats["queues"] if queue["transmit"] is transmit)
                 for way, transmit in (("received", False), ("sent", True))}
     check(f"{device}: counted", all(count >= sent for count in seen.values()), seen)
+
+
+def why(guest, device, queue=0):
+    """What `qsplit queue why` says of a receive queue: its line, the verdicts and the findings by subject."""
+    said = guest.qsplit("queue", "why", device, str(queue))
+    return (said["answer"], {c["subject"]: c["verdict"].rsplit("_", 1)[1] for c in said["checks"]},
+            {c["subject"]: c["finding"] for c in said["checks"]})
+
+
+def explained(guest, device, program, address, netns):
+    """With a queue that works nothing is wrong; its ring is decoded as it stands; a program that is stopped is named."""
+    queues = [queue for queue in guest.qsplit("stats", "show", device)["stats"]["queues"] if not queue["transmit"]]
+    busy = max(queues, key=lambda queue: int(queue["packets"]))
+    ping = subprocess.Popen(["ip", "netns", "exec", netns, "ping", "-q", "-i", "0.01", "-c", "3000", address],
+                            stdout=subprocess.DEVNULL)
+    answer, verdicts, found = why(guest, device, busy["queue"])
+    check(f"{device}: `qsplit queue why` finds nothing wrong", answer.startswith("nothing is wrong: ") and
+          "went through it in" in answer and "WRONG" not in verdicts.values(), (answer, found))
+    # A program gathers slots before it gives them back.
+    check(f"{device}: it sees what is posted, and whether the program goes on", found["receive ring"].endswith(
+        "slots are posted to the device") and ("has taken packets" in found["program"] or
+                                               " packets came in " in found["program"]), found)
+    ping.kill()
+    ping.wait()
+    dump = guest.qsplit_text("queue", "dump", device, str(busy["queue"]))
+    decoded = all(re.search(rf"^ +\d+  {words}", dump, re.M) for words in ("RxWriteBack +.*length=", "RxRead +.*address="))
+    check(f"{device}: `qsplit queue dump` decodes packets that came and buffers that are posted", decoded,
+          "" if decoded else dump)
+    program.send_signal(signal.SIGSTOP)
+    answer, _, _ = why(guest, device, busy["queue"])
+    check(f"{device}: a program that is stopped is named", "its process is stopped" in answer and
+          f"`kill -CONT {program.pid}`" in answer, answer)
+    program.send_signal(signal.SIGCONT)
 
 
 def settings(guest, device, wire, netns, keeps_mtu=True):
@@ -124,8 +160,9 @@ def hashed(guest):
     nic, netns = guest.nic("igb"), served.peer(guest, "peer1")
     guest.serve(section("igb", nic, mode="guarded", steering="rss"))
     plausible(guest, "igb", nic, "guarded", guest.mac("igb"), "igb")
-    answered(guest, "igb PF, RSS", "igb", 1, netns, "--rss", "--queues", "2")
+    program = answered(guest, "igb PF, RSS", "igb", 1, netns, "--rss", "--queues", "2")
     counted(guest, "igb")
+    explained(guest, "igb", program, "10.77.1.10", netns)
     settings(guest, "igb", 1, netns)
     stop(guest, {"igb": "igb"})
     kernel_has_it(guest, "igb", netns)
