@@ -69,7 +69,14 @@ std::string TwoLooks(const QueueFacts& facts, std::span<const QueueCheck> checks
     return fmt::format("{}, and more were lost; so far {}", went, Sentence(*drops));
   }
   const uint64_t before = facts.counters.packets;
-  if (before == 0) return OneLook(facts, note);
+  if (before == 0) {
+    // Some functions that are leased whole count nothing for a queue.
+    const bool moved = facts.progress && since.has_progress() &&
+                       facts.progress->position != since.progress() && !facts.transmit;
+    if (!moved || note != nullptr) return OneLook(facts, note);
+    return fmt::format("nothing is wrong: its program has taken packets or posted buffers in {}",
+                       time);
+  }
   const std::string none =
       fmt::format("{} in {}, {} before",
                   facts.transmit ? "its holder sent nothing" : "no packet came", time, before);

@@ -218,6 +218,16 @@ TEST_F(BrokerQueuesTest, WhoGivesNoSlotBackMayHang) {
   EXPECT_EQ(Second(red, goes_on), "nothing is wrong: 64 packets went through it in 0.3 s");
 }
 
+// As the 82574, leased whole.
+TEST_F(BrokerQueuesTest, WhereNothingIsCountedTheProgramSaysThatPacketsCome) {
+  const SessionId red = Open(1000);
+  AddRule(red, Mapped(red).lease_id());
+  nic_->SetProgress(device::QueueProgress{.position = 7});
+  EXPECT_THAT(Second(red, [] {}), ::testing::Not(HasSubstr("has taken packets")));
+  EXPECT_EQ(Second(red, [&] { nic_->SetProgress(device::QueueProgress{.position = 8}); }),
+            "nothing is wrong: its program has taken packets or posted buffers in 0.3 s");
+}
+
 TEST_F(BrokerQueuesTest, SaysThatTheHoldersProcessIsStopped) {
   const SessionId red = Open(1000);
   const v1::Lease lease = Mapped(red);
