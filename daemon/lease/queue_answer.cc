@@ -38,15 +38,8 @@ bool HasGrown(const QueueFacts& facts, const QueueCheck& check) {
   return facts.since && check.count > CountThen(facts, check.subject);
 }
 
-// It was seen to take nothing.
-const QueueCheck* ProgramNote(std::span<const QueueCheck> checks) {
-  const auto program = std::ranges::find(checks, "program", &QueueCheck::subject);
-  return program != checks.end() && program->verdict == CheckVerdict::kNote ? &*program : nullptr;
-}
-
 // What of the notes is most likely to be what keeps packets away.
 const QueueCheck* MainNote(const QueueFacts& facts, std::span<const QueueCheck> checks) {
-  if (const QueueCheck* const program = ProgramNote(checks)) return program;
   for (const QueueCheck& check : checks) {
     if (check.verdict == CheckVerdict::kNote && HasGrown(facts, check)) return &check;
   }
@@ -71,15 +64,19 @@ std::string TwoLooks(const QueueFacts& facts, std::span<const QueueCheck> checks
   const std::string time = fmt::format("{:.1f} s", SecondsSince(facts));
   if (const uint64_t came = Grown(facts.counters.packets, since.packets()); came != 0) {
     const std::string went = fmt::format("{} went through it in {}", Counted(came, "packet"), time);
-    if (const QueueCheck* const program = ProgramNote(checks)) {
-      return Sentence(*program);
-    }
     const auto drops = std::ranges::find(checks, "drops", &QueueCheck::subject);
     if (drops == checks.end() || !HasGrown(facts, *drops)) return "nothing is wrong: " + went;
     return fmt::format("{}, and more were lost; so far {}", went, Sentence(*drops));
   }
   const uint64_t before = facts.counters.packets;
-  if (before == 0) return OneLook(facts, note);
+  if (before == 0) {
+    // Some functions that are leased whole count nothing for a queue.
+    const bool moved = facts.progress && since.has_progress() &&
+                       facts.progress->position != since.progress() && !facts.transmit;
+    if (!moved || note != nullptr) return OneLook(facts, note);
+    return fmt::format("nothing is wrong: its program has taken packets or posted buffers in {}",
+                       time);
+  }
   const std::string none =
       fmt::format("{} in {}, {} before",
                   facts.transmit ? "its holder sent nothing" : "no packet came", time, before);

@@ -232,18 +232,18 @@ QueueCheck DropCheck(const QueueFacts& facts) {
   return check;
 }
 
-// More than a program gathers before it gives slots back.
+// More packets than a program keeps slots of, to give them back all at once: this library's
+// keep 32.
 constexpr uint64_t kMany = 64;
 
 // Packets that came for the holder and that it lets lie.
 uint64_t Left(const QueueFacts& facts) {
-  // What came a moment ago is nobody's fault.
   if (const auto waiting = facts.progress->waiting) {
+    // What came a moment ago is nobody's fault.
     return facts.since->waiting() == 0 ? 0 : *waiting;
   }
   const uint64_t before = facts.since->packets();
-  const uint64_t came = facts.counters.packets > before ? facts.counters.packets - before : 0;
-  return came > 1 ? came : 0;
+  return facts.counters.packets > before ? facts.counters.packets - before : 0;
 }
 
 // What of the device cannot be seen in one look: whether the program goes on.
@@ -270,11 +270,13 @@ std::optional<QueueCheck> ProgramCheck(const QueueFacts& facts) {
     check.finding = fmt::format("{} came in {}, and it has given no slot back",
                                 Counted(left, "packet"), seconds);
   }
-  const bool sure = facts.progress->waiting.has_value() || left >= kMany;
-  check.verdict = sure ? CheckVerdict::kWrong : CheckVerdict::kNote;
+  if (!facts.progress->waiting && left < kMany) {
+    check.finding += " yet";
+    return check;
+  }
+  check.verdict = CheckVerdict::kWrong;
   check.remedy =
-      fmt::format("the program hangs, or {}: see what pid {} does",
-                  sure ? "does not look at the queue" : "keeps slots until it has gathered some",
+      fmt::format("the program hangs, or does not look at the queue: see what pid {} does",
                   facts.lease ? facts.lease->pid() : 0);
   return check;
 }

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""vm.af_xdp: queues of NICs that stay with their kernel drivers, leased to a program without any privilege; the
+"""vm.af_xdp: queues of NICs that stay with their kernel drivers, leased to programs without any privilege; the
 kernel's stack goes on with the rest of the traffic."""
+import re
+import socket
 import subprocess
 
 import served
 from case import check, run, wait_until
+from inside import namespace
 from machine import Machine, igb, peer, virtio
 
 MACHINE = Machine((igb("igb", wire=1), peer("peer1", wire=1), virtio("virtio", wire=2), peer("peer2", wire=2)))
+COUNT = 50  # datagrams to each of two programs
 TENANT = """
 [[tenant]]
 name = "nobody"
@@ -43,9 +47,75 @@ def shared(guest, name, wire, driver):
           guest.try_in(netns, "ping", "-q", "-c", "3", "-W", "2", f"10.77.{wire}.2")[0], nic.driver())
 
 
+def queue_of(dev, source, target):
+    """Where the NIC's RSS brings IPv4 packets of these addresses: igb hashes no ports of UDP by itself, and has the
+    kernel's key."""
+    with open("/proc/sys/net/core/netdev_rss_key") as file:
+        key = int.from_bytes(bytes.fromhex(file.read().strip().replace(":", ""))[:40], "big")
+    bits = int.from_bytes(socket.inet_aton(source) + socket.inet_aton(target), "big")
+    hashed = 0
+    for i in range(64):
+        if bits >> (63 - i) & 1:
+            hashed ^= key >> (320 - 32 - i) & 0xffffffff
+    shown = subprocess.run(["ethtool", "-x", dev], capture_output=True, text=True, check=True).stdout
+    table = [int(queue) for row in re.findall(r"^ *\d+:((?: +\d+)+)$", shown, re.M) for queue in row.split()]
+    return table[hashed % len(table)]
+
+
+def two_clients(guest):
+    """Each has a queue and what the NIC brings there of its flow, at the same time; all else is the kernel's."""
+    netns, dev = "peer1", guest.nic("igb").netdev()
+    guest.serve(f'[[device]]\nname = "eth"\nbackend = "af_xdp"\nnetdev = "{dev}"\nchannels = 2\nslots = 256\n')
+    served.with_link(guest, "eth")
+    hosts = [f"10.77.1.{n}" for n in range(20, 60)]
+    addresses = [next(host for host in hosts if queue_of(dev, "10.77.1.1", host) == queue) for queue in (0, 1)]
+    programs = [guest.responder(f"of-queue-{queue}", address, 4242, "--no-icmp", device="eth")
+                for queue, address in enumerate(addresses)]
+    for address in addresses:
+        guest.call("ip", "-n", netns, "neigh", "replace", address, "lladdr", guest.mac("igb"), "dev",
+                   guest.netdevs[netns])
+    ping = subprocess.Popen(["ip", "netns", "exec", netns, "ping", "-q", "-c", "30", "-i", "0.02", "-W", "2",
+                             "10.77.1.2"], stdout=subprocess.PIPE, text=True)
+    answered = both(netns, addresses)
+    check("igb: two programs answer at the same time, each on its queue", answered == [COUNT, COUNT], answered)
+    said = ping.communicate()[0]
+    check("igb: the kernel answers meanwhile", ping.returncode == 0, said)
+    leases = {int(lease["pid"]): lease["lease_id"] for lease in guest.qsplit("lease", "list")["leases"]}
+    counted = [(queue["lease_id"], int(queue["packets"])) for queue in guest.qsplit("stats", "show", "eth")["stats"]
+               ["queues"] if not queue["transmit"]]
+    check("igb: each queue had its own flow, whole", counted == [(leases[program.pid], COUNT) for program in programs],
+          counted)
+    programs[0].kill()
+    programs[0].wait(10)
+    check("igb: when one is killed, the other goes on", both(netns, addresses[1:]) == [COUNT])
+    served.stop(guest, {})
+
+
+def both(netns, addresses):
+    """Numbered datagrams to port 4242 of each, in turn; how many each answered."""
+    with namespace(netns):
+        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in addresses]
+    answered = [0] * len(addresses)
+    for one, address in zip(sockets, addresses):
+        one.settimeout(2)
+        one.connect((address, 4242))
+    for n in range(COUNT):
+        for one in sockets:
+            one.send(b"%d" % n)
+        for i, one in enumerate(sockets):
+            try:
+                answered[i] += one.recv(64) == b"%d" % n
+            except OSError:
+                return answered
+    for one in sockets:
+        one.close()
+    return answered
+
+
 def of_igb(guest):
     """igb"""
     shared(guest, "igb", 1, "igb")
+    two_clients(guest)
 
 
 def of_virtio(guest):

@@ -2,10 +2,14 @@
 """vm.responder: one program, the same for all, without any privilege, answers the kernel's ping and UDP on
 every device and in every mode; then its function is the kernel's again."""
 import base64
+import re
+import signal
+import subprocess
 
 from case import check, run_each
 from machine import Machine, e1000e, igb, peer, virtio
 from pci import write
+from rogue import Rogue
 from served import answered, echoed, kernel_has_it, section, shown, stop, with_link
 import served
 
@@ -46,6 +50,60 @@ def counted(guest, device, by_queues=True, sent=60):
         seen = {way: sum(int(queue["packets"]) for queue in stats["queues"] if queue["transmit"] is transmit)
                 for way, transmit in (("received", False), ("sent", True))}
     check(f"{device}: counted", all(count >= sent for count in seen.values()), seen)
+
+
+def why(guest, device, queue=0):
+    """What `qsplit queue why` says of a receive queue: its line, the verdicts and the findings by subject."""
+    said = guest.qsplit("queue", "why", device, str(queue))
+    return (said["answer"], {c["subject"]: c["verdict"].rsplit("_", 1)[1] for c in said["checks"]},
+            {c["subject"]: c["finding"] for c in said["checks"]})
+
+
+def received(guest, device):
+    """How many packets each receive queue had."""
+    return {queue["queue"]: int(queue["packets"]) for queue in guest.qsplit("stats", "show", device)["stats"]["queues"]
+            if not queue["transmit"]}
+
+
+def explained(guest, device, program, address, netns):
+    """Nothing is wrong with a queue that works; its ring is decoded as it stands; a stopped program is named."""
+    before = received(guest, device)
+    guest.ping(f"{device}: it still answers", address, netns, count=10)
+    after = received(guest, device)
+    queue = max(after, key=lambda one: after[one] - before[one])
+    # The 82574 counts nothing for a queue.
+    goes = "went through it in" if after[queue] > before[queue] else "its program has taken packets"
+    ping = subprocess.Popen(["ip", "netns", "exec", netns, "ping", "-q", "-i", "0.01", "-c", "3000", address],
+                            stdout=subprocess.DEVNULL)
+    answer, verdicts, found = why(guest, device, queue)
+    check(f"{device}: `qsplit queue why` finds nothing wrong", answer.startswith("nothing is wrong: ") and
+          goes in answer and "WRONG" not in verdicts.values(), (answer, found))
+    # A program gathers slots before it gives them back.
+    check(f"{device}: it sees what is posted, and whether the program goes on", found["receive ring"].endswith(
+        "slots are posted to the device") and ("has taken packets" in found["program"] or
+                                               " packets came in " in found["program"]), found)
+    ping.kill()
+    ping.wait()
+    dump = guest.qsplit_text("queue", "dump", device, str(queue))
+    decoded = all(re.search(rf"^ +\d+  {words}", dump, re.M) for words in
+                  ("RxWriteBack +.*length=", "RxRead +.*address="))
+    check(f"{device}: `qsplit queue dump` decodes packets that came and buffers that are posted", decoded,
+          "" if decoded else dump)
+    program.send_signal(signal.SIGSTOP)
+    answer, _, _ = why(guest, device, queue)
+    check(f"{device}: a program that is stopped is named", "its process is stopped" in answer and
+          f"`kill -CONT {program.pid}`" in answer, answer)
+    program.send_signal(signal.SIGCONT)
+
+
+def idle(guest, device, mode, trouble):
+    """A lease whose program posts nothing; and to which nothing is steered, where others have the function too."""
+    client = Rogue(guest, f"idle-{device}", device, mode)
+    answer, verdicts, found = why(guest, device, client.do("lease")["rx_queue"])
+    check(f"{device}: `qsplit queue why` says in one line: {trouble}", answer.startswith(trouble), (answer, found))
+    check(f"{device}: and that nothing is posted", verdicts["receive ring"] == "WRONG" and
+          found["receive ring"].startswith("0 slots are posted"), found)
+    client.close()
 
 
 def settings(guest, device, wire, netns, keeps_mtu=True):
@@ -92,13 +150,17 @@ def direct(guest):
     plausible(guest, "e1000e", nics["e1000e"], "direct", guest.mac("e1000e"), "e1000e")
     plausible(guest, "split", nics["split"], "direct", guest.mac("split"), "virtio-pci")
     plausible(guest, "packed", nics["packed"], "guarded", guest.mac("packed"), "virtio-pci")
-    answered(guest, "e1000e, direct", "e1000e", 2, peers[2])
+    program = answered(guest, "e1000e, direct", "e1000e", 2, peers[2])
+    explained(guest, "e1000e", program, "10.77.2.10", peers[2])
     answered(guest, "virtio-net, split rings, direct", "split", 3, peers[3])
     answered(guest, "virtio-net, packed rings, guarded", "packed", 4, peers[4])
     answered(guest, "software NIC", "software", 5, "wire5", "--arp")
     counted(guest, "e1000e", by_queues=False)
     for device in ("packed", "software"):
         counted(guest, device)
+    program.kill()
+    program.wait(10)
+    idle(guest, "e1000e", "direct", "0 slots are posted to the device; the program has to post")
     stop(guest, {"e1000e": "e1000e", "split": "virtio-pci", "packed": "virtio-pci"})
     for wire, name in ((2, "e1000e"), (3, "split"), (4, "packed")):
         kernel_has_it(guest, name, peers[wire])
@@ -124,8 +186,10 @@ def hashed(guest):
     nic, netns = guest.nic("igb"), served.peer(guest, "peer1")
     guest.serve(section("igb", nic, mode="guarded", steering="rss"))
     plausible(guest, "igb", nic, "guarded", guest.mac("igb"), "igb")
-    answered(guest, "igb PF, RSS", "igb", 1, netns, "--rss", "--queues", "2")
+    program = answered(guest, "igb PF, RSS", "igb", 1, netns, "--rss", "--queues", "2")
     counted(guest, "igb")
+    explained(guest, "igb", program, "10.77.1.10", netns)
+    idle(guest, "igb", "guarded", "no rule sends to queue 2, and the RSS table does not name it; add one, as")
     settings(guest, "igb", 1, netns)
     stop(guest, {"igb": "igb"})
     kernel_has_it(guest, "igb", netns)

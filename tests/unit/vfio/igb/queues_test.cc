@@ -43,6 +43,8 @@ TEST(IgbQueues, ReceiveRingIsDescribedThenEnabledThenEmpty) {
   ASSERT_EQ(places->rings[0].producer_doorbells.size(), 1u);
   EXPECT_EQ(places->rings[0].producer_doorbells[0].bar, 0u);
   EXPECT_EQ(places->rings[0].producer_doorbells[0].offset, Rx(5) + 0x18);
+  ASSERT_TRUE(places->rings[0].device_index.has_value());
+  EXPECT_EQ(places->rings[0].device_index->offset, Rx(5) + 0x10) << "RDH";
   EXPECT_FALSE(places->doorbell_number.has_value());
 }
 
@@ -68,6 +70,7 @@ TEST(IgbQueues, TransmitRingCompletesInItsDescriptorsAtOnce) {
   ASSERT_EQ(places->rings.size(), 2u);
   ASSERT_EQ(places->rings[0].producer_doorbells.size(), 1u);
   EXPECT_EQ(places->rings[0].producer_doorbells[0].offset, Tx(15) + 0x18);
+  EXPECT_EQ(places->rings[0].device_index->offset, Tx(15) + 0x10) << "TDH";
   EXPECT_TRUE(places->rings[1].producer_doorbells.empty());
 }
 
