@@ -54,6 +54,10 @@ fill.set("producer", 0xDEADBEEF)
 why = w.qsplit("queue", "why", "eth", "0")
 torn = [one for one in why["checks"] if "further apart" in one["finding"]]
 check("queue why says that the program writes its indices wrongly", torn, why)
+lost = next(queue for queue in w.qsplit("stats", "show", "eth")["stats"]["queues"]
+            if not queue.get("transmit") and not queue.get("queue"))
+check("the packets were its, and are counted as lost", sum(int(lost.get(name, 0)) for name in lost
+                                                             if name.startswith("drops")) > 1000, lost)
 check("the daemon lives", w.daemon.poll() is None)
 w.try_in(w.world, *w.pinned(1, "python3", "-c", """
 import socket
