@@ -24,8 +24,8 @@ using qsplit::testing::kFences;
 
 namespace {
 
-constexpr uint32_t kMostSlots = 9;
-constexpr uint32_t kMostRounds = 6;
+constexpr uint32_t kMostSlotsInPlace = 9;
+constexpr uint32_t kMostRoundsInPlace = 6;
 
 // No longer than they must be: 16 or 32 bytes are taken several at once.
 uint32_t SlotBytes(const burst::RecordPlan& record) {
@@ -320,7 +320,7 @@ void RunBurst(const RxProgram& program, const DescriptorBytes& bytes, Input& in)
   if (!record.has_value() || !record->offset.empty()) return;
   RxBurstPlan plan;
   plan.record = *std::move(record);
-  plan.slot_count = static_cast<uint32_t>(1 + in.Below(kMostSlots));
+  plan.slot_count = static_cast<uint32_t>(1 + in.Below(kMostSlotsInPlace));
   plan.slot_bytes = SlotBytes(plan.record);
   plan.first_word = static_cast<uint32_t>(in.Below(plan.slot_bytes / 8));
   const uint8_t how = in.Byte();
@@ -330,7 +330,7 @@ void RunBurst(const RxProgram& program, const DescriptorBytes& bytes, Input& in)
   const Fence fence = kFences[how >> 7];
   Ways ways(program, plan, fence);
   ways.NothingBehind();
-  for (uint32_t rounds = 1 + in.Byte() % kMostRounds; rounds > 0; --rounds) {
+  for (uint32_t rounds = 1 + in.Byte() % kMostRoundsInPlace; rounds > 0; --rounds) {
     ways.Post(in);
     ways.Complete(bytes, in);
     ways.Poll(in);

@@ -20,6 +20,18 @@
 
 namespace qsplit::fuzz {
 
+// Buffers that a device found, in order, in one number.
+class FoundBuffers {
+ public:
+  void Add(uint64_t address, uint64_t bytes) {
+    sum_ = (sum_ * 0x9e3779b97f4a7c15 + address) * 0x9e3779b97f4a7c15 + bytes;
+  }
+  friend bool operator==(const FoundBuffers&, const FoundBuffers&) = default;
+
+ private:
+  uint64_t sum_ = 0;
+};
+
 // Traits: Driver and Device of the direction, with DriverOptions and DeviceOptions.
 // kEngineBelievesMore: of a peer that lies the engine may believe other things than plans, which
 // must say the same as each other all the same; then it is compared up to the first lie.

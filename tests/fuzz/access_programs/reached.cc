@@ -8,7 +8,7 @@
 namespace qsplit::fuzz {
 namespace {
 
-constexpr size_t kCount = static_cast<size_t>(Reached::kCount);
+constexpr size_t kReachedCount = static_cast<size_t>(Reached::kCount);
 
 // In the enumeration's order.
 constexpr std::array kNames = {
@@ -56,9 +56,9 @@ constexpr std::array kNames = {
     "transmit driver: around the ring's end",
     "transmit device: compiled",
 };
-static_assert(kNames.size() == kCount);
+static_assert(kNames.size() == kReachedCount);
 
-std::array<bool, kCount> reached;
+std::array<bool, kReachedCount> seen;
 
 bool CanReach(Reached what) {
   switch (what) {
@@ -81,12 +81,12 @@ bool CanReach(Reached what) {
 
 }  // namespace
 
-void Reach(Reached what) { reached[static_cast<size_t>(what)] = true; }
+void Reach(Reached what) { seen[static_cast<size_t>(what)] = true; }
 
 size_t PrintUnreached() {
   size_t count = 0;
-  for (size_t i = 0; i < kCount; ++i) {
-    if (reached[i] || !CanReach(static_cast<Reached>(i))) continue;
+  for (size_t i = 0; i < kReachedCount; ++i) {
+    if (seen[i] || !CanReach(static_cast<Reached>(i))) continue;
     std::printf("not reached: %s\n", kNames[i]);
     ++count;
   }

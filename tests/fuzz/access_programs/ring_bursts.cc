@@ -22,8 +22,8 @@ using qsplit::testing::kFences;
 namespace {
 
 constexpr uint32_t kBuffers = 5;
-constexpr uint32_t kMostSlots = 7;
-constexpr uint32_t kMostRounds = 6;
+constexpr uint32_t kMostRingSlots = 7;
+constexpr uint32_t kMostRingRounds = 6;
 constexpr uint32_t kSlotBytes = 8 * burst::kMaxWords;
 // Where a prefix is read, two words are its.
 constexpr uint32_t kPrefixWord = burst::kMaxWords - 2;
@@ -364,7 +364,7 @@ void RunRingBurst(const RxProgram& program, const DescriptorBytes& bytes, Input&
   if (!record.has_value()) return;
   RxRingPlan plan;
   plan.record = *std::move(record);
-  plan.slot_count = static_cast<uint32_t>(1 + in.Below(kMostSlots));
+  plan.slot_count = static_cast<uint32_t>(1 + in.Below(kMostRingSlots));
   plan.slot_bytes = kSlotBytes;
   plan.buffer_count = kBuffers;
   TakePrefix(in, &plan);
@@ -380,7 +380,7 @@ void RunRingBurst(const RxProgram& program, const DescriptorBytes& bytes, Input&
   const Fence fence = kFences[in.Byte() % 2];
   Completions completions(program, plan, bursts, fence, in);
   completions.NothingBehind();
-  for (uint32_t rounds = 1 + in.Byte() % kMostRounds; rounds > 0; --rounds) {
+  for (uint32_t rounds = 1 + in.Byte() % kMostRingRounds; rounds > 0; --rounds) {
     completions.Write(bytes, in);
     completions.Poll(in);
   }

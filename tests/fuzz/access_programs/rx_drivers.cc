@@ -2,6 +2,8 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "dataplane/rx_device.h"
@@ -16,8 +18,8 @@ namespace {
 
 using namespace dataplane;  // NOLINT
 
-constexpr uint32_t kBufferBytes = QueueMemory::kBufferBytes;
-constexpr uint32_t kMost = 64;  // in one act
+constexpr uint32_t kWholeBuffer = QueueMemory::kBufferBytes;
+constexpr uint32_t kMostBuffers = 64;  // in one act
 
 struct RxTraits {
   using Driver = RxDriver;
@@ -33,10 +35,10 @@ class RxQueue : public EachWay<RxTraits> {
 
   void Post(Input& in) {
     const auto first = static_cast<uint32_t>(posted_);
-    std::vector<RxBuffer> buffers(1 + in.Byte() % kMost);
+    std::vector<RxBuffer> buffers(1 + in.Byte() % kMostBuffers);
     for (uint32_t i = 0; i < buffers.size(); ++i) {
       const uint32_t buffer = (first + i) % QueueMemory::kBuffers;
-      buffers[i] = {QueueMemory::BufferIova(buffer), kBufferBytes, first + i, nullptr};
+      buffers[i] = {QueueMemory::BufferIova(buffer), kWholeBuffer, first + i, nullptr};
     }
     if (const uint8_t odd = in.Byte(); odd < 0x40) {
       RxBuffer& one = buffers[in.Below(buffers.size())];
@@ -57,7 +59,7 @@ class RxQueue : public EachWay<RxTraits> {
     Same([](Way& way) { return way.driver->Publish(); });
   }
   void Poll(Input& in) {
-    const size_t most = in.Byte() % (kMost + 1);
+    const size_t most = in.Byte() % (kMostBuffers + 1);
     std::array<std::vector<RxCompletion>, kWays> out;
     const uint32_t count = Same([&](Way& way) {
       out[way.number].resize(most);
@@ -71,11 +73,11 @@ class RxQueue : public EachWay<RxTraits> {
 
   // Packets of a buffer each, all of one kind; what cannot be fetched together one by one.
   void Complete(Input& in) {
-    const auto most = static_cast<uint32_t>(in.Below(kMost + 1));
+    const auto most = static_cast<uint32_t>(in.Below(kMostBuffers + 1));
     const RxMetadata meta = in.Byte() % 2 == 0 ? RxMetadata() : TakeMetadata(in);
     std::vector<RxPlain> packets(most);
     for (RxPlain& packet : packets) {
-      packet = {static_cast<uint32_t>(in.Value()) % kBufferBytes,
+      packet = {static_cast<uint32_t>(in.Value()) % kWholeBuffer,
                 static_cast<uint32_t>(in.Value())};
     }
     Same([&](Way& way) {
@@ -85,16 +87,22 @@ class RxQueue : public EachWay<RxTraits> {
       if (count != 0 && way.device->Access().mode == AccessMode::kCompiled) {
         Reach(Reached::kRxDeviceCompiled);
       }
+      FoundBuffers found;
+      for (const PlainBuffer& one : std::span(plain).first(count))
+        found.Add(one.address.value, one.bytes);
       uint32_t done = count;
+      RingFault fault = RingFault::kNone;
       for (; done < most; ++done) {
         PostedBuffer buffer;
-        if (way.device->Fetch(&buffer) != RingFault::kNone) break;
+        fault = way.device->Fetch(&buffer);
+        if (fault != RingFault::kNone) break;
+        found.Add(buffer.address.value, buffer.bytes);
         RxResult result{std::min(packets[done].length, buffer.bytes), true, meta};
         result.meta.hash = packets[done].hash;
         way.device->Complete(result);
       }
       way.device->Publish();
-      return done;
+      return std::tuple(done, fault, found);
     });
   }
   // One of two buffers, where a packet may go on.
@@ -103,14 +111,16 @@ class RxQueue : public EachWay<RxTraits> {
     const auto length = static_cast<uint32_t>(in.Value());
     Same([&](Way& way) {
       uint32_t done = 0;
+      RingFault fault = RingFault::kNone;
       for (bool last = false; !last; ++done) {
         PostedBuffer buffer;
-        if (way.device->Fetch(&buffer, done == 0) != RingFault::kNone) break;
+        fault = way.device->Fetch(&buffer, done == 0);
+        if (fault != RingFault::kNone) break;
         last = done == 1 || !way.device->PacketMayGoOn();
         way.device->Complete({std::min(length, buffer.bytes), last, meta});
       }
       way.device->Publish();
-      return done;
+      return std::pair(done, fault);
     });
   }
 
@@ -124,10 +134,10 @@ void RunRxDrivers(const layout::VerifiedLayout& layout, uint32_t queue,
                   std::span<const uint32_t> choices, Input& in) {
   const uint8_t how = in.Byte();
   RxOptions options;
-  options.buffer_bytes = kBufferBytes;
+  options.buffer_bytes = kWholeBuffer;
   if (how >= 0x80) options.wanted = RxFields(static_cast<uint32_t>(in.Number(2)));
   RxDeviceOptions device_options;
-  device_options.buffer_bytes = kBufferBytes;
+  device_options.buffer_bytes = kWholeBuffer;
   RxQueue rx(layout, queue, choices, options, device_options, in);
   while (rx.has_drivers() && !in.Empty()) {
     uint8_t act = in.Byte() % 16;

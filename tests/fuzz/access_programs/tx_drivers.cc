@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <tuple>
 #include <vector>
 
 #include "dataplane/tx_device.h"
@@ -15,7 +16,7 @@ namespace {
 
 using namespace dataplane;  // NOLINT
 
-constexpr uint32_t kMost = 64;  // in one act
+constexpr uint32_t kMostPackets = 64;  // in one act
 
 struct TxTraits {
   using Driver = TxDriver;
@@ -53,7 +54,7 @@ class TxQueue : public EachWay<TxTraits> {
   }
   void PushBurst(Input& in) {
     const auto at = static_cast<uint32_t>(pushed_);
-    std::vector<TxPacket> packets(1 + in.Byte() % kMost);
+    std::vector<TxPacket> packets(1 + in.Byte() % kMostPackets);
     for (uint32_t i = 0; i < packets.size(); ++i) {
       packets[i] = {QueueMemory::BufferIova((at + i) % QueueMemory::kBuffers), 64 + i, at + i};
     }
@@ -75,14 +76,14 @@ class TxQueue : public EachWay<TxTraits> {
     Same([](Way& way) { return way.driver->Publish(); });
   }
   void Reclaim(Input& in) {
-    const size_t most = in.Byte() % (kMost + 1);
+    const size_t most = in.Byte() % (kMostPackets + 1);
     Same([&](Way& way) {
       std::vector<uint32_t> cookies(most);
       cookies.resize(way.driver->Reclaim(cookies));
       return cookies;
     });
     Same([&](Way& way) {
-      std::vector<TxTime> times(kMost);
+      std::vector<TxTime> times(kMostPackets);
       times.resize(way.driver->TakeTimes(times));
       return times;
     });
@@ -90,7 +91,7 @@ class TxQueue : public EachWay<TxTraits> {
 
   // Fetches packets, together where that can be, and completes the older half of all that were.
   void Complete(Input& in) {
-    const auto most = static_cast<uint32_t>(in.Below(kMost + 1));
+    const auto most = static_cast<uint32_t>(in.Below(kMostPackets + 1));
     const auto keep = in.Byte() % 8u;
     Same([&](Way& way) {
       std::deque<TxHandle>& fetched = fetched_[way.number];
@@ -99,16 +100,23 @@ class TxQueue : public EachWay<TxTraits> {
       if (done != 0 && way.device->Access().mode == AccessMode::kCompiled) {
         Reach(Reached::kTxDeviceCompiled);
       }
-      for (uint32_t k = 0; k < done; ++k) fetched.push_back(way.device->HandleOf(plain[k]));
+      FoundBuffers found;
+      for (const PlainTx& one : std::span(plain).first(done)) {
+        fetched.push_back(way.device->HandleOf(one));
+        found.Add(one.address.value, one.bytes);
+      }
+      RingFault fault = RingFault::kNone;
       for (; done < most; ++done) {
         TxWork work;
-        if (way.device->Fetch(&work) != RingFault::kNone) break;
+        fault = way.device->Fetch(&work);
+        if (fault != RingFault::kNone) break;
         fetched.push_back(work.handle);
+        for (const TxSegment& one : work.segments) found.Add(one.address.value, one.bytes);
       }
       for (; fetched.size() > keep; fetched.pop_front()) {
         way.device->Complete(fetched.front(), fetched.front().number);
       }
-      return done;
+      return std::tuple(done, fault, found);
     });
   }
 
