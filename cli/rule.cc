@@ -8,41 +8,19 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "cli/context.h"
-#include "cli/table.h"
+#include "cli/rule_text.h"
 #include "cli/usage.h"
-#include "cli/words.h"
 #include "qsplit/flow_rule.h"
 #include "qsplit/rpc_flow_rule.h"
+#include "qsplit/v1/device.grpc.pb.h"
 #include "qsplit/v1/steering.grpc.pb.h"
 
 namespace qsplit::cli {
 namespace {
 
-// "queue 3", "drop", "pass", "reflect".
-std::string Action(const v1::Rule& rule) {
-  if (rule.drop()) return "drop";
-  if (rule.pass()) return "pass";
-  if (rule.reflect()) return "reflect";
-  return absl::StrCat("queue ", rule.queue());
-}
-
-void PrintRules(const v1::ListRulesResponse& response) {
-  using enum Table::Align;
-  Table table({{"DEVICE"},
-               {"LOC", kRight},
-               {"LEASE", kRight},
-               {"PACKETS", kRight},
-               {"BYTES", kRight},
-               {"ACTION"},
-               {"MATCH"}});
-  for (const v1::Rule& rule : response.rules()) {
-    const auto words = FromProto(rule);
-    table.Row({rule.device(), absl::StrCat(rule.location()),
-               rule.lease_id() == 0 ? "-" : absl::StrCat(rule.lease_id()),
-               absl::StrCat(rule.packets()), absl::StrCat(rule.bytes()), Action(rule),
-               words.ok() ? FormatMatch(*words) : std::string(words.status().message())});
-  }
-  table.Print();
+std::string Match(const v1::Rule& rule) {
+  const auto words = FromProto(rule);
+  return words.ok() ? FormatMatch(*words) : std::string(words.status().message());
 }
 
 absl::Status List(Context& context, const std::string& device) {
@@ -54,7 +32,17 @@ absl::Status List(Context& context, const std::string& device) {
     return context.Stub<v1::SteeringService>()->ListRules(rpc, request, out);
   });
   if (!status.ok()) return status;
-  context.wants_json() ? context.PrintJson(response) : PrintRules(response);
+  if (context.wants_json()) {
+    context.PrintJson(response);
+    return status;
+  }
+  v1::ListDevicesResponse devices;
+  if (response.rules_size() > 0) {
+    status = context.Ask(&devices, [&](auto* rpc, auto* out) {
+      return context.Stub<v1::DeviceService>()->ListDevices(rpc, {}, out);
+    });
+  }
+  if (status.ok()) RuleTable(response, devices, Match).Print();
   return status;
 }
 

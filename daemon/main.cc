@@ -31,6 +31,7 @@
 #include "daemon/leftovers.h"
 #include "daemon/linux/eventfd.h"
 #include "daemon/linux/notify_socket.h"
+#include "daemon/linux/process_identity.h"
 #include "daemon/linux/process_limits.h"
 #include "daemon/linux/random.h"
 #include "daemon/linux/reaper.h"
@@ -39,6 +40,7 @@
 #include "daemon/log/log.h"
 #include "daemon/options.h"
 #include "daemon/policy_of_config.h"
+#include "dataplane/access_report.h"
 
 namespace qsplit::daemon {
 namespace {
@@ -126,6 +128,9 @@ lease::BrokerOptions BrokerOptionsOf(const Plan& plan, Devices& devices, int wak
   options.policy = plan.policy;
   options.clock = [] { return absl::Now(); };
   options.random = linux_sys::FillRandom;
+  options.is_stopped = [](int32_t pid) {
+    return linux_sys::ProcessStopped(static_cast<uint32_t>(pid));
+  };
   options.max_sessions = plan.config.limits.sessions;
   options.on_left = [wake_fd] { linux_sys::SignalEventFd(wake_fd); };
   options.dispose = [&reaper](std::shared_ptr<const linux_sys::OwnedFd> fd) {
@@ -164,6 +169,9 @@ absl::Status Run(const Options& options, Plan plan) {
   if (!runtime_dir.ok()) return runtime_dir.status();
   const auto descriptors = linux_sys::RaiseDescriptorLimit();
   if (!descriptors.ok()) log::Warning("descriptor_limit", {{"error", descriptors.status()}});
+
+  // Of software NICs and guards; `qsplit queue why` tells it of each queue.
+  log::Info("descriptors", {{"taken", dataplane::AccessReport::OfProcess().Text()}});
 
   auto wake = linux_sys::CreateEventFd();
   if (!wake.ok()) return wake.status();

@@ -6,6 +6,7 @@
 #define QSPLIT_DATAPLANE_ACCESS_REPORT_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 
@@ -29,9 +30,18 @@ struct AccessReport {
     return {AccessMode::kEngine,
             absl::UnimplementedError("this layout's common case is not one that bursts can do")};
   }
+  // Where bursts can do it, but only by code, and there is none.
+  static AccessReport EngineFor(const absl::Status& code) { return {AccessMode::kEngine, code}; }
   static AccessReport Burst(const absl::Status& code) {
     return {code.ok() ? AccessMode::kCompiled : AccessMode::kInterpreted, code};
   }
+  // What plans come to in this process: kCompiled, or kInterpreted and what forbids machine code.
+  // Generates a few bytes of it to find out: when a program starts, or a queue is opened.
+  static AccessReport OfProcess();
+
+  // For people: "in bursts, by machine code"; else "in bursts, interpreted: " or "one by one: ",
+  // and why.
+  std::string Text() const;
 };
 
 }  // namespace qsplit::dataplane

@@ -31,6 +31,13 @@ bool IsWanted(const Burst* burst, AccessMode access) {
   return burst != nullptr && (access == AccessMode::kInterpreted || burst->code_status().ok());
 }
 
+// What became of a reader that was made, or could not be (null).
+AccessReport ReportOf(const burst::SlotReader* reader, AccessMode access) {
+  if (reader == nullptr) return AccessReport::Engine();
+  return IsWanted(reader, access) ? AccessReport::Burst(reader->code_status())
+                                  : AccessReport::EngineFor(reader->code_status());
+}
+
 bool IsWithin(const std::vector<burst::Piece>& pieces, uint32_t slot_bytes) {
   return std::ranges::all_of(
       pieces, [&](const burst::Piece& piece) { return piece.word < slot_bytes / kWord; });
@@ -75,10 +82,9 @@ std::unique_ptr<burst::SlotReader> InPlaceTxDevice::MakeReader(const TxDataForm&
   return burst::SlotReader::Create(std::move(plan), compiled);
 }
 
-std::shared_ptr<const burst::SlotReader> InPlaceTxDevice::FindReader(
-    const layout::VerifiedLayout& layout, const QueueView& view,
-    const TxDeviceOptions& options) const {
-  if (options.access == AccessMode::kEngine || !Fits(shape_)) return nullptr;
+void InPlaceTxDevice::FindReader(const layout::VerifiedLayout& layout, const QueueView& view,
+                                 const TxDeviceOptions& options) {
+  if (options.access == AccessMode::kEngine || !Fits(shape_)) return;
   const std::string key =
       BurstKey("in-place tx device", layout, view, {static_cast<uint64_t>(options.access)});
   auto found = BurstCache::Get<burst::SlotReader>(options.bursts, key, [&] {
@@ -88,7 +94,8 @@ std::shared_ptr<const burst::SlotReader> InPlaceTxDevice::FindReader(
     }
     return reader;
   });
-  return IsWanted(found.get(), options.access) ? found : nullptr;
+  access_ = ReportOf(found.get(), options.access);
+  if (access_.mode != AccessMode::kEngine) reader_ = std::move(found);
 }
 
 std::unique_ptr<burst::SlotReader> InPlaceRxDevice::MakeReader(bool compiled) const {
@@ -149,7 +156,8 @@ void InPlaceRxDevice::FindBursts(const layout::VerifiedLayout& layout, const Que
       BurstKey("in-place rx device", layout, view,
                {static_cast<uint64_t>(options.access), options.buffer_bytes}),
       [&] { return MakeReader(compiled); });
-  if (!IsWanted(reader_.get(), options.access)) reader_ = nullptr;
+  access_ = ReportOf(reader_.get(), options.access);
+  if (access_.mode == AccessMode::kEngine) reader_ = nullptr;
   for (const RxProgram& program : programs_) {
     for (const bool hashed : {true, false}) {
       RxMetadata meta;

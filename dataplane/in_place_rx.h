@@ -103,7 +103,7 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
   static absl::StatusOr<std::unique_ptr<InPlaceRxDevice>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const RxDeviceOptions& options);
 
-  AccessReport Access() const;
+  const AccessReport& Access() const { return access_; }
   RxFields Supported() const { return supported_; }
   uint32_t PrefixBytes() const { return prefix_bytes_; }
   uint32_t CrcBytes() const { return crc_bytes_; }
@@ -179,6 +179,7 @@ class alignas(kCacheLineBytes) InPlaceRxDevice {
 
   std::vector<DecidingBits> deciding_;               // by post form
   std::shared_ptr<const burst::SlotReader> reader_;  // null: none
+  AccessReport access_ = AccessReport::Engine();
   std::vector<Writer> writers_;
   KnownDescriptors<Known> known_;
   std::optional<Pairs> pairs_;

@@ -142,10 +142,6 @@ std::optional<InPlaceRxDevice::Pairs> InPlaceRxDevice::FindPairs() const {
   return pairs;
 }
 
-AccessReport InPlaceRxDevice::Access() const {
-  return reader_ == nullptr ? AccessReport::Engine() : AccessReport::Burst(reader_->code_status());
-}
-
 uint32_t InPlaceRxDevice::TakePairs(uint32_t most, PlainBuffer* out) {
   const Pairs pairs = *pairs_;
   const bool has_length = post_.length.has_value();

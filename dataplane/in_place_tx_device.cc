@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> InPlaceTxDevice::Create(
         return PairField::Of(data.address, &field) && PairField::Of(data.length, &field);
       });
   device->contexts_ = TxContextMemory(device->program_);
-  device->reader_ = device->FindReader(layout, view, options);
+  device->FindReader(layout, view, options);
   device->slots_.resize(s.slot_count);
   device->reports_.resize(s.slot_count);
   device->segments_.resize(s.slot_count);
@@ -95,10 +95,6 @@ uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   shape_.slots.Prefetch(fetch_, std::min({ahead_, count, shape_.slot_count - fetch_}));
   if (count != 0 && ahead_ < out.size()) producer_.Prefetch();
   return count;
-}
-
-AccessReport InPlaceTxDevice::Access() const {
-  return reader_ == nullptr ? AccessReport::Engine() : AccessReport::Burst(reader_->code_status());
 }
 
 uint32_t InPlaceTxDevice::TakePairs(uint32_t most, PlainTx* out) {

@@ -25,7 +25,7 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   static absl::StatusOr<std::unique_ptr<InPlaceTxDevice>> Create(
       const layout::VerifiedLayout& layout, const QueueView& view, const TxDeviceOptions& options);
 
-  AccessReport Access() const;
+  const AccessReport& Access() const { return access_; }
   TxFeatures Features() const { return program_.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
@@ -54,9 +54,8 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   DecidingBits DecidingBitsOf(size_t form) const;
   // The common case of a form; null: there is none that a plan can say.
   std::unique_ptr<burst::SlotReader> MakeReader(const TxDataForm& data, bool compiled) const;
-  std::shared_ptr<const burst::SlotReader> FindReader(const layout::VerifiedLayout& layout,
-                                                      const QueueView& view,
-                                                      const TxDeviceOptions& options) const;
+  void FindReader(const layout::VerifiedLayout& layout, const QueueView& view,
+                  const TxDeviceOptions& options);
   Plain PlainOf(const TxDataForm& data, bool report) const;
   // FetchPlain of `most` descriptors that are published, from fetch_ on: how many were taken. Of
   // kinds that are known, descriptors of two words; others.
@@ -89,6 +88,7 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   TxContextMemory contexts_;
   std::vector<DecidingBits> deciding_;               // by data form
   std::shared_ptr<const burst::SlotReader> reader_;  // null: none
+  AccessReport access_ = AccessReport::Engine();
   KnownDescriptors<Plain> plain_;
   bool pairs_ = false;  // descriptors are two words, each field in one of them
 

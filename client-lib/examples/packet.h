@@ -130,6 +130,13 @@ inline void PrintLease(std::FILE* out, Lease& lease) {
   }
   std::fprintf(out, "; layout %s, protection %s\n", lease.layout().c_str(),
                ProtectionModeName(lease.protection()));
+  // All queues of a direction alike.
+  if (lease.rx_count() > 0) {
+    std::fprintf(out, "receive descriptors: %s\n", lease.rx(0).access().text().c_str());
+  }
+  if (lease.tx_count() > 0) {
+    std::fprintf(out, "transmit descriptors: %s\n", lease.tx(0).access().text().c_str());
+  }
 }
 
 // Adds a rule and prints it. False: it failed, and that was printed.

@@ -5,6 +5,7 @@
 
 #include "client-lib/src/headers.h"
 #include "client-lib/src/packet_access.h"
+#include "client-lib/src/public_access.h"
 #include "client-lib/src/rx_queue_impl.h"
 
 namespace qsplit {
@@ -210,6 +211,7 @@ uint32_t RxQueue::available_fields() const {
   all.present = impl_->driver.Available();
   return internal::PublicMetadata(all).present & impl_->setup.software.fields.bits;
 }
+QueueAccess RxQueue::access() const { return internal::PublicAccess(impl_->driver.Access()); }
 const RxQueue::Counters& RxQueue::counters() const { return impl_->counters; }
 
 }  // namespace qsplit

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client-lib/src/packet_access.h"
+#include "client-lib/src/public_access.h"
 #include "client-lib/src/tx_queue_impl.h"
 
 namespace qsplit {
@@ -207,7 +208,7 @@ TxQueueImpl::Outcome TxQueueImpl::SendOne(Packet& packet) {
     }
   }
   GiveAway(packet, cookie);
-  ++sent_alone;
+  ++counters.sent_alone;
   return Outcome::kSent;
 }
 
@@ -352,6 +353,7 @@ bool TxQueue::offloads_segments() const {
   return impl_->driver.Supports(dataplane::TxFeature::kSegment);
 }
 bool TxQueue::offloads_timestamps() const { return impl_->timestamps.possible(); }
+QueueAccess TxQueue::access() const { return internal::PublicAccess(impl_->driver.Access()); }
 const TxQueue::Counters& TxQueue::counters() const { return impl_->counters; }
 
 }  // namespace qsplit

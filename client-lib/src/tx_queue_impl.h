@@ -28,7 +28,8 @@ class alignas(dataplane::kCacheLineBytes) TxQueueImpl {
     uint32_t number = 0;
     // How the device sums up packets that it cuts: see PrepareSegments.
     bool sums_plainly = false;
-    // Gives the device each packet alone: what bursts are compared with.
+    // Gives the device each packet alone. False in a program: it is what tests compare bursts with,
+    // and no subclass's to choose, for Send makes no virtual call.
     bool one_by_one = false;
   };
 
@@ -49,8 +50,6 @@ class alignas(dataplane::kCacheLineBytes) TxQueueImpl {
   const Setup setup;
   TxQueue::Counters counters;
   TxTimestamps timestamps;
-  // Packets that the device was given one by one, not in bursts.
-  uint64_t sent_alone = 0;
 
  private:
   static bool Same(const dataplane::TxRequest& a, const dataplane::TxRequest& b) {

@@ -315,8 +315,10 @@ struct QueueCheck {
 
 // How far the program that holds a queue has come in its rings.
 struct QueueProgress {
-  uint64_t position = 0;  // another one: it has taken or posted something meanwhile
-  uint32_t waiting = 0;   // completions that it has not taken yet
+  // The same one: it has posted nothing meanwhile, and taken nothing as far as that can be seen.
+  uint64_t position = 0;
+  // Completions that it has not taken; absent: that cannot be seen.
+  std::optional<uint32_t> waiting;
 };
 
 // Which slots of a leased queue's ring are wanted: all in [first_slot, first_slot + slots).

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "daemon/guard/burst_plan.h"
 #include "daemon/guard/descriptor_burst.h"
@@ -31,6 +32,11 @@ class BurstCheck {
 
   // Whether anything is ever plain.
   bool there() const { return there_; }
+  // As GuardedQueue::How.
+  std::string How() const {
+    if (!there_) return "one by one: nothing of this layout is plain";
+    return wide_ ? "in bursts, with SIMD" : "in bursts, word by word";
+  }
 
   // `count` adjacent slots, at most kMost.
   void Read(const std::byte* first, uint32_t count, Burst* burst) const;

@@ -71,6 +71,8 @@ absl::StatusOr<GuardedQueue> GuardedQueue::Create(const layout::VerifiedLayout& 
   return GuardedQueue(*std::move(guard));
 }
 
+std::string GuardedQueue::How() const { return guard_->How(); }
+
 GuardedQueue::GuardedQueue(std::unique_ptr<QueueGuard> guard) : guard_(std::move(guard)) {}
 GuardedQueue::GuardedQueue(GuardedQueue&&) noexcept = default;
 GuardedQueue& GuardedQueue::operator=(GuardedQueue&&) noexcept = default;

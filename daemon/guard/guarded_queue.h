@@ -38,6 +38,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "daemon/device/counter.h"
@@ -46,6 +47,10 @@
 #include "daemon/guard/region_map.h"
 #include "dataplane/ring_view.h"
 #include "descriptor-lang/layout/verified_layout.h"
+
+namespace qsplit::dataplane {
+class BurstCache;
+}
 
 namespace qsplit::guard {
 
@@ -75,6 +80,9 @@ struct GuardOptions {
     kOneByOne,
   };
   Checks checks = Checks::kFastest;
+  // Where machine code that was made for other queues is looked for, and kept; null: nowhere. Only
+  // Create uses it.
+  dataplane::BurstCache* bursts = nullptr;
 };
 
 // Why a queue was stopped.
@@ -131,6 +139,8 @@ class GuardedQueue {
   // Set once, and for good.
   const std::optional<QueueFault>& fault() const;
   const GuardCounters& counters() const;
+  // How plain descriptors are checked, for people: "in bursts, with SIMD", "one by one: …".
+  std::string How() const;
 
   // Before sleeping (need), and when awake again: tells the client to wake the guard, and the
   // device to raise an interrupt, where rings have flags for that. A full fence behind it.

@@ -29,6 +29,7 @@ template <size_t kWords>
 class InPlaceGuard : public QueueGuard {
  public:
   void SetNeedWakeup(bool need) override { rings_.notification.Set(need, forward_count_); }
+  std::string How() const override { return plain_.How(); }
   // What plain descriptors are checked by.
   const BurstCheck<kWords>& plain() const { return plain_; }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "daemon/guard/prefetch.h"
 
 namespace qsplit::guard {
@@ -14,10 +16,15 @@ using dataplane::burst::SlotReadPlan;
 using dataplane::burst::SlotWritePlan;
 using dataplane::burst::SlotWriter;
 
-std::unique_ptr<PhaseBurst> PhaseBurst::Make(const BufferForm& form, const WordCondition& posted,
-                                             uint32_t slot_count, GuardOptions::Checks checks) {
+absl::StatusOr<std::unique_ptr<PhaseBurst>> PhaseBurst::Make(const BufferForm& form,
+                                                             const WordCondition& posted,
+                                                             uint32_t slot_count,
+                                                             const Options& options) {
   constexpr uint32_t kWords = 2;
-  if (checks == GuardOptions::Checks::kOneByOne) return nullptr;
+  if (options.checks == GuardOptions::Checks::kOneByOne) {
+    return absl::UnimplementedError("it was asked for so");
+  }
+  const absl::Status nothing = absl::UnimplementedError("nothing of this layout is plain");
   std::unique_ptr<PhaseBurst> burst(new PhaseBurst(form));
   SlotReadPlan read;
   SlotWritePlan write;
@@ -27,14 +34,14 @@ std::unique_ptr<PhaseBurst> PhaseBurst::Make(const BufferForm& form, const WordC
   write.word_count = kWords;
   write.element_bytes = sizeof(PlainBuffer);
   std::array<uint64_t, kWords> image{};
-  if (!form.PlanPlain(posted, &read, &image)) return nullptr;
+  if (!form.PlanPlain(posted, &read, &image)) return nothing;
   // What hands a slot over, at either phase.
   dataplane::burst::WordTest& test = read.tests[posted.word];
-  if ((test.mask & posted.mask) != 0) return nullptr;
+  if ((test.mask & posted.mask) != 0) return nothing;
   test.mask |= posted.mask;
   test.value |= posted.value[0];
   read.phase[posted.word] = posted.value[0] ^ posted.value[1];
-  if (!read.IsSound()) return nullptr;
+  if (!read.IsSound()) return nothing;
   for (uint32_t phase = 0; phase < 2; ++phase) {
     std::copy_n(image.begin(), kWords, burst->image_[phase].begin());
     uint64_t& word = burst->image_[phase][posted.word];
@@ -45,12 +52,18 @@ std::unique_ptr<PhaseBurst> PhaseBurst::Make(const BufferForm& form, const WordC
   write.others.push_back({offsetof(PlainBuffer, address), 8, read.address});
   // Before it is written a descriptor's tag takes its slot's place.
   write.others.push_back({offsetof(PlainBuffer, slot), 4, read.note});
-  const bool compiled = checks == GuardOptions::Checks::kFastest;
-  burst->reader_ = SlotReader::Create(std::move(read), compiled);
-  burst->writer_ = SlotWriter::Create(std::move(write), compiled);
+  const bool compiled = options.checks == GuardOptions::Checks::kFastest;
+  // What the guard's options add to the ring's.
+  const std::string key = absl::StrCat(options.key, " ", read.most_bytes);
+  dataplane::BurstCache* const kept = compiled ? options.bursts : nullptr;
+  burst->reader_ = dataplane::BurstCache::Get<SlotReader>(
+      kept, "read " + key, [&] { return SlotReader::Create(std::move(read), compiled); });
+  burst->writer_ = dataplane::BurstCache::Get<SlotWriter>(
+      kept, "write " + key, [&] { return SlotWriter::Create(std::move(write), compiled); });
   // Interpreted, a burst takes longer than one by one.
-  if (compiled && !(burst->reader_->code_status().ok() && burst->writer_->code_status().ok())) {
-    return nullptr;
+  if (compiled && !burst->IsCompiled()) {
+    const absl::Status& reads = burst->reader_->code_status();
+    return reads.ok() ? burst->writer_->code_status() : reads;
   }
   burst->tags_.resize(slot_count);
   return burst;

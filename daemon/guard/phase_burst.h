@@ -13,13 +13,16 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 
+#include "absl/status/statusor.h"
 #include "daemon/guard/buffer_form.h"
 #include "daemon/guard/guarded_queue.h"
 #include "daemon/guard/region_map.h"
 #include "daemon/guard/word_field.h"
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
+#include "dataplane/burst_cache.h"
 #include "dataplane/cache_line.h"
 #include "dataplane/ring_cursor.h"
 #include "dataplane/types.h"
@@ -30,10 +33,20 @@ class alignas(dataplane::kCacheLineBytes) PhaseBurst {
  public:
   static constexpr uint32_t kMost = 32;
 
-  // Of a ring with descriptors of this form, which posted says are handed over. Null: nothing is
-  // plain, or not worth it.
-  static std::unique_ptr<PhaseBurst> Make(const BufferForm& form, const WordCondition& posted,
-                                          uint32_t slot_count, GuardOptions::Checks checks);
+  struct Options {
+    GuardOptions::Checks checks{};
+    // As GuardOptions', and how the code is found there: what the ring is like.
+    dataplane::BurstCache* bursts = nullptr;
+    std::string key;
+  };
+  // Of a ring with descriptors of this form, which posted says are handed over. UNIMPLEMENTED:
+  // nothing is plain, or it is not asked for. Where no code can be made, which see
+  // CodeMemory::Create: a burst would take longer than one by one.
+  static absl::StatusOr<std::unique_ptr<PhaseBurst>> Make(const BufferForm& form,
+                                                          const WordCondition& posted,
+                                                          uint32_t slot_count,
+                                                          const Options& options);
+  bool IsCompiled() const { return reader_->code_status().ok() && writer_->code_status().ok(); }
 
   // Reads plain descriptors from the cursor on, at most `most` and kMost; how many. Their numbers
   // are bytes() and tag() until the next call.
@@ -49,8 +62,8 @@ class alignas(dataplane::kCacheLineBytes) PhaseBurst {
   explicit PhaseBurst(const BufferForm& form) : form_(form) {}
 
   BufferForm form_;
-  std::unique_ptr<dataplane::burst::SlotReader> reader_;
-  std::unique_ptr<dataplane::burst::SlotWriter> writer_;
+  std::shared_ptr<const dataplane::burst::SlotReader> reader_;
+  std::shared_ptr<const dataplane::burst::SlotWriter> writer_;
   dataplane::burst::SlotImage image_[2] = {};  // by phase
   std::array<dataplane::PlainBuffer, kMost> plain_;
   dataplane::CacheLineVector<uint32_t> tags_;  // by slot

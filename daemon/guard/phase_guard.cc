@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "dataplane/burst_cache.h"
 #include "descriptor-lang/layout/roles.h"
 
 namespace qsplit::guard {
@@ -37,11 +38,21 @@ absl::StatusOr<std::unique_ptr<QueueGuard>> PhaseGuard::Create(QueueParts parts)
         ring.Where(), ": a guard needs a tag in each form, and chains of adjacent slots"));
   }
   guard->slots_of_tag_.resize(ring.slot_count);
+  guard->why_no_burst_ = absl::UnimplementedError("descriptors are of several forms");
   if (guard->forms_.size() == 1) {
-    guard->burst_ = PhaseBurst::Make(guard->forms_.front(), guard->posted_, ring.slot_count,
-                                     parts.options.checks);
+    const std::string key = dataplane::BurstKey("guard", parts.layout, parts.shadow, {});
+    absl::StatusOr<std::unique_ptr<PhaseBurst>> burst =
+        PhaseBurst::Make(guard->forms_.front(), guard->posted_, ring.slot_count,
+                         {parts.options.checks, parts.options.bursts, key});
+    guard->why_no_burst_ = burst.status();
+    if (burst.ok()) guard->burst_ = *std::move(burst);
   }
   return guard;
+}
+
+std::string PhaseGuard::How() const {
+  if (burst_ == nullptr) return absl::StrCat("one by one: ", why_no_burst_.message());
+  return burst_->IsCompiled() ? "in bursts, by machine code" : "in bursts, interpreted";
 }
 
 absl::Status PhaseGuard::CompileRing() {

@@ -37,6 +37,7 @@ class PhaseGuard final : public ChainGuard {
   uint32_t Forward(uint32_t budget) override;
   uint32_t Return(uint32_t budget) override;
   void SetNeedWakeup(bool need) override;
+  std::string How() const override;
 
  private:
   // A slot's marked word that has not been stored yet.
@@ -85,6 +86,7 @@ class PhaseGuard final : public ChainGuard {
   // Slots of the packet that the device has under a tag; 0: none.
   dataplane::CacheLineVector<uint32_t> slots_of_tag_;
   std::unique_ptr<PhaseBurst> burst_;  // null: one by one
+  absl::Status why_no_burst_;
   // Calls of Forward without a try, after one that found nothing plain: clients whose packets are
   // of several descriptors mostly stay such.
   static constexpr uint32_t kCallsWithout = 32;

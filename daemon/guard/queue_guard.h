@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -68,6 +69,8 @@ class alignas(dataplane::kCacheLineBytes) QueueGuard {
   const std::optional<QueueFault>& fault() const { return fault_; }
   bool stopped() const { return fault_.has_value(); }
   const GuardCounters& counters() const { return counters_; }
+  // As GuardedQueue's.
+  virtual std::string How() const = 0;
   void SetRateLimit(TokenBuckets* buckets) { buckets_ = buckets; }
 
  protected:

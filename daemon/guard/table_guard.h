@@ -36,6 +36,7 @@ class TableGuard final : public ChainGuard {
   uint32_t Forward(uint32_t budget) override;
   uint32_t Return(uint32_t budget) override;
   void SetNeedWakeup(bool need) override;
+  std::string How() const override { return "one by one: descriptors stand in a table"; }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;

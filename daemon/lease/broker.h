@@ -57,6 +57,9 @@ struct BrokerOptions {
   std::shared_ptr<const policy::Policy> policy;  // null: Policy::RootOnly
   session::Clock clock;
   session::RandomSource random;
+  // Whether a process exists and has been stopped (SIGSTOP, a debugger). Called without a lock.
+  // Null: nobody looks.
+  std::function<bool(int32_t pid)> is_stopped;
   size_t max_sessions = 4096;
   // A device has not let go of a lease: Maintain has work. On the caller's thread or a device's,
   // without a lock; must not call the broker.

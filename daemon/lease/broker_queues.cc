@@ -219,6 +219,9 @@ absl::StatusOr<v1::ExplainQueueResponse> Broker::ExplainQueue(
       for (const steering::OwnedRule* rule : room.rules.List()) rules.all.push_back(*rule);
     }
   }
+  if (facts.lease && facts.lease->pid() > 0 && state_->is_stopped) {
+    facts.holder_stopped = state_->is_stopped(facts.lease->pid());
+  }
   AddRules(rules, counted, &facts);
   const std::vector<device::QueueCheck> checks = ChecksOf(facts);
   v1::ExplainQueueResponse response;

@@ -19,6 +19,7 @@ using policy::Error;
 
 Broker::State::State(BrokerOptions options)
     : clock(std::move(options.clock)),
+      is_stopped(std::move(options.is_stopped)),
       policy(options.policy ? std::move(options.policy) : policy::Policy::RootOnly()),
       sessions(clock, std::move(options.random), options.max_sessions),
       layouts(std::move(options.layouts)),

@@ -151,6 +151,7 @@ struct Broker::State {
 
   mutable std::mutex mutex;
   const session::Clock clock;
+  const std::function<bool(int32_t pid)> is_stopped;
   std::shared_ptr<const policy::Policy> policy;
   session::SessionTable sessions;
   region::RegionTable regions;

@@ -38,8 +38,15 @@ bool HasGrown(const QueueFacts& facts, const QueueCheck& check) {
   return facts.since && check.count > CountThen(facts, check.subject);
 }
 
+// It was seen to take nothing.
+const QueueCheck* ProgramNote(std::span<const QueueCheck> checks) {
+  const auto program = std::ranges::find(checks, "program", &QueueCheck::subject);
+  return program != checks.end() && program->verdict == CheckVerdict::kNote ? &*program : nullptr;
+}
+
 // What of the notes is most likely to be what keeps packets away.
 const QueueCheck* MainNote(const QueueFacts& facts, std::span<const QueueCheck> checks) {
+  if (const QueueCheck* const program = ProgramNote(checks)) return program;
   for (const QueueCheck& check : checks) {
     if (check.verdict == CheckVerdict::kNote && HasGrown(facts, check)) return &check;
   }
@@ -64,6 +71,9 @@ std::string TwoLooks(const QueueFacts& facts, std::span<const QueueCheck> checks
   const std::string time = fmt::format("{:.1f} s", SecondsSince(facts));
   if (const uint64_t came = Grown(facts.counters.packets, since.packets()); came != 0) {
     const std::string went = fmt::format("{} went through it in {}", Counted(came, "packet"), time);
+    if (const QueueCheck* const program = ProgramNote(checks)) {
+      return Sentence(*program);
+    }
     const auto drops = std::ranges::find(checks, "drops", &QueueCheck::subject);
     if (drops == checks.end() || !HasGrown(facts, *drops)) return "nothing is wrong: " + went;
     return fmt::format("{}, and more were lost; so far {}", went, Sentence(*drops));
@@ -97,7 +107,7 @@ v1::QueueSample SampleOf(const QueueFacts& facts, std::span<const QueueCheck> ch
   sample.set_wire_packets(facts.wire.wire_rx_packets);
   if (facts.progress) {
     sample.set_progress(facts.progress->position);
-    sample.set_waiting(facts.progress->waiting);
+    sample.set_waiting(facts.progress->waiting.value_or(0));
   }
   for (const QueueCheck& check : checks) {
     if (check.count == 0) continue;

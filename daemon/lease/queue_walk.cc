@@ -41,6 +41,10 @@ QueueCheck LeaseCheck(const QueueFacts& facts) {
     check.verdict = CheckVerdict::kWrong;
     check.finding += " has not fetched its grant, so it has no ring mapped";
     check.remedy = "the program calls AcquireLease, then FetchGrant on the session socket";
+  } else if (facts.holder_stopped) {
+    check.verdict = CheckVerdict::kWrong;
+    check.finding += " does not run: its process is stopped, by SIGSTOP or a debugger";
+    check.remedy = fmt::format("`kill -CONT {}`, or the debugger, lets it go on", lease.pid());
   }
   return check;
 }
@@ -228,6 +232,20 @@ QueueCheck DropCheck(const QueueFacts& facts) {
   return check;
 }
 
+// More than a program gathers before it gives slots back.
+constexpr uint64_t kMany = 64;
+
+// Packets that came for the holder and that it lets lie.
+uint64_t Left(const QueueFacts& facts) {
+  // What came a moment ago is nobody's fault.
+  if (const auto waiting = facts.progress->waiting) {
+    return facts.since->waiting() == 0 ? 0 : *waiting;
+  }
+  const uint64_t before = facts.since->packets();
+  const uint64_t came = facts.counters.packets > before ? facts.counters.packets - before : 0;
+  return came > 1 ? came : 0;
+}
+
 // What of the device cannot be seen in one look: whether the program goes on.
 std::optional<QueueCheck> ProgramCheck(const QueueFacts& facts) {
   if (facts.transmit || !facts.since || !facts.since->has_progress() || !facts.progress) {
@@ -237,19 +255,27 @@ std::optional<QueueCheck> ProgramCheck(const QueueFacts& facts) {
   const auto seconds = fmt::format("{:.1f} s", SecondsSince(facts));
   if (facts.progress->position != facts.since->progress()) {
     check.finding = fmt::format("has taken packets or posted buffers in {}", seconds);
-  } else if (facts.progress->waiting == 0 || facts.since->waiting() == 0) {
-    check.finding = fmt::format("had nothing to take for {}", seconds);
-  } else {
-    check.verdict = CheckVerdict::kWrong;
-    check.finding = fmt::format("{} in its ring, and it has taken none for {}",
-                                facts.progress->waiting == 1
-                                    ? "1 packet waits"
-                                    : fmt::format("{} packets wait", facts.progress->waiting),
-                                seconds);
-    check.remedy =
-        fmt::format("the program hangs, or does not look at the queue: see what pid {} does",
-                    facts.lease ? facts.lease->pid() : 0);
+    return check;
   }
+  const uint64_t left = Left(facts);
+  if (left == 0) {
+    check.finding = fmt::format("had nothing to take for {}", seconds);
+    return check;
+  }
+  if (facts.progress->waiting) {
+    check.finding =
+        fmt::format("{} in its ring, and it has taken none for {}",
+                    left == 1 ? "1 packet waits" : fmt::format("{} packets wait", left), seconds);
+  } else {
+    check.finding = fmt::format("{} came in {}, and it has given no slot back",
+                                Counted(left, "packet"), seconds);
+  }
+  const bool sure = facts.progress->waiting.has_value() || left >= kMany;
+  check.verdict = sure ? CheckVerdict::kWrong : CheckVerdict::kNote;
+  check.remedy =
+      fmt::format("the program hangs, or {}: see what pid {} does",
+                  sure ? "does not look at the queue" : "keeps slots until it has gathered some",
+                  facts.lease ? facts.lease->pid() : 0);
   return check;
 }
 

@@ -25,6 +25,7 @@ struct QueueFacts {
   bool transmit = false;
   std::optional<v1::Lease> lease;  // that holds it
   bool grant_fetched = false;
+  bool holder_stopped = false;  // its process runs no more until somebody lets it
   // Rules that send to it, and what they took; absent: the device does not count for rules.
   struct Rule {
     uint32_t location = 0;

@@ -19,8 +19,8 @@ absl::Status Refused(std::string_view call, int error) {
   const std::string message = absl::StrCat(
       "compiled access: ", absl::string_view(call.data(), call.size()), ": ", std::strerror(error));
   if (error == ENOMEM) return absl::ResourceExhaustedError(message);
-  return absl::PermissionDeniedError(absl::StrCat(
-      message, "; this process may not have executable memory, descriptors are interpreted"));
+  return absl::PermissionDeniedError(
+      absl::StrCat(message, "; the system lets this process have no executable memory"));
 }
 
 // linux/membarrier.h; the commands are there since Linux 4.16.
@@ -29,7 +29,7 @@ constexpr int kRegisterSyncCore = 1 << 6;  // MEMBARRIER_CMD_REGISTER_PRIVATE_EX
 
 }  // namespace
 
-bool CodeMemory::RefetchEverywhere() {
+bool RefetchEverywhere() {
   static const bool registered = syscall(SYS_membarrier, kRegisterSyncCore, 0, 0) == 0;
   return registered && syscall(SYS_membarrier, kSyncCore, 0, 0) == 0;
 }
@@ -37,8 +37,7 @@ bool CodeMemory::RefetchEverywhere() {
 absl::Status CodeMemory::Allowed() {
   const char* choice = std::getenv("QSPLIT_JIT");  // NOLINT(concurrency-mt-unsafe): only read
   if (choice == nullptr || std::string_view(choice) != "0") return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "compiled access: QSPLIT_JIT=0 in the environment; descriptors are interpreted");
+  return absl::FailedPreconditionError("compiled access: QSPLIT_JIT=0 in the environment");
 }
 
 absl::StatusOr<CodeMemory> CodeMemory::Create(std::span<const std::byte> code) {

@@ -19,6 +19,12 @@ namespace qsplit::dataplane::burst {
 // one of its architecture has.
 enum class Instructions : uint8_t { kOfThisProcessor, kOfAll };
 
+// Makes all processors that run threads of this process forget what they fetched of code that stood
+// where there is other code now. False: the kernel cannot. System calls; the first time in a
+// process with several threads takes some ms. CodeMemory does so where processors do not see new
+// code by themselves (aarch64).
+bool RefetchEverywhere();
+
 class CodeMemory {
  public:
   CodeMemory() = default;
@@ -32,12 +38,6 @@ class CodeMemory {
   CodeMemory(CodeMemory&& other) noexcept;
   CodeMemory& operator=(CodeMemory&& other) noexcept;
   ~CodeMemory();
-
-  // Makes all processors that run threads of this process forget what they fetched of code that
-  // stood where there is other code now. False: the kernel cannot. Create does so where processors
-  // do not see new code by themselves. System calls; the first time in a process with several
-  // threads takes some ms.
-  static bool RefetchEverywhere();
 
   // The first byte of the code; null: there is none.
   const std::byte* begin() const { return begin_; }

@@ -8,8 +8,7 @@ namespace qsplit::dataplane::burst {
 namespace {
 
 absl::Status NotHere() {
-  return absl::UnimplementedError(
-      "compiled access: this build makes no code for this processor; descriptors are interpreted");
+  return absl::UnimplementedError("compiled access: this build makes no code for this processor");
 }
 
 }  // namespace

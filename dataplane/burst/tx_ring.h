@@ -167,8 +167,7 @@ struct TxNumbers {
 class TxRingBurst {
  public:
   // Machine code, of such instructions, where it can be had and is asked for, else the plan is
-  // interpreted. done: null if
-  // completions are not read here.
+  // interpreted. done: null if completions are not read here.
   static std::unique_ptr<TxRingBurst> Create(TxRingPlan plan, const TxDonePlan* done, bool compiled,
                                              Instructions which = Instructions::kOfThisProcessor);
 

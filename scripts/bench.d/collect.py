@@ -41,7 +41,8 @@ def facts_of_machine(quick, only):
     return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
             "cpu": first_match("/proc/cpuinfo", r"^model name[^:]*: *(.*)$", platform.machine()),
             "cpus": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 2),
-            "version": version_of(ROOT), "quick": quick, "only": only, "left_out": [], "failed": []}
+            "version": version_of(ROOT), "interpreted": os.environ.get("QSPLIT_JIT") == "0", "quick": quick,
+            "only": only, "left_out": [], "failed": []}
 
 
 def run(program, quick, env):

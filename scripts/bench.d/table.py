@@ -77,8 +77,9 @@ def machine(facts):
     only = f"; ONLY {facts['only']}" if facts.get("only") else ""
     missing = [*facts["left_out"], *facts.get("failed", [])]
     left_out = f"; WITHOUT {', '.join(missing)}" if missing else ""
+    access = "; QSPLIT_JIT=0: NOTHING had machine code" if facts.get("interpreted") else ""
     return (f"{facts['date']}: {facts['cpu']}, {facts['cpus']} CPUs, Linux {facts['kernel']}, load {facts['load']} at "
-            f"the start{busy}; {facts['version']}{quick}{only}{left_out}")
+            f"the start{busy}; {facts['version']}{access}{quick}{only}{left_out}")
 
 
 def json_text(facts, rows):

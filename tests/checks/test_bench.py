@@ -9,6 +9,7 @@ import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts", "bench.d"))
@@ -159,6 +160,13 @@ class Outputs(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("the pages stay as they are: " + why, done.stderr)
                 self.assertEqual(os.listdir(root), ["part.json"])
+
+    def test_without_machine_code_it_says_so(self):
+        self.assertNotIn("QSPLIT_JIT", table.machine(FACTS | {"interpreted": False}))
+        self.assertIn("; QSPLIT_JIT=0: NOTHING had machine code", table.machine(FACTS | {"interpreted": True}))
+        for said, interpreted in (("0", True), ("1", False)):
+            with mock.patch.dict(os.environ, {"QSPLIT_JIT": said}):
+                self.assertIs(collect.facts_of_machine(False, "")["interpreted"], interpreted)
 
     def test_a_machine_that_was_not_quiet_says_so(self):
         self.assertNotIn("ABOVE", table.machine(FACTS | {"load": 0.5}))

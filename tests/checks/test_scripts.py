@@ -29,6 +29,19 @@ class Scripts(unittest.TestCase):
             self.assertIn("--frobnicate", shown.stderr)
             self.assertEqual(shown.stdout, "")
 
+    def test_what_failed_is_shown_at_the_end(self):
+        with tempfile.TemporaryDirectory() as folder:  # a tree of nothing but scripts: no step of it can pass
+            shutil.copytree(os.path.join(ROOT, "scripts"), folder + "/scripts")
+            with open(folder + "/scripts/checks/walls", "w", encoding="utf-8") as check:
+                check.write("#!/bin/sh\necho first; seq 100; echo last words; exit 1\n")
+            shown = subprocess.run(
+                [folder + "/scripts/test", "--no-setup", "--quick"], capture_output=True, text=True, check=False
+            )
+            self.assertEqual(shown.returncode, 1, shown.stdout)
+            failed = shown.stdout[shown.stdout.index("\nFAILED:") :]
+            self.assertRegex(failed, r"check walls: \d+ s; log: build/log/check-walls.log\n( +\| \d+\n)+ +\| last words\n")
+            self.assertNotIn("first", failed)
+
     def test_bad_values_name_the_good_ones(self):
         shown = run("test", "--label", "unti")
         self.assertEqual(shown.returncode, 2)

@@ -4,7 +4,8 @@
 //   <fuzzer> FILE-OR-FOLDER...
 //
 // Exit status: 0 all inputs were survived; 1 there was no input (a corpus that vanished must not
-// pass for a corpus that is clean); 2 usage. A failing input ends the process by its own assertion
+// pass for a corpus that is clean), or a folder of inputs did not reach all that the fuzzer wants
+// reached; 2 usage. A failing input ends the process by its own assertion
 // or sanitizer; the file's name was printed before.
 #include <cstdint>
 #include <cstdio>
@@ -17,6 +18,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 // Optional in a fuzzer, as with libFuzzer.
 extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int* argc, char*** argv);
+// Optional: whether the inputs so far reached everything that a corpus should, after saying what
+// they did not; 0: yes.
+extern "C" __attribute__((weak)) int FuzzerReplayed();
 
 namespace {
 
@@ -40,9 +44,11 @@ int main(int argc, char** argv) {
   }
   if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
   size_t count = 0;
+  bool folder = false;
   for (int i = 1; i < argc; ++i) {
     const std::filesystem::path path(argv[i]);
     if (std::filesystem::is_directory(path)) {
+      folder = true;
       for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
         if (!entry.is_regular_file()) continue;
         Replay(entry.path());
@@ -54,5 +60,6 @@ int main(int argc, char** argv) {
     }
   }
   std::printf("%zu inputs replayed\n", count);
+  if (folder && FuzzerReplayed != nullptr && FuzzerReplayed() != 0) return 1;
   return count == 0 ? 1 : 0;
 }

@@ -52,7 +52,9 @@ class FakeNic : public vfio::NicDriver {
     vfio::QueuePlaces places;
     places.rings.resize(setup.rings.size());
     for (size_t r = 0; r < setup.rings.size(); ++r) {
-      places.rings[r].producer_doorbells = {{0, DoorbellOf(setup.transmit, setup.queue)}};
+      const uint64_t doorbell = DoorbellOf(setup.transmit, setup.queue);
+      places.rings[r].producer_doorbells = {{0, doorbell}};
+      if (says_how_far) places.rings[r].device_index = vfio::RegisterPlace{0, doorbell - 8};
     }
     return places;
   }
@@ -90,6 +92,7 @@ class FakeNic : public vfio::NicDriver {
   vfio::DriverSettings last_settings;
   Key refuse_queue{true, 99};
   absl::Status start_status, stop_status;
+  bool says_how_far = false;  // a register does, in front of each doorbell
   std::atomic<bool> link_up{true};
   std::atomic<int> starts{0}, stops{0}, services{0};
 };

@@ -216,11 +216,22 @@ FlowKey RandomSteering::SpiMask() {
   return mask;
 }
 
-std::vector<device::FlowRule> RandomSteering::Rules(uint32_t count, uint32_t queues,
-                                                    bool own_masks) {
+std::vector<uint32_t> RandomSteering::Locations() {
   std::vector<uint32_t> locations(1024);
   std::iota(locations.begin(), locations.end(), 0u);
   std::shuffle(locations.begin(), locations.end(), random_);
+  return locations;
+}
+
+device::FlowAction RandomSteering::Action(uint32_t queues) {
+  constexpr std::array<uint32_t, 3> kOthers = {device::FlowAction::kDrop, device::FlowAction::kPass,
+                                               device::FlowAction::kReflect};
+  return {OneIn(2) ? Below(queues) : kOthers[Below(kOthers.size())]};
+}
+
+std::vector<device::FlowRule> RandomSteering::Rules(uint32_t count, uint32_t queues,
+                                                    bool own_masks) {
+  const std::vector<uint32_t> locations = Locations();
   std::vector<FlowKey> masks;  // few, so that groups get large
   for (uint32_t i = 0; i < 1 + Below(40); ++i) masks.push_back(Mask(OneIn(2)));
   std::set<KeyBytes> taken;
@@ -235,9 +246,7 @@ std::vector<device::FlowRule> RandomSteering::Rules(uint32_t count, uint32_t que
     softnic::Parse(frame, &packet);
     rule.match.value = packet.key;  // with bits outside of the mask, which count for nothing
     if (!own_masks && packet.key.has_spi != 0 && OneIn(2)) rule.match.mask = SpiMask();
-    constexpr std::array<uint32_t, 3> kActions = {
-        device::FlowAction::kDrop, device::FlowAction::kPass, device::FlowAction::kReflect};
-    rule.action.queue = OneIn(2) ? Below(queues) : kActions[Below(kActions.size())];
+    rule.action = Action(queues);
     rules.push_back(rule);
   }
   return rules;

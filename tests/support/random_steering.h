@@ -24,6 +24,9 @@ class RandomSteering {
   // `count` rules at locations below 1,024, whose queues are below `queues`. With `own_masks` each
   // has a mask that no other has; without, some are by the index of AH or ESP alone.
   std::vector<device::FlowRule> Rules(uint32_t count, uint32_t queues, bool own_masks);
+  // Likewise, made of requests such as clients send, by what the daemon makes rules of them with
+  // (steering::ToMatch): of every flow type, and with no mask that cannot be asked for.
+  std::vector<device::FlowRule> AskedRules(uint32_t count, uint32_t queues);
 
   uint32_t Below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
   bool OneIn(uint32_t n) { return Below(n) == 0; }
@@ -42,6 +45,9 @@ class RandomSteering {
   device::FlowKey Mask(bool bits);
   // As a rule by the index of AH or ESP has it.
   device::FlowKey SpiMask();
+  std::vector<uint32_t> Locations();  // all of them, in any order
+  device::FlowAction Action(uint32_t queues);
+  device::FlowType TypeFor(const device::FlowKey& key);
 
   std::mt19937_64 random_;
 };

@@ -57,8 +57,8 @@ inline uint32_t ConstantOnHost(const SteeringConstants& constants, const Steerin
                                  sizeof(SteeringCount));
   };
   if (constants.catch_all != 0) return location(constants.rules[0]);
-#define QSPLIT_TRY(rule)                                    \
-  if (constants.rules_used <= (rule)) return STEERING_NONE; \
+#define QSPLIT_TRY(rule)                                           \
+  if (STEERING_IS_NO_RULE(&constants, rule)) return STEERING_NONE; \
   if (STEERING_TAKES(&constants, &plain, rule)) return location(constants.rules[rule]);
   STEERING_EACH_CONSTANT_RULE(QSPLIT_TRY)
 #undef QSPLIT_TRY

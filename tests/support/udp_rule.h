@@ -1,4 +1,4 @@
-// The rule that most tests of steering have: a UDP destination port over IPv4. Any thread.
+// The rules that most tests of steering have: UDP over IPv4, a port of it or all. Any thread.
 #ifndef QSPLIT_TESTS_SUPPORT_UDP_RULE_H_
 #define QSPLIT_TESTS_SUPPORT_UDP_RULE_H_
 
@@ -8,19 +8,26 @@
 
 namespace qsplit::testing {
 
-// action: a receive queue, or one of FlowAction's.
-inline device::FlowRule UdpPortRule(uint32_t location, uint16_t port, uint32_t action) {
+// All of it, as flow type ip4 asks for it. action: a receive queue, or one of FlowAction's.
+inline device::FlowRule UdpRule(uint32_t location, uint32_t action) {
   device::FlowRule rule;
   rule.location = location;
-  rule.match.type = device::FlowType::kUdp4;
+  rule.match.type = device::FlowType::kIp4;
   rule.match.value.ip_version = 4;
   rule.match.mask.ip_version = 0xff;
   rule.match.value.l4_protocol = 17;
   rule.match.mask.l4_protocol = 0xff;
+  rule.action.queue = action;
+  return rule;
+}
+
+// One destination port, as flow type udp4 asks for it.
+inline device::FlowRule UdpPortRule(uint32_t location, uint16_t port, uint32_t action) {
+  device::FlowRule rule = UdpRule(location, action);
+  rule.match.type = device::FlowType::kUdp4;
   rule.match.value.has_ports = rule.match.mask.has_ports = 1;
   rule.match.value.dst_port = port;
   rule.match.mask.dst_port = 0xffff;
-  rule.action.queue = action;
   return rule;
 }
 

@@ -7,6 +7,7 @@
 #include "qsplit/flow_rule.h"
 #include "qsplit/lease.h"
 #include "qsplit/packet.h"
+#include "qsplit/queue_access.h"
 #include "qsplit/region.h"
 #include "qsplit/rx_queue.h"
 #include "qsplit/session.h"

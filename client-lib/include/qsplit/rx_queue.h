@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "qsplit/packet.h"
+#include "qsplit/queue_access.h"
 
 namespace qsplit {
 
@@ -57,6 +58,8 @@ class RxQueue {
   // PacketField bits that the layout can give, of those that the program reads
   // (LeaseOptions::rx_fields).
   uint32_t available_fields() const;
+  // How its descriptors are read and written.
+  QueueAccess access() const;
 
   struct Counters {
     uint64_t packets = 0;

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "qsplit/packet.h"
+#include "qsplit/queue_access.h"
 
 namespace qsplit {
 
@@ -86,6 +87,8 @@ class TxQueue {
   // Whether the device says when packets left (Packet::RequestTimestamp); the library cannot. A
   // program that cannot do without asks for the role timestamp (LeaseOptions::tx_roles).
   bool offloads_timestamps() const;
+  // How its descriptors are written, and completions read.
+  QueueAccess access() const;
 
   struct Counters {
     uint64_t packets = 0;
@@ -96,6 +99,9 @@ class TxQueue {
     // Packets that were dropped because the device can never send them: too long, or to be cut by a
     // device that does not.
     uint64_t refused = 0;
+    // Packets that the device was given one by one, not in a burst with others: of several
+    // segments, with requests that bursts cannot make, or to a queue that has none (access()).
+    uint64_t sent_alone = 0;
     // Answers of TakeTimestamps that gave way to newer ones.
     uint64_t timestamps_lost = 0;
   };

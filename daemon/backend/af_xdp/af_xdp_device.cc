@@ -224,7 +224,7 @@ absl::Status AfXdpDevice::AddRule(const device::FlowRule& rule) {
     return absl::ResourceExhaustedError(
         absl::StrCat("rule location ", rule.location, "; the device has ", info_.rule_capacity));
   }
-  // What drops or passes, the program does wherever the packet arrives.
+  // What drops, passes or reflects, the program does wherever the packet arrives.
   const bool in_nic = nic_ != nullptr && rule.action.to_queue();
   if (absl::Status status = program_->AddRule(rule); !status.ok() || !in_nic) return status;
   absl::Status status = nic_->AddRule(rule);

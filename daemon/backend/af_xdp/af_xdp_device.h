@@ -5,10 +5,11 @@
 //                        │                                                      XDP, rules
 //   rtnetlink ──watch_──►│ State                NicSteering: RSS table, rules ──► the queue
 //
-// Where the NIC steers, each rule stands in the NIC, which brings the packet to the queue, and in
-// the program, which brings it from the queue to the socket; else in the program alone, and the
-// queue stays in RSS, for nothing would arrive at it otherwise. A packet that no rule of a lease
-// takes goes to the kernel.
+// Where the NIC steers, each rule to a queue stands in the NIC, which brings the packet to the
+// queue, and in the program, which brings it from the queue to the socket; else in the program
+// alone, and the queue stays in RSS, for nothing would arrive at it otherwise. Rules that drop,
+// pass or reflect stand in the program alone. A packet that no rule of a lease takes goes to the
+// kernel.
 //
 // CloseQueues takes the sockets out of the program's map first: from then on nothing is received.
 // Then the sockets are closed here. A client that keeps its copy keeps the queue busy: OpenQueues

@@ -138,13 +138,17 @@ absl::Status AfXdpDevice::ChooseSteering() {
     facts_.steering_reason = "the configuration says so: steering = \"xdp\"";
     return absl::OkStatus();
   }
-  absl::StatusOr<std::unique_ptr<NicSteering>> nic = NicSteering::Take(rx_queues_, *changes_);
+  absl::StatusOr<std::unique_ptr<NicSteering>> nic =
+      NicSteering::Take(rx_queues_, SteeringProgram::kCapacity, *changes_);
   absl::Status status = nic.status();
   // Who insists on the NIC may have rules that it takes.
   if (status.ok() && config_.steering == WhoSteers::kAuto) status = (*nic)->TryUdpRule();
   if (status.ok()) {
     nic_ = *std::move(nic);
     facts_.steering = "ntuple";
+    facts_.steering_reason =
+        absl::StrCat("the NIC has room for ", nic_->rule_capacity(),
+                     " rules to queues; those that drop, pass or reflect are the XDP program's");
   } else {
     facts_.steering_reason = std::string(status.message());
   }
@@ -226,7 +230,6 @@ void AfXdpDevice::FillInfo() {
   info_.pins_memory = true;
   info_.pins_ahead = true;
   info_.rule_capacity = SteeringProgram::kCapacity;
-  if (nic_ != nullptr) info_.rule_capacity = std::min(info_.rule_capacity, nic_->rule_capacity());
   info_.default_slots = config_.slots.value_or(kDefaultSlots);
   if (facts_.zero_copy && !zero_copy_multi_buffer_ &&
       !FrameFits(linux_sys::kMinXskChunkBytes, State().mtu_bytes)) {

@@ -9,9 +9,9 @@
 
 namespace qsplit::af_xdp {
 
-absl::StatusOr<std::unique_ptr<NicSteering>> NicSteering::Take(uint32_t queues,
+absl::StatusOr<std::unique_ptr<NicSteering>> NicSteering::Take(uint32_t queues, uint32_t locations,
                                                                NetdevChanges& changes) {
-  std::unique_ptr<NicSteering> nic(new NicSteering(queues, changes));
+  std::unique_ptr<NicSteering> nic(new NicSteering(queues, locations, changes));
   if (absl::Status status = nic->FindTable(); !status.ok()) return status;
   // Where they are off; some drivers have them on without saying so.
   if (absl::Status status = changes.TurnOnFilters(); !status.ok()) return status;
@@ -52,19 +52,21 @@ absl::Status NicSteering::FindPlaces() {
                      " does not say how many ntuple rules it has room for"));
   }
   const std::set<uint32_t> taken(table->taken.begin(), table->taken.end());
+  std::vector<uint32_t> free;
   for (uint32_t location = 0; location < table->slots; ++location) {
-    if (!taken.contains(location)) places_.push_back(location);
+    if (!taken.contains(location)) free.push_back(location);
   }
-  if (places_.empty()) {
+  if (free.empty()) {
     return absl::UnimplementedError(
         absl::StrCat("netdev ", changes_.netdev().netdev, " has no free place for an ntuple rule"));
   }
+  places_.emplace(std::move(free), locations_);
   return absl::OkStatus();
 }
 
 absl::Status NicSteering::TryUdpRule() {
   device::FlowRule rule;
-  rule.location = rule_capacity() - 1;
+  rule.location = locations_ - 1;
   rule.match.type = device::FlowType::kUdp4;
   device::FlowKey& value = rule.match.value;
   device::FlowKey& mask = rule.match.mask;
@@ -117,28 +119,36 @@ absl::Status NicSteering::Return(std::span<const uint32_t> queues) {
 }
 
 absl::Status NicSteering::AddRule(const device::FlowRule& rule) {
-  if (rule.location >= places_.size()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("rule location ", rule.location, "; the device has ", places_.size()));
-  }
+  const absl::StatusOr<std::vector<uint32_t>> room = places_->RoomFor(rule);
+  if (!room.ok()) return room.status();
   device::FlowRule there = rule;
-  there.location = places_[rule.location];
-  const absl::StatusOr<linux_sys::NtupleRule> ntuple = ToNtuple(there);
-  if (!ntuple.ok()) return ntuple.status();
-  return changes_.AddRule(*ntuple);
+  for (const uint32_t place : *room) {
+    there.location = place;
+    const absl::StatusOr<linux_sys::NtupleRule> ntuple = ToNtuple(there);
+    if (!ntuple.ok()) return ntuple.status();
+    absl::Status status = changes_.AddRule(*ntuple);
+    if (status.ok()) places_->Put(rule, place);
+    // An administrator's rule has come to stand there meanwhile, or the NIC has the same elsewhere.
+    if (!absl::IsAlreadyExists(status) || changes_.link().CheckFree(place).ok()) return status;
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("rules that are not the daemon's have the locations of netdev ",
+                   changes_.netdev().netdev, " that are left: `ethtool -n` shows them"));
 }
 
 bool NicSteering::Brings(uint32_t location, uint32_t queue) const {
-  if (location >= places_.size()) return false;
-  const absl::StatusOr<linux_sys::NtupleRule> rule = changes_.link().GetRule(places_[location]);
+  const std::optional<uint32_t> place = PlaceOf(location);
+  if (!place) return false;
+  const absl::StatusOr<linux_sys::NtupleRule> rule = changes_.link().GetRule(*place);
   return rule.ok() && rule->ring_cookie == queue;
 }
 
 absl::Status NicSteering::RemoveRule(uint32_t location) {
-  if (location >= places_.size()) {
-    return absl::NotFoundError(absl::StrCat("no rule at location ", location));
-  }
-  return changes_.RemoveRule(places_[location]);
+  const std::optional<uint32_t> place = PlaceOf(location);
+  if (!place) return absl::NotFoundError(absl::StrCat("no rule at location ", location));
+  absl::Status status = changes_.RemoveRule(*place);
+  if (status.ok() || absl::IsNotFound(status)) places_->Remove(location);
+  return status;
 }
 
 }  // namespace qsplit::af_xdp

@@ -144,8 +144,12 @@ QueueCheck BusyPollCheck(uint32_t napi_id) {
               "leave busy_poll out, or use a driver that does (netif_queue_set_napi)");
 }
 
-QueueCheck InvalidCheck(uint64_t count) {
-  if (count == 0) return Good("UMEM", "every address so far was inside");
+QueueCheck InvalidCheck(uint64_t count, bool transmit) {
+  if (count == 0 && transmit) return Good("UMEM", "every address so far was inside");
+  // xsk_getsockopt shows those of another ring, which has none.
+  if (count == 0) {
+    return Good("UMEM", "buffers outside of it count as lost for want of a buffer");
+  }
   return Note("UMEM", absl::StrCat("the kernel refused ", count, " descriptors"),
               "the program names addresses outside of its regions, or packets that reach from one "
               "chunk into the next",
@@ -157,8 +161,10 @@ QueueCheck TxCheck(const QueueLevels& levels) {
   if (IsTorn(levels.posted)) return TornCheck(kSubject);
   std::string finding = absl::StrCat(Of(levels.posted), " packets wait for the kernel");
   if (levels.posted.filled != 0 && levels.posted.need_wakeup) {
-    return Note(kSubject, finding + ", which wants to be told",
-                "the program calls sendto after it has written the ring");
+    return Note(
+        kSubject, finding + ", which wants to be told",
+        "the program calls sendto after it has written the ring; what sendto refuses (EINVAL: "
+        "its metadata is wrong, or has no room) stays the first, and all others wait");
   }
   return Good(kSubject, std::move(finding));
 }
@@ -216,7 +222,13 @@ QueueCheck AfXdpDevice::NicCheck(uint32_t queue,
                 absl::StrCat("leave its channels and its table (`ethtool -L`, `ethtool -X ",
                              config_.netdev, "`) alone while queues are leased"));
   }
-  return Good(kSubject, "the queue is out of the NIC's RSS table; the NIC's rules bring packets");
+  const std::string places = absl::StrJoin(
+      program_->LocationsTo(queue), ", ", [this](std::string* out, uint32_t location) {
+        absl::StrAppend(out, "rule ", location, " at ", *nic_->PlaceOf(location));
+      });
+  return Good(kSubject, absl::StrCat("the queue is out of the NIC's RSS table; its own rules bring "
+                                     "packets (`ethtool -n`: ",
+                                     places.empty() ? "none" : places, ")"));
 }
 
 bool AfXdpDevice::Leased(uint32_t queue) const {
@@ -269,14 +281,14 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
     if (transmit) {
       checks.push_back(TxCheck(*levels));
       checks.push_back(CompletionCheck(*levels));
-      checks.push_back(InvalidCheck(levels->statistics.tx_invalid_descs));
+      checks.push_back(InvalidCheck(levels->statistics.tx_invalid_descs, true));
     } else {
       checks.push_back(FillCheck(*levels));
       checks.push_back(RxCheck(*levels));
       if (sockets_.busy_poll_us != 0 && levels->busy_poll_reason.empty()) {
         checks.push_back(BusyPollCheck(levels->napi_id));
       }
-      checks.push_back(InvalidCheck(levels->statistics.rx_invalid_descs));
+      checks.push_back(InvalidCheck(levels->statistics.rx_invalid_descs, false));
     }
   }
   return checks;

@@ -1,6 +1,7 @@
 #include "daemon/backend/af_xdp/xdp_constants.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
@@ -75,6 +76,13 @@ std::optional<SteeringConstantRule> FormFor(const device::FlowRule& rule) {
   return plain;
 }
 
+// Whether a packet that the rule takes is of TCP or UDP, whatever else it is.
+bool AsksForTcpOrUdp(const device::FlowRule& rule) {
+  const uint8_t protocol = rule.match.value.l4_protocol;
+  return rule.match.mask.l4_protocol == 0xff &&
+         (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP);
+}
+
 }  // namespace
 
 std::optional<SteeringConstants> ConstantsOf(std::span<const device::FlowRule> rules,
@@ -94,6 +102,7 @@ std::optional<SteeringConstants> ConstantsOf(std::span<const device::FlowRule> r
     if (!form) continue;
     if (constants.rules_used == kSteeringConstantRules) return std::nullopt;
     constants.rules[constants.rules_used++] = *form;
+    if (!AsksForTcpOrUdp(*rule)) constants.any_protocol = 1;
   }
   return constants;
 }

@@ -71,9 +71,11 @@ absl::Status LoadError(int error, const std::string& words) {
 }
 
 constexpr char kProgram[] = "qsplit_steering";
+constexpr char kByConstants[] = "qsplit_steering_constants";
+constexpr char kProbe[] = "qsplit_probe";
 constexpr const char* kMaps[] = {"qs_counts", "qs_sockets", ".bss"};
 
-// Writes the constants where the program loads a mark (STEERING_CONSTANT).
+// Writes the constants where the code loads a mark (STEERING_CONSTANT).
 std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
                                     const SteeringConstants& constants) {
   constexpr size_t kWords = sizeof constants / sizeof(__u64);
@@ -98,21 +100,12 @@ std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
 
 void XdpLoaded::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 
-XdpLoaded::Object XdpLoaded::Open(const SteeringConstants& constants) {
+XdpLoaded::Object XdpLoaded::Open() {
   const auto bytes = SteeringObject();
   bpf_object_open_opts options{};
   options.sz = sizeof options;
   options.object_name = "qsplit";
-  Object object(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
-  if (!object) return nullptr;
-  bpf_program* const program = bpf_object__find_program_by_name(object.get(), kProgram);
-  std::vector<bpf_insn> code =
-      WithConstants({bpf_program__insns(program), bpf_program__insn_cnt(program)}, constants);
-  if (const int error = bpf_program__set_insns(program, code.data(), code.size()); error != 0) {
-    errno = -error;
-    return nullptr;
-  }
-  return object;
+  return Object(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
 }
 
 absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
@@ -122,9 +115,10 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
   }
   const Listening listening;
   XdpLoaded loaded;
-  loaded.object_ = Open({});
+  loaded.object_ = Open();
   if (!loaded.object_) return LoadError(errno, listening.text());
   bpf_object* const object = loaded.object_.get();
+  bpf_program__set_autoload(bpf_object__find_program_by_name(object, kByConstants), false);
   bpf_map* const sockets = bpf_object__find_map_by_name(object, "qs_sockets");
   if (sockets == nullptr || bpf_map__set_max_entries(sockets, queues) != 0) {
     return absl::InternalError("the XDP program has no map of sockets");
@@ -136,7 +130,7 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
     return bpf_program__fd(bpf_object__find_program_by_name(object, name));
   };
   loaded.program_fd_ = program(kProgram);
-  loaded.probe_fd_ = program("qsplit_probe");
+  loaded.probe_fd_ = program(kProbe);
   loaded.sockets_fd_ = bpf_map__fd(sockets);
   loaded.counts_fd_ = bpf_object__find_map_fd_by_name(object, "qs_counts");
   bpf_prog_info info{};
@@ -155,7 +149,7 @@ absl::StatusOr<XdpLoaded> XdpLoaded::Load(uint32_t queues) {
 
 absl::StatusOr<linux_sys::OwnedFd> XdpLoaded::LoadWith(const SteeringConstants& constants) const {
   const Listening listening;
-  const Object copy = Open(constants);
+  const Object copy = Open();
   if (!copy) return LoadError(errno, listening.text());
   for (const char* name : kMaps) {
     bpf_map* const map = bpf_object__find_map_by_name(copy.get(), name);
@@ -164,14 +158,18 @@ absl::StatusOr<linux_sys::OwnedFd> XdpLoaded::LoadWith(const SteeringConstants& 
       return linux_sys::ErrnoStatus(-error, "share the XDP program's map", name);
     }
   }
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, copy.get()) {
-    bpf_program__set_autoload(program, bpf_program__name(program) == std::string_view(kProgram));
+  for (const char* name : {kProgram, kProbe}) {
+    bpf_program__set_autoload(bpf_object__find_program_by_name(copy.get(), name), false);
+  }
+  bpf_program* const program = bpf_object__find_program_by_name(copy.get(), kByConstants);
+  std::vector<bpf_insn> code =
+      WithConstants({bpf_program__insns(program), bpf_program__insn_cnt(program)}, constants);
+  if (const int error = bpf_program__set_insns(program, code.data(), code.size()); error != 0) {
+    return LoadError(-error, listening.text());
   }
   if (const int error = bpf_object__load(copy.get()); error != 0) {
     return LoadError(-error, listening.text());
   }
-  program = bpf_object__find_program_by_name(copy.get(), kProgram);
   linux_sys::OwnedFd fd(::fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) return linux_sys::ErrnoStatus(errno, "keep the XDP program");
   return fd;

@@ -52,8 +52,8 @@ class XdpLoaded {
   using Object = std::unique_ptr<bpf_object, Close>;
 
   XdpLoaded() = default;
-  // Opened, its instructions complete, not loaded yet. Null: errno.
-  static Object Open(const SteeringConstants& constants);
+  // Opened, not loaded yet. Null: errno.
+  static Object Open();
 
   Object object_;
   linux_sys::Mapping memory_;

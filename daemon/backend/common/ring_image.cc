@@ -10,9 +10,11 @@
 namespace qsplit::backend {
 namespace {
 
-// A number of 1, 2, 4 or 8 bytes in the byte order that the layout gives it; 0 of nothing.
+// A number of 1, 2, 4 or 8 bytes in the byte order that the layout gives it, of more (a
+// descriptor's copy) the first 8; 0 of nothing.
 uint64_t Number(const std::byte* at, uint32_t bytes, v1::ByteOrder order) {
   if (at == nullptr) return 0;
+  bytes = std::min<uint32_t>(bytes, sizeof(uint64_t));
   uint64_t value = 0;
   for (uint32_t i = 0; i < bytes; ++i) {
     const uint32_t shift = 8 * (order == v1::BYTE_ORDER_BIG ? bytes - 1 - i : i);
@@ -104,6 +106,12 @@ device::QueueCheck PostedCheck(bool transmit, uint32_t posted, bool stopped) {
         "the program has to post receive buffers and ring the doorbell: it may hang, or hold on to "
         "all of its buffers";
   }
+  return check;
+}
+
+device::QueueCheck DescriptorsCheck(std::string how) {
+  device::QueueCheck check{.subject = "descriptors"};
+  check.finding = absl::StrCat("qsplitd takes them ", how);
   return check;
 }
 

@@ -6,6 +6,7 @@
 #ifndef QSPLIT_DAEMON_BACKEND_COMMON_RING_IMAGE_H_
 #define QSPLIT_DAEMON_BACKEND_COMMON_RING_IMAGE_H_
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,6 +31,10 @@ absl::StatusOr<device::RingImage> ReadRing(const device::QueueRequest& lease,
 // How many of the slots that can be posted into are with the device, as a check of a queue.
 // `posted` counts those that the device can use now.
 device::QueueCheck PostedCheck(bool transmit, uint32_t posted, bool stopped);
+
+// How the device's side of the ring takes descriptors, in a few words ("in bursts, …"), as a check
+// of a queue, which is always good.
+device::QueueCheck DescriptorsCheck(std::string how);
 
 }  // namespace qsplit::backend
 

@@ -268,6 +268,7 @@ std::vector<device::QueueCheck> NicCore::Examine(uint32_t queue, bool transmit, 
     }
     out.push_back(backend::PostedCheck(transmit, leased->stopped ? 0 : leased->ring.PeekAvailable(),
                                        leased->stopped));
+    out.push_back(backend::DescriptorsCheck(leased->ring.Access().Text()));
     return out;
   };
   if (transmit) return checks(queue < tx_.size() ? tx_[queue] : nullptr);

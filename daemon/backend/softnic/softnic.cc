@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/common/queue_checks.h"
 #include "daemon/backend/common/ring_image.h"
+#include "daemon/backend/common/ring_progress.h"
 
 namespace qsplit::softnic {
 
@@ -298,13 +299,27 @@ std::vector<device::QueueCheck> SoftNic::ExamineQueue(uint32_t queue, bool trans
   return checks;
 }
 
+const SoftNic::OpenLease* SoftNic::HolderOf(uint32_t queue, bool transmit) const {
+  for (const auto& [id, lease] : leases_) {
+    const auto& queues = transmit ? lease.request.tx_queues : lease.request.rx_queues;
+    if (std::ranges::find(queues, queue) != queues.end()) return &lease;
+  }
+  return nullptr;
+}
+
+std::optional<device::QueueProgress> SoftNic::ReadProgress(uint32_t queue, bool transmit) const {
+  const std::lock_guard lock(mutex_);
+  const OpenLease* const lease = HolderOf(queue, transmit);
+  if (lease == nullptr) return std::nullopt;
+  return backend::ProgressOf(lease->request, transmit ? lease->tx : lease->rx,
+                             lease->queues->memory.data(), transmit, queue);
+}
+
 absl::StatusOr<device::RingImage> SoftNic::ReadRing(const device::RingSelection& wanted) const {
   const std::lock_guard lock(mutex_);
-  for (const auto& [id, lease] : leases_) {
-    const auto& queues = wanted.transmit ? lease.request.tx_queues : lease.request.rx_queues;
-    if (std::ranges::find(queues, wanted.queue) == queues.end()) continue;
-    return backend::ReadRing(lease.request, wanted.transmit ? lease.tx : lease.rx,
-                             lease.queues->memory.data(), wanted);
+  if (const OpenLease* const lease = HolderOf(wanted.queue, wanted.transmit)) {
+    return backend::ReadRing(lease->request, wanted.transmit ? lease->tx : lease->rx,
+                             lease->queues->memory.data(), wanted);
   }
   return absl::FailedPreconditionError(
       absl::StrCat("nobody leases queue ", wanted.queue, ", so it has no rings"));

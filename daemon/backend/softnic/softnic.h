@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ class SoftNic : public device::Device {
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
   std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  std::optional<device::QueueProgress> ReadProgress(uint32_t queue, bool transmit) const override;
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 
@@ -84,6 +86,7 @@ class SoftNic : public device::Device {
 
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   // With mutex_ held.
+  const OpenLease* HolderOf(uint32_t queue, bool transmit) const;
   absl::Status CheckFree(const device::QueueRequest& request) const;
   absl::Status InstallRules(std::map<uint32_t, device::FlowRule> rules,
                             const uint32_t* fresh_location);

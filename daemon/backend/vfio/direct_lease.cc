@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/backend/common/ring_image.h"
 
 namespace qsplit::vfio {
 namespace {
@@ -96,7 +97,10 @@ absl::Status DirectLease::Hand(const LeaseParts& parts) {
   return absl::OkStatus();
 }
 
-std::vector<device::QueueCheck> DirectLease::Examine(uint32_t, bool transmit) const {
+std::vector<device::QueueCheck> DirectLease::Examine(uint32_t queue, bool transmit) const {
+  if (const std::optional<uint32_t> posted = rings_->Posted(queue, transmit)) {
+    return {backend::PostedCheck(transmit, *posted, /*stopped=*/false)};
+  }
   return {{transmit ? "transmit ring" : "receive ring", device::CheckVerdict::kGood,
            "its holder alone drives it: how far the device has come is not to be seen from here; "
            "`qsplit queue dump` shows the ring's memory",

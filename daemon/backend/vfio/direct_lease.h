@@ -5,6 +5,7 @@
 #define QSPLIT_DAEMON_BACKEND_VFIO_DIRECT_LEASE_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,9 @@ class DirectLease : public OpenLease {
 
   absl::Status Stop(NicDriver& driver) override { return rings_->Stop(driver); }
   std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const override;
+  std::optional<device::QueueProgress> Progress(uint32_t queue, bool transmit) const override {
+    return rings_->Progress(queue, transmit);
+  }
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override {
     return rings_->Read(wanted);
   }

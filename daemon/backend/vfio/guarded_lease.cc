@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/common/ring_image.h"
 #include "daemon/backend/common/ring_plan.h"
+#include "daemon/backend/common/ring_progress.h"
 #include "daemon/linux/eventfd.h"
 
 namespace qsplit::vfio {
@@ -117,6 +118,7 @@ absl::Status GuardedLease::MakeEnd(const LeaseParts& parts, const RealQueue& rea
     regions.push_back({region.iova, region.bytes, region.device_iova, region.device_writable});
   }
   guard::GuardOptions options;
+  options.bursts = parts.bursts;
   options.rx_buffer_bytes = real.grant.rx_buffer_bytes;
   options.max_packet_bytes = parts.driver.facts().max_mtu_bytes + kFrameBytes;
   options.max_segmented_bytes = kMaxIpBytes + kFrameBytes;
@@ -165,7 +167,8 @@ std::vector<device::QueueCheck> GuardedLease::Examine(uint32_t queue, bool trans
     const uint64_t forwarded = counters.descriptors.Read();
     const auto posted = static_cast<uint32_t>(forwarded > returned ? forwarded - returned : 0);
     std::vector<device::QueueCheck> checks = {
-        backend::PostedCheck(transmit, posted, counters.faults.Read() != 0)};
+        backend::PostedCheck(transmit, posted, counters.faults.Read() != 0),
+        backend::DescriptorsCheck(end->queue.How())};
     if (const uint64_t waits = counters.limited.Read(); waits != 0) {
       checks.push_back({"rate limit", device::CheckVerdict::kNote,
                         absl::StrCat("it made the queue wait ", waits, " times"),
@@ -174,6 +177,11 @@ std::vector<device::QueueCheck> GuardedLease::Examine(uint32_t queue, bool trans
     return checks;
   }
   return {};
+}
+
+std::optional<device::QueueProgress> GuardedLease::Progress(uint32_t queue, bool transmit) const {
+  return backend::ProgressOf(request_, transmit ? shadow_tx_ : shadow_rx_, shadow_.memory.data(),
+                             transmit, queue);
 }
 
 absl::StatusOr<device::RingImage> GuardedLease::ReadRing(

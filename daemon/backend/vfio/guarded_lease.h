@@ -5,6 +5,7 @@
 #define QSPLIT_DAEMON_BACKEND_VFIO_GUARDED_LEASE_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -33,6 +34,7 @@ class GuardedLease : public OpenLease {
   void AddCounters(device::DeviceCounters* counters) const override;
   std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const override;
   // Of the shadow, which is what the client wrote.
+  std::optional<device::QueueProgress> Progress(uint32_t queue, bool transmit) const override;
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
 
  private:

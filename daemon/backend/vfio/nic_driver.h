@@ -101,6 +101,9 @@ struct RegisterPlace {
 struct RingPlaces {
   std::vector<RegisterPlace> producer_doorbells;  // in the layout's order, those that are a place
   std::vector<RegisterPlace> consumer_doorbells;
+  // A register of 32 bits with the index of the slot that the device comes to next, where there is
+  // one. Then the first producer doorbell is one as well, and reads as the index last written.
+  std::optional<RegisterPlace> device_index;
 };
 struct QueuePlaces {
   std::vector<RingPlaces> rings;

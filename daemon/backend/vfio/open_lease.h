@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -19,6 +20,10 @@
 #include "daemon/device/device.h"
 #include "daemon/linux/owned_fd.h"
 
+namespace qsplit::dataplane {
+class BurstCache;
+}
+
 namespace qsplit::vfio {
 
 // What a lease is made of.
@@ -29,6 +34,8 @@ struct LeaseParts {
   uint32_t default_slots = 0;
   // The eventfd of each MSI-X vector of the driver's; null: it could not be had.
   std::span<const std::shared_ptr<const linux_sys::OwnedFd>> vector_events;
+  // As guard::GuardOptions'.
+  dataplane::BurstCache* bursts = nullptr;
 };
 
 class OpenLease {
@@ -43,8 +50,9 @@ class OpenLease {
   virtual absl::Status Stop(NicDriver& driver) = 0;
   // Adds what this process has counted for the lease's queues.
   virtual void AddCounters(device::DeviceCounters*) const {}
-  // As Device::ExamineQueue and Device::ReadRing, for a queue of the lease.
+  // As Device::ExamineQueue, ReadProgress and ReadRing, for a queue of the lease.
   virtual std::vector<device::QueueCheck> Examine(uint32_t queue, bool transmit) const = 0;
+  virtual std::optional<device::QueueProgress> Progress(uint32_t queue, bool transmit) const = 0;
   virtual absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const = 0;
 
  protected:

@@ -1,10 +1,12 @@
 #include "daemon/backend/vfio/real_rings.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/common/ring_image.h"
 #include "daemon/backend/common/ring_plan.h"
+#include "daemon/backend/common/ring_progress.h"
 
 namespace qsplit::vfio {
 namespace {
@@ -153,16 +155,59 @@ absl::StatusOr<dataplane::QueueView> RealRings::View(const RealQueue& queue) {
   return view;
 }
 
+const RealQueue* RealRings::Find(uint32_t queue, bool transmit) const {
+  const auto found = std::ranges::find_if(queues_, [&](const RealQueue& one) {
+    return one.transmit == transmit && one.grant.queue == queue;
+  });
+  return found == queues_.end() ? nullptr : &*found;
+}
+
+dataplane::QueueView RealRings::MemoryOf(const RealQueue& queue) const {
+  dataplane::QueueView view =
+      backend::ViewOf(queue.grant, *queue.of_layout, request_.features, memory_.memory.data());
+  for (dataplane::RingView& ring : view.rings) {  // registers, not memory
+    ring.producer_doorbells = {};
+    ring.consumer_doorbells = {};
+  }
+  return view;
+}
+
+std::optional<RealRings::Indices> RealRings::ReadIndices(const RealQueue& queue) const {
+  for (size_t r = 0; r < queue.places.rings.size(); ++r) {
+    const RingPlaces& places = queue.places.rings[r];
+    const uint32_t slots = queue.grant.rings[r].slot_count;
+    if (!places.device_index || places.producer_doorbells.empty() || slots == 0) continue;
+    const auto read = [this](const RegisterPlace& at) {
+      const RegisterWindow* const bar = function_.Bar(at.bar);
+      return bar == nullptr ? ~uint32_t{0} : bar->Read32(at.offset);
+    };
+    const Indices indices{slots, read(places.producer_doorbells.front()),
+                          read(*places.device_index)};
+    // All ones, say, of a function that has gone.
+    if (indices.posted_to >= slots || indices.device_at >= slots) return std::nullopt;
+    return indices;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint32_t> RealRings::Posted(uint32_t queue, bool transmit) const {
+  const RealQueue* const found = Find(queue, transmit);
+  const std::optional<Indices> at = found == nullptr ? std::nullopt : ReadIndices(*found);
+  if (!at) return std::nullopt;
+  return (at->posted_to + at->slots - at->device_at) % at->slots;
+}
+
+std::optional<device::QueueProgress> RealRings::Progress(uint32_t queue, bool transmit) const {
+  const RealQueue* const found = Find(queue, transmit);
+  if (found == nullptr) return std::nullopt;
+  std::optional<uint64_t> bell;
+  if (const std::optional<Indices> at = ReadIndices(*found)) bell = at->posted_to;
+  return backend::ProgressOf(*found->of_layout, MemoryOf(*found), bell);
+}
+
 absl::StatusOr<device::RingImage> RealRings::Read(const device::RingSelection& wanted) const {
-  for (const RealQueue& queue : queues_) {
-    if (queue.transmit != wanted.transmit || queue.grant.queue != wanted.queue) continue;
-    dataplane::QueueView view =
-        backend::ViewOf(queue.grant, *queue.of_layout, request_.features, memory_.memory.data());
-    for (dataplane::RingView& ring : view.rings) {  // registers, not memory
-      ring.producer_doorbells = {};
-      ring.consumer_doorbells = {};
-    }
-    return backend::ReadRing(*queue.of_layout, view, wanted);
+  if (const RealQueue* const queue = Find(wanted.queue, wanted.transmit)) {
+    return backend::ReadRing(*queue->of_layout, MemoryOf(*queue), wanted);
   }
   return absl::FailedPreconditionError(
       absl::StrCat("queue ", wanted.queue, " is not among the lease's"));

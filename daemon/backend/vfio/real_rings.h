@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -53,12 +54,28 @@ class RealRings {
   // The queue as this process drives it, its doorbells in the function's registers. INTERNAL: a
   // BAR that cannot be mapped.
   absl::StatusOr<dataplane::QueueView> View(const RealQueue& queue);
+  // Slots that are posted and that the device has not come to yet; absent: its registers do not
+  // say. What they say is the holder's, where he can write them: never more than the ring has.
+  std::optional<uint32_t> Posted(uint32_t queue, bool transmit) const;
+  // As Device::ReadProgress.
+  std::optional<device::QueueProgress> Progress(uint32_t queue, bool transmit) const;
   // What stands in the rings' memory. As Device::ReadRing.
   absl::StatusOr<device::RingImage> Read(const device::RingSelection& wanted) const;
 
  private:
   RealRings(HostedFunction& function, const device::QueueRequest& request)
       : function_(function), request_(request) {}
+
+  // How far a ring's two sides are, by the function's registers.
+  struct Indices {
+    uint32_t slots = 0;
+    uint32_t posted_to = 0;  // < slots
+    uint32_t device_at = 0;  // < slots
+  };
+  const RealQueue* Find(uint32_t queue, bool transmit) const;
+  std::optional<Indices> ReadIndices(const RealQueue& queue) const;
+  // Without doorbells.
+  dataplane::QueueView MemoryOf(const RealQueue& queue) const;
 
   HostedFunction& function_;
   const device::QueueRequest& request_;

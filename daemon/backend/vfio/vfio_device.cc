@@ -179,7 +179,8 @@ absl::StatusOr<device::Grant> VfioDevice::OpenQueues(const device::QueueRequest&
                          .driver = *driver_,
                          .layout = *layout,
                          .default_slots = info_.default_slots,
-                         .vector_events = vector_events_};
+                         .vector_events = vector_events_,
+                         .bursts = &bursts_};
   const bool direct = config_.protection == Protection::kDirect;
   if (direct && config_.on_handed) {
     absl::Status noted = config_.on_handed(request.lease, request.holder_pid);
@@ -357,6 +358,13 @@ std::vector<device::QueueCheck> VfioDevice::ExamineQueue(uint32_t queue, bool tr
   }
   const OpenLease* const lease = HolderOf(queue, transmit);
   return lease == nullptr ? std::vector<device::QueueCheck>() : lease->Examine(queue, transmit);
+}
+
+std::optional<device::QueueProgress> VfioDevice::ReadProgress(uint32_t queue, bool transmit) const {
+  const absl::StatusOr<Lock> lock = TryLock();
+  if (!lock.ok() || !ready_) return std::nullopt;
+  const OpenLease* const lease = HolderOf(queue, transmit);
+  return lease == nullptr ? std::nullopt : lease->Progress(queue, transmit);
 }
 
 absl::StatusOr<device::RingImage> VfioDevice::ReadRing(const device::RingSelection& wanted) const {

@@ -34,6 +34,7 @@
 #include "daemon/backend/vfio/nic_driver.h"
 #include "daemon/backend/vfio/open_lease.h"
 #include "daemon/device/device.h"
+#include "dataplane/burst_cache.h"
 
 namespace qsplit::vfio {
 
@@ -76,6 +77,7 @@ class VfioDevice : public device::Device {
   absl::Status SetRss(const device::RssConfig& config) override;
   device::DeviceCounters ReadCounters() const override;
   std::vector<device::QueueCheck> ExamineQueue(uint32_t queue, bool transmit) override;
+  std::optional<device::QueueProgress> ReadProgress(uint32_t queue, bool transmit) const override;
   absl::StatusOr<device::RingImage> ReadRing(const device::RingSelection& wanted) const override;
   absl::Status Inject(const device::Injection& injection) override;
 
@@ -114,6 +116,7 @@ class VfioDevice : public device::Device {
   const std::unique_ptr<HostedFunction> function_;
   const std::unique_ptr<NicDriver> driver_;
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> vector_events_;
+  dataplane::BurstCache bursts_;
   // Interrupts wake the worker, who then looks at all rings.
   struct Interrupts final : backend::Wakeable {
     void Woken() override {}

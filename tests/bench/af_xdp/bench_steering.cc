@@ -5,6 +5,7 @@
 // mask is looked at. `one_mask`: all rules have one mask; else each has a mask of its own.
 #include <benchmark/benchmark.h>
 #include <bpf/bpf.h>
+#include <netinet/in.h>
 
 #include <memory>
 #include <vector>
@@ -30,6 +31,8 @@ std::vector<device::FlowRule> Rules(uint32_t count, bool one_mask) {
   for (uint32_t i = 0; i < count; ++i) {
     device::FlowRule& rule = rules[i];
     rule.location = i;
+    rule.match.mask.l4_protocol = 0xff;
+    rule.match.value.l4_protocol = IPPROTO_UDP;
     rule.match.mask.dst_port = 0xffff;
     rule.match.value.dst_port = static_cast<uint16_t>(4242 - (count - 1 - i));
     if (!one_mask) rule.match.mask.l4_bytes = i << 16;

@@ -108,7 +108,7 @@ class Sender {
         if (queue_->Allocate(bursts_[burst], kFrameBytes) != kBurst) return 0;
         Fill(burst, ask);
       }
-      const uint64_t alone = queue_->sent_alone;
+      const uint64_t alone = queue_->counters.sent_alone;
       const Clock::time_point begin = Clock::now();
       for (auto& burst : bursts_) {
         if (queue_->Send(burst) != kBurst) return 0;
@@ -116,7 +116,7 @@ class Sender {
       time += Clock::now() - begin;
       packets += kBursts * kBurst;
       if (ask == Ask::kSums) {
-        alone_ += queue_->sent_alone - alone;
+        alone_ += queue_->counters.sent_alone - alone;
         asked_ += kBursts * kBurst;
       }
       dataplane::TxWork work;

@@ -23,6 +23,24 @@ inline void Put(const qsplit_layout::Received& r, uint32_t cookie, RxCompletion*
   Put(to, cookie | uint64_t{r.length} << 32, r.present_hash, r.states_tag, r.offset);
 }
 
+// Posts buffers into a ring of Ring's whose slots are to remember the buffers' cookies, as many as
+// there is room for; how many.
+template <typename Ring>
+uint32_t PostCookies(auto* slots, uint32_t slot_count, uint32_t room, uint32_t buffer_bytes,
+                     std::span<const RxBuffer> buffers, uint32_t* cookies,
+                     typename Ring::Position& at) {
+  const auto most = static_cast<uint32_t>(std::min<size_t>(buffers.size(), room));
+  return Ring::refill(slots, slot_count, most, at,
+                      [from = buffers.data(), cookies, buffer_bytes](size_t i, size_t slot,
+                                                                     qsplit_layout::Buffer& b) {
+                        if (from[i].bytes < buffer_bytes) return false;
+                        cookies[slot] = from[i].cookie;
+                        b.address = from[i].address.value;
+                        b.bytes = buffer_bytes;
+                        return true;
+                      });
+}
+
 // Slots that are completed in place, with a tail register.
 template <typename Ring>
 class HeaderRx {
@@ -30,17 +48,9 @@ class HeaderRx {
   explicit HeaderRx(const HandQueue& queue) : q_(queue), cookies_(queue.slot_count) {}
 
   uint32_t Post(std::span<const RxBuffer> buffers) {
-    const auto most =
-        static_cast<uint32_t>(std::min<size_t>(buffers.size(), q_.slot_count - 1 - outstanding_));
     const uint32_t done =
-        Ring::refill(q_.slots, q_.slot_count, most, produce_,
-                     [from = buffers.data(), cookies = cookies_.data(), least = q_.buffer_bytes](
-                         size_t i, size_t slot, qsplit_layout::Buffer& b) {
-                       if (from[i].bytes < least) return false;
-                       cookies[slot] = from[i].cookie;
-                       b.address = from[i].address.value;
-                       return true;
-                     });
+        PostCookies<Ring>(q_.slots, q_.slot_count, q_.slot_count - 1 - outstanding_,
+                          q_.buffer_bytes, buffers, cookies_.data(), produce_);
     outstanding_ += done;
     return done;
   }
@@ -78,17 +88,8 @@ class HeaderMlx5Rx {
   }
 
   uint32_t Post(std::span<const RxBuffer> buffers) {
-    const auto most =
-        static_cast<uint32_t>(std::min<size_t>(buffers.size(), q_.slot_count - outstanding_));
-    const uint32_t done =
-        Work::refill(q_.entries, q_.slot_count, most, posted_,
-                     [from = buffers.data(), cookies = cookies_.data(), least = q_.buffer_bytes](
-                         size_t i, size_t slot, qsplit_layout::Buffer& b) {
-                       if (from[i].bytes < least) return false;
-                       cookies[slot] = from[i].cookie;
-                       b = {.address = from[i].address.value, .bytes = least};
-                       return true;
-                     });
+    const uint32_t done = PostCookies<Work>(q_.entries, q_.slot_count, q_.slot_count - outstanding_,
+                                            q_.buffer_bytes, buffers, cookies_.data(), posted_);
     outstanding_ += done;
     return done;
   }

@@ -8,9 +8,8 @@
 // port, of TCP and of UDP, overlapping, by priority. Half of the keys were made to match some rule,
 // half are random. Both sides' verdicts for each key are compared with each other, and with a
 // search through all rules, before anything is measured. ns for each key, medians of 9 runs that
-// take turns
-// (--quick: 3); +-: half of the spread between the quartiles, in percent. --rows: lines for
-// scripts/bench.
+// take turns (--quick: 3); +-: half of the spread between the quartiles, in percent. --rows: lines
+// for scripts/bench.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

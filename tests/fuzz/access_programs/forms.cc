@@ -15,9 +15,14 @@ namespace {
 
 using namespace dataplane;  // NOLINT
 
-DescriptorBytes Take(Input& in) {
+// As many as the longest of these forms has: what follows in the input is for other things.
+DescriptorBytes Take(const v1::Layout& layout, std::span<const uint32_t> forms, Input& in) {
+  size_t most = 0;
+  for (const uint32_t form : forms) {
+    most = std::max<size_t>(most, layout.forms(static_cast<int>(form)).size_bytes());
+  }
   DescriptorBytes bytes{};
-  const std::span<const uint8_t> given = in.Take(kMaxDescriptorBytes);
+  const std::span<const uint8_t> given = in.Take(most);
   std::transform(given.begin(), given.end(), bytes.bytes, [](uint8_t b) { return std::byte(b); });
   return bytes;
 }
@@ -85,7 +90,7 @@ void RunReceive(const QueueScope& scope, uint32_t form, DescriptorBytes bytes, I
     MUST(program->IsLast(again.bytes) == last);
   }
   if (said && program->HasLength()) MUST(program->Length(again.bytes) == length);
-  RunBurst(*program, bytes);
+  RunBurst(*program, bytes, in);
   RunRingBurst(*program, bytes, in);
 }
 
@@ -121,11 +126,13 @@ void RunForms(const v1::Layout& layout, uint32_t queue, std::span<const uint32_t
   scope.layout = &layout;
   scope.queue = &layout.queues(static_cast<int>(queue));
   scope.choices.assign(choices.begin(), choices.end());
-  const DescriptorBytes bytes = Take(in);
   for (const v1::Ring& ring : scope.queue->rings()) {
     if (!layout::Applies(ring.features(), choices)) continue;
     const std::vector<uint32_t> posts = FormsOf(layout, choices, ring.post_forms());
     const std::vector<uint32_t> completions = FormsOf(layout, choices, ring.complete_forms());
+    std::vector<uint32_t> all = posts;
+    all.insert(all.end(), completions.begin(), completions.end());
+    const DescriptorBytes bytes = Take(layout, all, in);
     RunMatcher(layout, choices, posts, bytes);
     RunMatcher(layout, choices, completions, bytes);
     RunHandover(layout, ring, ring.posted(), posts, bytes, in);

@@ -10,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "dataplane/burst/code_memory.h"
+#include "dataplane/rx_driver.h"
 #include "dataplane/rx_program.h"
+#include "descriptor-lang/layout/verified_layout.h"
 #include "qsplit/v1/layout.pb.h"
 #include "tests/fuzz/support/input.h"
 
@@ -29,16 +31,28 @@ inline void MustBeCode(const absl::Status& code_status) {
   MUST(code_status.ok() || !dataplane::burst::CodeMemory::Allowed().ok());
 }
 
-// What a receive program says of bytes, by the plan that is made of it: interpreted, and as machine
-// code.
-void RunBurst(const dataplane::RxProgram& program, const dataplane::DescriptorBytes& bytes);
-// The same as one of several rings, with a phase, a key and buffers to post out of the input.
+// What a receive program says of slots that begin as these bytes and are changed as the input has
+// it, each in its own way, by the plan that is made of it: in a ring that goes round, is posted and
+// completed; interpreted (column by column, row by row), as machine code for this processor and for
+// all, and by the program itself.
+void RunBurst(const dataplane::RxProgram& program, const dataplane::DescriptorBytes& bytes,
+              Input& in);
+// The same as one of several rings, with a phase, a key, prefixes and buffers to post out of the
+// input.
 void RunRingBurst(const dataplane::RxProgram& program, const dataplane::DescriptorBytes& bytes,
                   Input& in);
 // Bursts of transmit rings by any plan that the input spells: interpreted, and as machine code.
 void RunTxRing(Input& in);
+// The drivers and devices of a queue, each of them in every way (AccessMode) over memory of its
+// own, made to do the same until the input ends: what they say, and what stands in the memory that
+// they share, is the same.
+void RunDrivers(const layout::VerifiedLayout& layout, uint32_t queue,
+                std::span<const uint32_t> choices, Input& in);
 // What a device does with slots, reads posted ones and writes completed ones, in the same way.
 void RunSlots(Input& in);
+
+// Completions of one buffer.
+bool IsSame(const dataplane::RxCompletion& a, const dataplane::RxCompletion& b);
 
 }  // namespace qsplit::fuzz
 

@@ -3,6 +3,7 @@
 #include "dataplane/burst/slot_reader.h"
 #include "dataplane/burst/slot_writer.h"
 #include "tests/fuzz/access_programs/programs.h"
+#include "tests/fuzz/access_programs/reached.h"
 #include "tests/support/fenced_array.h"
 
 namespace qsplit::fuzz {
@@ -87,6 +88,7 @@ void RunRead(Input& in) {
   MUST(reader->Read(at, same_notes.data(), slot, most, phase, compiled.data()) == count);
   MUST(notes.IsSame(same_notes));
   MUST(compiled.IsSame(interpreted, count));
+  ReachIf(count != 0, Reached::kSlotsRead);
   for (uint32_t i = 0; i < count; ++i) {
     MUST(compiled[i].bytes - 1 < plan.most_bytes && compiled[i].slot == slot + i);
   }
@@ -133,6 +135,7 @@ void RunWrite(Input& in) {
   MUST(writer->Write(compiled.data(), rooms.data(), slot, most, elements.data(), image.front()) ==
        count);
   MUST(compiled.IsSame(interpreted));
+  ReachIf(count != 0, Reached::kSlotsWritten);
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "dataplane/burst/tx_ring.h"
+#include "dataplane/burst/wide_tx.h"
 #include "tests/fuzz/access_programs/programs.h"
+#include "tests/fuzz/access_programs/reached.h"
 #include "tests/support/fenced_array.h"
 
 namespace qsplit::fuzz {
@@ -31,8 +33,31 @@ Piece PieceOf(Input& in, uint32_t words) {
   return piece;
 }
 
+// As most NICs have it: a slot of 16 bytes, of an address and a length in whole bytes. Several
+// packets at once are written by such ones only.
+TxRingPlan PlainPlan(Input& in) {
+  TxRingPlan plan;
+  plan.slot_count = static_cast<uint32_t>(1 + in.Below(9));
+  plan.slot_bytes = 16;
+  plan.memory = in.Byte() % 2 == 0 ? TxMemory::kOrder : TxMemory::kNothing;
+  plan.max_bytes = static_cast<uint32_t>(1 + in.Value() % (1u << 16));
+  Piece address;
+  address.mask = ~uint64_t{0};
+  address.byte_swap = in.Byte() % 4 == 0;
+  Piece bytes;
+  bytes.mask = (uint64_t{1} << (8 + in.Below(24))) - 1;
+  bytes.shift = static_cast<uint8_t>(in.Below(33));
+  plan.words.push_back({0, {{TxSource::kAddress, 0, address, true}}});
+  plan.words.push_back({8, {{TxSource::kBytes, 0, bytes, true}}});
+  plan.max_bytes = static_cast<uint32_t>(std::min<uint64_t>(plan.max_bytes, bytes.mask));
+  if (in.Byte() % 2 == 0) plan.report_words = 2;
+  if (in.Byte() % 2 == 0) plan.kept_word = 1;
+  return plan;
+}
+
 TxRingPlan PushPlan(Input& in) {
   TxRingPlan plan;
+  if (in.Byte() >= 0xc0) return PlainPlan(in);
   plan.slot_count = static_cast<uint32_t>(1 + in.Below(9));
   plan.packet_slots = static_cast<uint32_t>(1 + in.Below(2));
   plan.slot_bytes = static_cast<uint32_t>(8 * (1 + in.Below(kMaxPacketWords / 2)));
@@ -88,12 +113,28 @@ struct Memory {
   FencedArray<uint64_t> held;
 };
 
+void TellPushed(const TxRingPlan& plan, bool held, const TxRingCall& call) {
+  Reach(plan.memory == TxMemory::kOrder ? Reached::kTxPushedInOrder
+        : plan.memory == TxMemory::kId  ? Reached::kTxPushedById
+                                        : Reached::kTxPushed);
+  ReachIf(plan.packet_slots == 2, Reached::kTxPushedTwoSlots);
+  ReachIf(plan.has_prefix, Reached::kTxPushedPrefix);
+  ReachIf(held, Reached::kTxPushedHeld);
+  ReachIf(call.has_kept != 0, Reached::kTxPushedKept);
+  ReachIf(plan.report_words != 0 && call.report != 0, Reached::kTxPushedReport);
+  ReachIf(PlanWidePush(plan).has_value(), Reached::kTxPushedWide);
+}
+
 void RunPush(const TxRingBurst& burst, Input& in) {
   const TxRingPlan& plan = burst.plan();
   const Fence fence = kFences[in.Byte() % 2];
   const FencedArray<TxPacket> packets(in.Below(kPackets + 1), fence);
   for (TxPacket& packet : packets) {
     packet = {Iova(in.Value()), static_cast<uint32_t>(in.Value()), in.Byte()};
+    // Most can be said.
+    if (packet.cookie < 0x10 || plan.max_bytes == 0) continue;
+    packet.address.value &= ~plan.address_not;
+    packet.bytes = 1 + packet.bytes % plan.max_bytes;
   }
   const FencedArray<TxRingImage> images(1, fence);
   TxRingImage& image = images.front();
@@ -131,6 +172,7 @@ void RunPush(const TxRingBurst& burst, Input& in) {
          return burst.Push(slots, with, rest..., image);
        }) == count);
   MUST(interpreted.IsSame(compiled, count));
+  if (count != 0) TellPushed(plan, holds, call);
   if (call.has_kept == 0) return;
   // All of them, or as many as there are up to the ring's end.
   MUST(count > 0 &&
@@ -183,6 +225,7 @@ void RunTakeRemembered(const TxRingBurst& burst, const std::byte* at, uint32_t s
                             {compiled.data(), compiled.size(), kPublished, same_free.data()},
                             same_cookies.data()) == count);
   MUST(compiled.IsSame(interpreted));
+  ReachIf(count != 0, Reached::kTxTakenRemembered);
   MUST(same_cookies.IsSame(cookies, count));
   MUST(same_free.IsSame(free, count));
 }
@@ -201,6 +244,7 @@ void RunTake(const TxRingBurst& burst, Input& in) {
   const uint32_t count = TxRingBurst::TakeByPlan(plan, at, slot, most, phase, interpreted.data());
   MUST(burst.Take(at, slot, most, phase, compiled.data()) == count);
   MUST(compiled.IsSame(interpreted));
+  ReachIf(count != 0, Reached::kTxTaken);
   if (plan.remembers) RunTakeRemembered(burst, at, slot, most, phase, fence, in);
   if (plan.expected_count == 0) return;
   // Most are those that are expected.
@@ -218,6 +262,7 @@ void RunTake(const TxRingBurst& burst, Input& in) {
       TxRingBurst::TakeExpectedByPlan(plan, at, slot, most, expected.data(), first, cookies.data());
   MUST(burst.TakeExpected(at, slot, most, expected.data(), first, same.data()) == taken);
   MUST(same.IsSame(cookies, taken));
+  ReachIf(taken != 0, Reached::kTxTakenExpected);
 }
 
 }  // namespace

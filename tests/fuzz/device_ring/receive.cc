@@ -7,6 +7,7 @@
 #include "dataplane/rx_device.h"
 #include "dataplane/rx_driver.h"
 #include "tests/fuzz/device_ring/both_sides.h"
+#include "tests/fuzz/support/packets.h"
 
 namespace qsplit::fuzz {
 namespace {
@@ -14,27 +15,6 @@ namespace {
 using namespace dataplane;  // NOLINT
 
 constexpr uint32_t kBufferBytes = QueueMemory::kBufferBytes;
-
-RxMetadata Metadata(Input& in) {
-  RxMetadata meta;
-  meta.present = RxFields(static_cast<uint32_t>(in.Number(2)));
-  meta.hash = static_cast<uint32_t>(in.Value());
-  meta.hash_type = HashType(in.Byte() % kHashTypes);
-  meta.l3 = L3Kind(in.Byte() % kL3Kinds);
-  meta.l4 = L4Kind(in.Byte() % kL4Kinds);
-  const uint8_t states = in.Byte();
-  meta.l3_checksum = ChecksumState(states % 3);
-  meta.l4_checksum = ChecksumState(states / 3 % 3);
-  meta.error = states >= 0x80;
-  meta.vlan_tci = static_cast<uint16_t>(in.Value());
-  meta.queue = in.Byte();
-  meta.mark = static_cast<uint32_t>(in.Value());
-  meta.checksum = in.Byte();
-  meta.segment_bytes = static_cast<uint16_t>(in.Value());
-  meta.segment = SegmentKind(in.Byte() % kSegmentKinds);
-  meta.timestamp = in.Value();
-  return meta;
-}
 
 // The driver's side, which knows what it posted.
 class Driver {
@@ -124,7 +104,7 @@ void RunReceive(const Case& on, Input& in) {
         const uint32_t fetched = device->Fetched();
         MUST(fetched >= count);
         if (count == 0) break;
-        const RxMetadata meta = in.Byte() % 2 == 0 ? RxMetadata() : Metadata(in);
+        const RxMetadata meta = in.Byte() % 2 == 0 ? RxMetadata() : TakeMetadata(in);
         device->CompletePlain(meta, std::span(packets).first(count));
         MUST(device->Fetched() == fetched - count);
         break;
@@ -149,7 +129,7 @@ void RunReceive(const Case& on, Input& in) {
         result.length = static_cast<uint32_t>(in.Value());
         const uint8_t flags = in.Byte();
         result.last = flags % 2 == 0;
-        if (flags % 4 >= 2) result.meta = Metadata(in);
+        if (flags % 4 >= 2) result.meta = TakeMetadata(in);
         const bool done = device->Complete(result);
         MUST(fetched > 0 || !done);
         MUST(device->Fetched() <= fetched);

@@ -6,24 +6,12 @@
 #include "dataplane/tx_device.h"
 #include "dataplane/tx_driver.h"
 #include "tests/fuzz/device_ring/both_sides.h"
+#include "tests/fuzz/support/packets.h"
 
 namespace qsplit::fuzz {
 namespace {
 
 using namespace dataplane;  // NOLINT
-
-TxRequest Request(Input& in) {
-  TxRequest request;
-  request.wants = TxFeatures(in.Byte() & 0x3fu);
-  request.l3 = L3Kind(in.Byte() % kL3Kinds);
-  request.l4 = L4Kind(in.Byte() % kL4Kinds);
-  request.l2_header_bytes = in.Byte();
-  request.l3_header_bytes = in.Byte();
-  request.l4_header_bytes = in.Byte();
-  request.vlan_tci = static_cast<uint16_t>(in.Value());
-  request.segment_bytes = static_cast<uint16_t>(in.Value());
-  return request;
-}
 
 // The driver's side, which knows what it pushed.
 class Driver {
@@ -40,7 +28,7 @@ class Driver {
     }
     const uint32_t room = driver_.Room();
     const uint32_t outstanding = driver_.Outstanding();
-    const TxRequest request = in.Byte() % 2 == 0 ? TxRequest() : Request(in);
+    const TxRequest request = in.Byte() % 2 == 0 ? TxRequest() : TakeRequest(in);
     const auto cookie = static_cast<uint32_t>(pushed_.size());
     if (driver_.Push(segments, request, cookie) == PushResult::kPushed) {
       pushed_.push_back(true);
@@ -62,7 +50,7 @@ class Driver {
     }
     const uint32_t room = driver_.Room();
     const uint32_t outstanding = driver_.Outstanding();
-    const TxRequest request = in.Byte() % 2 == 0 ? TxRequest() : Request(in);
+    const TxRequest request = in.Byte() % 2 == 0 ? TxRequest() : TakeRequest(in);
     PushResult why{};
     const uint32_t count = driver_.PushBurst(packets, request, &why);
     MUST(count <= packets.size() && (count == packets.size()) == (why == PushResult::kPushed));

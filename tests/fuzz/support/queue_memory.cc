@@ -34,6 +34,11 @@ std::byte* QueueMemory::Allocate(size_t bytes) {
   return owned_.back().get();
 }
 
+std::byte* QueueMemory::AllocateForRing(size_t bytes) {
+  if (!fence_.has_value()) return Allocate(bytes);
+  return fenced_.emplace_back((bytes + 15) / 16 * 16, *fence_).data();
+}
+
 bool QueueMemory::AddRing(const v1::Ring& ring, RingView* view, Input& in) {
   view->slot_count = SlotCount(ring.slots(), in.Byte() % 4);
   const uint64_t slot_bytes = uint64_t{view->slot_count} * ring.slot_bytes();
@@ -50,7 +55,7 @@ bool QueueMemory::AddRing(const v1::Ring& ring, RingView* view, Input& in) {
   }
   front = (front + 7) / 8 * 8;
   if (view->slot_count == 0 || static_cast<uint64_t>(front + end) > kMaxBytes) return false;
-  std::byte* const first = Allocate(static_cast<size_t>(front + end));
+  std::byte* const first = AllocateForRing(static_cast<size_t>(front + end));
   view->slots = first + front;
   rings_.push_back({{first, static_cast<size_t>(front + end)},
                     view->slots,
@@ -58,7 +63,7 @@ bool QueueMemory::AddRing(const v1::Ring& ring, RingView* view, Input& in) {
                     view->slot_count});
   view->slots_iova = Iova(0x7'0000'0000 + (uint64_t{rings_.size()} << 28));
   const auto add = [&](uint32_t bytes) {
-    std::byte* const at = Allocate(bytes);
+    std::byte* const at = AllocateForRing(bytes);
     small_.emplace_back(at, bytes);
     return at;
   };
@@ -82,8 +87,10 @@ bool QueueMemory::AddRing(const v1::Ring& ring, RingView* view, Input& in) {
 }
 
 std::unique_ptr<QueueMemory> QueueMemory::Create(const v1::Layout& layout, uint32_t queue,
-                                                 std::span<const uint32_t> choices, Input& in) {
+                                                 std::span<const uint32_t> choices, Input& in,
+                                                 std::optional<qsplit::testing::Fence> fence) {
   auto memory = std::unique_ptr<QueueMemory>(new QueueMemory);
+  memory->fence_ = fence;
   dataplane::QueueView& view = memory->view_;
   const v1::Queue& from = layout.queues(static_cast<int>(queue));
   view.layout_queue = queue;
@@ -170,6 +177,20 @@ void QueueMemory::Scribble(Input& in) {
   const size_t width = std::min<size_t>(size_t{1} << how / 2 % 4, bytes.size() - at);
   if (how >= 0x80) value = __builtin_bswap64(value) >> 8 * (8 - width);
   std::memcpy(&bytes[at], &value, width);
+}
+
+bool QueueMemory::IsSame(const QueueMemory& other) const {
+  const auto same = [](std::span<const std::byte> a, std::span<const std::byte> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+  };
+  if (rings_.size() != other.rings_.size() || small_.size() != other.small_.size()) return false;
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    if (!same(rings_[i].bytes, other.rings_[i].bytes)) return false;
+  }
+  for (size_t i = 0; i < small_.size(); ++i) {
+    if (!same(small_[i], other.small_[i])) return false;
+  }
+  return true;
 }
 
 }  // namespace qsplit::fuzz

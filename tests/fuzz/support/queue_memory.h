@@ -1,5 +1,6 @@
 // Memory for all rings of a queue with their doorbells and cells, each an allocation of its exact
-// size, so that the address sanitizer sees every byte beyond; and what a hostile peer does to it.
+// size, so that the address sanitizer sees every byte beyond, or against a fence, so that machine
+// code that no sanitizer sees is caught as well; and what a hostile peer does to it.
 #ifndef QSPLIT_TESTS_FUZZ_SUPPORT_QUEUE_MEMORY_H_
 #define QSPLIT_TESTS_FUZZ_SUPPORT_QUEUE_MEMORY_H_
 
@@ -7,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "dataplane/ring_view.h"
 #include "qsplit/v1/layout.pb.h"
 #include "tests/fuzz/support/input.h"
+#include "tests/support/fenced_array.h"
 
 namespace qsplit::fuzz {
 
@@ -28,9 +31,10 @@ class QueueMemory {
 
   // Of Layout.queues[queue]. Null: too much memory, or fewer slots than the layout asks for. The
   // input says what is not the layout's: slots above the fewest, whether memory stands for
-  // registers, whether there is a wakeup flag.
-  static std::unique_ptr<QueueMemory> Create(const v1::Layout& layout, uint32_t queue,
-                                             std::span<const uint32_t> choices, Input& in);
+  // registers, whether there is a wakeup flag. fence: of what is the rings'.
+  static std::unique_ptr<QueueMemory> Create(
+      const v1::Layout& layout, uint32_t queue, std::span<const uint32_t> choices, Input& in,
+      std::optional<qsplit::testing::Fence> fence = std::nullopt);
   QueueMemory(const QueueMemory&) = delete;
   QueueMemory& operator=(const QueueMemory&) = delete;
 
@@ -43,6 +47,8 @@ class QueueMemory {
   dataplane::DeviceMemory device_memory();
   // One hostile act on anything that is shared.
   void Scribble(Input& in);
+  // Whether all that is shared is the same in both, which are of the same queue and input.
+  bool IsSame(const QueueMemory& other) const;
 
  private:
   QueueMemory() = default;
@@ -50,6 +56,11 @@ class QueueMemory {
   bool AddRing(const v1::Ring& ring, dataplane::RingView* view, Input& in);
   std::byte* At(dataplane::Iova iova, uint64_t bytes);
 
+  // Of a ring: at a multiple of 16 bytes, no further from the fence than that takes.
+  std::byte* AllocateForRing(size_t bytes);
+
+  std::optional<qsplit::testing::Fence> fence_;
+  std::vector<qsplit::testing::FencedArray<std::byte>> fenced_;
   std::vector<std::unique_ptr<std::byte[]>> owned_;
   // All that is shared; slots of ring i in rings_[i], the rest in small_.
   struct Slots {

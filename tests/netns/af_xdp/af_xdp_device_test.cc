@@ -1,112 +1,29 @@
-// A netdev as a device, without the daemon: leases and rules in the kernel's veth, and in a NIC
-// with ntuple filters, which is not there: its ioctls are answered by a stand-in.
+// A netdev as a device, without the daemon: leases and rules in the kernel's veth.
 #include "daemon/backend/af_xdp/af_xdp_device.h"
 
 #include <gmock/gmock.h>
-#include <sys/mman.h>
 
-#include <algorithm>
 #include <atomic>
-#include <fstream>
-#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/backend/af_xdp/netdev_changes.h"
 #include "daemon/backend/af_xdp/netdevs.h"
 #include "daemon/device/held_queue.h"
 #include "daemon/linux/netdev_settings.h"
-#include "tests/netns/af_xdp/veth_fixture.h"
-#include "tests/support/fake_ethtool_nic.h"
-#include "tests/support/udp_rule.h"
+#include "tests/netns/af_xdp/device_fixture.h"
 
 namespace qsplit::af_xdp {
 namespace {
 
 using ::testing::Contains;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Lt;
 using ::testing::Not;
 using ::testing::SizeIs;
-
-constexpr uint64_t kRegionBytes = 1 << 20;
-
-layout::VerifiedLayout AfXdpLayout() {
-  std::ifstream file(QSPLIT_LAYOUT_DIR "/linux.af_xdp.layout", std::ios::binary);
-  std::stringstream bytes;
-  bytes << file.rdbuf();
-  return layout::VerifiedLayout::FromBytes(bytes.str()).value();
-}
-
-// As the broker does.
-absl::StatusOr<device::Grant> OpenSoon(AfXdpDevice& device, const device::QueueRequest& request) {
-  absl::StatusOr<device::Grant> grant = device.OpenQueues(request);
-  for (int i = 0; i < 1000 && device::HeldQueueOf(grant.status()); ++i) {
-    absl::SleepFor(absl::Milliseconds(2));
-    grant = device.OpenQueues(request);
-  }
-  return grant;
-}
-
-class AfXdpDeviceTest : public test::VethFixture {
- protected:
-  std::unique_ptr<AfXdpDevice> Make(AfXdpConfig config = {}, bool with_nic = false) {
-    config.name = "eth";
-    config.netdev = kNetdev;
-    config.netns = netns();
-    config.layouts = {AfXdpLayout()};
-    auto device =
-        AfXdpDevice::Create(std::move(config), *journal_, with_nic ? nic_.Wire() : nullptr,
-                            [this](const std::string& name, const absl::Status& status) {
-                              troubles_.push_back(absl::StrCat(name, ": ", status.message()));
-                            });
-    EXPECT_TRUE(device.ok()) << device.status();
-    return device.ok() ? *std::move(device) : nullptr;
-  }
-  static device::QueueRequest Request(device::LeaseId lease, std::vector<uint32_t> rx,
-                                      std::vector<uint32_t> tx) {
-    device::QueueRequest request{.lease = lease, .layout = AfXdpLayout()};
-    request.features.assign(2, 0);
-    request.rx_queues = std::move(rx);
-    request.tx_queues = std::move(tx);
-    request.rx_slots = request.tx_slots = 64;
-    request.protection = device::Protection::kKernel;
-    request.holder_pid = ::getpid();
-    auto fd = std::make_shared<linux_sys::OwnedFd>(::memfd_create("region", MFD_CLOEXEC));
-    EXPECT_EQ(::ftruncate(fd->get(), kRegionBytes), 0);
-    request.regions = {{.region = 1, .memory = fd, .length_bytes = kRegionBytes}};
-    return request;
-  }
-
-  uint32_t Channels() {
-    const auto link = linux_sys::EthtoolLink::Open(netns(), kNetdev);
-    const auto channels = link.ok() ? (*link)->GetChannels() : link.status();
-    return channels.ok() ? channels->now.rx_queues() : 0;
-  }
-  std::string JournalText() {
-    std::ifstream file(dir_ / "journal", std::ios::binary);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
-  std::vector<std::string> troubles_;
-  test::FakeEthtoolNic nic_{{.netdev = kNetdev, .queues = 4, .rule_slots = 16}};
-  // Another program that has the NIC.
-  std::unique_ptr<linux_sys::EthtoolLink> Admin() {
-    return linux_sys::EthtoolLink::Open(netns(), kNetdev, nic_.Wire()).value();
-  }
-};
-
-device::FlowRule UdpTo(uint32_t location, uint32_t queue) {
-  return qsplit::testing::UdpPortRule(location, static_cast<uint16_t>(4242 + location), queue);
-}
 
 TEST_F(AfXdpDeviceTest, SaysWhatItIs) {
   const auto device = Make({.queues = 3});
@@ -328,67 +245,6 @@ TEST_F(AfXdpDeviceTest, ChannelsThatStayAreTold) {
   EXPECT_THAT(journal_->Records(), IsEmpty());
 }
 
-TEST_F(AfXdpDeviceTest, TheNicSteersWhereItCan) {
-  const std::vector<uint32_t> before = nic_.rss_table();
-  auto device = Make({}, /*with_nic=*/true);
-  ASSERT_NE(device, nullptr);
-  EXPECT_EQ(device->info().netdev->steering, "ntuple");
-  EXPECT_EQ(device->info().rule_capacity, 16u);
-  const auto grant = device->OpenQueues(Request(1, {2, 3}, {}));
-  ASSERT_TRUE(grant.ok()) << grant.status();
-  EXPECT_THAT(nic_.rss_table(), Each(Lt(2u))) << "its queues are out of RSS";
-  ASSERT_TRUE(device->AddRule(UdpTo(0, 3)).ok());
-  ASSERT_THAT(nic_.rules(), SizeIs(1));
-  EXPECT_EQ(nic_.rules().begin()->second.ring_cookie, 3u);
-  device::FlowRule pass = UdpTo(1, 0);
-  pass.action.queue = device::FlowAction::kPass;
-  ASSERT_TRUE(device->AddRule(pass).ok());
-  EXPECT_THAT(nic_.rules(), SizeIs(1)) << "what passes is the program's";
-  EXPECT_TRUE(device->RemoveRule(1).ok());
-  EXPECT_TRUE(device->RemoveRule(0).ok());
-  EXPECT_THAT(nic_.rules(), IsEmpty());
-  EXPECT_TRUE(device->CloseQueues(1).ok());
-  EXPECT_EQ(nic_.rss_table(), before);
-  // With the daemon everything comes back, whatever the order.
-  ASSERT_TRUE(device->OpenQueues(Request(2, {1}, {1})).ok());
-  ASSERT_TRUE(device->AddRule(UdpTo(0, 1)).ok());
-  device.reset();
-  EXPECT_EQ(nic_.rss_table(), before);
-  EXPECT_THAT(nic_.rules(), IsEmpty());
-  EXPECT_THAT(journal_->Records(), IsEmpty());
-}
-
-const device::QueueCheck* Find(const std::vector<device::QueueCheck>& checks,
-                               std::string_view subject) {
-  const auto found = std::ranges::find(checks, subject, &device::QueueCheck::subject);
-  return found == checks.end() ? nullptr : &*found;
-}
-
-TEST_F(AfXdpDeviceTest, AQueueIsExaminedInTheNicWhichSteers) {
-  const auto device = Make({}, /*with_nic=*/true);
-  ASSERT_NE(device, nullptr);
-  ASSERT_TRUE(device->OpenQueues(Request(1, {2}, {})).ok());
-  ASSERT_TRUE(device->AddRule(UdpTo(0, 2)).ok());
-  const auto arrival = [&](uint32_t queue) {
-    return *Find(device->ExamineQueue(queue, false), "arrival");
-  };
-  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kGood) << arrival(2).finding;
-  EXPECT_THAT(arrival(1).finding, HasSubstr("spreads packets")) << "nobody leases it";
-  // An administrator takes the filter out of the NIC.
-  const auto admin = Admin();
-  ASSERT_TRUE(admin->DeleteRule(nic_.rules().begin()->first).ok());
-  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kWrong);
-  EXPECT_THAT(arrival(2).finding, HasSubstr("no longer the filter of rule 0"));
-  ASSERT_TRUE(device->RemoveRule(0).ok());
-  ASSERT_TRUE(device->AddRule(UdpTo(0, 2)).ok());
-  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kGood) << arrival(2).finding;
-  // And spreads its packets over all queues.
-  ASSERT_TRUE(admin->ResetRss().ok());
-  EXPECT_EQ(arrival(2).verdict, device::CheckVerdict::kNote);
-  EXPECT_THAT(arrival(2).finding, HasSubstr("back into the NIC's RSS table"));
-  EXPECT_TRUE(device->RemoveRule(0).ok());
-}
-
 TEST_F(AfXdpDeviceTest, WhatItsSocketsHaveIsTold) {
   const auto device = Make({.busy_poll_us = 20});
   ASSERT_NE(device, nullptr);
@@ -404,14 +260,6 @@ TEST_F(AfXdpDeviceTest, WhatItsSocketsHaveIsTold) {
   const auto counters = device->ReadCounters();
   EXPECT_NE(std::ranges::find(counters.more, "netdev_rx_missed", &device::NamedCounter::name),
             counters.more.end());
-}
-
-TEST_F(AfXdpDeviceTest, ALeaseOfAllQueuesLeavesNoneForRss) {
-  auto device = Make({}, /*with_nic=*/true);
-  ASSERT_NE(device, nullptr);
-  const auto grant = device->OpenQueues(Request(1, {0, 1, 2, 3}, {}));
-  EXPECT_EQ(grant.status().code(), absl::StatusCode::kResourceExhausted) << grant.status();
-  EXPECT_TRUE(OpenSoon(*device, Request(2, {1, 2, 3}, {})).ok()) << "as if nothing had been";
 }
 
 TEST_F(AfXdpDeviceTest, ANetdevThatIsRemovedIsGone) {

@@ -36,7 +36,7 @@ class ChangesFixture : public test::VethFixture {
   }
   void OpenNic() {
     Open(nic_.Wire());
-    auto steering = NicSteering::Take(4, *changes_);
+    auto steering = NicSteering::Take(4, 1024, *changes_);
     ASSERT_TRUE(steering.ok()) << steering.status();
     steering_ = *std::move(steering);
   }

@@ -58,8 +58,10 @@ def hangs_with_few(w, capture):
     capture.send_signal(signal.SIGSTOP)
     send(w, 20)
     answer, checks = verdicts(w)
-    check("queue why: packets wait for a program that takes none",
-          answer.startswith("20 packets wait in its ring, and it has taken none for"), (answer, checks))
+    check("queue why: the program's process is stopped",
+          "does not run: its process is stopped" in answer and f"`kill -CONT {capture.pid}`" in answer, answer)
+    check("and packets wait for it", checks["program"][0] == "WRONG" and
+          checks["program"][1].startswith("20 packets wait in its ring, and it has taken none for"), checks)
     capture.send_signal(signal.SIGCONT)
     check("which takes them then", wait_until(lambda: " 120 before" in verdicts(w)[0], 5), verdicts(w))
 
@@ -97,7 +99,8 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for n in range(5000): s.sendto(bytes(64), ("10.88.0.2", 4242))
 """)
     answer, checks = verdicts(w)
-    check("queue why: a program that hangs is what is wrong", "the program has to" in answer, (answer, checks))
+    check("queue why: a program that hangs is what is wrong", "its process is stopped" in answer and
+          "WRONG" in (checks["fill ring"][0], checks["receive ring"][0]), (answer, checks))
     dump = w.qsplit_text("queue", "dump", "eth", "0", "--slots", "0-3")
     check("queue dump decodes its rings", all(word in dump for word in ("fill", "packets", "address", "length")), dump)
     capture.send_signal(signal.SIGCONT)

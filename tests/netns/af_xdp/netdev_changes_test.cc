@@ -139,8 +139,27 @@ TEST_F(NetdevChangesTest, ARuleThatAnAdministratorPutInTheirPlaceStays) {
   EXPECT_TRUE(steering_->RemoveRule(1).ok());
   EXPECT_THAT(nic_.rules(), SizeIs(1));
   EXPECT_TRUE(linux_sys::SameRule(nic_.rules().at(0), his));
-  EXPECT_EQ(steering_->AddRule(UdpPortRule(0, 4242, 3)).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(journal_->Records("netdev-rule"), IsEmpty());
+  ASSERT_TRUE(steering_->AddRule(UdpPortRule(0, 4242, 3)).ok()) << "at the next place";
+  EXPECT_EQ(steering_->PlaceOf(0), 1u);
+  EXPECT_TRUE(linux_sys::SameRule(nic_.rules().at(0), his));
+}
+
+TEST_F(NetdevChangesTest, TheSameRuleInTwoPlacesIsRefusedOnce) {
+  OpenNic();
+  nic_.FailNext(ETHTOOL_SRXCLSRLINS, EEXIST);  // as drivers do that compare
+  EXPECT_EQ(steering_->AddRule(UdpPortRule(0, 4242, 3)).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(nic_.rules(), IsEmpty());
+}
+
+TEST_F(NetdevChangesTest, RulesOfOthersThatFillTheNicAreTold) {
+  OpenNic();
+  ethtool_rx_flow_spec his{};
+  his.flow_type = TCP_V4_FLOW;
+  for (his.location = 0; his.location < 16; ++his.location) nic_.PutRule(his);
+  const absl::Status status = steering_->AddRule(UdpPortRule(1023, 4242, 3));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(status.message(), HasSubstr("`ethtool -n` shows them"));
 }
 
 TEST_F(NetdevChangesTest, ARuleThatTheNicRefusesLeavesNoRecord) {
@@ -182,7 +201,7 @@ TEST_F(NetdevChangesTest, FiltersThatAreOfNoUseAreTurnedOffAgain) {
   Run("ethtool -K d0 gro off");
   Open(nic_.Wire(), filters);
   {
-    auto steering = NicSteering::Take(4, *changes_);
+    auto steering = NicSteering::Take(4, 1024, *changes_);
     ASSERT_TRUE(steering.ok()) << steering.status();
     EXPECT_TRUE(on());
     nic_.FailNext(ETHTOOL_SRXCLSRLINS, EINVAL);
@@ -191,7 +210,7 @@ TEST_F(NetdevChangesTest, FiltersThatAreOfNoUseAreTurnedOffAgain) {
   }
   test::FakeEthtoolNic none({.netdev = kNetdev, .queues = 4, .rule_slots = 0});
   Open(none.Wire(), filters);
-  EXPECT_FALSE(NicSteering::Take(4, *changes_).ok());
+  EXPECT_FALSE(NicSteering::Take(4, 1024, *changes_).ok());
   EXPECT_FALSE(on());
   changes_.reset();  // the wire goes before the NIC
   link_.reset();
@@ -201,14 +220,14 @@ TEST_F(NetdevChangesTest, FiltersThatAreOfNoUseAreTurnedOffAgain) {
 TEST_F(NetdevChangesTest, TheOnlyQueueStaysInTheRssTable) {
   test::FakeEthtoolNic one({.netdev = kNetdev, .queues = 1});
   Open(one.Wire());
-  const auto steering = NicSteering::Take(1, *changes_);
+  const auto steering = NicSteering::Take(1, 1024, *changes_);
   EXPECT_EQ(steering.status().code(), absl::StatusCode::kUnimplemented) << steering.status();
   changes_.reset();  // the wire goes before the NIC
   link_.reset();
 }
 
 TEST_F(NetdevChangesTest, AVethSteersNothing) {
-  const auto steering = NicSteering::Take(4, *changes_);
+  const auto steering = NicSteering::Take(4, 1024, *changes_);
   EXPECT_EQ(steering.status().code(), absl::StatusCode::kUnimplemented) << steering.status();
 }
 

@@ -13,26 +13,16 @@
 #include "tests/netns/af_xdp/changes_fixture.h"
 #include "tests/support/ethtool_host.h"
 #include "tests/support/mortal_process.h"
+#include "tests/support/udp_rule.h"
 
 namespace qsplit::af_xdp {
 namespace {
 
+using qsplit::testing::UdpRule;
 using ::testing::IsEmpty;
 
 // No netdev here has ntuple filters that can be turned on: this feature stands in for them.
 constexpr char kFilters[] = "rx-gro";
-
-device::FlowRule Ip4UdpRule(uint32_t location, uint32_t queue) {
-  device::FlowRule rule;
-  rule.location = location;
-  rule.match.type = device::FlowType::kIp4;
-  rule.match.value.ip_version = 4;
-  rule.match.mask.ip_version = 0xff;
-  rule.match.value.l4_protocol = 17;
-  rule.match.mask.l4_protocol = 0xff;
-  rule.action.queue = queue;
-  return rule;
-}
 
 ethtool_rx_flow_spec Theirs(uint32_t location, uint16_t port) {
   ethtool_rx_flow_spec rule{};
@@ -66,12 +56,12 @@ class NetdevCrash : public ChangesFixture, public ::testing::WithParamInterface<
     if (!opened.ok()) return 3;
     NetdevChanges& changes = **opened;
     if (!changes.SetChannels(2).ok()) return 4;
-    auto steering = NicSteering::Take(4, changes);
+    auto steering = NicSteering::Take(4, 1024, changes);
     if (!steering.ok() || !(*steering)->TryUdpRule().ok()) return 5;
     NicSteering& nic = **steering;
     if (!nic.Leave(std::vector<uint32_t>{3}).ok()) return 6;
     if (!nic.AddRule(UdpPortRule(kOurs - 1, 4242, 3)).ok()) return 7;
-    if (!nic.AddRule(Ip4UdpRule(kOursToo - 1, 3)).ok()) return 8;
+    if (!nic.AddRule(UdpRule(kOursToo - 1, 3)).ok()) return 8;
     if (!nic.RemoveRule(kOurs - 1).ok()) return 9;
     if (!nic.Return(std::vector<uint32_t>{3}).ok()) return 10;
     if (!nic.Leave(std::vector<uint32_t>{2}).ok()) return 11;

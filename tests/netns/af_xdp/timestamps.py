@@ -13,8 +13,7 @@ COUNT = 200
 
 
 def sends(w):
-    peer = re.search(r"link/ether (\S+)", subprocess.run(["ip", "-n", w.world, "link", "show", w.peer],
-                                                         capture_output=True, text=True).stdout)[1]
+    peer = w.mac_of(w.world, w.peer)
     return subprocess.run([*NOBODY, TESTS + "/timed_sender", "--runtime-dir", w.run, "--dst-mac", peer, "--clock",
                            "tai", "--count", str(COUNT)], capture_output=True, text=True, timeout=30)
 

@@ -60,8 +60,7 @@ quotas = { rx_queues = 4, tx_queues = 4 }
                 self.call("ip", "-n", netns, *words.split())
             # The peer's kernel would leave checksums to a NIC that there is not.
             self.try_in(netns, "ethtool", "-K", dev, "tx-checksumming", "off")
-        self.mac = re.search(r"link/ether (\S+)", subprocess.run(
-            ["ip", "-n", self.host, "link", "show", self.dev], capture_output=True, text=True).stdout)[1]
+        self.mac = self.mac_of(self.host, self.dev)
         # For addresses that nobody answers ARP for.
         for last in range(10, 14):
             self.call("ip", "-n", self.world, "neigh", "add", f"10.88.0.{last}", "lladdr", self.mac, "dev", self.peer)
@@ -78,6 +77,10 @@ netdev = "{self.dev}"
 """)
         if start:
             self.start_daemon()
+
+    def mac_of(self, netns, dev):
+        return re.search(r"link/ether (\S+)", subprocess.run(
+            ["ip", "-n", netns, "link", "show", dev], capture_output=True, text=True).stdout)[1]
 
     def pinned(self, queue, *argv):
         """The command, on the processor whose packets arrive at this queue."""

@@ -24,6 +24,7 @@
 #include "tests/support/frames.h"
 #include "tests/support/nic_client.h"
 #include "tests/support/sample_layouts.h"
+#include "tests/support/udp_rule.h"
 
 namespace qsplit::softnic {
 namespace {
@@ -120,16 +121,7 @@ class SoftNicTap : public ::testing::Test {
     auto client = NicClient::Open(nic_.get(), layout::testing::SimpleLayout(),
                                   {.lease = 1, .rx_queues = {0}, .tx_queues = {0}});
     EXPECT_TRUE(client.ok()) << client.status();
-    device::FlowRule rule;
-    rule.match.type = device::FlowType::kUdp4;
-    rule.match.value.ip_version = rule.match.mask.ip_version = 4;
-    rule.match.value.l4_protocol = 17;
-    rule.match.mask.l4_protocol = 0xff;
-    rule.match.value.has_ports = rule.match.mask.has_ports = 1;
-    rule.match.value.dst_port = udp_port;
-    rule.match.mask.dst_port = 0xffff;
-    rule.action.queue = 0;
-    EXPECT_TRUE(nic_->AddRule(rule).ok());
+    EXPECT_TRUE(nic_->AddRule(qsplit::testing::UdpPortRule(0, udp_port, 0)).ok());
     return *std::move(client);
   }
 

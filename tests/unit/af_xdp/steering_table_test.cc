@@ -1,5 +1,6 @@
 // Rules in the XDP program's form, and its parser and search on this machine.
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <memory>
@@ -216,6 +217,23 @@ TEST(SteeringConstants, TheFirstRuleTakesAllIfItAsksForNothing) {
     EXPECT_EQ(constants->rules[0].counter, offsetof(SteeringCounts, rules[4]));
   }
   EXPECT_EQ(ConstantsOf(std::vector{all, PortRule(3, 53)}, 1)->catch_all, 0u);
+}
+
+// Then no look at it is needed before the rules.
+TEST(SteeringConstants, EachRuleAsksForTcpOrUdpOrNotAllDo) {
+  const auto rule = [](uint8_t protocol, uint8_t mask) {
+    FlowRule by_port = PortRule(0, 53);
+    by_port.match.mask.l4_protocol = mask;
+    by_port.match.value.l4_protocol = protocol;
+    return by_port;
+  };
+  const auto any = [](const std::vector<FlowRule>& rules) {
+    return ConstantsOf(rules, 1)->any_protocol != 0;
+  };
+  EXPECT_FALSE(any({rule(IPPROTO_UDP, 0xff), rule(IPPROTO_TCP, 0xff)}));
+  EXPECT_TRUE(any({rule(IPPROTO_UDP, 0xff), rule(IPPROTO_UDP, 0xfe)}));  // 16, too
+  EXPECT_TRUE(any({rule(0, 0)}));
+  EXPECT_TRUE(any({rule(IPPROTO_SCTP, 0xff)}));
 }
 
 TEST(SteeringConstants, MoreRulesThanThereIsRoomForHaveNone) {

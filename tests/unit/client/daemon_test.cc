@@ -204,6 +204,11 @@ TEST_P(WithDaemon, ReleasedQueuesCanBeHadAgain) {
         device.Acquire({.rx_queues = 2, .tx_queues = 1, .first_rx_queue = 1, .region = *region});
     ASSERT_TRUE(lease.ok()) << "round " << i << ": " << lease.status();
     EXPECT_EQ(lease->rx(0).number(), 1u);
+    for (const QueueAccess& access : {lease->rx(0).access(), lease->tx(0).access()}) {
+      EXPECT_EQ(access.mode == AccessMode::kCompiled, access.why_not_compiled.ok());
+      EXPECT_EQ(access.text() == "in bursts, by machine code", access.why_not_compiled.ok());
+      EXPECT_EQ(access.text().starts_with("one by one: "), access.mode == AccessMode::kOneByOne);
+    }
     EXPECT_EQ(lease->rx(1).number(), 2u);
     ASSERT_TRUE(lease->AddRule("flow-type udp4 dst-port 7 action 1").ok());
     ASSERT_TRUE(device.Refresh().ok());

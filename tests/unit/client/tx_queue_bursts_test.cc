@@ -175,7 +175,7 @@ class TxQueueBursts : public ::testing::TestWithParam<TxCase> {
                     .l4 = sums,
                     .vlan = tag ? std::optional<uint16_t>(5) : std::nullopt};
     for (Packet& packet : packets) packet = wish.MadeIn(*bursts_.queue);
-    const uint64_t before = bursts_.queue->sent_alone;
+    const uint64_t before = bursts_.queue->counters.sent_alone;
     size_t sent = 0;
     while (sent < packets.size() && !HasFailure()) {
       const size_t n = bursts_.queue->Send(std::span(packets).subspan(sent));
@@ -187,7 +187,7 @@ class TxQueueBursts : public ::testing::TestWithParam<TxCase> {
       bursts_.queue->Reclaim();
       EXPECT_NE(n, 0u);
     }
-    return bursts_.queue->sent_alone - before;
+    return bursts_.queue->counters.sent_alone - before;
   }
 
   Side bursts_{GetParam(), false};
@@ -232,9 +232,9 @@ TEST_P(TxQueueBursts, AreWhatTheEngineSendsOneByOne) {
   EXPECT_EQ(got.copied, expected.copied);
   EXPECT_EQ(got.refused, expected.refused);
   EXPECT_EQ(got.wakeups, expected.wakeups);
-  EXPECT_EQ(alone_.queue->sent_alone, expected.packets);
+  EXPECT_EQ(alone_.queue->counters.sent_alone, expected.packets);
   if (!bursts_.writes_bytes) {
-    EXPECT_LT(bursts_.queue->sent_alone, got.packets);
+    EXPECT_LT(bursts_.queue->counters.sent_alone, got.packets);
   }
   EXPECT_EQ(bursts_.rig.rings.BrokenGuard(), "");
 }

@@ -141,7 +141,10 @@ class DaemonFixture : public ::testing::Test {
     options.random = linux_sys::FillRandom;
     options.max_sessions = 100'000;
     options.dispose = [this](auto fd) {
-      if (linux_sys::AllocatedBytes(fd->get()) >= linux_sys::kReapBytes) reaper_.Take(fd);
+      if (linux_sys::AllocatedBytes(fd->get()) >= linux_sys::kReapBytes) {
+        reaper_.Take(
+            std::move(fd));  // a copy here could be the last one: freed by who must not wait
+      }
     };
     broker_ = std::make_unique<lease::Broker>(std::move(options));
     rpc.path = rpc_path_;

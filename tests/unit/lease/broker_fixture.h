@@ -83,6 +83,7 @@ class BrokerTest : public ::testing::Test {
     options.random = [next = uint8_t{0}](std::span<uint8_t> bytes) mutable {
       std::fill(bytes.begin(), bytes.end(), ++next);
     };
+    options.is_stopped = [this](int32_t pid) { return pid == stopped_pid_; };
     options.on_left = [this] { ++left_calls_; };
     options.dispose = [this](auto fd) {  // on whichever thread called the broker
       const std::lock_guard lock(disposed_mutex_);
@@ -189,6 +190,7 @@ class BrokerTest : public ::testing::Test {
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
   std::shared_ptr<device::testing::FakeDevice> nic_ =
       std::make_shared<device::testing::FakeDevice>(Info());
+  std::atomic<int32_t> stopped_pid_ = -1;
   std::atomic<int> left_calls_ = 0;
   std::mutex disposed_mutex_;
   std::vector<std::shared_ptr<const linux_sys::OwnedFd>> disposed_;

@@ -196,6 +196,47 @@ TEST_F(BrokerQueuesTest, SaysThatTheProgramHangs) {
   EXPECT_THAT(Second(red, just_came), StartsWith("nothing is wrong: no packet came"));
 }
 
+// Of most devices it cannot be seen how many packets wait.
+TEST_F(BrokerQueuesTest, WhoGivesNoSlotBackMayHang) {
+  const SessionId red = Open(1000);
+  const v1::Lease lease = Mapped(red);
+  AddRule(red, lease.lease_id());
+  nic_->SetProgress(device::QueueProgress{.position = 7});
+  nic_->AddTraffic(5);
+  EXPECT_THAT(Second(red, [] {}), StartsWith("nothing is wrong: no packet came"));
+  EXPECT_THAT(Second(red, [&] { nic_->AddTraffic(1); }),
+              StartsWith("nothing is wrong: 1 packet went"))
+      << "it may have come a moment ago";
+  EXPECT_EQ(Second(red, [&] { nic_->AddTraffic(2); }),
+            absl::StrCat("2 packets came in 0.3 s, and it has given no slot back; the program "
+                         "hangs, or keeps slots until it has gathered some: see what pid ",
+                         lease.pid(), " does"));
+  EXPECT_THAT(Second(red, [&] { nic_->AddTraffic(64); }),
+              StartsWith("64 packets came in 0.3 s, and it has given no slot back; the program "
+                         "hangs, or does not look at the queue: see what pid"));
+  const auto goes_on = [&] {
+    nic_->AddTraffic(64);
+    nic_->SetProgress(device::QueueProgress{.position = 8});
+  };
+  EXPECT_EQ(Second(red, goes_on), "nothing is wrong: 64 packets went through it in 0.3 s");
+}
+
+TEST_F(BrokerQueuesTest, SaysThatTheHoldersProcessIsStopped) {
+  const SessionId red = Open(1000);
+  const v1::Lease lease = Mapped(red);
+  AddRule(red, lease.lease_id());
+  nic_->AddTraffic(5);
+  stopped_pid_ = lease.pid() + 1;
+  EXPECT_THAT(Answer(red, 0), StartsWith("nothing is wrong"));
+  stopped_pid_ = lease.pid();
+  nic_->SetChecks({{"receive ring", device::CheckVerdict::kWrong, "0 slots are posted", "hangs"}});
+  for (const bool transmit : {false, true}) {
+    EXPECT_THAT(Answer(red, 0, transmit),
+                AllOf(HasSubstr("does not run: its process is stopped, by SIGSTOP or a debugger"),
+                      HasSubstr(absl::StrCat("`kill -CONT ", lease.pid(), "`"))));
+  }
+}
+
 TEST_F(BrokerQueuesTest, ASampleOfAnotherLeaseDoesNotCount) {
   const SessionId red = Open(1000);
   AddRule(red, Mapped(red).lease_id());

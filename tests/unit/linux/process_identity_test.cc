@@ -35,11 +35,34 @@ TEST(ProcessIdentity, AProcessIsTheSameUntilItEnds) {
   EXPECT_EQ(ProgramOf(pid), "");
 }
 
+TEST(ProcessIdentity, AProcessMayBeStopped) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_NAME, ") T 1");
+    while (true) ::pause();
+  }
+  const auto pid = static_cast<uint32_t>(child);
+  for (int i = 0; i < 1000 && ProgramOf(pid) != ") T 1"; ++i) absl::SleepFor(absl::Milliseconds(2));
+  EXPECT_FALSE(ProcessStopped(pid));
+  int status = 0;
+  ::kill(child, SIGSTOP);
+  ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);
+  EXPECT_TRUE(ProcessStopped(pid));
+  EXPECT_TRUE(ProcessStart(pid).has_value());
+  ::kill(child, SIGCONT);
+  ASSERT_EQ(::waitpid(child, &status, WCONTINUED), child);
+  EXPECT_FALSE(ProcessStopped(pid));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_FALSE(ProcessStopped(pid));
+}
+
 TEST(ProcessIdentity, TextThatIsCutIsNoProcess) {
   qsplit::testing::FakeSysfs files;
   for (const char* text : {"", "7 (a", "7 (a)", "7 (a) S 1 2 3"}) {
     files.WriteFile("proc/7/stat", text);
     EXPECT_EQ(ProcessStart(7, files.root() + "/proc"), std::nullopt) << text;
+    EXPECT_FALSE(ProcessStopped(7, files.root() + "/proc")) << text;
   }
 }
 

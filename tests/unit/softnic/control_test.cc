@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "dataplane/burst/code_memory.h"
 #include "tests/support/system/pauses.h"
 #include "tests/unit/softnic/nic_fixture.h"
 
@@ -98,15 +99,35 @@ TEST_F(Control, QueuesExplainThemselves) {
   auto client = Open(right(), {.lease = 1, .rx_queues = {0, 1}, .tx_queues = {0}, .slots = 64});
   ASSERT_TRUE(client);
   const auto posted = right().ExamineQueue(0, false);
-  ASSERT_EQ(posted.size(), 1u);
+  ASSERT_EQ(posted.size(), 2u);
   EXPECT_EQ(posted[0].verdict, device::CheckVerdict::kGood);
   EXPECT_EQ(posted[0].finding, "63 slots are posted to the device");
+  EXPECT_EQ(posted[1].subject, "descriptors");
+  EXPECT_EQ(posted[1].verdict, device::CheckVerdict::kGood);
+  EXPECT_TRUE(posted[1].finding.starts_with("qsplitd takes them in bursts, by machine code") ||
+              !dataplane::burst::CodeMemory::Allowed().ok())
+      << posted[1].finding;
   ASSERT_TRUE(right()
                   .Inject({.fault = device::InjectedFault::kStallQueue,
                            .queue = 1,
                            .duration = absl::Seconds(60)})
                   .ok());
   EXPECT_EQ(right().ExamineQueue(1, false).at(0).finding, "an operator stalled the queue");
+}
+
+TEST_F(Control, WhetherAHolderGoesOnIsSeen) {
+  EXPECT_FALSE(right().ReadProgress(0, false).has_value()) << "nobody leases it";
+  auto receiver = Open(right(), {.lease = 1, .rx_queues = {0}, .slots = 64, .join_rss = true});
+  auto sender = Sender();
+  ASSERT_TRUE(receiver && sender);
+  const auto before = right().ReadProgress(0, false);
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(before->waiting, std::nullopt);
+  ASSERT_TRUE(sender->Send(0, MakeFrame(ToRight())));
+  ASSERT_TRUE(Eventually([&] { return right().ReadCounters().rx[0].packets == 1; }));
+  EXPECT_EQ(right().ReadProgress(0, false)->position, before->position) << "it lies there";
+  ASSERT_TRUE(receiver->Receive(0).has_value());
+  EXPECT_NE(right().ReadProgress(0, false)->position, before->position);
 }
 
 TEST_F(Control, RingsAreReadAsTheyAre) {

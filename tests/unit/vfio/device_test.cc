@@ -261,11 +261,54 @@ TEST_F(VfioDeviceTest, AGuardedQueueExplainsItself) {
   auto grant = device_->OpenQueues(Request(1, 0));
   ASSERT_TRUE(grant.ok()) << grant.status();
   const auto checks = device_->ExamineQueue(0, false);
-  ASSERT_EQ(checks.size(), 1u);
+  ASSERT_EQ(checks.size(), 2u);
   EXPECT_EQ(checks[0].verdict, device::CheckVerdict::kWrong);
+  EXPECT_TRUE(checks[1].finding.starts_with("qsplitd takes them in bursts, ")) << checks[1].finding;
   EXPECT_EQ(checks[0].finding, "0 slots are posted to the device");
   EXPECT_EQ(device_->ExamineQueue(0, true).at(0).verdict, device::CheckVerdict::kGood);
   EXPECT_TRUE(device_->ExamineQueue(1, false).empty());
+}
+
+// Who has the whole function rings its doorbells himself; its registers say what became of that.
+TEST_F(VfioDeviceTest, ADirectQueueExplainsItselfWhereRegistersDo) {
+  Make(Protection::kDirect);
+  ASSERT_TRUE(device_->OpenQueues(Request(1, 0)).ok());
+  EXPECT_NE(device_->ExamineQueue(0, false).at(0).finding.find("not to be seen from here"),
+            std::string::npos);
+  ASSERT_TRUE(device_->CloseQueues(1).ok());
+  nic_->says_how_far = true;
+  ASSERT_TRUE(device_->OpenQueues(Request(2, 0)).ok());
+  const auto posted = [&] { return device_->ExamineQueue(0, false).at(0); };
+  EXPECT_EQ(posted().verdict, device::CheckVerdict::kWrong);
+  EXPECT_EQ(posted().finding, "0 slots are posted to the device");
+  const auto before = device_->ReadProgress(0, false);
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(device_->ReadProgress(0, false)->position, before->position);
+  test::FakeWindow& bar = function_->function.AddBar(0, FakeHostedFunction::kBarBytes);
+  bar.Poke(FakeNic::DoorbellOf(false, 0), 5);
+  EXPECT_NE(device_->ReadProgress(0, false)->position, before->position);
+  bar.Poke(FakeNic::DoorbellOf(false, 0) - 8, 120);  // round the ring's end
+  EXPECT_EQ(posted().finding, "13 slots are posted to the device");
+  EXPECT_EQ(posted().verdict, device::CheckVerdict::kGood);
+  // The holder can write what he likes there.
+  bar.Poke(FakeNic::DoorbellOf(false, 0), 128);
+  EXPECT_NE(posted().finding.find("not to be seen from here"), std::string::npos);
+  EXPECT_FALSE(device_->ReadProgress(1, false).has_value());
+}
+
+TEST_F(VfioDeviceTest, WhetherTheHolderOfAGuardedQueueGoesOnIsSeen) {
+  Make(Protection::kGuarded);
+  auto grant = device_->OpenQueues(Request(1, 0));
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  const device::Place bell = grant->rx[0].rings[0].producer_doorbells.at(0);
+  const device::GrantArea& area = grant->areas[bell.area];
+  auto mapped = linux_sys::Mapping::Map(grant->fds[area.fd].fd->get(), area.offset_bytes,
+                                        area.length_bytes, linux_sys::Mapping::Access::kReadWrite);
+  ASSERT_TRUE(mapped.ok()) << mapped.status();
+  const auto before = device_->ReadProgress(0, false);
+  ASSERT_TRUE(before.has_value());
+  mapped->data()[bell.offset_bytes] = std::byte{4};
+  EXPECT_NE(device_->ReadProgress(0, false)->position, before->position);
 }
 
 TEST_F(VfioDeviceTest, ADumpShowsTheRingThatTheClientWrites) {

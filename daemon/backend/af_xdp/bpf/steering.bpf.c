@@ -1,7 +1,9 @@
 /* The XDP program of a netdev whose queues are leased and whose NIC cannot steer.
  *
- *   packet --> constants | key --> rules --> dropped, passed to the kernel, sent back, or the
- *   queue's socket
+ *   packet --> key --> rules --> dropped, passed to the kernel, sent back, or the queue's socket
+ *
+ * Two programs: qsplit_steering finds the rules in a table, and so follows each change at once. Copies
+ * of qsplit_steering_constants are made for rules that stay (steering_constants.h).
  *
  * Packets come from outside and may be anything. Rules and owners come from the daemon alone. A packet
  * that no rule takes passes as it came; of one that is sent back the two MAC addresses change places
@@ -142,37 +144,6 @@ static __always_inline int Follow(struct xdp_md *context, struct SteeringCounts 
   return End(counts, kSteeringPassedByRule, bytes, XDP_PASS);
 }
 
-/* Follows one of the rules that are constants. */
-#define FOLLOW_CONSTANT(rule, bytes)                                                           \
-  ({                                                                                           \
-    Count((void *)counts + STEERING_CONSTANT(0, rules[rule].counter), bytes);                  \
-    Follow(context, counts, (__u32)STEERING_CONSTANT(0, rules[rule].action), bytes);           \
-  })
-
-/* A plain packet, or any whose length is known if one rule takes all: where the rules are constants
- * of this program, and still the ones that hold. A verdict, or kUndecided. */
-enum { kUndecided = -1 };
-static __always_inline int SteerByConstants(struct xdp_md *context, struct SteeringCounts *counts) {
-  const struct SteeringFrame frame = {context};
-  struct SteeringPlain plain;
-  const __u64 generation = STEERING_CONSTANT(0, generation);
-  if (generation == 0 || generation != *(const volatile __u64 *)&qs_memory.generation) {
-    return kUndecided;
-  }
-  if (STEERING_CONSTANT(0, catch_all) != 0) {
-    const __u32 bytes = KnownBytes(&frame);
-    return bytes == 0 ? kUndecided : FOLLOW_CONSTANT(0, bytes);
-  }
-  if (!ReadPlain(&frame, &plain)) return kUndecided;
-#define TRY(rule)                                                                          \
-  if (STEERING_CONSTANT(0, rules_used) <= (rule)) goto none;                               \
-  if (STEERING_TAKES(0, &plain, rule)) return FOLLOW_CONSTANT(rule, plain.bytes);
-  STEERING_EACH_CONSTANT_RULE(TRY)
-#undef TRY
-none:
-  return End(counts, kSteeringPassedNoRule, plain.bytes, XDP_PASS);
-}
-
 /* What a packet met. */
 struct Met {
   __u32 bytes;    /* the packet's */
@@ -207,9 +178,16 @@ static __always_inline enum SteeringReason MeetAny(const struct SteeringFrame *f
   return kSteeringReasons;
 }
 
-static __always_inline int SteerByTable(struct xdp_md *context, struct SteeringCounts *counts) {
+static __always_inline struct SteeringCounts *Counts(void) {
+  const __u32 zero = 0;
+  return bpf_map_lookup_elem(&qs_counts, &zero);
+}
+
+static __always_inline int ByTable(struct xdp_md *context) {
   const struct SteeringFrame frame = {context};
+  struct SteeringCounts *counts = Counts();
   struct Met met;
+  if (!counts) return XDP_PASS;
   if (!MeetPlain(&frame, &met)) {
     const enum SteeringReason reason = MeetAny(&frame, &met);
     if (reason == kSteeringDroppedMalformed) return End(counts, reason, met.bytes, XDP_DROP);
@@ -223,12 +201,45 @@ static __always_inline int SteerByTable(struct xdp_md *context, struct SteeringC
 }
 
 SEC("xdp.frags")
-int qsplit_steering(struct xdp_md *context) {
-  const __u32 zero = 0;
-  struct SteeringCounts *counts = bpf_map_lookup_elem(&qs_counts, &zero);
+int qsplit_steering(struct xdp_md *context) { return ByTable(context); }
+
+/* The same behind a call, for who seldom wants it: it takes no register and no stack of theirs. */
+__noinline int SteerByTable(struct xdp_md *context) { return ByTable(context); }
+
+/* Follows one of the rules that are constants. */
+#define FOLLOW_CONSTANT(rule, bytes)                                                           \
+  ({                                                                                           \
+    Count((void *)counts + STEERING_CONSTANT(0, rules[rule].counter), bytes);                  \
+    Follow(context, counts, (__u32)STEERING_CONSTANT(0, rules[rule].action), bytes);           \
+  })
+
+/* Which steers a plain packet, or any whose length is known if one rule takes all, by rules that are
+ * constants of it while they are the ones that hold. */
+SEC("xdp.frags")
+/* The kernel cuts its name: it has the same as the other one for who looks at a netdev. */
+int qsplit_steering_constants(struct xdp_md *context) {
+  const struct SteeringFrame frame = {context};
+  struct SteeringCounts *counts = Counts();
+  struct SteeringPlain plain;
   if (!counts) return XDP_PASS;
-  const int verdict = SteerByConstants(context, counts);
-  return verdict != kUndecided ? verdict : SteerByTable(context, counts);
+  if (STEERING_CONSTANT(0, generation) != *(const volatile __u64 *)&qs_memory.generation) {
+    return SteerByTable(context);
+  }
+  if (!STEERING_IS_ZERO(0, catch_all)) {
+    const __u32 bytes = KnownBytes(&frame);
+    return bytes == 0 ? SteerByTable(context) : FOLLOW_CONSTANT(0, bytes);
+  }
+  if (!ReadPlainIp4(&frame, &plain)) return SteerByTable(context);
+  /* Where each rule asks for a protocol itself, TCP's or UDP's, who is taken has one of them. */
+  if (!STEERING_IS_ZERO(0, any_protocol) && !IsTcpOrUdp(&plain)) return SteerByTable(context);
+#define TRY(rule)                                                                    \
+  if (STEERING_IS_NO_RULE(0, rule)) goto none;                                       \
+  if (STEERING_TAKES(0, &plain, rule)) return FOLLOW_CONSTANT(rule, plain.bytes);
+  STEERING_EACH_CONSTANT_RULE(TRY)
+#undef TRY
+none:
+  if (STEERING_IS_ZERO(0, any_protocol) && !IsTcpOrUdp(&plain)) return SteerByTable(context);
+  return End(counts, kSteeringPassedNoRule, plain.bytes, XDP_PASS);
 }
 
 /* What stands in the map of sockets for the queue whose number is the packet's first word: user space

@@ -60,27 +60,36 @@ STEERING_INLINE __u32 KnownBytes(const struct SteeringFrame* frame) {
   return IsWhole(bytes, bpf_ntohs(STEERING_LOAD(__u16, at + 16))) ? bytes : 0;
 }
 
-/* 0: it is not plain, or its length not known without a call; `plain` is then of no use. */
-STEERING_INLINE int ReadPlain(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
+/* Of a packet that is plain if its protocol is TCP or UDP. 0: it is not, or its length not known
+ * without a call; `plain` is then of no use. */
+STEERING_INLINE int ReadPlainIp4(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
   const __u8* const at = (const __u8*)FirstPiece(frame, kPlainEnd);
   if (!at) return 0;
   const __u32 bytes = FirstBytes(frame);
   plain->words[1] = STEERING_LOAD(__u64, at + kPlainWord1);
   const __u32 total = bpf_ntohs(STEERING_LOAD(__u16, at + 16));
-  const __u16 fragment = STEERING_LOAD(__u16, at + 20);
+  const __u32 fragment = STEERING_LOAD(__u16, at + 20);
   plain->words[2] = STEERING_LOAD(__u64, at + kPlainWord2);
-  const __u32 protocol = (__u32)STEERING_CUT(plain->words[2], 1, 1);
   /* IPv4 without options. */
   if (STEERING_CUT(plain->words[1], 4, 3) != STEERING_CUT(bpf_cpu_to_be64(0x08004500), 4, 3))
     return 0;
   if ((fragment & bpf_htons(0x1fff)) != 0) return 0;
-  if (protocol != 17 && protocol != 6) return 0;
-  if (kEthernetBytes + total < kPlainEnd) return 0;
-  if (!IsWhole(bytes, total)) return 0;
+  if (kEthernetBytes + total != bytes) {
+    if (!IsWhole(bytes, total) || kEthernetBytes + total < kPlainEnd) return 0;
+  } /* else the ports are in it, for they are in the frame */
   plain->words[0] = STEERING_LOAD(__u64, at + kPlainWord0);
   plain->words[3] = STEERING_LOAD(__u64, at + kPlainWord3);
   plain->bytes = bytes;
   return 1;
+}
+
+STEERING_INLINE int IsTcpOrUdp(const struct SteeringPlain* plain) {
+  const __u32 protocol = (__u32)STEERING_CUT(plain->words[2], 1, 1);
+  return protocol == 17 || protocol == 6;
+}
+
+STEERING_INLINE int ReadPlain(const struct SteeringFrame* frame, struct SteeringPlain* plain) {
+  return ReadPlainIp4(frame, plain) && IsTcpOrUdp(plain);
 }
 
 /* The words of its SteeringKey. */

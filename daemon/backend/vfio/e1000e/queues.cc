@@ -98,8 +98,9 @@ absl::StatusOr<QueuePlaces> Driver::StartQueue(const QueueSetup& setup) {
 
   QueuePlaces places;
   places.rings.resize(setup.rings.size());
-  places.rings[0].producer_doorbells = {
-      {.bar = 0, .offset = (setup.transmit ? kTdt : kRdt) + setup.queue * kQueueStride}};
+  const uint64_t at = (setup.transmit ? kTdbal - kRdbal : 0) + setup.queue * kQueueStride;
+  places.rings[0] = {.producer_doorbells = {{.bar = 0, .offset = kRdt + at}},
+                     .device_index = RegisterPlace{.bar = 0, .offset = kRdh + at}};
   return places;
 }
 

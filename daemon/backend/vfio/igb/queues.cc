@@ -122,7 +122,9 @@ absl::StatusOr<QueuePlaces> Queues::Start(RegisterWindow& registers, uint32_t nu
 
   QueuePlaces places;
   places.rings.resize(setup.rings.size());
-  places.rings[static_cast<size_t>(index)].producer_doorbells = {{.bar = 0, .offset = tail}};
+  places.rings[static_cast<size_t>(index)] = {
+      .producer_doorbells = {{.bar = 0, .offset = tail}},
+      .device_index = RegisterPlace{.bar = 0, .offset = base + kRxHead}};
   return places;
 }
 

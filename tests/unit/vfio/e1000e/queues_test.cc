@@ -23,6 +23,8 @@ TEST_F(E1000eTest, AReceiveQueueStarts) {
   ASSERT_EQ(places->rings[0].producer_doorbells.size(), 1u);
   EXPECT_EQ(places->rings[0].producer_doorbells[0].bar, 0u);
   EXPECT_EQ(places->rings[0].producer_doorbells[0].offset, 0x2918u);
+  ASSERT_TRUE(places->rings[0].device_index.has_value());
+  EXPECT_EQ(places->rings[0].device_index->offset, 0x2910u) << "RDH1";
   EXPECT_TRUE(places->rings[0].consumer_doorbells.empty());
   EXPECT_TRUE(places->rings[1].producer_doorbells.empty());
   EXPECT_FALSE(places->doorbell_number.has_value());
