@@ -151,7 +151,8 @@ class Outputs(unittest.TestCase):
         done = subprocess.run([*part, "--only", "no such program"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("--only leaves rows out", done.stderr)
-        for facts, why in (({"only": "access"}, "only access was measured"), ({"failed": ["x", "y"]}, "x, y failed")):
+        for facts, why in (({"only": "access"}, "only access was measured"), ({"failed": ["x", "y"]}, "x, y: failed"),
+                           ({"not_built": ["z"]}, "z: not built")):
             with tempfile.TemporaryDirectory() as root:
                 with open(root + "/part.json", "w", encoding="utf-8") as file:
                     file.write(table.json_text(FACTS | facts, rows(readers.tabs(TABS))))
@@ -160,6 +161,12 @@ class Outputs(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("the pages stay as they are: " + why, done.stderr)
                 self.assertEqual(os.listdir(root), ["part.json"])
+
+    def test_what_is_not_built_and_what_fails_is_noted(self):
+        nothing, wrong = programs.Program("nothing", "/nowhere/nothing"), programs.Program("wrong", "false")
+        with mock.patch.object(collect, "PROGRAMS", (nothing, wrong)):
+            facts, found = collect.measure(True, "")
+        self.assertEqual((facts["not_built"], facts["failed"], found), (["nothing"], ["wrong"], []))
 
     def test_without_machine_code_it_says_so(self):
         self.assertNotIn("QSPLIT_JIT", table.machine(FACTS | {"interpreted": False}))
@@ -173,7 +180,8 @@ class Outputs(unittest.TestCase):
         self.assertIn("load 0.51 at the start, ABOVE 0.5", table.machine(FACTS | {"load": 0.51}))
         self.assertIs(json.loads(table.json_text(FACTS | {"load": 2.5}, []))["busy"], True)
         self.assertIs(json.loads(table.json_text(FACTS, []))["busy"], False)
-        self.assertIn("; ONLY x; WITHOUT y", table.machine(FACTS | {"only": "x", "failed": ["y"]}))
+        self.assertIn("; ONLY x; WITHOUT z, y",
+                      table.machine(FACTS | {"only": "x", "failed": ["y"], "not_built": ["z"]}))
 
     def test_a_tree_that_was_changed_is_dirty(self):
         with tempfile.TemporaryDirectory() as root:
