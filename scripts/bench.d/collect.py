@@ -42,7 +42,7 @@ def facts_of_machine(quick, only):
             "cpu": first_match("/proc/cpuinfo", r"^model name[^:]*: *(.*)$", platform.machine()),
             "cpus": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 2),
             "version": version_of(ROOT), "interpreted": os.environ.get("QSPLIT_JIT") == "0", "quick": quick,
-            "only": only, "left_out": [], "failed": []}
+            "only": only, "left_out": [], "not_built": [], "failed": []}
 
 
 def run(program, quick, env):
@@ -68,7 +68,7 @@ def measure(quick, only):
             status, text = run(program, quick, env)
         except OSError as error:
             print(f"bench: {error.filename}: {error.strerror}; run without --no-build", file=sys.stderr)
-            facts["left_out"].append(program.target)
+            facts["not_built"].append(program.target)
             continue
         found = list(table.rows_of(program.read(text), TARGETS))
         rows += found
@@ -100,7 +100,10 @@ def why_no_pages(facts):
     """Pages are of a whole run, or they would lose rows that nobody misses; "": they can be written."""
     if facts.get("only"):
         return f"only {facts['only']} was measured"
-    return f"{', '.join(facts['failed'])} failed" if facts.get("failed") else ""
+    for what, how in (("failed", "failed"), ("not_built", "not built")):
+        if facts.get(what):
+            return f"{', '.join(facts[what])}: {how}"
+    return ""
 
 
 def put_into_pages(root, facts, rows):

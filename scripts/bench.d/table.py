@@ -75,7 +75,7 @@ def machine(facts):
     busy = f", ABOVE {QUIET_LOAD}: others had the machine too" if facts["load"] > QUIET_LOAD else ""
     quick = "; a quick run, not to be quoted" if facts["quick"] else ""
     only = f"; ONLY {facts['only']}" if facts.get("only") else ""
-    missing = [*facts["left_out"], *facts.get("failed", [])]
+    missing = [*facts["left_out"], *facts.get("not_built", []), *facts.get("failed", [])]
     left_out = f"; WITHOUT {', '.join(missing)}" if missing else ""
     access = "; QSPLIT_JIT=0: NOTHING had machine code" if facts.get("interpreted") else ""
     return (f"{facts['date']}: {facts['cpu']}, {facts['cpus']} CPUs, Linux {facts['kernel']}, load {facts['load']} at "

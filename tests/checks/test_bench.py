@@ -1,5 +1,6 @@
 """scripts/bench without measuring: rows out of what programs print, table, JSON, picture and pages out of rows."""
 
+import argparse
 import json
 import os
 import shutil
@@ -18,6 +19,11 @@ import picture  # noqa: E402
 import programs  # noqa: E402
 import readers  # noqa: E402
 import table  # noqa: E402
+
+os.environ.setdefault("QSPLIT_BINARY_DIR", ROOT)
+os.environ.setdefault("QSPLIT_BIN_DIR", ROOT)
+sys.path.insert(0, os.path.join(ROOT, "tests", "bench", "memif"))
+import throughput  # noqa: E402
 
 FACTS = {"date": "2026-01-02", "cpu": "a <CPU>", "cpus": 2, "kernel": "6.18", "load": 0.1, "version": "abc", "quick": False,
          "left_out": []}
@@ -82,6 +88,31 @@ class Readers(unittest.TestCase):
         self.assertTrue(median.measure.endswith("median of all"))
 
 
+class Memif(unittest.TestCase):
+    def test_ratios_are_of_each_round(self):
+        found = {("wire", 64, "memif"): [10.0, 20.0, 5.0], ("wire", 64, "some.nic"): [15.0, 10.0, 5.0],
+                 ("latency", 64, "some.nic"): [100.0], ("idle", 64, "some.nic"): [0.456]}
+        memif, ours, alone, idle = throughput.summary(found)
+        self.assertEqual((ours["to_memif"], ours["ratios"], ours["target"]), (1.0, "0.50 to 1.50", ">= 1.5"))
+        self.assertNotIn("to_memif", memif)
+        self.assertNotIn("to_memif", alone)
+        self.assertEqual((alone["unit"], idle["median"], idle["unit"]), ("ns", 0.46, "% of a processor"))
+
+    def test_a_setting_reaches_the_interface(self):
+        setting = throughput.Memif.parse("2048,64,zero-copy")
+        self.assertEqual(setting, (2048, 64, True))
+        client, server = setting.vdev("client", "/x"), setting.vdev("server", "/x")
+        self.assertTrue(client.endswith(",socket=/x/memif.sock,rsize=11,zero-copy=yes"), client)
+        self.assertTrue(server.endswith(",rsize=11"), "the client's memory is the one that is shared")
+        self.assertEqual((setting.eal("client"), setting.eal("server")), (["--single-file-segments"], []))
+        self.assertIsInstance(throughput.BEST, throughput.Memif)
+        row = {"way": "memif", "measure": "wire", "bytes": 64, "runs": 7, "least": 1, "most": 2}
+        self.assertIn("rings of 2,048 slots, bursts of 64, zero-copy", throughput.how(row, setting))
+        for wrong in ("1000,32,copy", "1024,32,no"):
+            with self.assertRaises(argparse.ArgumentTypeError):
+                throughput.Memif.parse(wrong)
+
+
 class Outputs(unittest.TestCase):
     def test_picture_is_xml_with_a_bar_for_each_target(self):
         drawn = picture.draw(rows([*readers.contests(CONTEST), *readers.tabs(TABS)]), table.machine(FACTS))
@@ -120,7 +151,8 @@ class Outputs(unittest.TestCase):
         done = subprocess.run([*part, "--only", "no such program"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("--only leaves rows out", done.stderr)
-        for facts, why in (({"only": "access"}, "only access was measured"), ({"failed": ["x", "y"]}, "x, y failed")):
+        for facts, why in (({"only": "access"}, "only access was measured"), ({"failed": ["x", "y"]}, "x, y: failed"),
+                           ({"not_built": ["z"]}, "z: not built")):
             with tempfile.TemporaryDirectory() as root:
                 with open(root + "/part.json", "w", encoding="utf-8") as file:
                     file.write(table.json_text(FACTS | facts, rows(readers.tabs(TABS))))
@@ -129,6 +161,12 @@ class Outputs(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("the pages stay as they are: " + why, done.stderr)
                 self.assertEqual(os.listdir(root), ["part.json"])
+
+    def test_what_is_not_built_and_what_fails_is_noted(self):
+        nothing, wrong = programs.Program("nothing", "/nowhere/nothing"), programs.Program("wrong", "false")
+        with mock.patch.object(collect, "PROGRAMS", (nothing, wrong)):
+            facts, found = collect.measure(True, "")
+        self.assertEqual((facts["not_built"], facts["failed"], found), (["nothing"], ["wrong"], []))
 
     def test_without_machine_code_it_says_so(self):
         self.assertNotIn("QSPLIT_JIT", table.machine(FACTS | {"interpreted": False}))
@@ -142,7 +180,8 @@ class Outputs(unittest.TestCase):
         self.assertIn("load 0.51 at the start, ABOVE 0.5", table.machine(FACTS | {"load": 0.51}))
         self.assertIs(json.loads(table.json_text(FACTS | {"load": 2.5}, []))["busy"], True)
         self.assertIs(json.loads(table.json_text(FACTS, []))["busy"], False)
-        self.assertIn("; ONLY x; WITHOUT y", table.machine(FACTS | {"only": "x", "failed": ["y"]}))
+        self.assertIn("; ONLY x; WITHOUT z, y",
+                      table.machine(FACTS | {"only": "x", "failed": ["y"], "not_built": ["z"]}))
 
     def test_a_tree_that_was_changed_is_dirty(self):
         with tempfile.TemporaryDirectory() as root:

@@ -7,12 +7,14 @@
 // forward: a generator on nic1 sends and receives, a forwarder on nic0 sends back what it received;
 // each packet is of another of 1,024 flows than the one before, as flowgen's are.
 // forward_one: the same with one flow.
-// latency: one packet at a time, nic1 to nic0.
+// latency: one packet at a time, nic1 to nic0 and back; half of the time.
+// one_way: nic1 to nic0.
 // waking: the same, 5 ms after the one before, so that the device's thread sleeps.
+// idle: has its leases, says so in a line, and waits for the end of its input.
 //
 // Both NICs have one MAC address, so that what is forwarded arrives as it is. One thread does all
-// of it, and never sleeps. Prints packets/s of what arrived, or nanoseconds at the median and the
-// 99.9th percentile. Buffers stand in huge pages where there are any, as memif's do.
+// of it, and never sleeps but when idle. Prints packets/s of what arrived, or nanoseconds at the
+// median and the 99.9th percentile. Buffers stand in huge pages where there are any, as memif's do.
 #include <qsplit/qsplit.h>
 
 #include <algorithm>
@@ -210,37 +212,75 @@ double Forward(const Session& session, const Way& way, uint32_t flows) {
   });
 }
 
-void Latency(const Session& session, const Way& way, Clock::duration gap) {
-  Lease out = Acquire(session, "nic1", way, 0, 1);
-  Lease in = Acquire(session, "nic0", way, 1, 0);
-  OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
-  Generator generator(&out.tx(0), way.bytes);
-  std::array<Packet, 1> taken;
+// Of single packets, each of which `carry` brings to its goal; prints how long they took.
+template <typename Carry>
+void Times(double seconds, Clock::duration gap, Generator& generator, TxQueue& tx, Carry&& carry) {
   const Ticks ticks;
-  RxQueue& rx = in.rx(0);
   std::vector<double> ns;
   const Clock::time_point begin = Clock::now();
   double passed = 0;
-  while (passed < kWarmingSeconds + way.seconds) {
+  while (passed < kWarmingSeconds + seconds) {
     const uint64_t sent = Ticks::Now();
     if (generator.Send(1) != 1) continue;
-    while (rx.Receive(taken) == 0) {
-    }
+    const double share = carry();
     const uint64_t came = Ticks::Now();
     passed = Since(begin);
-    if (passed > kWarmingSeconds) ns.push_back(ticks.Nanoseconds(came - sent));
-    out.tx(0).Reclaim();
+    if (passed > kWarmingSeconds) ns.push_back(ticks.Nanoseconds(came - sent) * share);
+    tx.Reclaim();
     for (const Clock::time_point end = Clock::now() + gap; Clock::now() < end;) Relax();
   }
   std::sort(ns.begin(), ns.end());
   std::printf("%.0f %.0f\n", ns[ns.size() / 2], ns[ns.size() * 999 / 1000]);
 }
 
+void Receive(RxQueue& rx, std::span<Packet> one) {
+  while (rx.Receive(one) == 0) {
+  }
+}
+
+void OneWay(const Session& session, const Way& way, Clock::duration gap) {
+  Lease out = Acquire(session, "nic1", way, 0, 1);
+  Lease in = Acquire(session, "nic0", way, 1, 0);
+  OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
+  Generator generator(&out.tx(0), way.bytes);
+  std::array<Packet, 1> taken;
+  Times(way.seconds, gap, generator, out.tx(0), [&] {
+    Receive(in.rx(0), taken);
+    return 1.0;
+  });
+}
+
+void ThereAndBack(const Session& session, const Way& way) {
+  Lease end = Acquire(session, "nic1", way, 1, 1);
+  Lease middle = Acquire(session, "nic0", way, 1, 1);
+  const std::string rule = absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0");
+  OrDie(end.AddRule(rule));
+  OrDie(middle.AddRule(rule));
+  Generator generator(&end.tx(0), way.bytes);
+  std::array<Packet, 1> taken, back;
+  Times(way.seconds, {}, generator, end.tx(0), [&] {
+    Receive(middle.rx(0), taken);
+    while (middle.tx(0).Send(taken) == 0) {
+    }
+    Receive(end.rx(0), back);
+    return 0.5;
+  });
+}
+
+void Idle(const Session& session, const Way& way) {
+  const Lease end = Acquire(session, "nic1", way, 1, 1);
+  const Lease middle = Acquire(session, "nic0", way, 1, 1);
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}
+
 int Main(int argc, char** argv) {
   if (argc != 6) {
     std::fprintf(stderr,
                  "usage: softnic_client RUNTIME_DIR LAYOUT "
-                 "wire|forward|forward_one|latency|waking BYTES SECONDS\n");
+                 "wire|forward|forward_one|latency|one_way|waking|idle BYTES SECONDS\n");
     return 2;
   }
   const std::string_view mode = argv[3];
@@ -248,8 +288,12 @@ int Main(int argc, char** argv) {
                 std::strtod(argv[5], nullptr)};
   const Session session =
       OrDie(Session::Connect({.runtime_dir = argv[1], .program = "softnic_client"}));
-  if (mode == "latency" || mode == "waking") {
-    Latency(session, way, std::chrono::milliseconds(mode == "waking" ? 5 : 0));
+  if (mode == "latency") {
+    ThereAndBack(session, way);
+  } else if (mode == "one_way" || mode == "waking") {
+    OneWay(session, way, std::chrono::milliseconds(mode == "waking" ? 5 : 0));
+  } else if (mode == "idle") {
+    Idle(session, way);
   } else {
     std::printf("%.0f\n", mode == "forward"       ? Forward(session, way, kFlows)
                           : mode == "forward_one" ? Forward(session, way, 1)

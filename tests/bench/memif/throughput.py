@@ -3,6 +3,7 @@
 processes: the same two processors, the same sizes. As root.
 
     throughput.py [--quick] [--runs N] [--seconds S] [--json FILE] [--rows] [--ways A,B] [--layouts A,B]
+                  [--modes A,B] [--memif SETTING]
 
     wire     softnic: one client process on processor 0 sends on nic1 and receives on nic0, the device's thread is
              on processor 1. memif: testpmd txonly on processor 0, testpmd rxonly on processor 1
@@ -11,17 +12,25 @@ processes: the same two processors, the same sizes. As root.
              port, testpmd io on processor 1 between that port and itself. Both generators go through 1,024 flows
     forward_one   the software NIC with one flow, of which it parses and steers one packet in a burst, beside
              memif's forward, to which flows are all one
-    latency  one packet at a time, one way. softnic: client to client, both on processor 0, through the device's
-             thread on processor 1. memif: half of the way to a testpmd io on processor 1 and back (memif_ping)
+    latency  one packet at a time, there and back, halved. softnic: client to client, both ends in one thread on
+             processor 0, through the device's thread on processor 1, and back the same way. memif: to a testpmd io
+             on processor 1 and back (memif_ping). Halves of a sum have fewer extremes than either way alone
+    one_way  the software NIC's, one way: without a peer, for memif's two ends have a clock each
+    waking   the same 5 ms after the packet before, so that the device's thread sleeps
+    idle     what the daemon takes of a processor, with a lease on each NIC and no packets. testpmd always takes all
 
 Every sender writes its packets anew (testpmd: their headers), no receiver looks at their bytes. Two memif
 processes are one hop; a client, the device and a client are two, and each packet crosses between the processors
-twice. Ways take turns, and who begins changes from round to round. Both have hugepages where the machine gives
-them; memif its default ring of 1,024 slots, the software NIC 512 slots. Exit status 77: cannot run here.
+twice. Ways take turns, and who begins changes from round to round; ratios are of each round. Both have hugepages
+where the machine gives them. memif has the setting of BEST, which was the fastest of those that were tried
+(docs/measured.md), the software NIC 512 slots and bursts of 32. Exit status 77: cannot run here.
+
+SETTING: SLOTS,BURST,copy|zero-copy, such as 1024,32,copy: for all of memif's rows, instead of BEST.
 """
 import argparse
 import contextlib
 import datetime
+import glob
 import json
 import os
 import platform
@@ -33,6 +42,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 BUILD = os.environ["QSPLIT_BINARY_DIR"]
 CLIENT = BUILD + "/bench/softnic_client"
@@ -42,7 +52,12 @@ LAYOUTS = ["intel.e1000.legacy", "intel.ixgbe.advanced"]
 FIRST_CPU, SECOND_CPU = 0, 1
 WARMING_SECONDS = 0.3
 HUGEPAGES = 256
-TARGETS = {"wire": ">= 1.5", "forward": ">= 1.5", "forward_one": "", "latency": "<= 1", "latency, 99.9th percentile": "<= 1"}
+TARGETS = {"wire": ">= 1.5", "forward": ">= 1.5", "latency": "<= 1", "latency, 99.9th percentile": "<= 1"}
+MODES = ["wire", "forward", "forward_one", "latency", "one_way", "waking", "idle"]
+WITHOUT_PEER = ("one_way", "waking", "idle")  # of these, one layout, and not so many runs
+RUNS_WITHOUT_PEER = 3
+UNITS = {"latency": "ns", "latency, 99.9th percentile": "ns", "one_way": "ns", "one_way, 99.9th percentile": "ns",
+         "waking": "ns", "idle": "% of a processor"}  # else packets/s
 NICS = """
 [[device]]
 name = "nic0"
@@ -55,6 +70,30 @@ name = "nic1"
 mac = "02:00:00:00:00:01"
 queues = 1
 """
+
+
+class Memif(NamedTuple):
+    """What net_memif and testpmd can be told. slots: of a ring, a power of two."""
+    slots: int
+    burst: int
+    zero_copy: bool  # the receiver copies out of the sender's own buffers, without a copy into memif's
+
+    @staticmethod
+    def parse(text):
+        slots, burst, copy = text.split(",")
+        if copy not in ("copy", "zero-copy") or int(slots).bit_count() != 1:
+            raise argparse.ArgumentTypeError(f"'{text}' is not like 1024,32,copy")
+        return Memif(int(slots), int(burst), copy == "zero-copy")
+
+    def vdev(self, role, folder):
+        return (f"net_memif0,role={role},socket-abstract=no,socket={folder}/memif.sock,rsize={self.slots.bit_length() - 1}"
+                + (",zero-copy=yes" if self.zero_copy and role == "client" else ""))
+
+    def eal(self, role):
+        return ["--single-file-segments"] if self.zero_copy and role == "client" else []
+
+
+BEST = Memif(2048, 64, True)
 
 
 def skip(why):
@@ -88,12 +127,12 @@ def memory(huge):
 class Testpmd:
     """One of a pair, with one port, in its interactive mode."""
 
-    def __init__(self, folder, name, cpu, role, huge, *options):
+    def __init__(self, folder, name, cpu, role, huge, memif, *options):
         self.log = open(f"{folder}/{name}.log", "w+")
         self.process = subprocess.Popen(
             ["stdbuf", "-oL", "dpdk-testpmd", f"--file-prefix={name}{os.getpid()}", *memory(huge), "--no-pci",
-             f"--lcores=0@{cpu},1@{cpu}", "--vdev",
-             f"net_memif0,role={role},socket-abstract=no,socket={folder}/memif.sock", "--", "-i", "--burst=32",
+             *memif.eal(role), f"--lcores=0@{cpu},1@{cpu}", "--vdev", memif.vdev(role, folder), "--", "-i",
+             f"--burst={memif.burst}",
              "--total-num-mbufs=32768", "--no-flush-rx", *options],
             env=os.environ | {"RUNTIME_DIRECTORY": folder}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.log, bufsize=0)
@@ -123,20 +162,23 @@ class Testpmd:
 
 
 class Bench:
-    def __init__(self, seconds, huge):
+    def __init__(self, seconds, huge, setting, first_layout):
         self.seconds = seconds
+        self.first_layout = first_layout
         self.huge = huge
+        self.setting = setting  # of memif
 
     def memif(self, mode, size):
         """Packets a second, or nanoseconds: median and 99.9th percentile."""
+        memif = self.setting
         with tempfile.TemporaryDirectory(prefix="memif.") as folder:
-            far = Testpmd(folder, "far", SECOND_CPU, "server", self.huge,
+            far = Testpmd(folder, "far", SECOND_CPU, "server", self.huge, memif,
                           "--forward-mode=" + ("rxonly" if mode == "wire" else "io"))
             try:
                 if mode == "latency":
                     far.tell("start", rb"packet forwarding")
-                    return self.ping(folder, size)
-                near = Testpmd(folder, "near", FIRST_CPU, "client", self.huge,
+                    return self.ping(folder, size, memif)
+                near = Testpmd(folder, "near", FIRST_CPU, "client", self.huge, memif,
                                "--forward-mode=" + ("txonly" if mode == "wire" else "flowgen"), f"--txpkts={size}")
                 try:
                     self.wait_for_link(near)
@@ -152,11 +194,11 @@ class Bench:
             finally:
                 far.end()
 
-    def ping(self, folder, size):
+    def ping(self, folder, size, memif):
         out = subprocess.run(
-            [PING, f"--file-prefix=ping{os.getpid()}", *memory(self.huge), "--no-pci", f"--lcores=0@{FIRST_CPU}",
-             "--vdev", f"net_memif0,role=client,socket-abstract=no,socket={folder}/memif.sock", "--log-level=error",
-             "--", str(size), str(self.seconds)], env=os.environ | {"RUNTIME_DIRECTORY": folder},
+            [PING, f"--file-prefix=ping{os.getpid()}", *memory(self.huge), "--no-pci", *memif.eal("client"),
+             f"--lcores=0@{FIRST_CPU}", "--vdev", memif.vdev("client", folder), "--log-level=error", "--", str(size),
+             str(self.seconds)], env=os.environ | {"RUNTIME_DIRECTORY": folder},
             capture_output=True, text=True, timeout=60 + self.seconds)
         if out.returncode:
             raise RuntimeError(f"memif_ping: {out.stderr}")
@@ -182,22 +224,36 @@ class Bench:
             try:
                 if not os.read(ready, 1):
                     raise RuntimeError("qsplitd did not start")
-                out = subprocess.run(
+                client = subprocess.Popen(
                     ["taskset", "-c", str(FIRST_CPU), CLIENT, folder + "/run", layout, mode, str(size),
-                     str(self.seconds)], capture_output=True, text=True, timeout=60 + self.seconds)
-                if out.returncode:
-                    raise RuntimeError(f"softnic_client {layout} {mode}: {out.stderr}")
-                return [float(word) for word in out.stdout.split()]
+                     str(self.seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                share = [self.share_of(daemon.pid)] if mode == "idle" and client.stdout.readline() else []
+                out, wrong = client.communicate(timeout=60 + self.seconds)
+                if client.returncode:
+                    raise RuntimeError(f"softnic_client {layout} {mode}: {wrong}")
+                values = share or [float(word) for word in out.split()]
+                return values[:1] if mode == "waking" else values  # too few packets for a percentile
             finally:
                 os.close(ready)
                 daemon.terminate()
                 daemon.wait(timeout=20)
 
+    def share_of(self, pid):
+        """What a process takes of a processor while nothing happens, in percent."""
+        def taken_ns():
+            of_threads = glob.glob(f"/proc/{pid}/task/*/schedstat")
+            return sum(int(open(file).read().split()[0]) for file in of_threads)
+
+        time.sleep(WARMING_SECONDS)
+        before, begin = taken_ns(), time.monotonic_ns()
+        time.sleep(self.seconds)
+        return 100 * (taken_ns() - before) / (time.monotonic_ns() - begin)
+
     def measure(self, mode, size, way):
-        """None: this way cannot."""
+        """None: this way cannot, or need not."""
         if way != "memif":
-            return self.softnic(mode, size, way)
-        if mode == "forward_one":
+            return None if mode in WITHOUT_PEER and way != self.first_layout else self.softnic(mode, size, way)
+        if mode == "forward_one" or mode in WITHOUT_PEER:
             return None
         return None if mode == "latency" and not os.access(PING, os.X_OK) else self.memif(mode, size)
 
@@ -208,13 +264,15 @@ def take_turns(bench, cases, ways, runs):
     for run in range(runs):
         begin = run % len(ways)
         for mode, size in cases:
+            if mode in WITHOUT_PEER and run >= RUNS_WITHOUT_PEER:
+                continue
             for way in ways[begin:] + ways[:begin]:
                 values = bench.measure(mode, size, way)
                 if values is None:
                     continue
-                print(f"round {run + 1}, {mode}, {size} bytes, {way}:", *(f"{v:,.0f}" for v in values),
+                print(f"round {run + 1}, {mode}, {size} bytes, {way}:", *(f"{v:,.2f}" if v < 100 else f"{v:,.0f}" for v in values),
                       file=sys.stderr)
-                if values[0] < 1:
+                if values[0] < 1 and mode != "idle":
                     raise RuntimeError(f"{way}, {mode}, {size} bytes: no packet arrived")
                 for measure, value in zip((mode, mode + ", 99.9th percentile"), values):
                     found.setdefault((measure, size, way), []).append(value)
@@ -224,30 +282,41 @@ def take_turns(bench, cases, ways, runs):
 def summary(found):
     rows = []
     for (measure, size, way), values in found.items():
+        digits = 2 if measure == "idle" else None
         row = {"measure": measure, "bytes": size, "way": way, "runs": len(values),
-               "median": round(statistics.median(values)), "least": round(min(values)), "most": round(max(values)),
-               "unit": "ns" if measure.startswith("latency") else "packets/s", "all": [round(v) for v in values]}
-        beside = ("forward" if measure == "forward_one" else measure, size, "memif")
-        if way != "memif" and beside in found:
-            row["to_memif"] = round(row["median"] / statistics.median(found[beside]), 3)
-            row["target"] = TARGETS[measure]
+               "median": round(statistics.median(values), digits), "least": round(min(values), digits),
+               "most": round(max(values), digits), "unit": UNITS.get(measure, "packets/s"),
+               "all": [round(v, digits) for v in values]}
+        beside = found.get(("forward" if measure == "forward_one" else measure, size, "memif"))
+        if way != "memif" and beside:
+            ratios = [mine / theirs for mine, theirs in zip(values, beside)]
+            row["to_memif"] = round(statistics.median(ratios), 3)
+            row["ratios"] = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            row["target"] = TARGETS.get(measure, "")
         rows.append(row)
     return rows
 
 
 def name(row):
-    kinds = {"wire": "transmit to receive", "forward": "forwarded, 1,024 flows",
-             "forward_one": "forwarded, one flow", "latency": "one way, median",
-             "latency, 99.9th percentile": "one way, 99.9th percentile"}
+    kinds = {"wire": "transmit to receive", "forward": "forwarded, 1,024 flows", "forward_one": "forwarded, one flow",
+             "latency": "there and back, halved, median",
+             "latency, 99.9th percentile": "there and back, halved, 99.9th percentile",
+             "one_way": "one way, median", "one_way, 99.9th percentile": "one way, 99.9th percentile",
+             "waking": "one way to a sleeping device thread, median"}
     peers = {"wire": "testpmd txonly to rxonly", "forward": "testpmd flowgen to io and back"}
+    if row["measure"] == "idle":
+        return f"Software NIC, idle, two leases held, what the daemon takes, {row['way']}"
     if row["way"] != "memif":
         return f"Software NIC, {row['bytes']:,} bytes, {kinds[row['measure']]}, {row['way']}"
     return f"memif, {row['bytes']:,} bytes, {peers.get(row['measure'], kinds[row['measure']])}"
 
 
-def how(row):
-    ratio = f"; {row['to_memif']:.2f} x memif's" if "to_memif" in row else ""
-    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{ratio}"
+def how(row, setting):
+    memif = ""
+    if row["way"] == "memif":
+        copy = ", zero-copy" if setting.zero_copy else ""
+        memif = f"; rings of {setting.slots:,} slots, bursts of {setting.burst}{copy}"
+    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{memif}"
 
 
 def cpu_name():
@@ -263,8 +332,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=0, help="of each run [1]")
     parser.add_argument("--ways", default="memif,softnic", help="some of memif,softnic")
     parser.add_argument("--layouts", default=",".join(LAYOUTS), help=f"of the software NIC [{','.join(LAYOUTS)}]")
-    parser.add_argument("--modes", default="wire,forward,forward_one,latency",
-                        help="some of wire,forward,forward_one,latency")
+    parser.add_argument("--modes", default=",".join(MODES), help=f"some of {','.join(MODES)}")
+    parser.add_argument("--memif", type=Memif.parse, default=BEST, metavar="SETTING",
+                        help="instead of the best: 1024,32,copy")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     parser.add_argument("--rows", action="store_true", help="print rows for scripts/bench instead of a table")
     options = parser.parse_args()
@@ -283,13 +353,13 @@ def main():
         print(f"SKIPPED: {PING} is not there (package dpdk-dev): latency is measured without memif.", file=sys.stderr)
     ways = [way for word in wanted for way in (options.layouts.split(",") if word == "softnic" else [word])]
     load = os.getloadavg()[0]
-    if load > 0.5:
+    if load > 0.5 and not options.rows:  # scripts/bench tells its own
         print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
               "not to be quoted", file=sys.stderr)
     with hugepages() as huge:
-        bench = Bench(options.seconds or (0.3 if options.quick else 1), huge)
+        bench = Bench(options.seconds or (0.3 if options.quick else 1), huge, options.memif, options.layouts.split(",")[0])
         cases = [(mode, size) for mode in options.modes.split(",") for size in (64, 1500)
-                 if mode != "latency" or size == 64]
+                 if mode in ("wire", "forward") or size == 64]
         rows = summary(take_turns(bench, cases, ways, options.runs or (3 if options.quick else 7)))
     facts = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "cpus": os.cpu_count(),
              "kernel": platform.release(), "load": round(load, 2), "quick": options.quick, "hugepages": huge,
@@ -300,12 +370,14 @@ def main():
             file.write("\n")
     if options.rows:
         for row in rows:
-            against = [row["to_memif"], row["target"]] if row.get("target") else []
-            print(name(row), row["median"], row["unit"], how(row), *against, sep="\t")
+            against = [row["to_memif"], row["target"], row["ratios"]] if "to_memif" in row else []
+            print(name(row), row["median"], row["unit"], how(row, options.memif), *against, sep="\t")
     else:
-        print("| between two processors | value | how |\n|---|---|---|")
+        print("| between two processors | value | ratio | how |\n|---|---|---|---|")
         for row in rows:
-            print(f"| {name(row)} | {row['median']:,} {row['unit']} | {how(row)} |")
+            ratio = f"{row['to_memif']:.2f}x memif's ({row['ratios']})" if "to_memif" in row else ""
+            print(f"| {name(row)} | {row['median']:,} {row['unit']} | {ratio} | {how(row, options.memif)} |")
 
 
-main()
+if __name__ == "__main__":
+    main()
