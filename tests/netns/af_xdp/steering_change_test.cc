@@ -16,7 +16,6 @@ namespace {
 using device::FlowAction;
 using device::FlowRule;
 using qsplit::testing::PlainOnHost;
-using qsplit::testing::RandomSteering;
 
 using SteeringChange = SteeringEngine;
 using RuleSets = std::array<std::vector<FlowRule>, 2>;

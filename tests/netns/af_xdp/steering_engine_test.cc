@@ -16,7 +16,6 @@ namespace {
 
 using device::FlowRule;
 using qsplit::testing::PlainOnHost;
-using qsplit::testing::RandomSteering;
 
 TEST_F(SteeringEngine, AgreesWithTheDaemonsOwnOnAMillionRandomFrames) {
   const char* wanted = std::getenv("QSPLIT_STEERING_PACKETS");
