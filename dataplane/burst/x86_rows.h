@@ -16,7 +16,7 @@
 
 namespace qsplit::dataplane::burst::x86 {
 
-// Whether the processor has VAES: CPUID leaf 7, ECX bit 9 (Intel SDM volume 2A, CPUID), which
+// Whether the processor has VAES: CPUID leaf 7, ECX bit 9 (SDM volume 2A, CPUID), which
 // clang 14 does not know by name.
 inline bool HasVaes() {
   unsigned int a = 0, b = 0, c = 0, d = 0;

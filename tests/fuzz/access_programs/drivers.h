@@ -1,6 +1,8 @@
 // A queue in every way in which its descriptors may be read and written: engine, interpreted plans,
 // machine code. Each has memory of its own, which all begin alike, and both sides; whoever makes
-// them do the same finds that they say the same and leave the same behind.
+// them do the same finds that they say the same and leave the same behind. The latter up to the
+// first hostile act: who knows what stands in a slot of its own does not write all of it again, and
+// so leaves there what a peer wrote that must not. From then on all get the first one's memory.
 //
 // One thread.
 #ifndef QSPLIT_TESTS_FUZZ_ACCESS_PROGRAMS_DRIVERS_H_
@@ -33,8 +35,8 @@ class FoundBuffers {
 };
 
 // Traits: Driver and Device of the direction, with DriverOptions and DeviceOptions.
-// kEngineBelievesMore: of a peer that lies the engine may believe other things than plans, which
-// must say the same as each other all the same; then it is compared up to the first lie.
+// kEngineIsApart: of a peer that lies the engine may believe other things than plans, which must
+// say the same as each other all the same; then it is compared up to the first lie.
 template <typename Traits>
 class EachWay {
  public:
@@ -77,7 +79,8 @@ class EachWay {
       way.memory->Scribble(in);
       return 0;
     });
-    if (Traits::kEngineBelievesMore) first_ = 1;
+    was_hostile_ = true;
+    if (Traits::kEngineIsApart) LeaveEngineOut();
   }
 
  protected:
@@ -91,13 +94,17 @@ class EachWay {
   // Does it in each way that is still compared; what all of them say.
   template <typename Act>
   auto Same(Act&& act) {
+    const QueueMemory& memory = *ways_[first_].memory;
     const auto said = act(ways_[first_]);
     for (size_t i = first_ + 1; i < kWays; ++i) {
       MUST(act(ways_[i]) == said);
-      MUST(ways_[i].memory->IsSame(*ways_[first_].memory));
+      if (was_hostile_) ways_[i].memory->CopyFrom(memory);
+      MUST(ways_[i].memory->IsSame(memory));
     }
     return said;
   }
+  // From here on only plans are compared.
+  void LeaveEngineOut() { first_ = 1; }
   // Whether the fastest of them has machine code.
   bool IsCompiled() const { return driver().Access().mode == dataplane::AccessMode::kCompiled; }
   // That of the fastest.
@@ -107,6 +114,7 @@ class EachWay {
   std::array<Way, kWays> ways_;
   size_t first_ = 0;  // that is still compared
   bool has_drivers_ = false;
+  bool was_hostile_ = false;
 };
 
 // RunDrivers of a queue of this direction.

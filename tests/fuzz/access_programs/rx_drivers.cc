@@ -26,7 +26,7 @@ struct RxTraits {
   using Device = RxDevice;
   using DriverOptions = RxOptions;
   using DeviceOptions = RxDeviceOptions;
-  static constexpr bool kEngineBelievesMore = false;
+  static constexpr bool kEngineIsApart = false;
 };
 
 class RxQueue : public EachWay<RxTraits> {

@@ -23,7 +23,7 @@ struct TxTraits {
   using Device = TxDevice;
   using DriverOptions = TxOptions;
   using DeviceOptions = TxDeviceOptions;
-  static constexpr bool kEngineBelievesMore = true;
+  static constexpr bool kEngineIsApart = true;
 };
 
 class TxQueue : public EachWay<TxTraits> {
@@ -77,6 +77,8 @@ class TxQueue : public EachWay<TxTraits> {
   }
   void Reclaim(Input& in) {
     const size_t most = in.Byte() % (kMostPackets + 1);
+    // It reads all completions that there are, and so tells the device of more.
+    if (most < driver().Outstanding()) LeaveEngineOut();
     Same([&](Way& way) {
       std::vector<uint32_t> cookies(most);
       cookies.resize(way.driver->Reclaim(cookies));

@@ -179,6 +179,15 @@ void QueueMemory::Scribble(Input& in) {
   std::memcpy(&bytes[at], &value, width);
 }
 
+void QueueMemory::CopyFrom(const QueueMemory& other) {
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    std::memcpy(rings_[i].bytes.data(), other.rings_[i].bytes.data(), rings_[i].bytes.size());
+  }
+  for (size_t i = 0; i < small_.size(); ++i) {
+    std::memcpy(small_[i].data(), other.small_[i].data(), small_[i].size());
+  }
+}
+
 bool QueueMemory::IsSame(const QueueMemory& other) const {
   const auto same = [](std::span<const std::byte> a, std::span<const std::byte> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;

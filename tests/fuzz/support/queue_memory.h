@@ -49,6 +49,8 @@ class QueueMemory {
   void Scribble(Input& in);
   // Whether all that is shared is the same in both, which are of the same queue and input.
   bool IsSame(const QueueMemory& other) const;
+  // Takes all that is shared from such another one.
+  void CopyFrom(const QueueMemory& other);
 
  private:
   QueueMemory() = default;
