@@ -80,9 +80,12 @@ class SoftNic : public device::Device {
   // front of it.
   absl::Status RunOnAll(const std::function<void(NicCore&)>& command,
                         const std::function<void(NicCore&)>& undo);
-  // Of a queue that the device has, of either direction.
-  NicCore& CoreOf(uint32_t queue) const { return *cores_[info_.queue_threads[queue]]; }
-  Worker& WorkerOf(uint32_t queue) const { return *workers_[info_.queue_threads[queue]]; }
+  // Of either direction. One that the device has not is the first thread's to say so.
+  uint32_t ThreadOf(uint32_t queue) const {
+    return queue < info_.queue_threads.size() ? info_.queue_threads[queue] : 0;
+  }
+  NicCore& CoreOf(uint32_t queue) const { return *cores_[ThreadOf(queue)]; }
+  Worker& WorkerOf(uint32_t queue) const { return *workers_[ThreadOf(queue)]; }
 
   absl::Status CheckRequest(const device::QueueRequest& request) const;
   // With mutex_ held.

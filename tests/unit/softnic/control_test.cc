@@ -96,6 +96,11 @@ TEST_F(Control, CloseIsQuickAndFinal) {
 TEST_F(Control, QueuesExplainThemselves) {
   EXPECT_TRUE(right().ExamineQueue(0, false).empty()) << "nobody leases it";
   EXPECT_TRUE(right().ExamineQueue(4096, true).empty());
+  EXPECT_FALSE(right()
+                   .Inject({.fault = device::InjectedFault::kStallQueue,
+                            .queue = 4096,
+                            .duration = absl::Seconds(1)})
+                   .ok());
   auto client = Open(right(), {.lease = 1, .rx_queues = {0, 1}, .tx_queues = {0}, .slots = 64});
   ASSERT_TRUE(client);
   const auto posted = right().ExamineQueue(0, false);
