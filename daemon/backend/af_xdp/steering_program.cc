@@ -171,14 +171,7 @@ void SteeringProgram::MakeFor(uint64_t generation, Lock& lock) {
 
 std::unique_ptr<SteeringCounts> SteeringProgram::Counts() const {
   auto counts = loaded_.Counts();
-  const auto add = [](const auto& from, auto& to) {
-    for (size_t i = 0; i < std::size(to); ++i) {
-      to[i].packets += from[i].packets;
-      to[i].bytes += from[i].bytes;
-    }
-  };
-  add(ended_->rules, counts->rules);
-  add(ended_->queues, counts->queues);
+  AddCounts(*ended_, counts.get());
   for (const Ran& program : ran_) program.made.AddTo(counts.get());
   return counts;
 }

@@ -104,6 +104,18 @@ std::vector<bpf_insn> WithConstants(std::span<const bpf_insn> code,
 
 }  // namespace
 
+void AddCounts(const SteeringCounts& from, SteeringCounts* to) {
+  const auto add = [](const auto& these, auto& sums) {
+    for (size_t i = 0; i < std::size(sums); ++i) {
+      sums[i].packets += these[i].packets;
+      sums[i].bytes += these[i].bytes;
+    }
+  };
+  add(from.reasons, to->reasons);
+  add(from.rules, to->rules);
+  add(from.queues, to->queues);
+}
+
 XdpMade::XdpMade(const SteeringConstants& constants, OwnedFd program, Mapping delivered)
     : program_(std::move(program)), delivered_(std::move(delivered)) {
   for (uint64_t i = 0; i < constants.rules_used; ++i) {
@@ -214,17 +226,7 @@ std::unique_ptr<SteeringCounts> XdpLoaded::Counts() const {
   std::vector<SteeringCounts> each(static_cast<size_t>(cpus > 0 ? cpus : 1));
   const uint32_t only = 0;
   if (cpus <= 0 || bpf_map_lookup_elem(counts_fd_, &only, each.data()) != 0) return sum;
-  const auto add = [](const auto& from, auto& to) {
-    for (size_t i = 0; i < std::size(to); ++i) {
-      to[i].packets += from[i].packets;
-      to[i].bytes += from[i].bytes;
-    }
-  };
-  for (const SteeringCounts& one : each) {
-    add(one.reasons, sum->reasons);
-    add(one.rules, sum->rules);
-    add(one.queues, sum->queues);
-  }
+  for (const SteeringCounts& one : each) AddCounts(one, sum.get());
   return sum;
 }
 

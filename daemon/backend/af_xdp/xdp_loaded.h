@@ -22,6 +22,8 @@ struct bpf_object;
 
 namespace qsplit::af_xdp {
 
+void AddCounts(const SteeringCounts& from, SteeringCounts* to);
+
 // A program in which rules are constants, with its own counts.
 class XdpMade {
  public:
