@@ -40,6 +40,7 @@ using SteeringAttach = SteeringWorld;
 TEST_F(SteeringAttach, IsInTheDriverWhereTheDriverCanAndLeavesNothing) {
   auto program = Load();
   ASSERT_NE(program, nullptr);
+  ASSERT_TRUE(program->MakeNow().ok());  // it keeps its id from now on
   const SteeringState state = program->State();
   EXPECT_TRUE(state.attached);
   EXPECT_EQ(state.mode, XdpMode::kNative);
@@ -115,6 +116,7 @@ TEST_F(SteeringAttach, IsGenericWhereTheDriverHasNoXdpAndSaysSo) {
 TEST_F(SteeringAttach, AProgramThatIsThereStaysAndIsNamed) {
   auto first = Load();
   ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(first->MakeNow().ok());  // it keeps its id from now on
   const auto second = SteeringProgram::Load({.netdev = "x0", .rx_queues = kQueues});
   ASSERT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();
   const std::string message(second.status().message());
