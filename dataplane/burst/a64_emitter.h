@@ -45,6 +45,8 @@ class Emitter : public Assembly {
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
   void HandOver(const Spot& to, const Reg& from);
   void StoreConstant(const Spot& to, uint64_t value);
+  // The assembler has no prfm.
+  void ExpectStore(const Spot&) {}
   void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
 

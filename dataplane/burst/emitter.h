@@ -50,6 +50,8 @@ concept EmitsMemory = requires(E& e, const typename E::Reg& r, const typename E:
   // 8 bytes, after all that was loaded and stored before, for devices too: HandOver in barriers.h.
   e.HandOver(spot, r);
   e.StoreConstant(spot, value);
+  // That the cache line there will be written soon: changes nothing, whatever is there.
+  e.ExpectStore(spot);
   // Four numbers of 4 bytes, which stand so far apart in words of 8 as their upper halves, side by
   // side.
   e.CopyFour(spot, spot, bytes);

@@ -49,6 +49,13 @@ class RxRingPosting {
   void Emit();
 
  private:
+  // Where each slot begins a cache line, its stores wait for the line one after the other, and what
+  // is stored after them waits with them: in the slots of four bodies side by side a processor that
+  // watches how far apart one instruction stores sees no lines that follow each other. So they are
+  // asked for two turns before.
+  static constexpr uint32_t kLineBytes = 64;
+  static constexpr uint32_t kSlotsAhead = 2 * Walk::kTogether;
+
   void CheckAddress(const Reg& address);
   // Bytes and cookie go as one word to what is remembered.
   bool KeepsBoth() const { return !again_ && plan_.buffer_bytes == 0; }
@@ -96,6 +103,9 @@ typename RxRingPosting<Emitter>::Running RxRingPosting<Emitter>::Begin(Emitter* 
 
 template <typename Emitter>
 void RxRingPosting<Emitter>::Emit() {
+  if (plan_.post_slot_bytes >= kLineBytes) {
+    emitter_->ExpectStore(walk_.Slot(size_t{kSlotsAhead} * plan_.post_slot_bytes));
+  }
   const Reg address = emitter_->New();
   emitter_->Load(address, walk_.Element(offsetof(RxBuffer, address)), 8);
   CheckAddress(address);

@@ -29,6 +29,8 @@ Emitter::Emitter(Instructions which)
                  asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kSSE4_1)),
       can_rotate_(which == Instructions::kOfThisProcessor &&
                   asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kBMI2)),
+      can_expect_stores_(which == Instructions::kOfThisProcessor &&
+                         asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kPREFETCHW)),
       has_avx_(has_pairs_ && asmjit::CpuInfo::host().hasFeature(asmjit::CpuFeatures::X86::kAVX2)) {
   Attach(&cc_);
 }
@@ -88,6 +90,14 @@ void Emitter::StoreConstant(const Spot& to, uint64_t value) {
   const Reg reg = New();
   Set(reg, value);
   Store(to, reg, 8);
+}
+
+void Emitter::ExpectStore(const Spot& to) {
+  if (can_expect_stores_) {
+    cc_.prefetchw(Mem(to, 8));
+  } else {
+    cc_.prefetcht0(Mem(to, 8));
+  }
 }
 
 void Emitter::CopyFour(const Spot& to, const Spot& from, uint32_t stride) {

@@ -52,6 +52,7 @@ class Emitter : public Assembly {
   void Store(const Spot& to, const Reg& from, uint32_t bytes);
   void HandOver(const Spot& to, const Reg& from) { Store(to, from, 8); }
   void StoreConstant(const Spot& to, uint64_t value);
+  void ExpectStore(const Spot& to);
   void CopyFour(const Spot& to, const Spot& from, uint32_t stride);
   void StoreZeros(const Reg& base, std::span<const int32_t> offsets);
 
@@ -127,9 +128,10 @@ class Emitter : public Assembly {
   void Compare(const Reg& word, const WordTest& test);
 
   asmjit::x86::Compiler cc_;
-  bool can_extract_ = false;  // pext, and it is fast
-  bool has_pairs_ = false;    // pshufb, pinsrq
-  bool can_rotate_ = false;   // rorx
+  bool can_extract_ = false;        // pext, and it is fast
+  bool has_pairs_ = false;          // pshufb, pinsrq
+  bool can_rotate_ = false;         // rorx
+  bool can_expect_stores_ = false;  // prefetchw
   // AVX2: then all of it is encoded so, since upper halves that are in use would make each of the
   // older instructions wait for them.
   bool has_avx_ = false;
