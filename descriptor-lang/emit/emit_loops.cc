@@ -96,7 +96,14 @@ void RingEmitter::EmitPosition() {
                  "      slot += n;\n      if (slot == slots) {\n        slot = 0;\n",
                  FlipsEachPass() ? "        phase ^= 1u;\n" : "", "      }\n    }\n");
   }
-  out_ += "  };\n\n";
+  text::Append(
+      out_,
+      "    // To another one; as members, which loops have in registers: all of them read at "
+      "once\n    // would wait for each of their stores.\n"
+      "    constexpr void set(const Position& to) {\n"
+      "      slot = to.slot;\n      count = to.count;\n",
+      ring_.has_phase() ? "      phase = to.phase;\n" : "",
+      ring_.has_sequence() ? "      sequence = to.sequence;\n" : "", "    }\n  };\n\n");
 }
 
 std::string RingEmitter::Compared(const v1::Comparison& comparison) const {
@@ -145,7 +152,7 @@ void RingEmitter::LoadWord(uint32_t word, std::string_view order, std::string_vi
                ");\n");
 }
 
-void RingEmitter::EmitTake(std::string_view indent, const std::set<uint32_t>* rest) {
+void RingEmitter::EmitTake(std::string_view indent, const std::set<uint32_t>* rest, bool in_turn) {
   std::set<uint32_t> bytes;
   const std::string completed = Completed(&bytes);
   const std::set<uint32_t> first = WordsOfBytes(bytes);
@@ -155,11 +162,17 @@ void RingEmitter::EmitTake(std::string_view indent, const std::set<uint32_t>* re
                WordType(), " word;\n");
   if (deciding.has_value()) LoadWord(*deciding, "ACQUIRE", indent);
   for (const uint32_t word : first) {
-    if (word != deciding) LoadWord(word, "ACQUIRE", indent);
+    if (word != deciding && !in_turn) LoadWord(word, "ACQUIRE", indent);
   }
-  if (!completed.empty()) text::Append(out_, indent, "if (!completed(d, here)) break;\n");
+  if (in_turn) {
+    text::Append(out_, indent, "if ((word & turn_mask) != turn) break;\n");
+  } else if (!completed.empty()) {
+    text::Append(out_, indent, "if (!completed(d, here)) break;\n");
+  }
   for (uint32_t word = 0; word < Words(); ++word) {
-    if (first.contains(word) || (rest != nullptr && !rest->contains(word))) continue;
+    if ((in_turn ? word == deciding : first.contains(word)) ||
+        (rest != nullptr && !rest->contains(word)))
+      continue;
     LoadWord(word, "RELAXED", indent);
   }
 }

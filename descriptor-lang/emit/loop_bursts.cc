@@ -5,6 +5,7 @@
 
 #include "descriptor-lang/emit/header_names.h"
 #include "descriptor-lang/emit/ring_emitter.h"
+#include "descriptor-lang/emit/words.h"
 #include "descriptor-lang/layout/verified_layout.h"
 #include "descriptor-lang/text.h"
 
@@ -138,6 +139,7 @@ void RingEmitter::EmitReceive() {
   const std::string_view constant = FillsTaken() ? "" : "const ";
   const bool in_runs = !ring_.has_sequence();
   const bool of_slot = key == nullptr;
+  const std::optional<TurnTest> test = TurnTestOf();
   text::Append(
       out_, "  // Takes completions, `most` at the most",
       ring_.completed().has_when() ? "" : " (so many as the device said that there are)",
@@ -159,13 +161,18 @@ void RingEmitter::EmitReceive() {
       "    while (taken < most) {\n      const uint32_t end = ",
       in_runs ? "most - taken < slots - here.slot ? most - taken : slots - here.slot" : "1", ";\n",
       "      ", constant, WordType(), "* from = static_cast<", constant, WordType(),
-      "*>(ring) + uint64_t{here.slot} * ", Words(),
-      ";\n      size_t n = 0;\n"
+      "*>(ring) + uint64_t{here.slot} * ", Words(), ";\n",
+      test.has_value() ? text::Cat("      const uint64_t turn_mask = ", Number(test->mask),
+                                   ";\n      const uint64_t turn = ", Number(test->value),
+                                   " | (here.phase != 0 ? ", Number(test->phase), " : 0);\n")
+                       : "",
+      "      size_t n = 0;\n"
       "      for (; n < end; ++n, from += ",
       Words(), ") {\n");
-  EmitTake("        ", &words);
+  EmitTake("        ", &words, test.has_value());
   std::vector<std::string> stops;
-  if (may_be_other) stops.push_back(text::Cat("!", Safe(form_->form().name()), "::is(d)"));
+  if (may_be_other && !(test.has_value() && test->tells_form))
+    stops.push_back(text::Cat("!", Safe(form_->form().name()), "::is(d)"));
   stops.push_back(text::Cat("!", completion_->IsWhole(), "(d)"));
   text::Append(out_, "        if (", text::Join(stops, " || "), ") break;\n",
                "        qsplit_layout::Received r;\n        r.buffer = ",
@@ -180,7 +187,7 @@ void RingEmitter::EmitReceive() {
   text::Append(
       out_, "      }\n      taken += static_cast<uint32_t>(n);\n      ",
       in_runs ? "here.skip(static_cast<uint32_t>(n), slots);" : "if (n != 0) here.advance(slots);",
-      "\n      if (n < end) break;\n    }\n    at = here;\n    return taken;\n  }\n\n");
+      "\n      if (n < end) break;\n    }\n    at.set(here);\n    return taken;\n  }\n\n");
 }
 
 }  // namespace qsplit::layout

@@ -22,7 +22,7 @@ bool RingEmitter::PutSigns(uint32_t form, SlotWords* words, std::set<uint32_t>* 
       }
     }
     words->Clear(*sign.field, 0);
-    words->Put(*sign.field, 0, value);
+    words->Put(*sign.field, 0, value, value.find("slot") == std::string::npos);
     if (sign.field->role() == "ring.last") continue;
     for (const ByteMask& mask : ByteMasks(*sign.field)) bytes.insert(mask.byte);
   }
@@ -172,7 +172,7 @@ std::string RingEmitter::RefillBurst(uint32_t number) {
       "slots);\n      if (n < most) break;\n"
       "    }\n",
       last.empty() ? "" : "    if (held != nullptr) qsplit_layout::hand_over(held, held_word);\n",
-      "    at = here;\n    return done;\n  }\n\n");
+      "    at.set(here);\n    return done;\n  }\n\n");
   return "";
 }
 

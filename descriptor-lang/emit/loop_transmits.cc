@@ -186,7 +186,7 @@ std::string RingEmitter::TransmitBurst(uint32_t number) {
         "), __ATOMIC_RELAXED);\n");
   }
   if (!reported.empty()) out_ += "    }\n";
-  out_ += "    at = here;\n    return done;\n  }\n\n";
+  out_ += "    at.set(here);\n    return done;\n  }\n\n";
   return "";
 }
 

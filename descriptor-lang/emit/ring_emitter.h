@@ -74,8 +74,8 @@ class RingEmitter {
   std::optional<uint32_t> DecidingWord() const;
   void LoadWord(uint32_t word, std::string_view order, std::string_view indent);
   // Statements that take the completion at `from` into `d`, and break where there is none; of the
-  // words that do not decide that, these or (null) all.
-  void EmitTake(std::string_view indent, const std::set<uint32_t>* rest);
+  // words that do not decide that, these or (null) all. in_turn: by `turn_mask` and `turn`.
+  void EmitTake(std::string_view indent, const std::set<uint32_t>* rest, bool in_turn = false);
   // Fills in the slot at `from`, which is taken; empty: it needs nothing.
   std::string FillCall() const;
   // Whether a slot that was taken cannot read as completed in the next turn: nothing to fill in.
@@ -101,6 +101,17 @@ class RingEmitter {
   // Stores of a slot's words w0, w1, … at `to`; of those that are not in `last`.
   void EmitStores(const SlotWords& words, const std::vector<uint32_t>& stored,
                   const std::set<uint32_t>& last, std::string_view indent);
+
+  // What tells in one comparison that a slot has a completion of form_ in this turn of the ring:
+  // (deciding word & mask) == value, | phase where that is 1; loop_turns.cc.
+  struct TurnTest {
+    uint64_t mask = 0, value = 0, phase = 0;
+    bool tells_form = false;  // whether nothing else is to be asked of the form's own bits
+  };
+  // nullopt: other words, or other operators, have a say.
+  std::optional<TurnTest> TurnTestOf() const;
+  // Whether all of it is in the test; then it is added to it.
+  bool AddToTest(const v1::Conjunction& conjunction, uint32_t word, TurnTest* test) const;
 
   // Bursts: loop_bursts.cc.
   // What completions say, in front of the structure; why_no_receive_ where no burst takes them.

@@ -38,7 +38,8 @@ void SlotWords::Clear(const v1::Field& field, uint32_t base) {
   }
 }
 
-void SlotWords::Put(const v1::Field& field, uint32_t base, std::string_view value) {
+void SlotWords::Put(const v1::Field& field, uint32_t base, std::string_view value,
+                    bool is_same_in_run) {
   const std::vector<BitPosition> bits = BitPositions(field);
   const auto width = static_cast<uint32_t>(bits.size());
   const uint32_t word_bits = word_bytes_ * 8;
@@ -61,7 +62,8 @@ void SlotWords::Put(const v1::Field& field, uint32_t base, std::string_view valu
       term = text::Cat("(", term, " & ", Number(LowBits(run)), ")");
     }
     if (first % word_bits != 0) term = text::Cat("(", term, " << ", first % word_bits, ")");
-    words_[first / word_bits].terms.push_back(std::move(term));
+    std::vector<std::string>& terms = words_[first / word_bits].terms;
+    terms.insert(is_same_in_run ? terms.begin() : terms.end(), std::move(term));
     i += run;
   }
 }

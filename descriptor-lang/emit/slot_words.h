@@ -26,7 +26,9 @@ class SlotWords {
   void Begin(const std::vector<uint8_t>& bytes);
   // Adds `value`, an expression of 64 bits that names no bits beyond the field's; the form stands
   // `base` bytes behind the slot's begin. The field's bits must be zero so far.
-  void Put(const v1::Field& field, uint32_t base, std::string_view value);
+  // is_same_in_run: it comes first, so that the compiler puts it together with the constant once.
+  void Put(const v1::Field& field, uint32_t base, std::string_view value,
+           bool is_same_in_run = false);
   // Makes its bits zero in what Begin gave.
   void Clear(const v1::Field& field, uint32_t base);
 

@@ -148,12 +148,11 @@ class HeaderVirtioRx {
     const auto most = static_cast<uint32_t>(std::min<size_t>(out.size(), outstanding_));
     const uint32_t count = Ring::receive(
         q_.slots, q_.slot_count, most, consume_, q_.buffer_bytes,
-        [posted = buffers_.data(), slots = q_.slot_count](const auto& r) {
-          return r.buffer < slots ? posted[r.buffer].memory : nullptr;
+        [posted = buffers_.data(), mask = q_.slot_count - 1](const auto& r) {
+          return posted[r.buffer & mask].memory;
         },
-        [to = out.data(), posted = buffers_.data()](const auto& r) mutable {
-          Put(r, posted[r.buffer].cookie, to++);
-        });
+        [to = out.data(), posted = buffers_.data(), mask = q_.slot_count - 1](
+            const auto& r) mutable { Put(r, posted[r.buffer & mask].cookie, to++); });
     outstanding_ -= count;
     return count;
   }
