@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "tests/support/fenced_array.h"
@@ -277,6 +280,34 @@ TEST(RandomPlans, OfPacketsEveryGeneratorHasCodeForAllProcessors) {
   EXPECT_GT(receive, 0u);
   EXPECT_GT(receive_ring, 0u);
   EXPECT_GT(transmit, 0u);
+}
+
+// How often bytes could be "prefetcht0 [...]" or "prefetchw [...]" (Intel SDM 2B: 0F 18 /1, 0F 0D
+// /1).
+uint32_t Prefetches(std::span<const std::byte> code) {
+  const auto at = [&](size_t i) { return std::to_integer<uint32_t>(code[i]); };
+  uint32_t count = 0;
+  for (size_t i = 0; i + 2 < code.size(); ++i) {
+    const uint32_t how = at(i + 2);
+    count += at(i) == 0x0f && (at(i + 1) == 0x18 || at(i + 1) == 0x0d) && (how >> 3 & 7) == 1 &&
+             how >> 6 != 3;
+  }
+  return count;
+}
+
+// Where a slot is a cache line, each of the four of a turn and the one that is left asks for one.
+TEST(RandomPlans, LinesOfSlotsAreAskedForBeforeTheyArePosted) {
+  Random random(41);
+  RxRingPlan plan = RandomRxRingPlan(random);
+  while (!plan.posts || plan.post_words > 7) plan = RandomRxRingPlan(random);
+  for (const Instructions which : {Instructions::kOfThisProcessor, Instructions::kOfAll}) {
+    plan.post_slot_bytes = 64;
+    const auto lines = GenerateRxRing(plan, which);
+    plan.post_slot_bytes = 56;
+    const auto parts = GenerateRxRing(plan, which);
+    ASSERT_TRUE(lines.ok() && parts.ok()) << lines.status() << parts.status();
+    EXPECT_GE(Prefetches(lines->bytes), Prefetches(parts->bytes) + 5);
+  }
 }
 #endif
 
