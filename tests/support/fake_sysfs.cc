@@ -153,7 +153,7 @@ std::vector<std::string> FakeSysfs::Writes() const {
 }
 
 bool FakeSysfs::Eventually(const std::function<bool()>& reached) const {
-  const absl::Time until = absl::Now() + absl::Seconds(5);
+  const absl::Time until = absl::Now() + absl::Seconds(20);
   while (!reached()) {
     if (absl::Now() > until) return false;
     absl::SleepFor(absl::Milliseconds(2));

@@ -56,9 +56,9 @@ class NicClient {
   bool Send(size_t queue, std::span<const uint8_t> frame, const dataplane::TxRequest& request = {},
             std::span<const uint32_t> pieces = {});
   // The next packet of a queue (an index into rx_queues), its buffers posted again.
-  std::optional<Received> Receive(size_t queue, absl::Duration patience = absl::Seconds(2));
+  std::optional<Received> Receive(size_t queue, absl::Duration patience = absl::Seconds(10));
   // Whether all packets that were sent have come back before the time is over.
-  bool AwaitSent(size_t queue, absl::Duration patience = absl::Seconds(2));
+  bool AwaitSent(size_t queue, absl::Duration patience = absl::Seconds(10));
   // Fills the receive ring.
   void Post(size_t queue);
   void Wake();

@@ -20,7 +20,7 @@ def main():
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--size", type=int, default=64, help="payload in bytes, at least 8")
     parser.add_argument("--interval", type=float, default=0.005)
-    parser.add_argument("--timeout", type=float, default=1.0, help="wait for each echo")
+    parser.add_argument("--timeout", type=float, default=5.0, help="wait for each echo")
     args = parser.parse_args()
 
     family = socket.AF_INET6 if ":" in args.host else socket.AF_INET

@@ -47,7 +47,7 @@ check("each ring is passed many times over", *w.try_in(w.world, "ping", "-q", "-
                                                        "10.88.0.10"))
 w.ping("ping to the kernel's own address", "10.88.0.2")
 client.send_signal(signal.SIGTERM)
-check("SIGTERM ends the program in status 0", client.wait(5) == 0, w.log("client"))
+check("SIGTERM ends the program in status 0", client.wait(20) == 0, w.log("client"))
 w.daemon.send_signal(signal.SIGTERM)
 check("qsplitd ends in status 0", w.daemon.wait(20) == 0, w.log("qsplitd")[-500:])
 finish()

@@ -66,5 +66,5 @@ check("a program that is in the way is nobody's that it could name, and both rem
       "CAP_SYS_ADMIN" in said and f"ip link set dev {w.dev} xdpdrv off" in said and "bpftool link list" in said, said)
 check("it is left alone", w.ping("and the lease goes on", "10.88.0.10", count=10))
 client.terminate()
-client.wait(5)
+client.wait(20)
 finish()

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Sending needs policy's grant; without it a lease receives. `queue why` says what keeps a queue empty, and
 `queue dump` decodes its rings."""
-import json
 import os
-import re
 import signal
 import subprocess
 
@@ -41,7 +39,7 @@ for n in range(100): s.sendto(bytes(64), ("10.88.0.2", 4242))
     check("a lease that only receives is granted", lease.get("rx_queues") and not lease.get("tx_queues"), lease)
     def received(answer):
         return answer.startswith("nothing is wrong: ") and " 100 before" in answer
-    check("it receives, and nothing comes now", wait_until(lambda: received(verdicts(w)[0]), 5), verdicts(w))
+    check("it receives, and nothing comes now", wait_until(lambda: received(verdicts(w)[0]), 20), verdicts(w))
     return capture
 
 
@@ -53,9 +51,15 @@ for n in range({count}): s.sendto(bytes(64), ("10.88.0.2", 4242))
 """)
 
 
+def stop(program):
+    """Until it stands still, which takes a CPU that is free for it."""
+    program.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, program.pid, os.WSTOPPED | os.WNOWAIT)
+
+
 def hangs_with_few(w, capture):
     """Its ring is far from full."""
-    capture.send_signal(signal.SIGSTOP)
+    stop(capture)
     send(w, 20)
     answer, checks = verdicts(w)
     check("queue why: the program's process is stopped",
@@ -63,7 +67,7 @@ def hangs_with_few(w, capture):
     check("and packets wait for it", checks["program"][0] == "WRONG" and
           checks["program"][1].startswith("20 packets wait in its ring, and it has taken none for"), checks)
     capture.send_signal(signal.SIGCONT)
-    check("which takes them then", wait_until(lambda: " 120 before" in verdicts(w)[0], 5), verdicts(w))
+    check("which takes them then", wait_until(lambda: " 120 before" in verdicts(w)[0], 20), verdicts(w))
 
 
 def outdone(w):
@@ -74,7 +78,7 @@ def outdone(w):
     check("queue why: another rule takes the packets", "rule 0 (10 packets), which passes" in answer and
           "nothing is left for the queue" in answer, (answer, checks, rule))
     w.qsplit("rule", "del", "eth", "0")
-    check("and no longer", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 5), verdicts(w))
+    check("and no longer", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 20), verdicts(w))
 
 
 def elsewhere():
@@ -88,11 +92,11 @@ def elsewhere():
           answer.startswith("no packet came in") and "arrived at a queue that it does not hold" in answer,
           (answer, checks))
     client.send_signal(signal.SIGTERM)
-    client.wait(5)
+    client.wait(20)
 
 
 def stopped(w, capture):
-    capture.send_signal(signal.SIGSTOP)
+    stop(capture)
     w.try_in(w.world, "python3", "-c", """
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -104,24 +108,20 @@ for n in range(5000): s.sendto(bytes(64), ("10.88.0.2", 4242))
     dump = w.qsplit_text("queue", "dump", "eth", "0", "--slots", "0-3")
     check("queue dump decodes its rings", all(word in dump for word in ("fill", "packets", "address", "length")), dump)
     capture.send_signal(signal.SIGCONT)
-    check("and it goes on", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 5), verdicts(w))
+    check("and it goes on", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 20), verdicts(w))
 
 
 def detached(w):
     """Somebody takes the program off the netdev by force."""
-    link = subprocess.run(["ip", "-n", w.host, "-d", "link", "show", w.dev], capture_output=True, text=True).stdout
-    program = int(re.search(r"prog/xdp id (\d+)", link)[1])
-    links = json.loads(subprocess.run(["bpftool", "-j", "link", "show"], capture_output=True, text=True).stdout)
-    ours = next(one["id"] for one in links if one.get("prog_id") == program)
-    w.call("bpftool", "link", "detach", "id", str(ours))
+    w.detach_program()
     check("queue why: the program is gone from the netdev", "somebody has detached it" in verdicts(w)[0], verdicts(w))
 
 
 def down(w):
     w.call("ip", "-n", w.host, "link", "set", w.dev, "down")
-    check("queue why: the netdev is down", wait_until(lambda: "is down; `ip link set" in verdicts(w)[0], 2), verdicts(w))
+    check("queue why: the netdev is down", wait_until(lambda: "is down; `ip link set" in verdicts(w)[0], 20), verdicts(w))
     w.call("ip", "-n", w.host, "link", "set", w.dev, "up")
-    check("and up again", wait_until(lambda: "is down" not in verdicts(w)[0], 5), verdicts(w))
+    check("and up again", wait_until(lambda: "is down" not in verdicts(w)[0], 20), verdicts(w))
 
 
 need_root()
@@ -134,7 +134,7 @@ stopped(w, capture)
 down(w)
 detached(w)
 capture.send_signal(signal.SIGTERM)
-check("the program ends in status 0", capture.wait(5) == 0, w.log("capture"))
+check("the program ends in status 0", capture.wait(20) == 0, w.log("capture"))
 w.close()
 w.daemon = None
 if os.cpu_count() > 1:

@@ -23,7 +23,7 @@ def left_to_receiver(w, name):
                    netns=w.world)
     wait_until(lambda: "listening" in w.log(name + "-left"))
     w.udp(f"{name}: sums that are left to the receiver are taken", "10.88.0.10", 4242)
-    dump.wait(5)
+    dump.wait(20)
     rows = checksums(seen)
     check(f"{name}: and are not on the wire", rows == [["1", "0"]] * 200, rows[:1])
     w.try_in(w.host, "ethtool", "-K", w.dev, "tx-checksumming", "off")
@@ -50,13 +50,13 @@ def answered(w, chunks, metadata):
     wait_until(lambda: "listening" in w.log(name + "-dump"))
     for size in (8, 64, 1400):
         w.udp(f"{name}: every datagram of {size} bytes comes back", "10.88.0.10", 4242, size=size)
-    dump.wait(5)
+    dump.wait(20)
     rows = checksums(seen)
     check(f"{name}: with good checksums", rows == [["1", "1"]] * 600, rows[:1])
     if metadata == "on":
         left_to_receiver(w, name)
     client.send_signal(signal.SIGTERM)
-    check(f"{name}: the program ends in status 0", client.wait(5) == 0, w.log(name).splitlines()[-1])
+    check(f"{name}: the program ends in status 0", client.wait(20) == 0, w.log(name).splitlines()[-1])
 
 
 need_root()

@@ -24,7 +24,7 @@ def answered(w, pmd):
     before = pmd.stats()
     for number in range(1, ROUNDS + 1):
         pmd.say("set fwd rxonly", f"set txpkts {64 * number}", f"start tx_first {BURSTS}")
-        wait_until(lambda: pmd.gained(before).rx_packets >= number * BURSTS * BURST, 3)
+        wait_until(lambda: pmd.gained(before).rx_packets >= number * BURSTS * BURST, 20)
         pmd.stop()
     got = pmd.gained(before)
     check("testpmd sends what it was told to", (got.tx_packets, got.tx_errors) == (sent, 0), got)
@@ -33,7 +33,7 @@ def answered(w, pmd):
     counted = [int(queue["packets"]) for queue in w.qsplit("stats", "show", "eth")["stats"]["queues"]]
     check("the lease's queues count them both ways", counted == [sent, sent], counted)
     client.send_signal(signal.SIGTERM)
-    client.wait(5)
+    client.wait(20)
     said = w.log("client").splitlines()[-1]
     check("and so does the program", said == f"answered: {sent} udp, 0 echo, 0 arp; ignored: 0", said)
 
@@ -48,7 +48,7 @@ def received(w, pmd):
     for size in sizes:
         subprocess.run([*generate, "--size", str(size), "--count", str(count), "--rate", "10000"], check=True,
                        capture_output=True)
-    wait_until(lambda: pmd.gained(before).rx_packets >= count * len(sizes), 3)
+    wait_until(lambda: pmd.gained(before).rx_packets >= count * len(sizes), 20)
     pmd.stop()
     got = pmd.gained(before)
     check("testpmd receives every packet of a lease, of its length",
@@ -56,7 +56,7 @@ def received(w, pmd):
     begin = len(pmd.log())
     pmd.say("set verbose 1", "start")
     subprocess.run([*generate, "--size", "128", "--count", "10"], check=True, capture_output=True)
-    wait_until(lambda: pmd.log().count("length=128", begin) >= 10, 3)
+    wait_until(lambda: pmd.log().count("length=128", begin) >= 10, 20)
     pmd.stop()
     pmd.say("set verbose 0")
     seen = re.findall(r"src=(\S+) - dst=(\S+) .*?type=(\w+) - length=128 .*?sw ptype: (.*?) +- l2_len",
@@ -98,13 +98,13 @@ def flows(w, pmd):
         now = got()
         return now["xdp_redirected"] + now["xdp_passed_no_rule"] + now["dropped"] == sent
 
-    check("every packet is handed over, passed, or dropped by the wire", wait_until(accounted, 3), (sent, got()))
+    check("every packet is handed over, passed, or dropped by the wire", wait_until(accounted, 20), (sent, got()))
     now = got()
     check("there were many", sent > 1000 and now["xdp_redirected"] > 100, sent)
     check("the kernel's stack receives all that no rule took", now["stack"] == now["xdp_passed_no_rule"], now)
     queue = next(queue for queue in w.qsplit("stats", "show", "eth")["stats"]["queues"] if not queue["transmit"])
     capture.send_signal(signal.SIGTERM)
-    check("the capture ends in status 0", capture.wait(5) == 0, w.log("capture").splitlines()[-1])
+    check("the capture ends in status 0", capture.wait(20) == 0, w.log("capture").splitlines()[-1])
     written = int(re.search(r"(\d+) packets", w.log("capture"))[1])
     missed = int(queue["drops_no_descriptor"])
     check("the capture has all that was handed over", written + missed == now["xdp_redirected"], (written, missed))

@@ -91,10 +91,10 @@ def replayed(w, python, peer_mac):
     before, before_xdp = kernel_counts(w, names), xdp_counts(w)
     check("tcpreplay sends them", w.try_in(w.world, "tcpreplay", "-q", "-p", "2000", "-i", w.peer, sent)[0])
     for held, file in ((True, taken), (False, passed)):
-        wait_until(lambda: len(frames(file)) >= len(of[held]), 3, 0.2)
+        wait_until(lambda: len(frames(file)) >= len(of[held]), 20, 0.2)
     for program in (capture, dump):
         program.send_signal(signal.SIGINT)
-        program.wait(5)
+        program.wait(20)
     same("the lease's capture has what its rules take, byte for byte and in order", taken, of[True])
     same("the netdev has all the rest, byte for byte and in order", passed, of[False])
     after = kernel_counts(w, names)

@@ -40,10 +40,10 @@ def behind(w):
     before = pmd.stats()
     pmd.say("set fwd rxonly", "start")
     w.try_in(w.world, "python3", "-c", SEND)
-    check("testpmd goes on receiving", wait_until(lambda: pmd.gained(before).rx_packets >= 100, 3), pmd.gained(before))
+    check("testpmd goes on receiving", wait_until(lambda: pmd.gained(before).rx_packets >= 100, 20), pmd.gained(before))
     pmd.stop()
     check("testpmd ends in status 0", pmd.quit() == 0)
-    check("then qsplitd has the netdev", wait_until(lambda: device(w).get("rx_queues") == 1, 10),
+    check("then qsplitd has the netdev", wait_until(lambda: device(w).get("rx_queues") == 1, 20),
           device(w).get("trouble"))
 
 
@@ -64,7 +64,7 @@ def ahead(w):
     why = w.qsplit("queue", "why", "eth", "0")["answer"]
     check("and nothing is wrong", why.startswith("nothing is wrong") and not device(w).get("trouble"), why)
     client.send_signal(signal.SIGTERM)
-    check("SIGTERM ends the program in status 0", client.wait(5) == 0, w.log("client"))
+    check("SIGTERM ends the program in status 0", client.wait(20) == 0, w.log("client"))
 
 
 need_root()

@@ -54,7 +54,7 @@ class Testpmd:
         """What it prints after this command, as far as the pattern goes."""
         begin = len(self.log())
         self.say(line)
-        found = wait_until(lambda: re.compile(pattern, re.S).search(self.log(), begin), 5)
+        found = wait_until(lambda: re.compile(pattern, re.S).search(self.log(), begin), 20)
         if not found:
             raise RuntimeError(f"testpmd has no answer to '{line}':\n{self.log()[begin:]}")
         return found

@@ -67,7 +67,7 @@ class Iperf:
     def __init__(self, w, name, port, seconds, *words):
         self.w, self.name, self.seconds, self.file = w, name, seconds, f"{w.dir}/{name}.json"
         self.server = w.start(["iperf3", "-s", "-1", "-p", str(port)], name + "-server", netns=w.host)
-        wait_until(lambda: w.try_in(w.host, "ss", "-Hltn", f"sport = :{port}")[1], 5)
+        wait_until(lambda: w.try_in(w.host, "ss", "-Hltn", f"sport = :{port}")[1], 20)
         words = ["iperf3", "-c", "10.88.0.2", "-p", port, "-J", "-t", seconds, "-i", INTERVAL, *words]
         self.client = w.start(w.pinned(0, *map(str, words)), name, netns=w.world, stdout=open(self.file, "wb"))
 
@@ -79,10 +79,9 @@ class Iperf:
         with open(self.file) as file:
             said = json.load(file)
         check(f"{self.name}: the connection lives to its end", ended == (0, 0), said.get("error", ended))
-        slowest = min(interval["sum"]["bytes"] for interval in said["intervals"])
-        check(f"{self.name}: none of its intervals of {INTERVAL} s is without bytes", slowest > 0,
-              f"{slowest} bytes at the slowest of {len(said['intervals'])}")
-        return said["end"]
+        # The last one may be as good as none.
+        whole = [one["sum"] for one in said["intervals"] if one["sum"]["seconds"] > INTERVAL / 2]
+        return said["end"], min(one["bytes"] for one in whole)
 
     def counters(self):
         """Now: seconds, bytes sent by the netdev, segments sent and sent again in its namespace."""
@@ -111,7 +110,7 @@ class Leases:
             client.kill()
         else:
             client.send_signal(signal.SIGTERM)
-        client.wait(5)
+        client.wait(20)
         self.gone[device] += 1
 
     def some(self, device, until):
@@ -132,7 +131,7 @@ def turn(w, leases, iperf, kind):
     after = iperf.counters() if before and iperf.runs() else None
     if holder:
         holder.terminate()
-        holder.wait(5)
+        holder.wait(20)
     if not after:
         return None
     seconds, sent, segments, again = (now - then for now, then in zip(after, before))
@@ -165,33 +164,36 @@ def measured(w, seconds):
     to = Iperf(w, "to the kernel", 5201, seconds)
     back = Iperf(w, "from the kernel", 5202, seconds, "-R", "-b", BACK_BITS_PER_SECOND)
     done = rounds(w, leases, to)
-    to.said()
-    part = back.said()["sum_received"]["bytes"] / (BACK_BITS_PER_SECOND / 8 * seconds)
+    _, slowest_to = to.said()
+    end, slowest_back = back.said()
+    slowest = min(slowest_to, slowest_back)
+    part = end["sum_received"]["bytes"] / (BACK_BITS_PER_SECOND / 8 * seconds)
     check("in each lease a program answered", leases.answered == sum(leases.gone.values()), leases.answered)
     if not done:
-        return False, 0, 0, (1, 0), leases.gone["eth"], part
+        return False, 0, 0, (1, 0), leases.gone["eth"], part, slowest
     held, here = ratio(done, "held", "none"), ratio(done, "here", "elsewhere")
     kept = again(done, "held", "here"), again(done, "none", "elsewhere")
     for kind in TURNS[0]:
         print(f"  {kind:9}", *(f"{one[kind][0] * 8e-9:5.2f}" for one in done), "Gbit/s", flush=True)
     print(f"  held/none {held:.2f}, here/elsewhere {here:.2f}; sent again {kept[0]:.5f}, without leases {kept[1]:.5f}; "
           f"the other way {part:.3f} of what was to go", flush=True)
-    enough = (held >= LEAST and here >= LEAST and part > 0.9 and kept[0] <= kept[1] + MOST_SENT_AGAIN and
+    enough = (slowest > 0 and held >= LEAST and here >= LEAST and part > 0.9 and kept[0] <= kept[1] + MOST_SENT_AGAIN and
               len(done) >= ROUNDS and leases.gone["eth"] >= LEASES)
-    return enough, held, here, kept, leases.gone["eth"], part
+    return enough, held, here, kept, leases.gone["eth"], part, slowest
 
 
 need_root()
 need_tools("ping", "setpriv", "taskset", "iperf3", "ss")
 w = Worlds()
 for attempt in range(MEASUREMENTS):
-    enough, held, here, kept, gone, part = measured(w, SECONDS * (1 + attempt))
+    enough, held, here, kept, gone, part, slowest = measured(w, SECONDS * (1 + attempt))
     if enough:
         break
 check(f"with a lease, the kernel's path is as fast as without: {LEAST} at least", held >= LEAST, held)
 check(f"while leases come and go, as fast as while they do elsewhere: {LEAST} at least", here >= LEAST, here)
 check("hardly more is sent again than without", kept[0] <= kept[1] + MOST_SENT_AGAIN, kept)
 check("what was to come the other way came", part > 0.9, part)
+check(f"no connection has an interval of {INTERVAL} s without bytes", slowest > 0, slowest)
 check(f"{LEASES} leases and more came and went", gone >= LEASES, gone)
 check("all in one measurement", enough)
 w.daemon.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ import sys
 import time
 
 from nic_world import NicWorld
-from veth_world import BIN, NotReady, check, finish, need_root, need_tools, wait_until
+from veth_world import BIN, READY_SECONDS, NotReady, check, finish, need_root, need_tools, wait_until
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 LONGEST_LIFE = 0.08  # seconds; a responder is ready after some 0.05
@@ -66,14 +66,14 @@ def young_and_old(w, before, kills):
         at = calls[kill // 2 % len(calls)] if kill % 2 else 0
         daemon = w.start([*w.under(at), BIN + "/qsplitd", "--config", w.dir + "/qsplitd.toml"], "young", netns=w.host)
         if at:
-            check(f"it dies at its call {at} to the NIC", wait_until(lambda: daemon.poll() is not None, 5))
+            check(f"it dies at its call {at} to the NIC", wait_until(lambda: daemon.poll() is not None, READY_SECONDS))
         else:
             time.sleep(random.uniform(0.005, 0.12))
         if kill % 3 == 0 and not at:
             daemon.terminate()
             time.sleep(random.uniform(0, 0.02))
         daemon.kill()
-        daemon.wait(5)
+        daemon.wait(20)
         look(w, before)
         if kill % 4 == 3:
             cleaned(w, before, f"after {kill + 1} daemons that were killed while they started or stopped")
@@ -87,7 +87,7 @@ def restart(w, at=0):
             w.start_daemon(at)
             return died
         except NotReady:
-            w.daemon.wait(5)
+            w.daemon.wait(20)
             died += 1
             at = 0
 
@@ -116,13 +116,13 @@ while sum(kinds.values()) < KILLS:
     kinds[kind] += 1
     if kind == "daemon at a call to its NIC":
         w.daemon.kill()
-        w.daemon.wait(5)
+        w.daemon.wait(20)
         kinds["daemon"] += 1 + restart(w, random.choice((-1, 1)) * random.randrange(1, CALLS))
     client = client_of(w)
     if kind in ("client", "daemon"):
         time.sleep(random.uniform(0, LONGEST_LIFE))
     else:
-        wait_until(lambda: w.daemon.poll() is not None or client.poll() is not None or leased(w), 5)
+        wait_until(lambda: w.daemon.poll() is not None or client.poll() is not None or leased(w), 20)
         client.terminate()
         time.sleep(random.uniform(0, 0.01))
     if kind.startswith("daemon"):
@@ -132,23 +132,23 @@ while sum(kinds.values()) < KILLS:
                 time.sleep(random.uniform(0, 0.05))
             w.daemon.kill()
         elif w.daemon.poll() is None:
-            client.wait(5)  # and the daemon takes back what it had
+            client.wait(20)  # and the daemon takes back what it had
             w.daemon.kill()
-        w.daemon.wait(5)
+        w.daemon.wait(20)
         look(w, before)
         kinds["daemon"] += restart(w)
     client.kill()
-    client.wait(5)
+    client.wait(20)
 print("  killed:", ", ".join(f"{count} × {kind}" for kind, count in kinds.items()), f"; seed {seed}")
 last = w.responder("last", "10.88.0.10", 4242)
 w.ping("a program leases the queue at once afterwards", "10.88.0.10", count=10)
 last.kill()
-last.wait(5)
+last.wait(20)
 check("the tables are empty", wait_until(
     lambda: [w.qsplit(what, "list") for what in ("lease", "rule", "region")] ==
-    [{"leases": []}, {"rules": []}, {"regions": []}], 2))
+    [{"leases": []}, {"rules": []}, {"regions": []}], 20))
 w.daemon.kill()
-w.daemon.wait(5)
+w.daemon.wait(20)
 cleaned(w, before, "in the end")
 young_and_old(w, before, max(KILLS // 5, 4) // 4 * 4)
 for kind in LEFT:

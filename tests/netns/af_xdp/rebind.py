@@ -25,7 +25,7 @@ def measure(w, queues):
         held = [lease for lease in w.qsplit("lease", "list")["leases"] if lease["pid"] == holder.pid][0]["rx_queues"]
         time.sleep(0.02)
         took.append(milliseconds_until_free(w.host, w.dev, held, holder.kill))
-        holder.wait(5)
+        holder.wait(20)
     return sorted(took)
 
 

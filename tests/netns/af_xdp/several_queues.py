@@ -23,7 +23,7 @@ astray = {c["name"]: int(c["value"]) for c in w.qsplit("stats", "show", "eth")["
 check("no packet went to another queue's holder", astray["xdp_passed_wrong_queue"] == 0, astray)
 check("all that a rule took was handed over", astray["xdp_redirected"] == 900, astray)
 a.send_signal(signal.SIGTERM)
-check("SIGTERM ends the program in status 0", a.wait(5) == 0, w.log("a"))
+check("SIGTERM ends the program in status 0", a.wait(20) == 0, w.log("a"))
 w.daemon.send_signal(signal.SIGTERM)
 check("qsplitd ends in status 0", w.daemon.wait(20) == 0, w.log("qsplitd")[-500:])
 finish()

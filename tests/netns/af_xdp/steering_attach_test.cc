@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <thread>
+#include <vector>
 
 #include "tests/netns/af_xdp/steering_world.h"
 
@@ -27,7 +28,7 @@ std::string LinkLine(const std::string& netdev = "x0") {
 
 // True once the program of this id is gone from the kernel, which takes a moment.
 bool Gone(uint32_t program_id) {
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 2000; ++i) {
     const linux_sys::OwnedFd fd(bpf_prog_get_fd_by_id(program_id));
     if (!fd.valid()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -57,7 +58,7 @@ TEST_F(SteeringAttach, IsInTheDriverWhereTheDriverCanAndLeavesNothing) {
 // By itself, and on the same link: no packet meets a netdev without a program.
 TEST_F(SteeringAttach, RulesThatStayBecomeConstantsOfAProgramOfTheirOwn) {
   const auto settles = [](const SteeringProgram& program) {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 2000; ++i) {
       if (program.State().by_constants) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -67,24 +68,37 @@ TEST_F(SteeringAttach, RulesThatStayBecomeConstantsOfAProgramOfTheirOwn) {
   auto program = Load();
   ASSERT_NE(program, nullptr);
   ASSERT_TRUE(settles(*program));
-  const SteeringState before = program->State();
   device::FlowRule rule;
   rule.match.mask.dst_port = 0xffff;
   rule.action.queue = device::FlowAction::kDrop;
-  ASSERT_TRUE(program->AddRule(rule).ok());
-  EXPECT_FALSE(program->State().by_constants) << "rules hold at once, by the general way";
+  SteeringState before;
+  bool general = false;
+  // Whoever is held up until a program is made for the rule asks too late, and once more.
+  for (int i = 0; i < 20 && !general; ++i) {
+    if (i != 0) {
+      ASSERT_TRUE(program->RemoveRule(rule.location).ok());
+      ASSERT_TRUE(settles(*program));
+    }
+    before = program->State();
+    ASSERT_TRUE(program->AddRule(rule).ok());
+    general = !program->State().by_constants;
+  }
+  EXPECT_TRUE(general) << "rules hold at once, by the general way";
   ASSERT_TRUE(settles(*program));
   const SteeringState after = program->State();
   EXPECT_NE(after.program_id, before.program_id);
   EXPECT_EQ(after.link_id, before.link_id);
   EXPECT_TRUE(after.made.ok()) << after.made;
   EXPECT_TRUE(Gone(before.program_id));
-  // More than there are constants for: the program that runs goes on as the general one.
-  for (uint32_t i = 1; i <= kSteeringConstantRules; ++i) {
+  // More than there are constants for, all at once, or some would have a program meanwhile: the one
+  // that runs goes on as the general one.
+  std::vector<device::FlowRule> many;
+  for (uint32_t i = 0; i <= kSteeringConstantRules; ++i) {
     rule.location = i;
     rule.match.value.dst_port = static_cast<uint16_t>(i);
-    ASSERT_TRUE(program->AddRule(rule).ok());
+    many.push_back(rule);
   }
+  ASSERT_TRUE(program->SetRules(many).ok());
   EXPECT_TRUE(program->MakeNow().ok());
   EXPECT_FALSE(program->State().by_constants);
   EXPECT_EQ(program->State().program_id, after.program_id);

@@ -83,7 +83,7 @@ def death(w, a):
     check("within 100 ms of SIGKILL its lease, rules and region are gone", gone.returncode == 0,
           gone.stdout + gone.stderr)
     again = w.responder("again", "10.88.0.10", 4242)
-    check("it died", a.wait(5) == -signal.SIGKILL)
+    check("it died", a.wait(20) == -signal.SIGKILL)
     ping.join()
     check("B lost nothing meanwhile", *answered[0])
     w.udp("another program has the queue and the flow", "10.88.0.10", 4242)
@@ -114,11 +114,11 @@ for program in (again, b):
     program.kill()
 check("in the end the tables are empty", wait_until(
     lambda: [w.qsplit(what, "list") for what in ("lease", "rule", "region")] ==
-    [{"leases": []}, {"rules": []}, {"regions": []}], 2))
+    [{"leases": []}, {"rules": []}, {"regions": []}], 20))
 w.daemon.send_signal(signal.SIGTERM)
 check("qsplitd ends in status 0", w.daemon.wait(20) == 0, w.log("qsplitd")[-500:])
 check("and then the second one has the netdev", wait_until(
-    lambda: second.qsplit("device", "show", "eth")["device"].get("rx_queues") == 2, 5))
+    lambda: second.qsplit("device", "show", "eth")["device"].get("rx_queues") == 2, 20))
 second.daemon.send_signal(signal.SIGTERM)
 check("it ends in status 0", second.daemon.wait(20) == 0)
 finish()

@@ -62,13 +62,16 @@ def reasons(w):
 def meets(w, what, frames, location, verdict):
     """Sends frames that a rule takes; what came back to the sender, and what the host's kernel had of them."""
     rules_before, reasons_before = rules(w), reasons(w)
+    def counted():
+        return {place: (packets - rules_before[place][0], size - rules_before[place][1])
+                for place, (packets, size) in rules(w).items()}
+
     w.at_peer.send(frames)
+    due = {place: (len(frames), sum(map(len, frames))) if place == location else (0, 0) for place in rules_before}
+    wait_until(lambda: counted() == due, 20)  # from then on none of them is still to come
     back = w.at_peer.receive(ours, len(frames) if verdict == "back" else 0)
     passed = w.at_dev.receive(ours, len(frames) if verdict == "passed" else 0)
-    counted = {place: (packets - rules_before[place][0], size - rules_before[place][1])
-               for place, (packets, size) in rules(w).items()}
-    due = {place: (len(frames), sum(map(len, frames))) if place == location else (0, 0) for place in counted}
-    check(f"{what}: counted, packets and bytes, under its rule alone", counted == due, counted)
+    check(f"{what}: counted, packets and bytes, under its rule alone", counted() == due, counted())
     now = reasons(w)
     grown = {name: now[name] - reasons_before[name] for name in now}
     check(f"{what}: and by what became of them", grown == {name: len(frames) * (name == verdict) for name in grown},
@@ -101,7 +104,7 @@ def operators_rules(w):
     back, passed = meets(w, "a rule that is removed", frames_to(w, REFLECT), place, "taken")
     check("a rule that is removed: sends nothing back", not back and not passed, (back[:1], passed[:1]))
     lease.terminate()
-    lease.wait(5)
+    lease.wait(20)
 
 
 def clients_rule(w):
@@ -111,8 +114,8 @@ def clients_rule(w):
     back, _ = meets(w, "a client's reflect", frames, max(rules(w)), "back")
     check("a client's reflect: every frame comes back", back == [turned(frame) for frame in frames], (len(back), back[:1]))
     capture.kill()
-    capture.wait(5)
-    check("and it dies with its program", wait_until(lambda: not rules(w), 2), rules(w))
+    capture.wait(20)
+    check("and it dies with its program", wait_until(lambda: not rules(w), 20), rules(w))
     w.at_peer.send(frames)
     back = w.at_peer.receive(ours, 0)
     check("so that nothing comes back", not back, back[:1])

@@ -7,6 +7,7 @@
 Packets of the world arrive at the queue of `dev` that has the number of the sender's processor, as XPS has
 it on `peer`: `pinned` chooses it. Names hold this process's number, so several may run at once.
 """
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import sys
 sys.path.insert(0, os.path.join(os.environ["QSPLIT_SOURCE_DIR"], "tests/support/system"))
 
 from system import *  # noqa: F401,F403,E402: a test of this folder imports it from here
-from system import System, check, skip  # noqa: E402
+from system import System, check, skip, wait_until  # noqa: E402
 
 RULES_OF = {"udp": "udp4", "ping": "ip4"}
 
@@ -81,6 +82,21 @@ netdev = "{self.dev}"
     def mac_of(self, netns, dev):
         return re.search(r"link/ether (\S+)", subprocess.run(
             ["ip", "-n", netns, "link", "show", dev], capture_output=True, text=True).stdout)[1]
+
+    def xdp_program(self):
+        """The number of the netdev's XDP program; 0: it has none. When rules change, it is another one soon afterwards."""
+        shown = subprocess.run(["ip", "-n", self.host, "-d", "link", "show", self.dev], capture_output=True,
+                               text=True).stdout
+        found = re.search(r"prog/xdp id (\d+)", shown)
+        return int(found[1]) if found else 0
+
+    def detach_program(self):
+        """Takes it off by force: by its BPF link, which stays the same while one program takes the other's place."""
+        def link():
+            shown = subprocess.run(["bpftool", "-j", "link", "show"], capture_output=True, text=True, check=True).stdout
+            links = {one.get("prog_id"): one["id"] for one in json.loads(shown)}
+            return links.get(self.xdp_program())
+        self.call("bpftool", "link", "detach", "id", str(wait_until(link)))
 
     def pinned(self, queue, *argv):
         """The command, on the processor whose packets arrive at this queue."""

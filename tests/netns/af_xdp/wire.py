@@ -7,6 +7,7 @@ import time
 
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33  # beyond what the machine has as the most
 SOL_PACKET, PACKET_AUXDATA, VLAN_VALID = 263, 8, 1 << 4
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -30,13 +31,13 @@ class Wire:
         self.sock = socket_in(netns, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.sock.bind((dev, 0))
         self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
 
     def send(self, frames):
         for frame in frames:
             self.sock.send(frame)
 
-    def receive(self, wanted, count, seconds=5.0, quiet=0.1):
+    def receive(self, wanted, count, seconds=20.0, quiet=0.1):
         """Frames for which wanted(frame) holds: until there are `count`, and then for `quiet` seconds more."""
         frames = []
         end = time.monotonic() + (seconds if count else quiet)

@@ -111,7 +111,7 @@ def carries(w, i, name):
     _, faults = queues(w, f"nic{i}")
     check("nothing faulted", faults == 0)
     program.send_signal(signal.SIGTERM)
-    check("SIGTERM ends the program in status 0", program.wait(5) == 0, w.log(name))
+    check("SIGTERM ends the program in status 0", program.wait(20) == 0, w.log(name))
     check("and its lease", w.qsplit("lease", "list") == {"leases": []})
 
 

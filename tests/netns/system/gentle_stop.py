@@ -6,6 +6,7 @@ import signal
 import time
 
 from world import World, check, finish, need_root, wait_until
+from pauses import Pauses
 
 # Sanitizers look for leaks at the end, and take their time.
 SLOW = 10 if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ else 1
@@ -21,12 +22,13 @@ need_root()
 w = World()
 a = w.responder("a", "10.99.0.10", 4242)
 w.udp("traffic flows", "10.99.0.10", 4242, count=50)
-begin = time.monotonic()
+pauses, begin = Pauses(), time.monotonic()
 w.daemon.send_signal(signal.SIGTERM)
 status = w.daemon.wait(20)
 took = time.monotonic() - begin
 check("SIGTERM with a client: status 0", status == 0, w.log("qsplitd")[-500:])
-check("within a second", took < 1 * SLOW, f"{took:.3f} s")
+allowed = pauses.allow(1 * SLOW)
+check("within a second, and what the machine takes meanwhile", took < allowed, f"{took:.3f} s of {allowed:.3f} s")
 check("the tap and the representor are gone",
       not w.has_link(w.world, w.tap) and not w.has_link(w.host, w.representor))
 check("the sockets are gone", not [name for name in os.listdir(w.run) if name.endswith(".sock")], os.listdir(w.run))
@@ -39,7 +41,7 @@ w.daemon.kill()
 w.daemon.wait()
 ended(w, b, "b")
 check("the kernel took the tap and the representor",
-      wait_until(lambda: not w.has_link(w.world, w.tap) and not w.has_link(w.host, w.representor), 5))
+      wait_until(lambda: not w.has_link(w.world, w.tap) and not w.has_link(w.host, w.representor), 20))
 w.start_daemon()
 check("after SIGKILL a new daemon starts on the same directory", w.qsplit("device", "list")["devices"][0]["name"] ==
       "nic0")

@@ -69,7 +69,7 @@ def main_job(layout):
     w.ping("ping to an IPv6 address of a queue", "fd99::10")
     w.udp("UDP over IPv6", "fd99::10", 4242)
     six.send_signal(signal.SIGTERM)
-    check("SIGTERM ends a program in status 0", six.wait(5) == 0, w.log("six"))
+    check("SIGTERM ends a program in status 0", six.wait(20) == 0, w.log("six"))
 
     vlan(w)
     refused(w)
@@ -94,7 +94,7 @@ def vlan(w):
     check("by the representor", carried >= 50, carried)
     host.kill()
     tagged.send_signal(signal.SIGTERM)
-    tagged.wait(5)
+    tagged.wait(20)
 
 
 def refused(w):
@@ -103,7 +103,7 @@ def refused(w):
                            "--ip", "10.99.0.12", "--udp-port", "53"], capture_output=True, text=True, timeout=20)
     check("a rule outside of the tenant's scope is refused", done.returncode == 1 and "beyond" in done.stderr,
           done.stderr)
-    check("and nothing of the attempt is left", wait_until(lambda: len(w.qsplit("lease", "list")["leases"]) == 2, 2))
+    check("and nothing of the attempt is left", wait_until(lambda: len(w.qsplit("lease", "list")["leases"]) == 2, 20))
 
 
 def death(w, a, b):
@@ -116,7 +116,7 @@ def death(w, a, b):
     gone = subprocess.run([TESTS + "/kill_and_watch", w.run, str(a.pid)], capture_output=True, text=True)
     check("within 100 ms of SIGKILL its lease, rules and region are gone", gone.returncode == 0,
           gone.stdout + gone.stderr)
-    check("it died", a.wait(5) == -signal.SIGKILL)
+    check("it died", a.wait(20) == -signal.SIGKILL)
     ping.join()
     check("B lost nothing meanwhile", *answered[0])
     leases = w.qsplit("lease", "list")["leases"]
@@ -129,7 +129,7 @@ def death(w, a, b):
         program.kill()
     check("and in the end the tables are empty", wait_until(
         lambda: [w.qsplit(what, "list") for what in ("lease", "rule", "region")] ==
-        [{"leases": []}, {"rules": []}, {"regions": []}], 2))
+        [{"leases": []}, {"rules": []}, {"regions": []}], 20))
     w.daemon.send_signal(signal.SIGTERM)
     check("qsplitd ends in status 0", w.daemon.wait(20) == 0, w.log("qsplitd")[-500:])
     w.close()

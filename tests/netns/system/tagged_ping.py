@@ -64,7 +64,7 @@ def ping(interface, mac, address, port):
         ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number, 0, 64, 17, 0, src, dst)
         ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
         sock.send(tagged(bytes.fromhex(mac.replace(":", "")) + mine + struct.pack("!H", 0x0800) + ip + udp, TCI))
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 10
         while (left := deadline - time.monotonic()) > 0:
             sock.settimeout(left)
             try:

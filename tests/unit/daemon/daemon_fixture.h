@@ -37,7 +37,7 @@
 namespace qsplit::daemon_test {
 
 inline bool Eventually(const std::function<bool()>& holds,
-                       absl::Duration within = absl::Seconds(3)) {
+                       absl::Duration within = absl::Seconds(20)) {
   const absl::Time end = absl::Now() + within;
   while (absl::Now() < end) {
     if (holds()) return true;
@@ -72,7 +72,7 @@ inline std::shared_ptr<grpc::Channel> Dial(const std::string& path, int window_b
 
 // A context with a deadline, and a session's token unless it is empty.
 struct Context {
-  explicit Context(const std::string& token = {}, absl::Duration timeout = absl::Seconds(5)) {
+  explicit Context(const std::string& token = {}, absl::Duration timeout = absl::Seconds(20)) {
     if (!token.empty()) context.AddMetadata("qsplit-session", token);
     context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   }

@@ -24,7 +24,7 @@ using testing::Ping;
 using testing::Put;
 using testing::RawClient;
 
-bool Eventually(const std::function<bool()>& holds, absl::Duration within = absl::Seconds(2)) {
+bool Eventually(const std::function<bool()>& holds, absl::Duration within = absl::Seconds(20)) {
   const absl::Time end = absl::Now() + within;
   while (absl::Now() < end) {
     if (holds()) return true;

@@ -40,7 +40,7 @@ class RawClient {
 
   // The next reply and its descriptors; nothing when the connection closed or 2 s went by.
   std::optional<v1::SessionReply> Receive(std::vector<linux_sys::OwnedFd>* fds = nullptr) {
-    if (!WaitReadable(absl::Seconds(2))) return {};
+    if (!WaitReadable(absl::Seconds(20))) return {};
     std::array<uint8_t, 8192> buffer;
     auto packet = linux_sys::ReceivePacket(fd_.get(), buffer, linux_sys::kMaxPacketFds);
     if (packet.outcome != linux_sys::ReceiveOutcome::kPacket) return {};

@@ -109,11 +109,12 @@ TEST_F(SlowDeviceTest, CallsThatWaitForItHoldNobodyUp) {
 
 TEST_F(SlowDeviceTest, ALeaseThatNobodyWaitsForIsGivenBack) {
   slow_->Hold();
-  EXPECT_EQ(Acquire("slow", std::chrono::milliseconds(100)).error_code(),
+  // Long enough for the call to reach the device.
+  EXPECT_EQ(Acquire("slow", std::chrono::seconds(2)).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_EQ(broker_->totals().leases, 1U) << "the device has it";
   // The server hears of the end of the call a moment after the client.
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
   slow_->LetGo();
   broker_->Settle();
   EXPECT_EQ(broker_->totals().leases, 0U);
