@@ -100,7 +100,7 @@ def both(netns, addresses):
         sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in addresses]
     answered = [0] * len(addresses)
     for one, address in zip(sockets, addresses):
-        one.settimeout(2)
+        one.settimeout(20)
         one.connect((address, 4242))
     for n in range(COUNT):
         for one in sockets:

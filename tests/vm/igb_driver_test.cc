@@ -41,14 +41,14 @@ TEST(IgbOnVfio, SendsAndReceivesWithAnEventForEach) {
     peer.Send(Plain(nic.driver->mac(), kPeerMac, mark));
     EXPECT_TRUE(rx.Gets(mark)) << int{mark};
     EXPECT_TRUE(
-        Within(absl::Seconds(1), [&] { return nic.Fired(nic.driver->VectorOf(false, 0)) > 0; }))
+        Within(absl::Seconds(10), [&] { return nic.Fired(nic.driver->VectorOf(false, 0)) > 0; }))
         << "no event for packet " << int{mark};
   }
   for (uint8_t mark = 11; mark <= 13; ++mark) {
     EXPECT_TRUE(tx.Send(Plain(kBroadcast, nic.driver->mac(), mark)));
     EXPECT_TRUE(peer.Sees(mark));
     EXPECT_TRUE(
-        Within(absl::Seconds(1), [&] { return nic.Fired(nic.driver->VectorOf(true, 5)) > 0; }))
+        Within(absl::Seconds(10), [&] { return nic.Fired(nic.driver->VectorOf(true, 5)) > 0; }))
         << "no event for completion " << int{mark};
   }
   device::DeviceCounters counters;
@@ -81,11 +81,15 @@ TEST(IgbOnVfio, FiltersByAddress) {
   const MacAddress other = {0x02, 9, 9, 9, 9, 9}, group = {0x01, 0, 0x5e, 1, 2, 3};
   const auto arrives = [&](const MacAddress& to, uint8_t mark) {
     peer.Send(Plain(to, kPeerMac, mark));
-    return rx.Gets(mark, absl::Milliseconds(300));
+    return rx.Gets(mark);
+  };
+  const auto arrives_not = [&](const MacAddress& to, uint8_t mark) {
+    peer.Send(Plain(to, kPeerMac, mark));
+    return rx.GetsNot(mark);
   };
   EXPECT_TRUE(arrives(kBroadcast, 1));
-  EXPECT_FALSE(arrives(other, 2));
-  EXPECT_FALSE(arrives(group, 3));
+  EXPECT_TRUE(arrives_not(other, 2));
+  EXPECT_TRUE(arrives_not(group, 3));
   device::DeviceSettings settings;
   settings.multicast = {group};
   ASSERT_TRUE(nic.driver->Set(settings).ok());
@@ -96,7 +100,7 @@ TEST(IgbOnVfio, FiltersByAddress) {
   EXPECT_TRUE(arrives(other, 5));
   settings.promiscuous = false;
   ASSERT_TRUE(nic.driver->Set(settings).ok());
-  EXPECT_FALSE(arrives(other, 6));
+  EXPECT_TRUE(arrives_not(other, 6));
 }
 
 TEST(IgbOnVfio, SpreadsByHashAndDropsWhatHasNoQueue) {
@@ -111,11 +115,15 @@ TEST(IgbOnVfio, SpreadsByHashAndDropsWhatHasNoQueue) {
   ASSERT_TRUE(nic.driver->SetRss(Table({3, 14, device::kNoQueue, device::kNoQueue})).ok());
   int in_one = 0, in_two = 0;
   for (uint16_t port = 2000; port < 2040; ++port) peer.Send(Udp(nic.driver->mac(), port));
-  while (const auto frame = one.Receive(absl::Milliseconds(300))) {
+  // The first may take long to come.
+  const auto limit = [](int taken) {
+    return taken == 0 ? absl::Seconds(10) : absl::Milliseconds(300);
+  };
+  while (const auto frame = one.Receive(limit(in_one))) {
     ++in_one;
     EXPECT_EQ(one.hash() & 3, 0u);
   }
-  while (const auto frame = two.Receive(absl::Milliseconds(300))) {
+  while (const auto frame = two.Receive(limit(in_two))) {
     ++in_two;
     EXPECT_EQ(two.hash() & 3, 1u);
   }
@@ -264,11 +272,11 @@ TEST(IgbOnVfio, ItsVfsWorkBesideIt) {
     peer.Send(Plain(vf.driver->mac(), kPeerMac, 1));
     EXPECT_TRUE(rx.Gets(1));
     EXPECT_TRUE(
-        Within(absl::Seconds(1), [&] { return vf.Fired(vf.driver->VectorOf(false, 0)) > 0; }));
+        Within(absl::Seconds(10), [&] { return vf.Fired(vf.driver->VectorOf(false, 0)) > 0; }));
     EXPECT_TRUE(tx.Send(Plain(kBroadcast, vf.driver->mac(), 2)));
     EXPECT_TRUE(peer.Sees(2));
     EXPECT_TRUE(
-        Within(absl::Seconds(1), [&] { return vf.Fired(vf.driver->VectorOf(true, 0)) > 0; }));
+        Within(absl::Seconds(10), [&] { return vf.Fired(vf.driver->VectorOf(true, 0)) > 0; }));
     // From the VF to the PF, inside of the NIC.
     ASSERT_TRUE(pf.driver->AddRule(test::MacRule(0, pf.driver->mac(), 0)).ok());
     EXPECT_TRUE(tx.Send(Plain(pf.driver->mac(), vf.driver->mac(), 3)));
@@ -315,7 +323,7 @@ TEST(IgbVfOnVfio, WorksUnderTheKernelsPf) {
   EXPECT_TRUE(tx.Send(Plain(kBroadcast, vf.driver->mac(), 3)));
   EXPECT_TRUE(peer.Sees(3));
   EXPECT_TRUE(
-      Within(absl::Seconds(1), [&] { return vf.Fired(vf.driver->VectorOf(false, 0)) > 0; }));
+      Within(absl::Seconds(10), [&] { return vf.Fired(vf.driver->VectorOf(false, 0)) > 0; }));
   // Multicast through the kernel.
   const MacAddress group = {0x01, 0, 0x5e, 1, 2, 3};
   peer.Send(Plain(group, kPeerMac, 4));

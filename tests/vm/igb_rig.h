@@ -89,7 +89,7 @@ class Peer {
   }
   // A frame of ours with this mark.
   bool Sees(uint8_t mark) {
-    return Within(absl::Seconds(2), [&] {
+    return Within(absl::Seconds(10), [&] {
       uint8_t bytes[2048];
       sockaddr_ll from{};
       socklen_t length = sizeof from;
@@ -137,7 +137,7 @@ class Nic {
     ASSERT_TRUE(function->SetVectors(events).ok());
   }
   void WaitForLink() {
-    ASSERT_TRUE(Within(absl::Seconds(5), [&] {
+    ASSERT_TRUE(Within(absl::Seconds(10), [&] {
       driver->Service();
       return driver->Link().up;
     }));
@@ -180,7 +180,7 @@ class Ring {
   }
 
   // The next received packet, if one comes.
-  std::optional<Frame> Receive(absl::Duration limit = absl::Seconds(2)) {
+  std::optional<Frame> Receive(absl::Duration limit = absl::Seconds(10)) {
     if (!Within(limit, [&] { return (Read(next_).high & 1) != 0; })) return std::nullopt;
     const Slot got = Read(next_);
     written_ = got;
@@ -194,7 +194,7 @@ class Ring {
     return frame;
   }
   // That with this mark; others are passed over.
-  bool Gets(uint8_t mark, absl::Duration limit = absl::Seconds(2)) {
+  bool Gets(uint8_t mark, absl::Duration limit = absl::Seconds(10)) {
     while (const std::optional<Frame> frame = Receive(limit)) {
       if (frame->size() >= 15 && (*frame)[12] == 0x88 && (*frame)[14] == mark) return true;
     }
@@ -212,7 +212,7 @@ class Ring {
     const uint32_t sent = next_;
     next_ = (next_ + 1) % kSlots;
     nic_.function->Bar(0)->Write32(doorbell_, next_);
-    return Within(absl::Seconds(2), [&] { return (Read(sent).high >> 32 & 1) != 0; });
+    return Within(absl::Seconds(10), [&] { return (Read(sent).high >> 32 & 1) != 0; });
   }
   absl::Status Stop() { return nic_.driver->StopQueue(transmit_, queue_); }
   uint32_t vlan_tag() const { return static_cast<uint32_t>(written_.high >> 48); }

@@ -139,9 +139,9 @@ def hangs(here, address, program):
     with namespace(here.netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(SLOTS + 16):
             sender.sendto(b"nobody takes this", (address, 4242))
-    why = here.why()
+    told = wait_until(lambda: "nothing arrives at this queue, neither for the lease nor the kernel" in here.why(), 20)
     briefly(f"{here.name}: a program that hangs stops the queue, and `qsplit queue why` says so",
-            not here.pinged() and "nothing arrives at this queue, neither for the lease nor the kernel" in why, why)
+            told and not here.pinged(), here.why())
 
 
 def next_lease(here, address):

@@ -39,7 +39,7 @@ constexpr device::MacAddress kTapMac = {0x02, 0x71, 0, 0, 0, 2};
 int Shell(const std::string& command) { return std::system((command + " >/dev/null").c_str()); }
 
 bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time until = absl::Now() + absl::Seconds(5);
+  const absl::Time until = absl::Now() + absl::Seconds(20);
   while (!condition()) {
     if (absl::Now() > until) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
