@@ -97,6 +97,8 @@ struct DeviceInfo {
   int32_t numa_node = -1;
   uint32_t rule_capacity = 0;
   uint32_t rss_table_size = 0;  // entries, a power of two; 0: no RSS
+  // Whose hash is over addresses and ports; kIp4, kIp6: all other packets', over addresses.
+  FlowTypes rss_types;
   uint32_t default_slots = 0;
   // Of receive buffers, with which the device does best; 0: 2048.
   uint32_t rx_buffer_bytes = 0;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <type_traits>
 
 namespace qsplit::device {
@@ -26,6 +27,23 @@ enum class FlowType : uint8_t {
   kEsp4,
   kAh6,
   kEsp6,
+};
+
+// A set of flow types.
+class FlowTypes {
+ public:
+  constexpr FlowTypes() = default;
+  constexpr FlowTypes(std::initializer_list<FlowType> types) {
+    for (const FlowType type : types) Add(type);
+  }
+  constexpr void Add(FlowType type) { bits_ |= 1u << static_cast<unsigned>(type); }
+  constexpr bool Has(FlowType type) const {
+    return (bits_ >> static_cast<unsigned>(type) & 1) != 0;
+  }
+  bool operator==(const FlowTypes&) const = default;
+
+ private:
+  uint32_t bits_ = 0;
 };
 
 // What of a packet rules can see. Numbers are in the host's byte order, addresses in the

@@ -255,7 +255,7 @@ absl::StatusOr<v1::GetRssResponse> Broker::GetRss(const v1::GetRssRequest& reque
   auto config = (*room)->device->GetRss();
   if (!config.ok()) return InCall("GetRss", policy::FromDevice(config.status()));
   v1::GetRssResponse response;
-  *response.mutable_rss() = ToProto((*room)->name(), *config);
+  *response.mutable_rss() = ToProto((*room)->device->info(), *config);
   return response;
 }
 
@@ -316,7 +316,7 @@ absl::StatusOr<v1::SetRssResponse> Broker::SetRss(SessionId caller,
   config = room.device->GetRss();
   if (!config.ok()) return InCall(kCall, policy::FromDevice(config.status()));
   v1::SetRssResponse response;
-  *response.mutable_rss() = ToProto(room.name(), *config);
+  *response.mutable_rss() = ToProto(info, *config);
   return response;
 }
 

@@ -271,24 +271,34 @@ v1::DeviceStats ToProto(std::string_view device, absl::Time time,
   return to;
 }
 
-v1::Rss ToProto(std::string_view device, const device::RssConfig& config) {
+v1::Rss ToProto(const device::DeviceInfo& info, const device::RssConfig& config) {
   v1::Rss to;
-  to.set_device(std::string(device));
+  to.set_device(info.name);
   for (uint32_t queue : config.indirection) to.add_indirection(queue);
   to.set_key(std::string(reinterpret_cast<const char*>(config.key.data()), config.key.size()));
-  // What Toeplitz takes in: ports where the type has them and they are hashed (not of SCTP).
+  using device::FlowType;
   const struct {
-    v1::FlowType type;
-    const char* fields;
-  } kHashed[] = {
-      {v1::FLOW_TYPE_IP4, "sd"},    {v1::FLOW_TYPE_IP6, "sd"},   {v1::FLOW_TYPE_TCP4, "sdfn"},
-      {v1::FLOW_TYPE_UDP4, "sdfn"}, {v1::FLOW_TYPE_SCTP4, "sd"}, {v1::FLOW_TYPE_TCP6, "sdfn"},
-      {v1::FLOW_TYPE_UDP6, "sdfn"}, {v1::FLOW_TYPE_SCTP6, "sd"}, {v1::FLOW_TYPE_AH4, "sd"},
-      {v1::FLOW_TYPE_ESP4, "sd"},   {v1::FLOW_TYPE_AH6, "sd"},   {v1::FLOW_TYPE_ESP6, "sd"}};
-  for (const auto& hashed : kHashed) {
+    v1::FlowType name;
+    FlowType type;
+    FlowType without_ports;
+  } kTypes[] = {{v1::FLOW_TYPE_IP4, FlowType::kIp4, FlowType::kIp4},
+                {v1::FLOW_TYPE_IP6, FlowType::kIp6, FlowType::kIp6},
+                {v1::FLOW_TYPE_TCP4, FlowType::kTcp4, FlowType::kIp4},
+                {v1::FLOW_TYPE_UDP4, FlowType::kUdp4, FlowType::kIp4},
+                {v1::FLOW_TYPE_SCTP4, FlowType::kSctp4, FlowType::kIp4},
+                {v1::FLOW_TYPE_TCP6, FlowType::kTcp6, FlowType::kIp6},
+                {v1::FLOW_TYPE_UDP6, FlowType::kUdp6, FlowType::kIp6},
+                {v1::FLOW_TYPE_SCTP6, FlowType::kSctp6, FlowType::kIp6},
+                {v1::FLOW_TYPE_AH4, FlowType::kIp4, FlowType::kIp4},
+                {v1::FLOW_TYPE_ESP4, FlowType::kIp4, FlowType::kIp4},
+                {v1::FLOW_TYPE_AH6, FlowType::kIp6, FlowType::kIp6},
+                {v1::FLOW_TYPE_ESP6, FlowType::kIp6, FlowType::kIp6}};
+  for (const auto& [name, type, without_ports] : kTypes) {
+    const bool ports = type != without_ports && info.rss_types.Has(type);
+    if (!ports && !info.rss_types.Has(without_ports)) continue;
     v1::RssFields* fields = to.add_fields();
-    fields->set_flow_type(hashed.type);
-    fields->set_fields(hashed.fields);
+    fields->set_flow_type(name);
+    fields->set_fields(ports ? "sdfn" : "sd");
   }
   return to;
 }

@@ -45,7 +45,8 @@ v1::QueueStats ToProto(uint32_t queue, bool transmit, const device::QueueCounter
 // Without queues.
 v1::DeviceStats ToProto(std::string_view device, absl::Time time,
                         const device::DeviceCounters& counters);
-v1::Rss ToProto(std::string_view device, const device::RssConfig& config);
+// Flow types of which nothing is hashed are left out.
+v1::Rss ToProto(const device::DeviceInfo& info, const device::RssConfig& config);
 
 // Nanoseconds since the epoch; 0 before it.
 uint64_t Nanoseconds(absl::Time time);

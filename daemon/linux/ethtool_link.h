@@ -58,6 +58,8 @@ struct Feature {
 };
 using Features = std::map<std::string, Feature>;
 inline constexpr char kNtupleFeature[] = "rx-ntuple-filter";
+// The NIC takes VLAN tags off what it receives; `ethtool -k` calls it "rx-vlan-offload".
+inline constexpr char kTagsOffFeature[] = "rx-vlan-hw-parse";
 
 struct RssState {
   std::vector<uint32_t> table;  // queues

@@ -151,6 +151,8 @@ class AfXdpDevice : public device::Device {
   device::QueueCheck ArrivalCheck(uint32_t queue);
   device::QueueCheck NicCheck(uint32_t queue, const absl::StatusOr<linux_sys::RssState>& rss) const;
   device::QueueCheck NetdevDropCheck() const;
+  std::optional<device::QueueCheck> TagCheck(uint32_t queue) const;
+  bool TakesTagsOff() const;
   bool Leased(uint32_t queue) const;
   std::optional<device::QueueCheck> FormerCheck(uint32_t queue) const;
   // Waits at most so long as a call may take. UNAVAILABLE.

@@ -17,8 +17,6 @@ namespace {
 
 constexpr char kLayout[] = "linux.af_xdp";
 constexpr uint32_t kDefaultSlots = 2048;
-// By the kernel's name; `ethtool -k` calls it rx-vlan-offload.
-constexpr char kTagsOff[] = "rx-vlan-hw-parse";
 // The kernel frees a queue some 30 ms after its socket's end.
 constexpr uint32_t kPatienceMs = 200;
 
@@ -219,6 +217,12 @@ void AfXdpDevice::ChooseZeroCopy() {
   if (always) facts_.missing.emplace_back(lacks);
 }
 
+bool AfXdpDevice::TakesTagsOff() const {
+  const auto features = ethtool_->GetFeatures();
+  return features.ok() && features->contains(linux_sys::kTagsOffFeature) &&
+         features->at(linux_sys::kTagsOffFeature).on;
+}
+
 void AfXdpDevice::FillInfo() {
   info_.name = config_.name;
   info_.backend = "af_xdp";
@@ -250,8 +254,7 @@ void AfXdpDevice::FillInfo() {
   if (facts_.transmit_times.empty()) facts_.missing.push_back("transmit timestamps");
   if (!kernel_.multi_buffer) facts_.missing.push_back("multi-buffer packets");
   if (!kernel_.busy_poll) facts_.missing.push_back("busy polling");
-  if (const auto features = ethtool_->GetFeatures();
-      features.ok() && features->contains(kTagsOff) && features->at(kTagsOff).on) {
+  if (TakesTagsOff()) {
     facts_.missing.push_back(
         absl::StrCat("VLAN tags that the NIC takes off before a rule sees them (`", "ethtool -K ",
                      config_.netdev, " rxvlan off` leaves them)"));

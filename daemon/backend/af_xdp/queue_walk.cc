@@ -231,6 +231,27 @@ QueueCheck AfXdpDevice::NicCheck(uint32_t queue,
                                      places.empty() ? "none" : places, ")"));
 }
 
+// Rules that ask for a VLAN tag, where the NIC takes tags off before the program sees a packet.
+std::optional<QueueCheck> AfXdpDevice::TagCheck(uint32_t queue) const {
+  std::vector<uint32_t> blind = program_->LocationsOfTagsTo(queue);
+  if (blind.empty() || !TakesTagsOff()) return std::nullopt;
+  const std::vector<device::RuleCounters> counters = program_->ReadRuleCounters();
+  std::erase_if(blind, [&counters](uint32_t location) {
+    const auto of = std::ranges::find(counters, location, &device::RuleCounters::location);
+    return of != counters.end() && of->packets != 0;
+  });
+  if (blind.empty()) return std::nullopt;
+  const bool all = blind.size() == program_->LocationsTo(queue).size();
+  return QueueCheck{
+      .subject = "VLAN tags",
+      .verdict = all ? CheckVerdict::kWrong : CheckVerdict::kNote,
+      .finding = absl::StrCat("rule ", absl::StrJoin(blind, ", "),
+                              " asks for a VLAN tag and has taken nothing: the NIC takes tags off "
+                              "before a rule sees them"),
+      .remedy =
+          absl::StrCat("`ethtool -K ", config_.netdev, " rxvlan off` leaves them where they are")};
+}
+
 bool AfXdpDevice::Leased(uint32_t queue) const {
   return std::ranges::any_of(leases_, [queue](const auto& lease) {
     return std::ranges::count(lease.second->request().rx_queues, queue) != 0;
@@ -270,6 +291,7 @@ std::vector<QueueCheck> AfXdpDevice::ExamineQueue(uint32_t queue, bool transmit)
   if (!transmit) {
     checks.push_back(NetdevDropCheck());
     checks.push_back(ArrivalCheck(queue));
+    if (std::optional<QueueCheck> tags = TagCheck(queue)) checks.push_back(*std::move(tags));
     checks.push_back(ProgramCheck(program_->State()));
     checks.push_back(SocketCheck(program_->LookForSocket(queue), Leased(queue)));
   }

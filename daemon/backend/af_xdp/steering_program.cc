@@ -287,6 +287,16 @@ std::vector<uint32_t> SteeringProgram::LocationsTo(uint32_t queue) const {
   return locations;
 }
 
+std::vector<uint32_t> SteeringProgram::LocationsOfTagsTo(uint32_t queue) const {
+  std::vector<uint32_t> locations = LocationsTo(queue);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(locations, [this](uint32_t location) {
+    const auto rule = rules_.find(location);
+    return rule == rules_.end() || rule->second.match.value.has_vlan == 0;
+  });
+  return locations;
+}
+
 SteeringState SteeringProgram::State() const {
   const std::lock_guard lock(mutex_);
   const uint32_t program = link_.ProgramId();

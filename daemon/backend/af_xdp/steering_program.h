@@ -100,6 +100,8 @@ class SteeringProgram {
   SteeringReasons ReadReasons() const;
   // Of the rules that bring packets to the queue.
   std::vector<uint32_t> LocationsTo(uint32_t queue) const;
+  // Those of them that ask for a VLAN tag.
+  std::vector<uint32_t> LocationsOfTagsTo(uint32_t queue) const;
 
   // The socket that takes what arrives on the queue; it is bound to it and has a receive ring.
   // OUT_OF_RANGE: no such queue.

@@ -95,6 +95,7 @@ device::DeviceInfo InfoOf(const SoftNicConfig& config) {
   info.tx_queues = config.tx_queues;
   info.rule_capacity = config.rule_capacity;
   info.rss_table_size = kRssTableSize;
+  info.rss_types = kHashedTypes;
   info.default_slots = config.default_slots;
   info.offloads = {Offload::kRss,         Offload::kNtuple,     Offload::kRxChecksum,
                    Offload::kTxChecksum,  Offload::kRxVlan,     Offload::kTxVlan,

@@ -58,6 +58,12 @@ class Toeplitz {
 #endif
 };
 
+// What HashFlow hashes, as device::DeviceInfo::rss_types.
+inline constexpr device::FlowTypes kHashedTypes = {
+    device::FlowType::kIp4,   device::FlowType::kTcp4, device::FlowType::kUdp4,
+    device::FlowType::kSctp4, device::FlowType::kIp6,  device::FlowType::kTcp6,
+    device::FlowType::kUdp6,  device::FlowType::kSctp6};
+
 struct FlowHash {
   uint32_t value = 0;
   dataplane::HashType type = dataplane::HashType::kNone;

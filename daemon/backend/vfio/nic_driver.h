@@ -64,6 +64,7 @@ struct DriverFacts {
   uint32_t tx_queues = 0;
   uint32_t vectors = 0;         // of MSI-X, that the driver uses
   uint32_t rss_table_size = 0;  // a power of two; 0: no RSS
+  device::FlowTypes rss_types;  // as device::DeviceInfo
   uint32_t rule_capacity = 0;
   uint32_t default_slots = 512;
   // False: one queue cannot be stopped by itself, or one without buffers holds the others up, so

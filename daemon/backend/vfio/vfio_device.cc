@@ -94,6 +94,7 @@ absl::Status VfioDevice::FillInfo() {
   info_.numa_node = config_.numa_node;
   info_.rule_capacity = facts_.rule_capacity;
   info_.rss_table_size = facts_.rss_table_size;
+  info_.rss_types = facts_.rss_types;
   info_.default_slots = config_.slots.value_or(facts_.default_slots);
   info_.offloads = facts_.offloads;
   info_.protections = {config_.protection};

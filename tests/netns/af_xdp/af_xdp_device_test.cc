@@ -262,6 +262,30 @@ TEST_F(AfXdpDeviceTest, WhatItsSocketsHaveIsTold) {
             counters.more.end());
 }
 
+TEST_F(AfXdpDeviceTest, ARuleByATagThatTheNicTakesOffIsTold) {
+  const auto device = Make();
+  ASSERT_NE(device, nullptr);
+  ASSERT_TRUE(device->OpenQueues(Request(1, {0}, {})).ok());
+  device::FlowRule tagged = UdpTo(3, 0);
+  tagged.match.value.has_vlan = tagged.match.mask.has_vlan = 1;
+  tagged.match.value.vlan_tci = 5;
+  tagged.match.mask.vlan_tci = 0xfff;
+  ASSERT_TRUE(device->AddRule(tagged).ok());
+  const auto tags = [&] {
+    const auto checks = device->ExamineQueue(0, false);
+    const device::QueueCheck* const check = Find(checks, "VLAN tags");
+    return check == nullptr ? device::QueueCheck{} : *check;
+  };
+  EXPECT_EQ(tags().verdict, device::CheckVerdict::kWrong);
+  EXPECT_THAT(tags().finding, HasSubstr("rule 3 asks for a VLAN tag and has taken nothing"));
+  EXPECT_EQ(tags().remedy, "`ethtool -K d0 rxvlan off` leaves them where they are");
+  ASSERT_TRUE(device->AddRule(UdpTo(4, 0)).ok());
+  EXPECT_EQ(tags().verdict, device::CheckVerdict::kNote) << "another rule brings packets";
+  EXPECT_THAT(tags().finding, HasSubstr("rule 3 asks"));
+  Run("ethtool -K d0 rxvlan off");
+  EXPECT_EQ(tags().subject, "") << tags().finding;
+}
+
 TEST_F(AfXdpDeviceTest, ANetdevThatIsRemovedIsGone) {
   const auto device = Make();
   ASSERT_NE(device, nullptr);

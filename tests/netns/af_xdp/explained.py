@@ -81,6 +81,22 @@ def outdone(w):
     check("and no longer", wait_until(lambda: verdicts(w)[0].startswith("nothing is wrong"), 20), verdicts(w))
 
 
+def tagged():
+    """A rule by a VLAN tag, which this netdev takes off what it receives."""
+    w = Receiving(queues=1)
+    capture = w.start_ready([BIN + "/qsplit-capture", "--device", "eth", "--write", "/dev/null", "--rule",
+                             "flow-type udp4 vlan 5 m 0xf000 action 0"], "tagged", drop=True)
+    answer, _ = verdicts(w)
+    check("queue why: the NIC takes the rule's tag off, and how it leaves it", "the NIC takes tags off" in answer and
+          f"`ethtool -K {w.dev} rxvlan off`" in answer, answer)
+    w.call("ip", "netns", "exec", w.host, "ethtool", "-K", w.dev, "rxvlan", "off")
+    check("and when it leaves it, no longer", "tags" not in verdicts(w)[0], verdicts(w)[0])
+    capture.send_signal(signal.SIGTERM)
+    capture.wait(5)
+    w.close()
+    w.daemon = None
+
+
 def elsewhere():
     """The packets arrive at a queue that the lease does not hold."""
     w = VethWorld(queues=2)
@@ -137,6 +153,7 @@ capture.send_signal(signal.SIGTERM)
 check("the program ends in status 0", capture.wait(20) == 0, w.log("capture"))
 w.close()
 w.daemon = None
+tagged()
 if os.cpu_count() > 1:
     elsewhere()
 finish()

@@ -1,3 +1,7 @@
+#include <string>
+#include <vector>
+
+#include "daemon/lease/convert.h"
 #include "tests/unit/lease/broker_fixture.h"
 
 namespace qsplit::lease {
@@ -198,6 +202,20 @@ TEST_F(BrokerRulesTest, ADeviceThatRefusesLeavesNoRule) {
   nic_->Fail("RemoveRule", absl::UnavailableError("being reset"));
   EXPECT_EQ(Remove(red_, 15).code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(broker_->totals().rules, 1U);
+}
+
+TEST_F(BrokerRulesTest, RssNamesWhatIsHashed) {
+  device::DeviceInfo info = Info();
+  info.rss_types = {device::FlowType::kIp4, device::FlowType::kTcp4, device::FlowType::kUdp6};
+  std::vector<std::string> said;
+  const v1::Rss rss = ToProto(info, device::RssConfig{});
+  for (const v1::RssFields& fields : rss.fields()) {
+    said.push_back(v1::FlowType_Name(fields.flow_type()) + " " + fields.fields());
+  }
+  EXPECT_THAT(said, ::testing::UnorderedElementsAre("FLOW_TYPE_IP4 sd", "FLOW_TYPE_TCP4 sdfn",
+                                                    "FLOW_TYPE_UDP4 sd", "FLOW_TYPE_SCTP4 sd",
+                                                    "FLOW_TYPE_AH4 sd", "FLOW_TYPE_ESP4 sd",
+                                                    "FLOW_TYPE_UDP6 sdfn"));
 }
 
 TEST_F(BrokerRulesTest, Rss) {

@@ -60,6 +60,29 @@ TEST(Toeplitz, GivesThePublishedHashes) {
   }
 }
 
+// As what is said of it: DeviceInfo::rss_types.
+TEST(Toeplitz, PortsChangeTheHashOfTheTypesThatAreNamed) {
+  using device::FlowType;
+  const struct {
+    uint8_t version, protocol;
+    FlowType type;
+  } kCases[] = {{4, kProtocolTcp, FlowType::kTcp4},   {4, kProtocolUdp, FlowType::kUdp4},
+                {4, kProtocolSctp, FlowType::kSctp4}, {4, kProtocolAh, FlowType::kAh4},
+                {6, kProtocolTcp, FlowType::kTcp6},   {6, kProtocolUdp, FlowType::kUdp6},
+                {6, kProtocolSctp, FlowType::kSctp6}, {6, kProtocolAh, FlowType::kAh6}};
+  const Toeplitz toeplitz(kDefaultRssKey);
+  for (const auto& [version, protocol, type] : kCases) {
+    device::FlowKey key{.l4_protocol = protocol, .ip_version = version};
+    key.has_ports = protocol != kProtocolAh;
+    key.has_spi = protocol == kProtocolAh;
+    const FlowHash before = HashFlow(toeplitz, key, false);
+    key.dst_port = 80;
+    const FlowHash after = HashFlow(toeplitz, key, false);
+    EXPECT_EQ(before.type, after.type);
+    EXPECT_EQ(before.value != after.value, kHashedTypes.Has(type)) << static_cast<int>(type);
+  }
+}
+
 TEST(Toeplitz, FragmentsOfOnePacketHashAlike) {
   FrameSpec spec{
       .src_ip = "66.9.149.187", .dst_ip = "161.142.100.80", .src_port = 2794, .dst_port = 1766};

@@ -31,6 +31,8 @@ DriverFacts Facts() {
   facts.tx_queues = kQueues;
   facts.vectors = kVectors;
   facts.rss_table_size = kRetaEntries;
+  using device::FlowType;
+  facts.rss_types = {FlowType::kIp4, FlowType::kTcp4, FlowType::kIp6, FlowType::kTcp6};  // kMrqcRss
   // 7.1: packets wait in one FIFO, so that a queue without buffers holds up the other.
   facts.leases_may_share = false;
   facts.max_mtu_bytes = 9000;  // 9 KB frames, the datasheet's list of features

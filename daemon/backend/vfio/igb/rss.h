@@ -20,6 +20,10 @@ namespace qsplit::vfio::igb {
 inline constexpr uint32_t kHashedFields =
     kMrqcTcp4 | kMrqcIp4 | kMrqcTcp6Ex | kMrqcIp6 | kMrqcTcp6 | kMrqcUdp4 | kMrqcUdp6 | kMrqcUdp6Ex;
 
+inline constexpr device::FlowTypes kHashedTypes = {
+    device::FlowType::kIp4, device::FlowType::kTcp4, device::FlowType::kUdp4,
+    device::FlowType::kIp6, device::FlowType::kTcp6, device::FlowType::kUdp6};
+
 using RetaQueues = std::array<uint8_t, kRetaEntries>;
 
 void WriteReta(RegisterWindow& registers, const RetaQueues& queues);

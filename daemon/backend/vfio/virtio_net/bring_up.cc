@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/backend/vfio/virtio_net/driver.h"
@@ -41,6 +42,17 @@ constexpr std::array<backend::FixedCell, 2> kPackedCells{{
      .offset_bytes = 66,
      .behind_slots = true},
 }};
+
+device::FlowTypes HashedTypes(uint32_t hash_types) {
+  using device::FlowType;
+  constexpr FlowType kByBit[] = {FlowType::kIp4, FlowType::kTcp4, FlowType::kUdp4,
+                                 FlowType::kIp6, FlowType::kTcp6, FlowType::kUdp6};
+  device::FlowTypes types;
+  for (size_t bit = 0; bit < std::size(kByBit); ++bit) {
+    if ((hash_types >> bit & 1) != 0) types.Add(kByBit[bit]);
+  }
+  return types;
+}
 
 bool IsUnicast(const device::MacAddress& mac) {
   return (mac[0] & 1) == 0 && mac != device::MacAddress{};
@@ -211,6 +223,7 @@ DriverFacts Driver::Facts() const {
   facts.tx_queues = facts.rx_queues;
   facts.vectors = facts_.vectors;
   facts.rss_table_size = rss_entries_;
+  facts.rss_types = HashedTypes(hash_types_);
   facts.default_slots = std::bit_floor(std::min(virtqueues_[0].max_slots, facts.default_slots));
   // Without RSS the device alone knows which queue a packet comes to, and it is not another lease's
   // business.

@@ -57,6 +57,8 @@ device::RssConfig Config(uint32_t queue) {
 TEST_F(E1000eTest, RssIsATableOfQueueBitsAndAKey) {
   Start();
   EXPECT_EQ(registers.Peek(kMrqc), 0u);
+  EXPECT_TRUE(driver->facts().rss_types.Has(device::FlowType::kTcp6));
+  EXPECT_FALSE(driver->facts().rss_types.Has(device::FlowType::kUdp4));
   device::RssConfig config = Config(0);
   config.indirection[1] = 1;
   config.indirection[127] = 1;

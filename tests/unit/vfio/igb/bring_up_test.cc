@@ -84,6 +84,8 @@ TEST(IgbBringUp, SaysWhatTheHardwareHas) {
   EXPECT_EQ(facts.tx_queues, 16u);
   EXPECT_EQ(facts.vectors, 10u);
   EXPECT_EQ(facts.rss_table_size, 128u);
+  EXPECT_TRUE(facts.rss_types.Has(device::FlowType::kUdp6));
+  EXPECT_FALSE(facts.rss_types.Has(device::FlowType::kSctp4));
   EXPECT_EQ(facts.rule_capacity, 16u);
   ASSERT_EQ(facts.layouts.size(), 1u);
   EXPECT_EQ(facts.layouts[0].name, "intel.igb.advanced");

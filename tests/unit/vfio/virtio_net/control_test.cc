@@ -181,6 +181,10 @@ TEST_F(VirtioPairsTest, RssIsACommand) {
   many.SetConfig(kNetConfigHashTypes, 0x1ff & ~4u, 4);
   StartMany();
   EXPECT_EQ(driver->facts().rss_table_size, 4u);
+  using device::FlowType;
+  EXPECT_EQ(driver->facts().rss_types,
+            (device::FlowTypes{FlowType::kIp4, FlowType::kTcp4, FlowType::kIp6, FlowType::kTcp6,
+                               FlowType::kUdp6}));
   EXPECT_TRUE(driver->facts().leases_may_share);
   device::RssConfig config{.indirection = {1, 2, 3, 0}};
   for (uint8_t i = 0; i < 40; ++i) config.key[i] = i;
