@@ -175,7 +175,7 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   void Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow, uint32_t l3_end);
   void CompleteRun(RxQueue& queue);
   void EndRun(RxQueue& queue);
-  // Steers a frame for flow_. False: it is none for a run.
+  // Steers a frame of another flow than the one before. False: it is none for a run.
   bool SteerFlow(BurstFrame& frame);
   static dataplane::RxMetadata DescribePlain(const RxQueue& queue, const PlainFacts& facts,
                                              const FlowHash& hash, const ChecksumVerdict& verdict,

@@ -106,29 +106,27 @@ void ParseIp6(Packet* p) {
   SkipExtensions(p, at[6]);
 }
 
-void ParseL4(Packet* p) {
-  if (p->l4_offset == 0) return;
-  const uint8_t* at = p->bytes.data() + p->l4_offset;
-  const uint32_t room = p->l3_end - p->l4_offset;
-  if (p->fragment) p->l4 = L4Kind::kFragment;
-  if (p->later_fragment) return;
-  if (room >= 4) p->key.l4_bytes = LoadBe32(at);
+// What stands `at` the end of the IP headers, `room` bytes; not of a later fragment.
+inline void ParseL4At(const uint8_t* at, uint32_t room, bool fragment, device::FlowKey* key,
+                      L4Kind* l4) {
+  if (fragment) *l4 = L4Kind::kFragment;
+  if (room >= 4) key->l4_bytes = LoadBe32(at);
   const auto ports = [&](L4Kind kind, uint32_t header) {
     if (room >= 4) {
-      p->key.src_port = LoadBe16(at);
-      p->key.dst_port = LoadBe16(at + 2);
-      p->key.has_ports = 1;
+      key->src_port = LoadBe16(at);
+      key->dst_port = LoadBe16(at + 2);
+      key->has_ports = 1;
     }
-    if (!p->fragment && room >= header) p->l4 = kind;
+    if (!fragment && room >= header) *l4 = kind;
   };
   const auto spi = [&](uint32_t offset) {
     if (room >= offset + 4) {
-      SetSpi(LoadBe32(at + offset), p->key);
-      p->key.has_spi = 1;
+      SetSpi(LoadBe32(at + offset), *key);
+      key->has_spi = 1;
     }
-    if (!p->fragment) p->l4 = L4Kind::kOther;
+    if (!fragment) *l4 = L4Kind::kOther;
   };
-  switch (p->key.l4_protocol) {
+  switch (key->l4_protocol) {
     case kProtocolTcp:
       return ports(L4Kind::kTcp, 20);
     case kProtocolUdp:
@@ -141,11 +139,20 @@ void ParseL4(Packet* p) {
       return spi(4);
     case kProtocolIcmp:
     case kProtocolIcmp6:
-      if (!p->fragment) p->l4 = L4Kind::kIcmp;
+      if (!fragment) *l4 = L4Kind::kIcmp;
       return;
     default:
-      if (!p->fragment) p->l4 = L4Kind::kOther;
+      if (!fragment) *l4 = L4Kind::kOther;
   }
+}
+
+void ParseL4(Packet* p) {
+  if (p->l4_offset == 0) return;
+  if (p->later_fragment) {
+    p->l4 = L4Kind::kFragment;
+    return;
+  }
+  ParseL4At(p->bytes.data() + p->l4_offset, p->l3_end - p->l4_offset, p->fragment, &p->key, &p->l4);
 }
 
 }  // namespace
@@ -191,50 +198,50 @@ bool Parse(std::span<const uint8_t> frame, Packet* out) {
 
 bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
                 device::FlowKey* key) {
-  Packet packet;
-  packet.bytes = head;
+  // Straight into the results: a copy would wait for each of these stores, which are narrower.
+  *key = {};
   const uint8_t* const at = head.data();
   const uint8_t* const ip = at + kEthernetHeaderBytes;
-  packet.key.ether_type = LoadBe16(at + 12);
+  key->ether_type = LoadBe16(at + 12);
   uint32_t header = 0;
-  if (packet.key.ether_type == kEtherTypeIp4) {
+  L3Kind l3 = L3Kind::kUnknown;
+  L4Kind l4 = L4Kind::kUnknown;
+  if (key->ether_type == kEtherTypeIp4) {
     header = 20;
     if (ip[0] != 0x45 || (LoadBe16(ip + 6) & 0x3fff) != 0) return false;
-    packet.l3 = L3Kind::kIp4;
-    packet.key.ip_version = 4;
-    packet.key.tos = ip[1];
-    packet.key.l4_protocol = ip[9];
-    std::memcpy(packet.key.src_ip.data(), ip + 12, 4);
-    std::memcpy(packet.key.dst_ip.data(), ip + 16, 4);
-  } else if (packet.key.ether_type == kEtherTypeIp6) {
+    l3 = L3Kind::kIp4;
+    key->ip_version = 4;
+    key->tos = ip[1];
+    key->l4_protocol = ip[9];
+    std::memcpy(key->src_ip.data(), ip + 12, 4);
+    std::memcpy(key->dst_ip.data(), ip + 16, 4);
+  } else if (key->ether_type == kEtherTypeIp6) {
     header = kIp6HeaderBytes;
     if (ip[0] >> 4 != 6 || IsExtension(ip[6])) return false;
-    packet.l3 = L3Kind::kIp6;
-    packet.key.ip_version = 6;
-    packet.key.tos = static_cast<uint8_t>(LoadBe16(ip) >> 4);
-    packet.key.l4_protocol = ip[6];
-    std::memcpy(packet.key.src_ip.data(), ip + 8, 16);
-    std::memcpy(packet.key.dst_ip.data(), ip + 24, 16);
+    l3 = L3Kind::kIp6;
+    key->ip_version = 6;
+    key->tos = static_cast<uint8_t>(LoadBe16(ip) >> 4);
+    key->l4_protocol = ip[6];
+    std::memcpy(key->src_ip.data(), ip + 8, 16);
+    std::memcpy(key->dst_ip.data(), ip + 24, 16);
   } else {
     return false;
   }
-  const uint32_t total = PlainIpBytes(head, packet.key.ip_version);
+  const uint32_t total = PlainIpBytes(head, key->ip_version);
   if (total < header || total > frame_bytes - kEthernetHeaderBytes ||
-      packet.key.l4_protocol == kProtocolSctp || packet.key.l4_protocol == kProtocolAh) {
+      key->l4_protocol == kProtocolSctp || key->l4_protocol == kProtocolAh) {
     return false;
   }
-  std::memcpy(packet.key.dst_mac.data(), at, 6);
-  std::memcpy(packet.key.src_mac.data(), at + 6, 6);
-  packet.l4_offset = kEthernetHeaderBytes + header;
-  packet.l3_end = kEthernetHeaderBytes + total;
-  ParseL4(&packet);
-  *key = packet.key;
-  *facts = {.ip_version = packet.key.ip_version,
-            .l4_protocol = packet.key.l4_protocol,
-            .l3 = packet.l3,
-            .l4 = packet.l4,
-            .l4_offset = packet.l4_offset,
-            .l3_end = packet.l3_end};
+  std::memcpy(key->dst_mac.data(), at, 6);
+  std::memcpy(key->src_mac.data(), at + 6, 6);
+  const uint32_t l4_offset = kEthernetHeaderBytes + header;
+  ParseL4At(head.data() + l4_offset, total - header, /*fragment=*/false, key, &l4);
+  *facts = {.ip_version = key->ip_version,
+            .l4_protocol = key->l4_protocol,
+            .l3 = l3,
+            .l4 = l4,
+            .l4_offset = l4_offset,
+            .l3_end = kEthernetHeaderBytes + total};
   return true;
 }
 

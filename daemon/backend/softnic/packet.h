@@ -84,8 +84,8 @@ inline void StoreBe16(uint8_t* at, uint16_t value) {
   at[1] = static_cast<uint8_t>(value);
 }
 inline void StoreBe32(uint8_t* at, uint32_t value) {
-  StoreBe16(at, static_cast<uint16_t>(value >> 16));
-  StoreBe16(at + 2, static_cast<uint16_t>(value));
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap32(value);
+  std::memcpy(at, &value, sizeof value);
 }
 
 inline constexpr uint32_t kIp6HeaderBytes = 40;

@@ -205,10 +205,7 @@ BurstFrame* NicCore::DeliverInBuffers(RxQueue& queue, uint64_t time_ns) {
 }
 
 bool NicCore::SteerFlow(BurstFrame& frame) {
-  if (!SteerPlain(frame, nullptr) || frame.core != index_) return false;
-  flow_ = frame;
-  flow_known_ = true;
-  return true;
+  return SteerPlain(frame, nullptr) && frame.core == index_;
 }
 
 uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
@@ -224,17 +221,21 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
     // Source addresses of plain frames stand in their heads.
     return !restricted || source.Passes(frame.head);
   };
+  // Of the flow that came last: kept from an earlier run, or one of `frames`, which stay as they
+  // are until the run has ended.
+  const BurstFrame* flow = &flow_;
   uint32_t l3_end = 0;
   const auto same_flow = [&](const BurstFrame& frame) {
-    return ParseSameFlow(frame.head, frame.bytes, flow_.head, flow_.facts, &l3_end);
+    return ParseSameFlow(frame.head, frame.bytes, flow->head, flow->facts, &l3_end);
   };
   BurstFrame& first = frames.front();
   if (!read(first)) return 0;
   if (!flow_known_ || !same_flow(first) || !flow_.to->IsSound()) {
     if (!SteerFlow(first)) return 0;
+    flow = &first;
     l3_end = first.facts.l3_end;
   }
-  RxQueue& queue = *flow_.to;
+  RxQueue& queue = *flow->to;
   BeginRun(queue, static_cast<uint32_t>(frames.size()),
            queue.supported.Has(RxField::kTimestamp) ? WallClockNs() : 0);
   // Of the flow, not counted yet.
@@ -255,19 +256,22 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
     }
     if (count != 0 && !read(frame)) break;
     if (count != 0 && !same_flow(frame)) [[unlikely]] {
-      const uint32_t rule = flow_.rule;
-      if (!SteerFlow(frame)) break;
-      count_rule(rule);
-      if (flow_.to != &queue) break;
+      if (!SteerFlow(frame) || frame.to != &queue) break;
+      if (frame.rule != flow->rule) count_rule(flow->rule);
+      flow = &frame;
       l3_end = frame.facts.l3_end;
     }
     if (!run_.Takes(frame.bytes)) break;
-    Put(queue, frame, flow_, l3_end);
+    Put(queue, frame, *flow, l3_end);
     ++packets;
     bytes += frame.bytes;
   }
-  count_rule(flow_.rule);
+  count_rule(flow->rule);
   EndRun(queue);
+  if (flow != &flow_) {
+    flow_ = *flow;
+    flow_known_ = true;
+  }
   return count;
 }
 

@@ -73,8 +73,8 @@ FlowHash HashFlow(const Toeplitz& toeplitz, const device::FlowKey& key, bool fra
   hash.type = four ? HashType::kIp4 : HashType::kIp6;
   // Fragments of one packet must stay together, and only the first has ports.
   if (key.has_ports != 0 && !fragment) {
-    StoreBe16(input.data() + length, key.src_port);
-    StoreBe16(input.data() + length + 2, key.dst_port);
+    // One store: it is loaded as one word.
+    StoreBe32(input.data() + length, uint32_t{key.src_port} << 16 | key.dst_port);
     length += 4;
     switch (key.l4_protocol) {
       case kProtocolTcp:
