@@ -182,7 +182,8 @@ QueueCheck SteeringCheck(const QueueFacts& facts) {
         fmt::format("{}{} of {} entries of the RSS table", check.finding.empty() ? "" : ", ",
                     facts.rss_entries, facts.rss_table);
   }
-  check.finding += " send to it";
+  const bool one_rule = facts.rules.size() == 1 && facts.rss_entries == 0;
+  check.finding += one_rule ? " sends to it" : " send to it";
   if (counted && matched == 0 && facts.rss_entries == 0) {
     check.verdict = CheckVerdict::kNote;
     check.finding += ", and no packet has matched";

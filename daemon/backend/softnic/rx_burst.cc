@@ -256,9 +256,11 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
     }
     if (count != 0 && !read(frame)) break;
     if (count != 0 && !same_flow(frame)) [[unlikely]] {
-      if (!SteerFlow(frame) || frame.to != &queue) break;
-      if (frame.rule != flow->rule) count_rule(flow->rule);
+      if (!SteerFlow(frame)) break;
+      const bool elsewhere = frame.to != &queue;
+      if (elsewhere || frame.rule != flow->rule) count_rule(flow->rule);
       flow = &frame;
+      if (elsewhere) break;  // the next run begins with it, and knows its flow
       l3_end = frame.facts.l3_end;
     }
     if (!run_.Takes(frame.bytes)) break;

@@ -267,7 +267,7 @@ TEST_F(BrokerQueuesTest, SaysWhichRuleTakesThePackets) {
   const SessionId admin = Open(0);
   ASSERT_TRUE(broker_->AddRule(admin, all).ok());
   EXPECT_EQ(Answer(admin, 0),
-            "rule 15 (25 packets) send to it, but at a lower location stands rule 3 (13 packets), "
+            "rule 15 (25 packets) sends to it, but at a lower location stands rule 3 (13 packets), "
             "which passes what it takes to the kernel: nothing is left for the queue; lower "
             "locations win: remove it (`qsplit rule del nic0 3`), or give the queue's rules lower "
             "ones");
@@ -288,7 +288,7 @@ TEST_F(BrokerQueuesTest, ARuleThatTakesSomeOfThePacketsIsNoted) {
   some.set_location(3);
   const SessionId admin = Open(0);
   ASSERT_TRUE(broker_->AddRule(admin, some).ok());
-  EXPECT_THAT(Answer(admin, 0), StartsWith("rule 15 (25 packets) send to it, but at a lower "
+  EXPECT_THAT(Answer(admin, 0), StartsWith("rule 15 (25 packets) sends to it, but at a lower "
                                            "location stands rule 3 (13 packets), which drops what "
                                            "it takes; lower"));
   // Packets of others went through meanwhile.
