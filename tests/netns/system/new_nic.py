@@ -41,7 +41,7 @@ def shape(line):
     """Without what differs from run to run; a loss is no such thing."""
     if "packets transmitted" in line:
         return line.split(", time")[0]
-    line = line.split(", pipe")[0]
+    line = re.sub(r", pipe [0-9]+", "", line)  # ping's, where a reply was late
     return re.sub(r"\s+", " ", re.sub(r"[0-9][0-9.:TZ-]*", "0", line)).strip()
 
 
