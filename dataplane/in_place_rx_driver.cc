@@ -230,6 +230,10 @@ uint32_t InPlaceRxDriver::Poll(std::span<RxCompletion> out) {
     ++count;
   }
   outstanding_ -= count;
+  // Where so many were there, more are likely to be.
+  if (count == most) {
+    shape_.slots.Prefetch(consume_, std::min(most, shape_.slot_count - consume_));
+  }
   return count;
 }
 

@@ -198,6 +198,9 @@ uint32_t InPlaceTxDriver::PushRun(std::span<const TxPacket> packets, const TxReq
       AddReport(last_slot_, slots_since_report_, since_report_);
     }
   }
+  // The device has read what stands in the slots of the burst to come, and gave them back.
+  shape_.slots.PrefetchToWrite(
+      produce_, std::min({done, shape_.capacity - in_use_, shape_.slot_count - produce_}));
   if (done != 0 && since_report_ != 0 && reports) KeepUnreported(plan, packets[done - 1]);
   return done;
 }

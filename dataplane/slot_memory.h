@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "dataplane/barriers.h"
+#include "dataplane/prefetch.h"
 
 namespace qsplit::dataplane {
 
@@ -36,11 +37,11 @@ class SlotMemory {
   // reads and then writes them.
   void Prefetch(uint32_t first, uint32_t count) const {
     const std::byte* const end = At(first + count);
-    for (const std::byte* at = At(first); at < end; at += 64) __builtin_prefetch(at);
+    for (const std::byte* at = At(first); at < end; at += 64) dataplane::PrefetchToRead(at);
   }
   void PrefetchToWrite(uint32_t first, uint32_t count) const {
     const std::byte* const end = At(first + count);
-    for (const std::byte* at = At(first); at < end; at += 64) __builtin_prefetch(at, 1);
+    for (const std::byte* at = At(first); at < end; at += 64) dataplane::PrefetchToWrite(at);
   }
 
   // Functions with `bytes` move so many bytes from the slot's first on, rounded up to whole words;

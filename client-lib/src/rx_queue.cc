@@ -74,17 +74,16 @@ void RxQueueImpl::Refill() {
       std::min(driver.Room(), setup.max_posted - std::min(setup.max_posted, driver.Outstanding()));
   if (room < refill_at_) return;
   uint32_t posted = 0;
-  std::array<dataplane::RxBuffer, kBurst> batch;
   while (posted < room) {
     uint32_t n = 0;
     for (; n < kBurst && posted + n < room; ++n) {
       const uint32_t buffer = pool_->Take();
       if (buffer == BufferPool::kNone) break;
-      batch[n] = {dataplane::Iova(pool_->iova(buffer)), setup.buffer_bytes, buffer,
-                  pool_->data(buffer)};
+      batch_[n] = {dataplane::Iova(pool_->iova(buffer)), setup.buffer_bytes, buffer,
+                   pool_->data(buffer)};
     }
-    const uint32_t taken = n == 0 ? 0 : driver.Post(std::span(batch).first(n));
-    for (uint32_t i = taken; i < n; ++i) pool_->Give(batch[i].cookie);
+    const uint32_t taken = n == 0 ? 0 : driver.Post(std::span(batch_).first(n));
+    for (uint32_t i = taken; i < n; ++i) pool_->Give(batch_[i].cookie);
     posted += taken;
     if (taken < kBurst) break;
   }

@@ -62,6 +62,8 @@ class alignas(dataplane::kCacheLineBytes) RxQueueImpl {
   std::array<dataplane::RxCompletion, kBurst> stash_;
   uint32_t stash_next_ = 0;
   uint32_t stash_end_ = 0;
+  // Buffers to be posted; here, since making so many anew costs more than posting one.
+  std::array<dataplane::RxBuffer, kBurst> batch_;
   // The packet that is being put together.
   uint32_t first_ = BufferPool::kNone;
   uint32_t last_ = BufferPool::kNone;

@@ -7,6 +7,7 @@
 #include "client-lib/src/packet_access.h"
 #include "client-lib/src/public_access.h"
 #include "client-lib/src/tx_queue_impl.h"
+#include "dataplane/prefetch.h"
 
 namespace qsplit {
 namespace internal {
@@ -70,7 +71,7 @@ size_t TxQueueImpl::FillRun(std::span<Packet> packets, uint32_t bytes) {
     const uint32_t buffer = buffers[i];
     const uint32_t offset = headroom + buffer % spreads * kHeadroom;
     // The device read what was there before: the cache lines come from another processor.
-    __builtin_prefetch(pool->data(buffer) + offset, 1);
+    dataplane::PrefetchToWrite(pool->data(buffer) + offset);
     pool->link(buffer) = {BufferPool::kNone, offset, bytes};
     PacketAccess::Fill(packets[i], pool, buffer, bytes, 1);
   }

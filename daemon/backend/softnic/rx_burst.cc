@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/backend/softnic/nic_core.h"
+#include "dataplane/prefetch.h"
 
 namespace qsplit::softnic {
 namespace {
@@ -144,7 +145,7 @@ void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
       if (at == nullptr) break;
     }
     run_.to[i] = at + prefix_bytes;
-    if (i < kFramesAhead) __builtin_prefetch(run_.to[i], 1);
+    if (i < kFramesAhead) dataplane::PrefetchToWrite(run_.to[i]);
   }
   run_.ready = i;
 }
@@ -152,7 +153,7 @@ void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
 inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow,
                          uint32_t l3_end) {
   const uint32_t i = run_.filled;
-  if (i + kFramesAhead < run_.ready) __builtin_prefetch(run_.to[i + kFramesAhead], 1);
+  if (i + kFramesAhead < run_.ready) dataplane::PrefetchToWrite(run_.to[i + kFramesAhead]);
   frame.CopyWhole(run_.to[i], run_.Room());
   ChecksumVerdict verdict;
   if (queue.verifies) {
