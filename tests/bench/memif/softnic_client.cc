@@ -1,7 +1,7 @@
 // A program with both ends of a wire between two software NICs, for throughput.py, which says what
 // is compared.
 //
-//   softnic_client RUNTIME_DIR LAYOUT MODE BYTES SECONDS
+//   softnic_client RUNTIME_DIR LAYOUT MODE BYTES SECONDS SLOTS BURST
 //
 // wire: sends on nic1 as fast as it can, and receives on nic0.
 // forward: a generator on nic1 sends and receives, a forwarder on nic0 sends back what it received;
@@ -35,8 +35,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr uint32_t kBurst = 32;
-constexpr uint32_t kSlots = 512;
+constexpr uint32_t kMaxBurst = 128;
 constexpr uint32_t kWrittenBytes = 64;
 constexpr uint32_t kFlows = 1024;  // testpmd's --flowgen-flows, if nothing is said
 constexpr double kWarmingSeconds = 0.3;
@@ -85,21 +84,25 @@ struct Way {
   std::string layout;
   uint32_t bytes = 0;
   double seconds = 0;
+  uint32_t slots = 0;  // of each ring
+  uint32_t burst = 0;  // packets, kMaxBurst at most
+  // No more packets under way than there are buffers for: what is lost is not sent for nothing.
+  bool HasRoom(uint64_t under_way) const { return under_way + 2 * burst < slots; }
 };
 
 Lease Acquire(const Session& session, const char* device, const Way& way, uint32_t rx,
               uint32_t tx) {
   // Some layouts have several buffers in a slot.
-  constexpr uint32_t kBuffers = 8 * kSlots;
+  const uint32_t buffers = 8 * way.slots;
   LeaseOptions options{.rx_queues = rx,
                        .tx_queues = tx,
-                       .rx_slots = rx == 0 ? 0 : kSlots,
-                       .tx_slots = tx == 0 ? 0 : kSlots,
+                       .rx_slots = rx == 0 ? 0 : way.slots,
+                       .tx_slots = tx == 0 ? 0 : way.slots,
                        .buffer_bytes = 2048,
-                       .buffers_per_pair = kBuffers,
+                       .buffers_per_pair = buffers,
                        .layout = way.layout};
   auto huge = session.RegisterRegion(
-      {.bytes = uint64_t{kBuffers} * options.buffer_bytes, .hugepages = true, .name = device});
+      {.bytes = uint64_t{buffers} * options.buffer_bytes, .hugepages = true, .name = device});
   if (huge.ok()) options.region = *std::move(huge);
   return OrDie(OrDie(session.OpenDevice(device)).Acquire(options));
 }
@@ -152,7 +155,7 @@ class Generator {
   const uint32_t flows_;
   uint32_t flow_ = 0;
   const std::string frame_;
-  std::array<Packet, kBurst> packets_;
+  std::array<Packet, kMaxBurst> packets_;
 };
 
 // Calls step(), which returns packets that came, until time is over; packets/s.
@@ -181,12 +184,11 @@ double Wire(const Session& session, const Way& way) {
   OrDie(in.AddRule(absl::StrCat("flow-type udp4 dst-port ", kEchoPort, " action 0")));
   Generator generator(&out.tx(0), way.bytes);
   RxQueue& rx = in.rx(0);
-  std::array<Packet, kBurst> taken;
+  std::array<Packet, kMaxBurst> taken;
   uint64_t under_way = 0;
   return Rate(way.seconds, [&] {
-    // No more under way than there are buffers for: what is lost is not sent for nothing.
-    if (under_way <= kSlots - 1 - 2 * kBurst) under_way += generator.Send(kBurst);
-    const size_t n = rx.Receive(taken);
+    if (way.HasRoom(under_way)) under_way += generator.Send(way.burst);
+    const size_t n = rx.Receive(std::span(taken).first(way.burst));
     under_way -= n;
     return n;
   });
@@ -199,14 +201,14 @@ double Forward(const Session& session, const Way& way, uint32_t flows) {
   OrDie(end.AddRule(rule));
   OrDie(middle.AddRule(rule));
   Generator generator(&end.tx(0), way.bytes, flows);
-  std::array<Packet, kBurst> taken, back;
+  std::array<Packet, kMaxBurst> taken, back;
   uint64_t under_way = 0;
   return Rate(way.seconds, [&] {
-    if (under_way <= kSlots - 1 - 2 * kBurst) under_way += generator.Send(kBurst);
-    const size_t n = middle.rx(0).Receive(taken);
+    if (way.HasRoom(under_way)) under_way += generator.Send(way.burst);
+    const size_t n = middle.rx(0).Receive(std::span(taken).first(way.burst));
     const size_t sent = middle.tx(0).Send(std::span(taken).first(n));
     under_way -= n - sent;  // what does not fit is lost
-    const size_t came = end.rx(0).Receive(back);
+    const size_t came = end.rx(0).Receive(std::span(back).first(way.burst));
     under_way -= came;
     return came;
   });
@@ -277,15 +279,18 @@ void Idle(const Session& session, const Way& way) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr,
-                 "usage: softnic_client RUNTIME_DIR LAYOUT "
-                 "wire|forward|forward_one|latency|one_way|waking|idle BYTES SECONDS\n");
+  if (argc != 8) {
+    std::fprintf(
+        stderr,
+        "usage: softnic_client RUNTIME_DIR LAYOUT "
+        "wire|forward|forward_one|latency|one_way|waking|idle BYTES SECONDS SLOTS BURST\n");
     return 2;
   }
   const std::string_view mode = argv[3];
   const Way way{argv[2], static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10)),
-                std::strtod(argv[5], nullptr)};
+                std::strtod(argv[5], nullptr),
+                static_cast<uint32_t>(std::strtoul(argv[6], nullptr, 10)),
+                std::min(static_cast<uint32_t>(std::strtoul(argv[7], nullptr, 10)), kMaxBurst)};
   const Session session =
       OrDie(Session::Connect({.runtime_dir = argv[1], .program = "softnic_client"}));
   if (mode == "latency") {

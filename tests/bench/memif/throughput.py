@@ -3,7 +3,7 @@
 processes: the same two processors, the same sizes. As root.
 
     throughput.py [--quick] [--runs N] [--seconds S] [--json FILE] [--rows] [--ways A,B] [--layouts A,B]
-                  [--modes A,B] [--memif SETTING]
+                  [--modes A,B] [--memif SETTING] [--softnic SETTING]
 
     wire     softnic: one client process on processor 0 sends on nic1 and receives on nic0, the device's thread is
              on processor 1. memif: testpmd txonly on processor 0, testpmd rxonly on processor 1
@@ -22,10 +22,11 @@ processes: the same two processors, the same sizes. As root.
 Every sender writes its packets anew (testpmd: their headers), no receiver looks at their bytes. Two memif
 processes are one hop; a client, the device and a client are two, and each packet crosses between the processors
 twice. Ways take turns, and who begins changes from round to round; ratios are of each round. Both have hugepages
-where the machine gives them. memif has the setting of BEST, which was the fastest of those that were tried
-(docs/measured.md), the software NIC 512 slots and bursts of 32. Exit status 77: cannot run here.
+where the machine gives them. Each has in each case the setting that was the fastest of those that were tried
+(docs/measured.md): MEMIF_BEST and SOFTNIC_BEST. Exit status 77: cannot run here.
 
-SETTING: SLOTS,BURST,copy|zero-copy, such as 1024,32,copy: for all of memif's rows, instead of BEST.
+SETTING: SLOTS,BURST for the software NIC, SLOTS,BURST,copy|zero-copy for memif, such as 1024,32,copy: for all of its
+rows, instead of the best.
 """
 import argparse
 import contextlib
@@ -57,7 +58,8 @@ MODES = ["wire", "forward", "forward_one", "latency", "one_way", "waking", "idle
 WITHOUT_PEER = ("one_way", "waking", "idle")  # of these, one layout, and not so many runs
 RUNS_WITHOUT_PEER = 3
 UNITS = {"latency": "ns", "latency, 99.9th percentile": "ns", "one_way": "ns", "one_way, 99.9th percentile": "ns",
-         "waking": "ns", "idle": "% of a processor"}  # else packets/s
+         "waking": "ns", "idle": "% of a processor"}  # else THROUGHPUT
+THROUGHPUT = "packets/s"
 NICS = """
 [[device]]
 name = "nic0"
@@ -93,7 +95,26 @@ class Memif(NamedTuple):
         return ["--single-file-segments"] if self.zero_copy and role == "client" else []
 
 
-BEST = Memif(2048, 64, True)
+class Softnic(NamedTuple):
+    """What a program can choose. slots: of each ring, a power of two."""
+    slots: int
+    burst: int
+
+    @staticmethod
+    def parse(text):
+        slots, burst = text.split(",")
+        return Softnic(int(slots), int(burst))
+
+
+# (mode, bytes), else (None, None).
+MEMIF_BEST = {(None, None): Memif(2048, 64, True), ("wire", 1500): Memif(256, 64, True),
+              ("forward", 1500): Memif(256, 64, True)}
+SOFTNIC_BEST = {(None, None): Softnic(512, 64), ("wire", 64): Softnic(1024, 64), ("wire", 1500): Softnic(256, 32),
+                ("forward", 1500): Softnic(128, 32)}
+
+
+def best(settings, mode, size):
+    return settings.get((mode, size), settings[None, None])
 
 
 def skip(why):
@@ -162,15 +183,18 @@ class Testpmd:
 
 
 class Bench:
-    def __init__(self, seconds, huge, setting, first_layout):
+    def __init__(self, seconds, huge, memif, softnic, first_layout):
         self.seconds = seconds
         self.first_layout = first_layout
         self.huge = huge
-        self.setting = setting  # of memif
+        self.settings = {"memif": memif, "softnic": softnic}
+
+    def setting(self, mode, size, way):
+        return best(self.settings["memif" if way == "memif" else "softnic"], mode, size)
 
     def memif(self, mode, size):
         """Packets a second, or nanoseconds: median and 99.9th percentile."""
-        memif = self.setting
+        memif = self.setting(mode, size, "memif")
         with tempfile.TemporaryDirectory(prefix="memif.") as folder:
             far = Testpmd(folder, "far", SECOND_CPU, "server", self.huge, memif,
                           "--forward-mode=" + ("rxonly" if mode == "wire" else "io"))
@@ -224,9 +248,10 @@ class Bench:
             try:
                 if not os.read(ready, 1):
                     raise RuntimeError("qsplitd did not start")
+                setting = self.setting(mode, size, layout)
                 client = subprocess.Popen(
                     ["taskset", "-c", str(FIRST_CPU), CLIENT, folder + "/run", layout, mode, str(size),
-                     str(self.seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                     str(self.seconds), str(setting.slots), str(setting.burst)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 share = [self.share_of(daemon.pid)] if mode == "idle" and client.stdout.readline() else []
                 out, wrong = client.communicate(timeout=60 + self.seconds)
                 if client.returncode:
@@ -285,7 +310,7 @@ def summary(found):
         digits = 2 if measure == "idle" else None
         row = {"measure": measure, "bytes": size, "way": way, "runs": len(values),
                "median": round(statistics.median(values), digits), "least": round(min(values), digits),
-               "most": round(max(values), digits), "unit": UNITS.get(measure, "packets/s"),
+               "most": round(max(values), digits), "unit": UNITS.get(measure, THROUGHPUT),
                "all": [round(v, digits) for v in values]}
         beside = found.get(("forward" if measure == "forward_one" else measure, size, "memif"))
         if way != "memif" and beside:
@@ -311,12 +336,13 @@ def name(row):
     return f"memif, {row['bytes']:,} bytes, {peers.get(row['measure'], kinds[row['measure']])}"
 
 
-def how(row, setting):
-    memif = ""
-    if row["way"] == "memif":
-        copy = ", zero-copy" if setting.zero_copy else ""
-        memif = f"; rings of {setting.slots:,} slots, bursts of {setting.burst}{copy}"
-    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{memif}"
+def how(row, bench):
+    # Percentiles and medians are of the same runs.
+    setting = bench.setting(row["measure"].split(",")[0], row["bytes"], row["way"])
+    bursts = f", bursts of {setting.burst}" if THROUGHPUT in row["unit"] else ""
+    copy = ", zero-copy" if row["way"] == "memif" and setting.zero_copy else ""
+    return (f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}; rings of {setting.slots:,} "
+            f"slots{bursts}{copy}")
 
 
 def cpu_name():
@@ -333,8 +359,8 @@ def main():
     parser.add_argument("--ways", default="memif,softnic", help="some of memif,softnic")
     parser.add_argument("--layouts", default=",".join(LAYOUTS), help=f"of the software NIC [{','.join(LAYOUTS)}]")
     parser.add_argument("--modes", default=",".join(MODES), help=f"some of {','.join(MODES)}")
-    parser.add_argument("--memif", type=Memif.parse, default=BEST, metavar="SETTING",
-                        help="instead of the best: 1024,32,copy")
+    parser.add_argument("--memif", type=Memif.parse, metavar="SETTING", help="instead of the best: 1024,32,copy")
+    parser.add_argument("--softnic", type=Softnic.parse, metavar="SETTING", help="instead of the best: 512,32")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     parser.add_argument("--rows", action="store_true", help="print rows for scripts/bench instead of a table")
     options = parser.parse_args()
@@ -357,7 +383,10 @@ def main():
         print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
               "not to be quoted", file=sys.stderr)
     with hugepages() as huge:
-        bench = Bench(options.seconds or (0.3 if options.quick else 1), huge, options.memif, options.layouts.split(",")[0])
+        bench = Bench(options.seconds or (0.3 if options.quick else 1), huge,
+                      {(None, None): options.memif} if options.memif else MEMIF_BEST,
+                      {(None, None): options.softnic} if options.softnic else SOFTNIC_BEST,
+                      options.layouts.split(",")[0])
         cases = [(mode, size) for mode in options.modes.split(",") for size in (64, 1500)
                  if mode in ("wire", "forward") or size == 64]
         rows = summary(take_turns(bench, cases, ways, options.runs or (3 if options.quick else 7)))
@@ -371,12 +400,12 @@ def main():
     if options.rows:
         for row in rows:
             against = [row["to_memif"], row["target"], row["ratios"]] if "to_memif" in row else []
-            print(name(row), row["median"], row["unit"], how(row, options.memif), *against, sep="\t")
+            print(name(row), row["median"], row["unit"], how(row, bench), *against, sep="\t")
     else:
         print("| between two processors | value | ratio | how |\n|---|---|---|---|")
         for row in rows:
             ratio = f"{row['to_memif']:.2f}x memif's ({row['ratios']})" if "to_memif" in row else ""
-            print(f"| {name(row)} | {row['median']:,} {row['unit']} | {ratio} | {how(row, options.memif)} |")
+            print(f"| {name(row)} | {row['median']:,} {row['unit']} | {ratio} | {how(row, bench)} |")
 
 
 if __name__ == "__main__":
