@@ -311,12 +311,13 @@ def name(row):
     return f"memif, {row['bytes']:,} bytes, {peers.get(row['measure'], kinds[row['measure']])}"
 
 
-def how(row, setting):
+def how(row, setting, huge=True):
     memif = ""
     if row["way"] == "memif":
         copy = ", zero-copy" if setting.zero_copy else ""
         memif = f"; rings of {setting.slots:,} slots, bursts of {setting.burst}{copy}"
-    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{memif}"
+    small = "" if huge else "; WITHOUT huge pages"
+    return f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}{memif}{small}"
 
 
 def cpu_name():
@@ -357,6 +358,9 @@ def main():
         print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
               "not to be quoted", file=sys.stderr)
     with hugepages() as huge:
+        if not huge:
+            print(f"throughput: {HUGEPAGES} huge pages are not to be had: all ways have small ones, and what follows is "
+                  "not to be quoted", file=sys.stderr)
         bench = Bench(options.seconds or (0.3 if options.quick else 1), huge, options.memif, options.layouts.split(",")[0])
         cases = [(mode, size) for mode in options.modes.split(",") for size in (64, 1500)
                  if mode in ("wire", "forward") or size == 64]
@@ -371,7 +375,7 @@ def main():
     if options.rows:
         for row in rows:
             against = [row["to_memif"], row["target"], row["ratios"]] if "to_memif" in row else []
-            print(name(row), row["median"], row["unit"], how(row, options.memif), *against, sep="\t")
+            print(name(row), row["median"], row["unit"], how(row, options.memif, huge), *against, sep="\t")
     else:
         print("| between two processors | value | ratio | how |\n|---|---|---|---|")
         for row in rows:
