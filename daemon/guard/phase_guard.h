@@ -38,6 +38,8 @@ class PhaseGuard final : public ChainGuard {
   uint32_t Return(uint32_t budget) override;
   void SetNeedWakeup(bool need) override;
   std::string How() const override;
+  // What reads and checks bursts, for measurements; null: none does.
+  PhaseBurst* plain() { return burst_.get(); }
 
  private:
   // A slot's marked word that has not been stored yet.

@@ -75,7 +75,7 @@ uint32_t FindSkips(const RxRingPlan& plan, const WordColumns& words, const RxBuf
     uint32_t named = 0;
     for (; named < count; ++named) {
       const uint64_t behind = numbers[named] - buffers[named].address.value;
-      if (behind != 0 && (!plan.key_inside || behind >= buffers[named].bytes)) break;
+      if (plan.key_inside ? behind >= buffers[named].bytes : behind != 0) break;
       skips[named] += behind;
     }
     count = named;

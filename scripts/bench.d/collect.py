@@ -56,13 +56,15 @@ def run(program, quick, env):
     return status, text
 
 
+def chosen(only):
+    return [program for program in PROGRAMS if only in program.target]
+
+
 def measure(quick, only):
     facts, rows = facts_of_machine(quick, only), []
     env = {**os.environ, "QSPLIT_SOURCE_DIR": ROOT, "QSPLIT_BINARY_DIR": RELEASE, "QSPLIT_BIN_DIR": RELEASE + "/bin",
            "QSPLIT_LAYOUT_DIR": RELEASE + "/share/qsplit/layouts"}
-    for program in PROGRAMS:
-        if only not in program.target:
-            continue
+    for program in chosen(only):
         print(f"bench: {program.target}", file=sys.stderr)
         try:
             status, text = run(program, quick, env)
@@ -117,6 +119,24 @@ def put_into_pages(root, facts, rows):
     put(os.path.join(root, "docs/bench.md"), f"{table.markdown(rows)}\n\n{line}.\n")
 
 
+def why_not_writable(file):
+    """Asked before minutes are spent; "": nothing speaks against it."""
+    folder = os.path.dirname(file) or "."
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder}"
+    if os.path.isdir(file) or not os.access(file if os.path.exists(file) else folder, os.W_OK):
+        return f"{file} cannot be written"
+    return ""
+
+
+def read_old(file):
+    try:
+        with open(file, encoding="utf-8") as text:
+            return table.from_json(json.load(text))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"bench: --from {file}: not what --json writes: {error}")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--quick", action="store_true")
@@ -128,16 +148,18 @@ def main():
     parser.add_argument("--root", default=ROOT, help="the tree whose pages --readme writes")
     parser.add_argument("--targets", action="store_true", help="what is to be built")
     options = parser.parse_args()
-    if options.targets:
-        print(*[program.target for program in PROGRAMS], *TARGETS_OF_BUILD)
-        return 0
     if options.readme and options.only:  # before minutes are spent
         parser.error("--readme is for all programs; --only leaves rows out of the pages")
-    if options.old:
-        with open(options.old, encoding="utf-8") as file:
-            facts, rows = table.from_json(json.load(file))
-    else:
-        facts, rows = measure(options.quick, options.only)
+    if not chosen(options.only):
+        parser.error(f"--only {options.only}: no program's name has that; there are "
+                     + ", ".join(program.target for program in PROGRAMS))
+    for file in filter(None, (options.json, options.svg)):
+        if why := why_not_writable(file):
+            parser.error(why)
+    if options.targets:
+        print(*[program.target for program in chosen(options.only)], *TARGETS_OF_BUILD)
+        return 0
+    facts, rows = read_old(options.old) if options.old else measure(options.quick, options.only)
     print(f"\n{table.markdown(rows)}\n\n{table.machine(facts)}")
     if options.json:
         write(options.json, table.json_text(facts, rows))

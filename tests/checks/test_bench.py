@@ -108,6 +108,8 @@ class Memif(unittest.TestCase):
         self.assertIsInstance(throughput.BEST, throughput.Memif)
         row = {"way": "memif", "measure": "wire", "bytes": 64, "runs": 7, "least": 1, "most": 2}
         self.assertIn("rings of 2,048 slots, bursts of 64, zero-copy", throughput.how(row, setting))
+        self.assertNotIn("huge", throughput.how(row, setting))
+        self.assertIn("; WITHOUT huge pages", throughput.how(row, setting, huge=False))
         for wrong in ("1000,32,copy", "1024,32,no"):
             with self.assertRaises(argparse.ArgumentTypeError):
                 throughput.Memif.parse(wrong)
@@ -161,6 +163,28 @@ class Outputs(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("the pages stay as they are: " + why, done.stderr)
                 self.assertEqual(os.listdir(root), ["part.json"])
+
+    def test_what_cannot_be_is_said_before_anything_is_measured(self):
+        def bench(*words):
+            done = subprocess.run([ROOT + "/scripts/bench", *words], capture_output=True, text=True, check=False)
+            self.assertEqual(done.stdout, "")
+            return done.returncode, done.stderr
+
+        for words, status, why in ((("--only", "no such"), 2, "--only no such: no program's name has that"),
+                                   (("--only",), 2, "--only needs a word"), (("--json", ""), 2, "--json needs a word"),
+                                   (("--json", "/nowhere/x"), 2, "there is no folder /nowhere"),
+                                   (("--svg", ROOT), 2, "cannot be written"), (("--wrong",), 2, "unknown option"),
+                                   (("--from", "/nowhere"), 1, "--from /nowhere: not what --json writes"),
+                                   (("--from", __file__), 1, "not what --json writes")):
+            got, said = bench(*words)
+            self.assertEqual(got, status, words)
+            self.assertIn(why, said)
+            self.assertNotIn("Traceback", said)
+
+    def test_only_what_is_measured_is_built(self):
+        done = subprocess.run([sys.executable, ROOT + "/scripts/bench.d/collect.py", "--targets", "--only", "layout"],
+                              capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.split(), ["bench_layout", *programs.TARGETS_OF_BUILD])
 
     def test_what_is_not_built_and_what_fails_is_noted(self):
         nothing, wrong = programs.Program("nothing", "/nowhere/nothing"), programs.Program("wrong", "false")

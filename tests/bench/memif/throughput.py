@@ -342,7 +342,7 @@ def how(row, bench):
     bursts = f", bursts of {setting.burst}" if THROUGHPUT in row["unit"] else ""
     copy = ", zero-copy" if row["way"] == "memif" and setting.zero_copy else ""
     return (f"two processors; {row['runs']} runs of {row['least']:,} to {row['most']:,}; rings of {setting.slots:,} "
-            f"slots{bursts}{copy}")
+            f"slots{bursts}{copy}{'' if bench.huge else '; WITHOUT huge pages'}")
 
 
 def cpu_name():
@@ -383,6 +383,9 @@ def main():
         print(f"throughput: load {load:.2f} at the start: others need the two processors too, and what follows is "
               "not to be quoted", file=sys.stderr)
     with hugepages() as huge:
+        if not huge:
+            print(f"throughput: {HUGEPAGES} huge pages are not to be had: all ways have small ones, and what follows is "
+                  "not to be quoted", file=sys.stderr)
         bench = Bench(options.seconds or (0.3 if options.quick else 1), huge,
                       {(None, None): options.memif} if options.memif else MEMIF_BEST,
                       {(None, None): options.softnic} if options.softnic else SOFTNIC_BEST,

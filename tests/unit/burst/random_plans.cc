@@ -130,6 +130,34 @@ RxBurstPlan RandomRxPlan(Random& random) {
   return plan;
 }
 
+uint64_t NumberAt(const std::vector<Piece>& pieces, const std::byte* slot) {
+  uint64_t number = 0;
+  for (const Piece& piece : pieces) {
+    uint64_t word = 0;
+    std::memcpy(&word, slot + size_t{8} * piece.word, sizeof word);
+    number |= piece.Get(word);
+  }
+  return number;
+}
+
+namespace {
+
+void PutAt(const std::vector<Piece>& pieces, uint64_t number, std::byte* slot) {
+  for (const Piece& piece : pieces) {
+    uint64_t word = 0;
+    std::memcpy(&word, slot + size_t{8} * piece.word, sizeof word);
+    word = (word & ~piece.Put(~uint64_t{0})) | piece.Put(number);
+    std::memcpy(slot + size_t{8} * piece.word, &word, sizeof word);
+  }
+}
+
+// From one less than a prefix in front of it to one more than none.
+uint32_t AboutThePrefix(const RxBurstPlan& plan, Random& random) {
+  return random() % (plan.prefix_bytes + 3) - 1;
+}
+
+}  // namespace
+
 std::vector<std::byte> RandomRing(const RxBurstPlan& plan, Random& random) {
   std::vector<std::byte> ring(size_t{plan.slot_count} * plan.slot_bytes);
   for (size_t at = 0; at < ring.size(); at += 8) {
@@ -138,12 +166,26 @@ std::vector<std::byte> RandomRing(const RxBurstPlan& plan, Random& random) {
     if (random() % 64 != 0) word = (word & ~test.mask) | test.value;
     std::memcpy(&ring[at], &word, sizeof word);
   }
+  if (plan.buffer_bytes == 0) return ring;
+  for (size_t at = 0; at < ring.size(); at += plan.slot_bytes) {
+    if (random() % 2 == 0) continue;
+    PutAt(plan.record.length,
+          uint64_t{plan.buffer_bytes} + plan.record.length_less - AboutThePrefix(plan, random),
+          &ring[at]);
+  }
   return ring;
 }
 
-std::vector<PostedSlot> RandomPosted(const RxBurstPlan& plan, Random& random) {
+std::vector<PostedSlot> RandomPosted(const RxBurstPlan& plan, std::span<const std::byte> ring,
+                                     Random& random) {
   std::vector<PostedSlot> posted(plan.slot_count);
   for (PostedSlot& slot : posted) slot = {random(), random() % 2 == 0 ? UINT32_MAX : random()};
+  for (uint32_t s = 0; s < plan.slot_count; ++s) {
+    if (random() % 2 == 0) continue;
+    const uint64_t length = NumberAt(plan.record.length, &ring[size_t{s} * plan.slot_bytes]);
+    posted[s].bytes =
+        static_cast<uint32_t>(length - plan.record.length_less) + AboutThePrefix(plan, random);
+  }
   return posted;
 }
 

@@ -3,6 +3,7 @@
 #define QSPLIT_TESTS_UNIT_BURST_RANDOM_PLANS_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "dataplane/burst/rx_burst.h"
@@ -19,6 +20,8 @@ inline Instructions InstructionsOf(uint32_t n) {
 
 // Parts of plans. A number of so many bits, in one piece or in several.
 std::vector<Piece> RandomPieces(uint32_t bits, uint32_t words, Random& random);
+// What pieces of the words at `slot` say together.
+uint64_t NumberAt(const std::vector<Piece>& pieces, const std::byte* slot);
 RecordPlan RandomRecord(uint32_t words, Random& random);
 // Where an address stands, and the largest that does.
 std::vector<Piece> RandomAddress(uint32_t words, Random& random, uint64_t* most);
@@ -27,8 +30,11 @@ uint64_t RandomAddressUpTo(uint64_t most, uint64_t alignment_mask, Random& rando
 RxBurstPlan RandomRxPlan(Random& random);
 
 // A ring for such a plan: any bits, but for most slots those that its tests ask for.
+// Where buffers are of one size, some slots say about as much.
 std::vector<std::byte> RandomRing(const RxBurstPlan& plan, Random& random);
-std::vector<PostedSlot> RandomPosted(const RxBurstPlan& plan, Random& random);
+// Some of them have about as much room as the slot says that its packet has.
+std::vector<PostedSlot> RandomPosted(const RxBurstPlan& plan, std::span<const std::byte> ring,
+                                     Random& random);
 // Buffers, most of which the plan can say.
 std::vector<RxBuffer> RandomBuffers(const RxBurstPlan& plan, Random& random);
 // Mostly a slot of the ring.

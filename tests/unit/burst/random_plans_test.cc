@@ -43,7 +43,7 @@ TEST(RandomPlans, ReceiveIsTheSameInAllWays) {
     ArmRxBurst arm(plan);
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
       std::vector<std::byte> ring = RandomRing(plan, random);
-      std::vector<PostedSlot> posted = RandomPosted(plan, random);
+      std::vector<PostedSlot> posted = RandomPosted(plan, ring, random);
       const uint32_t first = RandomSlot(plan.slot_count, random);
       const uint32_t most = random() % (plan.slot_count + 4);
       completions += arm.PollSame(ring, posted, first, most);

@@ -160,6 +160,12 @@ RxRingMemory RandomMemory(const RxRingPlan& plan, uint32_t slot, uint32_t buffer
       }
       std::memcpy(&memory.ring[size_t{s} * plan.slot_bytes + size_t{kWord} * w], &word, kWord);
     }
+    // Some have about as much room as the completion says that there is of the packet.
+    if (number >= plan.buffer_count || random() % 2 == 0) continue;
+    const std::byte* const at = &memory.ring[size_t{s} * plan.slot_bytes];
+    const uint64_t said = NumberAt(plan.record.length, at) + NumberAt(plan.record.offset, at);
+    memory.posted[number].bytes = static_cast<uint32_t>(said - plan.record.length_less +
+                                                        random() % (plan.prefix_bytes + 12) - 2);
   }
   return memory;
 }

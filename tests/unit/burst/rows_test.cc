@@ -133,7 +133,7 @@ TEST(Rows, SayWhatColumnsSay) {
     const RxBurstPlan& plan = burst->plan();
     for (uint32_t step = 0; step < kSteps && !HasFailure(); ++step) {
       const std::vector<std::byte> ring = RandomRing(plan, random);
-      const std::vector<PostedSlot> posted = RandomPosted(plan, random);
+      const std::vector<PostedSlot> posted = RandomPosted(plan, ring, random);
       const uint32_t first = RandomSlot(plan.slot_count, random);
       const uint32_t most = random() % (plan.slot_count + 4);
       const std::vector<RxBuffer> to_post = RandomBuffers(plan, random);
