@@ -13,7 +13,7 @@
 
 #include "dataplane/burst/generator.h"
 #include "dataplane/burst/tx_ring.h"
-#include "dataplane/burst/tx_ring_code.h"
+#include "dataplane/burst/tx_ring_push_code.h"
 #include "dataplane/burst/x86_emitter.h"
 
 namespace qsplit::dataplane::burst::x86 {

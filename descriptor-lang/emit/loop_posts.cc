@@ -9,7 +9,9 @@
 
 namespace qsplit::layout {
 
-std::optional<std::vector<RingEmitter::Sign>> RingEmitter::SignsOf(uint32_t form) const {
+std::optional<std::vector<RingEmitter::Sign>> RingEmitter::SignsOf(uint32_t form,
+                                                                   std::string_view position,
+                                                                   std::string_view slot) const {
   std::vector<Sign> signs;
   bool known = !ring_.posted().has_when();
   for (const v1::Conjunction& conjunction : ring_.posted().when().any_of()) {
@@ -21,17 +23,20 @@ std::optional<std::vector<RingEmitter::Sign>> RingEmitter::SignsOf(uint32_t form
                             comparison.state() == v1::RING_STATE_PHASE;
       if (comparison.has_other() || (!equal && !opposite)) return std::nullopt;
       std::string value = !comparison.has_state() ? Number(comparison.constant())
-                          : comparison.state() == v1::RING_STATE_SEQUENCE ? "at.sequence"
-                          : opposite                                      ? "(at.phase ^ 1u)"
-                                                                          : "at.phase";
+                          : comparison.state() == v1::RING_STATE_SEQUENCE
+                              ? text::Cat(position, ".sequence")
+                          : opposite ? text::Cat("(", position, ".phase ^ 1u)")
+                                     : text::Cat(position, ".phase");
       signs.push_back({&FieldOf(comparison.field()), std::move(value)});
     }
   }
   if (!known) return std::nullopt;
   for (const v1::Field& field : Form(form).fields()) {
     if (field.role() != "ring.last") continue;
-    signs.push_back({&field, field.inverted() ? "(at.slot + 1 == slots ? 0u : 1u)"
-                                              : "(at.slot + 1 == slots ? 1u : 0u)"});
+    signs.push_back({.field = &field,
+                     .value = text::Cat("(", slot, " + 1 == slots ? ",
+                                        field.inverted() ? "0u : 1u)" : "1u : 0u)"),
+                     .of_slot = true});
   }
   return signs;
 }
@@ -58,7 +63,7 @@ std::optional<RingEmitter::Posting> RingEmitter::PostingOf(uint32_t index) const
   const v1::Form& form = Form(index);
   const bool appends = std::any_of(form.contains().begin(), form.contains().end(),
                                    [](const v1::ContainedForm& part) { return part.appended(); });
-  const std::optional<std::vector<Sign>> signs = SignsOf(index);
+  const std::optional<std::vector<Sign>> signs = SignsOf(index, "at", "at.slot");
   if (!signs.has_value() || form.size_bytes() > ring_.slot_bytes() || appends) return std::nullopt;
   Posting posting;
   std::set<uint32_t> bytes;

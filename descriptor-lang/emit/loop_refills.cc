@@ -1,7 +1,6 @@
 // Bursts of buffers to receive into, written by roles: see ring_emitter.h.
 #include <algorithm>
 #include <string>
-#include <utility>
 
 #include "descriptor-lang/emit/header_names.h"
 #include "descriptor-lang/emit/ring_emitter.h"
@@ -10,19 +9,13 @@
 namespace qsplit::layout {
 
 bool RingEmitter::PutSigns(uint32_t form, SlotWords* words, std::set<uint32_t>* last) const {
-  const std::optional<std::vector<Sign>> signs = SignsOf(form);
+  // The burst's own position, and in it the slot.
+  const std::optional<std::vector<Sign>> signs = SignsOf(form, "here", "slot");
   if (!signs.has_value()) return false;
   std::set<uint32_t> bytes;
   for (const Sign& sign : *signs) {
-    std::string value = text::Cat("uint64_t{", sign.value, "}");
-    // The burst's own position, and in it the slot.
-    for (const auto& [from, to] : {std::pair("at.slot", "slot"), std::pair("at.", "here.")}) {
-      if (const size_t at = value.find(from); at != std::string::npos) {
-        value.replace(at, std::string_view(from).size(), to);
-      }
-    }
     words->Clear(*sign.field, 0);
-    words->Put(*sign.field, 0, value, value.find("slot") == std::string::npos);
+    words->Put(*sign.field, 0, text::Cat("uint64_t{", sign.value, "}"), !sign.of_slot);
     if (sign.field->role() == "ring.last") continue;
     for (const ByteMask& mask : ByteMasks(*sign.field)) bytes.insert(mask.byte);
   }

@@ -93,7 +93,7 @@ std::string RingEmitter::TransmitBurst(uint32_t number) {
   const v1::Field* const report = form.FieldOf(Role::kReportRequest);
   if (report != nullptr && !last.empty())
     return "it is the device's before its report is asked for";
-  const std::optional<std::vector<Sign>> own = SignsOf(number);
+  const std::optional<std::vector<Sign>> own = SignsOf(number, "here", "slot");
   for (const Sign& sign : own.value()) cleared.Clear(*sign.field, 0);
   SlotWords reports(ring_.slot_bytes(), word_bytes_);
   std::vector<uint8_t> report_bits(ring_.slot_bytes());

@@ -38,6 +38,7 @@ class RingEmitter {
   struct Sign {
     const v1::Field* field = nullptr;
     std::string value;
+    bool of_slot = false;  // it differs from slot to slot
   };
   // How a form is posted, where one slot and one word at its end do.
   struct Posting {
@@ -85,7 +86,9 @@ class RingEmitter {
   std::vector<Filled> FilledWords() const;
 
   // Descriptors: loop_posts.cc.
-  std::optional<std::vector<Sign>> SignsOf(uint32_t form) const;
+  // Values speak of a Position and of the number of its slot by these names.
+  std::optional<std::vector<Sign>> SignsOf(uint32_t form, std::string_view position,
+                                           std::string_view slot) const;
   std::vector<uint8_t> ConstantBytes(const v1::Form& form) const;
   std::optional<Posting> PostingOf(uint32_t form) const;
   void EmitPost(uint32_t form);

@@ -288,12 +288,13 @@ std::vector<uint32_t> SteeringProgram::LocationsTo(uint32_t queue) const {
 }
 
 std::vector<uint32_t> SteeringProgram::LocationsOfTagsTo(uint32_t queue) const {
-  std::vector<uint32_t> locations = LocationsTo(queue);
   const std::lock_guard lock(mutex_);
-  std::erase_if(locations, [this](uint32_t location) {
-    const auto rule = rules_.find(location);
-    return rule == rules_.end() || rule->second.match.value.has_vlan == 0;
-  });
+  std::vector<uint32_t> locations;
+  for (const auto& [location, rule] : rules_) {
+    if (rule.action.to_queue() && rule.action.queue == queue && rule.match.value.has_vlan != 0) {
+      locations.push_back(location);
+    }
+  }
   return locations;
 }
 

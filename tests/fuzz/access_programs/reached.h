@@ -44,9 +44,11 @@ enum class Reached : uint8_t {
   kTxPushedKept,
   kTxPushedReport,
   kTxPushedWide,
+  kTxNotPushedWide,  // one of several that would go at once has an address that cannot be said
   kTxTaken,
   kTxTakenExpected,
   kTxTakenRemembered,
+  kTxNamedBeyond,  // stopped at a number that no packet can have
   // The device's side (SlotReader, SlotWriter).
   kSlotsRead,
   kSlotsWritten,

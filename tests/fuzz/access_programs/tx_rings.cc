@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,9 @@ TxRingPlan PlainPlan(Input& in) {
   plan.words.push_back({8, {{TxSource::kBytes, 0, bytes, true}}});
   plan.max_bytes = static_cast<uint32_t>(std::min<uint64_t>(plan.max_bytes, bytes.mask));
   if (in.Byte() % 2 == 0) plan.report_words = 2;
-  if (in.Byte() % 2 == 0) plan.kept_word = 1;
+  const uint8_t how = in.Byte();
+  if (how % 2 == 0) plan.kept_word = 1;
+  if (how >= 0xc0) plan.address_not = ~uint64_t{0} << 48;
   return plan;
 }
 
@@ -125,6 +128,17 @@ void TellPushed(const TxRingPlan& plan, bool held, const TxRingCall& call) {
   ReachIf(PlanWidePush(plan).has_value(), Reached::kTxPushedWide);
 }
 
+// Of so many that were pushed, the next one has an address that cannot be said, and stands in a
+// turn of four that would go at once.
+bool IsStoppedInWideTurn(const TxRingPlan& plan, const FencedArray<TxPacket>& packets,
+                         uint32_t slot, uint32_t count) {
+  constexpr uint32_t kTurn = 4;
+  const uint32_t end = count / kTurn * kTurn + kTurn;
+  return PlanWidePush(plan).has_value() && packets.size() >= end && slot + end <= plan.slot_count &&
+         packets[count].bytes - 1 < plan.max_bytes &&
+         (packets[count].address.value & plan.address_not) != 0;
+}
+
 void RunPush(const TxRingBurst& burst, Input& in) {
   const TxRingPlan& plan = burst.plan();
   const Fence fence = kFences[in.Byte() % 2];
@@ -173,6 +187,7 @@ void RunPush(const TxRingBurst& burst, Input& in) {
        }) == count);
   MUST(interpreted.IsSame(compiled, count));
   if (count != 0) TellPushed(plan, holds, call);
+  ReachIf(IsStoppedInWideTurn(plan, packets, slot, count), Reached::kTxNotPushedWide);
   if (call.has_kept == 0) return;
   // All of them, or as many as there are up to the ring's end.
   MUST(count > 0 &&
@@ -204,9 +219,10 @@ TxDonePlan TakePlan(Input& in) {
   return plan;
 }
 
-// Numbers below 256 are remembered, half of them by packets that are published.
+// Numbers below 256 are remembered, half of them by packets that are published. keys: what the
+// completions name.
 void RunTakeRemembered(const TxRingBurst& burst, const std::byte* at, uint32_t slot, uint32_t most,
-                       uint32_t phase, Fence fence, Input& in) {
+                       uint32_t phase, std::span<const uint64_t> keys, Fence fence, Input& in) {
   const FencedArray<TxRemembered> interpreted(256, fence);
   const FencedArray<TxRemembered> compiled(256, fence);
   const uint8_t salt = in.Byte();
@@ -226,6 +242,7 @@ void RunTakeRemembered(const TxRingBurst& burst, const std::byte* at, uint32_t s
                             same_cookies.data()) == count);
   MUST(compiled.IsSame(interpreted));
   ReachIf(count != 0, Reached::kTxTakenRemembered);
+  ReachIf(count < keys.size() && keys[count] >= interpreted.size(), Reached::kTxNamedBeyond);
   MUST(same_cookies.IsSame(cookies, count));
   MUST(same_free.IsSame(free, count));
 }
@@ -245,7 +262,10 @@ void RunTake(const TxRingBurst& burst, Input& in) {
   MUST(burst.Take(at, slot, most, phase, compiled.data()) == count);
   MUST(compiled.IsSame(interpreted));
   ReachIf(count != 0, Reached::kTxTaken);
-  if (plan.remembers) RunTakeRemembered(burst, at, slot, most, phase, fence, in);
+  if (plan.remembers) {
+    RunTakeRemembered(burst, at, slot, most, phase, std::span(interpreted.data(), count), fence,
+                      in);
+  }
   if (plan.expected_count == 0) return;
   // Most are those that are expected.
   const FencedArray<TxExpected> expected(plan.expected_count, fence);

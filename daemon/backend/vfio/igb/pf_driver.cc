@@ -103,7 +103,7 @@ void PfDriver::FillFacts(const DriverSettings& settings) {
   facts_.tx_queues = map_.count();
   facts_.vectors = PfVectors(map_.first_pool);
   facts_.rss_table_size = kRetaEntries;
-  facts_.rss_types = kHashedTypes;
+  facts_.rss_types = TypesOf(kHashedFields);
   facts_.max_mtu_bytes = kMaxMtuBytes;
   facts_.layouts = {LayoutOf(model_)};
   facts_.offloads = DescriptorOffloads();

@@ -20,9 +20,18 @@ namespace qsplit::vfio::igb {
 inline constexpr uint32_t kHashedFields =
     kMrqcTcp4 | kMrqcIp4 | kMrqcTcp6Ex | kMrqcIp6 | kMrqcTcp6 | kMrqcUdp4 | kMrqcUdp6 | kMrqcUdp6Ex;
 
-inline constexpr device::FlowTypes kHashedTypes = {
-    device::FlowType::kIp4, device::FlowType::kTcp4, device::FlowType::kUdp4,
-    device::FlowType::kIp6, device::FlowType::kTcp6, device::FlowType::kUdp6};
+// The flow types that fields of MRQC hash.
+constexpr device::FlowTypes TypesOf(uint32_t fields) {
+  using device::FlowType;
+  device::FlowTypes types;
+  if ((fields & kMrqcIp4) != 0) types.Add(FlowType::kIp4);
+  if ((fields & kMrqcTcp4) != 0) types.Add(FlowType::kTcp4);
+  if ((fields & kMrqcUdp4) != 0) types.Add(FlowType::kUdp4);
+  if ((fields & kMrqcIp6) != 0) types.Add(FlowType::kIp6);
+  if ((fields & (kMrqcTcp6 | kMrqcTcp6Ex)) != 0) types.Add(FlowType::kTcp6);
+  if ((fields & (kMrqcUdp6 | kMrqcUdp6Ex)) != 0) types.Add(FlowType::kUdp6);
+  return types;
+}
 
 using RetaQueues = std::array<uint8_t, kRetaEntries>;
 
