@@ -14,6 +14,7 @@
 
 #include "daemon/backend/softnic/mask_table.h"
 #include "daemon/backend/softnic/rule_bitmap.h"
+#include "daemon/backend/softnic/run_tables.h"
 #include "daemon/device/flow_rule.h"
 
 namespace qsplit::softnic {
@@ -47,8 +48,9 @@ class FlowTable {
   bool empty() const { return entries_.size() == 1; }
 
  private:
-  // By location; a rule's place is its number here. The last one is none.
+  // None; then by location, each at one more than its place.
   std::vector<Entry> entries_{Entry()};
+  RunTables runs_;
   std::vector<MaskTable> tables_;
   RuleBitmap rest_;
 };
