@@ -7,8 +7,9 @@
 namespace qsplit::softnic {
 namespace {
 
-// So many masks are all hashed; of more, those that so many rules have. The bitmap takes as long as
-// three tables, and longer with each 1,024 rules.
+// So many masks have a hash table each; of more, of those that no few tables hold together, masks
+// that so many rules have. The bitmap takes as long as three tables, and longer with each 1,024
+// rules.
 constexpr size_t kFewMasks = 2;
 constexpr size_t kManyRules = 256;
 

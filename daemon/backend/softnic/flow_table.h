@@ -1,5 +1,6 @@
-// The steering rules of a device in the form in which packets are matched: a hash table for each of
-// the masks that many rules have, a bitmap for all other rules.
+// The steering rules of a device in the form in which packets are matched: a hash table for each
+// mask, where there are few; else a few hash tables over bits that rules of many masks have in
+// common, and for what these do not hold, tables of masks that many rules have, and a bitmap.
 //
 // Immutable: a change builds a new table and swaps it in. Looking up allocates nothing and reads
 // only private memory; what it costs is bounded by the rules, whatever packets come. Any thread may

@@ -9,13 +9,14 @@ namespace qsplit::softnic {
 namespace {
 
 constexpr size_t kSlotsForRunRule = 4;
-// Parts of keys that bits in common are made of.
+// Parts of a key's bytes that bits in common are found by, and how many of them at most.
+constexpr uint8_t kPieces[] = {0xff, 0xf0};
 constexpr size_t kMostPieces = 4;
 constexpr uint64_t kTriedSeeds = 4;
 // First tables that are tried, of up to so many rules.
 constexpr size_t kTriedOfFewRules = 6;
 constexpr size_t kFewRules = 2048;
-constexpr uint8_t kPieces[] = {0xff, 0xf0};
+
 // What a search takes, about, in tenths of ns.
 struct SearchCosts {
   size_t tables;      // any at all
@@ -47,8 +48,6 @@ SearchCosts CostsWith(SearchRegisters registers) {
 template <size_t kWords>
 class RunSearch {
  public:
-  using Words = std::array<uint64_t, kWords>;
-
   RunSearch(uint64_t seed, std::span<const PackedRule> rules, size_t wanted_run)
       : seed_(seed), rules_(rules), wanted_run_(wanted_run), left_(rules.size()) {
     std::iota(left_.begin(), left_.end(), 0u);
