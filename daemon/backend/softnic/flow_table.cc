@@ -7,14 +7,21 @@
 namespace qsplit::softnic {
 namespace {
 
-// So many masks are all hashed; of more, those that so many rules have. The bitmap takes as long as
-// three tables, and longer with each 1,024 rules.
+// So many masks have a hash table each; of more, of those that no few tables hold together, masks
+// that so many rules have. The bitmap takes as long as three tables, and longer with each 1,024
+// rules.
 constexpr size_t kFewMasks = 2;
 constexpr size_t kManyRules = 256;
 
 uint64_t RandomSeed() {
   std::random_device random;
   return uint64_t{random()} << 32 | random();
+}
+
+std::map<FlowWords, std::vector<MaskTable::Rule>> ByMask(std::span<const RuleBitmap::Rule> rules) {
+  std::map<FlowWords, std::vector<MaskTable::Rule>> by_mask;
+  for (const RuleBitmap::Rule& rule : rules) by_mask[rule.mask].push_back({rule.value, rule.place});
+  return by_mask;
 }
 
 }  // namespace
@@ -26,35 +33,36 @@ FlowTable::FlowTable(std::span<const device::FlowRule> rules, uint64_t seed) {
   for (const device::FlowRule& rule : rules) sorted.push_back(&rule);
   std::sort(sorted.begin(), sorted.end(),
             [](const auto* a, const auto* b) { return a->location < b->location; });
-  std::map<FlowWords, std::vector<MaskTable::Rule>> by_mask;
-  entries_.clear();
+  std::vector<RuleBitmap::Rule> all;
   for (const device::FlowRule* rule : sorted) {
     const FlowWords mask = WordsOf(rule->match.mask);
     FlowWords value = WordsOf(rule->match.value);
     for (size_t i = 0; i < value.size(); ++i) value[i] &= mask[i];
-    by_mask[mask].push_back({value, static_cast<uint32_t>(entries_.size())});
+    all.push_back({value, mask, static_cast<uint32_t>(entries_.size() - 1)});
     entries_.push_back({rule->location, rule->action});
   }
-  entries_.emplace_back();
-  std::vector<RuleBitmap::Rule> all(rules.size());
+  std::map<FlowWords, std::vector<MaskTable::Rule>> by_mask = ByMask(all);
+  if (by_mask.size() > kFewMasks) {
+    runs_ = RunTables(&all, seed);
+    by_mask = ByMask(all);
+  }
   for (const auto& [mask, members] : by_mask) {
-    const bool hashed = by_mask.size() <= kFewMasks || members.size() >= kManyRules;
-    for (size_t at = 0; hashed && at < members.size(); at += MaskTable::kMostRules) {
+    if (by_mask.size() > kFewMasks && members.size() < kManyRules) continue;
+    for (size_t at = 0; at < members.size(); at += MaskTable::kMostRules) {
       const size_t count = std::min(MaskTable::kMostRules, members.size() - at);
       tables_.emplace_back(mask, std::span(members).subspan(at, count), seed);
     }
-    for (const MaskTable::Rule& rule : members) {
-      all[rule.place] = {rule.value, mask, hashed ? MaskTable::kNone : rule.place};
-    }
+    std::erase_if(all, [&](const auto& rule) { return rule.mask == mask; });
   }
-  std::erase_if(all, [](const auto& rule) { return rule.place == MaskTable::kNone; });
   rest_ = RuleBitmap(all);
 }
 
 const FlowTable::Entry& FlowTable::Find(const device::FlowKey& key) const {
-  uint32_t best = rest_.empty() ? MaskTable::kNone : rest_.Find(key);
+  uint32_t best = runs_.empty() ? MaskTable::kNone : runs_.Find(key);
+  if (!rest_.empty()) best = std::min(best, rest_.Find(key));
   for (const MaskTable& table : tables_) best = std::min(best, table.Find(key));
-  return entries_[std::min<size_t>(best, entries_.size() - 1)];
+  static_assert(MaskTable::kNone + 1 == 0);
+  return entries_[best + 1];
 }
 
 }  // namespace qsplit::softnic

@@ -1,5 +1,6 @@
-// The steering rules of a device in the form in which packets are matched: a hash table for each of
-// the masks that many rules have, a bitmap for all other rules.
+// The steering rules of a device in the form in which packets are matched: a hash table for each
+// mask, where there are few; else a few hash tables over bits that rules of many masks have in
+// common, and for what these do not hold, tables of masks that many rules have, and a bitmap.
 //
 // Immutable: a change builds a new table and swaps it in. Looking up allocates nothing and reads
 // only private memory; what it costs is bounded by the rules, whatever packets come. Any thread may
@@ -14,6 +15,7 @@
 
 #include "daemon/backend/softnic/mask_table.h"
 #include "daemon/backend/softnic/rule_bitmap.h"
+#include "daemon/backend/softnic/run_tables.h"
 #include "daemon/device/flow_rule.h"
 
 namespace qsplit::softnic {
@@ -47,8 +49,9 @@ class FlowTable {
   bool empty() const { return entries_.size() == 1; }
 
  private:
-  // By location; a rule's place is its number here. The last one is none.
+  // None; then by location, each at one more than its place.
   std::vector<Entry> entries_{Entry()};
+  RunTables runs_;
   std::vector<MaskTable> tables_;
   RuleBitmap rest_;
 };

@@ -2,27 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
+
+#include "daemon/backend/softnic/seeded_hash.h"
 
 namespace qsplit::softnic {
-namespace {
-
-__extension__ using Wide = unsigned __int128;
-
-// 64 bits out of 128, all of which depend on all of both numbers.
-uint64_t Mix(uint64_t a, uint64_t b) {
-  const auto product = static_cast<Wide>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
-// Calls f(0) to f(kCount - 1), as if it were written down so: words stay in registers.
-template <size_t kCount, typename F>
-[[gnu::always_inline]] inline void ForWords(F&& f) {
-  [&]<size_t... kWord>(std::index_sequence<kWord...>) { (f(kWord), ...); }
-  (std::make_index_sequence<kCount>{});
-}
-
-}  // namespace
 
 template <size_t kCount>
 inline MaskTable::Packed<kCount> MaskTable::Pack(const device::FlowKey& key) const {
@@ -36,13 +19,9 @@ inline MaskTable::Packed<kCount> MaskTable::Pack(const device::FlowKey& key) con
   return packed;
 }
 
-// Each pair of words is multiplied with secret numbers added: two keys meet by chance alone.
 template <size_t kCount>
 inline size_t MaskTable::SlotOf(const Packed<kCount>& packed) const {
-  uint64_t hash = 0;
-  ForWords<kCount / 2>([&](size_t i) {
-    hash += Mix(packed[2 * i] + seeds_[2 * i], packed[2 * i + 1] + seeds_[2 * i + 1]);
-  });
+  const uint64_t hash = HashOfWords<kCount>(seeds_, [&](size_t i) { return packed[i]; });
   return hash & (slots_.size() - 1);
 }
 
@@ -107,13 +86,7 @@ MaskTable::MaskTable(const FlowWords& mask, std::span<const Rule> rules, uint64_
     masks_[used++] = mask[i];
   }
   count_ = std::max<size_t>(std::bit_ceil(used), 2);
-  for (uint64_t& word : seeds_) {
-    // The next of a row of numbers that the first one hides: splitmix64.
-    seed += 0x9e3779b97f4a7c15u;
-    word = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
-    word = (word ^ word >> 27) * 0x94d049bb133111ebu;
-    word ^= word >> 31;
-  }
+  seeds_ = SeedsOf(seed);
   slots_.resize(std::bit_ceil(kSlotsForRule * rules.size() + 1));
   next_ = {0};
   places_ = {kNone};

@@ -203,21 +203,16 @@ template <size_t kLines>
 
 }  // namespace
 
-RuleBitmap::RuleBitmap(std::span<const Rule> rules, Registers registers)
+RuleBitmap::RuleBitmap(std::span<const Rule> rules, SearchRegisters registers)
     : find_{FindPlainIn<1>, FindPlainIn<2>} {
   for (size_t at = 0; at < rules.size(); at += RuleBlock::kMostRules) {
     blocks_.emplace_back(
         rules.subspan(at, std::min<size_t>(RuleBlock::kMostRules, rules.size() - at)));
   }
 #if defined(__x86_64__)
-  if (registers != Registers::kPlain && __builtin_cpu_supports("avx2") != 0 &&
-      __builtin_cpu_supports("bmi") != 0) {
-    find_ = {Find256<1>, Find256<2>};
-    // Processors that have this too do not slow down where registers of 512 bits are used.
-    if (registers == Registers::kWidest && __builtin_cpu_supports("avx512vbmi2") != 0) {
-      find_ = {Find512<1>, Find512<2>};
-    }
-  }
+  const SearchRegisters here = RegistersHere(registers);
+  if (here == SearchRegisters::kUpTo256) find_ = {Find256<1>, Find256<2>};
+  if (here == SearchRegisters::kWidest) find_ = {Find512<1>, Find512<2>};
 #else
   (void)registers;
 #endif

@@ -21,6 +21,7 @@
 
 #include "daemon/backend/softnic/mask_table.h"
 #include "daemon/backend/softnic/rule_block.h"
+#include "daemon/backend/softnic/search_registers.h"
 #include "daemon/device/flow_rule.h"
 
 namespace qsplit::softnic {
@@ -29,17 +30,12 @@ class RuleBitmap {
  public:
   static constexpr uint32_t kNone = MaskTable::kNone;
   using Rule = RuleBlock::Rule;
-  // All find the same.
-  enum class Registers : uint8_t {
-    kWidest,  // SIMD, where the processor has it
-    kUpTo256,
-    kPlain,
-  };
 
   // Without rules.
   RuleBitmap() = default;
   // By rising place.
-  explicit RuleBitmap(std::span<const Rule> rules, Registers registers = Registers::kWidest);
+  explicit RuleBitmap(std::span<const Rule> rules,
+                      SearchRegisters registers = SearchRegisters::kWidest);
 
   bool empty() const { return blocks_.empty(); }
   // The lowest place of the rules that match, or kNone.

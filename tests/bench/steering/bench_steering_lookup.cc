@@ -266,16 +266,17 @@ int main(int argc, char** argv) {
   const bench::CommandLine line(argc, argv);
   if (!bench::StartDpdk()) return 1;
   bench::RunOn(0);
-  if (!line.rows) {
-    std::printf("%s; ns/key\n%-6s %-34s %8s          %-8s\n", bench::DpdkVersion().c_str(), "rules",
-                "keys", "softnic", "DPDK");
-  }
   Random random(1);
   const std::vector<TupleRule> exact = Rules(true, random);
   const std::vector<TupleRule> mixed = Rules(false, random);
   const auto hash = bench::MakeDpdkHash(exact);
   const auto exact_acl = bench::MakeDpdkAcl(exact);
   const auto mixed_acl = bench::MakeDpdkAcl(mixed);
+  if (!line.rows) {
+    std::printf("%s; bursts of rte_acl: %s; ns/key\n%-6s %-34s %8s          %-8s\n",
+                bench::DpdkVersion().c_str(), mixed_acl ? mixed_acl->Method().c_str() : "none",
+                "rules", "keys", "softnic", "DPDK");
+  }
   bool good = Compare("exact", exact, hash.get(), "rte_hash", random, line);
   good = Compare("exact", exact, exact_acl.get(), "rte_acl", random, line) && good;
   good = Compare("mixed", mixed, mixed_acl.get(), "rte_acl", random, line) && good;

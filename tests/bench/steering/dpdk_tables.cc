@@ -56,7 +56,13 @@ class HashTable final : public DpdkTable {
 
 class AclTable final : public DpdkTable {
  public:
-  explicit AclTable(rte_acl_ctx* table) : table_(table) {}
+  explicit AclTable(rte_acl_ctx* table) : table_(table) {
+    for (const Way& way : kWays) {
+      if (rte_acl_set_ctx_classify(table, way.number) != 0) continue;
+      method_ = way.name;
+      break;
+    }
+  }
   ~AclTable() override { rte_acl_free(table_); }
 
   void LookupEach(std::span<const DpdkKey> keys, uint32_t* answers) override {
@@ -75,9 +81,20 @@ class AclTable final : public DpdkTable {
   }
   // Its rule's number, 1 above the location; or 0.
   uint32_t LocationOf(uint32_t answer) const override { return answer - 1; }
+  std::string Method() const override { return method_; }
 
  private:
+  struct Way {
+    enum rte_acl_classify_alg number;
+    const char* name;
+  };
+  static constexpr Way kWays[] = {
+      {RTE_ACL_CLASSIFY_AVX512X32, "avx512x32"}, {RTE_ACL_CLASSIFY_AVX512X16, "avx512x16"},
+      {RTE_ACL_CLASSIFY_AVX2, "avx2"},           {RTE_ACL_CLASSIFY_SSE, "sse"},
+      {RTE_ACL_CLASSIFY_NEON, "neon"},           {RTE_ACL_CLASSIFY_SCALAR, "scalar"}};
+
   rte_acl_ctx* const table_;
+  std::string method_;
 };
 
 enum Field : uint8_t {

@@ -197,8 +197,8 @@ TEST_P(FlowTableOf, AllRegistersFindTheSame) {
     list.push_back({value, mask, rule.location});
   }
   const RuleBitmap wide(list);
-  const RuleBitmap narrower(list, RuleBitmap::Registers::kUpTo256);
-  const RuleBitmap plain(list, RuleBitmap::Registers::kPlain);
+  const RuleBitmap narrower(list, SearchRegisters::kUpTo256);
+  const RuleBitmap plain(list, SearchRegisters::kPlain);
   for (int i = 0; i < 500; ++i) {
     const FlowKey key = Key();
     const uint32_t expected = Search(key);
