@@ -200,8 +200,9 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   void PublishLanes();
 
   // tx_burst.cc
-  // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none.
-  uint32_t SendPlain(TxQueue& queue, uint32_t most);
+  // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none, or
+  // there is none (*nothing; unchanged where it did not look).
+  uint32_t SendPlain(TxQueue& queue, uint32_t most, bool* nothing);
   // Frames [begin, end) of the burst, which were enqueued at the peer.
   void FinishPlain(TxQueue& queue, uint32_t begin, uint32_t end);
 

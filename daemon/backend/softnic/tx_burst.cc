@@ -12,13 +12,13 @@ constexpr uint32_t kShortRun = 8;
 
 }  // namespace
 
-uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
+uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, bool* nothing) {
   if (peer_ == nullptr || wire_ || !link_up() || !peer_->link_up() || queue.lose_completions != 0) {
     return 0;
   }
   // With the doorbell and the descriptor, not after them: no faults come of it, wherever it points.
   __builtin_prefetch(queue.last_frame);
-  const uint32_t count = queue.ring.FetchPlain(std::span(plain_).first(most));
+  const uint32_t count = queue.ring.FetchPlain(std::span(plain_).first(most), nothing);
   if (count == 0) return 0;
   const LeaseQueues& lease = *queue.lease;
   const Iommu::Window near = lease.iommu.Near(queue.cursor, Iommu::Access::kRead);
