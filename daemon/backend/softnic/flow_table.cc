@@ -52,7 +52,7 @@ FlowTable::FlowTable(std::span<const device::FlowRule> rules, uint64_t seed) {
       const size_t count = std::min(MaskTable::kMostRules, members.size() - at);
       tables_.emplace_back(mask, std::span(members).subspan(at, count), seed);
     }
-    std::erase_if(all, [&](const auto& rule) { return rule.mask == mask; });
+    std::erase_if(all, [&mask = mask](const auto& rule) { return rule.mask == mask; });
   }
   rest_ = RuleBitmap(all);
 }

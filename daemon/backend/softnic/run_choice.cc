@@ -80,6 +80,7 @@ class RunSearch {
       path = next;
     }
     std::vector<FlowWords> sets;
+    sets.reserve(best.size());
     for (const Tried& tried : best) sets.push_back(tried.bits);
     // Nothing but rules that compare no whole piece.
     if (sets.empty()) sets.push_back(BitsOfAllWith({}));

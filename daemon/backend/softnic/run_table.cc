@@ -62,18 +62,28 @@ bool RunTable::Fill(size_t key_words, const FlowWords& bits, const FlowWords& se
   seeds = secret;
   slots.assign(slot_count, 0);
   last_slot = slot_count - 1;
+  // By slot, and in it by place.
   std::vector<std::pair<size_t, uint32_t>> by_slot;
   for (const PackedRule& rule : rules) {
     by_slot.emplace_back(SlotIn(*this, key_words, rule.value),
                          static_cast<uint32_t>(by_slot.size()));
   }
   std::sort(by_slot.begin(), by_slot.end());
-  // Blocks by how many rules they still have room for, at their end.
-  std::array<std::vector<size_t>, kRun + 1> room;
+  // Runs by their first rule: neighbours in the order of rules share blocks, and cache lines.
+  std::vector<std::span<const std::pair<size_t, uint32_t>>> runs;
   for (auto run = by_slot.begin(); run != by_slot.end();) {
     const auto end = std::find_if(run, by_slot.end(),
                                   [&](const auto& other) { return other.first != run->first; });
-    size_t free = static_cast<size_t>(end - run);
+    runs.emplace_back(run, end);
+    run = end;
+  }
+  std::sort(runs.begin(), runs.end(), [](const auto& one, const auto& other) {
+    return one.front().second < other.front().second;
+  });
+  // Blocks by how many rules they still have room for, at their end.
+  std::array<std::vector<size_t>, kRun + 1> room;
+  for (const auto& run : runs) {
+    size_t free = run.size();
     while (free < kRun && room[free].empty()) ++free;
     if (room[free].empty()) {
       room[free].push_back(places.size());
@@ -83,10 +93,10 @@ bool RunTable::Fill(size_t key_words, const FlowWords& bits, const FlowWords& se
     const size_t block = room[free].back();
     if (block >= kMostRunBlocks) return false;
     room[free].pop_back();
-    slots[run->first] = static_cast<uint16_t>(block);
-    for (; run != end; ++run, --free) {
-      const PackedRule& rule = rules[run->second];
-      const size_t lane = kRun - free;
+    slots[run.front().first] = static_cast<uint16_t>(block);
+    for (const auto& [slot, number] : run) {
+      const PackedRule& rule = rules[number];
+      const size_t lane = kRun - free--;
       for (size_t i = 0; i < key_words; ++i) {
         words[block * key_words + i].mask[lane] = rule.mask[i];
         words[block * key_words + i].value[lane] = rule.value[i];

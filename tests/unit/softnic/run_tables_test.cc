@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <random>
 #include <span>
 #include <string>
@@ -176,6 +179,29 @@ TEST(RunTables, WithoutRulesIsEmpty) {
   const Searched none({}, 1, SearchRegisters::kWidest);
   EXPECT_TRUE(none.tables.empty());
   EXPECT_TRUE(none.bitmap.empty());
+}
+
+// Rules that compare so many bytes of a key, packed into 2, 4, 6 and 8 words: so many of them that
+// all ways have tables, plain ones too.
+TEST(RunTables, KeysOfAllWidths) {
+  std::mt19937_64 random(8);
+  for (const size_t bytes : {11, 16, 17, 32, 40, 48, 49, 64}) {
+    std::vector<RunRule> rules;
+    for (uint32_t i = 0; i < 2500; ++i) {
+      std::array<uint8_t, sizeof(FlowKey)> mask{}, value;
+      std::fill_n(mask.end() - static_cast<std::ptrdiff_t>(bytes), bytes, uint8_t{0xff});
+      mask.back() = static_cast<uint8_t>(random() | 1);
+      for (uint8_t& byte : value) byte = static_cast<uint8_t>(random());
+      rules.push_back(RuleOf(std::bit_cast<FlowKey>(value), std::bit_cast<FlowKey>(mask), i));
+    }
+    for (const auto way :
+         {SearchRegisters::kWidest, SearchRegisters::kUpTo256, SearchRegisters::kPlain}) {
+      const Searched all(rules, bytes, way);
+      EXPECT_EQ(all.tables.table_count(), 1u) << bytes;
+      EXPECT_TRUE(all.bitmap.empty()) << bytes;
+    }
+    EXPECT_GT(ExpectLikeAll(rules, false, random), 1000u) << bytes;
+  }
 }
 
 // More alike than a run has room for: the same bits in common, or the same altogether.
