@@ -69,7 +69,7 @@ DecidingBits InPlaceTxDevice::DecidingBitsOf(size_t form) const {
   return DecidingBits(changing, looked_at, shape_.slots.slot_bytes());
 }
 
-uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
+uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out, bool* nothing) {
   // What a context in front of a packet does to it is for Fetch.
   if ((reader_ == nullptr && plain_.empty()) || context_slots_ != 0 ||
       contexts_.MayEnable(program_) || fault_ != RingFault::kNone) {
@@ -78,7 +78,13 @@ uint32_t InPlaceTxDevice::FetchPlain(std::span<PlainTx> out) {
   // The doorbell's cache line is the driver's most of the time: no look while there is enough. The
   // first descriptor comes along with it, not after it.
   if (ahead_ == 0) shape_.slots.Prefetch(fetch_, 1);
-  if (ahead_ < out.size() && !LookAhead()) return 0;
+  if (ahead_ < out.size()) {
+    if (!LookAhead()) return 0;
+    if (ahead_ == 0) {
+      *nothing = true;
+      return 0;
+    }
+  }
   const uint32_t most = std::min(ahead_, static_cast<uint32_t>(out.size()));
   if (most > 1) shape_.slots.Prefetch(fetch_, std::min(most, shape_.slot_count - fetch_));
   uint32_t count = 0;

@@ -29,7 +29,8 @@ class alignas(kCacheLineBytes) InPlaceTxDevice {
   TxFeatures Features() const { return program_.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
-  uint32_t FetchPlain(std::span<PlainTx> out);
+  // *nothing becomes true where it is so, and stays as it is elsewhere.
+  uint32_t FetchPlain(std::span<PlainTx> out, bool* nothing);
   void Complete(const TxHandle& handle);
   void SetNeedWakeup(bool need) { notification_.Set(need, fetch_count_); }
 

@@ -39,8 +39,9 @@ class alignas(kCacheLineBytes) RingTxDevice {
   TxFeatures Features() const { return program_.requests.features; }
   uint32_t PeekAvailable();
   RingFault Fetch(TxWork* out);
-  // PlainTx::slot is the record's number.
-  uint32_t FetchPlain(std::span<PlainTx> out);
+  // PlainTx::slot is the record's number. *nothing becomes true where it is so, and stays as it is
+  // elsewhere.
+  uint32_t FetchPlain(std::span<PlainTx> out, bool* nothing);
   void CompletePlain(std::span<const PlainTx> packets);
   TxHandle HandleOf(const PlainTx& packet) const;
   void Complete(const TxHandle& handle, uint64_t time_ns);

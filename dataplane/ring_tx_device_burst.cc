@@ -123,7 +123,7 @@ uint32_t RingTxDevice::FetchRun(std::span<PlainTx> out) {
   return count;
 }
 
-uint32_t RingTxDevice::FetchPlain(std::span<PlainTx> out) {
+uint32_t RingTxDevice::FetchPlain(std::span<PlainTx> out, bool* nothing) {
   if (held_.has_value()) return 0;
   uint32_t count = 0;
   TxWork work;
@@ -132,7 +132,12 @@ uint32_t RingTxDevice::FetchPlain(std::span<PlainTx> out) {
       count += run;
       continue;
     }
-    if (FetchOne(&work) != RingFault::kNone) break;
+    if (const RingFault fault = FetchOne(&work); fault != RingFault::kNone) {
+      // Neither a beginning that waits for its end, nor a packet that waits for room.
+      *nothing =
+          fault == RingFault::kEmpty && count == 0 && !is_stuck_ && blocked_ == 0 && !free_.empty();
+      break;
+    }
     if (work.segments.size() != 1 || !work.inline_bytes.empty() || work.wants_time ||
         work.request.wants.bits != 0) {
       held_ = work;

@@ -35,8 +35,12 @@ RingFault TxDevice::Fetch(TxWork* out) {
 void TxDevice::Complete(const TxHandle& handle, uint64_t time_ns) {
   in_place_ ? in_place_->Complete(handle) : ring_->Complete(handle, time_ns);
 }
-uint32_t TxDevice::FetchPlain(std::span<PlainTx> out) {
-  return in_place_ ? in_place_->FetchPlain(out) : ring_->FetchPlain(out);
+uint32_t TxDevice::FetchPlain(std::span<PlainTx> out, bool* nothing) {
+  bool none = false;
+  const uint32_t count =
+      in_place_ ? in_place_->FetchPlain(out, &none) : ring_->FetchPlain(out, &none);
+  if (nothing != nullptr) *nothing = none;
+  return count;
 }
 void TxDevice::CompletePlain(std::span<const PlainTx> packets) {
   if (packets.empty()) return;

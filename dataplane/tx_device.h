@@ -93,8 +93,10 @@ class TxDevice {
   RingFault Fetch(TxWork* out);
   // The next packets, as long as they are plain and whole, in the order in which they were posted;
   // one look at the doorbell for all. Fewer than `out` has room for, down to none: Fetch takes the
-  // next one, or says what is wrong with it.
-  uint32_t FetchPlain(std::span<PlainTx> out);
+  // next one, or says what is wrong with it. *nothing, if given: no slot at all was published at
+  // that look, nor is anything wrong, so that Fetch need not look too; what came since has the next
+  // call.
+  uint32_t FetchPlain(std::span<PlainTx> out, bool* nothing = nullptr);
   // Complete for each of them: packets that FetchPlain gave one after the other, in that order.
   void CompletePlain(std::span<const PlainTx> packets);
   // One of them, as Complete takes it.

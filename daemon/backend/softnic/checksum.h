@@ -101,13 +101,14 @@ struct OpenVerdict {
     return closed;
   }
 };
-// l3_end: in place of that in the facts.
+// l3_end: as in Packet.
 [[gnu::always_inline]] inline OpenVerdict BeginVerify(const FrameHead& frame,
                                                       const PlainFacts& facts, uint32_t l3_end) {
   using dataplane::ChecksumState;
   OpenVerdict open;
   const uint8_t* const head = frame.data();
   const bool four = facts.ip_version == 4;
+  const uint32_t l4_offset = L4Offset(facts.ip_version);
   const auto judge = [](bool good) { return good ? ChecksumState::kGood : ChecksumState::kBad; };
   if (four) {
     RawSum header;
@@ -116,10 +117,10 @@ struct OpenVerdict {
   }
   const bool udp = facts.l4 == dataplane::L4Kind::kUdp;
   if (!udp && facts.l4 != dataplane::L4Kind::kTcp) return open;
-  uint32_t length = l3_end - facts.l4_offset;
+  uint32_t length = l3_end - l4_offset;
   if (udp) {
-    const uint16_t said = LoadBe16(head + facts.l4_offset + 4);
-    const bool none = LoadBe16(head + facts.l4_offset + 6) == 0;
+    const uint16_t said = LoadBe16(head + l4_offset + 4);
+    const bool none = LoadBe16(head + l4_offset + 6) == 0;
     if (none && four) return open;
     if (none || said < 8 || said > length) {
       open.verdict.l4 = ChecksumState::kBad;
@@ -129,10 +130,10 @@ struct OpenVerdict {
   }
   open.sum.AddValue(facts.l4_protocol);
   open.sum.AddValue(static_cast<uint16_t>(length));  // a frame is no longer
-  const uint32_t in_head = std::min(length, kHeadBytes - facts.l4_offset);
+  const uint32_t in_head = std::min(length, kHeadBytes - l4_offset);
   // The addresses stand right in front.
   const uint32_t addresses = four ? 8 : 32;
-  open.sum.AddShort(head + facts.l4_offset - addresses, addresses + in_head);
+  open.sum.AddShort(head + l4_offset - addresses, addresses + in_head);
   open.rest_bytes = length - in_head;
   if (open.rest_bytes == 0) open.verdict.l4 = judge(open.sum.IsGood());
   return open;

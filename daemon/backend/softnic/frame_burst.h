@@ -18,19 +18,20 @@
 #include <cstring>
 
 #include "daemon/backend/softnic/checksum.h"
+#include "daemon/backend/softnic/flow_cache.h"
 #include "daemon/backend/softnic/packet.h"
-#include "daemon/backend/softnic/toeplitz.h"
 #include "dataplane/rx_device.h"
 
 namespace qsplit::softnic {
-
-struct RxQueue;
 
 // Frames of one burst, at most: so many that what is waited for once in each costs little.
 inline constexpr uint32_t kBurstFrames = 128;
 // Packets' memory is asked for so many frames before its turn: as many cache lines as a processor
 // can wait for at a time, more or less.
 inline constexpr uint32_t kFramesAhead = 16;
+// Heads are read, and flows sought, so many frames before their turn: a look-up waits for memory
+// that depends on the head, for longer than a processor finds other work by itself.
+inline constexpr uint32_t kHeadsAhead = 4;
 
 // A piece of a frame in its receiver's memory.
 struct RxPiece {
@@ -44,18 +45,20 @@ struct BurstFrame {
   const std::byte* at = nullptr;  // in the sender's memory; null: not to be had
   uint32_t sent_bytes = 0;        // there
   uint32_t bytes = 0;             // on the wire: padded
-  PlainFacts facts;
-  FlowHash hash;
-  uint32_t rule = 0;           // location; kNoRule
-  RxQueue* to = nullptr;       // null: a queue of another of the NIC's threads
-  uint32_t core = 0;           // then: of which
+  uint32_t l3_end = 0;            // as in Packet
+  // Its head and that of the frame before it are alike: FlowCache::AreAlike.
+  bool is_alike = false;
+  // Where its flow is sought; null: its head was not read yet.
+  const FlowCache::Flow* place = nullptr;
+  PlainFlow flow;              // of those that are enqueued
   BurstFrame* next = nullptr;  // to the same queue
 
-  static constexpr uint32_t kNoRule = UINT32_MAX;
-
+  // Its head is there, and no longer than what may be sent.
+  bool MayBeRead(uint32_t longest) const {
+    return at != nullptr && sent_bytes >= kEthernetHeaderBytes && sent_bytes <= longest;
+  }
   // Reads the head into private memory; all that is found out about the frame is of that, and goes
-  // on with it. One at which a run stopped (NicCore::ReceiveRun) is read anew, and nothing kept of
-  // the first time. sent_bytes >= kEthernetHeaderBytes.
+  // on with it. sent_bytes >= kEthernetHeaderBytes.
   void ReadHead() {
     if (sent_bytes >= kHeadBytes) [[likely]] {
       std::memcpy(head.data(), at, kHeadBytes);
@@ -110,7 +113,7 @@ struct RxRun {
   uint64_t bytes = 0;      // of all that is filled
   // What all frames since `completed` have in common.
   PlainFacts facts;
-  FlowHash hash;
+  dataplane::HashType hash_type = dataplane::HashType::kNone;
   ChecksumVerdict verdict;
   std::array<dataplane::PlainBuffer, kBurstFrames> posted;
   std::array<std::byte*, kBurstFrames> to;

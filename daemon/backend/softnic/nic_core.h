@@ -31,6 +31,7 @@
 #include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/config.h"
 #include "daemon/backend/softnic/counters.h"
+#include "daemon/backend/softnic/flow_cache.h"
 #include "daemon/backend/softnic/flow_table.h"
 #include "daemon/backend/softnic/frame_burst.h"
 #include "daemon/backend/softnic/frame_lane.h"
@@ -95,15 +96,15 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   void CloseLease(const LeaseQueues* lease, std::shared_ptr<const RssTable> rss);
   void SetRules(std::shared_ptr<const FlowTable> rules) {
     rules_ = std::move(rules);
-    flow_known_ = false;
+    flows_.Forget();
   }
   void SetRss(std::shared_ptr<const RssTable> rss) {
     rss_ = std::move(rss);
-    flow_known_ = false;
+    flows_.Forget();
   }
   void SetSettings(NicSettings settings) {
     settings_ = std::move(settings);
-    flow_known_ = false;
+    flows_.Forget();
   }
   // FAILED_PRECONDITION: the queue is not leased.
   absl::Status Inject(const device::Injection& injection);
@@ -155,9 +156,21 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   bool FetchBuffers(RxQueue& queue, uint32_t bytes);
 
   // rx_burst.cc
-  // Finds the queue of a plain frame, whose head is read. before: the one steered last, or null.
-  // False: it is for ReceiveFromWire.
-  bool SteerPlain(BurstFrame& frame, const BurstFrame* before);
+  // Reads its head, and begins to look for its flow.
+  void Prepare(BurstFrame& frame);
+  // The same. before: the frame before it if that was prepared, or null.
+  void PrepareBehind(BurstFrame& frame, const BurstFrame* before);
+  // Finds the flow of a plain frame that is prepared, and with it its queue. False: it is for
+  // ReceiveFromWire.
+  bool SteerPlain(BurstFrame& frame);
+  // The same for a frame no longer than the MTU, without a copy of its flow, which stays as it is
+  // until the next call. Null: it is for ReceiveFromWire.
+  const PlainFlow* FlowOf(const BurstFrame& frame, uint32_t* l3_end) {
+    const PlainFlow* const known = flows_.Confirm(frame.place, frame.head, frame.bytes, l3_end);
+    return known != nullptr ? known : NewFlow(frame, l3_end);
+  }
+  // Parses it, and asks rules and RSS.
+  const PlainFlow* NewFlow(const BurstFrame& frame, uint32_t* l3_end);
   void Enqueue(BurstFrame& frame);
   // Delivers what was enqueued.
   void DeliverPlain();
@@ -171,12 +184,10 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   // How many. Nothing is enqueued.
   uint32_t ReceiveRun(std::span<BurstFrame> frames, uint32_t longest, const SourceCheck& source);
   void BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns);
-  // A frame that run_ takes. flow: itself, or one of the same flow that was steered.
-  void Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow, uint32_t l3_end);
+  // A frame that run_ takes.
+  void Put(RxQueue& queue, const BurstFrame& frame, const PlainFlow& flow, uint32_t l3_end);
   void CompleteRun(RxQueue& queue);
   void EndRun(RxQueue& queue);
-  // Steers a frame of another flow than the one before. False: it is none for a run.
-  bool SteerFlow(BurstFrame& frame);
   static dataplane::RxMetadata DescribePlain(const RxQueue& queue, const PlainFacts& facts,
                                              const FlowHash& hash, const ChecksumVerdict& verdict,
                                              uint64_t time_ns);
@@ -189,8 +200,9 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   void PublishLanes();
 
   // tx_burst.cc
-  // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none.
-  uint32_t SendPlain(TxQueue& queue, uint32_t most);
+  // Sends plain frames to the peer, up to `most`; how many were taken. 0: the next one is none, or
+  // there is none (*nothing; unchanged where it did not look).
+  uint32_t SendPlain(TxQueue& queue, uint32_t most, bool* nothing);
   // Frames [begin, end) of the burst, which were enqueued at the peer.
   void FinishPlain(TxQueue& queue, uint32_t begin, uint32_t end);
 
@@ -238,9 +250,8 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   std::array<dataplane::PlainTx, kBurstFrames> plain_;
   dataplane::CacheLineVector<RxQueue*> touched_;
   RxRun run_;
-  // A frame of the flow that came last in a run, steered; meaningful if flow_known_.
-  BurstFrame flow_;
-  bool flow_known_ = false;
+  FlowCache flows_;
+  PlainFlow new_flow_;  // the one that was steered last without its help
   dataplane::CacheLineVector<uint8_t> tap_buffer_;
   dataplane::CacheLineVector<RxPiece> pieces_;
   uint64_t now_ns_ = 0;

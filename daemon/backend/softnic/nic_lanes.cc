@@ -23,7 +23,7 @@ void NicCore::HandOver(uint32_t core, FrameLane::For what, std::span<const uint8
 }
 
 void NicCore::HandOverPlain(const BurstFrame& frame) {
-  const std::span<uint8_t> to = to_[frame.core]->Reserve(FrameLane::For::kQueue, frame.bytes);
+  const std::span<uint8_t> to = to_[frame.flow.core]->Reserve(FrameLane::For::kQueue, frame.bytes);
   if (to.empty()) {
     stats_.drops_wire.Add();
     return;
@@ -40,7 +40,6 @@ bool NicCore::PollLanes() {
 }
 
 bool NicCore::PollLane(FrameLane& lane) {
-  const BurstFrame* before = nullptr;
   uint32_t count = 0;
   for (; count < kBurstFrames; ++count) {
     const std::optional<FrameLane::Frame> front = lane.Front();
@@ -59,15 +58,13 @@ bool NicCore::PollLane(FrameLane& lane) {
     frame.sent_bytes = static_cast<uint32_t>(front->bytes.size());
     // Shorter ones came from a kernel interface, and stay as they are.
     if (frame.sent_bytes >= kMinFrameBytes) {
-      frame.ReadHead();
-      if (SteerPlain(frame, before)) {
+      Prepare(frame);
+      if (SteerPlain(frame)) {
         Enqueue(frame);
-        before = &frame;
         continue;
       }
     }
     DeliverPlain();
-    before = nullptr;
     Receive(front->bytes);
   }
   DeliverPlain();

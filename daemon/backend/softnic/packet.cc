@@ -196,7 +196,7 @@ bool Parse(std::span<const uint8_t> frame, Packet* out) {
   return true;
 }
 
-bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
+bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts, uint32_t* l3_end,
                 device::FlowKey* key) {
   // Straight into the results: a copy would wait for each of these stores, which are narrower.
   *key = {};
@@ -234,14 +234,10 @@ bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
   }
   std::memcpy(key->dst_mac.data(), at, 6);
   std::memcpy(key->src_mac.data(), at + 6, 6);
-  const uint32_t l4_offset = kEthernetHeaderBytes + header;
-  ParseL4At(head.data() + l4_offset, total - header, /*fragment=*/false, key, &l4);
-  *facts = {.ip_version = key->ip_version,
-            .l4_protocol = key->l4_protocol,
-            .l3 = l3,
-            .l4 = l4,
-            .l4_offset = l4_offset,
-            .l3_end = kEthernetHeaderBytes + total};
+  ParseL4At(head.data() + kEthernetHeaderBytes + header, total - header, /*fragment=*/false, key,
+            &l4);
+  *facts = {.ip_version = key->ip_version, .l4_protocol = key->l4_protocol, .l3 = l3, .l4 = l4};
+  *l3_end = kEthernetHeaderBytes + total;
   return true;
 }
 

@@ -66,14 +66,23 @@ struct PlainFacts {
   uint8_t l4_protocol = 0;
   dataplane::L3Kind l3 = dataplane::L3Kind::kUnknown;
   dataplane::L4Kind l4 = dataplane::L4Kind::kUnknown;
-  // As in Packet.
-  uint32_t l4_offset = 0;
-  uint32_t l3_end = 0;
+
+  // As one word.
+  bool operator==(const PlainFacts& other) const {
+    return std::bit_cast<uint32_t>(*this) == std::bit_cast<uint32_t>(other);
+  }
 };
 
-// As Parse, for frames of at least kMinFrameBytes. False: it is not plain, and the results mean
-// nothing.
-bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts,
+inline constexpr uint32_t kIp6HeaderBytes = 40;
+
+// Where the transport header of a plain frame begins.
+constexpr uint32_t L4Offset(uint8_t ip_version) {
+  return kEthernetHeaderBytes + (ip_version == 4 ? 20 : kIp6HeaderBytes);
+}
+
+// As Parse, for frames of at least kMinFrameBytes. l3_end: as in Packet. False: it is not plain,
+// and the results mean nothing.
+bool ParsePlain(const FrameHead& head, uint32_t frame_bytes, PlainFacts* facts, uint32_t* l3_end,
                 device::FlowKey* key);
 inline uint16_t LoadBe16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
 inline uint32_t LoadBe32(const uint8_t* at) {
@@ -88,9 +97,8 @@ inline void StoreBe32(uint8_t* at, uint32_t value) {
   std::memcpy(at, &value, sizeof value);
 }
 
-inline constexpr uint32_t kIp6HeaderBytes = 40;
-
-// Bits of a plain frame's head that its key is made of, and that make it plain.
+// Bits of a plain frame's head that its key is made of, and that make it plain: where they are the
+// same, and the transport header is whole, so is all in which frames of one flow are alike.
 using HeadWords = std::array<uint64_t, kHeadBytes / 8>;
 constexpr HeadWords KeyBits(bool four) {
   FrameHead bits{};
@@ -117,35 +125,6 @@ inline constexpr HeadWords kIp6KeyBits = KeyBits(false);
 inline uint32_t PlainIpBytes(const FrameHead& head, uint8_t ip_version) {
   return ip_version == 4 ? LoadBe16(head.data() + 16)
                          : kIp6HeaderBytes + LoadBe16(head.data() + 18);
-}
-
-// ParsePlain for a frame whose head has all bytes that make a key in common with another plain
-// one's: it is of the same flow, and of its facts only l3_end is its own. False: it is not, or it
-// takes ParsePlain to tell.
-inline bool ParseSameFlow(const FrameHead& head, uint32_t frame_bytes, const FrameHead& other_head,
-                          const PlainFacts& other, uint32_t* own_l3_end) {
-  const bool four = other.ip_version == 4;
-  const HeadWords& mask = four ? kIp4KeyBits : kIp6KeyBits;
-  uint64_t differs = 0;
-  const auto look = [&](size_t i) {
-    uint64_t a, b;
-    std::memcpy(&a, head.data() + 8 * i, 8);
-    std::memcpy(&b, other_head.data() + 8 * i, 8);
-    differs |= (a ^ b) & mask[i];
-  };
-  for (size_t i = 0; i < 5; ++i) look(i);
-  if (!four) {
-    for (size_t i = 5; i < 8; ++i) look(i);
-  }
-  const uint32_t l3_end = kEthernetHeaderBytes + PlainIpBytes(head, other.ip_version);
-  // In both there are whole transport headers, of any kind.
-  constexpr uint32_t kWholeHeader = 20;
-  if (differs != 0 || l3_end > frame_bytes || l3_end < other.l4_offset + kWholeHeader ||
-      other.l3_end < other.l4_offset + kWholeHeader) {
-    return false;
-  }
-  *own_l3_end = l3_end;
-  return true;
 }
 
 }  // namespace qsplit::softnic

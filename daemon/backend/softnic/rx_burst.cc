@@ -16,7 +16,7 @@ using dataplane::RxMetadata;
 // sender's bytes were read, and may be others by now. Whoever writes there meanwhile, deceives
 // himself.
 ChecksumVerdict VerdictOn(const BurstFrame& frame, std::span<const RxPiece> pieces) {
-  OpenVerdict open = BeginVerify(frame.head, frame.facts, frame.facts.l3_end);
+  OpenVerdict open = BeginVerify(frame.head, frame.flow.facts, frame.l3_end);
   uint32_t at = 0;  // in the frame
   const uint32_t end = open.rest_bytes == 0 ? 0 : kHeadBytes + open.rest_bytes;
   for (const RxPiece& piece : pieces) {
@@ -43,38 +43,54 @@ inline ChecksumVerdict VerdictOn(const FrameHead& head, const PlainFacts& facts,
 
 }  // namespace
 
-bool NicCore::SteerPlain(BurstFrame& frame, const BurstFrame* before) {
-  if (frame.bytes > kEthernetHeaderBytes + settings_.mtu_bytes) return false;
-  if (uint32_t l3_end; before != nullptr && ParseSameFlow(frame.head, frame.bytes, before->head,
-                                                          before->facts, &l3_end)) {
-    frame.facts = before->facts;
-    frame.facts.l3_end = l3_end;
-    frame.hash = before->hash;
-    frame.rule = before->rule;
-    frame.to = before->to;
-    frame.core = before->core;
-    return true;
+[[gnu::always_inline]] inline void NicCore::PrepareBehind(BurstFrame& frame,
+                                                          const BurstFrame* before) {
+  frame.ReadHead();
+  if (before == nullptr) {
+    frame.is_alike = false;
+    frame.place = flows_.Seek(frame.head);
+    return;
   }
+  frame.is_alike = FlowCache::AreAlike(frame.head, before->head);
+  frame.place = frame.is_alike ? before->place : flows_.Seek(frame.head);
+}
+
+void NicCore::Prepare(BurstFrame& frame) { PrepareBehind(frame, nullptr); }
+
+bool NicCore::SteerPlain(BurstFrame& frame) {
+  if (frame.bytes > kEthernetHeaderBytes + settings_.mtu_bytes) return false;
+  const PlainFlow* const flow = FlowOf(frame, &frame.l3_end);
+  if (flow == nullptr) return false;
+  frame.flow = *flow;
+  // Another core says itself what becomes of it.
+  return flow->core != index_ || flow->to->IsSound();
+}
+
+[[gnu::noinline]] const PlainFlow* NicCore::NewFlow(const BurstFrame& frame, uint32_t* l3_end) {
   device::FlowKey key;
-  if (!ParsePlain(frame.head, frame.bytes, &frame.facts, &key)) return false;
-  if (!PassesMacFilter(key.dst_mac)) return false;
-  frame.hash = HashFlow(rss_->toeplitz, key, /*fragment=*/false);
+  PlainFlow& flow = new_flow_;
+  if (!ParsePlain(frame.head, frame.bytes, &flow.facts, l3_end, &key)) return nullptr;
+  if (!PassesMacFilter(key.dst_mac)) return nullptr;
+  const FlowHash hash = HashFlow(rss_->toeplitz, key, /*fragment=*/false);
   const FlowTable::Entry& rule = rules_->Find(key);
-  const uint32_t number = QueueFor(rule, frame.hash);
-  static_assert(BurstFrame::kNoRule == FlowTable::Entry::kNone);
-  frame.rule = rule.location;
-  frame.to = QueueHere(number);
-  frame.core = CoreOf(number);
-  if (frame.core != index_) return true;  // its own core says what becomes of it
-  return frame.to != nullptr && frame.to->IsSound();
+  const uint32_t number = QueueFor(rule, hash);
+  static_assert(PlainFlow::kNoRule == FlowTable::Entry::kNone);
+  flow.rule = rule.location;
+  flow.hash = hash.value;
+  flow.hash_type = hash.type;
+  flow.to = QueueHere(number);
+  flow.core = static_cast<uint16_t>(CoreOf(number));
+  if (flow.core == index_ && flow.to == nullptr) return nullptr;
+  const PlainFlow* const kept = flows_.Keep(frame.head, frame.bytes, flow);
+  return kept != nullptr ? kept : &flow;
 }
 
 void NicCore::Enqueue(BurstFrame& frame) {
-  if (frame.core != index_) {
+  if (frame.flow.core != index_) {
     HandOverPlain(frame);
     return;
   }
-  RxQueue& queue = *frame.to;
+  RxQueue& queue = *frame.flow.to;
   frame.next = nullptr;
   if (queue.first == nullptr) {
     queue.first = &frame;
@@ -83,8 +99,8 @@ void NicCore::Enqueue(BurstFrame& frame) {
     queue.last->next = &frame;
   }
   queue.last = &frame;
-  if (frame.rule != BurstFrame::kNoRule) {
-    RuleStats& counters = stats_.rules[frame.rule];
+  if (frame.flow.rule != PlainFlow::kNoRule) {
+    RuleStats& counters = stats_.rules[frame.flow.rule];
     counters.packets.Add();
     counters.bytes.Add(frame.bytes);
   }
@@ -150,7 +166,7 @@ void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
   run_.ready = i;
 }
 
-inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const BurstFrame& flow,
+inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const PlainFlow& flow,
                          uint32_t l3_end) {
   const uint32_t i = run_.filled;
   if (i + kFramesAhead < run_.ready) dataplane::PrefetchToWrite(run_.to[i + kFramesAhead]);
@@ -160,15 +176,14 @@ inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const BurstFra
     verdict = VerdictOn(frame.head, flow.facts, l3_end, run_.to[i]);
     CountVerdict(queue, verdict);
   }
-  if (i == run_.completed || flow.hash.type != run_.hash.type || flow.facts.l3 != run_.facts.l3 ||
-      flow.facts.l4 != run_.facts.l4 || verdict.l3 != run_.verdict.l3 ||
-      verdict.l4 != run_.verdict.l4) {
+  if (i == run_.completed || flow.hash_type != run_.hash_type || flow.facts != run_.facts ||
+      verdict.l3 != run_.verdict.l3 || verdict.l4 != run_.verdict.l4) {
     CompleteRun(queue);
     run_.facts = flow.facts;
-    run_.hash = flow.hash;
+    run_.hash_type = flow.hash_type;
     run_.verdict = verdict;
   }
-  run_.results[i] = {frame.bytes, flow.hash.value};
+  run_.results[i] = {frame.bytes, flow.hash};
   run_.bytes += frame.bytes;
   ++run_.filled;
 }
@@ -176,7 +191,8 @@ inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const BurstFra
 void NicCore::CompleteRun(RxQueue& queue) {
   const uint32_t count = run_.filled - run_.completed;
   if (count == 0) return;
-  queue.ring.CompletePlain(DescribePlain(queue, run_.facts, run_.hash, run_.verdict, run_.time_ns),
+  const FlowHash hash{run_.results[run_.completed].hash, run_.hash_type};
+  queue.ring.CompletePlain(DescribePlain(queue, run_.facts, hash, run_.verdict, run_.time_ns),
                            std::span(run_.results).subspan(run_.completed, count));
   run_.completed = run_.filled;
 }
@@ -199,51 +215,44 @@ BurstFrame* NicCore::DeliverInBuffers(RxQueue& queue, uint64_t time_ns) {
   for (const BurstFrame* f = frame; f != nullptr; f = f->next) ++frames;
   BeginRun(queue, frames, time_ns);
   for (; frame != nullptr && run_.Takes(frame->bytes); frame = frame->next) {
-    Put(queue, *frame, *frame, frame->facts.l3_end);
+    Put(queue, *frame, frame->flow, frame->l3_end);
   }
   EndRun(queue);
   return frame;
-}
-
-bool NicCore::SteerFlow(BurstFrame& frame) {
-  return SteerPlain(frame, nullptr) && frame.core == index_;
 }
 
 uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
                              const SourceCheck& source) {
   const bool restricted = source.any();
   longest = std::min(longest, kEthernetHeaderBytes + settings_.mtu_bytes);
-  const auto read = [&](BurstFrame& frame) {
-    if (frame.at == nullptr || frame.sent_bytes < kEthernetHeaderBytes ||
-        frame.sent_bytes > longest) {
-      return false;
+  uint32_t ahead = 0;  // frames in front of it are prepared, or none for a run
+  const auto prepare = [&] {
+    BurstFrame& frame = frames[ahead];
+    const BurstFrame* const before = ahead == 0 ? nullptr : &frames[ahead - 1];
+    ++ahead;
+    if (frame.place == nullptr && frame.MayBeRead(longest)) {
+      PrepareBehind(frame, before != nullptr && before->place != nullptr ? before : nullptr);
     }
-    frame.ReadHead();
-    // Source addresses of plain frames stand in their heads.
-    return !restricted || source.Passes(frame.head);
   };
-  // Of the flow that came last: kept from an earlier run, or one of `frames`, which stay as they
-  // are until the run has ended.
-  const BurstFrame* flow = &flow_;
-  uint32_t l3_end = 0;
-  const auto same_flow = [&](const BurstFrame& frame) {
-    return ParseSameFlow(frame.head, frame.bytes, flow->head, flow->facts, &l3_end);
+  const auto passes = [&](const BurstFrame& frame) {
+    // Source addresses of plain frames stand in their heads.
+    return frame.place != nullptr && (!restricted || source.Passes(frame.head));
   };
   BurstFrame& first = frames.front();
-  if (!read(first)) return 0;
-  if (!flow_known_ || !same_flow(first) || !flow_.to->IsSound()) {
-    if (!SteerFlow(first)) return 0;
-    flow = &first;
-    l3_end = first.facts.l3_end;
-  }
+  prepare();
+  if (!passes(first)) return 0;
+  uint32_t l3_end = 0;
+  const PlainFlow* flow = FlowOf(first, &l3_end);
+  if (flow == nullptr || flow->core != index_ || !flow->to->IsSound()) return 0;
   RxQueue& queue = *flow->to;
+  uint32_t rule = flow->rule;
   BeginRun(queue, static_cast<uint32_t>(frames.size()),
            queue.supported.Has(RxField::kTimestamp) ? WallClockNs() : 0);
-  // Of the flow, not counted yet.
+  // Of the rule, not counted yet.
   uint64_t packets = 0;
   uint64_t bytes = 0;
-  const auto count_rule = [&](uint32_t rule) {
-    if (rule != BurstFrame::kNoRule) {
+  const auto count_rule = [&] {
+    if (rule != PlainFlow::kNoRule) {
       stats_.rules[rule].packets.Add(packets);
       stats_.rules[rule].bytes.Add(bytes);
     }
@@ -255,26 +264,29 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
     if (count + kFramesAhead < frames.size()) {
       __builtin_prefetch(frames[count + kFramesAhead].at);  // null does no harm
     }
-    if (count != 0 && !read(frame)) break;
-    if (count != 0 && !same_flow(frame)) [[unlikely]] {
-      if (!SteerFlow(frame)) break;
-      const bool elsewhere = frame.to != &queue;
-      if (elsewhere || frame.rule != flow->rule) count_rule(flow->rule);
-      flow = &frame;
-      if (elsewhere) break;  // the next run begins with it, and knows its flow
-      l3_end = frame.facts.l3_end;
+    while (ahead < frames.size() && ahead <= count + kHeadsAhead) prepare();
+    if (count != 0) {
+      if (!passes(frame)) break;
+      const bool goes_on =
+          frame.is_alike && flow != &new_flow_ &&
+          FlowCache::IsWhole(frame.head, flow->facts.ip_version, frame.bytes, &l3_end);
+      if (!goes_on) {
+        flow = FlowOf(frame, &l3_end);
+        // One to another queue begins the next run, and its flow is known by then.
+        if (flow == nullptr || flow->to != &queue) break;
+        if (flow->rule != rule) {
+          count_rule();
+          rule = flow->rule;
+        }
+      }
     }
     if (!run_.Takes(frame.bytes)) break;
     Put(queue, frame, *flow, l3_end);
     ++packets;
     bytes += frame.bytes;
   }
-  count_rule(flow->rule);
+  count_rule();
   EndRun(queue);
-  if (flow != &flow_) {
-    flow_ = *flow;
-    flow_known_ = true;
-  }
   return count;
 }
 
@@ -290,7 +302,9 @@ bool NicCore::DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t 
     verdict = VerdictOn(frame, pieces_);
     CountVerdict(queue, verdict);
   }
-  CompletePieces(queue, DescribePlain(queue, frame.facts, frame.hash, verdict, time_ns),
+  CompletePieces(queue,
+                 DescribePlain(queue, frame.flow.facts, {frame.flow.hash, frame.flow.hash_type},
+                               verdict, time_ns),
                  frame.bytes);
   return true;
 }

@@ -1,4 +1,6 @@
 // NicCore: plain frames of a transmit ring, to the peer. See frame_burst.h.
+#include <algorithm>
+
 #include "daemon/backend/softnic/nic_core.h"
 
 namespace qsplit::softnic {
@@ -10,13 +12,13 @@ constexpr uint32_t kShortRun = 8;
 
 }  // namespace
 
-uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
+uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, bool* nothing) {
   if (peer_ == nullptr || wire_ || !link_up() || !peer_->link_up() || queue.lose_completions != 0) {
     return 0;
   }
   // With the doorbell and the descriptor, not after them: no faults come of it, wherever it points.
   __builtin_prefetch(queue.last_frame);
-  const uint32_t count = queue.ring.FetchPlain(std::span(plain_).first(most));
+  const uint32_t count = queue.ring.FetchPlain(std::span(plain_).first(most), nothing);
   if (count == 0) return 0;
   const LeaseQueues& lease = *queue.lease;
   const Iommu::Window near = lease.iommu.Near(queue.cursor, Iommu::Access::kRead);
@@ -29,14 +31,15 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
       at = lease.iommu.Translate(address, bytes, Iommu::Access::kRead, &queue.cursor).at;
     }
     frame.sent_bytes = bytes;
+    frame.place = nullptr;
     frame.at = at;                                 // null: a fault, when its turn comes
     if (i < kFramesAhead) __builtin_prefetch(at);  // null does no harm
   }
   queue.last_frame = burst_[0].at;
   const uint32_t longest = kEthernetHeaderBytes + settings_.mtu_bytes;
   const bool restricted = lease.source.any();
-  const BurstFrame* before = nullptr;
   uint32_t begin = 0;
+  uint32_t ahead = 0;   // frames in front of it are prepared
   bool in_runs = true;  // as long as those are not short
   for (uint32_t i = 0; i < count; ++i) {
     if (in_runs && begin == i) {
@@ -44,29 +47,25 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most) {
           peer_->ReceiveRun(std::span(burst_).subspan(i, count - i), longest, lease.source);
       FinishPlain(queue, i, i + run);
       in_runs = run >= kShortRun;
-      before = nullptr;
       begin = i += run;
       if (i == count) break;
     }
-    BurstFrame& frame = burst_[i];
     if (i + kFramesAhead < count) __builtin_prefetch(burst_[i + kFramesAhead].at);
-    bool plain = frame.at != nullptr && frame.sent_bytes >= kEthernetHeaderBytes &&
-                 frame.sent_bytes <= longest;
-    if (plain) {
-      frame.ReadHead();
-      plain = peer_->SteerPlain(frame, before) &&
-              // Source addresses of plain frames stand in their heads.
-              (!restricted || lease.source.Passes(frame.head));
+    for (ahead = std::max(ahead, i); ahead < std::min(count, i + kHeadsAhead); ++ahead) {
+      BurstFrame& frame = burst_[ahead];
+      if (frame.place == nullptr && frame.MayBeRead(longest)) peer_->Prepare(frame);
     }
+    BurstFrame& frame = burst_[i];
+    const bool plain = frame.place != nullptr && peer_->SteerPlain(frame) &&
+                       // Source addresses of plain frames stand in their heads.
+                       (!restricted || lease.source.Passes(frame.head));
     if (plain) {
       peer_->Enqueue(frame);
-      before = &frame;
       continue;
     }
     // All the way, with a private copy of its own; behind those in front of it.
     FinishPlain(queue, begin, i);
     begin = i + 1;
-    before = nullptr;
     const dataplane::TxSegment segment{plain_[i].address, plain_[i].bytes};
     dataplane::TxWork work;
     work.segments = std::span(&segment, 1);

@@ -196,9 +196,16 @@ bool NicCore::PollTx(TxQueue& queue) {
   uint64_t burst_bytes = 0;
   bool worked = false;
   while (frames < kBurstFrames && burst_bytes < kTxBurstBytes) {
-    if (SendPlain(queue, kBurstFrames - frames) != 0) {
+    bool nothing = false;
+    if (SendPlain(queue, kBurstFrames - frames, &nothing) != 0) {
       // What is behind them has the next round: no look at the doorbell for fewer than a burst.
       return true;
+    }
+    // One look at the doorbell in each round without work. A second one would find a lone packet as
+    // often as the first, and take it the long way, all alone.
+    if (nothing) {
+      queue.incomplete_slots = 0;
+      return worked;
     }
     // Looked at first: what comes later counts as new when we want to sleep.
     const uint32_t available = queue.ring.PeekAvailable();

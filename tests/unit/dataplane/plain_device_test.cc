@@ -233,7 +233,8 @@ void BurstsTakeTheSame(const TxCase& c, AccessMode access) {
 RingFault TakeAll(TxRig& rig, bool in_bursts, std::vector<Sent>* out) {
   for (;;) {
     std::array<PlainTx, 5> fetched;
-    const uint32_t count = in_bursts ? rig.device->FetchPlain(fetched) : 0;
+    bool nothing = false;
+    const uint32_t count = in_bursts ? rig.device->FetchPlain(fetched, &nothing) : 0;
     for (const PlainTx& packet : std::span(fetched).first(count)) {
       out->push_back({{{packet.address, packet.bytes}}, {}});
     }
@@ -241,6 +242,9 @@ RingFault TakeAll(TxRig& rig, bool in_bursts, std::vector<Sent>* out) {
     if (count != 0) continue;
     TxWork work;
     const RingFault fault = rig.device->Fetch(&work);
+    if (nothing) {
+      EXPECT_EQ(fault, RingFault::kEmpty);
+    }
     if (fault != RingFault::kNone) return fault;
     out->push_back({{work.segments.begin(), work.segments.end()}, work.request});
     rig.device->Complete(work.handle);
@@ -281,6 +285,29 @@ void BurstsBearTheSame(const TxCase& c, AccessMode access) {
 
 TEST_P(PlainTxQueue, BurstsBearTheSame) {
   for (const AccessMode access : kModes) BurstsBearTheSame(GetParam(), access);
+}
+
+// Who finds nothing need not look again.
+TEST_P(PlainTxQueue, BurstsSayThatNothingIsThere) {
+  TxRig rig(GetParam(), kSlots, {});
+  ASSERT_NE(rig.driver, nullptr) << rig.status;
+  if (!HasPlan(PlanOf::kTxDevice, GetParam().name)) GTEST_SKIP() << "no burst looks there";
+  Random random(23);
+  std::array<PlainTx, 5> fetched;
+  for (int round = 0; round < 3; ++round) {
+    bool nothing = false;
+    EXPECT_EQ(rig.device->FetchPlain(fetched, &nothing), 0u);
+    EXPECT_TRUE(nothing) << "round " << round;
+    ASSERT_EQ(rig.driver->Push(RandomSegments(rig, random, 1), {}, 0), PushResult::kPushed);
+    rig.driver->Publish();
+    const uint32_t count = rig.device->FetchPlain(fetched, &nothing);
+    EXPECT_FALSE(nothing) << "round " << round;
+    rig.device->CompletePlain(std::span(fetched).first(count));
+    std::vector<Sent> rest;
+    EXPECT_EQ(TakeAll(rig, true, &rest), RingFault::kEmpty);
+    EXPECT_EQ(count + rest.size(), 1u);
+    rig.ReclaimAll();
+  }
 }
 
 TEST_P(PlainTxQueue, BurstsTakeTheSame) {

@@ -11,41 +11,14 @@
 #include <utility>
 
 #include "daemon/backend/softnic/checksum.h"
+#include "daemon/backend/softnic/flow_cache.h"
 #include "daemon/backend/softnic/packet.h"
 #include "daemon/backend/softnic/toeplitz.h"
 #include "tests/unit/softnic/nic_fixture.h"
+#include "tests/unit/softnic/random_frames.h"
 
 namespace qsplit::softnic {
 namespace {
-
-FrameHead HeadOf(const Bytes& frame) {
-  FrameHead head{};
-  std::copy_n(frame.begin(), std::min<size_t>(frame.size(), kHeadBytes), head.begin());
-  return head;
-}
-
-// All kinds of frames, some with bytes that were changed at random.
-Bytes RandomFrame(std::mt19937& random) {
-  static const char* const kAddresses[] = {"10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"};
-  FrameSpec spec;
-  const bool six = random() % 3 == 0;
-  spec.src_ip = kAddresses[six ? 2 + random() % 2 : random() % 2];
-  spec.dst_ip = kAddresses[six ? 2 + random() % 2 : random() % 2];
-  constexpr uint8_t kProtocols[] = {6, 17, 17, 132, 1, 58, 47, 44, 50, 51};
-  spec.protocol = kProtocols[random() % 10];
-  spec.spi = static_cast<uint32_t>(random() % 2);
-  spec.dst_port = static_cast<uint16_t>(1 + random() % 2);
-  if (random() % 8 == 0) spec.vlan_tci = 5;
-  if (random() % 8 == 0) spec.fragment = 0x2000;
-  if (random() % 8 == 0 && !six) spec.ip_options = Bytes(4, 1);
-  spec.payload = Bytes(random() % 200, static_cast<uint8_t>(random()));
-  Bytes frame = MakeFrame(spec);
-  for (auto i = random() % 3; i > 0 && random() % 2 == 0; --i) {
-    frame[random() % std::min<size_t>(frame.size(), 70)] ^= static_cast<uint8_t>(random());
-  }
-  if (frame.size() < kMinFrameBytes) frame.resize(kMinFrameBytes);
-  return frame;
-}
 
 TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
   std::mt19937 random(3);
@@ -61,18 +34,19 @@ TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
     Packet whole;
     ASSERT_TRUE(Parse(frame, &whole));
     PlainFacts facts;
+    uint32_t l3_end = 0;
     device::FlowKey key;
-    if (!ParsePlain(head, bytes, &facts, &key)) continue;
+    if (!ParsePlain(head, bytes, &facts, &l3_end, &key)) continue;
     ++plain;
     ASSERT_EQ(key, whole.key);
     ASSERT_EQ(facts.ip_version, whole.key.ip_version);
     ASSERT_EQ(facts.l4_protocol, whole.key.l4_protocol);
     ASSERT_EQ(facts.l3, whole.l3);
     ASSERT_EQ(facts.l4, whole.l4);
-    ASSERT_EQ(facts.l4_offset, whole.l4_offset);
-    ASSERT_EQ(facts.l3_end, whole.l3_end);
+    ASSERT_EQ(L4Offset(facts.ip_version), whole.l4_offset);
+    ASSERT_EQ(l3_end, whole.l3_end);
     ASSERT_FALSE(whole.fragment || whole.malformed_l3);
-    OpenVerdict open = BeginVerify(head, facts, facts.l3_end);
+    OpenVerdict open = BeginVerify(head, facts, l3_end);
     if (open.rest_bytes != 0) {
       ASSERT_LE(kHeadBytes + open.rest_bytes, bytes);
       open.sum.Add(frame.data() + kHeadBytes, open.rest_bytes, kHeadBytes);
@@ -81,13 +55,13 @@ TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
     const ChecksumVerdict right = Verify(whole);
     ASSERT_EQ(verdict.l3, right.l3);
     ASSERT_EQ(verdict.l4, right.l4);
-    uint32_t l3_end = 0;
-    if (has_before && ParseSameFlow(head, bytes, before, facts_before, &l3_end)) {
+    uint32_t end = 0;
+    if (!FlowCache::IsWhole(head, facts.ip_version, bytes, &end)) continue;
+    ASSERT_EQ(end, l3_end);
+    if (has_before && FlowCache::AreAlike(head, before)) {
       ++same_flow;
       ASSERT_EQ(key, key_before);
-      ASSERT_EQ(facts_before.l4, facts.l4);
-      ASSERT_EQ(l3_end, facts.l3_end);
-      ASSERT_EQ(facts_before.l4_offset, facts.l4_offset);
+      ASSERT_EQ(facts, facts_before);
     }
     before = head;
     facts_before = facts;
@@ -98,32 +72,19 @@ TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
   EXPECT_GT(same_flow, 50u);
 }
 
-TEST(PlainFrame, FramesOfOneFlowAreKnownWhateverTheirLengths) {
-  const Bytes first = MakeFrame({.payload = Bytes(60, 1)});
-  PlainFacts facts;
-  uint32_t next = 0;
-  device::FlowKey key;
-  ASSERT_TRUE(ParsePlain(HeadOf(first), static_cast<uint32_t>(first.size()), &facts, &key));
-  const Bytes second = MakeFrame({.payload = Bytes(900, 2)});
-  const FrameHead head = HeadOf(second);
-  const auto bytes = static_cast<uint32_t>(second.size());
-  EXPECT_TRUE(ParseSameFlow(head, bytes, HeadOf(first), facts, &next));
-  EXPECT_EQ(next, bytes);
-  // Its IP header speaks of more than there is.
-  EXPECT_FALSE(ParseSameFlow(head, bytes - 1, HeadOf(first), facts, &next));
-  const FrameHead other = HeadOf(MakeFrame({.dst_port = 2001, .payload = Bytes(900, 2)}));
-  EXPECT_FALSE(ParseSameFlow(other, bytes, HeadOf(first), facts, &next));
-}
-
 // Who tells flows apart by the first bytes behind the IP header would take these for one.
 TEST(PlainFrame, AhIsNotPlainForItsIndexStandsFurtherOn) {
   for (const char* address : {"10.0.0.1", "fd00::1"}) {
     const Bytes frame = MakeFrame({.src_ip = address, .dst_ip = address, .protocol = 51});
     PlainFacts facts;
+    uint32_t l3_end = 0;
     device::FlowKey key;
-    EXPECT_FALSE(ParsePlain(HeadOf(frame), static_cast<uint32_t>(frame.size()), &facts, &key));
+    const auto parse = [&](const Bytes& bytes) {
+      return ParsePlain(HeadOf(bytes), static_cast<uint32_t>(bytes.size()), &facts, &l3_end, &key);
+    };
+    EXPECT_FALSE(parse(frame));
     const Bytes esp = MakeFrame({.src_ip = address, .dst_ip = address, .protocol = 50});
-    EXPECT_TRUE(ParsePlain(HeadOf(esp), static_cast<uint32_t>(esp.size()), &facts, &key));
+    EXPECT_TRUE(parse(esp));
     EXPECT_EQ(SpiOf(key), 0x01020304u);
   }
 }

@@ -1,0 +1,255 @@
+// Flows of plain frames that one thread of a NIC has steered: where their next frames go, found by
+// the bits of a frame's head that its key is made of, without parsing, hashing or looking at rules.
+//
+//   head ─and─► words that make the key ─hash─► set: 8 tags of a byte ─► flow: its words compared
+//
+// What is kept holds under the rules, RSS table, settings and queues of the moment: whoever changes
+// one of them calls Forget, before the next frame. A set that is full gives up one of its flows; no
+// two flows in it have one tag. So a look-up reads two cache lines (three for IPv6), whatever
+// frames come, and those that meet in a set at the worst cost each other their places.
+//
+// Frames come from outside. Nothing is allocated after construction. The worker's thread only.
+#ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_CACHE_H_
+#define QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_CACHE_H_
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "daemon/backend/softnic/packet.h"
+#include "dataplane/cache_line.h"
+#include "dataplane/types.h"
+
+namespace qsplit::softnic {
+
+struct RxQueue;
+
+// What is known of a plain frame by its flow.
+struct PlainFlow {
+  static constexpr uint32_t kNoRule = UINT32_MAX;
+
+  RxQueue* to = nullptr;    // null: a queue of another of the NIC's threads
+  uint32_t rule = kNoRule;  // location
+  uint32_t hash = 0;
+  PlainFacts facts;
+  dataplane::HashType hash_type = dataplane::HashType::kNone;
+  uint16_t core = 0;  // the thread that has the queue
+};
+
+class FlowCache {
+ public:
+  static constexpr size_t kSets = 512;
+  static constexpr size_t kWays = 8;
+
+  struct alignas(dataplane::kCacheLineBytes) Flow {
+    std::array<uint64_t, 5> words;  // the first of one of its frames' head
+    PlainFlow flow;
+  };
+  static_assert(sizeof(Flow) == dataplane::kCacheLineBytes);
+
+  FlowCache() : flows_(kPlaces), tails_(kPlaces) {
+    FrameHead four{};
+    StoreBe16(four.data() + 12, kEtherTypeIp4);
+    std::memcpy(flows_[kNoneOfIp6].words.data(), four.data(), sizeof Flow::words);
+    Forget();
+  }
+
+  // All of it.
+  void Forget() { tags_.fill(0); }
+
+  // Where the flow of a frame would stand; asks for its memory. Confirm tells whether it does.
+  const Flow* Seek(const FrameHead& head) const {
+    if (IsIp4(head)) [[likely]] {
+      return Look<true>(head);
+    }
+    return LookForIp6(head);
+  }
+
+  // The flow of a frame for which Seek gave `place`, perhaps some frames ago, and where its IP
+  // packet ends; null: it is not kept, or may not be plain. The result stays as it is until the
+  // next Keep or Forget.
+  const PlainFlow* Confirm(const Flow* place, const FrameHead& head, uint32_t frame_bytes,
+                           uint32_t* l3_end) {
+    const bool four = IsIp4(head);
+    if (four) [[likely]] {
+      if (!Is<true>(*place, head)) return nullptr;
+    } else {
+      if (!IsOfIp6(*place, head)) return nullptr;
+    }
+    return IsWhole(head, four ? 4 : 6, frame_bytes, l3_end) ? &place->flow : nullptr;
+  }
+
+  // Keeps the flow of a plain frame. Null: it cannot be told by such bits.
+  const PlainFlow* Keep(const FrameHead& head, uint32_t frame_bytes, const PlainFlow& flow) {
+    const bool four = IsIp4(head);
+    if (uint32_t l3_end; !IsWhole(head, four ? 4 : 6, frame_bytes, &l3_end)) return nullptr;
+    return four ? Put<true>(head, flow) : Put<false>(head, flow);
+  }
+
+  // Whether two heads have all bits in common that make the key. If one of them is of a flow that
+  // is kept, so is the other if it is whole.
+  static bool AreAlike(const FrameHead& a, const FrameHead& b) {
+    return IsIp4(a) ? Agree<true>(a, b) : Agree<false>(a, b);
+  }
+  // Whether a frame, plain as far as those bits say, is all there, up to a transport header of any
+  // kind; and where its IP packet ends.
+  static bool IsWhole(const FrameHead& head, uint8_t ip_version, uint32_t frame_bytes,
+                      uint32_t* l3_end) {
+    constexpr uint32_t kWholeHeader = 20;
+    *l3_end = kEthernetHeaderBytes + PlainIpBytes(head, ip_version);
+    return *l3_end <= frame_bytes && *l3_end >= L4Offset(ip_version) + kWholeHeader;
+  }
+
+ private:
+  // IPv6 has all of the head's words, IPv4 those that stand in the flow itself.
+  static constexpr size_t kIp4Words = std::tuple_size_v<decltype(Flow::words)>;
+  template <bool kFour>
+  static constexpr size_t kWords = kFour ? kIp4Words : kHeadBytes / 8;
+  template <bool kFour>
+  using Words = std::array<uint64_t, kWords<kFour>>;
+  using Tail = std::array<uint64_t, kHeadBytes / 8 - kIp4Words>;
+  static constexpr uint64_t kEachByte = 0x0101010101010101u;
+  static constexpr uint64_t kTopBits = 0x8080808080808080u;
+
+  // Where no flow stands: a head that no frame of the kind has, for it tells of another kind.
+  static constexpr size_t kNoneOfIp4 = kSets * kWays;
+  static constexpr size_t kNoneOfIp6 = kNoneOfIp4 + 1;
+  static constexpr size_t kPlaces = kNoneOfIp6 + 1;
+
+  struct Place {
+    size_t set;
+    uint64_t tag;  // not 0
+  };
+
+  static bool IsIp4(const FrameHead& head) { return LoadBe16(head.data() + 12) == kEtherTypeIp4; }
+  // Calls f(0) to f(kCount - 1), as if it were written down so: words stay in registers.
+  template <size_t kCount, typename F>
+  [[gnu::always_inline]] static void ForEach(F&& f) {
+    [&]<size_t... kIndex>(std::index_sequence<kIndex...>) __attribute__((always_inline)) {
+      (f(std::integral_constant<size_t, kIndex>()), ...);
+    }
+    (std::make_index_sequence<kCount>{});
+  }
+
+  template <bool kFour>
+  [[gnu::always_inline]] static Words<kFour> WordsOf(const FrameHead& head) {
+    Words<kFour> words;
+    ForEach<kWords<kFour>>([&](auto i) {
+      constexpr uint64_t kBits = (kFour ? kIp4KeyBits : kIp6KeyBits)[i];
+      std::memcpy(&words[i], head.data() + 8 * i, 8);
+      words[i] &= kBits;
+    });
+    return words;
+  }
+  // Bits of the key in which two heads differ, or some of their words that begin at kWord.
+  using Pair [[gnu::vector_size(16)]] = uint64_t;
+  template <bool kFour, size_t kWord>
+  [[gnu::always_inline]] static Pair Differs(const void* a, const void* b) {
+    constexpr HeadWords kBits = kFour ? kIp4KeyBits : kIp6KeyBits;
+    constexpr Pair kPair = {kBits[kWord], kBits[kWord + 1]};
+    Pair of_a, of_b;
+    std::memcpy(&of_a, a, sizeof of_a);
+    std::memcpy(&of_b, b, sizeof of_b);
+    return (of_a ^ of_b) & kPair;
+  }
+  static bool IsZero(Pair bits) { return (bits[0] | bits[1]) == 0; }
+
+  template <bool kFour>
+  [[gnu::always_inline]] bool Is(const Flow& flow, const FrameHead& head) const {
+    static_assert(kIp4Words == 5);
+    const uint8_t* const at = head.data();
+    const uint64_t* const words = flow.words.data();
+    const Pair differs = Differs<kFour, 0>(words, at) | Differs<kFour, 2>(words + 2, at + 16);
+    constexpr uint64_t kBits = (kFour ? kIp4KeyBits : kIp6KeyBits)[4];
+    uint64_t word;
+    std::memcpy(&word, at + 32, 8);
+    const uint64_t rest = (word ^ words[4]) & kBits;
+    if constexpr (kFour) return IsZero(differs | Pair{rest, 0});
+    const Tail& tail = tails_[static_cast<size_t>(&flow - flows_.data())];
+    std::memcpy(&word, at + 40, 8);
+    return IsZero(differs | Differs<kFour, 6>(tail.data() + 1, at + 48) |
+                  Pair{rest, word ^ tail[0]});
+  }
+  [[gnu::noinline]] bool IsOfIp6(const Flow& flow, const FrameHead& head) const {
+    return Is<false>(flow, head);
+  }
+
+  template <bool kFour>
+  [[gnu::always_inline]] static bool Agree(const FrameHead& a, const FrameHead& b) {
+    Pair differs{};
+    ForEach<(kWords<kFour> + 1) / 2>(
+        [&](auto i) { differs |= Differs<kFour, 2 * i>(a.data() + 16 * i, b.data() + 16 * i); });
+    return IsZero(differs);
+  }
+
+  static uint64_t Mix(uint64_t a, uint64_t b) {
+    __extension__ using Wide = unsigned __int128;
+    const auto product = static_cast<Wide>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+  template <bool kFour>
+  [[gnu::always_inline]] static Place PlaceOf(const Words<kFour>& words) {
+    // Digits of pi: any that are odd and have bits all over.
+    uint64_t hash = Mix(words[3] ^ words[0] ^ 0x243f6a8885a308d3u,
+                        words[4] ^ (words[1] + words[2]) ^ 0x13198a2e03707345u);
+    if constexpr (!kFour) {
+      hash ^= Mix(words[5] ^ 0xa4093822299f31d1u, (words[6] + words[7]) ^ 0x082efa98ec4e6c89u);
+    }
+    const uint64_t tag = hash >> 56;
+    return {hash % kSets, tag + (tag == 0 ? 1 : 0)};
+  }
+  // 0x80 in the lowest byte of `word` that is `byte`, and perhaps in some above it.
+  static uint64_t FindByte(uint64_t word, uint64_t byte) {
+    const uint64_t differs = word ^ (byte * kEachByte);
+    return (differs - kEachByte) & ~differs & kTopBits;
+  }
+  static size_t WayOf(uint64_t found) { return static_cast<size_t>(std::countr_zero(found)) / 8; }
+
+  template <bool kFour>
+  [[gnu::always_inline]] const Flow* Look(const FrameHead& head) const {
+    const Place place = PlaceOf<kFour>(WordsOf<kFour>(head));
+    const uint64_t found = FindByte(tags_[place.set], place.tag);
+    if (found == 0) return &flows_[kFour ? kNoneOfIp4 : kNoneOfIp6];
+    const size_t number = place.set * kWays + WayOf(found);
+    __builtin_prefetch(&flows_[number]);
+    if constexpr (!kFour) __builtin_prefetch(&tails_[number]);
+    return &flows_[number];
+  }
+
+  [[gnu::noinline]] const Flow* LookForIp6(const FrameHead& head) const {
+    return Look<false>(head);
+  }
+
+  template <bool kFour>
+  const PlainFlow* Put(const FrameHead& head, const PlainFlow& flow) {
+    const Place place = PlaceOf<kFour>(WordsOf<kFour>(head));
+    uint64_t& tags = tags_[place.set];
+    uint64_t found = FindByte(tags, place.tag);
+    if (found == 0) found = FindByte(tags, 0);
+    const size_t way = found != 0 ? WayOf(found) : next_++ % kWays;
+    tags = (tags & ~(uint64_t{0xff} << 8 * way)) | place.tag << 8 * way;
+    const size_t number = place.set * kWays + way;
+    Flow& to = flows_[number];
+    std::memcpy(to.words.data(), head.data(), sizeof to.words);
+    if constexpr (!kFour) {
+      std::memcpy(tails_[number].data(), head.data() + sizeof to.words, sizeof(Tail));
+    }
+    to.flow = flow;
+    return &to.flow;
+  }
+
+  alignas(dataplane::kCacheLineBytes) std::array<uint64_t, kSets> tags_;  // of each set; 0: none
+  dataplane::CacheLineVector<Flow> flows_;
+  dataplane::CacheLineVector<Tail> tails_;
+  size_t next_ = 0;  // the way to give up
+};
+
+}  // namespace qsplit::softnic
+
+#endif  // QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_CACHE_H_

@@ -1,0 +1,149 @@
+// What the cache of flows says of a frame, against what the frame alone says.
+#include "daemon/backend/softnic/flow_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "daemon/backend/softnic/toeplitz.h"
+#include "tests/unit/softnic/random_frames.h"
+
+namespace qsplit::softnic {
+namespace {
+
+using qsplit::testing::Bytes;
+using qsplit::testing::MakeFrame;
+
+uint32_t BytesOf(const Bytes& frame) { return static_cast<uint32_t>(frame.size()); }
+
+// What is found of a frame; null: nothing.
+const PlainFlow* FindFlow(FlowCache& flows, const Bytes& frame, uint32_t* l3_end) {
+  const FrameHead head = HeadOf(frame);
+  return flows.Confirm(flows.Seek(head), head, BytesOf(frame), l3_end);
+}
+
+bool KnowsFlow(FlowCache& flows, const Bytes& frame) {
+  uint32_t l3_end = 0;
+  return FindFlow(flows, frame, &l3_end) != nullptr;
+}
+
+// Of a plain frame, as the device makes it. The hash is that of the whole key.
+bool MakeFlow(const Bytes& frame, PlainFlow* flow, uint32_t* l3_end) {
+  static const Toeplitz toeplitz(kDefaultRssKey);
+  device::FlowKey key;
+  if (!ParsePlain(HeadOf(frame), BytesOf(frame), &flow->facts, l3_end, &key)) return false;
+  const FlowHash hash = HashFlow(toeplitz, key, /*fragment=*/false);
+  flow->hash = hash.value;
+  flow->hash_type = hash.type;
+  // In place of a rule: all bits of the key.
+  uint32_t words[sizeof key / 4];
+  std::memcpy(words, &key, sizeof key);
+  flow->rule = 0;
+  for (const uint32_t word : words) flow->rule = flow->rule * 0x9e3779b1u + word;
+  return true;
+}
+
+TEST(FlowCache, SaysOfAFrameWhatTheFrameSays) {
+  std::mt19937 random(3);
+  FlowCache flows;
+  uint32_t found = 0, not_plain = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    if (random() % 4000 == 0) flows.Forget();
+    const Bytes frame = RandomFrame(random);
+    PlainFlow flow;
+    uint32_t l3_end = 0, found_l3_end = 0;
+    const bool plain = MakeFlow(frame, &flow, &l3_end);
+    const PlainFlow* const known = FindFlow(flows, frame, &found_l3_end);
+    not_plain += plain ? 0 : 1;
+    if (known == nullptr) {
+      if (plain) flows.Keep(HeadOf(frame), BytesOf(frame), flow);
+      continue;
+    }
+    ++found;
+    ASSERT_TRUE(plain) << i;
+    ASSERT_EQ(found_l3_end, l3_end) << i;
+    ASSERT_EQ(known->facts, flow.facts) << i;
+    ASSERT_EQ(known->hash, flow.hash) << i;
+    ASSERT_EQ(known->hash_type, flow.hash_type) << i;
+    ASSERT_EQ(known->rule, flow.rule) << i;
+  }
+  EXPECT_GT(found, 10'000u);
+  EXPECT_GT(not_plain, 10'000u);
+}
+
+TEST(FlowCache, FramesOfOneFlowAreKnownWhateverTheirLengths) {
+  FlowCache flows;
+  const Bytes first = MakeFrame({.payload = Bytes(60, 1)});
+  PlainFlow flow;
+  uint32_t l3_end = 0;
+  ASSERT_TRUE(MakeFlow(first, &flow, &l3_end));
+  ASSERT_NE(flows.Keep(HeadOf(first), BytesOf(first), flow), nullptr);
+  Bytes second = MakeFrame({.payload = Bytes(900, 2)});
+  ASSERT_NE(FindFlow(flows, second, &l3_end), nullptr);
+  EXPECT_EQ(l3_end, BytesOf(second));
+  EXPECT_FALSE(KnowsFlow(flows, MakeFrame({.dst_port = 2001, .payload = Bytes(900, 2)})));
+  // Its IP header speaks of more than there is.
+  second.pop_back();
+  EXPECT_FALSE(KnowsFlow(flows, second));
+}
+
+// Behind a header that is cut off, frames with the same bits are not of one kind.
+TEST(FlowCache, DoesNotKeepWhatHasNoWholeHeader) {
+  FlowCache flows;
+  Bytes frame = MakeFrame({.protocol = 6, .payload = Bytes(40, 1)});
+  frame[17] = 20 + 19;
+  PlainFlow flow;
+  uint32_t l3_end = 0;
+  ASSERT_TRUE(MakeFlow(frame, &flow, &l3_end));
+  EXPECT_EQ(flows.Keep(HeadOf(frame), BytesOf(frame), flow), nullptr);
+  EXPECT_FALSE(KnowsFlow(flows, frame));
+}
+
+TEST(FlowCache, NothingIsKnownAtFirstOrOnceForgotten) {
+  FlowCache flows;
+  const Bytes frame = MakeFrame({});
+  const Bytes six = MakeFrame({.src_ip = "fd00::1", .dst_ip = "fd00::2"});
+  // What memory was filled with is no flow, whatever it looks like.
+  for (const Bytes& bytes : {frame, six, Bytes(64, 0), Bytes(64, 0xff)}) {
+    EXPECT_FALSE(KnowsFlow(flows, bytes));
+  }
+  for (const Bytes& bytes : {frame, six}) {
+    PlainFlow flow;
+    uint32_t l3_end = 0;
+    ASSERT_TRUE(MakeFlow(bytes, &flow, &l3_end));
+    ASSERT_NE(flows.Keep(HeadOf(bytes), BytesOf(bytes), flow), nullptr);
+    ASSERT_TRUE(KnowsFlow(flows, bytes));
+  }
+  flows.Forget();
+  EXPECT_FALSE(KnowsFlow(flows, frame));
+  EXPECT_FALSE(KnowsFlow(flows, six));
+}
+
+// As many as a benchmark has: nearly all find a place of their own. Of far more, the last.
+TEST(FlowCache, HasRoomForManyFlows) {
+  FlowCache flows;
+  const auto frame_of = [](uint32_t number) {
+    return MakeFrame({.src_port = static_cast<uint16_t>(number), .dst_port = 7});
+  };
+  const auto keep = [&](uint32_t number) {
+    const Bytes frame = frame_of(number);
+    PlainFlow flow;
+    uint32_t l3_end = 0;
+    ASSERT_TRUE(MakeFlow(frame, &flow, &l3_end));
+    flow.rule = number;
+    ASSERT_NE(flows.Keep(HeadOf(frame), BytesOf(frame), flow), nullptr);
+    const PlainFlow* const found = FindFlow(flows, frame, &l3_end);
+    ASSERT_NE(found, nullptr);
+    ASSERT_EQ(found->rule, number);
+  };
+  for (uint32_t i = 0; i < 1024; ++i) keep(i);
+  uint32_t known = 0;
+  for (uint32_t i = 0; i < 1024; ++i) known += KnowsFlow(flows, frame_of(i)) ? 1 : 0;
+  EXPECT_GT(known, 990u);
+  for (uint32_t i = 1024; i < 4 * FlowCache::kSets * FlowCache::kWays; ++i) keep(i);
+}
+
+}  // namespace
+}  // namespace qsplit::softnic
