@@ -100,6 +100,7 @@ Lease Acquire(const Session& session, const char* device, const Way& way, uint32
                        .tx_slots = tx == 0 ? 0 : way.slots,
                        .buffer_bytes = 2048,
                        .buffers_per_pair = buffers,
+                       .rx_fields = {},  // testpmd has none of memif either
                        .layout = way.layout};
   auto huge = session.RegisterRegion(
       {.bytes = uint64_t{buffers} * options.buffer_bytes, .hugepages = true, .name = device});

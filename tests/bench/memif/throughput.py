@@ -107,9 +107,9 @@ class Softnic(NamedTuple):
 
 
 # (mode, bytes), else (None, None).
-MEMIF_BEST = {(None, None): Memif(2048, 64, True), ("wire", 1500): Memif(256, 64, True),
+MEMIF_BEST = {(None, None): Memif(512, 64, True), ("wire", 1500): Memif(256, 64, True),
               ("forward", 1500): Memif(256, 64, True)}
-SOFTNIC_BEST = {(None, None): Softnic(512, 64), ("wire", 64): Softnic(1024, 64), ("wire", 1500): Softnic(256, 32),
+SOFTNIC_BEST = {(None, None): Softnic(512, 64), ("wire", 64): Softnic(1024, 128), ("wire", 1500): Softnic(256, 32),
                 ("forward", 1500): Softnic(128, 32)}
 
 
