@@ -105,11 +105,13 @@ class Memif(unittest.TestCase):
         self.assertTrue(client.endswith(",socket=/x/memif.sock,rsize=11,zero-copy=yes"), client)
         self.assertTrue(server.endswith(",rsize=11"), "the client's memory is the one that is shared")
         self.assertEqual((setting.eal("client"), setting.eal("server")), (["--single-file-segments"], []))
-        self.assertIsInstance(throughput.BEST, throughput.Memif)
-        row = {"way": "memif", "measure": "wire", "bytes": 64, "runs": 7, "least": 1, "most": 2}
-        self.assertIn("rings of 2,048 slots, bursts of 64, zero-copy", throughput.how(row, setting))
-        self.assertNotIn("huge", throughput.how(row, setting))
-        self.assertIn("; WITHOUT huge pages", throughput.how(row, setting, huge=False))
+        for settings, kind in ((throughput.MEMIF_BEST, throughput.Memif), (throughput.SOFTNIC_BEST, throughput.Softnic)):
+            self.assertEqual({type(setting) for setting in settings.values()}, {kind})
+        row = {"way": "memif", "measure": "wire", "bytes": 64, "runs": 7, "least": 1, "most": 2, "unit": "packets/s"}
+        said = {huge: throughput.how(row, throughput.Bench(1, huge, {(None, None): setting}, {}, "")) for huge in (True, False)}
+        self.assertIn("rings of 2,048 slots, bursts of 64, zero-copy", said[True])
+        self.assertNotIn("huge", said[True])
+        self.assertIn("; WITHOUT huge pages", said[False])
         for wrong in ("1000,32,copy", "1024,32,no"):
             with self.assertRaises(argparse.ArgumentTypeError):
                 throughput.Memif.parse(wrong)

@@ -27,6 +27,7 @@
 
 #include "dataplane/barriers.h"
 #include "dataplane/cache_line.h"
+#include "dataplane/prefetch.h"
 #include "tests/bench/command_line.h"
 #include "tests/bench/processor.h"
 #include "tests/bench/runs.h"
@@ -166,7 +167,7 @@ double Read(Write write, uint64_t all, uint64_t* torn) {
   for (uint64_t count = 0; count < all; count += kBurst) {
     std::byte* const at = &ring.slots[count % kSlots * kSlotBytes];
     for (uint32_t line = 0; line < kBurst * kSlotBytes; line += 64) {
-      __builtin_prefetch(at + line, 1);
+      dataplane::PrefetchToWrite(at + line);
     }
     for (uint32_t i = 0; i < kBurst; ++i) plain[i] = {LengthOf(count + i), HashOf(count + i)};
     while (count + kBurst - returned > kSlots) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/prefetch.h"
 #include "tests/bench/dataplane/hand_rx.h"
 
 namespace qsplit::bench {
@@ -48,6 +49,8 @@ class HandMlx5Rx {
       std::byte* address = q.entries + size_t{at} * 64 + 8;
       uint32_t* __restrict cookie = cookies_.data() + at;
       for (; done < end && buffer->bytes >= q.buffer_bytes; ++done) {
+        // As compiled access does: the line is asked for before it is written.
+        dataplane::PrefetchToWrite(address + 8 * 64);
         StoreRelaxed<uint64_t>(address, __builtin_bswap64(buffer->address.value));
         *cookie++ = buffer->cookie;
         address += 64;
