@@ -30,22 +30,52 @@ namespace qsplit::softnic {
 
 struct RxQueue;
 
-// What is known of a plain frame by its flow.
-struct PlainFlow {
+// What is known of a plain frame by its flow. In whole words, by which it is copied and compared:
+// a load of what several stores have just made waits until they are in the cache.
+class PlainFlow {
+ public:
   static constexpr uint32_t kNoRule = UINT32_MAX;
 
-  RxQueue* to = nullptr;    // null: a queue of another of the NIC's threads
-  uint32_t rule = kNoRule;  // location
-  uint32_t hash = 0;
-  PlainFacts facts;
-  dataplane::HashType hash_type = dataplane::HashType::kNone;
-  uint16_t core = 0;  // the thread that has the queue
+  PlainFlow() = default;
+  // to: the queue; null: it is one of the NIC's thread number `core`, another one than the
+  // caller's. rule: its location, or kNoRule.
+  PlainFlow(RxQueue* to, uint32_t core, uint32_t rule, const PlainFacts& facts, uint32_t hash,
+            dataplane::HashType hash_type)
+      : to_(to),
+        numbers_(rule | uint64_t{hash} << 32),
+        kinds_(facts.ip_version | uint64_t{facts.l4_protocol} << 8 |
+               uint64_t{static_cast<uint8_t>(facts.l3)} << 16 |
+               uint64_t{static_cast<uint8_t>(facts.l4)} << 24 |
+               uint64_t{static_cast<uint8_t>(hash_type)} << 32 | uint64_t{core} << 48) {}
+
+  RxQueue* to() const { return to_; }
+  uint32_t core() const { return static_cast<uint32_t>(kinds_ >> 48); }
+  uint32_t rule() const { return static_cast<uint32_t>(numbers_); }
+  uint32_t hash() const { return static_cast<uint32_t>(numbers_ >> 32); }
+  PlainFacts facts() const {
+    return {.ip_version = static_cast<uint8_t>(kinds_),
+            .l4_protocol = static_cast<uint8_t>(kinds_ >> 8),
+            .l3 = static_cast<dataplane::L3Kind>(kinds_ >> 16 & 0xff),
+            .l4 = static_cast<dataplane::L4Kind>(kinds_ >> 24 & 0xff)};
+  }
+  dataplane::HashType hash_type() const {
+    return static_cast<dataplane::HashType>(kinds_ >> 32 & 0xff);
+  }
+  // Whether two of one core have facts and hash type in common.
+  bool IsOfOneKind(const PlainFlow& other) const { return kinds_ == other.kinds_; }
+
+ private:
+  RxQueue* to_ = nullptr;
+  uint64_t numbers_ = kNoRule;
+  uint64_t kinds_ = 0;
 };
 
 class FlowCache {
  public:
   static constexpr size_t kSets = 512;
   static constexpr size_t kWays = 8;
+  // Of flows that come when more than all places' worth were unknown in a row.
+  static constexpr size_t kOneIn = 8;
 
   struct alignas(dataplane::kCacheLineBytes) Flow {
     std::array<uint64_t, 5> words;  // the first of one of its frames' head
@@ -82,14 +112,17 @@ class FlowCache {
     } else {
       if (!IsOfIp6(*place, head)) return nullptr;
     }
+    unknown_ = 0;
     return IsWhole(head, four ? 4 : 6, frame_bytes, l3_end) ? &place->flow : nullptr;
   }
 
-  // Keeps the flow of a plain frame. Null: it cannot be told by such bits.
-  const PlainFlow* Keep(const FrameHead& head, uint32_t frame_bytes, const PlainFlow& flow) {
+  // Where to keep the flow of a plain frame, which the caller puts there at once. Null: it cannot
+  // be told by such bits, or it is one of so many that few are worth a place.
+  PlainFlow* Keep(const FrameHead& head, uint32_t frame_bytes) {
     const bool four = IsIp4(head);
     if (uint32_t l3_end; !IsWhole(head, four ? 4 : 6, frame_bytes, &l3_end)) return nullptr;
-    return four ? Put<true>(head, flow) : Put<false>(head, flow);
+    if (++unknown_ > kSets * kWays && unknown_ % kOneIn != 0) return nullptr;
+    return four ? Put<true>(head) : Put<false>(head);
   }
 
   // Whether two heads have all bits in common that make the key. If one of them is of a flow that
@@ -227,7 +260,7 @@ class FlowCache {
   }
 
   template <bool kFour>
-  const PlainFlow* Put(const FrameHead& head, const PlainFlow& flow) {
+  PlainFlow* Put(const FrameHead& head) {
     const Place place = PlaceOf<kFour>(WordsOf<kFour>(head));
     uint64_t& tags = tags_[place.set];
     uint64_t found = FindByte(tags, place.tag);
@@ -240,14 +273,14 @@ class FlowCache {
     if constexpr (!kFour) {
       std::memcpy(tails_[number].data(), head.data() + sizeof to.words, sizeof(Tail));
     }
-    to.flow = flow;
     return &to.flow;
   }
 
   alignas(dataplane::kCacheLineBytes) std::array<uint64_t, kSets> tags_;  // of each set; 0: none
   dataplane::CacheLineVector<Flow> flows_;
   dataplane::CacheLineVector<Tail> tails_;
-  size_t next_ = 0;  // the way to give up
+  size_t next_ = 0;     // the way to give up
+  size_t unknown_ = 0;  // frames of flows that were not kept, since the last of one that was
 };
 
 }  // namespace qsplit::softnic

@@ -112,8 +112,7 @@ struct RxRun {
   uint32_t completed = 0;  // of those
   uint64_t bytes = 0;      // of all that is filled
   // What all frames since `completed` have in common.
-  PlainFacts facts;
-  dataplane::HashType hash_type = dataplane::HashType::kNone;
+  PlainFlow flow;  // its hash apart
   ChecksumVerdict verdict;
   std::array<dataplane::PlainBuffer, kBurstFrames> posted;
   std::array<std::byte*, kBurstFrames> to;

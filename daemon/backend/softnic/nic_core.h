@@ -188,9 +188,8 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   void Put(RxQueue& queue, const BurstFrame& frame, const PlainFlow& flow, uint32_t l3_end);
   void CompleteRun(RxQueue& queue);
   void EndRun(RxQueue& queue);
-  static dataplane::RxMetadata DescribePlain(const RxQueue& queue, const PlainFacts& facts,
-                                             const FlowHash& hash, const ChecksumVerdict& verdict,
-                                             uint64_t time_ns);
+  static dataplane::RxMetadata DescribePlain(const RxQueue& queue, const PlainFlow& flow,
+                                             const ChecksumVerdict& verdict, uint64_t time_ns);
 
   // nic_lanes.cc
   void HandOver(uint32_t core, FrameLane::For what, std::span<const uint8_t> frame);

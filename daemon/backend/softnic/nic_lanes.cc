@@ -23,7 +23,8 @@ void NicCore::HandOver(uint32_t core, FrameLane::For what, std::span<const uint8
 }
 
 void NicCore::HandOverPlain(const BurstFrame& frame) {
-  const std::span<uint8_t> to = to_[frame.flow.core]->Reserve(FrameLane::For::kQueue, frame.bytes);
+  const std::span<uint8_t> to =
+      to_[frame.flow.core()]->Reserve(FrameLane::For::kQueue, frame.bytes);
   if (to.empty()) {
     stats_.drops_wire.Add();
     return;

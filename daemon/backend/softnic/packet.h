@@ -67,10 +67,7 @@ struct PlainFacts {
   dataplane::L3Kind l3 = dataplane::L3Kind::kUnknown;
   dataplane::L4Kind l4 = dataplane::L4Kind::kUnknown;
 
-  // As one word.
-  bool operator==(const PlainFacts& other) const {
-    return std::bit_cast<uint32_t>(*this) == std::bit_cast<uint32_t>(other);
-  }
+  bool operator==(const PlainFacts&) const = default;
 };
 
 inline constexpr uint32_t kIp6HeaderBytes = 40;

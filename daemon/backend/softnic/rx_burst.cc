@@ -16,7 +16,7 @@ using dataplane::RxMetadata;
 // sender's bytes were read, and may be others by now. Whoever writes there meanwhile, deceives
 // himself.
 ChecksumVerdict VerdictOn(const BurstFrame& frame, std::span<const RxPiece> pieces) {
-  OpenVerdict open = BeginVerify(frame.head, frame.flow.facts, frame.l3_end);
+  OpenVerdict open = BeginVerify(frame.head, frame.flow.facts(), frame.l3_end);
   uint32_t at = 0;  // in the frame
   const uint32_t end = open.rest_bytes == 0 ? 0 : kHeadBytes + open.rest_bytes;
   for (const RxPiece& piece : pieces) {
@@ -63,34 +63,33 @@ bool NicCore::SteerPlain(BurstFrame& frame) {
   if (flow == nullptr) return false;
   frame.flow = *flow;
   // Another core says itself what becomes of it.
-  return flow->core != index_ || flow->to->IsSound();
+  return flow->core() != index_ || flow->to()->IsSound();
 }
 
 [[gnu::noinline]] const PlainFlow* NicCore::NewFlow(const BurstFrame& frame, uint32_t* l3_end) {
   device::FlowKey key;
-  PlainFlow& flow = new_flow_;
-  if (!ParsePlain(frame.head, frame.bytes, &flow.facts, l3_end, &key)) return nullptr;
+  PlainFacts facts;
+  if (!ParsePlain(frame.head, frame.bytes, &facts, l3_end, &key)) return nullptr;
   if (!PassesMacFilter(key.dst_mac)) return nullptr;
   const FlowHash hash = HashFlow(rss_->toeplitz, key, /*fragment=*/false);
   const FlowTable::Entry& rule = rules_->Find(key);
   const uint32_t number = QueueFor(rule, hash);
+  RxQueue* const to = QueueHere(number);
+  const uint32_t core = CoreOf(number);
+  if (core == index_ && to == nullptr) return nullptr;
   static_assert(PlainFlow::kNoRule == FlowTable::Entry::kNone);
-  flow.rule = rule.location;
-  flow.hash = hash.value;
-  flow.hash_type = hash.type;
-  flow.to = QueueHere(number);
-  flow.core = static_cast<uint16_t>(CoreOf(number));
-  if (flow.core == index_ && flow.to == nullptr) return nullptr;
-  const PlainFlow* const kept = flows_.Keep(frame.head, frame.bytes, flow);
-  return kept != nullptr ? kept : &flow;
+  PlainFlow* const kept = flows_.Keep(frame.head, frame.bytes);
+  PlainFlow* const flow = kept != nullptr ? kept : &new_flow_;
+  *flow = PlainFlow(to, core, rule.location, facts, hash.value, hash.type);
+  return flow;
 }
 
 void NicCore::Enqueue(BurstFrame& frame) {
-  if (frame.flow.core != index_) {
+  if (frame.flow.core() != index_) {
     HandOverPlain(frame);
     return;
   }
-  RxQueue& queue = *frame.flow.to;
+  RxQueue& queue = *frame.flow.to();
   frame.next = nullptr;
   if (queue.first == nullptr) {
     queue.first = &frame;
@@ -99,8 +98,8 @@ void NicCore::Enqueue(BurstFrame& frame) {
     queue.last->next = &frame;
   }
   queue.last = &frame;
-  if (frame.flow.rule != PlainFlow::kNoRule) {
-    RuleStats& counters = stats_.rules[frame.flow.rule];
+  if (frame.flow.rule() != PlainFlow::kNoRule) {
+    RuleStats& counters = stats_.rules[frame.flow.rule()];
     counters.packets.Add();
     counters.bytes.Add(frame.bytes);
   }
@@ -128,10 +127,10 @@ void NicCore::DeliverPlainTo(RxQueue& queue, uint64_t time_ns) {
   }
 }
 
-RxMetadata NicCore::DescribePlain(const RxQueue& queue, const PlainFacts& facts,
-                                  const FlowHash& hash, const ChecksumVerdict& verdict,
-                                  uint64_t time_ns) {
-  RxMetadata meta = Describe(queue, facts.l3, facts.l4, hash);
+RxMetadata NicCore::DescribePlain(const RxQueue& queue, const PlainFlow& flow,
+                                  const ChecksumVerdict& verdict, uint64_t time_ns) {
+  const PlainFacts facts = flow.facts();
+  RxMetadata meta = Describe(queue, facts.l3, facts.l4, {flow.hash(), flow.hash_type()});
   if (queue.verifies) SayVerdict(verdict, &meta);
   if (queue.supported.Has(RxField::kTimestamp)) {
     meta.present |= RxField::kTimestamp;
@@ -173,17 +172,16 @@ inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const PlainFlo
   frame.CopyWhole(run_.to[i], run_.Room());
   ChecksumVerdict verdict;
   if (queue.verifies) {
-    verdict = VerdictOn(frame.head, flow.facts, l3_end, run_.to[i]);
+    verdict = VerdictOn(frame.head, flow.facts(), l3_end, run_.to[i]);
     CountVerdict(queue, verdict);
   }
-  if (i == run_.completed || flow.hash_type != run_.hash_type || flow.facts != run_.facts ||
-      verdict.l3 != run_.verdict.l3 || verdict.l4 != run_.verdict.l4) {
+  if (i == run_.completed || !flow.IsOfOneKind(run_.flow) || verdict.l3 != run_.verdict.l3 ||
+      verdict.l4 != run_.verdict.l4) {
     CompleteRun(queue);
-    run_.facts = flow.facts;
-    run_.hash_type = flow.hash_type;
+    run_.flow = flow;
     run_.verdict = verdict;
   }
-  run_.results[i] = {frame.bytes, flow.hash};
+  run_.results[i] = {frame.bytes, flow.hash()};
   run_.bytes += frame.bytes;
   ++run_.filled;
 }
@@ -191,8 +189,7 @@ inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const PlainFlo
 void NicCore::CompleteRun(RxQueue& queue) {
   const uint32_t count = run_.filled - run_.completed;
   if (count == 0) return;
-  const FlowHash hash{run_.results[run_.completed].hash, run_.hash_type};
-  queue.ring.CompletePlain(DescribePlain(queue, run_.facts, hash, run_.verdict, run_.time_ns),
+  queue.ring.CompletePlain(DescribePlain(queue, run_.flow, run_.verdict, run_.time_ns),
                            std::span(run_.results).subspan(run_.completed, count));
   run_.completed = run_.filled;
 }
@@ -243,9 +240,9 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
   if (!passes(first)) return 0;
   uint32_t l3_end = 0;
   const PlainFlow* flow = FlowOf(first, &l3_end);
-  if (flow == nullptr || flow->core != index_ || !flow->to->IsSound()) return 0;
-  RxQueue& queue = *flow->to;
-  uint32_t rule = flow->rule;
+  if (flow == nullptr || flow->core() != index_ || !flow->to()->IsSound()) return 0;
+  RxQueue& queue = *flow->to();
+  uint32_t rule = flow->rule();
   BeginRun(queue, static_cast<uint32_t>(frames.size()),
            queue.supported.Has(RxField::kTimestamp) ? WallClockNs() : 0);
   // Of the rule, not counted yet.
@@ -269,14 +266,14 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
       if (!passes(frame)) break;
       const bool goes_on =
           frame.is_alike && flow != &new_flow_ &&
-          FlowCache::IsWhole(frame.head, flow->facts.ip_version, frame.bytes, &l3_end);
+          FlowCache::IsWhole(frame.head, flow->facts().ip_version, frame.bytes, &l3_end);
       if (!goes_on) {
         flow = FlowOf(frame, &l3_end);
         // One to another queue begins the next run, and its flow is known by then.
-        if (flow == nullptr || flow->to != &queue) break;
-        if (flow->rule != rule) {
+        if (flow == nullptr || flow->to() != &queue) break;
+        if (flow->rule() != rule) {
           count_rule();
-          rule = flow->rule;
+          rule = flow->rule();
         }
       }
     }
@@ -302,10 +299,7 @@ bool NicCore::DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t 
     verdict = VerdictOn(frame, pieces_);
     CountVerdict(queue, verdict);
   }
-  CompletePieces(queue,
-                 DescribePlain(queue, frame.flow.facts, {frame.flow.hash, frame.flow.hash_type},
-                               verdict, time_ns),
-                 frame.bytes);
+  CompletePieces(queue, DescribePlain(queue, frame.flow, verdict, time_ns), frame.bytes);
   return true;
 }
 

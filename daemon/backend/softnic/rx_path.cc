@@ -14,6 +14,17 @@ using dataplane::RxMetadata;
 
 constexpr device::MacAddress kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
+// As two words, without the call that == is.
+bool AreEqual(const device::MacAddress& a, const device::MacAddress& b) {
+  uint32_t a_high, b_high;
+  uint16_t a_low, b_low;
+  std::memcpy(&a_high, a.data(), 4);
+  std::memcpy(&b_high, b.data(), 4);
+  std::memcpy(&a_low, a.data() + 4, 2);
+  std::memcpy(&b_low, b.data() + 4, 2);
+  return ((a_high ^ b_high) | static_cast<uint32_t>(a_low ^ b_low)) == 0;
+}
+
 }  // namespace
 
 uint64_t WallClockNs() {
@@ -23,7 +34,7 @@ uint64_t WallClockNs() {
 }
 
 bool NicCore::PassesMacFilter(const device::MacAddress& destination) const {
-  if (destination == mac_ || settings_.promiscuous) return true;
+  if (AreEqual(destination, mac_) || settings_.promiscuous) return true;
   if ((destination[0] & 1) == 0) return false;
   if (destination == kBroadcast || settings_.all_multicast) return true;
   return std::binary_search(settings_.multicast.begin(), settings_.multicast.end(), destination);

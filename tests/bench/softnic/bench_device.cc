@@ -5,6 +5,7 @@
 //   sent     the client writes each packet anew, and reads the first bytes of what arrives
 //   still    it does neither: what the rings and the device cost, without the packets' cache lines
 //   flows    as that, each packet of another flow than the one before; with so many steering rules
+//   unknown  the client makes of each packet one of a flow that was never seen
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -74,6 +75,7 @@ struct Traffic {
   bool touch = false;
   uint32_t flows = 1;
   uint32_t rules = 0;
+  bool unknown = false;
 };
 
 // Of UDP over IPv4, with eight masks; about half of the flows are some rule's.
@@ -166,6 +168,11 @@ void Device(benchmark::State& state, const Traffic& traffic) {
     for (uint32_t i = 0; i < kBurst; ++i) {
       const uint32_t slot = produce + i;
       if (touch) std::memcpy(sender->region() + slot * kBufferBytes, frame.data(), 60);
+      if (traffic.unknown) {  // its source's address and port
+        const uint64_t number = (sent + i) * 0x9e3779b97f4a7c15u >> 32;
+        std::memcpy(sender->region() + slot * kBufferBytes + 27, &number, 3);
+        std::memcpy(sender->region() + slot * kBufferBytes + 34, &number, 2);
+      }
       tx.Write(slot, address(slot), command | (i + 1 == kBurst ? kReport : 0));
     }
     produce = (produce + kBurst) % kSlots;
@@ -186,6 +193,7 @@ BENCHMARK_CAPTURE(Device, still_64, Traffic{})->UseRealTime();
 BENCHMARK_CAPTURE(Device, sent_1500, Traffic{.frame_bytes = 1496, .touch = true})->UseRealTime();
 BENCHMARK_CAPTURE(Device, still_1500, Traffic{.frame_bytes = 1496})->UseRealTime();
 BENCHMARK_CAPTURE(Device, flows, Traffic{.flows = 512})->UseRealTime();
+BENCHMARK_CAPTURE(Device, unknown, Traffic{.touch = true, .unknown = true})->UseRealTime();
 BENCHMARK_CAPTURE(Device, flows_1_rule, Traffic{.flows = 512, .rules = 1})->UseRealTime();
 BENCHMARK_CAPTURE(Device, flows_32_rules, Traffic{.flows = 512, .rules = 32})->UseRealTime();
 BENCHMARK_CAPTURE(Device, flows_1024_rules, Traffic{.flows = 512, .rules = 1024})->UseRealTime();
