@@ -10,7 +10,7 @@
 
 namespace qsplit::dataplane {
 
-inline void PrefetchToRead(const std::byte* at) { __builtin_prefetch(at); }
+inline void PrefetchToRead(const void* at) { __builtin_prefetch(at); }
 
 // With the right to write, so that the store does not ask the other core a second time.
 inline void PrefetchToWrite(const std::byte* at) {

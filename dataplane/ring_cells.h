@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/barriers.h"
+#include "dataplane/prefetch.h"
 #include "dataplane/ring_cursor.h"
 #include "dataplane/ring_shape.h"
 #include "qsplit/v1/layout.pb.h"
@@ -111,7 +112,7 @@ class ProgressReader {
 
   bool valid() const { return cell_ != nullptr; }
   // Begins to bring the cell near.
-  void Prefetch() const { __builtin_prefetch(cell_); }
+  void Prefetch() const { PrefetchToRead(cell_); }
   // True where a full ring looks as an empty one: one slot must stay empty.
   bool FullLooksEmpty() const { return full_looks_empty_; }
 

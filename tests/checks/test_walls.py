@@ -28,6 +28,12 @@ class Walls(case.Check):
         self.include("tests/unit/x_test.cc", '"daemon/linux/fd.h"')
         self.assert_clean()
 
+    def test_a_prefetch_that_may_ask_for_too_little(self):
+        self.write("dataplane/prefetch.h", "// A file.\ninline void P(const void* at) { __builtin_prefetch(at); }\n")
+        self.assert_clean()
+        self.write("dataplane/a.cc", "// A file.\nvoid F(int* at) { __builtin_prefetch(at, 1); }\n")
+        self.assert_found("dataplane/a.cc:2", "PrefetchToWrite")
+
     def test_services_outside_ingress(self):
         self.include("daemon/lease/table.cc", '"qsplit/v1/lease.grpc.pb.h"')
         self.assert_found("daemon/lease/table.cc:2", "only daemon/ingress")

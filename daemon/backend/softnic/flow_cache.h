@@ -24,6 +24,7 @@
 
 #include "daemon/backend/softnic/packet.h"
 #include "dataplane/cache_line.h"
+#include "dataplane/prefetch.h"
 #include "dataplane/types.h"
 
 namespace qsplit::softnic {
@@ -250,8 +251,8 @@ class FlowCache {
     const uint64_t found = FindByte(tags_[place.set], place.tag);
     if (found == 0) return &flows_[kFour ? kNoneOfIp4 : kNoneOfIp6];
     const size_t number = place.set * kWays + WayOf(found);
-    __builtin_prefetch(&flows_[number]);
-    if constexpr (!kFour) __builtin_prefetch(&tails_[number]);
+    dataplane::PrefetchToRead(&flows_[number]);
+    if constexpr (!kFour) dataplane::PrefetchToRead(&tails_[number]);
     return &flows_[number];
   }
 

@@ -259,7 +259,7 @@ uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
   for (; count < frames.size(); ++count) {
     BurstFrame& frame = frames[count];
     if (count + kFramesAhead < frames.size()) {
-      __builtin_prefetch(frames[count + kFramesAhead].at);  // null does no harm
+      dataplane::PrefetchToRead(frames[count + kFramesAhead].at);  // null does no harm
     }
     while (ahead < frames.size() && ahead <= count + kHeadsAhead) prepare();
     if (count != 0) {

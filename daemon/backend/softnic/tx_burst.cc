@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "daemon/backend/softnic/nic_core.h"
+#include "dataplane/prefetch.h"
 
 namespace qsplit::softnic {
 
@@ -17,7 +18,7 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, bool* nothing) {
     return 0;
   }
   // With the doorbell and the descriptor, not after them: no faults come of it, wherever it points.
-  __builtin_prefetch(queue.last_frame);
+  dataplane::PrefetchToRead(queue.last_frame);
   const uint32_t count = queue.ring.FetchPlain(std::span(plain_).first(most), nothing);
   if (count == 0) return 0;
   const LeaseQueues& lease = *queue.lease;
@@ -32,8 +33,8 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, bool* nothing) {
     }
     frame.sent_bytes = bytes;
     frame.place = nullptr;
-    frame.at = at;                                 // null: a fault, when its turn comes
-    if (i < kFramesAhead) __builtin_prefetch(at);  // null does no harm
+    frame.at = at;                                        // null: a fault, when its turn comes
+    if (i < kFramesAhead) dataplane::PrefetchToRead(at);  // null does no harm
   }
   queue.last_frame = burst_[0].at;
   const uint32_t longest = kEthernetHeaderBytes + settings_.mtu_bytes;
@@ -50,7 +51,7 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, bool* nothing) {
       begin = i += run;
       if (i == count) break;
     }
-    if (i + kFramesAhead < count) __builtin_prefetch(burst_[i + kFramesAhead].at);
+    if (i + kFramesAhead < count) dataplane::PrefetchToRead(burst_[i + kFramesAhead].at);
     for (ahead = std::max(ahead, i); ahead < std::min(count, i + kHeadsAhead); ++ahead) {
       BurstFrame& frame = burst_[ahead];
       if (frame.place == nullptr && frame.MayBeRead(longest)) peer_->Prepare(frame);
