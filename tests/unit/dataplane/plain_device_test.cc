@@ -291,9 +291,12 @@ TEST_P(PlainTxQueue, BurstsBearTheSame) {
 TEST_P(PlainTxQueue, BurstsSayThatNothingIsThere) {
   TxRig rig(GetParam(), kSlots, {});
   ASSERT_NE(rig.driver, nullptr) << rig.status;
-  if (!HasPlan(PlanOf::kTxDevice, GetParam().name)) GTEST_SKIP() << "no burst looks there";
   Random random(23);
   std::array<PlainTx, 5> fetched;
+  if (!HasPlan(PlanOf::kTxDevice, GetParam().name)) {  // no burst looks there
+    EXPECT_EQ(rig.device->FetchPlain(fetched), 0u);
+    return;
+  }
   for (int round = 0; round < 3; ++round) {
     bool nothing = false;
     EXPECT_EQ(rig.device->FetchPlain(fetched, &nothing), 0u);
