@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "daemon/backend/softnic/packet.h"
+#include "daemon/backend/softnic/seeded_hash.h"
 #include "dataplane/cache_line.h"
 #include "dataplane/prefetch.h"
 #include "dataplane/types.h"
@@ -222,18 +223,14 @@ class FlowCache {
     return IsZero(differs);
   }
 
-  static uint64_t Mix(uint64_t a, uint64_t b) {
-    __extension__ using Wide = unsigned __int128;
-    const auto product = static_cast<Wide>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-  }
   template <bool kFour>
   [[gnu::always_inline]] static Place PlaceOf(const Words<kFour>& words) {
     // Digits of pi: any that are odd and have bits all over.
-    uint64_t hash = Mix(words[3] ^ words[0] ^ 0x243f6a8885a308d3u,
-                        words[4] ^ (words[1] + words[2]) ^ 0x13198a2e03707345u);
+    uint64_t hash = MixedWords(words[3] ^ words[0] ^ 0x243f6a8885a308d3u,
+                               words[4] ^ (words[1] + words[2]) ^ 0x13198a2e03707345u);
     if constexpr (!kFour) {
-      hash ^= Mix(words[5] ^ 0xa4093822299f31d1u, (words[6] + words[7]) ^ 0x082efa98ec4e6c89u);
+      hash ^=
+          MixedWords(words[5] ^ 0xa4093822299f31d1u, (words[6] + words[7]) ^ 0x082efa98ec4e6c89u);
     }
     const uint64_t tag = hash >> 56;
     return {hash % kSets, tag + (tag == 0 ? 1 : 0)};
