@@ -78,6 +78,7 @@ std::optional<RingEmitter::Posting> RingEmitter::PostingOf(uint32_t index) const
   const std::vector<uint8_t> constants = ConstantBytes(form);
   if (std::any_of(constants.begin(), constants.end(), [](uint8_t b) { return b != 0; })) {
     std::vector<std::string> image;
+    image.reserve(constants.size());
     for (const uint8_t byte : constants) image.push_back(text::Cat(static_cast<uint32_t>(byte)));
     posting.image = text::Join(image, ", ");
   }

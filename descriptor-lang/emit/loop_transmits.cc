@@ -109,6 +109,7 @@ std::string RingEmitter::TransmitBurst(uint32_t number) {
   }
   most = std::min<uint64_t>(most, UINT32_MAX);
   std::vector<std::string> bytes;
+  bytes.reserve(image.size());
   for (const uint8_t byte : image) bytes.push_back(text::Cat(static_cast<uint32_t>(byte)));
   text::Append(
       out_, "  // Writes packets of one ", form.form().name(),
