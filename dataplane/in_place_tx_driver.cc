@@ -198,6 +198,8 @@ uint32_t InPlaceTxDriver::Reclaim(std::span<uint32_t> cookies) {
       complete_ = report.slots;
       complete_plain_ = report.plain;
       report_begin_ = NextReport(report_begin_);
+      // The next one is looked at as soon as the packets of this one are back.
+      if (report_begin_ != report_end_) shape_.slots.Prefetch(reports_[report_begin_].slot, 1);
     }
     uint32_t run = std::min(complete_, shape_.slot_count - consume_);
     const uint32_t before = count;

@@ -13,6 +13,7 @@ namespace internal {
 namespace {
 
 using dataplane::RxField;
+using dataplane::RxFields;
 
 static_assert(static_cast<int>(HashType::kOther) == static_cast<int>(dataplane::HashType::kOther));
 static_assert(static_cast<int>(ChecksumState::kBad) ==
@@ -76,11 +77,9 @@ void RxQueueImpl::Refill() {
   uint32_t posted = 0;
   while (posted < room) {
     uint32_t n = 0;
-    for (; n < kBurst && posted + n < room; ++n) {
-      const uint32_t buffer = pool_->Take();
-      if (buffer == BufferPool::kNone) break;
-      batch_[n] = {dataplane::Iova(pool_->iova(buffer)), setup.buffer_bytes, buffer,
-                   pool_->data(buffer)};
+    for (const uint32_t buffer : pool_->TakeSome(std::min(kBurst, room - posted))) {
+      batch_[n++] = {dataplane::Iova(pool_->iova(buffer)), setup.buffer_bytes, buffer,
+                     pool_->data(buffer)};
     }
     const uint32_t taken = n == 0 ? 0 : driver.Post(std::span(batch_).first(n));
     for (uint32_t i = taken; i < n; ++i) pool_->Give(batch_[i].cookie);
@@ -107,12 +106,29 @@ void RxQueueImpl::DropPartial() {
   first_ = BufferPool::kNone;
 }
 
-void RxQueueImpl::TakeWhole(const dataplane::RxCompletion& c, Packet* out) {
-  pool_->link(c.cookie) = {BufferPool::kNone, c.offset, c.length};
-  PacketAccess::Fill(*out, pool_, c.cookie, c.length, 1, PublicMetadata(c.meta));
-  ++counters.packets;
-  counters.bytes += c.length;
-  if (setup.software.any()) ComputeMissing(setup.software, *out);
+size_t RxQueueImpl::TakeWhole(std::span<Packet> out) {
+  BufferPool* const pool = pool_;
+  const std::span<const dataplane::RxCompletion> came =
+      std::span(stash_).first(stash_end_).subspan(stash_next_);
+  const size_t most = first_ == BufferPool::kNone ? std::min(came.size(), out.size()) : 0;
+  uint64_t bytes = 0;
+  size_t n = 0;
+  for (; n < most; ++n) {
+    const dataplane::RxCompletion& c = came[n];
+    if (!c.first || !c.last || c.length == 0 || !Fits(c)) break;
+    pool->link(c.cookie) = {BufferPool::kNone, c.offset, c.length};
+    const bool bare = c.meta.present == RxFields() && !c.meta.error;
+    PacketAccess::Fill(out[n], pool, c.cookie, c.length, 1,
+                       bare ? PacketMetadata() : PublicMetadata(c.meta));
+    bytes += c.length;
+  }
+  stash_next_ += static_cast<uint32_t>(n);
+  counters.packets += n;
+  counters.bytes += bytes;
+  if (setup.software.any()) {
+    for (Packet& packet : out.first(n)) ComputeMissing(setup.software, packet);
+  }
+  return n;
 }
 
 bool RxQueueImpl::Take(const dataplane::RxCompletion& c, Packet* out) {
@@ -168,12 +184,9 @@ size_t RxQueueImpl::Receive(std::span<Packet> out) {
   for (Packet& packet : out) packet.Reset();
   size_t n = 0;
   while (n < out.size() && Look()) {
-    const dataplane::RxCompletion& c = stash_[stash_next_++];
-    if (c.first && c.last && c.length != 0 && first_ == BufferPool::kNone && Fits(c)) [[likely]] {
-      TakeWhole(c, &out[n++]);
-    } else if (Take(c, &out[n])) {
-      ++n;
-    }
+    n += TakeWhole(out.subspan(n));
+    if (n == out.size() || stash_next_ == stash_end_) continue;
+    if (Take(stash_[stash_next_++], &out[n])) ++n;
   }
   Refill();
   if (n == 0) setup.bell.PollInCall();

@@ -50,8 +50,9 @@ class alignas(dataplane::kCacheLineBytes) RxQueueImpl {
   bool Fits(const dataplane::RxCompletion& c) const {
     return c.offset <= setup.buffer_bytes && c.length <= setup.buffer_bytes - c.offset;
   }
-  // A packet in one buffer, while none is being put together.
-  void TakeWhole(const dataplane::RxCompletion& completion, Packet* out);
+  // Of the completions that were polled the first, as many as are a packet each, while none is
+  // being put together. How many.
+  [[gnu::hot]] size_t TakeWhole(std::span<Packet> out);
   // Adds a completion to the packet that is being put together. True: *out is a packet.
   bool Take(const dataplane::RxCompletion& completion, Packet* out);
   void DropPartial();

@@ -117,7 +117,12 @@ class Packet {
   explicit operator bool() const { return pool_ != nullptr; }
   // Gives the buffers back now.
   void Reset() {
-    if (pool_ != nullptr) pool_->GiveChain(first_);
+    if (pool_ == nullptr) return;
+    if (segments_ == 1) {
+      pool_->Give(first_);
+    } else {
+      pool_->GiveChain(first_);
+    }
     pool_ = nullptr;
   }
 

@@ -12,7 +12,6 @@
 #ifndef QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_CACHE_H_
 #define QSPLIT_DAEMON_BACKEND_SOFTNIC_FLOW_CACHE_H_
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -23,6 +22,7 @@
 #include <utility>
 
 #include "daemon/backend/softnic/packet.h"
+#include "daemon/backend/softnic/plain_head.h"
 #include "daemon/backend/softnic/seeded_hash.h"
 #include "dataplane/cache_line.h"
 #include "dataplane/prefetch.h"
@@ -96,49 +96,39 @@ class FlowCache {
   void Forget() { tags_.fill(0); }
 
   // Where the flow of a frame would stand; asks for its memory. Confirm tells whether it does.
-  const Flow* Seek(const FrameHead& head) const {
-    if (IsIp4(head)) [[likely]] {
+  [[gnu::always_inline]] const Flow* Seek(const PlainHead& head) const {
+    if (head.IsIp4()) [[likely]] {
       return Look<true>(head);
     }
-    return LookForIp6(head);
+    return LookForIp6(PlainHead(head));  // a copy: what is called with it stands in memory
   }
 
   // The flow of a frame for which Seek gave `place`, perhaps some frames ago, and where its IP
   // packet ends; null: it is not kept, or may not be plain. The result stays as it is until the
   // next Keep or Forget.
-  const PlainFlow* Confirm(const Flow* place, const FrameHead& head, uint32_t frame_bytes,
-                           uint32_t* l3_end) {
-    const bool four = IsIp4(head);
-    if (four) [[likely]] {
-      if (!Is<true>(*place, head)) return nullptr;
-    } else {
-      if (!IsOfIp6(*place, head)) return nullptr;
+  [[gnu::always_inline]] const PlainFlow* Confirm(const Flow* place, const PlainHead& head,
+                                                  uint32_t frame_bytes, uint32_t* l3_end) {
+    if (head.IsIp4()) [[likely]] {
+      if (!IsOf<true>(*place, head)) return nullptr;
+      unknown_ = 0;
+      return head.IsWhole<true>(frame_bytes, l3_end) ? &place->flow : nullptr;
     }
+    if (!IsOfIp6(*place, PlainHead(head))) return nullptr;
     unknown_ = 0;
-    return IsWhole(head, four ? 4 : 6, frame_bytes, l3_end) ? &place->flow : nullptr;
+    return head.IsWhole<false>(frame_bytes, l3_end) ? &place->flow : nullptr;
   }
 
   // Where to keep the flow of a plain frame, which the caller puts there at once. Null: it cannot
   // be told by such bits, or it is one of so many that few are worth a place.
-  PlainFlow* Keep(const FrameHead& head, uint32_t frame_bytes) {
-    const bool four = IsIp4(head);
-    if (uint32_t l3_end; !IsWhole(head, four ? 4 : 6, frame_bytes, &l3_end)) return nullptr;
+  PlainFlow* Keep(const PlainHead& head, uint32_t frame_bytes) {
+    uint32_t l3_end;
+    const bool four = head.IsIp4();
+    if (!(four ? head.IsWhole<true>(frame_bytes, &l3_end)
+               : head.IsWhole<false>(frame_bytes, &l3_end))) {
+      return nullptr;
+    }
     if (++unknown_ > kSets * kWays && unknown_ % kOneIn != 0) return nullptr;
     return four ? Put<true>(head) : Put<false>(head);
-  }
-
-  // Whether two heads have all bits in common that make the key. If one of them is of a flow that
-  // is kept, so is the other if it is whole.
-  static bool AreAlike(const FrameHead& a, const FrameHead& b) {
-    return IsIp4(a) ? Agree<true>(a, b) : Agree<false>(a, b);
-  }
-  // Whether a frame, plain as far as those bits say, is all there, up to a transport header of any
-  // kind; and where its IP packet ends.
-  static bool IsWhole(const FrameHead& head, uint8_t ip_version, uint32_t frame_bytes,
-                      uint32_t* l3_end) {
-    constexpr uint32_t kWholeHeader = 20;
-    *l3_end = kEthernetHeaderBytes + PlainIpBytes(head, ip_version);
-    return *l3_end <= frame_bytes && *l3_end >= L4Offset(ip_version) + kWholeHeader;
   }
 
  private:
@@ -162,7 +152,6 @@ class FlowCache {
     uint64_t tag;  // not 0
   };
 
-  static bool IsIp4(const FrameHead& head) { return LoadBe16(head.data() + 12) == kEtherTypeIp4; }
   // Calls f(0) to f(kCount - 1), as if it were written down so: words stay in registers.
   template <size_t kCount, typename F>
   [[gnu::always_inline]] static void ForEach(F&& f) {
@@ -173,54 +162,35 @@ class FlowCache {
   }
 
   template <bool kFour>
-  [[gnu::always_inline]] static Words<kFour> WordsOf(const FrameHead& head) {
+  [[gnu::always_inline]] static Words<kFour> WordsOf(const PlainHead& head) {
     Words<kFour> words;
-    ForEach<kWords<kFour>>([&](auto i) {
-      constexpr uint64_t kBits = (kFour ? kIp4KeyBits : kIp6KeyBits)[i];
-      std::memcpy(&words[i], head.data() + 8 * i, 8);
-      words[i] &= kBits;
-    });
+    ForEach<kWords<kFour>>(
+        [&](auto i) { words[i] = head.Word<i>() & (kFour ? kIp4KeyBits : kIp6KeyBits)[i]; });
     return words;
   }
-  // Bits of the key in which two heads differ, or some of their words that begin at kWord.
-  using Pair [[gnu::vector_size(16)]] = uint64_t;
-  template <bool kFour, size_t kWord>
-  [[gnu::always_inline]] static Pair Differs(const void* a, const void* b) {
-    constexpr HeadWords kBits = kFour ? kIp4KeyBits : kIp6KeyBits;
-    constexpr Pair kPair = {kBits[kWord], kBits[kWord + 1]};
-    Pair of_a, of_b;
-    std::memcpy(&of_a, a, sizeof of_a);
-    std::memcpy(&of_b, b, sizeof of_b);
-    return (of_a ^ of_b) & kPair;
-  }
-  static bool IsZero(Pair bits) { return (bits[0] | bits[1]) == 0; }
 
+  using Pair = PlainHead::Pair;
   template <bool kFour>
-  [[gnu::always_inline]] bool Is(const Flow& flow, const FrameHead& head) const {
-    static_assert(kIp4Words == 5);
-    const uint8_t* const at = head.data();
-    const uint64_t* const words = flow.words.data();
-    const Pair differs = Differs<kFour, 0>(words, at) | Differs<kFour, 2>(words + 2, at + 16);
-    constexpr uint64_t kBits = (kFour ? kIp4KeyBits : kIp6KeyBits)[4];
-    uint64_t word;
-    std::memcpy(&word, at + 32, 8);
-    const uint64_t rest = (word ^ words[4]) & kBits;
-    if constexpr (kFour) return IsZero(differs | Pair{rest, 0});
-    const Tail& tail = tails_[static_cast<size_t>(&flow - flows_.data())];
-    std::memcpy(&word, at + 40, 8);
-    return IsZero(differs | Differs<kFour, 6>(tail.data() + 1, at + 48) |
-                  Pair{rest, word ^ tail[0]});
+  [[gnu::always_inline]] bool IsOf(const Flow& flow, const PlainHead& head) const {
+    // The third pair's second word is beyond what stands in the flow, and is no matter for IPv4.
+    static_assert(kIp4Words == 5 && kIp4KeyBits[5] == 0 && offsetof(Flow, words) == 0);
+    const auto pair = [](const void* of, size_t word) {
+      Pair words;
+      std::memcpy(&words, static_cast<const std::byte*>(of) + 8 * word, sizeof words);
+      return words;
+    };
+    Pair differs = PlainHead::Differs<kFour, 0>(head, pair(&flow, 0)) |
+                   PlainHead::Differs<kFour, 1>(head, pair(&flow, 2));
+    if constexpr (kFour) {
+      return PlainHead::IsZero(differs | PlainHead::Differs<true, 2>(head, pair(&flow, 4)));
+    } else {
+      const Tail& tail = tails_[static_cast<size_t>(&flow - flows_.data())];
+      differs |= PlainHead::Differs<false, 2>(head, Pair{flow.words[4], tail[0]});
+      return PlainHead::IsZero(differs | PlainHead::Differs<false, 3>(head, pair(tail.data(), 1)));
+    }
   }
-  [[gnu::noinline]] bool IsOfIp6(const Flow& flow, const FrameHead& head) const {
-    return Is<false>(flow, head);
-  }
-
-  template <bool kFour>
-  [[gnu::always_inline]] static bool Agree(const FrameHead& a, const FrameHead& b) {
-    Pair differs{};
-    ForEach<(kWords<kFour> + 1) / 2>(
-        [&](auto i) { differs |= Differs<kFour, 2 * i>(a.data() + 16 * i, b.data() + 16 * i); });
-    return IsZero(differs);
+  [[gnu::noinline]] bool IsOfIp6(const Flow& flow, const PlainHead& head) const {
+    return IsOf<false>(flow, head);
   }
 
   template <bool kFour>
@@ -243,7 +213,7 @@ class FlowCache {
   static size_t WayOf(uint64_t found) { return static_cast<size_t>(std::countr_zero(found)) / 8; }
 
   template <bool kFour>
-  [[gnu::always_inline]] const Flow* Look(const FrameHead& head) const {
+  [[gnu::always_inline]] const Flow* Look(const PlainHead& head) const {
     const Place place = PlaceOf<kFour>(WordsOf<kFour>(head));
     const uint64_t found = FindByte(tags_[place.set], place.tag);
     if (found == 0) return &flows_[kFour ? kNoneOfIp4 : kNoneOfIp6];
@@ -253,12 +223,12 @@ class FlowCache {
     return &flows_[number];
   }
 
-  [[gnu::noinline]] const Flow* LookForIp6(const FrameHead& head) const {
+  [[gnu::noinline]] const Flow* LookForIp6(const PlainHead& head) const {
     return Look<false>(head);
   }
 
   template <bool kFour>
-  PlainFlow* Put(const FrameHead& head) {
+  PlainFlow* Put(const PlainHead& head) {
     const Place place = PlaceOf<kFour>(WordsOf<kFour>(head));
     uint64_t& tags = tags_[place.set];
     uint64_t found = FindByte(tags, place.tag);
@@ -267,10 +237,10 @@ class FlowCache {
     tags = (tags & ~(uint64_t{0xff} << 8 * way)) | place.tag << 8 * way;
     const size_t number = place.set * kWays + way;
     Flow& to = flows_[number];
-    std::memcpy(to.words.data(), head.data(), sizeof to.words);
-    if constexpr (!kFour) {
-      std::memcpy(tails_[number].data(), head.data() + sizeof to.words, sizeof(Tail));
-    }
+    HeadWords words;
+    head.WriteTo(words.data());
+    std::memcpy(to.words.data(), words.data(), sizeof to.words);
+    if constexpr (!kFour) std::memcpy(tails_[number].data(), &words[kIp4Words], sizeof(Tail));
     return &to.flow;
   }
 

@@ -20,6 +20,7 @@
 #include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/flow_cache.h"
 #include "daemon/backend/softnic/packet.h"
+#include "daemon/backend/softnic/plain_head.h"
 #include "dataplane/rx_device.h"
 
 namespace qsplit::softnic {
@@ -46,8 +47,6 @@ struct BurstFrame {
   uint32_t sent_bytes = 0;        // there
   uint32_t bytes = 0;             // on the wire: padded
   uint32_t l3_end = 0;            // as in Packet
-  // Its head and that of the frame before it are alike: FlowCache::AreAlike.
-  bool is_alike = false;
   // Where its flow is sought; null: its head was not read yet.
   const FlowCache::Flow* place = nullptr;
   PlainFlow flow;              // of those that are enqueued
@@ -59,22 +58,27 @@ struct BurstFrame {
   }
   // Reads the head into private memory; all that is found out about the frame is of that, and goes
   // on with it. sent_bytes >= kEthernetHeaderBytes.
-  void ReadHead() {
+  [[gnu::always_inline]] PlainHead ReadHead() {
+    bytes = std::max(sent_bytes, kMinFrameBytes);
     if (sent_bytes >= kHeadBytes) [[likely]] {
-      std::memcpy(head.data(), at, kHeadBytes);
+      const PlainHead read = PlainHead::ReadOnce(at);
+      read.WriteTo(head.data());
+      return read;
+    }
+    ReadShortHead();
+    return head;
+  }
+  [[gnu::noinline]] void ReadShortHead() {
+    head.fill(0);
+    // Two halves that overlap: the head is what is there afterwards.
+    if (sent_bytes >= 32) {
+      std::memcpy(head.data(), at, 32);
+      std::memcpy(head.data() + sent_bytes - 32, at + sent_bytes - 32, 32);
     } else {
-      head.fill(0);
-      // Two halves that overlap: the head is what is there afterwards.
-      if (sent_bytes >= 32) {
-        std::memcpy(head.data(), at, 32);
-        std::memcpy(head.data() + sent_bytes - 32, at + sent_bytes - 32, 32);
-      } else {
-        std::memcpy(head.data(), at, sent_bytes);
-      }
+      std::memcpy(head.data(), at, sent_bytes);
     }
     // What is read from the head from now on is not read from the sender's memory again.
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    bytes = std::max(sent_bytes, kMinFrameBytes);
   }
 
   // Copies bytes [from, from + count) of the frame.
@@ -88,13 +92,8 @@ struct BurstFrame {
     }
     if (count != 0) std::memcpy(to_memory, at + from, count);
   }
-  // Copies all of it to where `room` bytes are; a short one with its whole cache line of zeros.
-  void CopyWhole(std::byte* to_memory, uint32_t room) const {
-    if (room < kHeadBytes) {
-      CopyTo(to_memory, 0, bytes);
-      return;
-    }
-    std::memcpy(to_memory, head.data(), kHeadBytes);
+  // Copies what stands behind the head, if anything.
+  void CopyRest(std::byte* to_memory) const {
     if (bytes > kHeadBytes) {
       std::memcpy(to_memory + kHeadBytes, at + kHeadBytes, bytes - kHeadBytes);
     }

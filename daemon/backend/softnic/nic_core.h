@@ -158,15 +158,14 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   // rx_burst.cc
   // Reads its head, and begins to look for its flow.
   void Prepare(BurstFrame& frame);
-  // The same. before: the frame before it if that was prepared, or null.
-  void PrepareBehind(BurstFrame& frame, const BurstFrame* before);
+  void PrepareHere(BurstFrame& frame);
   // Finds the flow of a plain frame that is prepared, and with it its queue. False: it is for
   // ReceiveFromWire.
   bool SteerPlain(BurstFrame& frame);
   // The same for a frame no longer than the MTU, without a copy of its flow, which stays as it is
   // until the next call. Null: it is for ReceiveFromWire.
-  const PlainFlow* FlowOf(const BurstFrame& frame, uint32_t* l3_end) {
-    const PlainFlow* const known = flows_.Confirm(frame.place, frame.head, frame.bytes, l3_end);
+  const PlainFlow* FlowOf(const BurstFrame& frame, const PlainHead& head, uint32_t* l3_end) {
+    const PlainFlow* const known = flows_.Confirm(frame.place, head, frame.bytes, l3_end);
     return known != nullptr ? known : NewFlow(frame, l3_end);
   }
   // Parses it, and asks rules and RSS.
@@ -185,7 +184,14 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   uint32_t ReceiveRun(std::span<BurstFrame> frames, uint32_t longest, const SourceCheck& source);
   void BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns);
   // A frame that run_ takes.
-  void Put(RxQueue& queue, const BurstFrame& frame, const PlainFlow& flow, uint32_t l3_end);
+  void Put(RxQueue& queue, const BurstFrame& frame, const PlainHead& head, const PlainFlow& flow,
+           uint32_t l3_end);
+  // Of these frames the first, as long as their heads are like that of the one before, which went
+  // to the queue: they are of its flow, and from sources that may send it. How many. Each is read
+  // and put in one go; there is nothing to look for ahead of its turn.
+  template <bool kFour>
+  uint32_t PutAlike(RxQueue& queue, std::span<BurstFrame> frames, const FrameHead& before,
+                    const PlainFlow& flow, uint32_t longest);
   void CompleteRun(RxQueue& queue);
   void EndRun(RxQueue& queue);
   static dataplane::RxMetadata DescribePlain(const RxQueue& queue, const PlainFlow& flow,

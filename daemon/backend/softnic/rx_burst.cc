@@ -16,7 +16,7 @@ using dataplane::RxMetadata;
 // sender's bytes were read, and may be others by now. Whoever writes there meanwhile, deceives
 // himself.
 ChecksumVerdict VerdictOn(const BurstFrame& frame, std::span<const RxPiece> pieces) {
-  OpenVerdict open = BeginVerify(frame.head, frame.flow.facts(), frame.l3_end);
+  OpenVerdict open = PlainHead(frame.head).Verify(frame.flow.facts(), frame.l3_end);
   uint32_t at = 0;  // in the frame
   const uint32_t end = open.rest_bytes == 0 ? 0 : kHeadBytes + open.rest_bytes;
   for (const RxPiece& piece : pieces) {
@@ -31,9 +31,10 @@ ChecksumVerdict VerdictOn(const BurstFrame& frame, std::span<const RxPiece> piec
 }
 
 // The same of a frame that stands in one piece.
-inline ChecksumVerdict VerdictOn(const FrameHead& head, const PlainFacts& facts, uint32_t l3_end,
-                                 const std::byte* at) {
-  OpenVerdict open = BeginVerify(head, facts, l3_end);
+[[gnu::always_inline]] inline ChecksumVerdict VerdictOn(const PlainHead& head,
+                                                        const PlainFacts& facts, uint32_t l3_end,
+                                                        const std::byte* at) {
+  OpenVerdict open = head.Verify(facts, l3_end);
   if (open.rest_bytes == 0) [[likely]] {
     return open.verdict;
   }
@@ -43,23 +44,15 @@ inline ChecksumVerdict VerdictOn(const FrameHead& head, const PlainFacts& facts,
 
 }  // namespace
 
-[[gnu::always_inline]] inline void NicCore::PrepareBehind(BurstFrame& frame,
-                                                          const BurstFrame* before) {
-  frame.ReadHead();
-  if (before == nullptr) {
-    frame.is_alike = false;
-    frame.place = flows_.Seek(frame.head);
-    return;
-  }
-  frame.is_alike = FlowCache::AreAlike(frame.head, before->head);
-  frame.place = frame.is_alike ? before->place : flows_.Seek(frame.head);
+[[gnu::always_inline]] inline void NicCore::PrepareHere(BurstFrame& frame) {
+  frame.place = flows_.Seek(frame.ReadHead());
 }
 
-void NicCore::Prepare(BurstFrame& frame) { PrepareBehind(frame, nullptr); }
+void NicCore::Prepare(BurstFrame& frame) { PrepareHere(frame); }
 
 bool NicCore::SteerPlain(BurstFrame& frame) {
   if (frame.bytes > kEthernetHeaderBytes + settings_.mtu_bytes) return false;
-  const PlainFlow* const flow = FlowOf(frame, &frame.l3_end);
+  const PlainFlow* const flow = FlowOf(frame, frame.head, &frame.l3_end);
   if (flow == nullptr) return false;
   frame.flow = *flow;
   // Another core says itself what becomes of it.
@@ -165,18 +158,25 @@ void NicCore::BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns) {
   run_.ready = i;
 }
 
-inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const PlainFlow& flow,
-                         uint32_t l3_end) {
+[[gnu::always_inline]] inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame,
+                                                const PlainHead& head, const PlainFlow& flow,
+                                                uint32_t l3_end) {
   const uint32_t i = run_.filled;
+  std::byte* const to = run_.to[i];
   if (i + kFramesAhead < run_.ready) dataplane::PrefetchToWrite(run_.to[i + kFramesAhead]);
-  frame.CopyWhole(run_.to[i], run_.Room());
+  if (run_.Room() >= kHeadBytes) [[likely]] {
+    head.WriteTo(to);  // a short one with its whole cache line of zeros
+    frame.CopyRest(to);
+  } else {
+    frame.CopyTo(to, 0, frame.bytes);
+  }
   ChecksumVerdict verdict;
   if (queue.verifies) {
-    verdict = VerdictOn(frame.head, flow.facts(), l3_end, run_.to[i]);
+    verdict = VerdictOn(head, flow.facts(), l3_end, to);
     CountVerdict(queue, verdict);
   }
   if (i == run_.completed || !flow.IsOfOneKind(run_.flow) || verdict.l3 != run_.verdict.l3 ||
-      verdict.l4 != run_.verdict.l4) {
+      verdict.l4 != run_.verdict.l4) [[unlikely]] {
     CompleteRun(queue);
     run_.flow = flow;
     run_.verdict = verdict;
@@ -186,7 +186,7 @@ inline void NicCore::Put(RxQueue& queue, const BurstFrame& frame, const PlainFlo
   ++run_.filled;
 }
 
-void NicCore::CompleteRun(RxQueue& queue) {
+[[gnu::noinline]] void NicCore::CompleteRun(RxQueue& queue) {
   const uint32_t count = run_.filled - run_.completed;
   if (count == 0) return;
   queue.ring.CompletePlain(DescribePlain(queue, run_.flow, run_.verdict, run_.time_ns),
@@ -212,77 +212,99 @@ BurstFrame* NicCore::DeliverInBuffers(RxQueue& queue, uint64_t time_ns) {
   for (const BurstFrame* f = frame; f != nullptr; f = f->next) ++frames;
   BeginRun(queue, frames, time_ns);
   for (; frame != nullptr && run_.Takes(frame->bytes); frame = frame->next) {
-    Put(queue, *frame, frame->flow, frame->l3_end);
+    Put(queue, *frame, frame->head, frame->flow, frame->l3_end);
   }
   EndRun(queue);
   return frame;
 }
 
-uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
-                             const SourceCheck& source) {
-  const bool restricted = source.any();
-  longest = std::min(longest, kEthernetHeaderBytes + settings_.mtu_bytes);
-  uint32_t ahead = 0;  // frames in front of it are prepared, or none for a run
-  const auto prepare = [&] {
-    BurstFrame& frame = frames[ahead];
-    const BurstFrame* const before = ahead == 0 ? nullptr : &frames[ahead - 1];
-    ++ahead;
-    if (frame.place == nullptr && frame.MayBeRead(longest)) {
-      PrepareBehind(frame, before != nullptr && before->place != nullptr ? before : nullptr);
-    }
-  };
-  const auto passes = [&](const BurstFrame& frame) {
-    // Source addresses of plain frames stand in their heads.
-    return frame.place != nullptr && (!restricted || source.Passes(frame.head));
-  };
-  BurstFrame& first = frames.front();
-  prepare();
-  if (!passes(first)) return 0;
+template <bool kFour>
+uint32_t NicCore::PutAlike(RxQueue& queue, std::span<BurstFrame> frames, const FrameHead& before,
+                           const PlainFlow& flow, uint32_t longest) {
+  const PlainHead like = before;
   uint32_t l3_end = 0;
-  const PlainFlow* flow = FlowOf(first, &l3_end);
-  if (flow == nullptr || flow->core() != index_ || !flow->to()->IsSound()) return 0;
-  RxQueue& queue = *flow->to();
-  uint32_t rule = flow->rule();
-  BeginRun(queue, static_cast<uint32_t>(frames.size()),
-           queue.supported.Has(RxField::kTimestamp) ? WallClockNs() : 0);
-  // Of the rule, not counted yet.
-  uint64_t packets = 0;
-  uint64_t bytes = 0;
-  const auto count_rule = [&] {
-    if (rule != PlainFlow::kNoRule) {
-      stats_.rules[rule].packets.Add(packets);
-      stats_.rules[rule].bytes.Add(bytes);
-    }
-    packets = bytes = 0;
-  };
   uint32_t count = 0;
   for (; count < frames.size(); ++count) {
     BurstFrame& frame = frames[count];
     if (count + kFramesAhead < frames.size()) {
       dataplane::PrefetchToRead(frames[count + kFramesAhead].at);  // null does no harm
     }
-    while (ahead < frames.size() && ahead <= count + kHeadsAhead) prepare();
-    if (count != 0) {
-      if (!passes(frame)) break;
-      const bool goes_on =
-          frame.is_alike && flow != &new_flow_ &&
-          FlowCache::IsWhole(frame.head, flow->facts().ip_version, frame.bytes, &l3_end);
-      if (!goes_on) {
-        flow = FlowOf(frame, &l3_end);
-        // One to another queue begins the next run, and its flow is known by then.
-        if (flow == nullptr || flow->to() != &queue) break;
-        if (flow->rule() != rule) {
-          count_rule();
-          rule = flow->rule();
-        }
-      }
+    if (!frame.MayBeRead(longest)) break;
+    const PlainHead head = frame.ReadHead();
+    if (!PlainHead::AreAlike<kFour>(head, like) || !head.IsWhole<kFour>(frame.bytes, &l3_end) ||
+        !run_.Takes(frame.bytes)) {
+      break;
+    }
+    Put(queue, frame, head, flow, l3_end);
+  }
+  return count;
+}
+
+uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
+                             const SourceCheck& source) {
+  const bool restricted = source.any();
+  longest = std::min(longest, kEthernetHeaderBytes + settings_.mtu_bytes);
+  const auto prepare = [&](BurstFrame & frame) __attribute__((always_inline)) {
+    if (frame.place == nullptr && frame.MayBeRead(longest)) PrepareHere(frame);
+  };
+  const auto passes = [&](const BurstFrame& frame) {
+    // Source addresses of plain frames stand in their heads.
+    return frame.place != nullptr && (!restricted || source.Passes(frame.head));
+  };
+  BurstFrame& first = frames.front();
+  prepare(first);
+  if (!passes(first)) return 0;
+  uint32_t l3_end = 0;
+  const PlainFlow* flow = FlowOf(first, first.head, &l3_end);
+  if (flow == nullptr || flow->core() != index_ || !flow->to()->IsSound()) return 0;
+  RxQueue& queue = *flow->to();
+  BeginRun(queue, static_cast<uint32_t>(frames.size()),
+           queue.supported.Has(RxField::kTimestamp) ? WallClockNs() : 0);
+  // Of the run, what was counted of rules' frames.
+  uint32_t packets = 0;
+  uint64_t bytes = 0;
+  const auto count_rule = [&](uint32_t rule) {
+    if (rule != PlainFlow::kNoRule) {
+      stats_.rules[rule].packets.Add(run_.filled - packets);
+      stats_.rules[rule].bytes.Add(run_.bytes - bytes);
+    }
+    packets = run_.filled;
+    bytes = run_.bytes;
+  };
+  uint32_t rule = flow->rule();
+  uint32_t count = 0;
+  if (run_.Takes(first.bytes)) {
+    Put(queue, first, first.head, *flow, l3_end);
+    count = 1;
+    const std::span<BurstFrame> rest = frames.subspan(1);
+    if (flow == &new_flow_) {
+      // It was not kept: perhaps those bits do not tell of such frames.
+    } else if (flow->facts().ip_version == 4) {
+      count += PutAlike<true>(queue, rest, first.head, *flow, longest);
+    } else {
+      count += PutAlike<false>(queue, rest, first.head, *flow, longest);
+    }
+  }
+  uint32_t ahead = count;  // frames in front of it are prepared
+  for (; count != 0 && count < frames.size(); ++count) {
+    BurstFrame& frame = frames[count];
+    if (count + kFramesAhead < frames.size()) {
+      dataplane::PrefetchToRead(frames[count + kFramesAhead].at);  // null does no harm
+    }
+    for (; ahead < frames.size() && ahead <= count + kHeadsAhead; ++ahead) prepare(frames[ahead]);
+    if (!passes(frame)) break;
+    const PlainHead head = frame.head;
+    flow = FlowOf(frame, head, &l3_end);
+    // One to another queue begins the next run, and its flow is known by then.
+    if (flow == nullptr || flow->to() != &queue) break;
+    if (flow->rule() != rule) {
+      count_rule(rule);
+      rule = flow->rule();
     }
     if (!run_.Takes(frame.bytes)) break;
-    Put(queue, frame, *flow, l3_end);
-    ++packets;
-    bytes += frame.bytes;
+    Put(queue, frame, head, *flow, l3_end);
   }
-  count_rule();
+  count_rule(rule);
   EndRun(queue);
   return count;
 }

@@ -110,7 +110,7 @@ class Softnic(NamedTuple):
 MEMIF_BEST = {(None, None): Memif(512, 64, True), ("wire", 1500): Memif(256, 64, True),
               ("forward", 1500): Memif(256, 64, True)}
 SOFTNIC_BEST = {(None, None): Softnic(512, 64), ("wire", 64): Softnic(1024, 128), ("wire", 1500): Softnic(256, 32),
-                ("forward", 1500): Softnic(128, 32)}
+                ("forward", 64): Softnic(1024, 128), ("forward", 1500): Softnic(128, 32)}
 
 
 def best(settings, mode, size):

@@ -10,6 +10,10 @@
 #include "tests/unit/burst/random_ring_plans.h"
 #include "tests/unit/burst/rx_ways.h"
 
+#if defined(__x86_64__)
+#include "dataplane/burst/x86_rows.h"
+#endif
+
 namespace qsplit::dataplane::burst::testing {
 namespace {
 
@@ -20,8 +24,7 @@ constexpr uint32_t kSteps = 8;
 
 bool RunsHere() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0 &&
-         (__builtin_cpu_supports("sse4a") == 0 || __builtin_cpu_supports("vaes") != 0);
+  return x86::HasRows();
 #else
   return false;
 #endif

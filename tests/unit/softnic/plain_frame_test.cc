@@ -13,6 +13,7 @@
 #include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/flow_cache.h"
 #include "daemon/backend/softnic/packet.h"
+#include "daemon/backend/softnic/plain_head.h"
 #include "daemon/backend/softnic/toeplitz.h"
 #include "tests/unit/softnic/nic_fixture.h"
 #include "tests/unit/softnic/random_frames.h"
@@ -46,7 +47,7 @@ TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
     ASSERT_EQ(L4Offset(facts.ip_version), whole.l4_offset);
     ASSERT_EQ(l3_end, whole.l3_end);
     ASSERT_FALSE(whole.fragment || whole.malformed_l3);
-    OpenVerdict open = BeginVerify(head, facts, l3_end);
+    OpenVerdict open = PlainHead(head).Verify(facts, l3_end);
     if (open.rest_bytes != 0) {
       ASSERT_LE(kHeadBytes + open.rest_bytes, bytes);
       open.sum.Add(frame.data() + kHeadBytes, open.rest_bytes, kHeadBytes);
@@ -56,9 +57,15 @@ TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
     ASSERT_EQ(verdict.l3, right.l3);
     ASSERT_EQ(verdict.l4, right.l4);
     uint32_t end = 0;
-    if (!FlowCache::IsWhole(head, facts.ip_version, bytes, &end)) continue;
+    const bool four = facts.ip_version == 4;
+    ASSERT_EQ(PlainHead(head).IsIp4(), four);
+    if (!(four ? PlainHead(head).IsWhole<true>(bytes, &end)
+               : PlainHead(head).IsWhole<false>(bytes, &end))) {
+      continue;
+    }
     ASSERT_EQ(end, l3_end);
-    if (has_before && FlowCache::AreAlike(head, before)) {
+    if (has_before && (four ? PlainHead::AreAlike<true>(head, before)
+                            : PlainHead::AreAlike<false>(head, before))) {
       ++same_flow;
       ASSERT_EQ(key, key_before);
       ASSERT_EQ(facts, facts_before);
@@ -104,12 +111,9 @@ TEST(PlainFrame, SumsOfPartsAtAnyDistance) {
     parts.Add(bytes.data(), cut, 0);
     parts.Add(bytes.data() + cut, bytes.size() - cut, cut);
     ASSERT_TRUE(parts.IsGood()) << i;
-    RawSum few;
-    few.AddShort(bytes.data(), bytes.size());
-    ASSERT_TRUE(few.IsGood()) << i;
     bytes[random() % bytes.size()] ^= 0x10;
     RawSum broken;
-    broken.AddShort(bytes.data(), bytes.size());
+    broken.Add(bytes.data(), bytes.size(), 0);
     ASSERT_FALSE(broken.IsGood()) << i;
   }
 }
