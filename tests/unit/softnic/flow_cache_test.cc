@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -49,6 +50,32 @@ bool KeepFlow(FlowCache& flows, const Bytes& frame, const PlainFlow& flow) {
   PlainFlow* const place = flows.Keep(HeadOf(frame), BytesOf(frame));
   if (place != nullptr) *place = flow;
   return place != nullptr;
+}
+
+// Whatever led to it: of two heads in one place, each bit of the key is compared.
+TEST(FlowCache, ConfirmsByEachBitOfTheKey) {
+  for (const bool four : {true, false}) {
+    const char* const address = four ? "10.0.0.1" : "fd00::1";
+    const Bytes frame = MakeFrame({.src_ip = address, .dst_ip = address, .payload = Bytes(100, 1)});
+    PlainFlow flow;
+    uint32_t l3_end = 0;
+    ASSERT_TRUE(MakeFlow(frame, &flow, &l3_end));
+    FlowCache flows;
+    ASSERT_TRUE(KeepFlow(flows, frame, flow));
+    const FlowCache::Flow* const place = flows.Seek(HeadOf(frame));
+    const HeadWords& bits = four ? kIp4KeyBits : kIp6KeyBits;
+    for (size_t bit = 0; bit < 8 * kHeadBytes; ++bit) {
+      HeadWords words = std::bit_cast<HeadWords>(HeadOf(frame));
+      words[bit / 64] ^= uint64_t{1} << bit % 64;
+      const bool of_key = (bits[bit / 64] >> bit % 64 & 1) != 0;
+      const auto head = std::bit_cast<FrameHead>(words);
+      // As long as it may be: a length that is another one is no part of the key.
+      const PlainFlow* const found = flows.Confirm(place, head, UINT16_MAX + 100, &l3_end);
+      if (of_key || l3_end > 100) {
+        EXPECT_EQ(found == nullptr, of_key) << four << " " << bit;
+      }
+    }
+  }
 }
 
 TEST(FlowCache, SaysOfAFrameWhatTheFrameSays) {

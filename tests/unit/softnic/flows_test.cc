@@ -6,8 +6,10 @@
 #include <array>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
+#include "daemon/backend/softnic/checksum.h"
 #include "daemon/backend/softnic/toeplitz.h"
 #include "tests/unit/softnic/nic_fixture.h"
 #include "tests/unit/softnic/random_frames.h"
@@ -19,8 +21,10 @@ using dataplane::Iova;
 using dataplane::RxField;
 using dataplane::TxSegment;
 
-constexpr uint32_t kRoom = 2048;    // of a frame
-constexpr uint32_t kTogether = 40;  // frames; the ring has 64 slots
+constexpr uint32_t kRoom = 2048;      // of a frame
+constexpr uint32_t kTogether = 30;    // frames; the ring has 64 slots
+constexpr uint32_t kMtuBytes = 1000;  // the receiver's
+constexpr size_t kMostBytes = 1014;   // of a frame without a tag
 constexpr device::MacAddress kStranger = {0x02, 0, 0, 0, 0, 0x77};
 
 // What is to happen to frames, told the slow way.
@@ -53,29 +57,34 @@ class Flows : public NicPair {
     receiver_ = Open(right(), {.lease = 2, .rx_queues = {0, 1}, .join_rss = true});
     ASSERT_TRUE(sender_ && receiver_);
     ASSERT_TRUE(right().SetRss(now_.rss).ok());
+    ASSERT_TRUE(right().Set({.mtu_bytes = kMtuBytes}).ok());
   }
 
   // All of them, with one doorbell, and what came of them.
   void SendAndCheck(const std::vector<Bytes>& frames) {
     std::array<std::vector<Bytes>, kGuest + 1> expected;
     std::array<std::vector<FlowHash>, kGuest + 1> hashes;
+    std::array<std::vector<ChecksumVerdict>, kGuest + 1> verdicts;
     const Toeplitz toeplitz(now_.rss.key);
     for (uint32_t i = 0; i < frames.size(); ++i) {
       Packet packet;
       ASSERT_TRUE(Parse(frames[i], &packet));
       const FlowHash hash = HashFlow(toeplitz, packet);
       const device::FlowRule* const rule = now_.RuleOf(packet.key);
-      const bool ours = packet.key.dst_mac == kRightMac || now_.promiscuous;
+      const size_t tag_bytes = packet.key.vlan_ether_type == kEtherTypeVlan ? 4 : 0;
+      const bool ours = (packet.key.dst_mac == kRightMac || now_.promiscuous) &&
+                        frames[i].size() <= kMostBytes + tag_bytes;
       const uint32_t queue =
           rule != nullptr ? rule->action.queue : now_.rss.indirection[hash.value % kRssTableSize];
       if (ours && rule != nullptr) ++of_rule_[rule->location];
       if (ours && queue <= kGuest && (queue != kGuest || guest_)) {
         expected[queue].push_back(frames[i]);
-        if (packet.key.vlan_ether_type == kEtherTypeVlan) {  // this layout has it stripped
+        if (tag_bytes != 0) {  // this layout has it stripped
           Bytes& frame = expected[queue].back();
           frame.erase(frame.begin() + 12, frame.begin() + 16);
         }
         hashes[queue].push_back(hash);
+        verdicts[queue].push_back(Verify(packet));
       }
       const uint64_t at = uint64_t{i} * kRoom;
       std::ranges::copy(frames[i], reinterpret_cast<uint8_t*>(sender_->region() + at));
@@ -98,6 +107,10 @@ class Flows : public NicPair {
         ASSERT_EQ(got->bytes, expected[queue][i]) << queue << " " << i;
         ASSERT_EQ(got->meta.present.Has(RxField::kHash) ? got->meta.hash : hashes[queue][i].value,
                   hashes[queue][i].value);
+        if (client->rx(index).Available().Has(RxField::kL4Checksum)) {
+          ASSERT_EQ(got->meta.l4_checksum, verdicts[queue][i].l4) << queue << " " << i;
+          ++judged_;
+        }
         ++arrived_;
       }
       if (client != nullptr) {
@@ -129,6 +142,7 @@ class Flows : public NicPair {
   Expectation now_;
   std::map<uint32_t, uint64_t> of_rule_;
   uint64_t arrived_ = 0;
+  uint64_t judged_ = 0;
 };
 
 // Each change by itself, with a flow that is known by then.
@@ -174,6 +188,24 @@ TEST_F(Flows, NoneOutlivesASetting) {
   }
 }
 
+// A head that is cut is like those of its flow by the key's bits, and yet has no ports, or no
+// transport header at all.
+TEST_F(Flows, ACutOneSaysNothingOfThoseBehindIt) {
+  for (const uint8_t protocol : {uint8_t{6}, uint8_t{17}}) {
+    for (uint16_t bytes = 0; bytes < 24; ++bytes) {
+      FrameSpec spec{.dst = kRightMac};
+      spec.protocol = protocol;
+      spec.dst_port = static_cast<uint16_t>(1000 + bytes);
+      spec.payload = Bytes(40, 1);
+      const Bytes whole = MakeFrame(spec);
+      Bytes cut = whole;
+      StoreBe16(cut.data() + 16, static_cast<uint16_t>(20 + bytes));
+      SendAndCheck({cut, whole, whole, cut, whole});
+    }
+  }
+  EXPECT_EQ(arrived_, 2u * 24 * 5);
+}
+
 TEST_F(Flows, EachFrameGoesWhereItWouldAlone) {
   std::mt19937 random(11);
   std::vector<Bytes> known;
@@ -214,12 +246,32 @@ TEST_F(Flows, EachFrameGoesWhereItWouldAlone) {
       // Now and then the same again, so that there are runs.
       frames.push_back(kind < 4 && !frames.empty() ? frames.back()
                                                    : known[random() % known.size()]);
-      // Another of its flow.
-      if (kind == 5) frames.back().resize(frames.back().size() + random() % 100);
+      // Another of its flow; one that is cut, that says of itself that it is shorter, or that is
+      // longer than the MTU.
+      Bytes& frame = frames.back();
+      if (kind == 5) frame.resize(frame.size() + random() % 100);
+      switch (random() % 20) {
+        case 0:
+          frame.resize(std::max<size_t>(kMinFrameBytes, frame.size() - random() % frame.size()));
+          break;
+        case 1:
+          if (LoadBe16(frame.data() + 12) == kEtherTypeIp4) {
+            Bytes whole = frame;
+            StoreBe16(frame.data() + 16, static_cast<uint16_t>(20 + random() % 40));
+            frames.push_back(std::move(whole));
+          }
+          break;
+        case 2:
+          frame.resize(kMostBytes + random() % 2);
+          break;
+        default:
+          break;
+      }
     }
     SendAndCheck(frames);
   }
   EXPECT_GT(arrived_, 2000u);
+  EXPECT_EQ(judged_, arrived_);
   for (const device::RuleCounters& rule : right().ReadRuleCounters()) {
     EXPECT_EQ(rule.packets, of_rule_[rule.location]) << rule.location;
   }

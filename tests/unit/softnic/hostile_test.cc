@@ -2,6 +2,8 @@
 // else.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -87,6 +89,38 @@ TEST_F(Hostile, ReceiveOutsideOfTheRegion) {
   EXPECT_EQ(FaultOfBuffer(Iova(NicClient::kIova + 64 * 2048 - 100), 2048).kind,
             FaultKind::kUnmapped);
   EXPECT_EQ(FaultOfBuffer(Iova(NicClient::kIova), 2048, false).kind, FaultKind::kReadOnly);
+}
+
+TEST_F(Hostile, BuffersShorterThanAHeadGetNoMore) {
+  constexpr uint32_t kBytes = 62;
+  constexpr uint32_t kApart = 1000;
+  constexpr uint32_t kFrames = 3;
+  constexpr std::byte kPattern{0xee};
+  auto sender = Sender();
+  auto receiver =
+      Open(right(),
+           {.lease = 1, .rx_queues = {0}, .buffer_bytes = kBytes, .join_rss = true, .post = false});
+  std::fill_n(receiver->region(), kFrames * kApart, kPattern);
+  for (uint32_t i = 0; i < kFrames; ++i) {
+    ASSERT_TRUE(receiver->rx(0).Post(Iova(NicClient::kIova + i * kApart), kBytes, i));
+  }
+  receiver->rx(0).Publish();
+  FrameSpec spec = ToRight();
+  spec.payload.assign(18, 1);
+  const Bytes frame = MakeFrame(spec);
+  ASSERT_EQ(frame.size(), 60u);
+  for (uint32_t i = 0; i < kFrames; ++i) ASSERT_TRUE(sender->Send(0, frame));
+  uint32_t came = 0;
+  EXPECT_TRUE(Eventually([&] {
+    std::array<dataplane::RxCompletion, kFrames> completions;
+    came += receiver->rx(0).Poll(completions);
+    return came == kFrames;
+  }));
+  for (uint32_t i = 0; i < kFrames; ++i) {
+    const std::byte* const at = receiver->region() + i * kApart;
+    EXPECT_EQ(std::memcmp(at, frame.data(), frame.size()), 0) << i;
+    EXPECT_EQ(std::count(at + kBytes, at + kApart, kPattern), kApart - kBytes) << i;
+  }
 }
 
 TEST_F(Hostile, AFaultStopsItsQueueOnly) {

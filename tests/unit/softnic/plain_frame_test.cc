@@ -28,7 +28,7 @@ TEST(PlainFrame, HeadSaysWhatTheFrameSays) {
   PlainFacts facts_before;
   device::FlowKey key_before;
   bool has_before = false;
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < 50'000; ++i) {
     const Bytes frame = RandomFrame(random);
     const FrameHead head = HeadOf(frame);
     const auto bytes = static_cast<uint32_t>(frame.size());

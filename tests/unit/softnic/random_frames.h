@@ -34,11 +34,14 @@ inline qsplit::testing::Bytes RandomFrame(std::mt19937& random,
   if (random() % 8 == 0) spec.vlan_tci = 5;
   if (random() % 8 == 0) spec.fragment = 0x2000;
   if (random() % 8 == 0 && !six) spec.ip_options = Bytes(4, 1);
-  spec.payload = Bytes(random() % 200, static_cast<uint8_t>(random()));
+  spec.payload = Bytes(random() % (random() % 2 == 0 ? 30 : 200), static_cast<uint8_t>(random()));
   Bytes frame = qsplit::testing::MakeFrame(spec);
   for (auto i = random() % 3; i > 0 && random() % 2 == 0; --i) {
     frame[random() % std::min<size_t>(frame.size(), 70)] ^= static_cast<uint8_t>(random());
   }
+  // What stands behind the packet is no part of it.
+  const auto behind = random() % 4 == 0 ? random() % 30 : 0;
+  for (auto i = behind; i > 0; --i) frame.push_back(static_cast<uint8_t>(random()));
   if (frame.size() < kMinFrameBytes) frame.resize(kMinFrameBytes);
   return frame;
 }
