@@ -17,11 +17,8 @@
 namespace qsplit::softnic {
 namespace {
 
-using dataplane::Iova;
 using dataplane::RxField;
-using dataplane::TxSegment;
 
-constexpr uint32_t kRoom = 2048;      // of a frame
 constexpr uint32_t kTogether = 30;    // frames; the ring has 64 slots
 constexpr uint32_t kMtuBytes = 1000;  // the receiver's
 constexpr size_t kMostBytes = 1014;   // of a frame without a tag
@@ -66,38 +63,28 @@ class Flows : public NicPair {
     std::array<std::vector<FlowHash>, kGuest + 1> hashes;
     std::array<std::vector<ChecksumVerdict>, kGuest + 1> verdicts;
     const Toeplitz toeplitz(now_.rss.key);
-    for (uint32_t i = 0; i < frames.size(); ++i) {
+    for (const Bytes& frame : frames) {
       Packet packet;
-      ASSERT_TRUE(Parse(frames[i], &packet));
+      ASSERT_TRUE(Parse(frame, &packet));
       const FlowHash hash = HashFlow(toeplitz, packet);
       const device::FlowRule* const rule = now_.RuleOf(packet.key);
       const size_t tag_bytes = packet.key.vlan_ether_type == kEtherTypeVlan ? 4 : 0;
       const bool ours = (packet.key.dst_mac == kRightMac || now_.promiscuous) &&
-                        frames[i].size() <= kMostBytes + tag_bytes;
+                        frame.size() <= kMostBytes + tag_bytes;
       const uint32_t queue =
           rule != nullptr ? rule->action.queue : now_.rss.indirection[hash.value % kRssTableSize];
       if (ours && rule != nullptr) ++of_rule_[rule->location];
       if (ours && queue <= kGuest && (queue != kGuest || guest_)) {
-        expected[queue].push_back(frames[i]);
+        expected[queue].push_back(frame);
         if (tag_bytes != 0) {  // this layout has it stripped
-          Bytes& frame = expected[queue].back();
-          frame.erase(frame.begin() + 12, frame.begin() + 16);
+          Bytes& stripped = expected[queue].back();
+          stripped.erase(stripped.begin() + 12, stripped.begin() + 16);
         }
         hashes[queue].push_back(hash);
         verdicts[queue].push_back(Verify(packet));
       }
-      const uint64_t at = uint64_t{i} * kRoom;
-      std::ranges::copy(frames[i], reinterpret_cast<uint8_t*>(sender_->region() + at));
-      const TxSegment segment{Iova(NicClient::kIova + at), static_cast<uint32_t>(frames[i].size()),
-                              sender_->region() + at};
-      ASSERT_EQ(sender_->tx(0).Push({&segment, 1}, {}, i), dataplane::PushResult::kPushed);
     }
-    if (sender_->tx(0).Publish()) sender_->Wake();
-    std::array<uint32_t, 64> cookies;
-    ASSERT_TRUE(Eventually([&] {
-      sender_->tx(0).Reclaim(cookies);
-      return sender_->tx(0).Outstanding() == 0;
-    }));
+    SendTogether(*sender_, frames);
     for (uint32_t queue = 0; queue < expected.size(); ++queue) {
       NicClient* const client = queue == kGuest ? guest_.get() : receiver_.get();
       const size_t index = queue == kGuest ? 0 : queue;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -102,6 +104,25 @@ class NicPair : public ::testing::Test {
   // A client of left that sends by queue 0.
   std::unique_ptr<NicClient> Sender(device::LeaseId lease = 100) {
     return Open(left(), {.lease = lease, .tx_queues = {0}});
+  }
+
+  // Sends all of them by the client's first transmit queue, with one doorbell, and waits until it
+  // has them back. No more than there are slots, of kFrameRoom bytes each.
+  static constexpr uint32_t kFrameRoom = 2048;
+  static void SendTogether(NicClient& client, const std::vector<qsplit::testing::Bytes>& frames) {
+    for (uint32_t i = 0; i < frames.size(); ++i) {
+      const uint64_t at = uint64_t{i} * kFrameRoom;
+      std::ranges::copy(frames[i], reinterpret_cast<uint8_t*>(client.region() + at));
+      ASSERT_EQ(client.tx(0).Push(dataplane::Iova(NicClient::kIova + at),
+                                  static_cast<uint32_t>(frames[i].size()), i),
+                dataplane::PushResult::kPushed);
+    }
+    if (client.tx(0).Publish()) client.Wake();
+    std::array<uint32_t, 64> cookies;
+    ASSERT_TRUE(Eventually([&] {
+      client.tx(0).Reclaim(cookies);
+      return client.tx(0).Outstanding() == 0;
+    }));
   }
 
   static FrameSpec ToRight() { return {.dst = kRightMac}; }

@@ -13,11 +13,8 @@
 namespace qsplit::softnic {
 namespace {
 
-using dataplane::Iova;
 using dataplane::RxField;
-using dataplane::TxSegment;
 
-constexpr uint32_t kFrameRoom = 2048;
 constexpr uint32_t kMostFrames = 48;  // of a burst; the ring has 64 slots
 constexpr std::array<uint16_t, 3> kPorts = {1000, 1001, 1002};
 constexpr std::array<uint32_t, 3> kQueues = {0, 0, 1};  // of each port's flows
@@ -35,25 +32,6 @@ class Runs : public NicPair, public ::testing::WithParamInterface<const char*> {
     for (uint32_t i = 0; i < kPorts.size(); ++i) {
       ASSERT_TRUE(right().AddRule(UdpPortRule(i, kPorts[i], kQueues[i])).ok());
     }
-  }
-
-  // All of them, with one doorbell.
-  void SendTogether(const std::vector<Bytes>& frames) {
-    for (uint32_t i = 0; i < frames.size(); ++i) {
-      const uint64_t at = uint64_t{i} * kFrameRoom;
-      std::ranges::copy(frames[i], reinterpret_cast<uint8_t*>(sender_->region() + at));
-      const TxSegment segment{Iova(NicClient::kIova + at), static_cast<uint32_t>(frames[i].size()),
-                              sender_->region() + at};
-      ASSERT_EQ(sender_->tx(0).Push({&segment, 1}, {}, i), dataplane::PushResult::kPushed);
-    }
-    if (sender_->tx(0).Publish()) sender_->Wake();
-  }
-  void AwaitSent() {
-    std::array<uint32_t, 64> cookies;
-    EXPECT_TRUE(Eventually([&] {
-      sender_->tx(0).Reclaim(cookies);
-      return sender_->tx(0).Outstanding() == 0;
-    }));
   }
 
   std::unique_ptr<NicClient> sender_;
@@ -99,7 +77,7 @@ TEST_P(Runs, EachFrameArrivesAsIfItWereAlone) {
       ++of_rule[rule];
       expected[kQueues[rule]].push_back(frame);
     }
-    SendTogether(frames);
+    SendTogether(*sender_, frames);
     for (size_t queue = 0; queue < expected.size(); ++queue) {
       for (const Bytes& frame : expected[queue]) {
         const std::optional<Received> got = receiver_->Receive(queue);
@@ -122,7 +100,6 @@ TEST_P(Runs, EachFrameArrivesAsIfItWereAlone) {
         EXPECT_EQ(known->second, got->meta.hash) << round;
       }
     }
-    AwaitSent();
   }
   const device::DeviceCounters counters = right().ReadCounters();
   EXPECT_EQ(counters.rx[0].packets, of_rule[0] + of_rule[1]);
@@ -147,8 +124,7 @@ TEST_P(Runs, AQueueThatRunsOutOfBuffersGetsThoseThatFit) {
   uint32_t sent = 0;
   while (sent < posted + 40) {
     const std::vector<Bytes> frames(kMostFrames, MakeFrame(spec));
-    SendTogether(frames);
-    AwaitSent();
+    SendTogether(*sender_, frames);
     sent += kMostFrames;
   }
   for (uint32_t i = 0; i < posted; ++i) ASSERT_TRUE(receiver_->Receive(1).has_value()) << i;
