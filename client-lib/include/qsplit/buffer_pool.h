@@ -66,7 +66,7 @@ class BufferPool {
     free_count_ -= n;
     return std::span(free_).subspan(free_count_, n);
   }
-  void Give(uint32_t buffer) {
+  [[gnu::always_inline]] void Give(uint32_t buffer) {
     // Whoever has a buffer has the pool, which clang-tidy does not know.
     free_[free_count_++] = buffer;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
     GoIfAbandoned();
@@ -96,8 +96,13 @@ class BufferPool {
  private:
   ~BufferPool() = default;
   bool Idle() const { return free_count_ + lost_ == links_.size(); }
-  void GoIfAbandoned() {
-    if (abandoned_ && Idle()) delete this;
+  [[gnu::always_inline]] void GoIfAbandoned() {
+    if (abandoned_) [[unlikely]] {
+      GoIfIdle();
+    }
+  }
+  [[gnu::cold, gnu::noinline]] void GoIfIdle() {
+    if (Idle()) delete this;
   }
 
   std::span<std::byte> memory_;

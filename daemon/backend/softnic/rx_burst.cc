@@ -243,7 +243,6 @@ uint32_t NicCore::PutAlike(RxQueue& queue, std::span<BurstFrame> frames, const F
 uint32_t NicCore::ReceiveRun(std::span<BurstFrame> frames, uint32_t longest,
                              const SourceCheck& source) {
   const bool restricted = source.any();
-  longest = std::min(longest, kEthernetHeaderBytes + settings_.mtu_bytes);
   const auto prepare = [&](BurstFrame & frame) __attribute__((always_inline)) {
     if (frame.place == nullptr && frame.MayBeRead(longest)) PrepareHere(frame);
   };

@@ -37,7 +37,9 @@ uint32_t NicCore::SendPlain(TxQueue& queue, uint32_t most, bool* nothing) {
     if (i < kFramesAhead) dataplane::PrefetchToRead(at);  // null does no harm
   }
   queue.last_frame = burst_[0].at;
-  const uint32_t longest = kEthernetHeaderBytes + settings_.mtu_bytes;
+  // What either does not take goes the long way, on which it is told so.
+  const uint32_t longest =
+      kEthernetHeaderBytes + std::min(settings_.mtu_bytes, peer_->settings_.mtu_bytes);
   const bool restricted = lease.source.any();
   uint32_t begin = 0;
   uint32_t ahead = 0;   // frames in front of it are prepared

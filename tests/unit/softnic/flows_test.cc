@@ -193,6 +193,22 @@ TEST_F(Flows, ACutOneSaysNothingOfThoseBehindIt) {
   EXPECT_EQ(arrived_, 2u * 24 * 5);
 }
 
+// Their heads are read ahead, while the one before them takes the long way.
+TEST_F(Flows, TheReceiversMtuHoldsBehindARunToo) {
+  const Bytes frame = MakeFrame({.dst = kRightMac});
+  const Bytes not_plain = MakeFrame({.dst = kRightMac, .ip_options = Bytes(4, 1)});
+  Bytes longest = frame;
+  longest.resize(kMostBytes);
+  Bytes too_long = frame;
+  too_long.resize(kMostBytes + 1);
+  std::vector<Bytes> frames(12, frame);
+  for (const Bytes& one : {not_plain, too_long, longest, frame, not_plain, longest, too_long}) {
+    frames.push_back(one);
+  }
+  SendAndCheck(frames);
+  EXPECT_EQ(arrived_, frames.size() - 2);
+}
+
 TEST_F(Flows, EachFrameGoesWhereItWouldAlone) {
   std::mt19937 random(11);
   std::vector<Bytes> known;
