@@ -158,7 +158,7 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   // rx_burst.cc
   // Reads its head, and begins to look for its flow.
   void Prepare(BurstFrame& frame);
-  void PrepareHere(BurstFrame& frame);
+  void PrepareHere(BurstFrame& frame);  // inlined
   // Finds the flow of a plain frame that is prepared, and with it its queue. False: it is for
   // ReceiveFromWire.
   bool SteerPlain(BurstFrame& frame);
@@ -180,7 +180,7 @@ class alignas(dataplane::kCacheLineBytes) NicCore : public backend::Poller {
   bool DeliverInPieces(RxQueue& queue, const BurstFrame& frame, uint64_t time_ns);
   // Takes the first of these frames, as long as they are plain, no longer than `longest`, of
   // sources that may send them, and for one receive queue of this core: their way without a stop.
-  // How many. Nothing is enqueued.
+  // How many. Nothing is enqueued. longest: what both ends take, bytes.
   uint32_t ReceiveRun(std::span<BurstFrame> frames, uint32_t longest, const SourceCheck& source);
   void BeginRun(RxQueue& queue, uint32_t frames, uint64_t time_ns);
   // A frame that run_ takes.

@@ -63,13 +63,14 @@ class PlainHead {
     return static_cast<uint16_t>(Word<1>() >> 32) == __builtin_bswap16(kEtherTypeIp4);
   }
 
-  // Bits of the key of an IPv4 frame (or IPv6: not kFour) in which two heads differ.
+  // Whether two heads have all bits of the key in common, that of IPv4 (or IPv6: not kFour). If one
+  // of them is of a flow that is kept, so is the other if it is whole.
   template <bool kFour>
   [[gnu::always_inline]] static bool AreAlike(const PlainHead& one, const PlainHead& other) {
     return IsZero(Differs<kFour, 0>(one, other.a_) | Differs<kFour, 1>(one, other.b_) |
                   Differs<kFour, 2>(one, other.c_) | Differs<kFour, 3>(one, other.d_));
   }
-  // The same of one pair of words.
+  // Of one pair of words the bits of the key in which a head differs from others.
   template <bool kFour, size_t kPair>
   [[gnu::always_inline]] static Pair Differs(const PlainHead& head, Pair words) {
     constexpr HeadWords kBits = kFour ? kIp4KeyBits : kIp6KeyBits;
